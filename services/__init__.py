@@ -1,0 +1,1 @@
+"""The services: extractor, learner, gateway, producer."""

@@ -1,0 +1,1 @@
+"""The extractor: image events in, feature events out."""

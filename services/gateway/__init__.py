@@ -1,0 +1,1 @@
+"""The gateway: HTTP into events, events into answers."""

@@ -1,0 +1,1 @@
+"""The learner: predict, be scored, learn: a pure fold over the log."""

@@ -1,0 +1,1 @@
+"""The models: a protocol, a table, one model per file."""

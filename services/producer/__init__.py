@@ -1,0 +1,1 @@
+"""The producer: streams folders, files and data sets into the log."""

@@ -1,0 +1,1 @@
+"""What the services share: events, log, store, configuration, the runner and metrics."""

@@ -1,0 +1,163 @@
+"""Every setting, once: name, default, limits, meaning; read from a mapping that the composition root passes."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+
+PREFIX = "PREQUEL_"
+
+
+class ConfigError(Exception):
+    """A setting is wrong: the message names it, its value and the remedy."""
+
+
+class Settings(BaseModel):
+    """All settings of all services. Each is the environment variable PREQUEL_<NAME IN CAPITALS>."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: Path = Field(Path("prequel-data"), description="folder of the embedded log and store")
+    log: str = Field("", description="sqlite:///DIR or kafka://host:port,...; empty: DATA/log")
+    store: str = Field("", description="sqlite:///FILE or redis://...; empty: DATA/store.sqlite")
+
+    host: str = Field("127.0.0.1", description="address the gateway listens on")
+    port: int = Field(8000, ge=0, le=65535, description="port the gateway listens on; 0: any free one")
+    ops_host: str = Field("127.0.0.1", description="address of the extractor's and learner's health and metrics")
+    ops_port: int = Field(0, ge=0, le=65535, description="port of the same; 0: any free one")
+    advertise: str = Field("", description="host:port at which gateways reach this learner; empty: OPS_HOST:OPS_PORT")
+    api_keys: SecretStr = Field(
+        SecretStr(""), description="comma-separated keys that clients must send; needed to listen beyond loopback"
+    )
+
+    backbone: str = Field("compact", description="compact, or a keras.applications model (resnet50, mobilenetv2, ...)")
+    weights: str = Field("imagenet", description="imagenet, or a local weights file (.h5, .keras, .npz)")
+    pooling: Literal["avg", "max", "none"] = Field(
+        "avg", description="how feature maps become vectors; none: flattened"
+    )
+    image_size: int = Field(0, ge=0, le=4096, description="side of the backbone's input in pixels; 0: its own")
+    engine: Literal["auto", "keras", "openvino"] = Field(
+        "auto", description="what runs the backbone; auto: Keras on a GPU"
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="arithmetic of the backbone")
+    batch: int = Field(32, ge=1, le=1024, description="most images in one inference")
+    batch_wait: float = Field(0.004, ge=0, le=1, description="seconds to wait for more images once one is there")
+    decode_threads: int = Field(0, ge=0, le=256, description="threads that decode images; 0: one per core")
+    max_pixels: int = Field(64_000_000, ge=1024, description="largest image in pixels")
+    max_image_bytes: int = Field(16 * 2**20, ge=1024, description="largest encoded image in bytes")
+
+    models: str = Field("logistic,softmax", description="comma-separated; the first is the champion")
+    seed: int = Field(0, ge=0, description="seed of every model that draws random numbers")
+    window: int = Field(50_000, ge=1, le=10_000_000, description="examples of a stream that a label can still reach")
+    duplicates: int = Field(200_000, ge=0, le=10_000_000, description="ids of a stream remembered to drop duplicates")
+    cache_examples: int = Field(20_000, ge=1, description="feature vectors of a stream kept in memory, at most")
+    cache_bytes: int = Field(512 * 2**20, ge=2**20, description="bytes of the same, at most")
+    max_streams: int = Field(256, ge=1, description="streams in one partition")
+    max_labels: int = Field(1_000, ge=1, description="classes in one stream")
+    max_waiting: int = Field(10_000, ge=0, description="labels of one stream that wait for their images")
+    accuracy_window: int = Field(1_000, ge=1, le=1_000_000, description="scored examples in the windowed accuracy")
+    checkpoint_seconds: float = Field(5.0, gt=0, description="seconds between snapshots, at most")
+    checkpoint_events: int = Field(20_000, ge=1, description="events between snapshots, at most")
+    snapshot_key: SecretStr = Field(SecretStr(""), description="signs pickled River models; needed for river: models")
+    snapshot_max_bytes: int = Field(512 * 2**20, ge=2**20, description="largest snapshot of a partition in bytes")
+    incarnation: int = Field(0, ge=0, description="raise by one after deleting a consumer group")
+    group: str = Field("prequel", description="prefix of the consumer groups' names")
+    view_predictions: int = Field(50_000, ge=1, description="predictions of a stream that a gateway can show")
+
+    kafka_security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="how brokers are spoken to"
+    )
+    kafka_sasl: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field("", description="SASL mechanism")
+    kafka_user: str = Field("", description="SASL user")
+    kafka_password: SecretStr = Field(SecretStr(""), description="SASL password")
+    kafka_ca: str = Field("", description="file of the CA that signed the brokers' certificates")
+    kafka_cert: str = Field("", description="file of this client's certificate")
+    kafka_key: str = Field("", description="file of this client's private key")
+    kafka_partitions: int = Field(4, ge=1, description="partitions of topics that `prequel topics` creates")
+    kafka_replication: int = Field(1, ge=1, description="replication factor of the same")
+    kafka_min_insync: int = Field(1, ge=1, description="min.insync.replicas of the same")
+    kafka_retention_hours: float = Field(-1, description="retention of the same in hours; -1: for ever")
+    redis_ca: str = Field("", description="file of the CA that signed Redis's certificate")
+
+    @field_validator("models")
+    @classmethod
+    def _models_named(cls, value: str) -> str:
+        names = [name.strip() for name in value.split(",")]
+        if not all(names) or len(set(names)) < len(names):
+            raise ValueError("name at least one model, each once, separated by commas")
+        return ",".join(names)
+
+    @field_validator("log")
+    @classmethod
+    def _log_scheme(cls, value: str) -> str:
+        if value and not re.match(r"(sqlite:///.|kafka://.)", value):
+            raise ValueError("use sqlite:///DIR or kafka://host:port[,host:port...]")
+        return value
+
+    @field_validator("store")
+    @classmethod
+    def _store_scheme(cls, value: str) -> str:
+        if value and not re.match(r"(sqlite:///.|rediss?://.)", value):
+            raise ValueError("use sqlite:///FILE or redis://[user:password@]host:port[/db]")
+        return value
+
+    @model_validator(mode="after")
+    def _keys_beyond_loopback(self) -> "Settings":
+        if self.host not in ("127.0.0.1", "localhost", "::1") and not self.keys:
+            raise ValueError(
+                f"{PREFIX}HOST={self.host} is reachable by others: set {PREFIX}API_KEYS to a secret of your own, "
+                f"or {PREFIX}HOST to 127.0.0.1"
+            )
+        return self
+
+    @property
+    def keys(self) -> list[str]:
+        """The API keys that clients may use; none means open."""
+        return [key.strip() for key in self.api_keys.get_secret_value().split(",") if key.strip()]
+
+    @property
+    def model_names(self) -> list[str]:
+        """The models by name, the champion first."""
+        return self.models.split(",")
+
+    @property
+    def log_url(self) -> str:
+        """Where the log is, with the default filled in."""
+        return self.log or f"sqlite:///{self.data / 'log'}"
+
+    @property
+    def store_url(self) -> str:
+        """Where the store is, with the default filled in."""
+        return self.store or f"sqlite:///{self.data / 'store.sqlite'}"
+
+
+def from_environment(environ: Mapping[str, str], **given: object) -> Settings:
+    """Settings from PREQUEL_* variables, overridden by what the command line gave (None: not given).
+
+    Raises ConfigError for an unknown name or a wrong value.
+    """
+    values: dict[str, object] = {
+        name.removeprefix(PREFIX).lower(): value for name, value in environ.items() if name.startswith(PREFIX) and value
+    }
+    values |= {name: value for name, value in given.items() if value is not None}
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError("; ".join(_explain(problem, values) for problem in error.errors())) from None
+
+
+def _explain(problem: object, values: Mapping[str, object]) -> str:
+    assert isinstance(problem, dict)
+    if not problem["loc"]:
+        return str(problem["msg"]).removeprefix("Value error, ")
+    name = str(problem["loc"][0])
+    shown = "" if _secret(name) else f"={values.get(name)}"
+    if problem["type"] == "extra_forbidden":
+        return f"{PREFIX}{name.upper()} is no setting of Prequel; README's table lists them all"
+    return f"{PREFIX}{name.upper()}{shown}: {str(problem['msg']).removeprefix('Value error, ')}"
+
+
+def _secret(name: str) -> bool:
+    return Settings.model_fields[name].annotation is SecretStr if name in Settings.model_fields else False

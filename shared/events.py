@@ -1,0 +1,391 @@
+"""The only codec: typed events on one side, CloudEvents 1.0 records (Kafka binding, binary mode) on the other."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from shared.log import DEAD_LETTERS, EXAMPLES, IMAGES, PREDICTIONS, Headers, Message, Position, Record
+
+IMAGE_TYPE = "prequel.image.v1"
+FEATURES_TYPE = "prequel.features.v1"
+LABEL_TYPE = "prequel.label.v1"
+PREDICTION_TYPE = "prequel.prediction.v1"
+OUTCOME_TYPE = "prequel.outcome.v1"
+REJECTED_TYPE = "prequel.rejected.v1"
+
+STREAM_PATTERN = r"[a-z0-9][a-z0-9._-]{0,62}"
+ID_PATTERN = r"[A-Za-z0-9._:-]{1,128}"
+LABEL_PATTERN = r"[^\x00-\x1f\x7f-\x9f]{1,128}"
+_STREAM, _ID, _LABEL = re.compile(STREAM_PATTERN), re.compile(ID_PATTERN), re.compile(LABEL_PATTERN)
+
+Vector = npt.NDArray[np.float32]
+
+
+class Rejected(Exception):
+    """A record that cannot be processed, now or ever: it becomes a dead letter with this reason and detail."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason, self.detail = reason, detail
+
+
+class Image(NamedTuple):
+    """An encoded image that came in. ``time`` is in seconds since the epoch, as everywhere."""
+
+    id: str
+    stream: str
+    label: str | None
+    time: float
+    data: bytes
+    position: Position
+
+
+class Features(NamedTuple):
+    """The feature vector (float32, shape [dim]) of one image; ``image`` is where that stands in the log."""
+
+    id: str
+    stream: str
+    label: str | None
+    time: float
+    backbone: str
+    vector: Vector
+    image: Position
+    position: Position
+
+
+class Label(NamedTuple):
+    """What somebody says an image shows; ``label`` None retracts."""
+
+    id: str
+    stream: str
+    label: str | None
+    by: str
+    time: float
+    position: Position
+
+
+class Prediction(NamedTuple):
+    """What the models said of one example before they learned it. ``truth`` is the label, where it came with it."""
+
+    id: str
+    stream: str
+    position: Position
+    model: str
+    label: str | None
+    probabilities: Mapping[str, float]
+    models: Mapping[str, str | None]
+    truth: str | None
+    image: Position
+    time: float
+
+
+class Outcome(NamedTuple):
+    """What became of one label. ``position`` is the label event's; ``exact`` whether every model corrected exactly."""
+
+    id: str
+    stream: str
+    position: Position
+    status: str
+    label: str | None
+    previous: str | None
+    predicted: str | None
+    exact: bool
+    time: float
+
+
+def valid_stream(text: str) -> bool:
+    return _STREAM.fullmatch(text) is not None
+
+
+def valid_id(text: str) -> bool:
+    return _ID.fullmatch(text) is not None
+
+
+def valid_label(text: str) -> bool:
+    return _LABEL.fullmatch(text) is not None
+
+
+def timestamp(seconds: float) -> str:
+    """RFC 3339 in UTC with milliseconds."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+# Decoding: each raises Rejected and nothing else, whatever the bytes.
+
+
+def decode_image(record: Record) -> Image:
+    """Any image event, and any bare record whose key is a stream name. The bytes are not looked at."""
+    headers = _attributes(record)
+    _check_type(headers, (IMAGE_TYPE, ""))
+    stream = headers.get("ce_subject") or _key(record)
+    return Image(
+        _id(headers.get("ce_id") or f"{record.topic}:{record.partition}:{record.offset}"),
+        _stream(stream),
+        _label(headers.get("ce_label")),
+        _time(headers.get("ce_time"), record),
+        record.value,
+        Position(record.partition, record.offset),
+    )
+
+
+def decode_example(record: Record) -> Features | Label:
+    headers = _attributes(record)
+    kind = _check_type(headers, (FEATURES_TYPE, LABEL_TYPE))
+    stream = _stream(_key(record))
+    if kind == FEATURES_TYPE:
+        return _decode_features(record, headers, stream)
+    return _decode_label(record, headers, stream)
+
+
+def _decode_features(record: Record, headers: dict[str, str], stream: str) -> Features:
+    vector = np.frombuffer(record.value, "<f4") if len(record.value) % 4 == 0 else None
+    if vector is None or vector.size == 0 or headers.get("ce_dim") != str(vector.size):
+        raise Rejected(
+            "bad-features",
+            f"{len(record.value)} bytes are not ce_dim={headers.get('ce_dim')} little-endian float32 values",
+        )
+    if not np.isfinite(np.dot(vector, vector)) and not np.isfinite(vector).all():
+        raise Rejected("bad-features", "a value is NaN or infinite")
+    if not headers.get("ce_backbone"):
+        raise Rejected("bad-features", "header ce_backbone is missing")
+    try:
+        image = Position.parse(headers.get("ce_image", ""))
+    except ValueError as error:
+        raise Rejected("bad-features", f"header ce_image: {error}") from None
+    return Features(
+        _id(headers.get("ce_id", "")),
+        stream,
+        _label(headers.get("ce_label")),
+        _time(headers.get("ce_time"), record),
+        headers["ce_backbone"],
+        vector,
+        image,
+        Position(record.partition, record.offset),
+    )
+
+
+def _decode_label(record: Record, headers: dict[str, str], stream: str) -> Label:
+    body = _json(record.value)
+    if "label" not in body or not (body["label"] is None or isinstance(body["label"], str)):
+        raise Rejected("bad-label", "field label must be text, or null to retract")
+    at = body.get("at")
+    return Label(
+        _id(body.get("id")),
+        stream,
+        _label(body["label"]),
+        str(body.get("by") or "")[:128],
+        _time(at if isinstance(at, str) else headers.get("ce_time"), record),
+        Position(record.partition, record.offset),
+    )
+
+
+def decode_prediction(record: Record) -> Prediction | Outcome:
+    headers = _attributes(record)
+    kind = _check_type(headers, (PREDICTION_TYPE, OUTCOME_TYPE))
+    body = _json(record.value)
+    try:
+        return _prediction(body, record) if kind == PREDICTION_TYPE else _outcome(body, record)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Rejected("malformed", f"{kind}: {error!r}") from None
+
+
+def _prediction(body: dict[str, Any], record: Record) -> Prediction:
+    return Prediction(
+        body["id"],
+        body["stream"],
+        Position.parse(body["position"]),
+        body["model"],
+        body["label"],
+        body["probabilities"],
+        body["models"],
+        body["truth"],
+        Position.parse(body["image"]),
+        _time(body["at"], record),
+    )
+
+
+def _outcome(body: dict[str, Any], record: Record) -> Outcome:
+    return Outcome(
+        body["id"],
+        body["stream"],
+        Position.parse(body["position"]),
+        body["status"],
+        body["label"],
+        body["previous"],
+        body["predicted"],
+        body["exact"],
+        _time(body.get("at"), record),
+    )
+
+
+# Encoding.
+
+
+def encode_image(
+    id: str, stream: str, data: bytes, *, label: str | None, time: float, source: str, content_type: str
+) -> Message:
+    """Without a key, so that a stream's images may spread over all partitions."""
+    headers = [*_ce(IMAGE_TYPE, id, source, time, content_type), ("ce_subject", stream.encode())]
+    if label is not None:
+        headers.append(("ce_label", label.encode()))
+    return Message(IMAGES, None, data, tuple(headers))
+
+
+def encode_features(image: Image, vector: Vector, backbone: str, *, source: str, extra: Headers = ()) -> Message:
+    headers = [
+        *_ce(FEATURES_TYPE, image.id, source, image.time, "application/octet-stream"),
+        ("ce_backbone", backbone.encode()),
+        ("ce_dim", str(vector.size).encode()),
+        ("ce_image", str(image.position).encode()),
+        *extra,
+    ]
+    if image.label is not None:
+        headers.append(("ce_label", image.label.encode()))
+    return Message(EXAMPLES, image.stream.encode(), vector.astype("<f4", copy=False).tobytes(), tuple(headers))
+
+
+def encode_label(
+    stream: str, id: str, label: str | None, *, by: str, time: float, event_id: str, source: str
+) -> Message:
+    body = {"id": id, "label": label, "by": by, "at": timestamp(time)}
+    headers = _ce(LABEL_TYPE, event_id, source, time, "application/json")
+    return Message(EXAMPLES, stream.encode(), orjson.dumps(body), headers)
+
+
+def prediction_json(prediction: Prediction) -> dict[str, Any]:
+    """The JSON form of a prediction, in the log and over HTTP."""
+    id, stream, position, model, label, probabilities, models, truth, image, time = prediction
+    return {
+        "id": id,
+        "stream": stream,
+        "position": str(position),
+        "model": model,
+        "label": label,
+        "probabilities": probabilities,
+        "models": models,
+        "truth": truth,
+        "image": str(image),
+        "at": timestamp(time),
+    }
+
+
+def outcome_json(outcome: Outcome) -> dict[str, Any]:
+    """The JSON form of an outcome, in the log and over HTTP."""
+    return {
+        "id": outcome.id,
+        "stream": outcome.stream,
+        "position": str(outcome.position),
+        "status": outcome.status,
+        "label": outcome.label,
+        "previous": outcome.previous,
+        "predicted": outcome.predicted,
+        "exact": outcome.exact,
+        "at": timestamp(outcome.time),
+    }
+
+
+def encode_prediction(prediction: Prediction, *, source: str) -> Message:
+    headers = _ce(PREDICTION_TYPE, prediction.id, source, prediction.time, "application/json")
+    value = orjson.dumps(prediction_json(prediction))
+    return Message(PREDICTIONS, prediction.stream.encode(), value, headers)
+
+
+def encode_outcome(outcome: Outcome, *, source: str) -> Message:
+    headers = _ce(OUTCOME_TYPE, f"{outcome.id}@{outcome.position}", source, outcome.time, "application/json")
+    return Message(PREDICTIONS, outcome.stream.encode(), orjson.dumps(outcome_json(outcome)), headers)
+
+
+def encode_rejected(record: Record, rejected: Rejected, *, source: str, time: float) -> Message:
+    """The record as it was, with the reason and where it came from; its own attributes stay, but for the type.
+
+    Bare records get the attributes that CloudEvents requires.
+    """
+    origin = f"{record.topic}:{record.partition}:{record.offset}"
+    ours = {"ce_type": REJECTED_TYPE.encode(), "ce_reason": rejected.reason.encode(), "ce_origin": origin.encode()}
+    ours["ce_detail"] = rejected.detail[:500].encode("utf-8", "replace")
+    have = {name for name, _ in record.headers}
+    theirs = [pair for pair in record.headers if pair[0] not in ours]
+    missing = [
+        pair for pair in _ce(REJECTED_TYPE, origin, source, time, "application/octet-stream") if pair[0] not in have
+    ]
+    headers = dict(missing) | ours
+    return Message(DEAD_LETTERS, record.key, record.value, (*theirs, *headers.items()))
+
+
+# The parts of both.
+
+
+def _ce(kind: str, id: str, source: str, time: float, content_type: str) -> Headers:
+    return (
+        ("ce_specversion", b"1.0"),
+        ("ce_id", id.encode()),
+        ("ce_source", source.encode()),
+        ("ce_type", kind.encode()),
+        ("ce_time", timestamp(time).encode()),
+        ("content-type", content_type.encode()),
+    )
+
+
+def _attributes(record: Record) -> dict[str, str]:
+    try:
+        return {name: value.decode() for name, value in record.headers if name.startswith("ce_")}
+    except UnicodeDecodeError:
+        raise Rejected("malformed", "a ce_ header is not UTF-8") from None
+
+
+def _check_type(headers: dict[str, str], wanted: tuple[str, ...]) -> str:
+    kind = headers.get("ce_type", "")
+    if kind not in wanted:
+        raise Rejected("unknown-type", f"ce_type is {kind[:100]!r}, wanted {' or '.join(filter(None, wanted))}")
+    return kind
+
+
+def _key(record: Record) -> str:
+    try:
+        return (record.key or b"").decode()
+    except UnicodeDecodeError:
+        return ""
+
+
+def _stream(text: str) -> str:
+    if not valid_stream(text):
+        raise Rejected("bad-stream", f"{text[:100]!r} is not a stream name ({STREAM_PATTERN}), in key or ce_subject")
+    return text
+
+
+def _id(text: object) -> str:
+    if not isinstance(text, str) or not valid_id(text):
+        raise Rejected("bad-id", f"{str(text)[:150]!r} is not an id ({ID_PATTERN})")
+    return text
+
+
+def _label(text: str | None) -> str | None:
+    if text is not None and not valid_label(text):
+        raise Rejected("bad-label", f"{text[:150]!r} is not a label: 1 to 128 characters, no control characters")
+    return text
+
+
+def _time(text: str | None, record: Record) -> float:
+    """Event time, else (missing or unreadable) when the log took the record in: both stand in the log."""
+    if text is None:
+        return record.appended_at
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return record.appended_at
+
+
+def _json(value: bytes) -> dict[str, Any]:
+    try:
+        body = orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        raise Rejected("malformed", f"not JSON: {error}") from None
+    if not isinstance(body, dict):
+        raise Rejected("malformed", "not a JSON object")
+    return body

@@ -1,0 +1,121 @@
+"""What the learner publishes of a stream in the store and the gateway serves: metrics, curve, confusion, snapshot."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from pydantic import BaseModel
+
+from shared.events import Vector
+
+PREFIX = "status/"
+
+
+class ClassStatus(BaseModel):
+    """One class of one model. ``support`` counts scored examples that truly are of it."""
+
+    precision: float | None
+    recall: float | None
+    f1: float | None = None
+    support: int
+
+
+class ModelStatus(BaseModel):
+    """Prequential metrics of one model: each example scored on the prediction made before it was learned."""
+
+    scored: int
+    accuracy: float | None
+    window_accuracy: float | None
+    kappa: float | None
+    log_loss: float | None
+    classes: dict[str, ClassStatus]
+    drifts: int = 0
+
+
+class CurvePoint(BaseModel):
+    """After ``scored`` scored examples: per model, accuracy since the start and since the point before."""
+
+    scored: int
+    accuracy: dict[str, float]
+    window_accuracy: dict[str, float]
+
+
+class Confusion(BaseModel):
+    """``rows[i][j]`` counts examples of true class ``labels[i]`` that were predicted as ``labels[j]``.
+
+    The last column counts those scored before the model knew any class. At most 50 labels, the most frequent.
+    """
+
+    labels: list[str]
+    rows: list[list[int]]
+
+
+class SnapshotStatus(BaseModel):
+    """The newest snapshot of the stream's partition: what a crash now would go back to."""
+
+    position: str
+    at: float
+    bytes: int
+    seconds: float
+
+
+class StreamStatus(BaseModel):
+    """A stream at ``position`` (next to read). ``pending``: examples in the window without a label."""
+
+    stream: str
+    position: str
+    updated_at: float
+    backbone: str
+    dim: int
+    images: int
+    labelled: int
+    label_coverage: float
+    pending: int
+    waiting: int
+    labels: list[str]
+    statuses: dict[str, int]
+    champion: str
+    window: int
+    models: dict[str, ModelStatus]
+    curve: list[CurvePoint]
+    confusion: dict[str, Confusion]
+    snapshot: SnapshotStatus | None = None
+    address: str | None = None
+    """Where the learner that owns the stream answers queries; None where it shares the gateway's process."""
+
+
+class Answer(BaseModel):
+    """A prediction that is no event: from the state at ``position``."""
+
+    stream: str
+    position: str
+    model: str
+    label: str | None
+    probabilities: dict[str, float]
+    models: dict[str, str | None]
+
+
+class UnknownStream(LookupError):
+    """No learner holds this stream."""
+
+
+class Queries(Protocol):
+    """Answers from the newest state. Safe from any thread; waits at most for the batch in progress."""
+
+    def answer(self, stream: str, features: Vector) -> Answer:
+        """Raises UnknownStream; ValueError where the vector has another dimension or is not finite."""
+        ...
+
+
+def key(stream: str) -> str:
+    """Where a stream's status stands in the store."""
+    return PREFIX + stream
+
+
+def top(probabilities: dict[str, float], most: int = 10) -> dict[str, float]:
+    """The largest ``most`` probabilities, largest first; equal ones in the order given."""
+    return dict(sorted(probabilities.items(), key=lambda item: -item[1])[:most])
+
+
+def streams(keys: Sequence[str]) -> list[str]:
+    """The stream names of the store's status keys."""
+    return [name.removeprefix(PREFIX) for name in keys]
