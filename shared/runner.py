@@ -1,0 +1,213 @@
+"""The one loop of every processor: poll, process, flush the outputs, checkpoint."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple, Protocol
+
+from shared.events import Rejected, encode_rejected
+from shared.health import Health
+from shared.log import Log, LogUnavailable, Member, Message, Position, Record
+from shared.metrics import Metrics
+from shared.store import Fenced, StoreUnavailable
+
+IN_FLIGHT_BATCHES = 2
+"""Batches of outputs on their way to the log while the next one is processed."""
+
+
+class Processed(NamedTuple):
+    """Outputs, and what they stand for: all input before ``positions`` (partition -> next offset) is in them."""
+
+    messages: Sequence[Message]
+    rejected: Sequence[tuple[Record, Rejected]]
+    positions: Mapping[int, int]
+
+
+class Processor(Protocol):
+    """A stateless map (extractor) or a fold (learner) over the partitions of one topic. Called from one thread.
+
+    Any exception but those named is a bug: the runner stops, nothing is checkpointed, a restart replays.
+    """
+
+    name: str
+    topic: str
+    most_records: int
+    """Records that one poll may return."""
+
+    def restore(self, partition: int, generation: int) -> int | None:
+        """Take over a partition; return the offset to read from, None for the group's committed one.
+
+        May block. Raises Fenced if somebody newer owns it, StoreUnavailable.
+        """
+        ...
+
+    def process(self, records: Sequence[Record]) -> Processed:
+        """Take records in; return what is finished: perhaps of earlier records, perhaps nothing yet."""
+        ...
+
+    def patience(self) -> float:
+        """Seconds that the next ``process`` can wait for a first record; 0 when there is work without one."""
+        ...
+
+    def checkpoint(self, positions: Mapping[int, int]) -> None:
+        """Commit the state as of the last ``process``; everything before ``positions`` is durable in the outputs.
+
+        May block. Raises Fenced, StoreUnavailable: the runner then drops everything and restores.
+        """
+        ...
+
+    def drop(self, partition: int) -> None:
+        """Forget a partition's state without writing anything."""
+        ...
+
+
+class Runner:
+    """Drives one processor as a member of one consumer group until it is told to stop.
+
+    Order, never changed: outputs durable -> snapshot with its offset -> commit to the group. Whatever becomes
+    unavailable, the answer is the same as to a crash: drop the state, wait, restore, replay.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        processor: Processor,
+        *,
+        group: str,
+        clock: Callable[[], float],
+        metrics: Metrics,
+        health: Health,
+        checkpoint_seconds: float,
+        checkpoint_events: int,
+        retry_seconds: float = 1.0,
+    ) -> None:
+        self._log, self._processor, self._group = log, processor, group
+        self._clock, self._metrics, self._health = clock, metrics, health
+        self._checkpoint_seconds, self._checkpoint_events = checkpoint_seconds, checkpoint_events
+        self._retry_seconds = retry_seconds
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until ``stop``; then finish the batch, snapshot, return. Raises what is a bug, or needs an operator."""
+        while not stop.is_set():
+            try:
+                self._attend(stop)
+            except (LogUnavailable, StoreUnavailable, Fenced) as error:
+                self._health.waits(self._processor.name, f"{error}; trying again every {self._retry_seconds:g} s")
+                stop.wait(self._retry_seconds)
+            except BaseException as error:
+                self._health.fails(self._processor.name, f"stopped: {error!r}")
+                raise
+
+    def _attend(self, stop: threading.Event) -> None:
+        member = self._log.join(self._group, self._processor.topic)
+        with ThreadPoolExecutor(1, f"{self._processor.name}-publisher") as publisher:
+            session = Session(self._log, self._processor, member, self._group, publisher, self._metrics, self._clock)
+            try:
+                while not stop.is_set():
+                    session.turn()
+                    self._health.works(self._processor.name)
+                    if session.due(self._checkpoint_seconds, self._checkpoint_events):
+                        session.checkpoint()
+                    if session.stale(self._checkpoint_seconds):
+                        session.measure()
+                session.finish()
+            finally:
+                session.drop()
+                member.close()
+
+
+class Session:
+    """One membership: from joining the group to leaving it, or to the first failure."""
+
+    def __init__(
+        self,
+        log: Log,
+        processor: Processor,
+        member: Member,
+        group: str,
+        publisher: ThreadPoolExecutor,
+        metrics: Metrics,
+        clock: Callable[[], float],
+    ) -> None:
+        self._log, self._processor, self._member, self._publisher = log, processor, member, publisher
+        self._group, self._metrics, self._clock = group, metrics, clock
+        self._owned: set[int] = set()
+        self._positions: dict[int, int] = {}
+        self._in_flight: deque[Future[list[Position]]] = deque()
+        self._since, self._events, self._measured = clock(), 0, clock()
+
+    def turn(self) -> None:
+        """Poll once, process, hand the outputs to the publisher. Raises what a failed publication raised."""
+        polled = self._member.poll(self._processor.most_records, self._processor.patience())
+        for partition in polled.lost:
+            self._lose(partition)
+        for partition in polled.assigned:
+            self._take(partition, polled.generation)
+        self._account(self._processor.process(polled.records))
+        self._events += len(polled.records)
+        self._settle(IN_FLIGHT_BATCHES)
+
+    def due(self, seconds: float, events: int) -> bool:
+        return bool(self._positions) and (self._events >= events or self._clock() - self._since >= seconds)
+
+    def stale(self, seconds: float) -> bool:
+        return self._clock() - self._measured >= seconds
+
+    def checkpoint(self) -> None:
+        """Outputs durable, then the state, then the group's position (for the extractor: the one that counts)."""
+        self._settle(0)
+        self._processor.checkpoint(self._positions)
+        self._member.commit(self._positions)
+        self._since, self._events, self._positions = self._clock(), 0, {}
+
+    def measure(self) -> None:
+        """Report how far behind the group is on the partitions that are ours."""
+        topic = self._processor.topic
+        for partition, behind in self._log.lag(self._group, topic).items():
+            if partition in self._owned:
+                self._metrics.lag.labels(self._processor.name, topic, str(partition)).set(behind)
+        self._measured = self._clock()
+
+    def finish(self) -> None:
+        """Take what is in the processor's pipeline to its end and commit it."""
+        while self._processor.patience() == 0:
+            self._account(self._processor.process(()))
+        if self._positions:
+            self.checkpoint()
+
+    def drop(self) -> None:
+        for partition in sorted(self._owned):
+            self._lose(partition)
+
+    def _take(self, partition: int, generation: int) -> None:
+        offset = self._processor.restore(partition, generation)
+        if offset is None:
+            offset = self._member.committed(partition)
+        if offset is None:
+            offset = self._log.bounds(self._processor.topic)[partition].begin
+        self._member.seek(partition, offset)
+        self._owned.add(partition)
+
+    def _lose(self, partition: int) -> None:
+        self._owned.discard(partition)
+        self._positions.pop(partition, None)
+        self._processor.drop(partition)
+
+    def _account(self, processed: Processed) -> None:
+        messages = list(processed.messages)
+        for record, rejected in processed.rejected:
+            self._metrics.rejected.labels(self._processor.name, rejected.reason).inc()
+            messages.append(self._dead_letter(record, rejected))
+        if messages:
+            self._in_flight.append(self._publisher.submit(self._log.append, messages))
+        self._positions.update((p, offset) for p, offset in processed.positions.items() if p in self._owned)
+
+    def _dead_letter(self, record: Record, rejected: Rejected) -> Message:
+        return encode_rejected(record, rejected, source=f"prequel/{self._processor.name}", time=record.appended_at)
+
+    def _settle(self, most: int) -> None:
+        while len(self._in_flight) > most:
+            self._in_flight.popleft().result()
+        while self._in_flight and self._in_flight[0].done():
+            self._in_flight.popleft().result()
