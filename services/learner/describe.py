@@ -1,0 +1,98 @@
+"""A stream's state as the status that the gateway serves and the metrics that Prometheus scrapes."""
+
+from collections import Counter
+
+from services.learner.stream import StreamState
+from shared.log import Position
+from shared.metrics import Metrics
+from shared.status import ClassStatus, Confusion, CurvePoint, ModelStatus, SnapshotStatus, StreamStatus
+
+MOST_LABELS = 50
+"""Classes in a confusion matrix and in the metrics by class: the most frequent ones."""
+
+
+def describe(
+    state: StreamState, position: Position, *, now: float, snapshot: SnapshotStatus | None, address: str | None
+) -> StreamStatus:
+    """What is known of a stream at ``position``; ``now`` is in seconds since the epoch."""
+    specs = state.limits.models
+    return StreamStatus(
+        stream=state.name,
+        position=str(position),
+        updated_at=now,
+        backbone=state.backbone,
+        dim=state.dim,
+        images=state.images,
+        labelled=state.labelled,
+        label_coverage=state.labelled / state.images if state.images else 0.0,
+        pending=state.pending,
+        waiting=len(state.waiting),
+        labels=state.labels,
+        statuses=dict(sorted(state.statuses.items())),
+        champion=specs[0],
+        window=state.limits.window,
+        models={spec: _model(state, number) for number, spec in enumerate(specs)},
+        curve=_curve(state),
+        confusion={spec: _confusion(state, number) for number, spec in enumerate(specs)},
+        snapshot=snapshot,
+        address=address,
+    )
+
+
+def _model(state: StreamState, model: int) -> ModelStatus:
+    scores = state.scores
+    return ModelStatus(
+        scored=scores.held,
+        accuracy=scores.accuracy(model),
+        window_accuracy=scores.window_accuracy(model),
+        kappa=scores.kappa(model),
+        log_loss=scores.log_loss(model),
+        classes={
+            state.labels[label]: ClassStatus(precision=precision, recall=recall, f1=f1, support=support)
+            for label, (precision, recall, f1, support) in scores.per_class(model).items()
+        },
+    )
+
+
+def _curve(state: StreamState) -> list[CurvePoint]:
+    specs = state.limits.models
+    return [
+        CurvePoint(
+            scored=scored,
+            accuracy=dict(zip(specs, accuracy, strict=True)),
+            window_accuracy=dict(zip(specs, recent, strict=True)),
+        )
+        for scored, accuracy, recent in state.scores.points()
+    ]
+
+
+def _confusion(state: StreamState, model: int) -> Confusion:
+    matrix = state.scores.tallies[model].confusion
+    support = Counter[int]()
+    for (truth, _), count in matrix.items():
+        support[truth] += count
+    shown = sorted(label for label, _ in sorted(support.items(), key=lambda item: (-item[1], item[0]))[:MOST_LABELS])
+    columns = [*shown, -1]
+    return Confusion(
+        labels=[state.labels[label] for label in shown],
+        rows=[[matrix.get((truth, guess), 0) for guess in columns] for truth in shown],
+    )
+
+
+def measure(status: StreamStatus, metrics: Metrics) -> None:
+    """Set the gauges of a stream."""
+    metrics.pending.labels(status.stream).set(status.pending)
+    metrics.coverage.labels(status.stream).set(status.label_coverage)
+    for name, model in status.models.items():
+        for gauge, value in (
+            (metrics.accuracy, model.accuracy),
+            (metrics.accuracy_window, model.window_accuracy),
+            (metrics.kappa, model.kappa),
+            (metrics.log_loss, model.log_loss),
+        ):
+            if value is not None:
+                gauge.labels(status.stream, name).set(value)
+        for label in status.confusion[name].labels:
+            recall = model.classes[label].recall if label in model.classes else None
+            if recall is not None:
+                metrics.class_recall.labels(status.stream, name, label).set(recall)

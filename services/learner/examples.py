@@ -1,0 +1,243 @@
+"""The join of features and labels: the window of examples that a label can still reach, and what waits for them."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from services.learner.blobs import Part, part
+from shared.log import Position
+
+CHUNK = 1024
+TOP = 10
+UNLABELLED = UNSCORED = -1
+
+_ENTRY = np.dtype(
+    [
+        ("partition", "<i4"),
+        ("offset", "<i8"),
+        ("time", "<f8"),
+        ("label", "<i4"),
+        ("score", "<i8"),
+        ("classes", "<i4"),
+    ]
+)
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+class Guess(NamedTuple):
+    """One model's prediction as the window keeps it: its 10 most probable classes, most probable first."""
+
+    classes: list[int]
+    probabilities: list[float]
+    known: int
+    """How many classes the model knew."""
+
+    @property
+    def label(self) -> int:
+        """The predicted class, -1 where the model knew none."""
+        return self.classes[0] if self.classes else -1
+
+    def probability(self, label: int) -> float:
+        """Of a class: what was said of it, an even share of the rest where it is not among the 10, else 0."""
+        if label in self.classes:
+            return self.probabilities[self.classes.index(label)]
+        rest = self.known - len(self.classes)
+        return max(0.0, 1.0 - sum(self.probabilities)) / rest if 0 <= label < self.known and rest else 0.0
+
+
+class Chunk:
+    """Up to 1,024 consecutive examples: the unit in which the window is stored again when something in it changed."""
+
+    def __init__(self, first: int, models: int, width: int) -> None:
+        self.first = first
+        self.ids: list[str] = []
+        self.entries = np.zeros(CHUNK, _ENTRY)
+        self.top_classes = np.full((models, CHUNK, width), -1, "<i4")
+        self.top_probabilities = np.zeros((models, CHUNK, width), "<f4")
+        self.saved: Part | None = None
+
+    def append(self, id: str, position: Position, time: float, guesses: Sequence[Guess]) -> None:
+        row = len(self.ids)
+        self.ids.append(id)
+        known = guesses[0].known
+        self.entries[row] = (position.partition, position.offset, time, UNLABELLED, UNSCORED, known)
+        width = min(TOP, known)
+        if width > self.top_classes.shape[2]:
+            self._widen()
+        for model, guess in enumerate(guesses):
+            self.top_classes[model, row, :width] = guess.classes
+            self.top_probabilities[model, row, :width] = guess.probabilities
+        self.saved = None
+
+    def guesses(self, row: int) -> list[Guess]:
+        known = int(self.entries["classes"][row])
+        width = min(TOP, known)
+        return [
+            Guess(classes[:width], probabilities[:width], known)
+            for classes, probabilities in zip(
+                self.top_classes[:, row].tolist(), self.top_probabilities[:, row].tolist(), strict=True
+            )
+        ]
+
+    def part(self) -> Part:
+        if self.saved is None:
+            filled = len(self.ids)
+            arrays = {
+                "entries": self.entries[:filled].view(np.uint8),
+                "top_classes": self.top_classes[:, :filled],
+                "top_probabilities": self.top_probabilities[:, :filled],
+            }
+            self.saved = part({"first": self.first, "ids": self.ids}, arrays)
+        return self.saved
+
+    @classmethod
+    def from_parts(cls, meta: dict[str, Any], arrays: Arrays, saved: Part) -> "Chunk":
+        models, filled, width = arrays["top_classes"].shape
+        self = cls(meta["first"], models, width)
+        self.ids = meta["ids"]
+        self.entries[:filled] = arrays["entries"].view(_ENTRY)
+        self.top_classes[:, :filled] = arrays["top_classes"]
+        self.top_probabilities[:, :filled] = arrays["top_probabilities"]
+        self.saved = saved
+        return self
+
+    def _widen(self) -> None:
+        models, rows, width = self.top_classes.shape
+        grown = np.full((models, rows, TOP), -1, "<i4"), np.zeros((models, rows, TOP), "<f4")
+        grown[0][:, :, :width], grown[1][:, :, :width] = self.top_classes, self.top_probabilities
+        self.top_classes, self.top_probabilities = grown
+
+
+class Entry:
+    """One example in the window, read and changed in place."""
+
+    def __init__(self, chunk: Chunk, row: int) -> None:
+        self._chunk, self._row = chunk, row
+
+    @property
+    def position(self) -> Position:
+        """Where its feature event stands."""
+        return Position(int(self._chunk.entries["partition"][self._row]), int(self._chunk.entries["offset"][self._row]))
+
+    @property
+    def time(self) -> float:
+        return float(self._chunk.entries["time"][self._row])
+
+    @property
+    def label(self) -> int:
+        return int(self._chunk.entries["label"][self._row])
+
+    @property
+    def score(self) -> int:
+        """Its index in the prequential metrics, -1 where it was not scored."""
+        return int(self._chunk.entries["score"][self._row])
+
+    @property
+    def guesses(self) -> list[Guess]:
+        return self._chunk.guesses(self._row)
+
+    def set(self, label: int, score: int) -> None:
+        self._chunk.entries["label"][self._row] = label
+        self._chunk.entries["score"][self._row] = score
+        self._chunk.saved = None
+
+
+class Window:
+    """The newest ``size`` examples by id."""
+
+    def __init__(self, size: int, models: int) -> None:
+        self._size, self._models = size, models
+        self._chunks: deque[Chunk] = deque()
+        self._sequence: dict[str, int] = {}
+        self._next = 0
+        self._oldest = 0
+
+    def __contains__(self, id: str) -> bool:
+        return id in self._sequence
+
+    def __len__(self) -> int:
+        return self._next - self._oldest
+
+    def find(self, id: str) -> Entry | None:
+        sequence = self._sequence.get(id)
+        return None if sequence is None else self._entry(sequence)
+
+    def append(self, id: str, position: Position, time: float, guesses: Sequence[Guess]) -> None:
+        if not self._chunks or len(self._chunks[-1].ids) == CHUNK:
+            self._chunks.append(Chunk(self._next, self._models, min(TOP, guesses[0].known)))
+        self._chunks[-1].append(id, position, time, guesses)
+        self._sequence[id] = self._next
+        self._next += 1
+
+    def expire(self) -> Iterator[tuple[str, bool]]:
+        """Take out what is beyond the size: (id, whether it had a label)."""
+        while len(self) > self._size:
+            chunk, row = self._chunks[0], self._oldest - self._chunks[0].first
+            id = chunk.ids[row]
+            del self._sequence[id]
+            self._oldest += 1
+            if row + 1 == CHUNK:
+                self._chunks.popleft()
+            yield id, int(chunk.entries["label"][row]) != UNLABELLED
+
+    def parts(self) -> dict[str, Part]:
+        return {f"window.{chunk.first // CHUNK:08d}": chunk.part() for chunk in self._chunks}
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """Sequence numbers of the oldest example and of the next one."""
+        return self._oldest, self._next
+
+    @classmethod
+    def from_chunks(cls, size: int, models: int, chunks: Sequence[Chunk], bounds: tuple[int, int]) -> "Window":
+        self = cls(size, models)
+        self._chunks = deque(chunks)
+        self._oldest, self._next = bounds
+        for chunk in chunks:
+            self._sequence.update((id, chunk.first + row) for row, id in enumerate(chunk.ids))
+        for id in chunks[0].ids[: self._oldest - chunks[0].first] if chunks else ():
+            self._sequence.pop(id)
+        return self
+
+    def _entry(self, sequence: int) -> Entry:
+        chunk = self._chunks[(sequence - self._chunks[0].first) // CHUNK]
+        return Entry(chunk, sequence - chunk.first)
+
+
+class Duplicates:
+    """Ids that have left the window, as 64-bit BLAKE2 hashes: so many of the newest as ``size`` says."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._order: deque[int] = deque()
+        self._known: set[int] = set()
+
+    def __contains__(self, id: str) -> bool:
+        return bool(self._known) and _hash(id) in self._known
+
+    def add(self, id: str) -> None:
+        value = _hash(id)
+        if self._size and value not in self._known:
+            self._order.append(value)
+            self._known.add(value)
+            if len(self._order) > self._size:
+                self._known.remove(self._order.popleft())
+
+    def array(self) -> npt.NDArray[np.uint64]:
+        return np.array(self._order, "<u8")
+
+    @classmethod
+    def from_array(cls, size: int, array: npt.NDArray[np.uint64]) -> "Duplicates":
+        self = cls(size)
+        self._order = deque(array.tolist())
+        self._known = set(self._order)
+        return self
+
+
+def _hash(id: str) -> int:
+    return int.from_bytes(blake2b(id.encode(), digest_size=8).digest(), "little")

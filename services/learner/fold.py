@@ -1,0 +1,159 @@
+"""The fold over one partition of examples: ``state = fold(log[0:offset])``, pure."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from services.learner.blobs import Part
+from services.learner.envelope import Envelope, Place
+from services.learner.feature_cache import FeatureCache
+from services.learner.models.model import ModelState
+from services.learner.snapshots import Root, digest
+from services.learner.stream import Emit, Limits, ModelTable, StreamState
+from shared.events import Features, Label, Outcome, Rejected, Vector, decode_example
+from shared.log import Position, Record
+
+Decoded = tuple[Record, Features | Label]
+
+
+class Folded(NamedTuple):
+    """What came of some records, in log order."""
+
+    emitted: list[Emit]
+    rejected: list[tuple[Record, Rejected]]
+    repeated: int
+    """Duplicates among them."""
+
+
+class Fold:
+    """The state of every stream of a partition. However records are cut into calls, state and outputs are the same."""
+
+    def __init__(self, limits: Limits, table: ModelTable, cache: FeatureCache, *, position: int) -> None:
+        self._limits, self._table, self._cache = limits, table, cache
+        self.streams: dict[str, StreamState] = {}
+        self.position = position
+        """The next offset to fold."""
+
+    def apply(self, records: Sequence[Record]) -> Folded:
+        """Fold records in. Reads features back from the log where the cache has them no more: raises LogUnavailable."""
+        decoded, rejected = _decode(records)
+        turn = _Turn(self._features(decoded))
+        for record, event in decoded:
+            try:
+                self._step(self._stream(event.stream), event, turn)
+            except Rejected as error:
+                rejected.append((record, error))
+        turn.flush()
+        rejected += [(record, error) for record, error in turn.refused(records)]
+        if records:
+            self.position = records[-1].offset + 1
+        rejected.sort(key=lambda pair: pair[0].offset)
+        turn.emitted.sort(key=lambda emit: emit.at.offset)
+        return Folded(turn.emitted, rejected, turn.repeated)
+
+    def _step(self, stream: StreamState, event: Features | Label, turn: "_Turn") -> None:
+        if isinstance(event, Label):
+            turn.flush(stream)
+            turn.emitted += stream.label(event, turn.features)
+            return
+        if turn.holds(stream, event.id) or stream.knows(event.id):
+            turn.flush(stream)
+        if stream.accept(event):
+            self._cache.put(event.position, event.vector)
+            turn.hold(stream, event)
+        else:
+            turn.repeated += 1
+
+    def _stream(self, name: str) -> StreamState:
+        if name not in self.streams:
+            if len(self.streams) >= self._limits.max_streams:
+                raise Rejected("too-many-streams", f"this partition holds {len(self.streams)} (PREQUEL_MAX_STREAMS)")
+            self.streams[name] = StreamState(name, self._limits, self._table)
+        return self.streams[name]
+
+    def _features(self, decoded: Iterable[Decoded]) -> Callable[[Position], Vector | None]:
+        """Features by position; those that the labels of this batch will most likely need are read in one go."""
+        entries = [
+            self.streams[event.stream].window.find(event.id)
+            for _, event in decoded
+            if isinstance(event, Label) and event.stream in self.streams
+        ]
+        ahead = self._cache.fetch(entry.position for entry in entries if entry is not None)
+
+        def find(position: Position) -> Vector | None:
+            found = ahead.get(position)
+            return self._cache.fetch([position]).get(position) if found is None else found
+
+        return find
+
+    # As data.
+
+    def parts(self, seal: Callable[[ModelState], Part]) -> dict[str, dict[str, Part]]:
+        """Stream -> its parts by name."""
+        return {name: stream.parts(seal) for name, stream in self.streams.items()}
+
+    def digest(self) -> str:
+        """SHA-256 over all of the state: equal logs give equal digests (one build, one kind of processor)."""
+        return digest({name: parts["head"].digest for name, parts in self.parts(fingerprint).items()})
+
+    @classmethod
+    def from_root(
+        cls,
+        root: Root,
+        read: Callable[[str], bytes],
+        envelope: Envelope,
+        limits: Limits,
+        table: ModelTable,
+        cache: FeatureCache,
+    ) -> "Fold":
+        """The state that a snapshot stands for. Raises ValueError where a part is missing, damaged or not ours."""
+        self = cls(limits, table, cache, position=root.offset)
+        for name, address in root.streams.items():
+            self.streams[name] = StreamState.from_parts(read(address), read, envelope.open, limits, table)
+        return self
+
+
+class _Turn:
+    """One batch on its way: runs of examples not yet predicted, one a stream, and what came out so far."""
+
+    def __init__(self, features: Callable[[Position], Vector | None]) -> None:
+        self.features = features
+        self.emitted: list[Emit] = []
+        self.repeated = 0
+        self._runs: dict[str, tuple[StreamState, dict[str, Features]]] = {}
+
+    def holds(self, stream: StreamState, id: str) -> bool:
+        return stream.name in self._runs and id in self._runs[stream.name][1]
+
+    def hold(self, stream: StreamState, event: Features) -> None:
+        self._runs.setdefault(stream.name, (stream, {}))[1][event.id] = event
+
+    def flush(self, stream: StreamState | None = None) -> None:
+        """Predict what is held, of one stream or of all."""
+        for name in [stream.name] if stream else list(self._runs):
+            if name in self._runs:
+                state, run = self._runs.pop(name)
+                self.emitted += state.predict(list(run.values()))
+
+    def refused(self, records: Sequence[Record]) -> Iterable[tuple[Record, Rejected]]:
+        """The records whose label was refused: they are dead letters too."""
+        origin: Mapping[Position, Record] = {Position(r.partition, r.offset): r for r in records}
+        for at, event in self.emitted:
+            if isinstance(event, Outcome) and event.status == "rejected":
+                detail = f"label {event.label!r}: more classes or waiting labels than the limits allow"
+                yield origin[at], Rejected("too-many-labels", detail)
+
+
+def fingerprint(state: ModelState) -> Part:
+    """A model's part for its digest alone: nothing is signed."""
+    return Envelope(b"-", Place(0, 0, 0)).seal(state)
+
+
+def _decode(records: Sequence[Record]) -> tuple[list[Decoded], list[tuple[Record, Rejected]]]:
+    decoded: list[Decoded] = []
+    rejected: list[tuple[Record, Rejected]] = []
+    for record in records:
+        try:
+            decoded.append((record, decode_example(record)))
+        except Rejected as error:
+            rejected.append((record, error))
+    return decoded, rejected

@@ -1,0 +1,238 @@
+"""The learner: folds the partitions it owns, publishes predictions and status, commits snapshots, answers queries."""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import orjson
+
+from services.learner.describe import describe, measure
+from services.learner.envelope import Envelope, Place
+from services.learner.feature_cache import FeatureCache
+from services.learner.fold import Fold, Folded
+from services.learner.snapshots import Root, Snapshots
+from services.learner.stream import Limits, ModelTable
+from shared import status
+from shared.config import Settings
+from shared.events import Outcome, Prediction, Vector, encode_outcome, encode_prediction
+from shared.log import EXAMPLES, Log, Message, Position, Record
+from shared.metrics import Metrics
+from shared.runner import Processed
+from shared.status import Answer, SnapshotStatus, UnknownStream
+from shared.store import Fence, Store
+
+SOURCE = "prequel/learner"
+STATUS_SECONDS = 0.25
+IDLE_SECONDS = 0.2
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class _Partition:
+    """A partition that is ours."""
+
+    fold: Fold
+    snapshots: Snapshots
+    generation: int
+    snapshot: SnapshotStatus | None
+
+
+def limits(settings: Settings) -> Limits:
+    """What of the settings the state depends on."""
+    return Limits(
+        tuple(settings.model_names),
+        settings.seed,
+        settings.window,
+        settings.duplicates,
+        settings.accuracy_window,
+        settings.max_streams,
+        settings.max_labels,
+        settings.max_waiting,
+    )
+
+
+class Learner:
+    """A Processor (see shared.runner) over ``examples``, and the Queries of the streams whose partitions it owns."""
+
+    name = "learner"
+    topic = EXAMPLES
+    most_records = 512
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        log: Log,
+        store: Store,
+        table: ModelTable,
+        metrics: Metrics,
+        clock: Callable[[], float],
+        owner: str,
+        address: str | None = None,
+    ) -> None:
+        self._settings, self._log, self._store, self._table = settings, log, store, table
+        self._metrics, self._clock, self._owner, self._address = metrics, clock, owner, address
+        self._limits = limits(settings)
+        self._lock = threading.Lock()
+        """Held while the state changes and while a query reads it."""
+        self._partitions: dict[int, _Partition] = {}
+        self._changed: set[tuple[int, str]] = set()
+        self._published = clock()
+
+    # Processor.
+
+    def restore(self, partition: int, generation: int) -> int:
+        fence = Fence(self._settings.incarnation, generation, self._owner)
+        snapshots = Snapshots(self._store, partition, fence, most_bytes=self._settings.snapshot_max_bytes)
+        roots = snapshots.acquire()
+        self._check_partitions(roots)
+        fold = self._newest(partition, snapshots, roots)
+        if fold is None:
+            fold = Fold(self._limits, self._table, self._cache(), position=self._begin(partition))
+        with self._lock:
+            self._partitions[partition] = _Partition(fold, snapshots, generation, None)
+            self._changed |= {(partition, name) for name in fold.streams}
+        return fold.position
+
+    def process(self, records: Sequence[Record]) -> Processed:
+        by_partition: dict[int, list[Record]] = {}
+        for record in records:
+            by_partition.setdefault(record.partition, []).append(record)
+        messages: list[Message] = []
+        rejected = []
+        for number, found in by_partition.items():
+            with self._lock:
+                folded = self._partitions[number].fold.apply(found)
+            messages += self._messages(number, folded)
+            rejected += folded.rejected
+        if self._changed and self._clock() - self._published >= STATUS_SECONDS:
+            self._publish()
+        return Processed(messages, rejected, {n: self._partitions[n].fold.position for n in by_partition})
+
+    def patience(self) -> float:
+        return IDLE_SECONDS
+
+    def checkpoint(self, positions: Mapping[int, int]) -> None:
+        for number in sorted(positions):
+            self._snapshot(number, self._partitions[number])
+        self._publish()
+
+    def drop(self, partition: int) -> None:
+        with self._lock:
+            self._partitions.pop(partition, None)
+            self._changed = {(number, name) for number, name in self._changed if number != partition}
+
+    # Queries.
+
+    def answer(self, stream: str, features: Vector) -> Answer:
+        with self._lock:
+            for number, partition in self._partitions.items():
+                state = partition.fold.streams.get(stream)
+                if state is not None and state.models:
+                    if features.shape != (state.dim,) or not np.isfinite(features).all():
+                        raise ValueError(f"stream {stream} takes {state.dim} finite values, not {features.size}")
+                    probabilities, names = state.answer(features)
+                    return Answer(
+                        stream=stream,
+                        position=str(Position(number, partition.fold.position)),
+                        model=self._limits.models[0],
+                        label=names[self._limits.models[0]],
+                        probabilities=probabilities,
+                        models=names,
+                    )
+        raise UnknownStream(stream)
+
+    # The parts.
+
+    def _newest(self, partition: int, snapshots: Snapshots, roots: Sequence[Root]) -> Fold | None:
+        """The state of the newest snapshot that is whole and was folded with these settings."""
+        for root in roots:
+            if not _same_limits(root, self._limits):
+                logger.warning(
+                    "examples:%d is folded anew from the log: its snapshots were made with other settings (%s)",
+                    partition,
+                    root.limits,
+                )
+                return None
+            envelope = self._envelope(Place(partition, root.offset, root.generation))
+            try:
+                return Fold.from_root(root, snapshots.read, envelope, self._limits, self._table, self._cache())
+            except ValueError as error:
+                logger.warning("examples:%d: snapshot at %d is not used: %s", partition, root.offset, error)
+        return None
+
+    def _check_partitions(self, roots: Sequence[Root]) -> None:
+        if roots and roots[0].partitions != self._log.partitions(EXAMPLES):
+            raise RuntimeError(
+                f"topic {EXAMPLES} has {self._log.partitions(EXAMPLES)} partitions, its snapshots were made with "
+                f"{roots[0].partitions}: streams would move. Give the topic its old number of partitions back, "
+                "or start with an empty store to fold everything anew"
+            )
+
+    def _messages(self, partition: int, folded: Folded) -> list[Message]:
+        self._metrics.duplicates.labels(self.name).inc(folded.repeated)
+        messages = []
+        for _, event in folded.emitted:
+            self._changed.add((partition, event.stream))
+            if isinstance(event, Prediction):
+                self._metrics.predictions.labels(event.stream).inc()
+                messages.append(encode_prediction(event, source=SOURCE))
+            elif isinstance(event, Outcome):
+                self._metrics.labels.labels(event.stream, event.status).inc()
+                messages.append(encode_outcome(event, source=SOURCE))
+        return messages
+
+    def _snapshot(self, number: int, partition: _Partition) -> None:
+        began = self._clock()
+        fold = partition.fold
+        envelope = self._envelope(Place(number, fold.position, partition.generation))
+        written = partition.snapshots.write(
+            fold.position, self._log.partitions(EXAMPLES), self._limits, fold.parts(envelope.seal)
+        )
+        now = self._clock()
+        partition.snapshot = SnapshotStatus(
+            position=str(Position(number, fold.position)), at=now, bytes=written.total, seconds=now - began
+        )
+        self._metrics.snapshot_seconds.observe(now - began)
+        self._metrics.snapshot_bytes.set(written.written)
+        self._changed |= {(number, name) for name in fold.streams}
+
+    def _publish(self) -> None:
+        now = self._clock()
+        for number, name in sorted(self._changed):
+            partition = self._partitions[number]
+            state = partition.fold.streams[name]
+            found = describe(
+                state,
+                Position(number, partition.fold.position),
+                now=now,
+                snapshot=partition.snapshot,
+                address=self._address,
+            )
+            self._store.put(status.key(name), orjson.dumps(found.model_dump()))
+            measure(found, self._metrics)
+            for delay in state.delays:
+                self._metrics.label_delay.labels(name).observe(delay)
+            state.delays.clear()
+            self._metrics.position.labels(str(number)).set(partition.fold.position)
+        for number, partition in self._partitions.items():
+            if partition.snapshot:
+                self._metrics.snapshot_age.labels(str(number)).set(now - partition.snapshot.at)
+        self._changed.clear()
+        self._published = now
+
+    def _begin(self, partition: int) -> int:
+        return self._log.bounds(EXAMPLES)[partition].begin
+
+    def _cache(self) -> FeatureCache:
+        return FeatureCache(self._log, self._settings.cache_examples, self._settings.cache_bytes)
+
+    def _envelope(self, place: Place) -> Envelope:
+        return Envelope(self._settings.snapshot_key.get_secret_value().encode(), place)
+
+
+def _same_limits(root: Root, limits: Limits) -> bool:
+    return bool(orjson.dumps(root.limits) == orjson.dumps(list(limits)))

@@ -1,0 +1,202 @@
+"""Prequential metrics that can be restated: any scored example may be taken out, or scored anew, exactly."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+MOST_POINTS = 500
+FIRST_STRIDE = 4
+LOSS_UNIT = 2.0**-32
+"""Log losses are summed as whole numbers of this many nats, so that a sum does not depend on its order."""
+
+_EMPTY, _WRONG, _RIGHT = 0, 1, 2
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+def loss_units(probability: float) -> int:
+    """Log loss of the true class's probability, clipped to [1e-15, 1 - 1e-15] as River does, in LOSS_UNIT."""
+    clipped = min(max(probability, 1e-15), 1 - 1e-15)
+    return round(-math.log(clipped) / LOSS_UNIT)
+
+
+class Tally:
+    """One model's counts. ``confusion`` maps (true class, predicted class or -1) to how many."""
+
+    def __init__(self, window: int) -> None:
+        self.confusion: dict[tuple[int, int], int] = {}
+        self.loss = 0
+        self.right = 0
+        self.recent = bytearray(window)
+        self.recent_right = 0
+        self.curve = [0]
+
+
+class Prequential:
+    """The metrics of all models of one stream, over the same scored examples in the same order.
+
+    An example is scored once and gets an index; ``restate`` changes what was said of an index. The windowed accuracy
+    is over the newest ``window`` indices, the curve over runs of ``stride`` indices (doubled when 500 are full), so
+    both can be restated as well. Prequential evaluation: Gama, Sebastiao & Rodrigues, "On evaluating stream learning
+    algorithms", Machine Learning 90 (2013).
+    """
+
+    def __init__(self, models: int, window: int) -> None:
+        self.window = window
+        self.total = 0
+        """Indices given so far; ``held`` of them still count (the others were retracted)."""
+        self.held = 0
+        self.recent_held = 0
+        self.stride = FIRST_STRIDE
+        self.curve_held = [0]
+        self.tallies = [Tally(window) for _ in range(models)]
+
+    def score(self, truth: int, predicted: Sequence[int], losses: Sequence[int]) -> int:
+        """Score each model's prediction (class or -1) of an example now known to be ``truth``; return its index."""
+        index = self.total
+        self._make_room(index)
+        self.total += 1
+        self._count(index, truth, predicted, losses, 1)
+        return index
+
+    def restate(
+        self,
+        index: int,
+        predicted: Sequence[int],
+        old: tuple[int, Sequence[int]],
+        new: tuple[int, Sequence[int]] | None,
+    ) -> None:
+        """As if index had been scored with ``new`` = (truth, losses) instead of ``old``; None: never labelled."""
+        self._count(index, old[0], predicted, old[1], -1)
+        if new is not None:
+            self._count(index, new[0], predicted, new[1], 1)
+
+    def _make_room(self, index: int) -> None:
+        """Empty the slot of the windowed accuracy that ``index`` takes over, and open its point of the curve."""
+        slot = index % self.window
+        if self.tallies[0].recent[slot] != _EMPTY:
+            self.recent_held -= 1
+            for tally in self.tallies:
+                tally.recent_right -= tally.recent[slot] == _RIGHT
+                tally.recent[slot] = _EMPTY
+        if index // self.stride >= MOST_POINTS:
+            self._halve_curve()
+        if index // self.stride >= len(self.curve_held):
+            for points in (self.curve_held, *(tally.curve for tally in self.tallies)):
+                points.append(0)
+
+    def _halve_curve(self) -> None:
+        self.stride *= 2
+        self.curve_held = _pairs(self.curve_held)
+        for tally in self.tallies:
+            tally.curve = _pairs(tally.curve)
+
+    def _count(self, index: int, truth: int, predicted: Sequence[int], losses: Sequence[int], sign: int) -> None:
+        point, slot = index // self.stride, index % self.window
+        recent = index >= self.total - self.window
+        self.held += sign
+        self.curve_held[point] += sign
+        self.recent_held += sign * recent
+        for tally, guess, loss in zip(self.tallies, predicted, losses, strict=True):
+            right = guess == truth
+            cell = (truth, guess)
+            tally.confusion[cell] = tally.confusion.get(cell, 0) + sign
+            tally.loss += sign * loss
+            tally.right += sign * right
+            tally.curve[point] += sign * right
+            if recent:
+                tally.recent_right += sign * right
+                tally.recent[slot] = (_RIGHT if right else _WRONG) if sign > 0 else _EMPTY
+
+    # What is read off.
+
+    def accuracy(self, model: int) -> float | None:
+        return self.tallies[model].right / self.held if self.held else None
+
+    def window_accuracy(self, model: int) -> float | None:
+        return self.tallies[model].recent_right / self.recent_held if self.recent_held else None
+
+    def log_loss(self, model: int) -> float | None:
+        """Mean, in nats."""
+        return self.tallies[model].loss * LOSS_UNIT / self.held if self.held else None
+
+    def kappa(self, model: int) -> float | None:
+        """Cohen's kappa (1960) of predictions and truth; 0 where chance agreement is certain."""
+        if not self.held:
+            return None
+        matrix = self.tallies[model].confusion
+        true, guessed = _margin(matrix, 0), _margin(matrix, 1)
+        expected = sum(count * guessed.get(label, 0) for label, count in true.items()) / self.held**2
+        return (self.tallies[model].right / self.held - expected) / (1 - expected) if expected < 1 else 0.0
+
+    def per_class(self, model: int) -> dict[int, tuple[float | None, float | None, float | None, int]]:
+        """Class -> precision, recall, F1 and support; None where nothing was predicted or true."""
+        matrix = self.tallies[model].confusion
+        true, guessed = _margin(matrix, 0), _margin(matrix, 1)
+        result = {}
+        for label in sorted(true.keys() | guessed.keys() - {-1}):
+            hits, support, named = matrix.get((label, label), 0), true.get(label, 0), guessed.get(label, 0)
+            precision, recall = hits / named if named else None, hits / support if support else None
+            f1 = 2 * hits / (named + support) if named + support else None
+            result[label] = (precision, recall, f1, support)
+        return result
+
+    def points(self) -> list[tuple[int, list[float], list[float]]]:
+        """The curve: (scored examples, per model accuracy since the start, the same over about the last window)."""
+        held = np.cumsum(self.curve_held)
+        right = np.cumsum([tally.curve for tally in self.tallies], axis=1)
+        back = max(1, self.window // self.stride)
+        points = []
+        for at in np.flatnonzero(self.curve_held).tolist():
+            before = (int(held[at - back]), right[:, at - back]) if at >= back else (0, 0 * right[:, 0])
+            recent = (right[:, at] - before[1]) / max(1, int(held[at]) - before[0])
+            points.append((int(held[at]), (right[:, at] / held[at]).tolist(), recent.tolist()))
+        return points
+
+    # As data.
+
+    def parts(self) -> tuple[dict[str, Any], Arrays]:
+        """Everything, as JSON and arrays; ``from_parts`` is its inverse."""
+        meta = {
+            "window": self.window,
+            "total": self.total,
+            "held": self.held,
+            "recent_held": self.recent_held,
+            "stride": self.stride,
+            "tallies": [{"loss": str(t.loss), "right": t.right, "recent_right": t.recent_right} for t in self.tallies],
+        }
+        arrays: Arrays = {"curve_held": np.array(self.curve_held, "<i8")}
+        for number, tally in enumerate(self.tallies):
+            cells = sorted((truth, guess, n) for (truth, guess), n in tally.confusion.items() if n)
+            arrays[f"confusion.{number}"] = np.array(cells, "<i8").reshape(-1, 3)
+            arrays[f"recent.{number}"] = np.frombuffer(bytes(tally.recent), np.uint8)
+            arrays[f"curve.{number}"] = np.array(tally.curve, "<i8")
+        return meta, arrays
+
+    @classmethod
+    def from_parts(cls, meta: dict[str, Any], arrays: Arrays) -> "Prequential":
+        self = cls(len(meta["tallies"]), meta["window"])
+        self.total, self.held = meta["total"], meta["held"]
+        self.recent_held, self.stride = meta["recent_held"], meta["stride"]
+        self.curve_held = arrays["curve_held"].tolist()
+        for number, tally in enumerate(self.tallies):
+            kept = meta["tallies"][number]
+            tally.loss, tally.right, tally.recent_right = int(kept["loss"]), kept["right"], kept["recent_right"]
+            tally.confusion = {(truth, guess): n for truth, guess, n in arrays[f"confusion.{number}"].tolist()}
+            tally.recent = bytearray(arrays[f"recent.{number}"].tobytes())
+            tally.curve = arrays[f"curve.{number}"].tolist()
+        return self
+
+
+def _pairs(points: list[int]) -> list[int]:
+    return [sum(points[at : at + 2]) for at in range(0, len(points), 2)]
+
+
+def _margin(matrix: dict[tuple[int, int], int], axis: int) -> dict[int, int]:
+    sums: dict[int, int] = {}
+    for cell, count in matrix.items():
+        sums[cell[axis]] = sums.get(cell[axis], 0) + count
+    return sums

@@ -1,0 +1,151 @@
+"""Snapshots: content-addressed parts written first, then one small fenced root; the root is the commit."""
+
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any, NamedTuple
+
+import orjson
+
+from services.learner.blobs import Part, sha256, unpack
+from shared.store import Fence, Store
+
+KEPT = 3
+FORMAT = 1
+
+
+class SnapshotTooLarge(Exception):
+    """A state has outgrown PREQUEL_SNAPSHOT_MAX_BYTES."""
+
+
+class Root(NamedTuple):
+    """One snapshot: the state of every stream of the partition after all events before ``offset``."""
+
+    offset: int
+    generation: int
+    owner: str
+    partitions: int
+    limits: list[Any]
+    digest: str
+    built_on: dict[str, str]
+    streams: dict[str, str]
+    """Stream -> address of its head."""
+
+
+class Written(NamedTuple):
+    """What a snapshot cost: bytes that had to be written, of the bytes that it stands for."""
+
+    digest: str
+    written: int
+    total: int
+
+
+def build() -> dict[str, str]:
+    """What bit equality is promised within: versions and kind of processor."""
+    names = ("numpy", "numba", "river")
+    return {name: version(name) for name in names} | {"python": platform.python_version(), "machine": _processor()}
+
+
+def digest(heads: Mapping[str, str]) -> str:
+    """Of a partition's state, from the digests of its streams' heads."""
+    return sha256(orjson.dumps(dict(heads), option=orjson.OPT_SORT_KEYS))
+
+
+class Snapshots:
+    """The snapshots of one partition, under one fence. Every call may block; raises StoreUnavailable, Fenced."""
+
+    def __init__(self, store: Store, partition: int, fence: Fence, *, most_bytes: int) -> None:
+        self._store, self._fence, self._most_bytes = store, fence, most_bytes
+        self._root_key = root_key(partition)
+        self._prefix = f"snapshot/{partition}/part/"
+        self._roots: list[Root] = []
+        self._live: dict[tuple[int, int], set[str]] = {}
+        self._stale: set[str] = set()
+
+    def acquire(self) -> list[Root]:
+        """Take the partition over: its kept roots, newest first; whoever had it can write no more."""
+        body = self._store.acquire(self._root_key, self._fence)
+        self._roots = read_roots(body)
+        self._live = {_key(root): self._addresses(root) for root in self._roots}
+        listed = {key.removeprefix(self._prefix) for key in self._store.keys(self._prefix)}
+        self._stale = listed - self._kept()
+        return self._roots
+
+    def read(self, address: str) -> bytes:
+        """A part. Raises ValueError where it is missing or damaged."""
+        body = self._store.get(self._prefix + address)
+        if body is None or sha256(body) != address:
+            raise ValueError(f"part {address} of a snapshot is missing or damaged")
+        return body
+
+    def write(
+        self, offset: int, partitions: int, limits: tuple[Any, ...], streams: Mapping[str, Mapping[str, Part]]
+    ) -> Written:
+        """Make a snapshot the newest: parts that are not stored yet, then the root with the sweep of dead parts."""
+        parts = {part.address: part for found in streams.values() for part in found.values()}
+        total = sum(len(part.body) for part in parts.values())
+        if total > self._most_bytes:
+            raise SnapshotTooLarge(
+                f"the state takes {total} bytes, more than PREQUEL_SNAPSHOT_MAX_BYTES={self._most_bytes}: "
+                "raise it, or lower PREQUEL_WINDOW, PREQUEL_MAX_STREAMS or the number of models"
+            )
+        fresh = parts.keys() - self._kept()
+        for address in sorted(fresh):
+            self._store.put(self._prefix + address, parts[address].body)
+        root = Root(
+            offset,
+            self._fence.generation,
+            self._fence.owner,
+            partitions,
+            list(limits),
+            digest({name: found["head"].digest for name, found in streams.items()}),
+            build(),
+            {name: found["head"].address for name, found in streams.items()},
+        )
+        self._commit(root, set(parts))
+        return Written(root.digest, sum(len(parts[address].body) for address in fresh), total)
+
+    def _commit(self, root: Root, addresses: set[str]) -> None:
+        roots = [root, *self._roots][:KEPT]
+        live = {_key(kept): self._live.get(_key(kept), set()) for kept in roots}
+        live[_key(root)] = addresses
+        everything = self._kept() | self._stale
+        dropped = everything - set().union(*live.values())
+        body = orjson.dumps({"format": FORMAT, "roots": [kept._asdict() for kept in roots]})
+        self._store.swap(self._root_key, self._fence, body, [self._prefix + address for address in sorted(dropped)])
+        self._roots, self._live, self._stale = roots, live, set()
+
+    def _kept(self) -> set[str]:
+        return set().union(*self._live.values())
+
+    def _addresses(self, root: Root) -> set[str]:
+        """All parts of a root. One whose heads cannot be read is kept for its own sake, without protecting more."""
+        found = set(root.streams.values())
+        for address in root.streams.values():
+            try:
+                found |= {part for part, _ in unpack(self.read(address))[0]["parts"].values()}
+            except ValueError:
+                continue
+        return found
+
+
+def _key(root: Root) -> tuple[int, int]:
+    return root.generation, root.offset
+
+
+def root_key(partition: int) -> str:
+    return f"snapshot/{partition}/root"
+
+
+def read_roots(body: bytes | None) -> list[Root]:
+    """Newest first. Raises ValueError for a format of the future."""
+    if not body:
+        return []
+    content = orjson.loads(body)
+    if content["format"] != FORMAT:
+        raise ValueError(f"snapshots have format {content['format']}, this Prequel reads {FORMAT}: use a newer one")
+    return [Root(**root) for root in content["roots"]]
+
+
+def _processor() -> str:
+    return f"{platform.machine()} {platform.processor()}".strip()
