@@ -1,0 +1,182 @@
+"""The one place that opens SQLite files: durable settings, lent connections, errors that say what to do."""
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+Connection = sqlite3.Connection
+
+_CHECKPOINT_BYTES = 16 * 2**20
+_CHECKPOINT_PATIENCE_MS = 100
+_ACCESS = "Give this user write access to the file and its folder, or choose another folder."
+_HELD = "Another process holds the file: wait for it, or find it (fuser FILE) and stop it."
+_DAMAGED = "The file is damaged or none of Prequel's: move it away, or restore it from a backup."
+_DISK = "Check the disk's health, free space and quota; nothing acknowledged is lost."
+_REMEDIES = {
+    sqlite3.SQLITE_FULL: "Make room: nothing acknowledged is lost, and work goes on by itself.",
+    sqlite3.SQLITE_IOERR: _DISK,
+    sqlite3.SQLITE_BUSY: _HELD,
+    sqlite3.SQLITE_LOCKED: _HELD,
+    sqlite3.SQLITE_PROTOCOL: _HELD,
+    sqlite3.SQLITE_READONLY: _ACCESS,
+    sqlite3.SQLITE_CANTOPEN: _ACCESS,
+    sqlite3.SQLITE_PERM: _ACCESS,
+    sqlite3.SQLITE_AUTH: _ACCESS,
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
+}
+
+
+class Database:
+    """One file of ours. Safe to use from several threads; not in a forked child.
+
+    ``kind`` (four characters) and ``version`` are written into the file's header and must be found there. Every
+    failure of SQLite or of the file system is raised as ``error``, with the remedy in its message. The folder and the
+    file are made on first use.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        kind: str,
+        version: int,
+        schema: Sequence[str],
+        error: type[Exception],
+        busy_timeout_s: float = 10.0,
+    ) -> None:
+        self.path = path
+        self._kind, self._version, self._schema = int.from_bytes(kind.encode(), "big"), version, schema
+        self._error, self._busy_timeout_s = error, busy_timeout_s
+        self._lock, self._process = threading.Lock(), os.getpid()
+        self._free: list[Connection] = []
+        self._closed = False
+        self._unsettled_bytes = 0
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Lend a connection to this thread; each statement is a transaction of its own. Exhaust every cursor."""
+        with self._explaining():
+            connection = self._lend()
+            try:
+                yield connection
+            except BaseException:
+                connection.close()  # What state it is in is unknown; closing rolls back.
+                raise
+            self._take_back(connection)
+
+    @contextmanager
+    def writing(self, size: int = 4096) -> Iterator[Connection]:
+        """One transaction of about ``size`` bytes, synced to the disk on return, undone by any exception."""
+        with self.reading() as connection:
+            connection.execute("BEGIN IMMEDIATE")  # A deferred one could fail half-way, when it turns to writing.
+            yield connection
+            connection.execute("COMMIT")
+            self._checkpoint(connection, size)
+
+    def close(self) -> None:
+        """Close what is not lent out; what is, closes when it comes back. May be called again."""
+        with self._lock:
+            self._closed = True
+            free, self._free = self._free, []
+        if os.getpid() == self._process:  # A forked child must not touch its parent's connections.
+            for connection in free:
+                connection.close()
+
+    def _lend(self) -> Connection:
+        if os.getpid() != self._process:
+            raise self._error(f"{self.path} was opened before a fork: open it anew in a process that was spawned")
+        with self._lock:
+            if self._closed:
+                raise self._error(f"{self.path} is closed")
+            if self._free:
+                return self._free.pop()
+        return self._open()
+
+    def _take_back(self, connection: Connection) -> None:
+        with self._lock:
+            if not self._closed:
+                self._free.append(connection)
+                return
+        connection.close()
+
+    def _open(self) -> Connection:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(
+            self.path, timeout=self._busy_timeout_s, isolation_level=None, check_same_thread=False
+        )
+        try:
+            self._prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _prepare(self, connection: Connection) -> None:
+        self._recognise(connection)
+        self._enter_wal(connection)
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA wal_autocheckpoint=0")
+        connection.execute("PRAGMA trusted_schema=OFF")
+        connection.execute("BEGIN IMMEDIATE")
+        if self._recognise(connection):
+            for statement in self._schema:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id={self._kind}")
+            connection.execute(f"PRAGMA user_version={self._version}")
+        connection.execute("COMMIT")
+
+    def _recognise(self, connection: Connection) -> bool:
+        """Whether the file is still empty; raises where it is neither that nor ours."""
+        (kind,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if kind == version == 0 and connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None:
+            return True
+        if kind != self._kind:
+            raise self._error(f"{self.path} is an SQLite file, but not the one expected here. {_DAMAGED}")
+        if version > self._version:
+            raise self._error(
+                f"{self.path} has format {version}, this Prequel knows up to {self._version}: install a newer Prequel"
+            )
+        return False
+
+    def _enter_wal(self, connection: Connection) -> None:
+        # Two processes that make the file together: the switch does not wait for the lock by itself.
+        deadline = time.monotonic() + self._busy_timeout_s
+        while connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+            try:
+                connection.execute("PRAGMA journal_mode=WAL")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.002)
+
+    def _checkpoint(self, connection: Connection, size: int) -> None:
+        """Move the write-ahead log into the file now and then.
+
+        Not SQLite's automatic way: before 3.51.3 a passive checkpoint may race with a writer that restarts the
+        write-ahead log and lose a commit (sqlite.org/wal.html#walresetbug); a full one holds the writer's lock.
+        """
+        self._unsettled_bytes += size
+        if self._unsettled_bytes < _CHECKPOINT_BYTES:
+            return
+        self._unsettled_bytes = 0
+        connection.execute(f"PRAGMA busy_timeout={_CHECKPOINT_PATIENCE_MS}")
+        with suppress(sqlite3.OperationalError):  # The commit stands; a disk in trouble shows in the next one.
+            connection.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
+        connection.execute(f"PRAGMA busy_timeout={round(self._busy_timeout_s * 1000)}")
+
+    @contextmanager
+    def _explaining(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorcode", None)
+            remedy = _REMEDIES.get(code & 0xFF, _DISK) if code is not None else "It was closed meanwhile."
+            raise self._error(f"{self.path}: {error}. {remedy}") from error
+        except OSError as error:
+            raise self._error(f"{self.path}: {error}. {_ACCESS}") from error

@@ -1,0 +1,116 @@
+"""The embedded log: a folder with one SQLite file per topic and one for the consumer groups."""
+
+import re
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from shared.log import Bounds, LogUnavailable, Message, Position, Record, RecordTooLarge
+from shared.sqlite_group import Groups
+from shared.sqlite_member import SqliteMember
+from shared.sqlite_reader import SqliteReader
+from shared.sqlite_topic import Row, Topic
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}")
+
+
+class SqliteLog:
+    """shared.log.Log in a folder of one machine's own disk (not NFS). Nothing is opened before the first call.
+
+    ``partitions``: one number for every topic, or by topic (1 where it names none); the files remember it and refuse
+    another. ``clock``: seconds since the epoch. ``lease_s``: after so long without a poll a group member may be put
+    out. ``new_id`` names group members, each time differently. ``max_poll_bytes`` bounds one poll's values, but for
+    a single larger record.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        partitions: Mapping[str, int] | int = 1,
+        clock: Callable[[], float] = time.time,
+        lease_s: float = 10.0,
+        new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
+        busy_timeout_s: float = 10.0,
+        max_record_bytes: int = 64 * 2**20,
+        max_poll_bytes: int = 32 * 2**20,
+    ) -> None:
+        self._directory, self._partitions, self._clock, self._new_id = directory, partitions, clock, new_id
+        self._busy_timeout_s = busy_timeout_s
+        self._max_record_bytes, self._max_poll_bytes = max_record_bytes, max_poll_bytes
+        self._groups = Groups(directory, clock=clock, lease_s=lease_s, busy_timeout_s=busy_timeout_s)
+        self._topics: dict[str, Topic] = {}
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def append(self, messages: Sequence[Message]) -> list[Position]:
+        """Messages of one topic are appended in one transaction, all or none; topics one after the other."""
+        rows = [self._row(message) for message in messages]
+        places: dict[str, list[int]] = {}
+        for place, message in enumerate(messages):
+            places.setdefault(message.topic, []).append(place)
+        positions: dict[int, Position] = {}
+        for name, own in places.items():
+            positions |= zip(own, self._topic(name).append([rows[place] for place in own]), strict=True)
+        return [positions[place] for place in range(len(messages))]
+
+    def _row(self, message: Message) -> Row:
+        row = self._topic(message.topic).row(message)
+        if row.size > self._max_record_bytes:
+            raise RecordTooLarge(
+                f"a record of {row.size} bytes for {message.topic}: the log takes {self._max_record_bytes} at most"
+            )
+        return row
+
+    def partitions(self, topic: str) -> int:
+        return self._topic(topic).partitions
+
+    def bounds(self, topic: str) -> dict[int, Bounds]:
+        return self._topic(topic).bounds()
+
+    def read(self, topic: str, partition: int, offsets: Sequence[int]) -> dict[int, Record]:
+        return self._topic(topic).read(partition, offsets)
+
+    def follow(self, topic: str, positions: Mapping[int, int]) -> SqliteReader:
+        return SqliteReader(self._topic(topic), positions, max_bytes=self._max_poll_bytes)
+
+    def join(self, group: str, topic: str) -> SqliteMember:
+        return SqliteMember(self._groups, group, self._topic(topic), self._new_id(), max_bytes=self._max_poll_bytes)
+
+    def lag(self, group: str, topic: str) -> dict[int, int]:
+        committed = self._groups.committed(group, topic)
+        bounds = self.bounds(topic)
+        return {partition: max(0, end - committed.get(partition, begin)) for partition, (begin, end) in bounds.items()}
+
+    def close(self) -> None:
+        """Release the files; readers and members that wait wake up and raise LogUnavailable. May be called again."""
+        with self._lock:
+            self._closed = True
+            topics = list(self._topics.values())
+        for topic in topics:
+            topic.close()
+        self._groups.close()
+
+    def _topic(self, name: str) -> Topic:
+        with self._lock:
+            if self._closed:
+                raise LogUnavailable(f"the log in {self._directory} is closed")
+            if name not in self._topics:
+                self._topics[name] = self._open(name)
+            return self._topics[name]
+
+    def _open(self, name: str) -> Topic:
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is not a topic name ({_NAME.pattern})")
+        given = self._partitions
+        topic = Topic(
+            name,
+            self._directory / f"{name}.sqlite",
+            given if isinstance(given, int) else given.get(name, 1),
+            clock=self._clock,
+            busy_timeout_s=self._busy_timeout_s,
+        )
+        topic.open()
+        return topic

@@ -1,0 +1,80 @@
+"""Reads the embedded log from explicit positions, and waits for what this process or another appends."""
+
+import time
+from collections.abc import Mapping
+
+from shared.log import LogUnavailable, Record
+from shared.sqlite_topic import Topic
+
+_SHORTEST_WAIT_S, _LONGEST_WAIT_S = 0.001, 0.010
+
+
+class SqliteReader:
+    """Reads a topic from explicit positions (see shared.log.Reader)."""
+
+    def __init__(self, topic: Topic, positions: Mapping[int, int], *, max_bytes: int) -> None:
+        self._topic, self._max_bytes = topic, max_bytes
+        self._positions = dict(positions)
+        self._unchecked = set(positions)
+        self._turn = 0
+        self._last_record = time.monotonic()
+        self._closed = False
+
+    def poll(self, max_records: int, timeout_s: float) -> list[Record]:
+        deadline = time.monotonic() + timeout_s
+        while True:
+            seen = self._topic.bell.rings
+            records = self.take(max_records)
+            if records or time.monotonic() >= deadline:
+                return records
+            self.wait(seen, deadline)
+
+    def take(self, max_records: int) -> list[Record]:
+        """What is there now; each time another partition comes first, so that none starves."""
+        if self._closed:
+            raise LogUnavailable(f"this reader of {self._topic.name} is closed")
+        records: list[Record] = []
+        partitions = sorted(self._positions)
+        self._turn += 1
+        size = 0
+        for turn in range(len(partitions)):
+            if len(records) >= max_records or size >= self._max_bytes:
+                break
+            partition = partitions[(self._turn + turn) % len(partitions)]
+            taken = self._take(partition, max_records - len(records), self._max_bytes - size)
+            size += sum(len(record.value) for record in taken)
+            records += taken
+        for record in records:
+            self._positions[record.partition] = record.offset + 1
+        if records:
+            self._last_record = time.monotonic()
+        return records
+
+    def _take(self, partition: int, most: int, most_bytes: int) -> list[Record]:
+        offset = self._positions[partition]
+        if partition in self._unchecked:
+            self._topic.check(partition, offset)
+            self._unchecked.discard(partition)
+        return self._topic.take(partition, offset, most, most_bytes)
+
+    def wait(self, seen: int, deadline: float) -> None:
+        """Until the bell rings in this process, or it is time to look for what other processes wrote.
+
+        Looks every millisecond at first and, so that an idle system sleeps, ever less often.
+        """
+        now = time.monotonic()
+        pause = min(max((now - self._last_record) / 100, _SHORTEST_WAIT_S), _LONGEST_WAIT_S)
+        self._topic.bell.wait(seen, max(min(pause, deadline - now), 0.0))
+
+    def seek(self, partition: int, offset: int) -> None:
+        self._positions[partition] = offset
+        self._unchecked.add(partition)
+
+    def drop(self, partition: int) -> None:
+        self._positions.pop(partition, None)
+
+    def positions(self) -> dict[int, int]:
+        return dict(self._positions)
+
+    def close(self) -> None:
+        self._closed = True

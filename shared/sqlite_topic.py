@@ -1,0 +1,230 @@
+"""One topic of the embedded log: a file that threads and processes append to and read from in offset order."""
+
+import struct
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from shared.log import Bounds, Headers, LogUnavailable, Message, OffsetOutOfRange, Position, Record, partition_for
+from shared.sqlite import Connection, Database
+
+_TRANSACTION_BYTES = 16 * 2**20
+_READ_CHUNK = 200
+_LARGEST_OFFSET = 2**63 - 1
+
+
+class Bell:
+    """Wakes the threads of this process that wait for something new."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self.rings = 0
+
+    def ring(self) -> None:
+        with self._condition:
+            self.rings += 1
+            self._condition.notify_all()
+
+    def wait(self, seen: int, timeout_s: float) -> None:
+        """Return once ``rings`` is no longer ``seen``, or after the timeout."""
+        with self._condition:
+            if self.rings == seen:
+                self._condition.wait(timeout_s)
+
+
+class Row(NamedTuple):
+    """A message made ready to be written; ``partition`` None: the one with the fewest records."""
+
+    partition: int | None
+    key: bytes | None
+    headers: bytes
+    value: bytes
+
+    @property
+    def size(self) -> int:
+        return len(self.key or b"") + len(self.headers) + len(self.value)
+
+
+class _Append:
+    """One caller's rows, and what became of them."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self.rows, self.size = rows, sum(row.size for row in rows)
+        self.positions: list[Position] = []
+        self.failure: BaseException | None = None
+        self.done = False
+
+
+class Topic:
+    """Safe to use from several threads. Every method may block and raises LogUnavailable."""
+
+    def __init__(
+        self, name: str, path: Path, partitions: int, *, clock: Callable[[], float], busy_timeout_s: float
+    ) -> None:
+        self.name, self.partitions, self.bell = name, partitions, Bell()
+        self._clock = clock
+        self._database = Database(
+            path,
+            kind="PQlg",
+            version=1,
+            schema=_schema(partitions),
+            error=LogUnavailable,
+            busy_timeout_s=busy_timeout_s,
+        )
+        self._waiting: deque[_Append] = deque()
+        self._writer = threading.Lock()
+
+    def open(self) -> None:
+        """Make the file if need be; raises LogUnavailable too where it was made with other partitions."""
+        with self._database.reading() as connection:
+            (found,) = connection.execute("SELECT partitions FROM topic").fetchone()
+        if found != self.partitions:
+            self._database.close()
+            raise LogUnavailable(
+                f"{self._database.path} was made with {found} partitions, not {self.partitions}: streams would move. "
+                f"Set it back to {found}, or begin a new log in another folder"
+            )
+
+    def close(self) -> None:
+        self._database.close()
+        self.bell.ring()
+
+    def row(self, message: Message) -> Row:
+        """Raises ValueError for a partition that the topic does not have."""
+        partition = message.partition
+        if partition is None and message.key is not None:
+            partition = partition_for(message.key, self.partitions)
+        if partition is not None and not 0 <= partition < self.partitions:
+            raise ValueError(f"topic {self.name} has partitions 0 to {self.partitions - 1}, not {partition}")
+        return Row(partition, message.key, _pack(message.headers), message.value)
+
+    def append(self, rows: Sequence[Row]) -> list[Position]:
+        """Durable on return. Whoever comes while another thread syncs the disk shares the next transaction."""
+        mine = _Append(rows)
+        self._waiting.append(mine)
+        with self._writer:
+            while not mine.done:
+                self._write(list(self._batch()))
+        if mine.failure:
+            raise LogUnavailable(str(mine.failure)) from mine.failure
+        return mine.positions
+
+    def _batch(self) -> Iterator[_Append]:
+        size = 0
+        while self._waiting and size < _TRANSACTION_BYTES:
+            yield self._waiting[0]
+            size += self._waiting.popleft().size
+
+    def _write(self, batch: Sequence[_Append]) -> None:
+        failure: BaseException | None = LogUnavailable("the append was interrupted: it may or may not be in the log")
+        try:
+            with self._database.writing(sum(append.size for append in batch)) as connection:
+                self._insert(connection, batch)
+            failure = None
+        except LogUnavailable as error:
+            failure = error
+        finally:
+            for append in batch:
+                append.failure, append.done = failure, True
+        self.bell.ring()
+
+    def _insert(self, connection: Connection, batch: Sequence[_Append]) -> None:
+        ends, times = self._ends(connection)
+        now = self._clock()
+        inserts: dict[int, list[tuple[object, ...]]] = {}
+        for append in batch:
+            append.positions = []
+            for partition, key, headers, value in append.rows:
+                if partition is None:
+                    partition = min(ends, key=ends.__getitem__)
+                offset = ends[partition]
+                ends[partition] += 1
+                append.positions.append(Position(partition, offset))
+                inserts.setdefault(partition, []).append((offset, max(now, times[partition]), key, headers, value))
+        for partition, values in inserts.items():
+            connection.executemany(f"INSERT INTO p{partition} VALUES (?, ?, ?, ?, ?)", values)
+
+    def _ends(self, connection: Connection) -> tuple[dict[int, int], dict[int, float]]:
+        """Partition -> next offset, and -> when the last record was appended."""
+        ends, times = {}, {}
+        for partition in range(self.partitions):
+            query = f"SELECT offset + 1, appended_at FROM p{partition} ORDER BY offset DESC LIMIT 1"
+            ends[partition], times[partition] = connection.execute(query).fetchone() or (0, 0.0)
+        return ends, times
+
+    def bounds(self) -> dict[int, Bounds]:
+        with self._database.reading() as connection:
+            return {partition: _bounds(connection, partition) for partition in range(self.partitions)}
+
+    def read(self, partition: int, offsets: Sequence[int]) -> dict[int, Record]:
+        """Single records; what is not there is not in the answer."""
+        if not 0 <= partition < self.partitions:
+            return {}
+        wanted = sorted({offset for offset in offsets if 0 <= offset <= _LARGEST_OFFSET})
+        found: dict[int, Record] = {}
+        with self._database.reading() as connection:
+            for start in range(0, len(wanted), _READ_CHUNK):
+                chunk = wanted[start : start + _READ_CHUNK]
+                query = f"SELECT * FROM p{partition} WHERE offset IN ({','.join('?' * len(chunk))})"
+                rows = connection.execute(query, chunk).fetchall()
+                found |= {row[0]: self._record(partition, *row) for row in rows}
+        return found
+
+    def check(self, partition: int, offset: int) -> None:
+        """Raises OffsetOutOfRange unless reading can begin there."""
+        with self._database.reading() as connection:
+            bounds = _bounds(connection, partition) if 0 <= partition < self.partitions else Bounds(0, 0)
+        if not bounds.begin <= offset <= bounds.end:
+            raise OffsetOutOfRange(self.name, partition, offset, *bounds)
+
+    def take(self, partition: int, offset: int, most: int, most_bytes: int) -> list[Record]:
+        """Records from ``offset`` on, up to ``most`` and about ``most_bytes``, at least one if there is one."""
+        records: list[Record] = []
+        query = f"SELECT * FROM p{partition} WHERE offset >= ? ORDER BY offset LIMIT ?"
+        with self._database.reading() as connection:
+            cursor = connection.execute(query, (offset, most))
+            for row in cursor:
+                records.append(self._record(partition, *row))
+                most_bytes -= len(row[4])
+                if most_bytes <= 0:
+                    break
+            cursor.close()  # Ends the read transaction, which would hold up checkpoints.
+        if records and records[0].offset != offset:
+            self.check(partition, offset)
+        return records
+
+    def _record(
+        self, partition: int, offset: int, appended_at: float, key: bytes | None, headers: bytes, value: bytes
+    ) -> Record:
+        return Record(self.name, partition, offset, key, value, _unpack(headers), appended_at)
+
+
+def _schema(partitions: int) -> list[str]:
+    """A table per partition: every append is at the right edge of its tree."""
+    columns = "offset INTEGER PRIMARY KEY, appended_at REAL NOT NULL, key BLOB, headers BLOB NOT NULL, value BLOB"
+    return [
+        "CREATE TABLE topic (partitions INTEGER NOT NULL)",
+        f"INSERT INTO topic VALUES ({partitions})",
+        *(f"CREATE TABLE p{partition} ({columns} NOT NULL)" for partition in range(partitions)),
+    ]
+
+
+def _bounds(connection: Connection, partition: int) -> Bounds:
+    query = f"SELECT (SELECT min(offset) FROM p{partition}), (SELECT max(offset) FROM p{partition})"
+    first, last = connection.execute(query).fetchone()
+    return Bounds(0, 0) if last is None else Bounds(first, last + 1)
+
+
+def _pack(headers: Headers) -> bytes:
+    """The lengths as a struct layout, a line break, then all names and values: any bytes, any order, any repetition."""
+    parts = [part for name, value in headers for part in (name.encode(), value)]
+    layout = "".join(f"{len(part)}s" for part in parts)
+    return b"%s\n%s" % (layout.encode(), b"".join(parts))
+
+
+def _unpack(packed: bytes) -> Headers:
+    layout, _, body = packed.partition(b"\n")
+    parts = struct.unpack(layout, body)
+    return tuple(zip(map(bytes.decode, parts[::2]), parts[1::2], strict=True))
