@@ -1,0 +1,68 @@
+# Everything works from a fresh clone: each target sets up .venv first if need be. Needs make and Python 3.11 to 3.13.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check soak bench lock clean servers
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+help:  ## Show this list
+	@awk -F ":.*## " '/^[a-z]+:.*## / {printf "%-8s %s\n", $$1, $$2}' Makefile
+
+demo: $(READY)  ## Stream handwritten digits into a model and show the page
+	@$(BIN)/prequel demo
+
+test: $(READY) servers  ## Run all tests but the long ones
+	@$(BIN)/python -m pytest
+
+check: $(READY)  ## Lint, format, types, import rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy --strict
+	@$(BIN)/python -m pytest -q tests/test_imports.py
+
+soak: $(READY) servers  ## Run the long fault tests
+	@$(BIN)/python -m pytest -m soak
+
+bench: $(READY)  ## Measure what README claims
+	@set -e; for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+lock: $(READY)  ## Pin the newest packages that pyproject.toml allows, with their hashes
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
+		--extra all --group dev pyproject.toml --output-file requirements.lock
+
+clean:  ## Remove the environment and the caches, not the data
+	@rm -rf $(VENV) build ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The first Python that fits; a virtual environment; the locked packages; the project itself, as links.
+$(READY): requirements.lock pyproject.toml
+	@fits='import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'; \
+	for python in $(PYTHON) python3 python3.13 python3.12 python3.11 ""; do \
+		if [ -z "$$python" ] || "$$python" -c "$$fits" 2>/dev/null; then break; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+		echo "Prequel needs Python 3.11, 3.12 or 3.13; here is $$(python3 --version 2>&1)." >&2; \
+		echo "Install one of them, or name it: make PYTHON=/path/to/python3.12" >&2; \
+		exit 1; \
+	fi; \
+	echo "Setting up $(VENV) with $$("$$python" --version); the first time takes minutes."; \
+	"$$python" -m venv $(VENV)
+	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes --requirement requirements.lock
+	@$(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# What tests talk to beside Python packages, from Debian's archive where that can be; RUNLEVEL=1: installed, not started.
+servers:
+	@missing=""; \
+	for program in chromium redis-server; do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	root=""; [ "$$(id -u)" = 0 ] || root="sudo -n"; \
+	if command -v apt-get >/dev/null && $$root true 2>/dev/null; then \
+		echo "Installing$$missing"; \
+		set -- env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -qq; \
+		$$root "$$@" update && $$root "$$@" install --no-install-recommends $$missing && exit 0; \
+	fi; \
+	echo "*** MISSING:$$missing. Tests that need them are skipped; install them to run these too. ***" >&2

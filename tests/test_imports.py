@@ -1,0 +1,151 @@
+"""Who may import whom, read from the syntax trees: the rules that keep the services apart."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+COMPOSITION_ROOT = "services/__main__.py"
+
+ONE_PLACE = {
+    "kafka": ["shared/kafka_log.py"],
+    "redis": ["shared/redis_store.py"],
+    "openvino": ["services/extractor/openvino_engine.py"],
+    "sqlite3": ["shared/sqlite.py"],
+    "keras": ["services/extractor/keras_backbone.py", "services/learner/models/mlp.py"],
+}
+"""A third-party client is imported where it is listed, and nowhere else in the product."""
+
+NEVER = ("tensorflow", "jax", "torch", "dill", "cloudpickle")
+"""Keras chooses its backend; only Keras talks to it."""
+
+
+class Import(NamedTuple):
+    file: str
+    line: int
+    module: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line} imports {self.module}"
+
+
+def product() -> list[Path]:
+    return sorted(path for folder in ("services", "shared") for path in (ROOT / folder).rglob("*.py"))
+
+
+def imports(tree: ast.AST, file: str) -> Iterator[Import]:
+    """Every import in a tree, wherever it stands: at the top, in functions, by name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (Import(file, node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}:{node.lineno}: write imports absolutely"
+            yield from (Import(file, node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+        elif isinstance(node, ast.Call) and (name := _dynamic(node)):
+            yield Import(file, node.lineno, name)
+
+
+def _dynamic(call: ast.Call) -> str:
+    """The module that a call like ``importlib.import_module("kafka")`` imports, else nothing."""
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    if name not in ("import_module", "__import__") or not call.args or not isinstance(call.args[0], ast.Constant):
+        return ""
+    return str(call.args[0].value)
+
+
+def product_imports() -> list[Import]:
+    found: list[Import] = []
+    for path in product():
+        file = path.relative_to(ROOT).as_posix()
+        found += imports(ast.parse(path.read_text(encoding="utf-8")), file)
+    return found
+
+
+def top(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def complaints(wrong: list[Import], rule: str) -> str:
+    return "\n".join([rule, *map(str, wrong)])
+
+
+def test_shared_imports_no_service() -> None:
+    wrong = [each for each in product_imports() if each.file.startswith("shared/") and top(each.module) == "services"]
+    assert not wrong, complaints(wrong, "shared imports no service:")
+
+
+def test_a_service_imports_only_shared_and_itself() -> None:
+    wrong = [
+        each
+        for each in product_imports()
+        if each.file.count("/") > 1
+        and top(each.module) == "services"
+        and each.module.split(".")[1] != each.file.split("/")[1]
+    ]
+    assert not wrong, complaints(wrong, f"only {COMPOSITION_ROOT} imports several services:")
+
+
+def test_nothing_imports_the_composition_root() -> None:
+    wrong = [each for each in product_imports() if each.module.startswith("services.__main__")]
+    assert not wrong, complaints(wrong, "the composition root is not imported:")
+
+
+@pytest.mark.parametrize("package", ONE_PLACE)
+def test_a_client_is_imported_in_one_place(package: str) -> None:
+    wrong = [each for each in product_imports() if top(each.module) == package and each.file not in ONE_PLACE[package]]
+    assert not wrong, complaints(wrong, f"{package} is imported only in {' and '.join(ONE_PLACE[package])}:")
+
+
+def test_web_frameworks_stay_in_the_gateway() -> None:
+    web = [each for each in product_imports() if top(each.module) in ("fastapi", "starlette")]
+    wrong = [each for each in web if not each.file.startswith("services/gateway/")]
+    assert web, "nothing imports fastapi: this rule has lost its object"
+    assert not wrong, complaints(wrong, "fastapi is imported only by the gateway:")
+
+
+def test_no_backend_of_keras_and_no_pickler_of_code_is_imported() -> None:
+    wrong = [each for each in product_imports() if top(each.module) in NEVER]
+    assert not wrong, complaints(wrong, f"never imported: {', '.join(NEVER)}:")
+
+
+def test_the_environment_is_read_in_the_composition_root_only() -> None:
+    wrong = []
+    for path in product():
+        file = path.relative_to(ROOT).as_posix()
+        if file == COMPOSITION_ROOT:
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            name = node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+            if name in ("environ", "environb", "getenv", "putenv") and _names_os(node):
+                wrong.append(f"{file}:{node.lineno} uses os.{name}")  # type: ignore[attr-defined]  # all names have one
+    assert not wrong, "\n".join(["pass settings in from the composition root:", *wrong])
+
+
+def _names_os(node: ast.AST) -> bool:
+    """`os.environ`; a bare name counts only if it was imported, and a parameter called `environ` is fine."""
+    return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "os"
+
+
+def test_environ_is_not_imported_by_name() -> None:
+    names = ("os.environ", "os.getenv", "os.environb", "os.putenv")
+    wrong = [each for each in product_imports() if each.module in names and each.file != COMPOSITION_ROOT]
+    assert not wrong, complaints(wrong, "pass settings in from the composition root:")
+
+
+@pytest.mark.parametrize(
+    ("code", "module"),
+    [
+        ("import kafka", "kafka"),
+        ("import kafka.errors as e", "kafka.errors"),
+        ("from kafka import KafkaConsumer", "kafka.KafkaConsumer"),
+        ("def f():\n    from kafka.errors import KafkaError", "kafka.errors.KafkaError"),
+        ("import importlib\nimportlib.import_module('kafka')", "kafka"),
+        ("__import__('kafka')", "kafka"),
+        ("if True:\n    import kafka", "kafka"),
+    ],
+)
+def test_every_form_of_import_is_seen(code: str, module: str) -> None:
+    assert module in [each.module for each in imports(ast.parse(code), "x.py")]
