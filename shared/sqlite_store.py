@@ -1,0 +1,73 @@
+"""The embedded store: small values and fenced roots in one SQLite file, every write synced to the disk."""
+
+from collections.abc import Sequence
+from itertools import takewhile
+from pathlib import Path
+
+from shared.sqlite import Connection, Database
+from shared.store import Fence, Fenced, StoreUnavailable
+
+_SCHEMA = (
+    "CREATE TABLE items (key TEXT PRIMARY KEY, incarnation INTEGER, generation INTEGER, owner TEXT, value BLOB)",
+)
+
+
+class SqliteStore:
+    """shared.store.Store in one file of one machine's own disk (not NFS). Nothing is opened before the first call."""
+
+    def __init__(self, path: Path, *, busy_timeout_s: float = 10.0) -> None:
+        self._database = Database(
+            path, kind="PQst", version=1, schema=_SCHEMA, error=StoreUnavailable, busy_timeout_s=busy_timeout_s
+        )
+
+    def get(self, key: str) -> bytes | None:
+        with self._database.reading() as connection:
+            row = connection.execute("SELECT value FROM items WHERE key = ?", (key,)).fetchone()
+        return row[0] if row else None
+
+    def put(self, key: str, value: bytes) -> None:
+        with self._database.writing(len(value)) as connection:
+            _set(connection, key, value)
+
+    def delete(self, keys: Sequence[str]) -> None:
+        with self._database.writing() as connection:
+            connection.executemany("DELETE FROM items WHERE key = ?", [(key,) for key in keys])
+
+    def keys(self, prefix: str) -> list[str]:
+        with self._database.reading() as connection:
+            rows = connection.execute("SELECT key FROM items WHERE key >= ? ORDER BY key", (prefix,)).fetchall()
+        return list(takewhile(lambda key: key.startswith(prefix), (row[0] for row in rows)))
+
+    def acquire(self, key: str, fence: Fence) -> bytes | None:
+        with self._database.writing() as connection:
+            holder = _holder(connection, key)
+            if holder and holder[:2] > fence[:2]:
+                raise Fenced(f"{key} is held by {holder}, newer than {fence}")
+            connection.execute("INSERT OR IGNORE INTO items (key) VALUES (?)", (key,))
+            update = "UPDATE items SET incarnation = ?, generation = ?, owner = ? WHERE key = ? RETURNING value"
+            ((value,),) = connection.execute(update, (*fence, key)).fetchall()
+        return value  # type: ignore[no-any-return]  # SQLite's rows are untyped.
+
+    def swap(self, key: str, fence: Fence, value: bytes, drop: Sequence[str] = ()) -> None:
+        with self._database.writing(len(value)) as connection:
+            holder = _holder(connection, key)
+            if holder != fence:
+                raise Fenced(f"{key} is held by {holder}, no longer by {fence}")
+            _set(connection, key, value)
+            plain = "DELETE FROM items WHERE key = ? AND owner IS NULL"
+            connection.executemany(plain, [(name,) for name in drop])
+
+    def close(self) -> None:
+        """Release the file. May be called again; any other call then raises StoreUnavailable."""
+        self._database.close()
+
+
+def _set(connection: Connection, key: str, value: bytes) -> None:
+    insert = "INSERT INTO items (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+    connection.execute(insert, (key, value))
+
+
+def _holder(connection: Connection, key: str) -> Fence | None:
+    query = "SELECT incarnation, generation, owner FROM items WHERE key = ? AND owner IS NOT NULL"
+    row = connection.execute(query, (key,)).fetchone()
+    return Fence(*row) if row else None
