@@ -13,6 +13,8 @@ from sklearn.linear_model import RidgeClassifier
 
 from services.extractor import compact
 
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # inside Keras itself
+
 RECORD = json.loads(compact.WEIGHTS.with_name("compact.json").read_text())
 
 
@@ -72,7 +74,7 @@ def test_the_same_image_gives_the_same_features_again_and_from_another_copy(back
 
 def test_every_weight_was_loaded_with_the_values_of_the_file(backbone: Any) -> None:
     for variable in backbone.weights:
-        values = variable.numpy()
+        values = keras.ops.convert_to_numpy(variable)
         assert values.dtype == np.float32
         assert np.array_equal(values, values.astype(np.float16).astype(np.float32)), variable.path
         assert np.isfinite(values).all()
