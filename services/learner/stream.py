@@ -306,7 +306,9 @@ class StreamState:
         scores_meta, scores_arrays = self.scores.parts()
         parts = {
             "scores": part(scores_meta, scores_arrays),
-            "waiting": part({"waiting": [[id, *waiting] for id, waiting in self.waiting.items()]}),
+            "waiting": part(
+                {"waiting": [[id, w.label, list(w.position), w.time, w.since] for id, w in self.waiting.items()]}
+            ),
             "duplicates": part({}, {"hashes": self.duplicates.array()}),
             **self.window.parts(),
         }

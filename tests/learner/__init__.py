@@ -1,0 +1,1 @@
+"""Tests of the learner: the fold, its reference, snapshots, crashes."""

@@ -1,0 +1,133 @@
+"""The fold's meaning, written as plainly as possible: every example kept for ever, every metric counted anew."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from services.learner.models.model import Model
+from shared.events import Features, Label, Vector
+
+
+@dataclass
+class Example:
+    """All that was ever known of one example."""
+
+    x: Vector
+    number: int
+    predicted: list[str | None]
+    shares: list[dict[str, float]]
+    label: str | None = None
+    scored: int | None = None
+
+
+@dataclass
+class Reference:
+    """One stream."""
+
+    models: list[Model]
+    window: int
+    most_labels: int
+    most_waiting: int
+    examples: dict[str, Example] = field(default_factory=dict)
+    waiting: dict[str, tuple[str, int]] = field(default_factory=dict)
+    labels: list[str] = field(default_factory=list)
+    outcomes: list[tuple[str, str]] = field(default_factory=list)
+    scored: int = 0
+    repeated: int = 0
+
+    def features(self, event: Features) -> None:
+        if event.id in self.examples:
+            self.repeated += 1
+            return
+        shares = [dict(zip(m.labels, m.predict(event.vector).tolist(), strict=True)) for m in self.models]
+        predicted = [max(share, key=lambda name: share[name]) if share else None for share in shares]
+        example = Example(event.vector, len(self.examples), predicted, shares)
+        self.examples[event.id] = example
+        early = self.waiting.pop(event.id, None)
+        label = early[0] if early else event.label
+        if label is not None:
+            status = "learned" if self._first(example, label) else "rejected"
+            if early or status == "rejected":
+                self.outcomes.append((event.id, status))
+
+    def label(self, event: Label) -> None:
+        example = self.examples.get(event.id)
+        if example is None:
+            self.outcomes.append((event.id, self._early(event)))
+        elif example.number < len(self.examples) - self.window:
+            self.outcomes.append((event.id, "expired"))
+        else:
+            self.outcomes.append((event.id, self._known(example, event.label)))
+
+    def _known(self, example: Example, label: str | None) -> str:
+        if label == example.label:
+            return "unchanged"
+        if example.label is None:
+            assert label is not None
+            return "learned" if self._first(example, label) else "rejected"
+        if label is not None and not self._admit(label):
+            return "rejected"
+        for model in self.models:
+            if model.exact:
+                model.unlearn(example.x, example.label)
+            if label is not None:
+                model.learn(example.x, label)
+        example.label = label
+        if label is None:
+            example.scored = None
+            return "retracted"
+        return "corrected"
+
+    def _first(self, example: Example, label: str) -> bool:
+        if not self._admit(label):
+            return False
+        for model in self.models:
+            model.learn(example.x, label)
+        example.label, example.scored = label, self.scored
+        self.scored += 1
+        return True
+
+    def _admit(self, label: str) -> bool:
+        if label not in self.labels and len(self.labels) < self.most_labels:
+            self.labels.append(label)
+        return label in self.labels
+
+    def _early(self, event: Label) -> str:
+        kept = self.waiting.get(event.id)
+        if event.label is None:
+            self.waiting.pop(event.id, None)
+            return "retracted" if kept else "unchanged"
+        if kept and kept[0] == event.label:
+            return "unchanged"
+        if kept is None and len(self.waiting) >= self.most_waiting:
+            gone = [id for id, (_, since) in self.waiting.items() if len(self.examples) - since > self.window]
+            for id in gone:
+                del self.waiting[id]
+                self.outcomes.append((id, "expired"))
+        if kept is None and len(self.waiting) >= self.most_waiting:
+            return "rejected"
+        self.waiting[event.id] = (event.label, len(self.examples))
+        return "waiting"
+
+    # Metrics, from nothing but the examples.
+
+    def counted(self) -> list[Example]:
+        scored = [example for example in self.examples.values() if example.scored is not None]
+        return sorted(scored, key=lambda example: example.scored or 0)
+
+    def confusion(self, model: int) -> dict[tuple[str, str | None], int]:
+        cells: dict[tuple[str, str | None], int] = {}
+        for example in self.counted():
+            assert example.label is not None
+            cell = (example.label, example.predicted[model])
+            cells[cell] = cells.get(cell, 0) + 1
+        return cells
+
+    def accuracy(self, model: int, newest: int | None = None) -> float | None:
+        kept = [e for e in self.counted() if newest is None or (e.scored or 0) >= self.scored - newest]
+        return sum(e.predicted[model] == e.label for e in kept) / len(kept) if kept else None
+
+    def log_loss(self, model: int) -> float | None:
+        kept = self.counted()
+        shares = [min(max(e.shares[model].get(str(e.label), 0.0), 1e-15), 1 - 1e-15) for e in kept]
+        return float(-np.log(shares).mean()) if kept else None

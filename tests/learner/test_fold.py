@@ -1,0 +1,205 @@
+"""The fold equals its plain reference under any interleaving, however it is cut, stored and read back."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.learner.envelope import Envelope, Place
+from services.learner.fold import Fold
+from services.learner.snapshots import Root
+from services.learner.stream import StreamState
+from shared.events import Features, Outcome, Prediction, decode_example
+from shared.log import Record
+from tests.learner.building import Table, Written, new_fold
+from tests.learner.reference import Reference
+
+LIMITS = {"window": 6, "duplicates": 1_000, "accuracy_window": 5, "max_labels": 3, "max_waiting": 2}
+
+_ids = st.sampled_from([f"i{n}" for n in range(14)])
+_labels = st.sampled_from(["a", "b", "c", "d"])
+_vectors = st.lists(st.sampled_from([-1.0, 0.0, 0.5, 2.0]), min_size=3, max_size=3)
+_features = st.tuples(st.just("features"), _ids, _vectors, st.none() | _labels)
+_label = st.tuples(st.just("label"), _ids, st.none() | _labels)
+_histories = st.lists(_features | _label, max_size=60)
+
+
+def written(history: Sequence[tuple[Any, ...]]) -> Written:
+    log = Written()
+    for kind, id, *rest in history:
+        if kind == "features":
+            log.features(id, rest[0], rest[1])
+        else:
+            log.label(id, rest[0])
+    return log
+
+
+def reference(records: Sequence[Record]) -> Reference:
+    models = [Table().create(spec, 3, seed=0) for spec in ("nearest", "logistic")]
+    plain = Reference(models, window=6, most_labels=3, most_waiting=2)
+    for record in records:
+        event = decode_example(record)
+        if isinstance(event, Features):
+            plain.features(event)
+        else:
+            plain.label(event)
+    return plain
+
+
+def cut(records: Sequence[Record], sizes: Sequence[int]) -> list[Sequence[Record]]:
+    pieces, at = [], 0
+    for size in sizes:
+        pieces.append(records[at : at + size])
+        at += size
+    return [*pieces, records[at:]]
+
+
+@settings(max_examples=300, deadline=None)
+@given(_histories)
+def test_any_interleaving_means_what_the_reference_says(history: list[tuple[Any, ...]]) -> None:
+    log = written(history)
+    fold, plain = new_fold(log, **LIMITS), reference(log.records)
+    emitted = fold.apply(log.records).emitted
+    if not history:
+        return
+    state = fold.streams["s"]
+    assert [(e.event.id, e.event.status) for e in emitted if isinstance(e.event, Outcome)] == plain.outcomes
+    assert (state.images, state.labelled, state.repeated) == (
+        len(plain.examples),
+        len(plain.counted()),
+        plain.repeated,
+    )
+    assert state.labels == plain.labels
+    for number, model in enumerate(plain.models):
+        check_metrics(state, plain, number)
+        if state.models:
+            check_model(state.models[number].state().arrays, model.state().arrays)
+
+
+def check_metrics(state: StreamState, plain: Reference, model: int) -> None:
+    scores, name = state.scores, state.name_of
+    cells = {(name(t), name(g)): n for (t, g), n in scores.tallies[model].confusion.items() if n}
+    assert cells == plain.confusion(model)
+    assert scores.accuracy(model) == plain.accuracy(model)
+    assert scores.window_accuracy(model) == plain.accuracy(model, newest=5)
+    wanted = plain.log_loss(model)
+    assert scores.log_loss(model) == (None if wanted is None else pytest.approx(wanted, rel=1e-5))
+    points = scores.points()
+    assert not points or (points[-1][0], points[-1][1][model]) == (len(plain.counted()), plain.accuracy(model))
+
+
+def check_model(found: Any, wanted: Any) -> None:
+    assert found.keys() == wanted.keys()
+    for name in wanted:
+        np.testing.assert_array_equal(found[name], wanted[name])
+
+
+@settings(max_examples=150, deadline=None)
+@given(_histories, st.lists(st.integers(1, 9), max_size=12), st.integers(1, 4))
+def test_batches_and_caches_leave_no_trace(history: list[tuple[Any, ...]], sizes: list[int], cached: int) -> None:
+    log = written(history)
+    whole, pieces = new_fold(log, **LIMITS), new_fold(log, cached=cached, **LIMITS)
+    wanted = whole.apply(log.records).emitted
+    found = [emit for piece in cut(log.records, sizes) for emit in pieces.apply(piece).emitted]
+    assert pieces.digest() == whole.digest()
+    assert found == wanted
+
+
+@settings(max_examples=150, deadline=None)
+@given(_histories, st.integers(0, 60))
+def test_a_state_read_back_goes_on_as_if_nothing_had_been(history: list[tuple[Any, ...]], at: int) -> None:
+    log = written(history)
+    whole, first = new_fold(log, **LIMITS), new_fold(log, **LIMITS)
+    wanted = whole.apply(log.records).emitted
+    found = first.apply(log.records[:at]).emitted
+    again = stored_and_read(first)
+    assert again.digest() == first.digest()
+    found += again.apply(log.records[at:]).emitted
+    assert again.digest() == whole.digest()
+    assert found == wanted
+
+
+def stored_and_read(fold: Fold) -> Fold:
+    envelope = Envelope(b"key", Place(0, fold.position, 1))
+    streams = fold.parts(envelope.seal)
+    bodies = {part.address: part.body for parts in streams.values() for part in parts.values()}
+    heads = {name: parts["head"].address for name, parts in streams.items()}
+    root = Root(fold.position, 1, "me", 1, [], fold.digest(), {}, heads)
+    return Fold.from_root(root, bodies.__getitem__, envelope, fold._limits, Table(), fold._cache)
+
+
+def test_streams_of_one_partition_do_not_touch_each_other() -> None:
+    log, alone = Written(), Written()
+    for number in range(40):
+        x = [number % 3, 1.0, -number]
+        log.features(f"i{number}", x, "ab"[number % 2], stream="s")
+        log.features(f"i{number}", x, None, stream="other")
+        alone.features(f"i{number}", x, "ab"[number % 2], stream="s")
+    both, one = new_fold(log), new_fold(alone)
+    both.apply(log.records)
+    one.apply(alone.records)
+    assert both.streams["s"].scores.parts()[0] == one.streams["s"].scores.parts()[0]
+    assert both.streams["other"].labelled == 0
+
+
+def test_a_correction_leaves_an_exact_model_as_if_the_right_label_had_come_first() -> None:
+    corrected, right = Written(), Written()
+    for number in range(20):
+        label = "ab"[number % 2]
+        corrected.features(f"i{number}", [number, 0, 1], "b" if number == 8 else label)
+        right.features(f"i{number}", [number, 0, 1], label)
+    corrected.label("i8", "b")
+    corrected.label("i8", "a")
+    folds = [new_fold(log, models="nearest") for log in (corrected, right)]
+    outcome = folds[0].apply(corrected.records).emitted[-1].event
+    folds[1].apply(right.records)
+    assert isinstance(outcome, Outcome)
+    assert (outcome.status, outcome.previous, outcome.exact) == ("corrected", "b", True)
+    arrays = [fold.streams["s"].models[0].state().arrays["sums"] for fold in folds]
+    np.testing.assert_allclose(arrays[0], arrays[1], rtol=1e-12)
+
+
+def test_limits_and_misfits_are_rejected_and_what_exists_goes_on() -> None:
+    log = Written()
+    log.features("i1", [1, 2, 3], "a")
+    log.features("i2", [1, 2, 3, 4], "a")
+    log.features("i3", [1, 2, 3], stream="second")
+    log.features("i4", [1, 2, 3], "b")
+    log.label("i4", "c")
+    log.label("i4", "b")
+    fold = new_fold(log, max_streams=1, max_labels=2)
+    folded = fold.apply(log.records)
+    assert [(record.offset, why.reason) for record, why in folded.rejected] == [
+        (1, "wrong-backbone"),
+        (2, "too-many-streams"),
+        (4, "too-many-labels"),
+    ]
+    statuses = [emit.event.status for emit in folded.emitted if isinstance(emit.event, Outcome)]
+    assert statuses == ["rejected", "unchanged"]
+    assert [emit.event.id for emit in folded.emitted if isinstance(emit.event, Prediction)] == ["i1", "i4"]
+
+
+def test_features_that_retention_removed_expire_the_label() -> None:
+    log = Written()
+    log.features("i1", [1, 2, 3], "a")
+    log.features("i2", [1, 2, 3], "a")
+    log.label("i1", "b")
+    fold = new_fold(log, cached=1)
+    log.read = lambda *_: {}  # type: ignore[method-assign]  # as a log whose retention has passed
+    assert fold.apply(log.records).emitted[-1].event.status == "expired"  # type: ignore[union-attr]
+
+
+def test_more_than_ten_classes_keep_the_ten_most_probable_and_share_the_rest() -> None:
+    log = Written()
+    for number in range(30):
+        log.features(f"i{number}", [number % 15, number % 4, 1], f"c{number % 15}")
+    log.features("last", [3, 3, 1])
+    emitted = new_fold(log).apply(log.records).emitted
+    last = emitted[-1].event
+    assert isinstance(last, Prediction)
+    shares = list(last.probabilities.values())
+    assert len(shares) == 10
+    assert shares == sorted(shares, reverse=True)
