@@ -1,0 +1,67 @@
+"""The streams and comparisons that every model's checks share."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from services.learner.models.model import Matrix, Model, ModelState, Probabilities
+from services.learner.models.table import MODELS
+
+RIVER = [
+    "river:dummy.NoChangeClassifier",
+    "river:forest.ARFClassifier",
+    "river:linear_model.PAClassifier",
+    "river:linear_model.SoftmaxRegression",
+    "river:naive_bayes.GaussianNB",
+    "river:neighbors.KNNClassifier",
+    "river:tree.HoeffdingTreeClassifier",
+]
+OURS = [name for name in MODELS if name != "river"]
+SPECS = [*OURS, *RIVER]
+
+
+def stream(n: int, dim: int, classes: int, seed: int = 0) -> tuple[Matrix, list[str]]:
+    """Overlapping Gaussian classes in float32, in random order."""
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(size=(classes, dim))
+    numbers = rng.integers(classes, size=n)
+    xs = (centres[numbers] + rng.normal(size=(n, dim))).astype(np.float32)
+    return xs, [f"class {number}" for number in numbers]
+
+
+def with_gaps(labels: Sequence[str]) -> list[str | None]:
+    """Every fifth label missing."""
+    return [None if i % 5 == 3 else label for i, label in enumerate(labels)]
+
+
+def run(model: Model, xs: Matrix, labels: Sequence[str | None]) -> list[Probabilities]:
+    """What ``fold`` promises, row by row."""
+    predictions = []
+    for x, label in zip(xs, labels, strict=True):
+        predictions.append(model.predict(x))
+        if label is not None:
+            model.learn(x, label)
+    return predictions
+
+
+def contents(state: ModelState) -> tuple[object, ...]:
+    """All of a state, comparable bit by bit."""
+    arrays = {name: (a.dtype.str, a.shape, a.tobytes()) for name, a in state.arrays.items()}
+    return dict(state.meta), arrays, state.pickled
+
+
+def same(a: Sequence[npt.NDArray[np.float64]], b: Sequence[npt.NDArray[np.float64]]) -> bool:
+    """Bit-equal predictions."""
+    return [p.tobytes() for p in a] == [p.tobytes() for p in b]
+
+
+def proper(probabilities: Probabilities, classes: int) -> bool:
+    """One finite probability for each class, and all of them together 1."""
+    return (
+        probabilities.shape == (classes,)
+        and probabilities.dtype == np.float64
+        and bool(np.isfinite(probabilities).all())
+        and bool((probabilities >= 0).all())
+        and (classes == 0 or abs(probabilities.sum() - 1) < 1e-9)
+    )
