@@ -131,10 +131,10 @@ class Evil:
         return print, ("this must not run",)
 
 
-@pytest.mark.parametrize("thing", [Evil(), print, getattr, pickle.loads, checks.check_estimator, stream.iter_csv])
+@pytest.mark.parametrize("thing", [Evil(), print, [].append, pickle.loads, checks.check_estimator, stream.iter_csv])
 def test_a_pickle_of_anything_else_is_refused(thing: object, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(pickle.UnpicklingError, match="no model here needs"):
-        loads(pickle.dumps((thing, linear_model.Perceptron().__class__.mro)))
+        loads(pickle.dumps(thing))
     assert capsys.readouterr().out == ""
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from river import base, multiclass
 
+from services.learner.models.classes import Classes
 from services.learner.models.model import Matrix, ModelState, Probabilities, Vector
 from services.learner.models.river_pickle import dumps, loads
 from services.learner.models.spec import UnknownModel
@@ -38,8 +39,8 @@ def _try(found: type[base.Classifier], path: str, example: str) -> None:
     """Some classifiers want other input than vectors, or another Python: better refused now than in the stream."""
     try:
         model = _make(found, 0)
-        for label in ("a", "b"):
-            model.learn_one({0: 1.0, 1: 0.0}, label)
+        for number in range(2):
+            model.learn_one({0: 1.0, 1: 0.0}, number)
             model.predict_one({0: 0.0, 1: 1.0})
     except Exception as error:
         raise UnknownModel(f"river:{path} cannot learn from feature vectors ({error}); {example}") from error
@@ -69,8 +70,9 @@ def _parameters(found: type) -> list[inspect.Parameter]:
 class RiverModel:
     """A River classifier made with its defaults (and our seed, where it takes one).
 
-    Features are named 0, 1, ...; a binary classifier is put into River's OneVsRestClassifier. A classifier that gives
-    no probabilities has probability 1 for the label it predicts. The state is a pickle.
+    Features and labels are named 0, 1, ...: unlike strings, numbers stand in sets in the same order in every process.
+    A binary classifier is put into River's OneVsRestClassifier. A classifier that gives no probabilities has
+    probability 1 for the label it predicts. The state is a pickle.
     """
 
     exact = False
@@ -78,7 +80,8 @@ class RiverModel:
     def __init__(self, path: str, *, dim: int, seed: int) -> None:
         self._model = _make(river_class(path), seed)
         self._dim, self._seed = dim, seed
-        self.labels: list[str] = []
+        self._classes = Classes()
+        self.labels = self._classes.labels
 
     def predict(self, x: Vector) -> Probabilities:
         if not self.labels:
@@ -88,13 +91,10 @@ class RiverModel:
             votes = self._model.predict_proba_one(features)
         except NotImplementedError:
             votes = {self._model.predict_one(features): 1.0}
-        return _normalised([votes.get(label, 0.0) for label in self.labels])
+        return _normalised([votes.get(number, 0.0) for number in range(len(self.labels))])
 
     def learn(self, x: Vector, label: str) -> None:
-        if label not in self.labels:
-            self.labels.append(label)
-        # The one string object of a label, so that pickles of equal states share alike and so are equal.
-        self._model.learn_one(self._features(x), self.labels[self.labels.index(label)])
+        self._model.learn_one(self._features(x), self._classes.number(label))
 
     def unlearn(self, x: Vector, label: str) -> None:
         raise NotImplementedError("River's classifiers cannot take an example back: learn the right label instead")
@@ -109,11 +109,12 @@ class RiverModel:
 
     def state(self) -> ModelState:
         meta = {"labels": list(self.labels), "dim": self._dim, "seed": self._seed}
-        return ModelState(meta, {}, dumps((self.labels, self._model)))
+        return ModelState(meta, {}, dumps(self._model))
 
     def load(self, state: ModelState) -> None:
         """Become what ``state`` was taken of. Raises UnpicklingError for anything but River's own names."""
-        self.labels, self._model = loads(state.pickled)
+        self._classes, self._model = Classes(state.meta["labels"]), loads(state.pickled)
+        self.labels = self._classes.labels
 
     def _features(self, x: Vector) -> dict[int, float]:
         if x.size != self._dim:

@@ -123,7 +123,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def dumps(model: Any) -> bytes:
-    """The pickle of a classifier, or of tuples and lists that hold one."""
+    """The pickle of a classifier."""
     target = io.BytesIO()
     _Pickler(target).dump(model)
     return target.getvalue()
