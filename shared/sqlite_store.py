@@ -45,8 +45,8 @@ class SqliteStore:
                 raise Fenced(f"{key} is held by {holder}, newer than {fence}")
             connection.execute("INSERT OR IGNORE INTO items (key) VALUES (?)", (key,))
             update = "UPDATE items SET incarnation = ?, generation = ?, owner = ? WHERE key = ? RETURNING value"
-            ((value,),) = connection.execute(update, (*fence, key)).fetchall()
-        return value  # type: ignore[no-any-return]  # SQLite's rows are untyped.
+            rows: list[tuple[bytes | None]] = connection.execute(update, (*fence, key)).fetchall()
+        return rows[0][0]
 
     def swap(self, key: str, fence: Fence, value: bytes, drop: Sequence[str] = ()) -> None:
         with self._database.writing(len(value)) as connection:

@@ -1,0 +1,5 @@
+"""What every test gets: assertions of the shared suites explained as those of the tests themselves are."""
+
+import pytest
+
+pytest.register_assert_rewrite("tests.contracts")

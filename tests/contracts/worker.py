@@ -1,0 +1,71 @@
+"""Another process of the contract tests: opens the log or store under test, does one job, tells each step.
+
+``python -m tests.contracts.worker SOURCE JOB ARGUMENTS``: SOURCE is Python that binds ``log`` or ``store``; ARGUMENTS a
+JSON list. Every job runs until it is done or killed.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from shared.log import Log, Message
+from shared.store import Fence, Store
+
+
+def tell(*words: object) -> None:
+    print(json.dumps(words), flush=True)
+
+
+def append(log: Log, topic: str, name: str, count: int, batch: int, size: int) -> None:
+    """Append ``count`` records in batches and tell the number of each batch's last record once it is acknowledged."""
+    for first in range(0, count, batch):
+        numbers = range(first, min(first + batch, count))
+        log.append([Message(topic, b"key", b"%s:%d:" % (name.encode(), n) + bytes(size)) for n in numbers])
+        tell(numbers[-1])
+
+
+def follow(log: Log, topic: str, count: int) -> None:
+    """Read partition 0 from its beginning and tell each record's offset and the beginning of its value."""
+    reader = log.follow(topic, {0: log.bounds(topic)[0].begin})
+    tell("ready")
+    while count > 0:
+        for record in reader.poll(100, 1.0):
+            tell(record.offset, record.value.rstrip(b"\0").decode())
+            count -= 1
+
+
+def member(log: Log, topic: str, group: str) -> None:
+    """Be a group member for ever; tell every change of ownership, and every partition read from."""
+    with_us = log.join(group, topic)
+    while True:
+        polled = with_us.poll(100, 0.1)
+        if polled.assigned or polled.lost:
+            tell(polled.assigned, polled.lost, polled.generation)
+        for partition in polled.assigned:
+            with_us.seek(partition, log.bounds(topic)[partition].begin)
+
+
+def snapshots(store: Store, key: str) -> None:
+    """Replace a root and the blob it names for ever, as a learner does; tell each once it is written."""
+    fence = Fence(0, 1, "worker")
+    store.acquire(key, fence)
+    number = 0
+    while True:
+        store.put(f"{key}/blob/{number + 1}", b"%d" % (number + 1) * 1000)
+        store.swap(key, fence, b"%d" % (number + 1), drop=[f"{key}/blob/{number}"])
+        number += 1
+        tell(number)
+
+
+JOBS: dict[str, Callable[..., None]] = {"append": append, "follow": follow, "member": member, "snapshots": snapshots}
+
+
+def main(source: str, job: str, arguments: str) -> None:
+    names: dict[str, Any] = {}
+    exec(source, names)
+    JOBS[job](names.get("log", names.get("store")), *json.loads(arguments))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
