@@ -39,6 +39,7 @@ class Groups:
     def __init__(self, directory: Path, *, clock: Callable[[], float], lease_s: float, busy_timeout_s: float) -> None:
         self.clock, self.lease_s = clock, lease_s
         self._locks = directory / "_members"
+        self._signs: dict[str, IO[bytes]] = {}
         self._database = Database(
             directory / "_groups.sqlite",
             kind="PQgr",
@@ -49,16 +50,14 @@ class Groups:
         )
 
     def close(self) -> None:
+        """Members that have not left are seen to be gone from now on."""
         self._database.close()
+        for member in list(self._signs):
+            self.withdraw(member)
 
-    def enter(self, group: str, topic: Topic, member: str) -> IO[bytes]:
-        """Become a member; the file returned is the sign of life, to be closed on leaving."""
-        try:
-            self._locks.mkdir(parents=True, exist_ok=True)
-            sign = (self._locks / member).open("wb")
-        except OSError as error:
-            raise LogUnavailable(f"{self._locks}: {error}. Give this user write access to that folder") from error
-        fcntl.flock(sign, fcntl.LOCK_EX)
+    def enter(self, group: str, topic: Topic, member: str) -> None:
+        """Become a member, with a sign of life that ends with this process, ``withdraw``, ``leave`` or ``close``."""
+        self._give_sign(member)
         key = (group, topic.name)
         with self._database.writing() as connection:
             self._sweep(connection, key)
@@ -67,7 +66,21 @@ class Groups:
             row = (*key, member, last + 1, self.clock(), self.lease_s)
             connection.execute("INSERT OR REPLACE INTO members VALUES (?, ?, ?, ?, ?, ?)", row)
             _deal(connection, key, topic.partitions)
-        return sign
+
+    def _give_sign(self, member: str) -> None:
+        try:
+            self._locks.mkdir(parents=True, exist_ok=True)
+            sign = (self._locks / member).open("wb")
+        except OSError as error:
+            raise LogUnavailable(f"{self._locks}: {error}. Give this user write access to that folder") from error
+        fcntl.flock(sign, fcntl.LOCK_EX)
+        self._signs[member] = sign
+
+    def withdraw(self, member: str) -> None:
+        """Take the sign of life back."""
+        sign = self._signs.pop(member, None)
+        if sign is not None:
+            sign.close()
 
     def renew(self, group: str, topic: Topic, member: str) -> Ownership | None:
         """Extend the lease and put out who is gone; None if we were put out ourselves."""
@@ -82,8 +95,8 @@ class Groups:
             query = f"SELECT partition, since FROM owners WHERE {_OF_GROUP} AND member = ?"
             return Ownership(_generation(connection, key), dict(connection.execute(query, (*key, member)).fetchall()))
 
-    def leave(self, group: str, topic: Topic, member: str, sign: IO[bytes]) -> None:
-        sign.close()
+    def leave(self, group: str, topic: Topic, member: str) -> None:
+        self.withdraw(member)
         key = (group, topic.name)
         with self._database.writing() as connection:
             if connection.execute(f"DELETE FROM members WHERE {_OF_GROUP} AND member = ?", (*key, member)).rowcount:

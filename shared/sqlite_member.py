@@ -3,7 +3,6 @@
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import IO
 
 from shared.log import LogUnavailable, Polled
 from shared.sqlite_group import Groups, Ownership
@@ -19,7 +18,7 @@ class SqliteMember:
     def __init__(self, groups: Groups, group: str, topic: Topic, member: str, *, max_bytes: int) -> None:
         self._groups, self._group, self._topic, self._member = groups, group, topic, member
         self._reader = SqliteReader(topic, {}, max_bytes=max_bytes)
-        self._sign: IO[bytes] | None = None
+        self._entered = False
         self._since: dict[int, int] = {}
         self._generation = 0
         self._renewed: float | None = None
@@ -40,8 +39,9 @@ class SqliteMember:
 
     def _follow_group(self) -> Change:
         """Partitions newly assigned and lost since the last call."""
-        if self._sign is None:
-            self._sign = self._groups.enter(self._group, self._topic, self._member)
+        if not self._entered:
+            self._groups.enter(self._group, self._topic, self._member)
+            self._entered = True
             self._topic.bell.ring()
         elif not self._due() and self._groups.generation(self._group, self._topic.name) == self._generation:
             return (), ()
@@ -56,9 +56,8 @@ class SqliteMember:
 
     def _put_out(self) -> Change:
         """We were away too long: tell so, and enter again at the next poll."""
-        if self._sign is not None:
-            self._sign.close()
-        self._sign = None
+        self._groups.withdraw(self._member)
+        self._entered = False
         return self._change(Ownership(self._generation, {}))
 
     def _change(self, now: Ownership) -> Change:
@@ -86,9 +85,9 @@ class SqliteMember:
         self._groups.commit(self._group, self._topic.name, self._member, self._since, positions)
 
     def close(self) -> None:
-        if not self._closed and self._sign is not None:
+        if not self._closed and self._entered:
             with suppress(LogUnavailable):  # The others see by the sign that we are gone, a little later.
-                self._groups.leave(self._group, self._topic, self._member, self._sign)
+                self._groups.leave(self._group, self._topic, self._member)
             self._topic.bell.ring()
         self._closed = True
         self._reader.close()

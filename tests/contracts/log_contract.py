@@ -3,7 +3,8 @@
 A test module runs it by ``class TestOurLog(LogContract)`` and these fixtures of its own:
 
 - ``make_log(partitions: dict[str, int]) -> Log``: a new handle, as another process would have it, to one and the same
-  log, in which those topics exist with so many partitions; closed by the fixture at the end;
+  log, in which those topics exist with so many partitions; closed by the fixture at the end, with the readers and
+  members of it that are still open;
 - ``opening(partitions: dict[str, int]) -> str``: Python source that binds ``log`` to such a handle in another process;
 - ``patience_s: float``: seconds after which what should happen has failed;
 - ``too_large: int``: bytes of a value that the log refuses;

@@ -8,6 +8,7 @@ import pytest
 from shared.log import Log, LogUnavailable
 from shared.sqlite import Database
 from shared.sqlite_log import SqliteLog
+from tests.contracts.group_contract import GroupContract
 from tests.contracts.log_contract import LogContract, MakeLog, Opening
 
 
@@ -55,4 +56,8 @@ def expire(tmp_path: Path) -> Callable[[str, int, int], None]:
 
 
 class TestSqliteLog(LogContract):
+    pass
+
+
+class TestSqliteGroups(GroupContract):
     pass
