@@ -1,0 +1,200 @@
+"""A client of the gateway that repeats what was not answered, under the same id."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from services.producer.sources import Item, ProducerError
+
+AGAIN = frozenset((429, 502, 503, 504))
+"""Answers that mean: not now."""
+
+
+class GatewayError(ProducerError):
+    """The gateway cannot be used."""
+
+
+class Refused(GatewayError):
+    """The gateway will never accept this request; others it may. ``reason`` is a dead letter's, else empty."""
+
+    def __init__(self, code: int, detail: str, reason: str = "") -> None:
+        super().__init__(detail)
+        self.code, self.reason = code, reason
+
+
+class Stopped(Exception):
+    """The user asked to stop while a request was being repeated."""
+
+
+class Client:
+    """Calls of the gateway's HTTP interface. Safe from several threads.
+
+    A request that finds no gateway, or one that says "not now", is repeated for ``patience_s`` seconds; whether it
+    was carried out or not, its ids make the repetition harmless. Raises GatewayError after that, Refused where the
+    answer is no, Stopped where ``stop`` is set.
+    """
+
+    def __init__(
+        self, http: httpx.Client, stop: threading.Event, clock: Callable[[], float], patience_s: float = 60.0
+    ) -> None:
+        self._http, self._stop, self._clock, self._patience_s = http, stop, clock, patience_s
+
+    def check(self) -> None:
+        """Ask once whether a gateway is there and lets us in."""
+        try:
+            answer = self._http.get("/v1/streams")
+            if answer.status_code not in AGAIN and "streams" not in _checked(answer):
+                raise _stranger(answer)
+        except httpx.TransportError as error:
+            raise self._away(error) from None
+        except Refused:
+            raise _stranger(answer) from None
+
+    def post_image(self, stream: str, item: Item) -> str:
+        """Send one image with its label; return where it stands in the log (``partition:offset``)."""
+        answer = self._request(
+            "POST",
+            f"/v1/streams/{stream}/images",
+            params={} if item.label is None else {"label": item.label},
+            content=item.data,
+            headers={"Content-Type": item.content_type, "Idempotency-Key": item.id},
+        )
+        return str(answer["position"])
+
+    def post_labels(
+        self, stream: str, labels: Sequence[Mapping[str, str | None]], wait_s: float = 0
+    ) -> list[dict[str, Any]]:
+        """Send labels (``id``, ``label``, perhaps ``by``) in order; their positions, or outcomes if waited for."""
+        answer = self._request(
+            "POST", f"/v1/streams/{stream}/labels", params=_waiting(wait_s), json=list(labels), timeout=_longer(wait_s)
+        )
+        return list(answer)
+
+    def prediction(self, stream: str, id: str, wait_s: float = 0) -> dict[str, Any] | None:
+        """The prediction of an image, or None if there is none within ``wait_s``; Refused where there will be none."""
+        path = f"/v1/streams/{stream}/predictions/{quote(id, safe='')}"
+        answer: dict[str, Any] | None = self._lookup(path, params=_waiting(wait_s), timeout=_longer(wait_s))
+        return answer
+
+    def recent(self, stream: str, limit: int) -> list[dict[str, Any]]:
+        """The newest predictions."""
+        answer = self._lookup(f"/v1/streams/{stream}/predictions", params={"sort": "recent", "limit": str(limit)})
+        return list(answer["predictions"]) if answer else []
+
+    def streams(self) -> list[dict[str, Any]]:
+        """The status of every stream."""
+        return list(self._request("GET", "/v1/streams")["streams"])
+
+    def stream(self, stream: str) -> dict[str, Any] | None:
+        """The status of one stream, or None before its first example."""
+        answer: dict[str, Any] | None = self._lookup(f"/v1/streams/{stream}")
+        return answer
+
+    def ready(self) -> dict[str, str]:
+        """What keeps the services from working now, by component; empty when nothing does."""
+        try:
+            answer = self._http.get("/readyz")
+        except httpx.TransportError as error:
+            return {"gateway": str(error) or type(error).__name__}
+        return {} if answer.is_success else dict(_member(answer, "reasons") or {"gateway": _detail(answer)})
+
+    def _lookup(self, path: str, **request: Any) -> Any:
+        try:
+            return self._request("GET", path, **request)
+        except Refused as refused:
+            if refused.code == 404 and not refused.reason:
+                return None
+            raise
+
+    def _request(self, method: str, path: str, **request: Any) -> Any:
+        begin, pause = self._clock(), 0.1
+        while True:
+            problem: object
+            try:
+                answer = self._http.request(method, path, **request)
+                if answer.status_code not in AGAIN:
+                    return _checked(answer)
+                problem, pause = _detail(answer), max(pause, _seconds(answer.headers.get("Retry-After")))
+            except httpx.TransportError as error:
+                problem = error
+            if self._clock() - begin + pause > self._patience_s:
+                raise self._away(problem)
+            if self._stop.wait(pause):
+                raise Stopped
+            pause = min(pause * 2, 5.0)
+
+    def _away(self, problem: object) -> GatewayError:
+        return GatewayError(
+            f"no gateway answers at {self._http.base_url} ({problem or type(problem).__name__}): "
+            "start one with `prequel up`, or give its address with --url"
+        )
+
+
+@contextmanager
+def connect(
+    url: str, api_key: str | None, *, stop: threading.Event, clock: Callable[[], float], patience_s: float = 60.0
+) -> Iterator[Client]:
+    """A client of the gateway at ``url``. Raises GatewayError where that is no address."""
+    headers = [(b"User-Agent", b"prequel"), *([(b"X-API-Key", api_key.encode())] if api_key else [])]
+    try:
+        http = httpx.Client(base_url=url, headers=headers, timeout=httpx.Timeout(30.0, connect=5.0), trust_env=False)
+        if http.base_url.scheme not in ("http", "https") or not http.base_url.host:
+            raise httpx.InvalidURL("no scheme or host")
+    except httpx.InvalidURL as error:
+        raise GatewayError(f"--url {url} is no address ({error}): give one like http://127.0.0.1:8000") from None
+    with http:
+        yield Client(http, stop, clock, patience_s)
+
+
+def _checked(answer: httpx.Response) -> Any:
+    if answer.is_success:
+        return _json(answer)
+    if answer.status_code == 401:
+        raise GatewayError(f"{_detail(answer)}; give the command one of the gateway's PREQUEL_API_KEYS")
+    if answer.status_code == 403 or answer.status_code >= 500:
+        raise GatewayError(f"the gateway at {answer.url.netloc.decode()} does not answer this: {_detail(answer)}")
+    reason, detail = str(_member(answer, "reason") or ""), _detail(answer)
+    raise Refused(answer.status_code, detail[detail.find(f"{reason}: ") :] if reason else detail, reason)
+
+
+def _json(answer: httpx.Response) -> Any:
+    """Every success of a gateway is a JSON object or list."""
+    try:
+        body = answer.json()
+    except ValueError:
+        raise _stranger(answer) from None
+    if not isinstance(body, dict | list):
+        raise _stranger(answer)
+    return body
+
+
+def _stranger(answer: httpx.Response) -> GatewayError:
+    return GatewayError(f"{answer.url} answers, but not as a gateway of Prequel: give another --url")
+
+
+def _detail(answer: httpx.Response) -> str:
+    """What the problem+json says, or the status line of a proxy between."""
+    return str(_member(answer, "detail") or f"{answer.status_code} {answer.reason_phrase}")
+
+
+def _member(answer: httpx.Response, name: str) -> Any:
+    try:
+        return answer.json().get(name)
+    except (ValueError, AttributeError):
+        return None
+
+
+def _seconds(text: str | None) -> float:
+    return float(text) if text and text.isdecimal() else 0.0
+
+
+def _waiting(wait_s: float) -> dict[str, str]:
+    return {"wait": f"{wait_s:g}"} if wait_s else {}
+
+
+def _longer(wait_s: float) -> httpx.Timeout:
+    return httpx.Timeout(wait_s + 30.0, connect=5.0)

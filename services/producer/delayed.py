@@ -1,0 +1,43 @@
+"""Labels that are sent a number of images after the images they belong to."""
+
+from collections import deque
+from collections.abc import Container
+
+from services.producer.client import Client
+
+AT_ONCE = 32
+
+
+class DelayedLabels:
+    """The labels of one run that are still to be sent into one stream, in the order of the images."""
+
+    def __init__(self, client: Client, stream: str, delay: int) -> None:
+        self._client, self._stream, self._delay = client, stream, delay
+        self._waiting: deque[tuple[str, str | None]] = deque()
+        self.position: str | None = None
+        """Where the newest label that was sent stands in the log (``partition:offset``)."""
+
+    def follow(self, id: str, label: str | None, rejected: Container[str]) -> None:
+        """An image was sent; send what is due now, a few at once where the delay is long enough not to care.
+
+        Ids in ``rejected`` get none: their labels would wait for ever. Raises what the client raises.
+        """
+        self._waiting.append((id, label))
+        due = len(self._waiting) - self._delay
+        if due >= max(1, min(AT_ONCE, self._delay // 4)):
+            self._send(due, rejected)
+
+    def flush(self, rejected: Container[str]) -> None:
+        """Send all that is left."""
+        while self._waiting:
+            self._send(min(AT_ONCE, len(self._waiting)), rejected)
+
+    def _send(self, count: int, rejected: Container[str]) -> None:
+        due = [self._waiting.popleft() for _ in range(count)]
+        labels = [
+            {"id": id, "label": label, "by": "prequel stream"}
+            for id, label in due
+            if label is not None and id not in rejected
+        ]
+        if labels:
+            self.position = self._client.post_labels(self._stream, labels)[-1]["position"]

@@ -1,0 +1,34 @@
+"""The command `label`: say what an image shows, correct it, take it back."""
+
+from rich.console import Console
+
+from services.producer.client import Client
+from services.producer.report import check_stream, say
+from services.producer.sources import ProducerError
+from shared.events import ID_PATTERN, LABEL_PATTERN, valid_id, valid_label
+
+
+def label_image(client: Client, stream: str, id: str, label: str | None, console: Console, wait_s: float = 10.0) -> int:
+    """Say what an image shows (None takes it back) and print what became of it. Raises ProducerError."""
+    check_stream(stream)
+    if not valid_id(id):
+        raise ProducerError(f"{id[:150]!r} is no image id ({ID_PATTERN})")
+    if label is not None and not valid_label(label):
+        raise ProducerError(f"{label[:150]!r} is no label ({LABEL_PATTERN})")
+    answer = client.post_labels(stream, [{"id": id, "label": label, "by": "prequel label"}], wait_s)[0]
+    status = answer.get("status")
+    names = {name: answer.get(name) or "nothing" for name in ("label", "previous", "predicted")}
+    say(console, f"{stream} {id}: {_OUTCOMES[str(status)].format(**names)}")
+    return int(status in ("expired", "rejected"))
+
+
+_OUTCOMES = {
+    "learned": "learned as {label} (the prediction was {predicted})",
+    "corrected": "corrected from {previous} to {label}",
+    "retracted": "the label {previous} is taken back",
+    "unchanged": "it was {label} already",
+    "waiting": "no such image yet; the label waits for it",
+    "expired": "too long ago: the stream no longer remembers this image, and nothing changes",
+    "rejected": "rejected: too many labels wait for their images, or the stream has too many classes",
+    "None": "the label is in the log; the learner has not come to it yet",
+}

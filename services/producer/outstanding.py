@@ -1,0 +1,116 @@
+"""Images that were sent and are not yet known to be predicted or rejected, oldest first."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from services.producer.client import Client, Refused, Stopped
+
+WAIT_SECONDS = 1.0
+PATIENCE_SECONDS = 15.0
+
+
+class Outstanding:
+    """Follows what became of each image that one producer sent into one stream.
+
+    An image is *predicted*, *rejected* (with a reason), or, where nothing is heard of it any more though the services
+    work and stand still, *silent*: it is in the log, but was seen before the gateway's memory began, or no extractor
+    or learner runs. For one thread only.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        stream: str,
+        *,
+        stop: threading.Event,
+        clock: Callable[[], float],
+        patience_s: float = PATIENCE_SECONDS,
+    ) -> None:
+        self._client, self._stream, self._stop, self._clock = client, stream, stop, clock
+        self._patience_s = self._patience_now_s = patience_s
+        self._names: OrderedDict[str, str] = OrderedDict()
+        self.predicted = 0
+        self.rejected: dict[str, tuple[str, str]] = {}
+        """Id -> name and reason."""
+        self._silent: dict[str, str] = {}
+        self.position: str | None = None
+        """Where the features of the newest known prediction stand in the log (``partition:offset``)."""
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def add(self, id: str, name: str) -> None:
+        """Sent, and acknowledged by the gateway."""
+        self._names[id] = name
+
+    def settle(self, most: int, tell: Callable[[str], None]) -> None:
+        """Return once at most ``most`` are outstanding; blocks as long as the services make progress.
+
+        ``tell`` hears about once a second what is not ready meanwhile (empty: nothing is known to be wrong).
+        Raises Stopped, and what the client raises.
+        """
+        since, before = self._clock(), None
+        while len(self) > most:
+            if self._stop.is_set():
+                raise Stopped
+            if self._advance(most):
+                since = self._clock()
+                continue
+            reasons, now = self._client.ready(), self._mark()
+            tell("; ".join(f"{name}: {reason}" for name, reason in reasons.items()))
+            if reasons or now != before:
+                since, before = self._clock(), now
+            elif self._clock() - since >= self._patience_now_s:
+                self._give_up()
+
+    def ask_again(self) -> None:
+        """Look once more for the silent ones: they may only have been slow."""
+        for id, name in self._silent.items():
+            self._names[id] = name
+            self._ask(id)
+        self._silent = {id: self._names.pop(id) for id in self._silent if id in self._names}
+
+    @property
+    def silent(self) -> list[str]:
+        return list(self._silent.values())
+
+    def _advance(self, most: int) -> bool:
+        """Wait a moment for the image whose answer would do, then look at all; whether any was answered."""
+        ids = list(self._names)
+        target = ids[len(ids) - most - 1]
+        self._ask(target, min(WAIT_SECONDS, self._patience_now_s))
+        recent = {answer["id"]: answer for answer in self._client.recent(self._stream, min(2 * len(ids), 500))}
+        for id in ids:
+            if id in self._names and id in recent:
+                self._predicted(id, recent[id])
+        if target not in self._names:
+            for id in ids[: ids.index(target)]:
+                if id in self._names:
+                    self._ask(id)
+        return len(self) < len(ids)
+
+    def _ask(self, id: str, wait_s: float = 0) -> None:
+        try:
+            if answer := self._client.prediction(self._stream, id, wait_s):
+                self._predicted(id, answer)
+        except Refused as refused:
+            self.rejected[id] = self._names.pop(id), str(refused)
+
+    def _predicted(self, id: str, answer: dict[str, Any]) -> None:
+        del self._names[id]
+        self.predicted += 1
+        self.position = answer["position"]
+        self._patience_now_s = self._patience_s
+
+    def _mark(self) -> object:
+        """Changes when the learner gets on, also with the images of others."""
+        status = self._client.stream(self._stream)
+        return status and (status["position"], status["images"])
+
+    def _give_up(self) -> None:
+        """Go on without an answer to these, and sooner the next time, until one is answered again."""
+        self._silent |= self._names
+        self._names.clear()
+        self._patience_now_s /= 4

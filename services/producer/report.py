@@ -1,0 +1,63 @@
+"""What a command says in the end: a run in lines for people, and its exit code."""
+
+from rich.console import Console
+
+from services.producer.run import Complaints, Summary
+from services.producer.sources import ProducerError, Survey
+from shared.events import STREAM_PATTERN, valid_stream
+
+SHOWN = 5
+INTERRUPTED = 130
+
+
+def exit_code(summary: Summary) -> int:
+    """130 after Ctrl-C, 1 if images were sent and nothing is heard of them or none could be sent, else 0."""
+    if summary.interrupted:
+        return INTERRUPTED
+    return int(bool(summary.silent) or not summary.sent)
+
+
+def described(summary: Summary, seen: Survey) -> list[str]:
+    """A run in lines for people."""
+    stopped = "; stopped: the same command goes on from here" if summary.interrupted else ""
+    lines = [
+        f"{summary.stream}: {summary.sent:,} of {seen.images:,} images sent in {summary.seconds:.1f} s "
+        f"({summary.rate:,.0f}/s), {summary.labelled:,} with a label, {summary.new:,} new to the stream{stopped}"
+    ]
+    if summary.accuracy is not None and summary.window_accuracy is not None:
+        lines.append(
+            f"accuracy {summary.accuracy:.4f} since the stream began, {summary.window_accuracy:.4f} lately "
+            f"({summary.model})"
+        )
+    lines += _listed("were rejected, and are in the dead letters", summary.rejected)
+    lines += _listed("could not be read", summary.unreadable)
+    lines += _listed("could not be opened", [(each, "") for each in seen.unreadable])
+    if summary.silent:
+        lines.append(
+            f"{len(summary.silent):,} are in the log, but have no prediction that the gateway knows of, like "
+            f"{summary.silent[0]}: either they were sent long ago, or no extractor or no learner is at work "
+            "(`prequel status`)"
+        )
+    if seen.ignored:
+        lines.append(f"{seen.ignored:,} other files were left out: no images by their names")
+    return lines
+
+
+def check_stream(stream: str) -> None:
+    """Raises ProducerError where that is no name for a stream."""
+    if not valid_stream(stream):
+        raise ProducerError(f"{stream[:100]!r} is no name for a stream ({STREAM_PATTERN}), like pets")
+
+
+def say(console: Console, *lines: str) -> None:
+    """Print lines as they are, whatever file names are in them."""
+    for line in lines:
+        console.print(line.encode("utf-8", "replace").decode(), markup=False, highlight=False, soft_wrap=True)
+
+
+def _listed(what: str, complaints: Complaints) -> list[str]:
+    if not complaints:
+        return []
+    more = len(complaints) - SHOWN
+    examples = "; ".join(f"{name}: {reason}" if reason else name for name, reason in complaints[:SHOWN])
+    return [f"{len(complaints):,} {what}: {examples}{f'; and {more:,} more' if more > 0 else ''}"]

@@ -1,0 +1,128 @@
+"""Ids, order and the choice of a source."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from services.producer.digits import Digits
+from services.producer.folder import Folder, no_label
+from services.producer.kinds import open_source, survey
+from services.producer.sources import Entry, SourceError, Survey, content_id, is_image, ordered
+from shared.events import valid_id
+from tests.producer.test_folder import fill
+
+NAMES = ["cat/1.jpg", "cat/2.jpg", "dog/1.jpg", "dog/2.jpg"]
+
+
+def test_ids_depend_on_name_and_bytes_only(tmp_path: Path) -> None:
+    here, there = fill(tmp_path / "here", NAMES), fill(tmp_path / "there", NAMES)
+    ids = [[source.load(entry).id for entry in source.entries(Survey())] for source in map(folder, (here, there))]
+    assert ids[0] == ids[1]
+    assert len(set(ids[0])) == 4
+
+
+def folder(root: Path) -> Folder:
+    return Folder(root, no_label)
+
+
+@pytest.mark.parametrize("name", ["cat/1.jpg", "猫.png", "a b!.gif", "x" * 300 + ".jpg", ".jpg", "a.b:c_d-e.webp"])
+def test_every_id_is_valid(name: str) -> None:
+    assert valid_id(content_id(name, b"data"))
+
+
+def test_other_names_and_other_bytes_are_other_ids() -> None:
+    ids = {content_id(name, data) for name in ("a/1.jpg", "b/1.jpg", "a1.jpg") for data in (b"", b"x", b"/x")}
+    assert len(ids) == 9
+
+
+def test_a_name_is_the_same_in_every_unicode_form() -> None:
+    assert content_id("Ka\u0308se.jpg", b"x") == content_id("K\u00e4se.jpg", b"x")
+
+
+def test_shuffling_depends_on_the_seed_only(tmp_path: Path) -> None:
+    source = folder(fill(tmp_path, [f"{number:03}.jpg" for number in range(100)]))
+    plain = list(ordered(source, Survey(), None))
+    once, again, other = (list(ordered(source, Survey(), seed)) for seed in (1, 1, 2))
+    assert once == again
+    assert once != other
+    assert once != plain
+    assert sorted(once) == plain
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"), [("a.jpg", True), ("A.JPEG", True), ("a.webp", True), ("a.txt", False), ("._a.jpg", False)]
+)
+def test_images_by_name(name: str, wanted: bool) -> None:
+    assert is_image(name) is wanted
+
+
+def test_digits_are_the_real_ones() -> None:
+    source = Digits()
+    seen = Survey()
+    entries = list(source.entries(seen))
+    real = load_digits()
+    assert (seen.images, seen.labelled, seen.labels) == (1_797, 1_797, set("0123456789"))
+    assert [entry.label for entry in entries] == [str(target) for target in real.target]
+    assert len({source.load(entry).id for entry in entries}) == 1_797
+    item = source.load(entries[1_000])
+    assert item.id == "digits-1000"
+    assert item.content_type == "image/png"
+    pixels = np.asarray(Image.open(io.BytesIO(item.data)))
+    assert pixels.shape == (32, 32)
+    shrunk = pixels.reshape(8, 4, 8, 4).mean((1, 3)) * 16 / 255
+    assert np.corrcoef(shrunk.ravel(), real.images[1_000].ravel())[0, 1] > 0.98
+
+
+def test_digits_without_labels() -> None:
+    seen = survey(open_source("digits", "none"), "none")
+    assert (seen.images, seen.labelled) == (1_797, 0)
+
+
+def test_the_kinds_of_sources(tmp_path: Path) -> None:
+    root = fill(tmp_path / "photos", [*NAMES, "bird.7.jpg"])
+    (tmp_path / "labels.csv").write_text("cat/1.jpg,tom\ndog/2.jpg,rex\n")
+    found = {
+        labels: [entry.label for entry in open_source(str(root), labels).entries(Survey())]
+        for labels in (None, "folder", "filename", "none", f"csv:{tmp_path / 'labels.csv'}")
+    }
+    assert list(found.values()) == [
+        [None, "cat", "cat", "dog", "dog"],
+        [None, "cat", "cat", "dog", "dog"],
+        ["bird", None, None, None, None],
+        [None] * 5,
+        ["tom", "rex"],
+    ]
+
+
+def test_a_single_image(tmp_path: Path) -> None:
+    path = fill(tmp_path / "cat", ["dog.1.jpg"]) / "dog.1.jpg"
+    labels = [list(open_source(str(path), how).entries(Survey())) for how in (None, "folder", "filename", "none")]
+    assert labels == [[Entry("dog.1.jpg", label)] for label in (None, "cat", "dog", None)]
+    assert open_source(str(path)).load(Entry("dog.1.jpg", None)).data == b"dog.1.jpg"
+
+
+@pytest.mark.parametrize(
+    ("source", "labels", "message"),
+    [
+        ("nowhere", None, "nowhere does not exist; give a folder"),
+        ("notes.txt", None, "no image by its name"),
+        ("empty", None, "no images there"),
+        ("flat", "folder", "--labels folder finds no label.*cat/1.jpg"),
+        ("flat", "filename", "--labels filename finds no label.*cat.123.jpg"),
+        ("flat", "csv:empty.csv", "rows have an empty label"),
+        ("flat", "folders", "--labels folders is unknown: use folder, filename, csv:FILE or none"),
+        ("digits", "folder", "labels of their own"),
+    ],
+)
+def test_what_cannot_be_streamed(
+    source: str, labels: str | None, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path, ["notes.txt", "empty/notes.txt", "flat/a.jpg"])
+    (tmp_path / "empty.csv").write_text("a.jpg,\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SourceError, match=message):
+        survey(open_source(source, labels), labels)
