@@ -1,0 +1,144 @@
+"""JSON answers, and their shapes for the API's description."""
+
+from typing import Any
+
+import orjson
+from fastapi import Response
+from pydantic import BaseModel, Field
+
+from services.gateway.live import Refusal
+from services.gateway.problems import MEDIA_TYPE, Problem
+from shared.status import CurvePoint, ModelStatus, SnapshotStatus
+
+
+class Accepted(BaseModel):
+    """An event that is durable in the log."""
+
+    id: str = Field(description="the image's id")
+    stream: str
+    position: str = Field(description="where the event stands in the log: partition:offset")
+
+
+class PredictionAnswer(BaseModel):
+    """What the models said of one image before they learned it, and the truth as it is known now."""
+
+    id: str
+    stream: str
+    position: str
+    model: str = Field(description="the champion, whose answer this is")
+    label: str | None = Field(description="null before the first label, and where the model abstains")
+    probabilities: dict[str, float] = Field(description="the ten largest")
+    models: dict[str, str | None] = Field(description="the answer of every model")
+    truth: str | None
+    image: str
+    at: str
+
+
+class OutcomeAnswer(BaseModel):
+    """What became of one label."""
+
+    id: str
+    stream: str
+    position: str = Field(description="where the label stands in the log")
+    status: str = Field(description="learned, corrected, retracted, unchanged, waiting, expired or rejected")
+    label: str | None
+    previous: str | None
+    predicted: str | None
+    exact: bool = Field(description="whether every model is as if the right label had come first")
+    at: str
+
+
+class Predicted(Accepted):
+    """An event, and the prediction made of it."""
+
+    prediction: PredictionAnswer | None = None
+
+
+class PredictionList(BaseModel):
+    """Predictions, and what to pass as ``before`` for those that follow (null: none do)."""
+
+    predictions: list[PredictionAnswer]
+    next: str | None
+
+
+class StreamAnswer(BaseModel):
+    """A stream's status; its curve and confusion matrix have calls of their own."""
+
+    stream: str
+    position: str
+    updated_at: float
+    backbone: str
+    dim: int
+    images: int
+    labelled: int
+    label_coverage: float
+    pending: int
+    waiting: int
+    labels: list[str]
+    statuses: dict[str, int]
+    champion: str
+    window: int
+    models: dict[str, ModelStatus]
+    snapshot: SnapshotStatus | None
+    snapshot_age: float | None = Field(description="seconds")
+
+
+class StreamList(BaseModel):
+    """All streams."""
+
+    streams: list[StreamAnswer]
+
+
+class Curve(BaseModel):
+    """Accuracy over the scored examples, at most 500 points."""
+
+    stream: str
+    points: list[CurvePoint]
+
+
+class ConfusionAnswer(BaseModel):
+    """``rows[i][j]`` counts examples of ``labels[i]`` predicted as ``labels[j]``; the last column: as nothing yet."""
+
+    stream: str
+    model: str
+    labels: list[str]
+    rows: list[list[int]]
+
+
+class ProblemAnswer(BaseModel):
+    """What went wrong (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[dict[str, str]] | None = Field(None, description="field and message, where fields are wrong")
+
+
+def json_answer(body: object, status: int = 200) -> Response:
+    """Straight to bytes: what we wrote ourselves needs no second validation."""
+    return Response(orjson.dumps(body), status, media_type="application/json")
+
+
+def refused(refusal: Refusal, position: str) -> Problem:
+    """The answer to whoever waits for something that became a dead letter."""
+    status = 413 if refusal.reason == "too-large" else 422
+    more = {"reason": refusal.reason, "id": refusal.id, "position": position}
+    return Problem(status, f"{refusal.reason}: {refusal.detail}", more=more)
+
+
+def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The problems that a call can answer with, for its description."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemAnswer"}}}
+    return {status: {"description": _MEANING[status], "content": content} for status in statuses}
+
+
+_MEANING = {
+    401: "An API key is needed.",
+    404: "There is no such thing; the detail says what to look for.",
+    410: "It was there, and retention has removed it.",
+    413: "The body, or the image, is larger than allowed.",
+    415: "The Content-Type is not one that is read here.",
+    422: "Something is invalid; errors names the field.",
+    503: "The log, the store or the learner is away: send it again after Retry-After seconds.",
+}

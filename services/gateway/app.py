@@ -1,0 +1,104 @@
+"""The gateway's application: its parts put together, its routes and what every request passes first."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+
+import httpx
+from fastapi import FastAPI
+from starlette.types import Lifespan
+
+from services.gateway import (
+    documentation,
+    events_stream,
+    images,
+    labels,
+    operations,
+    page,
+    predictions,
+    problems,
+    streams,
+)
+from services.gateway.access import Access, Keys
+from services.gateway.gateway import Gateway
+from services.gateway.lane import Lane
+from services.gateway.live import Live
+from services.gateway.middleware import Limit, Measure, Protect
+from services.gateway.remote_learner import TIMEOUT, RemoteLearner
+from services.gateway.statuses import Statuses
+from services.gateway.thumbnails import Thumbnails
+from services.gateway.uploads import FORM_IMAGES
+from shared.config import Settings
+from shared.health import Health
+from shared.log import Log
+from shared.metrics import Metrics
+from shared.status import Queries
+from shared.store import Store
+
+OTHER_BODY_BYTES = 32 * 2**20
+FORM_MARGIN_BYTES = 2**20
+VERSION = "0.1.0"
+
+
+def create(
+    settings: Settings,
+    *,
+    log: Log,
+    store: Store,
+    queries: Queries | None,
+    metrics: Metrics,
+    health: Health,
+    clock: Callable[[], float],
+    new_id: Callable[[], str],
+) -> FastAPI:
+    """The application; nothing runs before its lifespan begins. ``queries`` None: learners are asked over HTTP."""
+    gateway = Gateway(
+        settings=settings,
+        log=log,
+        queries=queries or RemoteLearner(store, httpx.Client(timeout=TIMEOUT)),
+        metrics=metrics,
+        health=health,
+        clock=clock,
+        new_id=new_id,
+        keys=Keys(settings.keys, clock),
+        live=Live(log, settings, metrics, health),
+        statuses=Statuses(store, clock),
+        images=Lane(log, "images", health),
+        labels=Lane(log, "labels", health),
+        thumbnails=Thumbnails(settings.max_pixels),
+    )
+    web = page.Page(page.WEB)
+    app = FastAPI(title="Prequel", version=VERSION, docs_url=None, redoc_url=None, lifespan=_lifespan(gateway))
+    app.state.end = gateway.live.end
+    _include(app, gateway, web)
+    problems.install(app)
+    # The last added is the first passed.
+    most = settings.max_image_bytes
+    app.add_middleware(
+        Limit, image_bytes=most, form_bytes=FORM_IMAGES * most + FORM_MARGIN_BYTES, other_bytes=OTHER_BODY_BYTES
+    )
+    app.add_middleware(Access, keys=gateway.keys, host=settings.host, is_page=web.holds)
+    app.add_middleware(Protect)
+    app.add_middleware(Measure, metrics=metrics)
+    return app
+
+
+def _include(app: FastAPI, gateway: Gateway, web: page.Page) -> None:
+    for group in (images, labels, predictions, streams, events_stream, operations):
+        app.include_router(group.routes(gateway))
+    app.include_router(documentation.routes(app))
+    app.include_router(page.routes(web))
+
+
+def _lifespan(gateway: Gateway) -> Lifespan[FastAPI]:
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        gateway.start()
+        publisher = asyncio.create_task(events_stream.publish_statuses(gateway))
+        try:
+            yield
+        finally:
+            publisher.cancel()
+            await gateway.close()
+
+    return lifespan

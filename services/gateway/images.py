@@ -1,0 +1,162 @@
+"""Calls for images: send them, and read them back."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from services.gateway.answers import Accepted, Predicted, described, json_answer, refused
+from services.gateway.gateway import SOURCE, Gateway
+from services.gateway.live import Refusal
+from services.gateway.parameters import GivenId, GivenLabel, ImageId, StreamName, Wait, only_known
+from services.gateway.problems import Problem, invalid, unavailable
+from services.gateway.thumbnails import Picture, Undecodable, recognised
+from services.gateway.uploads import Upload, read_uploads
+from shared.events import encode_image, prediction_json, valid_id
+from shared.log import IMAGES, LogUnavailable, Position
+
+SMALLEST_SIDE, LARGEST_SIDE = 16, 1024
+IMAGE_HEADERS = {
+    "Cache-Control": "private, max-age=3600",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+}
+BINARY = {"schema": {"type": "string", "format": "binary"}}
+BODY = {
+    "required": True,
+    "content": {
+        "image/*": BINARY,
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "properties": {"file": {"type": "array", "items": BINARY["schema"]}},
+                "required": ["file"],
+            }
+        },
+    },
+}
+
+
+def routes(gateway: Gateway) -> APIRouter:
+    router = APIRouter(tags=["images"], dependencies=[Depends(only_known)])
+
+    @router.post(
+        "/v1/streams/{stream}/images",
+        status_code=202,
+        response_model=Accepted | list[Accepted],
+        responses={200: {"model": Predicted | list[Predicted]}, **described(413, 415, 422, 503)},
+        openapi_extra={"requestBody": BODY},
+        summary="Send images",
+    )
+    async def send_images(
+        request: Request, stream: StreamName, label: GivenLabel = None, wait: Wait = 0, id: GivenId = None
+    ) -> Response:
+        """The answer is 202 once the images are durable; with `wait`, 200 and the predictions once they are there.
+
+        Several images of one form get a list; with an Idempotency-Key `k` they have the ids `k.1`, `k.2`, ...
+        """
+        uploads = await read_uploads(request, gateway.settings.max_image_bytes)
+        ids = _ids(gateway, id, len(uploads))
+        positions = await _append(gateway, stream, label, uploads, ids)
+        answers: list[dict[str, Any]] = [
+            {"id": each, "stream": stream, "position": str(position)}
+            for each, position in zip(ids, positions, strict=True)
+        ]
+        done = wait > 0 and await _predictions(gateway, stream, answers, positions, wait)
+        return json_answer(answers if len(answers) > 1 else answers[0], 200 if done else 202)
+
+    @router.get(
+        "/v1/streams/{stream}/images/{id}",
+        response_class=Response,
+        responses={200: {"content": {"image/*": BINARY}}, **described(404, 410, 422, 503)},
+        summary="Read an image back",
+    )
+    async def read_image(
+        stream: StreamName,
+        id: ImageId,
+        request: Request,
+        size: Annotated[int | None, Query(ge=SMALLEST_SIDE, le=LARGEST_SIDE, description="longest side")] = None,
+    ) -> Response:
+        """The image as it was sent, or a thumbnail of at most `size` pixels; found once its prediction is there."""
+        position = await _position(gateway, stream, id)
+        etag = f'"{position}-{size or 0}"'
+        headers = {**IMAGE_HEADERS, "ETag": etag}
+        if request.headers.get("if-none-match") == etag:
+            return Response(status_code=304, headers=headers)
+        kept = gateway.thumbnails.kept(str(position), size or 0)
+        picture = kept or await gateway.thumbnails.run(lambda: _picture(gateway, position, size))
+        return Response(picture.data, headers=headers, media_type=picture.content_type)
+
+    return router
+
+
+def _ids(gateway: Gateway, given: str | None, count: int) -> list[str]:
+    if given is None:
+        return [gateway.new_id() for _ in range(count)]
+    ids = [given] if count == 1 else [f"{given}.{number}" for number in range(1, count + 1)]
+    if not valid_id(ids[-1]):
+        raise invalid("Idempotency-Key", f"is too long for {count} images, which get it with .1, .2, ... behind")
+    return ids
+
+
+async def _append(
+    gateway: Gateway, stream: str, label: str | None, uploads: Sequence[Upload], ids: Sequence[str]
+) -> list[Position]:
+    now = gateway.clock()
+    messages = [
+        encode_image(id, stream, upload.data, label=label, time=now, source=SOURCE, content_type=upload.content_type)
+        for id, upload in zip(ids, uploads, strict=True)
+    ]
+    try:
+        return await gateway.images.append(messages)
+    except LogUnavailable as error:
+        raise unavailable(
+            f"the log did not confirm it: {error}; send it again, with Idempotency-Key to count once",
+            {"ids": list(ids)},
+        ) from error
+
+
+async def _predictions(
+    gateway: Gateway, stream: str, answers: Sequence[dict[str, Any]], positions: Sequence[Position], wait: float
+) -> bool:
+    """Put each prediction into its answer as far as they come in time; whether all did.
+
+    Raises Problem where the only image was refused; among several a refusal is told in its place.
+    """
+    pairs = zip(answers, positions, strict=True)
+    found = await asyncio.gather(*(gateway.live.prediction(stream, a["id"], wait, at) for a, at in pairs))
+    for answer, each in zip(answers, found, strict=True):
+        if isinstance(each, Refusal):
+            if len(answers) == 1:
+                raise refused(each, answer["position"])
+            answer["refused"] = {"reason": each.reason, "detail": each.detail}
+        elif each:
+            answer["prediction"] = prediction_json(each)
+    return all(found)
+
+
+async def _position(gateway: Gateway, stream: str, id: str) -> Position:
+    """Where the image stands in the log."""
+    found = await gateway.live.prediction(stream, id)
+    if found is None and not gateway.live.current:
+        raise unavailable("the gateway is still reading the newest predictions")
+    if isinstance(found, Refusal):
+        return found.origin
+    if found is None:
+        raise Problem(
+            404, f"no image {id} of stream {stream} is known: it is found once it has a prediction, while that is kept"
+        )
+    return found.image
+
+
+def _picture(gateway: Gateway, position: Position, size: int | None) -> Picture:
+    """Blocks. Raises Problem, LogUnavailable."""
+    record = gateway.log.read(IMAGES, position.partition, [position.offset]).get(position.offset)
+    if record is None:
+        raise Problem(410, f"the image at {position} is no longer in the log: retention has removed it")
+    if size is None:
+        return Picture(record.value, recognised(record.value))
+    try:
+        return gateway.thumbnails.make(str(position), record.value, size)
+    except Undecodable as error:
+        raise Problem(422, f"no thumbnail can be made: {error}; without size the bytes come as they are") from None

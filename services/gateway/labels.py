@@ -1,0 +1,86 @@
+"""Calls for labels: say, correct and take back what images show."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Response
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+
+from services.gateway.answers import Accepted, OutcomeAnswer, described, json_answer, refused
+from services.gateway.gateway import SOURCE, Gateway
+from services.gateway.live import Refusal
+from services.gateway.parameters import LABEL, StreamName, Wait, only_known
+from services.gateway.problems import unavailable
+from shared.events import ID_PATTERN, Outcome, encode_label, outcome_json
+from shared.log import LogUnavailable, Position
+
+MOST_LABELS = 10_000
+
+
+class GivenLabel(BaseModel):
+    """What somebody says an image shows."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    id: Annotated[str, Field(pattern=f"^{ID_PATTERN}$", description="the image's id; it may come later")]
+    label: Annotated[str, Field(pattern=LABEL)] | None = Field(description="null takes the label back")
+    by: Annotated[str, Field(max_length=128)] | None = Field(None, description="who says so")
+
+
+def _shape(body: object) -> str:
+    return "several" if isinstance(body, list) else "one"
+
+
+Several = Annotated[list[GivenLabel], Field(min_length=1, max_length=MOST_LABELS)]
+Body = Annotated[Annotated[GivenLabel, Tag("one")] | Annotated[Several, Tag("several")], Discriminator(_shape)]
+
+
+def routes(gateway: Gateway) -> APIRouter:
+    router = APIRouter(tags=["labels"], dependencies=[Depends(only_known)])
+
+    @router.post(
+        "/v1/streams/{stream}/labels",
+        status_code=202,
+        response_model=Accepted | list[Accepted],
+        responses={200: {"model": OutcomeAnswer | list[OutcomeAnswer]}, **described(413, 422, 503)},
+        summary="Label, correct or retract",
+    )
+    async def send_labels(stream: StreamName, body: Body, wait: Wait = 0) -> Response:
+        """The answer is 202 once the labels are durable; with `wait`, 200 and the outcomes once they have taken effect.
+
+        After that every call here shows them: read your writes. Labels for ids not seen yet wait for their images.
+        """
+        given = body if isinstance(body, list) else [body]
+        positions = await _append(gateway, stream, given)
+        found = await asyncio.gather(*(gateway.live.outcome(position, wait) for position in positions))
+        answers = [
+            _answer(stream, each.id, position, what)
+            for each, position, what in zip(given, positions, found, strict=True)
+        ]
+        if isinstance(found[0], Refusal) and not isinstance(body, list):
+            raise refused(found[0], str(positions[0]))
+        return json_answer(answers if isinstance(body, list) else answers[0], 200 if all(found) else 202)
+
+    return router
+
+
+async def _append(gateway: Gateway, stream: str, given: Sequence[GivenLabel]) -> list[Position]:
+    now = gateway.clock()
+    messages = [
+        encode_label(
+            stream, each.id, each.label, by=each.by or "anonymous", time=now, event_id=gateway.new_id(), source=SOURCE
+        )
+        for each in given
+    ]
+    try:
+        return await gateway.labels.append(messages)
+    except LogUnavailable as error:
+        raise unavailable(f"the log did not confirm it: {error}; send it again, the same label counts once") from error
+
+
+def _answer(stream: str, id: str, position: Position, found: Outcome | Refusal | None) -> dict[str, Any]:
+    if isinstance(found, Outcome):
+        return outcome_json(found)
+    answer = {"id": id, "stream": stream, "position": str(position)}
+    return answer | {"status": "rejected", "reason": found.reason, "detail": found.detail} if found else answer

@@ -1,0 +1,155 @@
+"""What the log says now: predictions and outcomes as they come, who waits for them, and who listens."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from services.gateway.arrivals import Arrivals
+from services.gateway.follower import Follower
+from services.gateway.subscriptions import Happening, Subscriptions
+from services.gateway.view import View
+from shared.config import Settings
+from shared.events import Outcome, Prediction, Rejected, decode_prediction
+from shared.health import Health
+from shared.log import DEAD_LETTERS, EXAMPLES, IMAGES, PREDICTIONS, Log, Position, Record
+from shared.metrics import Metrics
+
+KEPT_OUTCOMES = 20_000
+KEPT_REFUSALS = 2_000
+STREAMS_IN_FULL = 4
+"""Streams whose ``view_predictions`` fit into memory at once; with more, the largest gives way."""
+
+
+class Refusal(NamedTuple):
+    """A dead letter: why an image or a label of ours will never be processed. ``origin`` is where it stands."""
+
+    topic: str
+    origin: Position
+    stream: str
+    id: str
+    reason: str
+    detail: str
+
+
+class Live:
+    """The present, for the event loop only; its two threads read ``predictions`` and ``dead-letters``."""
+
+    def __init__(self, log: Log, settings: Settings, metrics: Metrics, health: Health) -> None:
+        self._metrics, self._health = metrics, health
+        self.view = View(settings.view_predictions, STREAMS_IN_FULL * settings.view_predictions)
+        self.subscriptions = Subscriptions()
+        self.current = False
+        self._predictions: Arrivals[tuple[str, str], Prediction | Refusal] = Arrivals(0)
+        self._outcomes: Arrivals[Position, Outcome | Refusal] = Arrivals(KEPT_OUTCOMES)
+        self._refusals: Arrivals[tuple[str, str], Refusal] = Arrivals(KEPT_REFUSALS)
+        # Half of the records may be outcomes.
+        depth = 2 * settings.view_predictions
+        self._followers = (
+            Follower(log, PREDICTIONS, depth, health, self._decode, self),
+            Follower(log, DEAD_LETTERS, KEPT_REFUSALS, health, refusals, RefusalsOf(self)),
+        )
+
+    def start(self) -> None:
+        for follower in self._followers:
+            follower.start()
+
+    def end(self) -> None:
+        """Let everybody go who waits or listens: the service is about to stop."""
+        self._predictions.close()
+        self._outcomes.close()
+        self.subscriptions.end("the gateway stops")
+
+    async def close(self) -> None:
+        self.end()
+        for follower in self._followers:
+            await follower.close()
+
+    # What is asked.
+
+    async def prediction(
+        self, stream: str, id: str, wait: float = 0, image: Position | None = None
+    ) -> Prediction | Refusal | None:
+        """The prediction with its present truth, or why there will be none; None if neither came in ``wait`` seconds.
+
+        With ``image``, what became of an earlier image of the same id does not count as an answer.
+        """
+        if predicted := self.view.get(stream, id):
+            return predicted
+        refusal = self._refusals.get((stream, id))
+        if refusal and image in (None, refusal.origin):
+            return refusal
+        return await self._predictions.wait((stream, id), wait)
+
+    async def outcome(self, label: Position, wait: float) -> Outcome | Refusal | None:
+        """What became of the label event at ``label``; None if that did not come in ``wait`` seconds."""
+        return await self._outcomes.wait(label, wait)
+
+    # What comes in.
+
+    async def begin(self) -> None:
+        self.current = False
+        self.view.clear()
+        self.subscriptions.end("the gateway reads the log anew")
+
+    async def take(self, decoded: Sequence[Happening], current: bool) -> None:
+        for happening in decoded:
+            self._apply(happening.event)
+        self.subscriptions.remember(decoded)
+        if self.current:
+            for happening in decoded:
+                self.subscriptions.publish(happening)
+        self.current = self.current or current
+
+    def _apply(self, event: Prediction | Outcome) -> None:
+        if isinstance(event, Outcome):
+            self.view.decided(event)
+            self._outcomes.arrive(event.position, event)
+        else:
+            self.view.predicted(event)
+            self._predictions.arrive((event.stream, event.id), event)
+
+    def refused(self, refusal: Refusal) -> None:
+        if refusal.topic == IMAGES:
+            self._refusals.arrive((refusal.stream, refusal.id), refusal)
+            self._predictions.arrive((refusal.stream, refusal.id), refusal)
+        elif refusal.topic == EXAMPLES:
+            self._outcomes.arrive(refusal.origin, refusal)
+
+    def _decode(self, records: Sequence[Record]) -> list[Happening]:
+        """On the follower's thread. What others wrote that is no prediction is counted: here it has no effect."""
+        happenings = []
+        for record in records:
+            try:
+                happenings.append(Happening(Position(record.partition, record.offset), decode_prediction(record)))
+            except Rejected as rejected:
+                self._metrics.rejected.labels("gateway", rejected.reason).inc()
+        return happenings
+
+
+class RefusalsOf:
+    """Takes dead letters in for a Live."""
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+
+    async def begin(self) -> None: ...
+
+    async def take(self, decoded: Sequence[Refusal], current: bool) -> None:
+        for refusal in decoded:
+            self._live.refused(refusal)
+
+
+def refusals(records: Sequence[Record]) -> list[Refusal]:
+    """The dead letters that say where they come from; any others have nobody here who waits for them."""
+    return [refusal for refusal in map(_refusal, records) if refusal]
+
+
+def _refusal(record: Record) -> Refusal | None:
+    headers = {name: value.decode("utf-8", "replace") for name, value in record.headers}
+    topic, _, origin = headers.get("ce_origin", "").partition(":")
+    try:
+        position = Position.parse(origin)
+    except ValueError:
+        return None
+    stream = headers.get("ce_subject") or (record.key or b"").decode("utf-8", "replace")
+    id = headers.get("ce_id") or f"{topic}:{origin}"
+    return Refusal(topic, position, stream, id, headers.get("ce_reason", ""), headers.get("ce_detail", ""))

@@ -1,0 +1,90 @@
+"""Calls for those who run the service: alive, ready, metrics, and the page's session."""
+
+import asyncio
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.gateway.access import COOKIE, SESSION_SECONDS
+from services.gateway.answers import described, json_answer
+from services.gateway.gateway import Gateway
+from services.gateway.problems import Problem
+from shared.store import StoreUnavailable
+
+STORE_SECONDS = 2.0
+
+
+class Alive(BaseModel):
+    """``alive`` is false when a part has stopped for good: restart the process."""
+
+    alive: bool
+    reason: str | None = None
+
+
+class Ready(BaseModel):
+    """``reasons`` by part, when something is waited for."""
+
+    ready: bool
+    reasons: dict[str, str]
+
+
+class GivenKey(BaseModel):
+    """One of the gateway's API keys."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    key: str = Field(max_length=1_000)
+
+
+def routes(gateway: Gateway) -> APIRouter:
+    router = APIRouter(tags=["operations"])
+
+    @router.get("/healthz", response_model=Alive, responses={503: {"model": Alive}}, summary="Alive?")
+    async def healthz() -> Response:
+        failed = gateway.health.failed
+        return json_answer({"alive": failed is None, "reason": failed}, 503 if failed else 200)
+
+    @router.get("/readyz", response_model=Ready, responses={503: {"model": Ready}}, summary="Ready?")
+    async def readyz() -> Response:
+        reasons = gateway.health.reasons | await _store_reason(gateway)
+        return json_answer({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
+
+    @router.get("/metrics", response_class=Response, summary="Prometheus metrics")
+    def metrics() -> Response:
+        return Response(generate_latest(gateway.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    @router.post("/v1/session", status_code=204, responses=described(401, 422), summary="Begin the page's session")
+    async def begin_session(body: GivenKey, request: Request) -> Response:
+        """For browsers, whose images and events cannot send a key: sets a cookie that stands for it for 30 days."""
+        answer = Response(status_code=204)
+        if gateway.keys:
+            key = gateway.keys.match(body.key.encode("utf-8", "replace"))
+            if key is None:
+                raise Problem(401, "this is none of the gateway's API keys", {"WWW-Authenticate": "Bearer"})
+            _set_cookie(answer, gateway.keys.session(key), SESSION_SECONDS, request)
+        return answer
+
+    @router.delete("/v1/session", status_code=204, summary="End the page's session")
+    async def end_session(request: Request) -> Response:
+        answer = Response(status_code=204)
+        _set_cookie(answer, "", 0, request)
+        return answer
+
+    return router
+
+
+def _set_cookie(answer: Response, value: str, seconds: int, request: Request) -> None:
+    secure = request.url.scheme == "https"
+    answer.set_cookie(COOKIE, value, max_age=seconds, path="/", secure=secure, httponly=True, samesite="strict")
+
+
+async def _store_reason(gateway: Gateway) -> dict[str, str]:
+    """The store is asked now: unlike the log, nobody follows it."""
+    try:
+        await asyncio.wait_for(gateway.statuses.check(), STORE_SECONDS)
+    except StoreUnavailable as error:
+        return {"gateway: store": str(error)}
+    except TimeoutError:
+        return {"gateway: store": f"no answer within {STORE_SECONDS:g} s"}
+    return {}

@@ -1,0 +1,38 @@
+"""The parameters that several calls share, with their limits; an unknown one is refused, not ignored."""
+
+from typing import Annotated, Any
+
+from fastapi import Header, Path, Query, Request
+
+from services.gateway.problems import Problem
+from shared.events import ID_PATTERN, LABEL_PATTERN, STREAM_PATTERN
+
+LONGEST_WAIT_SECONDS = 60.0
+LABEL = f"^{LABEL_PATTERN}$"
+
+StreamName = Annotated[str, Path(pattern=f"^{STREAM_PATTERN}$", description="name of the stream, as in `pets`")]
+ImageId = Annotated[str, Path(pattern=f"^{ID_PATTERN}$", description="id of the image")]
+Wait = Annotated[
+    float,
+    Query(ge=0, le=LONGEST_WAIT_SECONDS, allow_inf_nan=False, description="seconds to wait for what follows"),
+]
+GivenLabel = Annotated[str | None, Query(pattern=LABEL, description="what the image shows, if known")]
+GivenId = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern=f"^{ID_PATTERN}$",
+        description="the image's id: sent again with the same one, it is learned once",
+    ),
+]
+
+
+def only_known(request: Request) -> None:
+    """Raises Problem 422 for a query parameter that the route does not have (a misspelt one would do nothing)."""
+    route: Any = request.scope["route"]
+    known = {parameter.alias for parameter in route.dependant.query_params}
+    unknown = sorted(set(request.query_params) - known)
+    if unknown:
+        there = f"there are {', '.join(sorted(known))}" if known else "there are none"
+        errors = [{"field": name[:100], "message": f"no such parameter; {there}"} for name in unknown[:10]]
+        raise Problem(422, f"{errors[0]['field']}: {errors[0]['message']}", more={"errors": errors})

@@ -1,0 +1,64 @@
+"""Queries to learners in other processes, over HTTP, at the address that the stream's status names."""
+
+import httpx
+import orjson
+from pydantic import ValidationError
+
+from shared import status
+from shared.events import Vector
+from shared.status import Answer, StreamStatus, UnknownStream
+from shared.store import Store
+
+TIMEOUT = httpx.Timeout(10.0, connect=2.0)
+
+
+class LearnerUnavailable(Exception):
+    """The stream's learner cannot be reached now: it restarts, or another takes over. Try again."""
+
+
+class RemoteLearner:
+    """shared.status.Queries over HTTP. Blocks; raises LearnerUnavailable and StoreUnavailable besides."""
+
+    def __init__(self, store: Store, client: httpx.Client) -> None:
+        self._store, self._client = store, client
+
+    def answer(self, stream: str, features: Vector) -> Answer:
+        response = self._ask(self._address(stream), stream, features)
+        if response.status_code == 404:
+            raise UnknownStream(stream)
+        if response.status_code == 422:
+            raise ValueError(_detail(response))
+        if response.status_code != 200:
+            raise LearnerUnavailable(f"the learner of {stream} answered {response.status_code}: {_detail(response)}")
+        try:
+            return Answer.model_validate_json(response.content)
+        except ValidationError as error:
+            raise LearnerUnavailable(f"the learner of {stream} answered nonsense: {error}") from error
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _address(self, stream: str) -> str:
+        raw = self._store.get(status.key(stream))
+        if raw is None:
+            raise UnknownStream(stream)
+        address = StreamStatus.model_validate_json(raw).address
+        if not address:
+            raise LearnerUnavailable(f"the learner of {stream} tells no address: set its PREQUEL_ADVERTISE")
+        return address
+
+    def _ask(self, address: str, stream: str, features: Vector) -> httpx.Response:
+        body = orjson.dumps({"stream": stream, "features": features}, option=orjson.OPT_SERIALIZE_NUMPY)
+        try:
+            return self._client.post(
+                f"http://{address}/predict", content=body, headers={"Content-Type": "application/json"}
+            )
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise LearnerUnavailable(f"the learner of {stream} at {address} cannot be reached: {error}") from error
+
+
+def _detail(response: httpx.Response) -> str:
+    try:
+        return str(orjson.loads(response.content)["detail"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return response.text[:200]

@@ -1,0 +1,73 @@
+"""The learners' status of each stream, from the store, at most a quarter of a second old."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+from shared import status
+from shared.status import StreamStatus
+from shared.store import Store
+
+FRESH_SECONDS = 0.25
+KEPT = 10_000
+
+
+class Kept(NamedTuple):
+    """One stream's status as it was in the store at ``at``."""
+
+    at: float
+    raw: bytes
+    status: StreamStatus
+
+
+class Statuses:
+    """Reads the store off the event loop. Every call raises StoreUnavailable."""
+
+    def __init__(self, store: Store, clock: Callable[[], float]) -> None:
+        self._store, self._clock = store, clock
+        self._kept: dict[str, Kept] = {}
+        self._reading: dict[str, asyncio.Task[Kept | None]] = {}
+        self._threads = ThreadPoolExecutor(2, "gateway-store")
+
+    async def get(self, stream: str) -> StreamStatus | None:
+        kept = self._kept.get(stream)
+        if kept and 0 <= self._clock() - kept.at < FRESH_SECONDS:
+            return kept.status
+        if stream not in self._reading:
+            self._reading[stream] = asyncio.create_task(self._read(stream))
+        kept = await asyncio.shield(self._reading[stream])
+        return kept.status if kept else None
+
+    async def all(self) -> list[StreamStatus]:
+        names = status.streams(await self._call(self._store.keys, status.PREFIX))
+        found = [await self.get(name) for name in names]
+        return [each for each in found if each]
+
+    async def check(self) -> None:
+        """Raises StoreUnavailable if the store cannot be read now."""
+        await self._call(self._store.get, status.PREFIX)
+
+    def summary(self, each: StreamStatus) -> dict[str, Any]:
+        """A status without its curve and confusion (which have calls of their own), with the snapshot's age."""
+        answer = each.model_dump(exclude={"curve", "confusion", "address"})
+        answer["snapshot_age"] = max(0.0, self._clock() - each.snapshot.at) if each.snapshot else None
+        return answer
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False)
+
+    async def _read(self, stream: str) -> Kept | None:
+        try:
+            raw = await self._call(self._store.get, status.key(stream))
+            before = self._kept.pop(stream, None)
+            if raw is None or len(self._kept) >= KEPT:
+                return None if raw is None else Kept(self._clock(), raw, StreamStatus.model_validate_json(raw))
+            known = before.status if before and before.raw == raw else StreamStatus.model_validate_json(raw)
+            self._kept[stream] = Kept(self._clock(), raw, known)
+            return self._kept[stream]
+        finally:
+            del self._reading[stream]
+
+    async def _call(self, function: Callable[[str], Any], key: str) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, key)

@@ -1,0 +1,124 @@
+"""A real gateway on a real socket, over the embedded log and store, with an echo for a learner."""
+
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client import CollectorRegistry
+
+from services.gateway import app, serving
+from shared.config import Settings
+from shared.health import Health
+from shared.log import Log
+from shared.metrics import Metrics
+from shared.sqlite_log import SqliteLog
+from shared.sqlite_store import SqliteStore
+from shared.status import Queries
+from shared.store import Store
+from tests.gateway.echo_learner import EchoLearner
+
+PNG = (
+    b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x02\0\0\0\x90wS\xde\0\0\0\x0cIDATx\x9cc\xf8\xcf\xc0\0\0"
+    b"\x03\x01\x01\0\xc9\xfe\x92\xef\0\0\0\0IEND\xaeB`\x82"
+)
+Start = Callable[..., "Served"]
+
+
+@dataclass
+class Served:
+    """A gateway that runs, and what it runs on."""
+
+    client: httpx.Client
+    log: Log
+    store: Store
+    health: Health
+    metrics: Metrics
+    learner: EchoLearner
+    stop: Callable[[], None]
+    url: str
+
+    def post_image(self, data: bytes = PNG, stream: str = "pets", **params: object) -> httpx.Response:
+        headers = {"Content-Type": "image/png"}
+        if "id" in params:
+            headers["Idempotency-Key"] = str(params.pop("id"))
+        return self.client.post(f"/v1/streams/{stream}/images", content=data, headers=headers, params=params)  # type: ignore[arg-type]
+
+    def post_label(self, id: str, label: str | None, stream: str = "pets", **params: object) -> httpx.Response:
+        body = {"id": id, "label": label}
+        return self.client.post(f"/v1/streams/{stream}/labels", json=body, params=params)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts gateways over one log and one store; ``log`` and ``store`` may be wrapped, settings be given."""
+    with ExitStack() as stack:
+        log = SqliteLog(tmp_path / "log")
+        store = SqliteStore(tmp_path / "store.sqlite")
+        stack.callback(store.close)
+        stack.callback(log.close)
+        learner = EchoLearner(log, store)
+        learner.start()
+        stack.callback(learner.close)
+
+        def begin(
+            log: Log = log, store: Store = store, queries: Queries | None = learner, **settings: object
+        ) -> Served:
+            served = run(Settings(**settings), log, store, queries, learner)  # type: ignore[arg-type]
+            stack.callback(served.stop)
+            return served
+
+        yield begin
+
+
+@pytest.fixture
+def gateway(start: Start) -> Served:
+    served = start()
+    until(lambda: served.client.get("/readyz").status_code == 200)
+    return served
+
+
+def run(settings: Settings, log: Log, store: Store, queries: Queries | None, learner: EchoLearner) -> Served:
+    """Serve on a free port until ``stop`` is called."""
+    health, metrics, stop = Health(), Metrics(CollectorRegistry()), threading.Event()
+    application = app.create(
+        settings,
+        log=log,
+        store=store,
+        queries=queries,
+        metrics=metrics,
+        health=health,
+        clock=lambda: 1_000.0,
+        new_id=lambda: uuid.uuid4().hex,
+    )
+    listener = serving.listen("127.0.0.1", 0)
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    thread = threading.Thread(target=serving.serve, args=(application, listener, stop))
+    thread.start()
+    client = httpx.Client(base_url=url, timeout=20)
+
+    def end() -> None:
+        client.close()
+        stop.set()
+        thread.join()
+
+    return Served(client, log, store, health, metrics, learner, end, url)
+
+
+def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    """Wait for what another thread does; fails the test when it does not."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.005)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])

@@ -1,0 +1,155 @@
+"""Stands in for extractor and learner: answers every image and label with the real codec, on the real log and store."""
+
+import threading
+from collections import Counter
+
+from shared import status
+from shared.events import (
+    Image,
+    Label,
+    Outcome,
+    Prediction,
+    Rejected,
+    Vector,
+    decode_example,
+    decode_image,
+    encode_outcome,
+    encode_prediction,
+    encode_rejected,
+)
+from shared.log import EXAMPLES, IMAGES, Log, Message, Position, Record
+from shared.status import Answer, Confusion, CurvePoint, ModelStatus, StreamStatus, UnknownStream
+from shared.store import Store
+
+SOURCE = "test/echo"
+DIM = 4
+
+
+class EchoLearner:
+    """Predicts the label that an image's bytes name (``...=cat@0.7``), and follows labels as a learner would.
+
+    ``cat`` gets the probability behind the @ (0.9 without), ``other`` the rest. Bytes that hold ``broken`` become
+    dead letters, those that hold ``silent`` get no answer.
+    """
+
+    def __init__(self, log: Log, store: Store) -> None:
+        self._log, self._store = log, store
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._follow, args=(topic,)) for topic in (IMAGES, EXAMPLES)]
+        self._lock = threading.Lock()
+        self.predictions: dict[tuple[str, str], Prediction] = {}
+        self.truths: dict[tuple[str, str], str | None] = {}
+        self._counts: Counter[str] = Counter()
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def answer(self, stream: str, features: Vector) -> Answer:
+        if not any(known == stream for known, _ in self.predictions):
+            raise UnknownStream(stream)
+        if features.size != DIM:
+            raise ValueError(f"{features.size} values, where the stream has {DIM}")
+        return Answer(stream=stream, position="0:0", model="echo", label="cat", probabilities={"cat": 1}, models={})
+
+    def write_status(self, stream: str) -> None:
+        with self._lock:
+            images = sum(known == stream for known, _ in self.predictions)
+            labelled = sum(known == stream and truth is not None for (known, _), truth in self.truths.items())
+            self._store.put(status.key(stream), _status(stream, images, labelled).model_dump_json().encode())
+
+    def _follow(self, topic: str) -> None:
+        reader = self._log.follow(topic, {partition: 0 for partition in self._log.bounds(topic)})
+        while not self._stop.is_set():
+            records = reader.poll(100, 0.05)
+            messages = [message for record in records for message in self._answer(record)]
+            if messages:
+                self._log.append(messages)
+        reader.close()
+
+    def _answer(self, record: Record) -> list[Message]:
+        if record.topic == IMAGES:
+            return self._predict(decode_image(record), record)
+        event = decode_example(record)
+        assert isinstance(event, Label)
+        return self._learn(event)
+
+    def _predict(self, image: Image, record: Record) -> list[Message]:
+        if b"silent" in image.data:
+            return []
+        if b"broken" in image.data or b"huge" in image.data:
+            reason = "too-large" if b"huge" in image.data else "undecodable"
+            return [encode_rejected(record, Rejected(reason, "so says the test"), source=SOURCE, time=0)]
+        prediction = predicted(image.stream, image.id, image.position, image.data, image.label)
+        with self._lock:
+            self.predictions[image.stream, image.id] = prediction
+            self.truths.setdefault((image.stream, image.id), image.label)
+        self.write_status(image.stream)
+        return [encode_prediction(prediction, source=SOURCE)]
+
+    def _learn(self, label: Label) -> list[Message]:
+        key = (label.stream, label.id)
+        with self._lock:
+            prediction, before = self.predictions.get(key), self.truths.get(key)
+            state = _fate(prediction, before, label.label)
+            self.truths[key] = label.label
+        outcome = Outcome(
+            label.id,
+            label.stream,
+            label.position,
+            state,
+            label.label,
+            before,
+            prediction.label if prediction else None,
+            True,
+            label.time,
+        )
+        self.write_status(label.stream)
+        return [encode_outcome(outcome, source=SOURCE)]
+
+
+def predicted(stream: str, id: str, image: Position, data: bytes, truth: str | None = None) -> Prediction:
+    """The prediction that the bytes ask for."""
+    name, _, share = data.rpartition(b"=")[2].decode("latin-1").partition("@")
+    label, probability = (name, float(share or 0.9)) if name.isalnum() else ("cat", 0.9)
+    probabilities = {label: probability, "other": 1 - probability}
+    return Prediction(id, stream, image, "echo", label, probabilities, {"echo": label}, truth, image, 1_000.0)
+
+
+def _fate(prediction: Prediction | None, before: str | None, label: str | None) -> str:
+    if prediction is None:
+        return "waiting"
+    if label is None:
+        return "retracted"
+    if before is None:
+        return "learned"
+    return "unchanged" if before == label else "corrected"
+
+
+def _status(stream: str, images: int, labelled: int) -> StreamStatus:
+    model = ModelStatus(scored=labelled, accuracy=1, window_accuracy=1, kappa=None, log_loss=0.1, classes={})
+    return StreamStatus(
+        stream=stream,
+        position=f"0:{images + labelled}",
+        updated_at=1_000.0,
+        backbone="echo-1",
+        dim=DIM,
+        images=images,
+        labelled=labelled,
+        label_coverage=labelled / max(images, 1),
+        pending=images - labelled,
+        waiting=0,
+        labels=["cat"],
+        statuses={"learned": labelled},
+        champion="echo",
+        window=50_000,
+        models={"echo": model},
+        curve=[CurvePoint(scored=1, accuracy={"echo": 1.0}, window_accuracy={"echo": 1.0})],
+        confusion={"echo": Confusion(labels=["cat"], rows=[[labelled, 0]])},
+        snapshot=status.SnapshotStatus(position="0:1", at=990.0, bytes=10, seconds=0.1),
+    )
