@@ -1,0 +1,121 @@
+"""What a Kafka cluster says of its topics and groups, and how topics are made."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from shared.kafka_client import (
+    COMMITTED_ONLY,
+    EARLIEST,
+    LATEST,
+    ConfigResource,
+    KafkaCluster,
+    TopicPartition,
+    broker_error,
+)
+from shared.log import Bounds, LogUnavailable
+
+_Answer = TypeVar("_Answer")
+
+_NO_SUCH_TOPIC = 3
+
+
+class TopicState(NamedTuple):
+    """A topic as the cluster has it; ``settings`` are those in force, defaults included."""
+
+    partitions: int
+    replication: int
+    settings: Mapping[str, str]
+
+
+class KafkaAdmin:
+    """One administrative client for all threads, made at the first question and replaced after any error.
+
+    Every method blocks and raises LogUnavailable.
+    """
+
+    def __init__(self, cluster: KafkaCluster) -> None:
+        self._cluster = cluster
+        self._lock = threading.Lock()
+        self._client: Any = None
+
+    def partitions(self, topic: str) -> int:
+        """How many partitions a topic has; raises LogUnavailable where it does not exist."""
+        return len(self._ask(f"looking at topic {topic}", lambda client: _existing(client, topic))["partitions"])
+
+    def limit(self, topic: str) -> int:
+        """The largest record in bytes that the topic takes; what the configuration says where we may not look."""
+        return int(self.describe([topic])[topic].settings.get("max.message.bytes", self._cluster.max_record_bytes))
+
+    def bounds(self, topic: str) -> dict[int, Bounds]:
+        def ask(client: Any) -> dict[int, Bounds]:
+            ours = [TopicPartition(topic, p["partition_index"]) for p in _existing(client, topic)["partitions"]]
+            begins, ends = (
+                client.list_partition_offsets(dict.fromkeys(ours, spec), COMMITTED_ONLY) for spec in (EARLIEST, LATEST)
+            )
+            return {tp.partition: Bounds(begins[tp].offset, ends[tp].offset) for tp in sorted(ours)}
+
+        return self._ask(f"looking at topic {topic}", ask)
+
+    def committed(self, group: str, topic: str) -> dict[int, int]:
+        """Partition -> the group's committed offset, where it has one."""
+        found = self._ask(f"looking at group {group}", lambda client: client.list_group_offsets({group: None}))
+        return {tp.partition: at.offset for tp, at in found[group].items() if tp.topic == topic and at.offset >= 0}
+
+    def describe(self, topics: Sequence[str]) -> dict[str, TopicState]:
+        """Those of the topics that exist."""
+
+        def ask(client: Any) -> dict[str, TopicState]:
+            found = [topic for topic in client.describe_topics(list(topics)) if topic["error_code"] != _NO_SUCH_TOPIC]
+            for topic in found:
+                _refuse_errors(topic)
+            return {topic["name"]: _state(client, topic) for topic in found}
+
+        return self._ask(f"looking at topics {', '.join(topics)}", ask)
+
+    def create(self, topic: str, wanted: TopicState) -> None:
+        """Create the topic and wait until it can be used."""
+        plan = {
+            "num_partitions": wanted.partitions,
+            "replication_factor": wanted.replication,
+            "configs": dict(wanted.settings),
+        }
+        self._ask(f"creating topic {topic}", lambda client: client.create_topics({topic: plan}, wait_for_metadata=True))
+
+    def close(self) -> None:
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def _ask(self, doing: str, question: Callable[[Any], _Answer]) -> _Answer:
+        try:
+            with self._cluster.translated(doing):
+                return question(self._take())
+        except LogUnavailable:
+            self.close()
+            raise
+
+    def _take(self) -> Any:
+        with self._lock:
+            if self._client is None:
+                self._client = self._cluster.admin()
+            return self._client
+
+
+def _existing(client: Any, topic: str) -> Any:
+    (found,) = client.describe_topics([topic])
+    _refuse_errors(found)
+    return found
+
+
+def _refuse_errors(topic: Mapping[str, Any]) -> None:
+    if topic["error_code"]:
+        raise broker_error(topic["error_code"])(topic["name"])
+
+
+def _state(client: Any, topic: Mapping[str, Any]) -> TopicState:
+    name = topic["name"]
+    asked = client.describe_configs([ConfigResource("topic", name)], config_filter="all")
+    settings = {key: str(entry["value"]) for key, entry in asked["topic"][name].items()}
+    return TopicState(len(topic["partitions"]), len(topic["partitions"][0]["replica_nodes"]), settings)

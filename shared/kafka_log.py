@@ -1,0 +1,90 @@
+"""The log on Apache Kafka: topics, partitions, positions and consumer groups are Kafka's own."""
+
+from collections.abc import Mapping, Sequence
+
+from shared.config import Settings
+from shared.kafka_admin import KafkaAdmin, TopicState
+from shared.kafka_client import RECORD_OVERHEAD_BYTES, KafkaCluster, KafkaSecurity
+from shared.kafka_lookup import KafkaLookup
+from shared.kafka_member import KafkaMember
+from shared.kafka_producer import KafkaProducers
+from shared.kafka_reader import KafkaReader
+from shared.log import Bounds, Message, Position, Record
+
+SCHEME = "kafka://"
+
+
+class KafkaLog:
+    """See shared.log.Log. Nothing connects before it is used; whatever fails is connected anew at its next use."""
+
+    def __init__(self, cluster: KafkaCluster) -> None:
+        self._cluster = cluster
+        self._admin = KafkaAdmin(cluster)
+        self._lookup = KafkaLookup(cluster, self._admin)
+        self._producers = KafkaProducers(cluster, self._counted, self._limited)
+        self._counts: dict[str, int] = {}
+        self._limits: dict[str, int] = {}
+
+    def append(self, messages: Sequence[Message]) -> list[Position]:
+        return self._producers.append(messages)
+
+    def partitions(self, topic: str) -> int:
+        return self._admin.partitions(topic)
+
+    def bounds(self, topic: str) -> dict[int, Bounds]:
+        return self._admin.bounds(topic)
+
+    def read(self, topic: str, partition: int, offsets: Sequence[int]) -> dict[int, Record]:
+        return self._lookup.read(topic, partition, offsets)
+
+    def follow(self, topic: str, positions: Mapping[int, int]) -> KafkaReader:
+        return KafkaReader(self._cluster, self.partitions, topic, positions)
+
+    def join(self, group: str, topic: str) -> KafkaMember:
+        return KafkaMember(self._cluster, self.partitions, group, topic)
+
+    def lag(self, group: str, topic: str) -> dict[int, int]:
+        committed = self._admin.committed(group, topic)
+        return {p: max(0, end - committed.get(p, begin)) for p, (begin, end) in self.bounds(topic).items()}
+
+    def describe(self, topics: Sequence[str]) -> dict[str, TopicState]:
+        """Those of the topics that exist, with the settings in force. Blocks; raises LogUnavailable."""
+        return self._admin.describe(topics)
+
+    def create(self, topic: str, wanted: TopicState) -> None:
+        """Create a topic and wait until it can be used. Raises LogUnavailable, also where it exists."""
+        self._admin.create(topic, wanted)
+
+    def close(self) -> None:
+        self._producers.close()
+        self._lookup.close()
+        self._admin.close()
+
+    def _counted(self, topic: str) -> int:
+        """Asked once: a key keeps its partition for as long as this process lives."""
+        if topic not in self._counts:
+            self._counts[topic] = self._admin.partitions(topic)
+        return self._counts[topic]
+
+    def _limited(self, topic: str) -> int:
+        if topic not in self._limits:
+            self._limits[topic] = self._admin.limit(topic)
+        return self._limits[topic]
+
+
+def cluster(settings: Settings) -> KafkaCluster:
+    """What PREQUEL_LOG=kafka://host:port,... and PREQUEL_KAFKA_* say."""
+    security = KafkaSecurity(
+        settings.kafka_security,
+        settings.kafka_sasl,
+        settings.kafka_user,
+        settings.kafka_password.get_secret_value(),
+        settings.kafka_ca,
+        settings.kafka_cert,
+        settings.kafka_key,
+    )
+    return KafkaCluster(
+        settings.log_url.removeprefix(SCHEME),
+        security,
+        max_record_bytes=settings.max_image_bytes + RECORD_OVERHEAD_BYTES,
+    )

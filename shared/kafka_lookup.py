@@ -1,0 +1,126 @@
+"""Reads single Kafka records by position: what makes the log the feature store."""
+
+import contextlib
+import queue
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from shared.kafka_admin import KafkaAdmin
+from shared.kafka_client import KafkaCluster, TopicPartition
+from shared.kafka_reader import as_record
+from shared.log import LogUnavailable, OffsetOutOfRange, Record
+
+MOST_CONSUMERS = 4
+"""Threads that look up at one time; more wait."""
+
+FETCH_BYTES = 64 * 2**10
+"""Asked for at a time: a batch comes whole, so more would only be read ahead and thrown away."""
+
+NEAR = 16
+"""Offsets closer than this are read in one go: passing over a record is cheaper than a round trip."""
+
+SLICE_MS = 500
+
+WAIT_MS = 10
+"""How long a broker may hold a fetch at the end of the log: one that reads ahead there delays the next search."""
+
+
+class KafkaLookup:
+    """A few consumers that stay open, each used by one thread at a time; replaced after any error."""
+
+    def __init__(self, cluster: KafkaCluster, admin: KafkaAdmin) -> None:
+        self._cluster, self._admin = cluster, admin
+        self._idle: queue.LifoQueue[Any] = queue.LifoQueue()
+        for _ in range(MOST_CONSUMERS):
+            self._idle.put(None)
+
+    def read(self, topic: str, partition: int, offsets: Sequence[int]) -> dict[int, Record]:
+        """See shared.log.Log."""
+        wanted = sorted(set(offsets))
+        if not wanted:
+            return {}
+        with self._consumer() as consumer:
+            consumer.assign([TopicPartition(topic, partition)])
+            return _Search(self._cluster, self._admin, consumer, TopicPartition(topic, partition)).find(wanted)
+
+    @contextlib.contextmanager
+    def _consumer(self) -> Iterator[Any]:
+        consumer = self._idle.get()
+        try:
+            if consumer is None:
+                consumer = self._cluster.consumer(partition_fetch_bytes=FETCH_BYTES, wait_ms=WAIT_MS)
+            yield consumer
+        except BaseException:
+            if consumer is not None:
+                self._cluster.shut(consumer)
+            consumer = None
+            raise
+        finally:
+            self._idle.put(consumer)
+
+    def close(self) -> None:
+        """Not while another thread reads."""
+        for _ in range(MOST_CONSUMERS):
+            consumer = self._idle.get()
+            if consumer is not None:
+                self._cluster.shut(consumer)
+            self._idle.put(None)
+
+
+class _Search:
+    """One search through one partition, in offset order."""
+
+    def __init__(self, cluster: KafkaCluster, admin: KafkaAdmin, consumer: Any, partition: Any) -> None:
+        self._cluster, self._admin, self._consumer, self._partition = cluster, admin, consumer, partition
+        self._at: int | None = None
+        self._progress = cluster.clock()
+
+    def find(self, wanted: Sequence[int]) -> dict[int, Record]:
+        found: dict[int, Record] = {}
+        left = deque(wanted)
+        while left:
+            batch = self._take(left)
+            if not batch:
+                left = self._still_there(left)
+            for record in batch:
+                while left and left[0] < record.offset:
+                    left.popleft()  # a gap: nothing stands there
+                if left and left[0] == record.offset:
+                    found[left.popleft()] = as_record(record)
+        return found
+
+    def _take(self, left: Sequence[int]) -> list[Any]:
+        """The next records from near the first that is wanted on; none where the log has none."""
+        if self._at is None or not self._at <= left[0] < self._at + NEAR:
+            self._consumer.seek(self._partition, left[0])
+            self._at = left[0]
+        try:
+            with self._cluster.reading(self._consumer, self._partition.topic):
+                polled = self._consumer.poll(timeout_ms=SLICE_MS, max_records=_end_of_run(left) - self._at)
+        except OffsetOutOfRange:
+            self._at = None
+            return []
+        batch: list[Any] = polled.get(self._partition, [])
+        if batch:
+            self._at, self._progress = batch[-1].offset + 1, self._cluster.clock()
+        return batch
+
+    def _still_there(self, left: Sequence[int]) -> deque[int]:
+        """Those that the partition still holds; raises LogUnavailable where they should have come long ago."""
+        topic, partition = self._partition
+        begin, end = self._admin.bounds(topic)[partition]
+        inside = deque(offset for offset in left if begin <= offset < end)
+        if inside and self._cluster.clock() - self._progress > self._cluster.timeout_s:
+            raise LogUnavailable(f"{topic}:{partition}:{inside[0]} is in the log, but the brokers do not send it")
+        return inside
+
+
+def _end_of_run(offsets: Sequence[int]) -> int:
+    """The offset behind the first run of offsets that are near each other."""
+    end = offsets[0] + 1
+    for offset in offsets:
+        if offset >= end + NEAR:
+            break
+        end = offset + 1
+    return end

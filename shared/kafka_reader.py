@@ -1,0 +1,114 @@
+"""Reads Kafka from explicit positions, and notices when a consumer is stuck rather than idle."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from shared.kafka_client import KafkaCluster, TopicPartition
+from shared.log import LogUnavailable, Record
+
+QUIET_S = 5.0
+"""Without a record for so long, the brokers are asked whether there really is none."""
+
+
+def as_record(record: Any) -> Record:
+    """The client's record as ours. A tombstone (no value) is an empty value."""
+    return Record(
+        record.topic,
+        record.partition,
+        record.offset,
+        record.key,
+        record.value or b"",
+        tuple(record.headers),
+        max(record.timestamp, 0) / 1000,
+    )
+
+
+class Watchdog:
+    """Tells a silent log from a silent client: asks for the ends over the very connection that should deliver.
+
+    kafka-python's consumers have stalled for good in releases as late as 3.0.9, without an error and with records
+    waiting. A consumer that stands still before waiting records at two looks in a row is given up.
+    """
+
+    def __init__(self, cluster: KafkaCluster, topic: str, quiet_s: float = QUIET_S) -> None:
+        self._cluster, self._topic, self._quiet_s = cluster, topic, quiet_s
+        self._since = cluster.clock()
+        self._behind: dict[int, int] = {}
+
+    def fed(self) -> None:
+        """Records came."""
+        self._since, self._behind = self._cluster.clock(), {}
+
+    def look(self, consumer: Any, positions: Mapping[int, int]) -> None:
+        """Ask, if it has been quiet for long enough. Blocks; raises LogUnavailable when stuck or cut off."""
+        if not positions or self._cluster.clock() - self._since < self._quiet_s:
+            return
+        timeout_ms = int(min(self._cluster.timeout_s, self._quiet_s) * 1000)
+        with self._cluster.translated(f"reading {self._topic}"):
+            ends = consumer.end_offsets([TopicPartition(self._topic, p) for p in positions], timeout_ms)
+        behind = {p: at for p, at in positions.items() if ends[TopicPartition(self._topic, p)] > at}
+        stuck = [p for p, at in behind.items() if self._behind.get(p) == at]
+        self._since, self._behind = self._cluster.clock(), behind
+        if stuck:
+            raise LogUnavailable(
+                f"reading {self._topic}: the client stands still before waiting records in partitions {stuck}; "
+                "it is replaced by a new one"
+            )
+
+
+class KafkaReader:
+    """Reads a topic from explicit positions (see shared.log.Reader). Connects at the first poll."""
+
+    def __init__(
+        self, cluster: KafkaCluster, partitions: Callable[[str], int], topic: str, positions: Mapping[int, int]
+    ) -> None:
+        """``partitions`` tells how many a topic has, or raises LogUnavailable: the client would wait for ever."""
+        self._cluster, self._partitions, self._topic = cluster, partitions, topic
+        self._positions = dict(positions)
+        self._consumer: Any = None
+        self._watchdog = Watchdog(cluster, topic)
+        self._closed = False
+
+    def poll(self, max_records: int, timeout_s: float) -> list[Record]:
+        if self._closed:
+            raise LogUnavailable(f"this reader of {self._topic} is closed")
+        if not self._positions:
+            return []
+        try:
+            return self._poll(self._consumer or self._open(), max_records, timeout_s)
+        except LogUnavailable:
+            self._drop()
+            raise
+
+    def _poll(self, consumer: Any, max_records: int, timeout_s: float) -> list[Record]:
+        with self._cluster.reading(consumer, self._topic):
+            batches = consumer.poll(timeout_ms=int(timeout_s * 1000), max_records=max_records)
+            # The client's positions, not the records': they also move past what foreign transactions leave behind.
+            for partition in self._positions:
+                self._positions[partition] = consumer.position(TopicPartition(self._topic, partition))
+        if batches:
+            self._watchdog.fed()
+        else:
+            self._watchdog.look(consumer, self._positions)
+        return [as_record(record) for batch in batches.values() for record in batch]
+
+    def _open(self) -> Any:
+        self._partitions(self._topic)
+        self._consumer = consumer = self._cluster.consumer()
+        consumer.assign([TopicPartition(self._topic, partition) for partition in self._positions])
+        for partition, offset in self._positions.items():
+            consumer.seek(TopicPartition(self._topic, partition), offset)
+        self._watchdog.fed()
+        return consumer
+
+    def positions(self) -> dict[int, int]:
+        return dict(self._positions)
+
+    def close(self) -> None:
+        self._closed = True
+        self._drop()
+
+    def _drop(self) -> None:
+        if self._consumer is not None:
+            self._cluster.shut(self._consumer)
+            self._consumer = None
