@@ -61,10 +61,10 @@ class EchoLearner:
         with self._lock:
             images = sum(known == stream for known, _ in self.predictions)
             labelled = sum(known == stream and truth is not None for (known, _), truth in self.truths.items())
-            self._store.put(status.key(stream), _status(stream, images, labelled).model_dump_json().encode())
+            self._store.put(status.key(stream), status_of(stream, images, labelled).model_dump_json().encode())
 
     def _follow(self, topic: str) -> None:
-        reader = self._log.follow(topic, {partition: 0 for partition in self._log.bounds(topic)})
+        reader = self._log.follow(topic, dict.fromkeys(self._log.bounds(topic), 0))
         while not self._stop.is_set():
             records = reader.poll(100, 0.05)
             messages = [message for record in records for message in self._answer(record)]
@@ -131,7 +131,7 @@ def _fate(prediction: Prediction | None, before: str | None, label: str | None) 
     return "unchanged" if before == label else "corrected"
 
 
-def _status(stream: str, images: int, labelled: int) -> StreamStatus:
+def status_of(stream: str, images: int, labelled: int) -> StreamStatus:
     model = ModelStatus(scored=labelled, accuracy=1, window_accuracy=1, kappa=None, log_loss=0.1, classes={})
     return StreamStatus(
         stream=stream,

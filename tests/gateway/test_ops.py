@@ -1,0 +1,164 @@
+"""The small server of extractor and learner, and the gateway's queries through it."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from prometheus_client import CollectorRegistry
+
+from services.gateway.remote_learner import LearnerUnavailable, RemoteLearner
+from shared import status
+from shared.events import Vector
+from shared.health import Health
+from shared.metrics import Metrics
+from shared.ops import MOST_BODY_BYTES, Ops
+from shared.sqlite_store import SqliteStore
+from shared.status import Answer, UnknownStream
+from tests.gateway.conftest import free_port
+from tests.gateway.echo_learner import status_of
+
+
+class Pets:
+    """Knows one stream of three features and says their sum."""
+
+    def answer(self, stream: str, features: Vector) -> Answer:
+        if stream != "pets":
+            raise UnknownStream(stream)
+        if features.shape != (3,):
+            raise ValueError(f"{features.size} values, where the stream has 3")
+        total = float(features.sum())
+        return Answer(stream=stream, position="0:7", model="sum", label="cat", probabilities={"cat": total}, models={})
+
+
+@pytest.fixture
+def health() -> Health:
+    return Health()
+
+
+@pytest.fixture
+def ops(health: Health) -> Iterator[Ops]:
+    server = Ops("127.0.0.1", 0, health=health, metrics=Metrics(CollectorRegistry()), queries=Pets())
+    server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def client(ops: Ops) -> Iterator[httpx.Client]:
+    host, port = ops.address
+    with httpx.Client(base_url=f"http://{host}:{port}") as client:
+        yield client
+
+
+@pytest.fixture
+def learner(ops: Ops, tmp_path: Path) -> Iterator[RemoteLearner]:
+    store = SqliteStore(tmp_path / "store.sqlite")
+    for stream, address in (
+        ("pets", "{}:{}".format(*ops.address)),
+        ("gone", "127.0.0.1:" + str(free_port())),
+        ("no", ""),
+    ):
+        told = status_of(stream, 1, 0).model_copy(update={"address": address or None})
+        store.put(status.key(stream), told.model_dump_json().encode())
+    remote = RemoteLearner(store, httpx.Client(timeout=5))
+    yield remote
+    remote.close()
+    store.close()
+
+
+def test_alive_and_ready_with_reasons(client: httpx.Client, health: Health) -> None:
+    assert client.get("/healthz").json() == {"alive": True, "reason": None}
+    assert client.get("/readyz").json() == {"ready": True, "reasons": {}}
+    health.waits("learner", "the log is away")
+    assert client.get("/healthz").status_code == 200
+    assert (client.get("/readyz").status_code, client.get("/readyz").json()["reasons"]) == (
+        503,
+        {"learner": "the log is away"},
+    )
+    health.fails("learner", "a bug")
+    assert (client.get("/healthz").status_code, client.get("/healthz").json()["reason"]) == (503, "learner: a bug")
+
+
+def test_metrics_are_prometheus_text(client: httpx.Client) -> None:
+    answer = client.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert "# TYPE prequel_log_lag gauge" in answer.text
+
+
+def test_a_query_is_answered(client: httpx.Client) -> None:
+    answer = client.post("/predict", json={"stream": "pets", "features": [0.25, 0.5, 0]})
+    assert answer.status_code == 200
+    assert Answer.model_validate_json(answer.content).probabilities == {"cat": 0.75}
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "names"),
+    [
+        (b"", 422, "JSON"),
+        (b"[]", 422, "stream"),
+        (b'{"stream": "UPPER", "features": [1, 2, 3]}', 422, "stream"),
+        (b'{"stream": "pets"}', 422, "features"),
+        (b'{"stream": "pets", "features": []}', 422, "features"),
+        (b'{"stream": "pets", "features": [1, "2", 3]}', 422, "features"),
+        (b'{"stream": "pets", "features": [1, true, 3]}', 422, "features"),
+        (b'{"stream": "pets", "features": [1, [2], 3]}', 422, "features"),
+        (b'{"stream": "pets", "features": [1, 1e39, 3]}', 422, "features"),
+        (b'{"stream": "pets", "features": [1, NaN, 3]}', 422, "JSON"),
+        (b'{"stream": "pets", "features": [1, 2]}', 422, "the stream has 3"),
+        (b'{"stream": "other", "features": [1, 2, 3]}', 404, "other"),
+        (b"\xff\xfe", 422, "JSON"),
+    ],
+)
+def test_a_bad_query_is_told_why(client: httpx.Client, body: bytes, code: int, names: str) -> None:
+    answer = client.post("/predict", content=body)
+    assert (answer.status_code, answer.headers["content-type"]) == (code, "application/problem+json")
+    assert names in answer.json()["detail"]
+    assert client.get("/healthz").status_code == 200
+
+
+def test_what_is_not_there_and_what_is_not_allowed(client: httpx.Client) -> None:
+    assert client.get("/predict").status_code == 404
+    assert client.post("/healthz", content=b"{}").status_code == 404
+    assert client.delete("/healthz").status_code == 501
+
+
+@pytest.mark.parametrize(
+    ("header", "code"),
+    [(f"Content-Length: {MOST_BODY_BYTES + 1}", b"413"), ("Content-Length: x", b"411"), ("X-Nothing: 1", b"411")],
+)
+def test_a_body_of_unknown_or_great_length_is_not_read(ops: Ops, header: str, code: bytes) -> None:
+    with socket.create_connection(ops.address, timeout=5) as raw:
+        raw.sendall(f"POST /predict HTTP/1.1\r\nHost: x\r\n{header}\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: raw.recv(4096), b""))
+    assert answer.split(b" ")[1] == code
+
+
+def test_without_queries_nothing_can_be_asked(health: Health) -> None:
+    server = Ops("127.0.0.1", 0, health=health, metrics=Metrics(CollectorRegistry()), queries=None)
+    server.start()
+    host, port = server.address
+    assert httpx.post(f"http://{host}:{port}/predict", json={"stream": "pets", "features": [1]}).status_code == 404
+    server.close()
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"http://{host}:{port}/healthz")
+
+
+def test_a_gateway_asks_the_learner_that_owns_the_stream(learner: RemoteLearner) -> None:
+    answer = learner.answer("pets", np.array([1, 2, 3.5], np.float32))
+    assert (answer.probabilities, answer.position) == ({"cat": 6.5}, "0:7")
+
+
+def test_what_the_learner_refuses_is_refused(learner: RemoteLearner) -> None:
+    with pytest.raises(ValueError, match="the stream has 3"):
+        learner.answer("pets", np.zeros(4, np.float32))
+    with pytest.raises(UnknownStream):
+        learner.answer("nobody", np.zeros(3, np.float32))
+
+
+@pytest.mark.parametrize(("stream", "why"), [("gone", "cannot be reached"), ("no", "PREQUEL_ADVERTISE")])
+def test_a_learner_that_is_away_is_unavailable(learner: RemoteLearner, stream: str, why: str) -> None:
+    with pytest.raises(LearnerUnavailable, match=why):
+        learner.answer(stream, np.zeros(3, np.float32))
