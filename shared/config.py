@@ -33,7 +33,7 @@ class Settings(BaseModel):
     )
 
     backbone: str = Field("compact", description="compact, or a keras.applications model (resnet50, mobilenetv2, ...)")
-    weights: str = Field("imagenet", description="imagenet, or a local weights file (.h5, .keras, .npz)")
+    weights: str = Field("imagenet", description="imagenet, or a local weights file (.weights.h5, .h5, .keras)")
     pooling: Literal["avg", "max", "none"] = Field(
         "avg", description="how feature maps become vectors; none: flattened"
     )
@@ -42,10 +42,11 @@ class Settings(BaseModel):
         "auto", description="what runs the backbone; auto: Keras on a GPU"
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="arithmetic of the backbone")
+    threads: int = Field(0, ge=0, le=1024, description="threads of the OpenVINO engine; 0: one per core")
     batch: int = Field(32, ge=1, le=1024, description="most images in one inference")
     batch_wait: float = Field(0.004, ge=0, le=1, description="seconds to wait for more images once one is there")
     decode_threads: int = Field(0, ge=0, le=256, description="threads that decode images; 0: one per core")
-    max_pixels: int = Field(64_000_000, ge=1024, description="largest image in pixels")
+    max_pixels: int = Field(64_000_000, ge=1024, le=178_000_000, description="largest image in pixels")
     max_image_bytes: int = Field(16 * 2**20, ge=1024, description="largest encoded image in bytes")
 
     models: str = Field("logistic,softmax", description="comma-separated; the first is the champion")

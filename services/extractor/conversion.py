@@ -1,0 +1,104 @@
+"""Conversion of Keras networks for OpenVINO, in a process of its own, and the cache of what was converted."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
+
+from services.extractor.backbones import IMAGENET, Recipe
+from shared.config import ConfigError
+
+FORMAT = 1
+"""Raise it when the same recipe, Keras and OpenVINO give another file than before."""
+
+WRONG_SETTING = 78
+
+
+class ConversionFailed(Exception):
+    """Keras or OpenVINO could not convert this network; Keras itself may still run it."""
+
+
+class Converted(NamedTuple):
+    """A network that OpenVINO can read, with the id and the dimension of its vectors."""
+
+    file: Path
+    id: str
+    dim: int
+
+
+def converted(recipe: Recipe, cache: Path, environ: Mapping[str, str]) -> Converted:
+    """From the cache, else converted now, which takes some seconds and the memory of Keras in another process.
+
+    That process runs Keras on its own OpenVINO backend, whatever KERAS_BACKEND is here: converting takes a tenth of a
+    second instead of TensorFlow's ten, needs no TensorFlow, and none of it stays in this process.
+    ``environ`` is what that process gets. Raises ConfigError (weights, input size), ConversionFailed.
+    """
+    folder = cache / _key(recipe)
+    if not folder.is_dir():
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache, prefix="converting-") as scratch:
+            _convert(recipe, Path(scratch), environ)
+            _publish(Path(scratch), folder)
+    try:
+        about = json.loads((folder / "about.json").read_text())
+        return Converted(folder / "model.xml", about["id"], about["dim"])
+    except (OSError, ValueError, KeyError) as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise ConversionFailed(f"{folder} was damaged ({error}) and has been removed: start again") from error
+
+
+def _key(recipe: Recipe) -> str:
+    """Everything that decides the file, weights by content."""
+    if recipe.weights != IMAGENET:
+        with Path(recipe.weights).open("rb") as file:
+            recipe = recipe._replace(weights=hashlib.file_digest(file, "sha256").hexdigest())
+    parts = (FORMAT, version("keras"), version("openvino"), *recipe)
+    return f"{recipe.name}-{hashlib.sha256(repr(parts).encode()).hexdigest()[:16]}"
+
+
+def _convert(recipe: Recipe, folder: Path, environ: Mapping[str, str]) -> None:
+    command = [sys.executable, "-m", "services.extractor.conversion", json.dumps(recipe), str(folder)]
+    path = os.pathsep.join(filter(None, sys.path))
+    environ = {**environ, "KERAS_BACKEND": "openvino", "PYTHONPATH": path}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, errors="replace", check=False)
+    if done.returncode == WRONG_SETTING:
+        raise ConfigError(done.stderr.strip().splitlines()[-1])
+    if done.returncode != 0:
+        raise ConversionFailed(f"exit {done.returncode}: {' '.join(done.stderr.split())[-500:]}")
+
+
+def _publish(scratch: Path, folder: Path) -> None:
+    """Rename into place: whoever converts the same at the same time, one of the two equal results stays."""
+    try:
+        scratch.rename(folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
+    else:
+        scratch.mkdir()  # for the owner of the scratch folder, who is about to remove it
+
+
+def main(arguments: list[str]) -> int:
+    """What the other process does: build the recipe in Keras, trace it, write model.xml, model.bin, about.json."""
+    from services.extractor import keras_backbone, openvino_engine
+
+    recipe, folder = Recipe(*json.loads(arguments[0])), Path(arguments[1])
+    try:
+        network, id = keras_backbone.build_either(recipe)
+    except ConfigError as error:
+        print(" ".join(str(error).split()), file=sys.stderr)
+        return WRONG_SETTING
+    openvino_engine.write(lambda source: keras_backbone.trace(network, source), recipe.size, folder / "model.xml")
+    (folder / "about.json").write_text(json.dumps({"id": id, "dim": int(network.output_shape[-1])}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,129 @@
+"""Decoding: encoded image bytes to an array of the backbone's size, within limits checked before allocation."""
+
+import io
+import struct
+import threading
+import time
+import warnings
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps, UnidentifiedImageError, WebPImagePlugin  # noqa: F401  # registers WebP before threads do
+
+from shared.events import Rejected
+
+Pixels = npt.NDArray[np.uint8]
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
+MOST_SCANS = 100
+"""Scans of a progressive JPEG: encoders write about ten; each of thousands costs a pass over every pixel."""
+LARGE_PIXELS = 16_000_000
+"""Images above this are decoded one at a time, so that memory does not grow with the number of threads."""
+
+_TRANSPOSED = 0x0112  # EXIF's Orientation
+
+
+class Decoded(NamedTuple):
+    """RGB uint8 [size, size, 3], and the seconds of one thread that it took."""
+
+    pixels: Pixels
+    seconds: float
+
+
+class Decoder:
+    """Decodes on a pool of threads. ``decode`` and ``submit`` may be called from any thread."""
+
+    def __init__(self, size: int, *, max_pixels: int, max_bytes: int, threads: int) -> None:
+        self._size, self._max_pixels, self._max_bytes = size, max_pixels, max_bytes
+        self._one_large_at_a_time = threading.Lock()
+        self._pool = ThreadPoolExecutor(threads, "decoder")
+        # Pillow warns of oddities in metadata that decide nothing here; its size warnings are our own limit's business.
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+
+    def submit(self, data: bytes) -> "Future[Decoded]":
+        """Decode in the background; the future raises what ``decode`` raises. Does not block."""
+        return self._pool.submit(self._timed, data)
+
+    def decode(self, data: bytes) -> Pixels:
+        """The image as a viewer would show it, squeezed to [size, size, 3] RGB uint8 on white.
+
+        Upright by EXIF; the first frame of an animation; bilinear with antialiasing, as Keras's `load_img` has it with
+        `interpolation="bilinear"`. Raises Rejected: `too-large` or `undecodable`; nothing else, whatever the bytes.
+        """
+        if len(data) > self._max_bytes:
+            raise Rejected("too-large", f"{len(data)} bytes; PREQUEL_MAX_IMAGE_BYTES is {self._max_bytes}")
+        try:
+            return self._read(data)
+        except Rejected:
+            raise
+        except (Image.DecompressionBombError, MemoryError) as error:
+            raise Rejected("too-large", str(error) or "not enough memory") from None
+        except UnidentifiedImageError:
+            raise Rejected("undecodable", f"no image of {', '.join(FORMATS)}") from None
+        except Exception as error:  # Pillow's parsers raise of everything, and these are a stranger's bytes
+            bomb = "Decompressed data too large" in str(error)
+            raise Rejected("too-large" if bomb else "undecodable", f"{type(error).__name__}: {error}") from None
+
+    def close(self) -> None:
+        """Let what is being decoded finish, forget what waits."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def _timed(self, data: bytes) -> Decoded:
+        begin = time.perf_counter()
+        return Decoded(self.decode(data), time.perf_counter() - begin)
+
+    def _read(self, data: bytes) -> Pixels:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            pixels = image.width * image.height
+            if pixels > self._max_pixels:
+                size = f"{image.width} x {image.height}"
+                raise Rejected("too-large", f"{size} pixels; PREQUEL_MAX_PIXELS is {self._max_pixels}")
+            if image.format in ("JPEG", "MPO") and data.count(b"\xff\xda") > MOST_SCANS:
+                raise Rejected("too-large", f"a JPEG of more than {MOST_SCANS} scans")
+            if pixels <= LARGE_PIXELS:
+                return _squared(image, self._size)
+            with self._one_large_at_a_time:
+                return _squared(image, self._size)
+
+
+def _squared(image: Image.Image, size: int) -> Pixels:
+    image.draft("RGB", (size, size))  # JPEG only: scales by 1/2, 1/4 or 1/8 while decoding, never below the size
+    image.load()
+    small = _plain(image).resize((size, size), Image.Resampling.BILINEAR, reducing_gap=3.0)
+    small = _upright(small, image)
+    if small.mode == "RGBA":
+        small = Image.alpha_composite(Image.new("RGBA", small.size, "white"), small)
+    return np.array(small.convert("RGB"))
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """The image in L, RGB or RGBA: the modes that resize as light does."""
+    if image.mode.startswith("I"):
+        return Image.fromarray((np.asarray(image, np.uint32) >> 8).astype(np.uint8))  # 16 bits; `convert` would clip
+    if image.mode in ("L", "RGB", "RGBA") and "transparency" not in image.info:
+        return image
+    transparent = "transparency" in image.info or image.mode in ("LA", "PA", "RGBA")
+    return image.convert("RGBA" if transparent else "L" if image.mode == "1" else "RGB")
+
+
+def _upright(small: Image.Image, image: Image.Image) -> Image.Image:
+    """Turn the small image by the EXIF of the large one; unreadable EXIF turns nothing, as in a viewer."""
+    try:
+        orientation = image.getexif().get(_TRANSPOSED)
+    except (SyntaxError, ValueError, TypeError, OSError, struct.error, LookupError, OverflowError):
+        return small
+    method = _TURNS.get(orientation) if isinstance(orientation, int) else None
+    return small if method is None else small.transpose(method)
+
+
+_TURNS: dict[int, Image.Transpose] = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}

@@ -1,0 +1,70 @@
+"""Loading: which engine runs the backbone here, and the backbone in it."""
+
+import logging
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+from services.extractor import conversion
+from services.extractor.backbones import Backbone, Recipe, recipe
+from shared.config import ConfigError, Settings
+
+_GPU_DEVICES = tuple(map(Path, ("/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd", "/dev/dxg")))
+
+_log = logging.getLogger(__name__)
+
+
+def load(settings: Settings, cache: Path, environ: Mapping[str, str]) -> Backbone:
+    """The backbone that the settings ask for, ready to run.
+
+    ``cache`` is a folder for converted networks, ``environ`` the environment of the process that converts. Takes well
+    under a second from a warm cache (Keras is then not even imported), seconds from a cold one, longer on a GPU.
+    Raises ConfigError, which names the setting and the remedy.
+    """
+    wanted = recipe(settings)
+    if settings.engine == "keras" or (settings.engine == "auto" and (_keras_has_gpu() or not find_spec("openvino"))):
+        return _on_keras(settings, wanted)
+    if not find_spec("openvino"):
+        raise ConfigError("PREQUEL_ENGINE=openvino: OpenVINO is not installed; pip install openvino, or use keras")
+    try:
+        return _on_openvino(settings, wanted, cache, environ)
+    except (conversion.ConversionFailed, RuntimeError) as error:
+        _log.warning("OpenVINO cannot run %s, Keras runs it instead, several times slower: %s", wanted.name, error)
+        return _on_keras(settings, wanted)
+
+
+def _on_openvino(settings: Settings, wanted: Recipe, cache: Path, environ: Mapping[str, str]) -> Backbone:
+    from services.extractor.openvino_engine import OpenVinoBackbone
+
+    file, id, dim = conversion.converted(wanted, cache, environ)
+    return OpenVinoBackbone(
+        file,
+        id=id,
+        dim=dim,
+        size=wanted.size,
+        precision=settings.precision,
+        threads=settings.threads,
+        batch=settings.batch,
+    )
+
+
+def _on_keras(settings: Settings, wanted: Recipe) -> Backbone:
+    try:
+        from services.extractor.keras_backbone import KerasBackbone
+    except ImportError as error:
+        raise ConfigError(
+            f"Keras cannot start ({error}): install TensorFlow, JAX or PyTorch and set KERAS_BACKEND to "
+            "tensorflow, jax or torch; or install OpenVINO and use PREQUEL_ENGINE=openvino"
+        ) from error
+    return KerasBackbone(wanted, precision=settings.precision, batch=settings.batch)
+
+
+def _keras_has_gpu() -> bool:
+    """Whether Keras would run on a GPU. Its backend takes seconds to import: done only where the machine has one."""
+    if not any(device.exists() for device in _GPU_DEVICES):
+        return False
+    try:
+        from services.extractor import keras_backbone
+    except ImportError:
+        return False
+    return bool(keras_backbone.gpus())
