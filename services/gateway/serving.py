@@ -18,7 +18,7 @@ def listen(host: str, port: int) -> socket.socket:
     """A socket on host and port (0: any free one; ``getsockname()`` tells which). Raises CannotListen."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=512)
+        listener = socket.create_server((host, port), family=family, backlog=512)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             remedy = "something else listens there: stop it, or set PREQUEL_PORT to another port (0: any free one)"
@@ -27,6 +27,9 @@ def listen(host: str, port: int) -> socket.socket:
                 f"{error.strerror or error}: set PREQUEL_HOST to an address of this machine, or another PREQUEL_PORT"
             )
         raise CannotListen(f"cannot listen on {host}:{port}: {remedy}") from error
+    # asyncio does this only where the socket was made as TCP by name; without it answers wait 40 ms for an ACK.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def serve(app: FastAPI, listener: socket.socket, stop: threading.Event) -> None:
