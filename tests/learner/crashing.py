@@ -1,0 +1,129 @@
+"""A log and a store that die before or after their k-th operation, as a process does that is killed."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from shared.log import Bounds, Log, Member, Message, Polled, Position, Reader, Record
+from shared.store import Fence, Store
+
+Result = TypeVar("Result")
+
+
+class Killed(BaseException):
+    """The process is dead: nothing that it does from here on happens."""
+
+
+class Mortality:
+    """Counts operations; ``at`` = 2k kills before operation k happens, 2k + 1 after it has."""
+
+    def __init__(self, at: int | None = None) -> None:
+        self.at = at
+        self.operations: list[str] = []
+        self.dead = False
+
+    def do(self, name: str, operation: Callable[[], Result]) -> Result:
+        """Raises Killed at the appointed time, and ever after."""
+        number = len(self.operations)
+        self.operations.append(name)
+        self._die(self.dead or self.at == 2 * number)
+        result = operation()
+        self._die(self.at == 2 * number + 1)
+        return result
+
+    def _die(self, now: bool) -> None:
+        if now:
+            self.dead = True
+            raise Killed
+
+
+class MortalMember:
+    """A Member; sets off ``done`` once all of its partition is read."""
+
+    def __init__(self, member: Member, mortality: Mortality, end: int, done: Callable[[], None]) -> None:
+        self._member, self._mortality, self._end, self._done = member, mortality, end, done
+
+    def poll(self, max_records: int, timeout_s: float) -> Polled:
+        polled = self._mortality.do("poll", lambda: self._member.poll(max_records, timeout_s))
+        if polled.records and polled.records[-1].offset + 1 >= self._end:
+            self._done()
+        return polled
+
+    def seek(self, partition: int, offset: int) -> None:
+        self._mortality.do("seek", lambda: self._member.seek(partition, offset))
+        if offset >= self._end:
+            self._done()
+
+    def committed(self, partition: int) -> int | None:
+        return self._mortality.do("committed", lambda: self._member.committed(partition))
+
+    def commit(self, positions: Mapping[int, int]) -> None:
+        self._mortality.do("commit", lambda: self._member.commit(positions))
+
+    def close(self) -> None:
+        """Even of a dead process: a dead one's place in the group is freed by the log."""
+        self._member.close()
+
+
+class MortalLog:
+    """A Log of partition 0; ``done`` as for its members."""
+
+    def __init__(self, log: Log, mortality: Mortality, done: Callable[[], None]) -> None:
+        self._log, self._mortality, self._done = log, mortality, done
+
+    def append(self, messages: Sequence[Message]) -> list[Position]:
+        return self._mortality.do("append", lambda: self._log.append(messages))
+
+    def partitions(self, topic: str) -> int:
+        return self._log.partitions(topic)
+
+    def bounds(self, topic: str) -> dict[int, Bounds]:
+        return self._mortality.do("bounds", lambda: self._log.bounds(topic))
+
+    def read(self, topic: str, partition: int, offsets: Sequence[int]) -> dict[int, Record]:
+        return self._mortality.do("read", lambda: self._log.read(topic, partition, offsets))
+
+    def follow(self, topic: str, positions: Mapping[int, int]) -> Reader:
+        return self._log.follow(topic, positions)
+
+    def join(self, group: str, topic: str) -> Member:
+        end = self._log.bounds(topic)[0].end
+        return MortalMember(self._log.join(group, topic), self._mortality, end, self._done)
+
+    def lag(self, group: str, topic: str) -> dict[int, int]:
+        return self._log.lag(group, topic)
+
+    def close(self) -> None:
+        self._log.close()
+
+
+class MortalStore:
+    """A Store; ``swaps`` collects every root that was written."""
+
+    def __init__(self, store: Store, mortality: Mortality) -> None:
+        self._store, self._mortality = store, mortality
+        self.swaps: list[bytes] = []
+
+    def get(self, key: str) -> bytes | None:
+        return self._mortality.do("get", lambda: self._store.get(key))
+
+    def put(self, key: str, value: bytes) -> None:
+        self._mortality.do("put", lambda: self._store.put(key, value))
+
+    def delete(self, keys: Sequence[str]) -> None:
+        self._mortality.do("delete", lambda: self._store.delete(keys))
+
+    def keys(self, prefix: str) -> list[str]:
+        return self._mortality.do("keys", lambda: self._store.keys(prefix))
+
+    def acquire(self, key: str, fence: Fence) -> bytes | None:
+        return self._mortality.do("acquire", lambda: self._store.acquire(key, fence))
+
+    def swap(self, key: str, fence: Fence, value: bytes, drop: Sequence[str] = ()) -> None:
+        def swap() -> None:
+            self._store.swap(key, fence, value, drop)
+            self.swaps.append(value)
+
+        self._mortality.do("swap", swap)
+
+    def close(self) -> None:
+        self._store.close()

@@ -1,0 +1,220 @@
+"""Killed before and after every single operation, the learner ends bit-equal to one that never was."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from services.learner.learner import Learner
+from services.learner.snapshots import read_roots, root_key
+from shared.config import Settings
+from shared.health import Health
+from shared.log import EXAMPLES, PREDICTIONS, Log, Message, Record
+from shared.metrics import Metrics
+from shared.runner import Processed, Processor, Runner
+from shared.sqlite_log import SqliteLog
+from shared.sqlite_store import SqliteStore
+from tests.learner.building import Table, Written, new_fold
+from tests.learner.crashing import Killed, Mortality, MortalLog, MortalStore
+
+LIMITS = {"window": 12, "accuracy_window": 5, "cache_examples": 3, "max_labels": 3}
+
+
+def history() -> Written:
+    """Features with and without labels; labels late, early, again, different, retracted, for nothing, too late."""
+    log = Written()
+    log.label("i3", "a")
+    for number in range(20):
+        log.features(f"i{number}", [number % 5, -number, 1], "abc"[number % 3] if number % 4 else None)
+        if number % 5 == 4:
+            log.label(f"i{number - 4}", "abc"[number % 2])
+            log.label(f"i{number - 2}", "c")
+            log.features(f"i{number - 1}", [9, 9, 9], "b")
+    log.label("i12", None)
+    log.label("i12", "b")
+    log.label("i1", "c")
+    log.label("nothing", "a")
+    log.features("i50", [1, 2, 3, 4])
+    return log
+
+
+class Machine:
+    """A folder with a log and a store; processes come and go on it."""
+
+    def __init__(self, folder: Path, records: Sequence[Record]) -> None:
+        self.log, self.store = SqliteLog(folder / "log"), SqliteStore(folder / "store.sqlite")
+        self.log.append([Message(EXAMPLES, r.key, r.value, r.headers) for r in records])
+        self.roots: list[bytes] = []
+
+    def learn(self, mortality: Mortality, wrap: type["Hasty"] | None = None) -> None:
+        """One process, from its start to the end of the log or to its death."""
+        stop = threading.Event()
+        log, store = MortalLog(self.log, mortality, stop.set), MortalStore(self.store, mortality)
+        settings = Settings.model_validate({"models": "nearest,logistic", **LIMITS})
+        metrics = Metrics(CollectorRegistry())
+        learner = Learner(
+            settings, log=log, store=store, table=Table(), metrics=metrics, clock=_Clock(), owner=str(id(mortality))
+        )
+        learner.most_records = 5
+        processor: Processor = wrap(learner, log) if wrap else learner
+        runner = Runner(
+            log,
+            processor,
+            group="learners",
+            clock=_Clock(),
+            metrics=metrics,
+            health=Health(),
+            checkpoint_seconds=1e9,
+            checkpoint_events=10,
+        )
+        try:
+            runner.run(stop)
+        except Killed:
+            assert mortality.dead
+        finally:
+            self.roots += store.swaps
+
+    def digests(self) -> dict[int, str]:
+        """Offset -> digest of every snapshot that was ever written."""
+        return {root.offset: root.digest for body in self.roots for root in read_roots(body)}
+
+    def newest(self) -> tuple[int, str]:
+        root = read_roots(self.store.get(root_key(0)))[0]
+        return root.offset, root.digest
+
+    def predictions(self) -> dict[bytes, set[bytes]]:
+        """(id, kind) -> the different things said of it."""
+        said: dict[bytes, set[bytes]] = {}
+        reader = self.log.follow(PREDICTIONS, {0: 0})
+        while found := reader.poll(1_000, 0):
+            for record in found:
+                said.setdefault(dict(record.headers)["ce_id"], set()).add(record.value)
+        reader.close()
+        return said
+
+    def close(self) -> None:
+        self.log.close()
+        self.store.close()
+
+
+class _Clock:
+    """A clock that stands still."""
+
+    def __call__(self) -> float:
+        return 1.0
+
+
+class Hasty:
+    """A mutation: a processor that commits its snapshot before its outputs are durable."""
+
+    def __init__(self, learner: Learner, log: Log) -> None:
+        self._learner = learner
+        self.name, self.topic, self.most_records = learner.name, learner.topic, learner.most_records
+
+    def restore(self, partition: int, generation: int) -> int | None:
+        return self._learner.restore(partition, generation)
+
+    def process(self, records: Sequence[Record]) -> Processed:
+        processed = self._learner.process(records)
+        self._learner.checkpoint(processed.positions)
+        return processed
+
+    def patience(self) -> float:
+        return self._learner.patience()
+
+    def checkpoint(self, positions: Mapping[int, int]) -> None:
+        """Done already."""
+
+    def drop(self, partition: int) -> None:
+        self._learner.drop(partition)
+
+
+class Forgetful(Hasty):
+    """A mutation: a learner that goes by the group's committed position instead of its snapshot's."""
+
+    def restore(self, partition: int, generation: int) -> int | None:
+        self._learner.restore(partition, generation)
+        return None
+
+    def process(self, records: Sequence[Record]) -> Processed:
+        return self._learner.process(records)
+
+    def checkpoint(self, positions: Mapping[int, int]) -> None:
+        self._learner.checkpoint(positions)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[int, str], Machine, int]:
+    """Digest at every offset by the fold alone; a machine whose process never died; its number of operations."""
+    log = history()
+    fold, digests = new_fold(log, **LIMITS), {}
+    for record in log.records:
+        fold.apply([record])
+        digests[fold.position] = fold.digest()
+    machine, mortality = Machine(tmp_path_factory.mktemp("calm"), log.records), Mortality()
+    machine.learn(mortality)
+    machine.close()
+    return digests, machine, len(mortality.operations)
+
+
+def wrong(machine: Machine, digests: dict[int, str], said: dict[bytes, set[bytes]]) -> list[str]:
+    """What is not as it would be if nothing had happened."""
+    found = [f"snapshot at {at} differs" for at, digest in machine.digests().items() if digests[at] != digest]
+    if machine.newest() != (max(digests), digests[max(digests)]):
+        found.append(f"ends at {machine.newest()}")
+    now = machine.predictions()
+    found += [f"{id!r} was said {len(now.get(id, ()))} ways" for id in said if now.get(id) != said[id]]
+    return found
+
+
+def said_by(folder: Path) -> dict[bytes, set[bytes]]:
+    machine = Machine(folder, history().records)
+    machine.learn(Mortality())
+    said = machine.predictions()
+    machine.close()
+    return said
+
+
+def test_killed_before_and_after_every_operation(
+    undisturbed: tuple[dict[int, str], Machine, int], tmp_path: Path
+) -> None:
+    digests, _, operations = undisturbed
+    said, records = said_by(tmp_path / "calm"), history().records
+    assert operations > 40
+    assert len(said) > 20
+    for at in range(2 * operations):
+        machine, mortality = Machine(tmp_path / str(at), records), Mortality(at)
+        machine.learn(mortality)
+        assert mortality.dead
+        machine.learn(Mortality())
+        assert wrong(machine, digests, said) == [], f"killed at {at}: {mortality.operations[-1]}"
+        machine.close()
+
+
+def test_killed_again_and_again(undisturbed: tuple[dict[int, str], Machine, int], tmp_path: Path) -> None:
+    digests, _, operations = undisturbed
+    said, machine = said_by(tmp_path / "calm"), Machine(tmp_path / "storm", history().records)
+    for at in [*range(3, operations, 7), None]:
+        machine.learn(Mortality(at))
+    assert wrong(machine, digests, said) == []
+    machine.close()
+
+
+@pytest.mark.parametrize("mutation", [Hasty, Forgetful])
+def test_these_tests_catch_a_checkpoint_in_the_wrong_order(
+    mutation: type[Hasty], undisturbed: tuple[dict[int, str], Machine, int], tmp_path: Path
+) -> None:
+    digests, _, operations = undisturbed
+    said, records = said_by(tmp_path / "calm"), history().records
+
+    def caught(at: int) -> bool:
+        machine = Machine(tmp_path / str(at), records)
+        machine.learn(Mortality(at), mutation)
+        machine.learn(Mortality(), mutation)
+        found = wrong(machine, digests, said)
+        machine.close()
+        return bool(found)
+
+    assert any(caught(at) for at in range(operations, 2 * operations))
