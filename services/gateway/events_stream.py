@@ -78,13 +78,16 @@ async def _events(gateway: Gateway, stream: str | None, last: str | None) -> Asy
 
 
 async def publish_statuses(gateway: Gateway) -> None:
-    """For ever: send each status that somebody listens to once it has changed (the store does not tell us)."""
+    """For ever: send each status that somebody listens to, at first and once it has changed (the store does not tell).
+
+    At first too: it may have changed since the connection's own first status was read.
+    """
     sent: dict[str, StreamStatus] = {}
     while True:
         await asyncio.sleep(STATUS_SECONDS)
         now = {status.stream: status for status in await _listened(gateway)}
         for stream, status in now.items():
-            if stream in sent and sent[stream] is not status:
+            if sent.get(stream) is not status:
                 gateway.live.subscriptions.send(stream, _encode_status(gateway, status))
         sent = now
 

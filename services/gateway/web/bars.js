@@ -1,0 +1,55 @@
+/** Probabilities as bars that move in place. */
+
+import { element, write } from "./elements.js";
+import { natural, percent } from "./words.js";
+
+const MOST = 10;
+
+export class Bars {
+  #root;
+  #rows = new Map();
+
+  constructor(root) {
+    this.#root = root;
+    root.classList.add("bars");
+  }
+
+  clear() {
+    this.#rows.clear();
+    this.#root.replaceChildren();
+  }
+
+  /** `before`, if given, leaves a mark where each bar ended earlier. */
+  show(probabilities, labels, before = null) {
+    const shown = chosen(probabilities, labels);
+    if (shown.join("\n") !== [...this.#rows.keys()].join("\n")) this.#rebuild(shown);
+    const best = Math.max(...Object.values(probabilities));
+    for (const label of shown) this.#fill(this.#rows.get(label), probabilities[label] ?? 0, best, before?.[label]);
+  }
+
+  #rebuild(labels) {
+    this.clear();
+    for (const label of labels) {
+      const track = element("span", { className: "track" }, element("i", { className: "fill" }), element("i", { className: "before" }));
+      const value = element("span", { className: "value" });
+      const row = element("li", {}, element("span", { className: "label", title: label }, label), track, value);
+      this.#rows.set(label, row);
+      this.#root.append(row);
+    }
+  }
+
+  #fill(row, share, best, before) {
+    row.classList.toggle("best", share === best);
+    row.classList.toggle("moved", before != null);
+    row.style.setProperty("--share", share);
+    row.style.setProperty("--before", before ?? 0);
+    write(row.querySelector(".value"), percent(share, share > 0 && share < 0.1 ? 1 : 0));
+  }
+}
+
+/** Up to ten classes keep their places; of more, the likeliest ten are shown, likeliest first. */
+function chosen(probabilities, labels) {
+  const all = new Set([...labels, ...Object.keys(probabilities)]);
+  if (all.size <= MOST) return natural(all);
+  return Object.keys(probabilities).sort((a, b) => probabilities[b] - probabilities[a]).slice(0, MOST);
+}

@@ -1,0 +1,148 @@
+/** The dialog over one prediction: the image large, what every model said, and the class it really is. */
+
+import { Bars } from "./bars.js";
+import { Classes } from "./classes.js";
+import { element, write } from "./elements.js";
+import { verdict } from "./tile.js";
+import { natural, percent, quoted, took } from "./words.js";
+
+const VERDICTS = { right: "✓ right", wrong: "✕ wrong", open: "no label yet" };
+
+/** Event: `closed` (detail: the id last shown). */
+export class Correction extends EventTarget {
+  #dialog;
+  #api;
+  #teaching;
+  #neighbour;
+  #stream = null;
+  #labels = [];
+  #prediction = null;
+  #parts = {};
+
+  /** `neighbour(id, step)` gives the prediction beside one in the gallery, or null. */
+  constructor(dialog, api, teaching, neighbour) {
+    super();
+    this.#dialog = dialog;
+    this.#api = api;
+    this.#teaching = teaching;
+    this.#neighbour = neighbour;
+    this.#build();
+    dialog.addEventListener("keydown", (event) => this.#pressed(event));
+    dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+    dialog.addEventListener("close", () => this.dispatchEvent(new CustomEvent("closed", { detail: this.#prediction?.id })));
+  }
+
+  get open() {
+    return this.#dialog.open;
+  }
+
+  /** `labels`: the classes that the stream knows. */
+  show(stream, prediction, labels) {
+    this.#stream = stream;
+    this.#labels = labels;
+    if (!this.#dialog.open) this.#dialog.showModal();
+    this.#turnTo(prediction);
+    this.#parts.classes.focus(prediction.truth ?? prediction.label);
+  }
+
+  /** New classes appear while the dialog is open. */
+  offer(labels) {
+    this.#labels = labels;
+    if (this.#dialog.open) this.#parts.classes.show(labels, this.#prediction.truth);
+  }
+
+  /** The outcome of a label, whoever gave it. */
+  settle(outcome) {
+    if (outcome.id !== this.#prediction?.id || !took(outcome)) return;
+    this.#prediction = { ...this.#prediction, truth: outcome.label };
+    this.#paint();
+  }
+
+  #build() {
+    const parts = this.#parts;
+    parts.image = element("img", { className: "portrait", alt: "The image" });
+    parts.image.addEventListener("load", () => parts.image.classList.toggle("small", parts.image.naturalWidth < 160));
+    parts.title = element("h2", { id: "correction-title" });
+    parts.verdict = element("span", { className: "verdict" });
+    parts.models = element("dl", { className: "said" });
+    parts.bars = new Bars((parts.barList = element("ul", { "aria-label": "Probabilities" })));
+    parts.choices = element("div", { className: "teach" });
+    parts.outcome = element("p", { className: "outcome", role: "status" });
+    parts.retract = this.#button("Take the label back", () => this.#teach(null), "quiet");
+    parts.undo = this.#button("Undo", () => this.#teaching.undo(), "quiet");
+    parts.facts = element("p", { className: "muted facts" });
+    parts.before = this.#button("← Previous", () => this.#step(-1), "quiet");
+    parts.after = this.#button("Next →", () => this.#step(1), "quiet");
+    const close = this.#button("Close", () => this.#dialog.close(), "quiet");
+    const head = element("header", { className: "card-head" }, parts.title, parts.verdict);
+    const left = element("div", { className: "left" }, parts.image, parts.models);
+    const right = element("div", { className: "right" }, parts.barList, element("h3", {}, "What is it really?"), parts.choices, parts.outcome, element("div", { className: "row" }, parts.retract, parts.undo));
+    const foot = element("footer", { className: "row" }, parts.before, parts.after, parts.facts, close);
+    this.#dialog.append(head, element("div", { className: "columns" }, left, right), foot);
+    parts.classes = new Classes(parts.choices, (label) => this.#teach(label));
+  }
+
+  #button(text, act, look) {
+    const button = element("button", { type: "button", className: look }, text);
+    button.addEventListener("click", act);
+    return button;
+  }
+
+  #turnTo(prediction) {
+    this.#prediction = prediction;
+    this.#parts.image.src = this.#api.imageUrl(this.#stream, prediction.id);
+    write(this.#parts.outcome, "");
+    this.#parts.bars.clear();
+    this.#paint();
+  }
+
+  #paint() {
+    const { label, truth, probabilities, models, position, id, at, model } = this.#prediction;
+    const parts = this.#parts;
+    const sure = label === null ? "" : `, ${percent(probabilities[label] ?? 0)}`;
+    write(parts.title, label === null ? "Not predicted yet" : `Predicted ${quoted(label)}${sure}`);
+    write(parts.verdict, truth === null ? VERDICTS.open : `${VERDICTS[verdict(label, truth)]}: it is ${quoted(truth)}`);
+    parts.verdict.dataset.verdict = verdict(label, truth);
+    parts.bars.show(probabilities, this.#labels);
+    parts.models.replaceChildren(...said(models, model, truth));
+    parts.classes.show(this.#labels, truth);
+    parts.retract.disabled = truth === null;
+    parts.before.disabled = !this.#neighbour(id, -1);
+    parts.after.disabled = !this.#neighbour(id, 1);
+    write(parts.facts, `${id} · at ${position} · ${new Date(at).toLocaleString()}`);
+  }
+
+  #step(by) {
+    const next = this.#neighbour(this.#prediction.id, by);
+    if (next) this.#turnTo(next);
+  }
+
+  #pressed(event) {
+    if (event.target.matches("input") || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "ArrowRight") this.#step(1);
+    else if (event.key === "ArrowLeft") this.#step(-1);
+    else if (event.key === "u") this.#teaching.undo();
+    else if (!this.#parts.classes.press(event.key)) return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  async #teach(label) {
+    const { id } = this.#prediction;
+    const say = (text) => this.#prediction.id === id && write(this.#parts.outcome, text);
+    say(label === null ? "Taking it back…" : `Teaching ${quoted(label)}…`);
+    try {
+      say((await this.#teaching.teach(this.#stream, id, label)).text);
+    } catch (problem) {
+      say(`Not sent. ${problem.message}`);
+    }
+  }
+}
+
+function said(models, champion, truth) {
+  const names = [champion, ...natural(Object.keys(models)).filter((name) => name !== champion)].filter((name) => name in models);
+  return names.map((name) => {
+    const mark = truth === null ? "" : models[name] === truth ? " ✓" : " ✕";
+    return element("div", {}, element("dt", {}, name), element("dd", {}, `${models[name] ?? "nothing yet"}${mark}`));
+  });
+}

@@ -1,0 +1,138 @@
+/** The live accuracy curve: one colour per model, a full line since the start, a fine one over the newest labels. */
+
+import uPlot from "./vendor/uplot/uPlot.esm.js";
+import { element, segments, write } from "./elements.js";
+import { count, percent } from "./words.js";
+
+export const SERIES_COLOURS = 6;
+const KINDS = [
+  ["both", "Both"],
+  ["accuracy", "Since the start"],
+  ["window_accuracy", "Recent"],
+];
+
+export class Curve {
+  #root;
+  #points = [];
+  #models = [];
+  #kind = "both";
+  #plot = null;
+  #readout = element("p", { className: "readout", "aria-hidden": "true" });
+  #empty = element("p", { className: "empty" }, "The curve begins with the first labels: a prediction is scored once its label is known.");
+
+  constructor(root, kinds) {
+    this.#root = root;
+    segments(kinds, KINDS, this.#kind, (kind) => {
+      this.#kind = kind;
+      this.#build();
+    });
+    root.append(this.#empty);
+    new ResizeObserver(() => this.#plot?.setSize(this.#size())).observe(root);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#build());
+  }
+
+  reset() {
+    this.show([], []);
+  }
+
+  /** `points` as the API gives them; `models` in the order of their colours, the champion first. */
+  show(points, models) {
+    this.#points = points;
+    const same = this.#plot && models.join() === this.#models.join() && points.length > 1;
+    this.#models = models;
+    if (same) this.#plot.setData(this.#data());
+    else this.#build();
+    this.#describe();
+  }
+
+  #build() {
+    this.#plot?.destroy();
+    this.#plot = null;
+    const drawable = this.#points.length > 1;
+    this.#empty.hidden = drawable;
+    if (!drawable) return;
+    this.#plot = new uPlot(this.#settings(), this.#data(), this.#root);
+    this.#plot.over.append(this.#readout);
+  }
+
+  /** The lines in drawing order: [model, which accuracy, index of the model]. */
+  #lines() {
+    const kinds = this.#kind === "both" ? ["window_accuracy", "accuracy"] : [this.#kind];
+    return kinds.flatMap((kind) => this.#models.map((model, index) => [model, kind, index]).reverse());
+  }
+
+  #data() {
+    const columns = this.#lines().map(([model, kind]) => this.#points.map((point) => point[kind][model] ?? null));
+    return [this.#points.map((point) => point.scored), ...columns];
+  }
+
+  #settings() {
+    const ink = colour("--muted");
+    const grid = { stroke: colour("--line"), width: 1 };
+    const axis = { stroke: ink, grid, ticks: { show: false }, font: "12px system-ui, sans-serif" };
+    return {
+      ...this.#size(),
+      padding: [12, 12, 0, 0],
+      legend: { show: false },
+      cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
+      scales: { x: { time: false }, y: { range: (_, low) => [floor(low), 1] } },
+      axes: [
+        { ...axis, grid: { show: false }, size: 32, values: (_, ticks) => ticks.map(count) },
+        { ...axis, size: 52, values: (_, ticks) => ticks.map((tick) => percent(tick, 0)) },
+      ],
+      series: [{}, ...this.#lines().map((line) => this.#line(...line))],
+      hooks: { setCursor: [(plot) => this.#read(plot)] },
+    };
+  }
+
+  #line(label, kind, index) {
+    const stroke = seriesColour(index);
+    const fine = kind === "window_accuracy" && this.#kind === "both";
+    const style = fine ? { width: 1, alpha: 0.55 } : { width: index === 0 ? 2.5 : 1.75 };
+    const fill = index === 0 && !fine ? (plot) => shade(plot, stroke) : undefined;
+    return { label, stroke, fill, points: { show: false }, spanGaps: true, ...style };
+  }
+
+  #read(plot) {
+    const point = this.#points[plot.cursor.idx];
+    this.#readout.hidden = point === undefined || plot.cursor.left < 0;
+    if (this.#readout.hidden) return;
+    const kind = this.#kind === "window_accuracy" ? "window_accuracy" : "accuracy";
+    const said = this.#models.map((model) => `${model} ${percent(point[kind][model])}`);
+    write(this.#readout, [`after ${count(point.scored)}`, ...said].join("  ·  "));
+  }
+
+  #describe() {
+    const last = this.#points.at(-1);
+    const said = this.#models.map((model) => `${model} ${percent(last?.accuracy[model])}`);
+    const text = last ? `Accuracy after ${count(last.scored)} labels: ${said.join(", ")}.` : "No accuracy yet.";
+    this.#root.setAttribute("role", "img");
+    this.#root.setAttribute("aria-label", text);
+  }
+
+  #size() {
+    return { width: Math.max(240, this.#root.clientWidth), height: this.#root.clientHeight || 280 };
+  }
+}
+
+/** The colour of the model at `index`, for canvas. */
+function seriesColour(index) {
+  return colour(`--series-${(index % SERIES_COLOURS) + 1}`);
+}
+
+function colour(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+/** The axis begins at the next ten per cent below the lowest value, so that the last points stay readable. */
+function floor(low) {
+  return Math.max(0, Math.min(0.9, Math.floor((low ?? 0) * 10 - 0.01) / 10));
+}
+
+function shade(plot, stroke) {
+  const { top, height } = plot.bbox;
+  const gradient = plot.ctx.createLinearGradient(0, top, 0, top + height);
+  gradient.addColorStop(0, `${stroke}2e`);
+  gradient.addColorStop(1, `${stroke}00`);
+  return gradient;
+}

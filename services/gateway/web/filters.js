@@ -1,0 +1,103 @@
+/** What the gallery shows: newest, most uncertain or wrong, of a predicted or a true class; and the button that holds it still. */
+
+import { element, options, segments } from "./elements.js";
+import { natural } from "./words.js";
+
+const KINDS = [
+  ["recent", "Newest"],
+  ["uncertain", "Uncertain"],
+  ["wrong", "Wrong"],
+];
+const NOTES = {
+  recent: "As they come. Choose one to see more or to correct it.",
+  uncertain: "Without a label, the least sure first: labels teach most here.",
+  wrong: "Predicted one thing, labelled another, the newest first.",
+};
+const EMPTY = {
+  recent: "Nothing here yet. Stream images, or draw one.",
+  uncertain: "Nothing uncertain: every image here has its label.",
+  wrong: "Nothing wrong here.",
+};
+
+/** Events: `change` of the filter, `hold` of the button. */
+export class Filters extends EventTarget {
+  #kind = "recent";
+  #kinds = element("div", { className: "segments", role: "radiogroup", "aria-label": "Which predictions", id: "gallery-kind" });
+  #predicted = element("select");
+  #truth = element("select");
+  #button = element("button", { type: "button", className: "quiet", "aria-pressed": "false" }, "Pause");
+  held = false;
+
+  constructor(root) {
+    super();
+    segments(this.#kinds, KINDS, this.#kind, (kind) => this.#change(() => (this.#kind = kind)));
+    for (const select of [this.#predicted, this.#truth]) select.addEventListener("change", () => this.#change(() => {}));
+    this.#button.addEventListener("click", () => this.#toggle());
+    root.append(this.#kinds, field("Predicted", this.#predicted), field("Is", this.#truth), this.#button);
+    this.offer([]);
+  }
+
+  offer(labels) {
+    const choices = [["", "any"], ...natural(labels).map((label) => [`=${label}`, label])];
+    options(this.#predicted, choices);
+    options(this.#truth, choices);
+  }
+
+  /** Shows the images of one cell of the confusion matrix. */
+  choose({ predicted, truth }) {
+    this.#change(() => {
+      this.#kind = "recent";
+      this.#kinds.querySelector("input[value=recent]").checked = true;
+      this.#predicted.value = `=${predicted}`;
+      this.#truth.value = `=${truth}`;
+    });
+  }
+
+  /** Whether predictions can be shown as they come; otherwise the list has to be asked for again. */
+  get live() {
+    return this.#kind === "recent" && this.truth === undefined;
+  }
+
+  get predicted() {
+    return this.#predicted.value ? this.#predicted.value.slice(1) : undefined;
+  }
+
+  get truth() {
+    return this.#truth.value ? this.#truth.value.slice(1) : undefined;
+  }
+
+  get note() {
+    return NOTES[this.#kind];
+  }
+
+  get emptyText() {
+    return EMPTY[this.#kind];
+  }
+
+  query(limit) {
+    const sort = this.#kind === "uncertain" ? "uncertain" : "recent";
+    const wrong = this.#kind === "wrong" ? true : undefined;
+    const truth = this.truth ?? (sort === "uncertain" ? "" : undefined);
+    return { sort, wrong, predicted: this.predicted, truth, limit };
+  }
+
+  accepts(prediction) {
+    return this.predicted === undefined || prediction.label === this.predicted;
+  }
+
+  #change(how) {
+    how();
+    this.dispatchEvent(new Event("change"));
+  }
+
+  #toggle() {
+    this.held = !this.held;
+    this.#button.setAttribute("aria-pressed", String(this.held));
+    this.#button.textContent = this.held ? "Resume" : "Pause";
+    this.dispatchEvent(new Event("hold"));
+  }
+}
+
+function field(name, control) {
+  return element("label", { className: "field" }, element("span", {}, name), control);
+}

@@ -1,0 +1,63 @@
+/** Starts the page: looks for streams until there is one, and follows the one that is chosen. */
+
+import { Api } from "./api.js";
+import { Connection } from "./connection.js";
+import { find } from "./elements.js";
+import { pause } from "./pace.js";
+import { Page } from "./page.js";
+import { Picker } from "./picker.js";
+import { Question } from "./question.js";
+import * as welcome from "./welcome.js";
+
+const LOOK_MS = 3000;
+const STREAM_NAME = {
+  title: "Name the stream",
+  text: "A stream is one learning task, such as pets or parking. It comes to life with its first image.",
+  label: "Name",
+  pattern: "[a-z0-9][a-z0-9._\\-]{0,62}",
+  hint: "Up to 63 of a-z, 0-9, dot, dash and underscore; a letter or digit first",
+};
+
+const API_KEY = {
+  title: "API key",
+  text: "This gateway answers only to those who have one of its keys (PREQUEL_API_KEYS). It is kept as a cookie for 30 days.",
+  label: "Key",
+  secret: true,
+};
+
+const question = new Question(find("#ask"));
+const picker = new Picker(find("#picker"));
+const connection = new Connection(find("#connection"));
+const api = new Api(document.baseURI, (check) => question.insist({ ...API_KEY, check }));
+const page = new Page(api, connection);
+
+async function nameStream() {
+  const name = await question.ask(STREAM_NAME);
+  if (name) picker.choose(name);
+}
+
+function begin(name) {
+  find("#welcome").hidden = true;
+  find("#board").hidden = false;
+  page.follow(name);
+}
+
+/** Finds out which streams there are; without one, this is how the page knows that the gateway is there. */
+async function look() {
+  const names = await api.streams().catch(() => null);
+  if (picker.chosen === null) connection.show(names ? "ready" : "lost");
+  if (!names) return;
+  picker.offer(names);
+  find("#welcome").hidden = picker.chosen !== null || names.length > 0;
+  if (picker.chosen === null && names.length) picker.choose(names[0]);
+}
+
+welcome.build(find("#commands"));
+find("#name-stream").addEventListener("click", nameStream);
+picker.addEventListener("new", nameStream);
+picker.addEventListener("choose", (event) => begin(event.detail));
+if (picker.chosen) begin(picker.chosen);
+for (;;) {
+  await look();
+  await pause(LOOK_MS);
+}

@@ -1,0 +1,38 @@
+/** Short messages that are read aloud, with an action where there is one (undo), and go by themselves. */
+
+import { element } from "./elements.js";
+
+const SHOWN_MS = 9000;
+
+export class Notices {
+  #root;
+
+  constructor(root) {
+    this.#root = root;
+  }
+
+  /** `action` is [text, function]. Returns a function that takes the message away. */
+  say(text, action = null, kind = "plain") {
+    const card = element("div", { className: `notice ${kind}` }, element("p", {}, text));
+    const dismiss = () => card.remove();
+    if (action) card.append(this.#button(action[0], () => (dismiss(), action[1]())));
+    card.append(this.#button("Dismiss", dismiss, "quiet"));
+    this.#root.replaceChildren(card);
+    this.#expire(card, dismiss);
+    return dismiss;
+  }
+
+  #button(text, act, look = "") {
+    const button = element("button", { type: "button", className: look }, text);
+    button.addEventListener("click", act);
+    return button;
+  }
+
+  /** Nobody loses a message that they are about to act on. */
+  #expire(card, dismiss) {
+    setTimeout(() => {
+      if (card.matches(":hover, :focus-within")) this.#expire(card, dismiss);
+      else dismiss();
+    }, SHOWN_MS);
+  }
+}

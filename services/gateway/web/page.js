@@ -1,0 +1,135 @@
+/** The page as a whole: one stream is followed, and every panel is given its part of it. */
+
+import { Confusion } from "./confusion.js";
+import { Correction } from "./correction.js";
+import { Curve } from "./curve.js";
+import { find, options, write } from "./elements.js";
+import { Figures } from "./figures.js";
+import { Filters } from "./filters.js";
+import { Gallery } from "./gallery.js";
+import { Models, modelNames } from "./models.js";
+import { Notices } from "./notice.js";
+import { paced } from "./pace.js";
+import { Report } from "./report.js";
+import { listen } from "./shortcuts.js";
+import { Stream } from "./stream.js";
+import { Teaching } from "./teaching.js";
+import { Trial } from "./trial.js";
+import { percent } from "./words.js";
+
+const STATUS_MS = 200;
+const CURVE_MS = 1000;
+const MATRIX_MS = 2000;
+
+export class Page {
+  #stream = null;
+  #status = null;
+  #notices = new Notices(find("#notices"));
+  #figures = new Figures(find("#figures"));
+  #curve = new Curve(find("#chart"), find("#curve-kind"));
+  #models = new Models(find("#models"));
+  #filters = new Filters(find("#filters"));
+  #report = new Report(find("#report"));
+  #matrixModel = find("#confusion-model");
+  #confusion = new Confusion(find("#confusion"), (cell) => this.#showCell(cell));
+  #api;
+  #connection;
+  #teaching;
+  #gallery;
+  #correction;
+  #trial;
+  #paint = paced(() => this.#show(), STATUS_MS);
+  #fetchCurve = paced(() => this.#showCurve(), CURVE_MS);
+  #fetchMatrix = paced(() => this.#showMatrix(), MATRIX_MS);
+
+  constructor(api, connection) {
+    this.#api = api;
+    this.#connection = connection;
+    this.#teaching = new Teaching(this.#api, this.#notices);
+    const parts = { tiles: find("#tiles"), note: find("#gallery-note"), empty: find("#gallery-empty") };
+    this.#gallery = new Gallery(this.#api, parts, this.#filters, (one) => this.#open(one));
+    this.#correction = new Correction(find("#correction"), this.#api, this.#teaching, (id, step) => this.#gallery.neighbour(id, step));
+    this.#trial = new Trial(find("#try"), find("#try-kind"), this.#api, this.#teaching);
+    this.#wire();
+  }
+
+  /** Follows another stream from now on. */
+  follow(name) {
+    this.#stream?.close();
+    this.#status = null;
+    for (const panel of [this.#figures, this.#curve, this.#models, this.#confusion, this.#report]) panel.reset();
+    write(find("#facts"), "");
+    this.#stream = this.#listen(new Stream(this.#api, name));
+    for (const panel of [this.#gallery, this.#trial]) panel.reset(name);
+    this.#stream.follow();
+  }
+
+  #listen(stream) {
+    stream.addEventListener("connection", (event) => this.#connection.show(event.detail));
+    stream.addEventListener("status", (event) => this.#take(event.detail));
+    stream.addEventListener("prediction", (event) => this.#gallery.add(event.detail));
+    stream.addEventListener("outcome", (event) => this.#settle(event.detail));
+    stream.addEventListener("fresh", () => this.#gallery.refresh());
+    return stream;
+  }
+
+  #wire() {
+    this.#teaching.addEventListener("taught", (event) => this.#settle(event.detail));
+    this.#matrixModel.addEventListener("change", () => (this.#showMatrix(), this.#show()));
+    this.#correction.addEventListener("closed", (event) => {
+      this.#gallery.hold("dialog", false);
+      this.#gallery.focus(event.detail);
+    });
+    listen(find("#shortcuts"), find("#help"), {
+      undo: () => this.#teaching.undo(),
+      clear: () => this.#trial.clear(),
+      press: (key) => this.#trial.press(key),
+    });
+  }
+
+  #take(status) {
+    this.#status = status;
+    this.#paint();
+  }
+
+  #settle(outcome) {
+    for (const panel of [this.#gallery, this.#correction, this.#trial]) panel.settle(outcome);
+  }
+
+  #open(prediction) {
+    this.#gallery.hold("dialog", true);
+    this.#correction.show(this.#stream.name, prediction, this.#status?.labels ?? []);
+  }
+
+  #showCell(cell) {
+    this.#filters.choose(cell);
+    find("#gallery-title").scrollIntoView({ block: "start" });
+  }
+
+  #show() {
+    const status = this.#status;
+    if (!status) return;
+    const accuracy = status.models[status.champion]?.accuracy;
+    document.title = `${accuracy == null ? "" : `${percent(accuracy)} · `}${status.stream} · Prequel`;
+    write(find("#facts"), `backbone ${status.backbone} · position ${status.position}`);
+    this.#figures.show(status);
+    this.#models.show(status);
+    for (const panel of [this.#filters, this.#trial, this.#correction]) panel.offer(status.labels);
+    options(this.#matrixModel, modelNames(status).map((name) => [name, name]));
+    this.#report.show(status.models[this.#matrixModel.value]?.classes ?? {});
+    this.#fetchCurve();
+    this.#fetchMatrix();
+  }
+
+  async #showCurve() {
+    const [name, models] = [this.#stream.name, modelNames(this.#status)];
+    const points = await this.#api.curve(name).catch(() => null);
+    if (points && this.#stream.name === name) this.#curve.show(points, models);
+  }
+
+  async #showMatrix() {
+    const [name, model] = [this.#stream.name, this.#matrixModel.value];
+    const matrix = await this.#api.confusion(name, model).catch(() => null);
+    if (matrix && this.#stream.name === name && this.#matrixModel.value === model) this.#confusion.show(matrix);
+  }
+}

@@ -1,0 +1,48 @@
+/** The choice of a stream, kept in the page's address. */
+
+import { options } from "./elements.js";
+
+const NEW = " new";
+
+/** Events: `choose` (detail: the name), `new` when a stream of another name is wanted. */
+export class Picker extends EventTarget {
+  #select;
+  #names = [];
+  chosen = fromAddress();
+
+  constructor(select) {
+    super();
+    this.#select = select;
+    select.addEventListener("change", () => this.#changed());
+    window.addEventListener("hashchange", () => fromAddress() && this.choose(fromAddress()));
+    this.offer([]);
+  }
+
+  offer(names) {
+    this.#names = names;
+    const all = this.chosen && !names.includes(this.chosen) ? [...names, this.chosen] : names;
+    const none = all.length ? [] : [["", "no stream yet"]];
+    options(this.#select, [...none, ...all.map((name) => [name, name]), [NEW, "New stream…"]]);
+    this.#select.value = this.chosen ?? all[0] ?? "";
+  }
+
+  choose(name) {
+    if (name === this.chosen) return;
+    this.chosen = name;
+    location.hash = `/${name}`;
+    this.offer(this.#names);
+    this.dispatchEvent(new CustomEvent("choose", { detail: name }));
+  }
+
+  #changed() {
+    const wanted = this.#select.value;
+    this.#select.value = this.chosen ?? "";
+    if (wanted === NEW) this.dispatchEvent(new Event("new"));
+    else if (wanted) this.choose(wanted);
+  }
+}
+
+function fromAddress() {
+  const name = decodeURIComponent(location.hash.replace(/^#\/?/, ""));
+  return /^[a-z0-9][a-z0-9._-]{0,62}$/.test(name) ? name : null;
+}

@@ -1,0 +1,141 @@
+/** The panel to try the model: draw or upload, see what it says, teach it, ask again. */
+
+import { Answer } from "./answer.js";
+import { ask } from "./asking.js";
+import { Drawing } from "./drawing.js";
+import { element, segments } from "./elements.js";
+import { Queue } from "./queue.js";
+import { Upload } from "./upload.js";
+
+const LIFTED_MS = 900;
+const AT_ONCE = 2;
+
+export class Trial {
+  #api;
+  #answer;
+  #kinds;
+  #stream = null;
+  #turn = 0;
+  #timer = null;
+  #drawing = new Drawing();
+  #upload = new Upload();
+  #queue = new Queue();
+  #panes = {};
+
+  constructor(root, kinds, api, teaching) {
+    this.#api = api;
+    this.#kinds = kinds;
+    this.#build(root, teaching);
+    segments(kinds, [["draw", "Draw"], ["upload", "Upload"]], "draw", (kind) => this.#turnTo(kind));
+    this.#drawing.addEventListener("begun", () => clearTimeout(this.#timer));
+    this.#drawing.addEventListener("lifted", () => (this.#timer = setTimeout(() => this.#askDrawing(), LIFTED_MS)));
+    this.#upload.addEventListener("files", (event) => this.#askFiles(event.detail));
+    this.#queue.addEventListener("choose", (event) => this.#look(event.detail));
+    this.#turnTo("draw");
+  }
+
+  reset(stream) {
+    this.#stream = stream;
+    this.#queue.clear();
+    this.#upload.show(null);
+    this.#answer.offer([]);
+    this.clear();
+  }
+
+  offer(labels) {
+    this.#answer.offer(labels);
+  }
+
+  clear() {
+    this.#turn++;
+    clearTimeout(this.#timer);
+    this.#drawing.clear();
+    this.#answer.show(null);
+  }
+
+  /** Takes a number key, where there is something to name. */
+  press(key) {
+    return this.#answer.press(key);
+  }
+
+  settle(outcome) {
+    this.#answer.settle(outcome);
+  }
+
+  #build(root, teaching) {
+    const buttons = element("div", { className: "row" }, this.#button("Ask now", () => this.#askDrawing(), ""), this.#button("Clear", () => this.clear(), "quiet"));
+    this.#panes = { draw: [this.#drawing.canvas, buttons], upload: [this.#upload.root, this.#queue.root] };
+    const says = element("div", { className: "says" });
+    const answer = element("div", { className: "answer" });
+    this.#answer = new Answer(says, answer, teaching, () => this.#askAgain());
+    says.append(buttons);
+    const stage = element("div", { className: "stage" }, this.#drawing.canvas, this.#upload.root, says, this.#queue.root);
+    root.append(stage, answer);
+  }
+
+  #button(text, act, className) {
+    const button = element("button", { type: "button", className }, text);
+    button.addEventListener("click", act);
+    return button;
+  }
+
+  #turnTo(kind) {
+    for (const [name, parts] of Object.entries(this.#panes)) for (const part of parts) part.hidden = name !== kind;
+    this.#kinds.querySelector(`input[value=${kind}]`).checked = true;
+  }
+
+  async #askDrawing() {
+    clearTimeout(this.#timer);
+    if (this.#drawing.empty) return this.#answer.say("Draw something first.");
+    await this.#ask({ image: await this.#drawing.picture(), prediction: null, before: null });
+  }
+
+  #askAgain() {
+    const { prediction, ...asked } = this.#answer.subject;
+    return this.#ask({ ...asked, prediction: null, before: prediction.probabilities });
+  }
+
+  #look(subject) {
+    this.#upload.show(subject.url);
+    this.#answer.show(subject);
+  }
+
+  /** Whatever is asked later wins the panel. */
+  async #ask(subject) {
+    const turn = ++this.#turn;
+    this.#answer.wait(subject);
+    await this.#predict(subject, (text) => turn === this.#turn && this.#answer.say(text));
+    if (turn === this.#turn) this.#answer.show(subject);
+  }
+
+  async #predict(subject, onWait = () => {}) {
+    const stream = this.#stream;
+    try {
+      subject.prediction = { ...(await ask(this.#api, stream, subject.image, onWait)) };
+    } catch (problem) {
+      subject.failure = problem.message;
+    }
+  }
+
+  async #askFiles(files) {
+    this.#turnTo("upload");
+    const turn = ++this.#turn;
+    const left = files.map((image) => subjectOf(image));
+    this.#queue.add(left);
+    this.#upload.show(left[0].url);
+    this.#answer.wait(left[0]);
+    const work = async () => {
+      for (let subject = left.shift(); subject; subject = left.shift()) {
+        await this.#predict(subject);
+        this.#queue.settle(subject);
+        if (turn === this.#turn) this.#look(subject);
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, work));
+  }
+}
+
+/** What is asked about: a picture, what was said of it, and what was said of it the time before. */
+function subjectOf(image) {
+  return { image, name: image.name || "pasted picture", url: URL.createObjectURL(image), prediction: null, before: null };
+}

@@ -1,0 +1,97 @@
+"""A real Chromium and a real gateway; a page whose every error or foreign request fails the test."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
+
+from tests.browser.system import System
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+PATIENCE_MS = 20_000
+Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium without a window. Missing, it is skipped on a laptop and fails where CI is set."""
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    if found is None:
+        message = f"no browser ({', '.join(NAMES)}): install Debian's chromium to test the page"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    expect.set_options(timeout=PATIENCE_MS)
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> Iterator[System]:
+    started = System(tmp_path / "data")
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def taught(system: System) -> System:
+    """A system that knows two shapes, and has been wrong once about each."""
+    for shape, label in (("bar", "bar"), ("ring", "ring"), ("bar", "bar"), ("ring", "ring"), ("cross", "ring")):
+        system.show(shape, label)
+    return system
+
+
+@pytest.fixture
+def open_page(browser: Browser, system: System) -> Iterator[Open]:
+    """Opens pages at paths of the system, in windows of any size; ``tolerated`` are errors that the test provokes."""
+    with ExitStack() as stack:
+
+        def begin(path: str = "/", tolerated: tuple[str, ...] = (), **settings: object) -> Page:
+            settings = {"viewport": {"width": 1280, "height": 900}, **settings}
+            context = browser.new_context(**settings)  # type: ignore[arg-type]
+            stack.callback(context.close)
+            watch = Watch(context, system.url, tolerated)
+            stack.callback(watch.check)
+            page = context.new_page()
+            page.set_default_timeout(PATIENCE_MS)
+            page.goto(system.url + path)
+            return page
+
+        yield begin
+
+
+class Watch:
+    """Notes what no page of ours may do."""
+
+    def __init__(self, context: BrowserContext, origin: str, tolerated: tuple[str, ...]) -> None:
+        self._origin, self._tolerated = origin, tolerated
+        self._faults: list[str] = []
+        context.on("console", self._said)
+        context.on("weberror", lambda error: self._faults.append(f"uncaught: {error.error}"))
+        context.on("request", self._asked)
+
+    def check(self) -> None:
+        assert self._faults == []
+
+    def _said(self, message: ConsoleMessage) -> None:
+        text = f"{message.text} ({message.location.get('url', '')})"
+        if message.type in ("error", "warning") and not any(part in text for part in self._tolerated):
+            self._faults.append(text)
+
+    def _asked(self, request: Request) -> None:
+        if not request.url.startswith((self._origin, "blob:" + self._origin)):
+            self._faults.append(f"foreign request: {request.url}")

@@ -1,0 +1,120 @@
+"""The page as a whole: it comes to life, follows its stream, survives a restart, and lets no label run."""
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Open
+from tests.browser.system import System
+
+HOSTILE = "<img src=x onerror=document.title='owned'>"
+
+
+def figure(page: Page, name: str) -> str:
+    return page.locator(f".figure.{name} .value").inner_text()
+
+
+def test_says_what_to_type_and_comes_to_life_with_the_first_image(system: System, open_page: Open) -> None:
+    page = open_page()
+    expect(page.get_by_role("heading", name="No stream yet")).to_be_visible()
+    expect(page.get_by_text("prequel stream digits --stream digits", exact=True)).to_be_visible()
+    system.show("bar", "bar")
+    expect(page.locator(".figure.images .value")).to_have_text("1")
+    expect(page.get_by_role("heading", name="No stream yet")).to_be_hidden()
+    expect(page.locator("#picker")).to_have_value("shapes")
+
+
+def test_figures_are_the_gateways(taught: System, open_page: Open) -> None:
+    page = open_page()
+    expect(page.locator(".figure.images .value")).to_have_text("5")
+    status = taught.client.get("/v1/streams/shapes").json()
+    champion = status["models"][status["champion"]]
+    assert figure(page, "labelled") == str(status["labelled"])
+    assert figure(page, "pending") == str(status["pending"])
+    assert figure(page, "accuracy") == f"{champion['accuracy']:.1%}".replace("%", " %")
+    assert figure(page, "kappa") == f"{champion['kappa']:.3f}"
+    expect(page.locator("#facts")).to_have_text(f"backbone pixels-8 · position {status['position']}")
+    expect(page.locator("#models tbody th")).to_have_text(["nearestchampion", "softmax"])
+    expect(page).to_have_title(re.compile(r"shapes · Prequel"))
+
+
+def test_follows_the_stream_without_reloading(taught: System, open_page: Open) -> None:
+    page = open_page()
+    expect(page.locator("#connection")).to_have_text("Live")
+    expect(page.locator(".figure.images .value")).to_have_text("5")
+    taught.show("dot", "dot")
+    expect(page.locator(".figure.images .value")).to_have_text("6")
+    expect(page.locator(".matrix tbody th")).to_have_text(["bar", "dot", "ring"])
+    expect(page.locator(".classes tbody th")).to_have_text(["bar", "dot", "ring"])
+    expect(page.locator("#chart")).to_have_attribute("aria-label", re.compile("after 6 labels: nearest"))
+
+
+def test_streams_are_chosen_and_kept_in_the_address(taught: System, open_page: Open) -> None:
+    taught.show("dot", "dot", stream="other")
+    page = open_page("/#/other")
+    expect(page.locator(".figure.images .value")).to_have_text("1")
+    page.locator("#picker").select_option("shapes")
+    expect(page.locator(".figure.images .value")).to_have_text("5")
+    assert page.url.endswith("#/shapes")
+    page.go_back()
+    expect(page.locator(".figure.images .value")).to_have_text("1")
+
+
+def test_a_stream_can_be_named_before_it_exists(system: System, open_page: Open) -> None:
+    page = open_page(tolerated=("404",))
+    page.get_by_role("button", name="name a stream").click()
+    page.get_by_role("textbox", name="Name").fill("Bad Name")
+    page.get_by_role("button", name="Continue").click()
+    expect(page.locator("#ask")).to_be_visible()
+    page.get_by_role("textbox", name="Name").fill("mine")
+    page.keyboard.press("Enter")
+    expect(page.locator("#connection")).to_have_text("Waiting for the first image")
+    system.show("bar", stream="mine")
+    expect(page.locator("#connection")).to_have_text("Live")
+    expect(page.locator("#tiles .tile")).to_have_count(1)
+
+
+def test_reconnects_after_a_restart_and_shows_what_it_missed(taught: System, open_page: Open) -> None:
+    page = open_page(tolerated=("ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_EMPTY_RESPONSE"))
+    expect(page.locator("#connection")).to_have_text("Live")
+    taught.close_gateway()
+    expect(page.locator("#connection")).to_have_text(re.compile("Lost at .*; trying again"))
+    taught.open_gateway()
+    taught.show("dot", "dot", id="while-away")
+    expect(page.locator("#connection")).to_have_text("Live")
+    expect(page.locator(".figure.images .value")).to_have_text("6")
+    expect(page.locator("[data-id=while-away]")).to_be_visible()
+
+
+def test_labels_are_text_whatever_they_hold(system: System, open_page: Open) -> None:
+    system.show("bar", HOSTILE)
+    system.show("ring", '"><script>document.title="owned"</script>')
+    wrong = system.show("bar")
+    system.tell(wrong, "</style><b>bold</b>")
+    page = open_page()
+    expect(page.locator(f"[data-id='{wrong}'] .label")).to_have_text(HOSTILE)
+    expect(page.locator(".matrix")).to_contain_text("</style><b>bold</b>")
+    expect(page.locator(".classes")).to_contain_text(HOSTILE)
+    page.locator(f"[data-id='{wrong}']").click()
+    expect(page.get_by_role("heading", name=f"Predicted “{HOSTILE}”")).to_be_visible()
+    assert page.locator("img[src=x], main b, dialog b, dialog script, main script").count() == 0
+    assert "owned" not in page.title()
+
+
+def test_a_phone_shows_everything_without_scrolling_sideways(system: System, open_page: Open) -> None:
+    system.show("bar", "x" * 128)
+    for number in range(12):
+        system.show("ring", f"a rather long label, number {number}")
+    page = open_page(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
+    expect(page.locator(".figure.images .value")).to_have_text("13")
+    expect(page.locator(".matrix tbody tr")).to_have_count(13)
+    assert sideways(page) == 0
+    page.locator("#tiles .tile").first.tap()
+    expect(page.locator("#correction")).to_be_visible()
+    assert sideways(page) == 0
+    assert page.evaluate("(([d]) => d.scrollWidth - d.clientWidth)([document.querySelector('#correction')])") == 0
+
+
+def sideways(page: Page) -> int:
+    """Pixels that the page is wider than its window."""
+    return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
