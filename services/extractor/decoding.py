@@ -2,7 +2,6 @@
 
 import io
 import struct
-import threading
 import time
 import warnings
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,7 +19,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 MOST_SCANS = 100
 """Scans of a progressive JPEG: encoders write about ten; each of thousands costs a pass over every pixel."""
 LARGE_PIXELS = 16_000_000
-"""Images above this are decoded one at a time, so that memory does not grow with the number of threads."""
+"""Images above this are decoded by one thread, so that memory, and what malloc keeps, does not grow with threads."""
 
 _TRANSPOSED = 0x0112  # EXIF's Orientation
 
@@ -37,8 +36,8 @@ class Decoder:
 
     def __init__(self, size: int, *, max_pixels: int, max_bytes: int, threads: int) -> None:
         self._size, self._max_pixels, self._max_bytes = size, max_pixels, max_bytes
-        self._one_large_at_a_time = threading.Lock()
         self._pool = ThreadPoolExecutor(threads, "decoder")
+        self._large = ThreadPoolExecutor(1, "large-decoder")
         # Pillow warns of oddities in metadata that decide nothing here; its size warnings are our own limit's business.
         warnings.filterwarnings("ignore", module=r"PIL\.")
 
@@ -69,6 +68,7 @@ class Decoder:
     def close(self) -> None:
         """Let what is being decoded finish, forget what waits."""
         self._pool.shutdown(cancel_futures=True)
+        self._large.shutdown()
 
     def _timed(self, data: bytes) -> Decoded:
         begin = time.perf_counter()
@@ -82,17 +82,18 @@ class Decoder:
                 raise Rejected("too-large", f"{size} pixels; PREQUEL_MAX_PIXELS is {self._max_pixels}")
             if image.format in ("JPEG", "MPO") and data.count(b"\xff\xda") > MOST_SCANS:
                 raise Rejected("too-large", f"a JPEG of more than {MOST_SCANS} scans")
-            if pixels <= LARGE_PIXELS:
-                return _squared(image, self._size)
-            with self._one_large_at_a_time:
-                return _squared(image, self._size)
+            if pixels > LARGE_PIXELS:
+                return self._large.submit(_squared, image, self._size).result()
+            return _squared(image, self._size)
 
 
 def _squared(image: Image.Image, size: int) -> Pixels:
-    image.draft("RGB", (size, size))  # JPEG only: scales by 1/2, 1/4 or 1/8 while decoding, never below the size
+    # JPEG only: scales by 1/2, 1/4 or 1/8 while decoding. The box is what it gives without the padding to whole pixels.
+    drafted = image.draft("RGB", (size * 3 // 2, size * 3 // 2))
     image.load()
-    small = _plain(image).resize((size, size), Image.Resampling.BILINEAR, reducing_gap=3.0)
-    small = _upright(small, image)
+    plain = _plain(image)
+    box = drafted[1] if drafted else (0, 0, *plain.size)
+    small = _upright(plain.resize((size, size), Image.Resampling.BILINEAR, box, reducing_gap=3.0), image)
     if small.mode == "RGBA":
         small = Image.alpha_composite(Image.new("RGBA", small.size, "white"), small)
     return np.array(small.convert("RGB"))
@@ -101,7 +102,7 @@ def _squared(image: Image.Image, size: int) -> Pixels:
 def _plain(image: Image.Image) -> Image.Image:
     """The image in L, RGB or RGBA: the modes that resize as light does."""
     if image.mode.startswith("I"):
-        return Image.fromarray((np.asarray(image, np.uint32) >> 8).astype(np.uint8))  # 16 bits; `convert` would clip
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))  # 16 bits; `convert` would clip
     if image.mode in ("L", "RGB", "RGBA") and "transparency" not in image.info:
         return image
     transparent = "transparency" in image.info or image.mode in ("LA", "PA", "RGBA")
