@@ -48,10 +48,11 @@ class Database:
         schema: Sequence[str],
         error: type[Exception],
         busy_timeout_s: float = 10.0,
+        page_bytes: int = 4096,
     ) -> None:
         self.path = path
         self._kind, self._version, self._schema = int.from_bytes(kind.encode(), "big"), version, schema
-        self._error, self._busy_timeout_s = error, busy_timeout_s
+        self._error, self._busy_timeout_s, self._page_bytes = error, busy_timeout_s, page_bytes
         self._lock, self._process = threading.Lock(), os.getpid()
         self._free: list[Connection] = []
         self._closed = False
@@ -117,12 +118,19 @@ class Database:
         return connection
 
     def _prepare(self, connection: Connection) -> None:
-        self._recognise(connection)
+        connection.execute("BEGIN")  # Else another process could make the file between two looks at it.
+        empty = self._recognise(connection)
+        connection.execute("COMMIT")
+        connection.execute(f"PRAGMA page_size={self._page_bytes}")
         self._enter_wal(connection)
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA wal_autocheckpoint=0")
         connection.execute(f"PRAGMA journal_size_limit={4 * _CHECKPOINT_BYTES}")
         connection.execute("PRAGMA trusted_schema=OFF")
+        if empty:
+            self._create(connection)
+
+    def _create(self, connection: Connection) -> None:
         connection.execute("BEGIN IMMEDIATE")
         if self._recognise(connection):
             for statement in self._schema:

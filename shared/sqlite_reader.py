@@ -34,21 +34,26 @@ class SqliteReader:
         if self._closed:
             raise LogUnavailable(f"this reader of {self._topic.name} is closed")
         records: list[Record] = []
-        partitions = sorted(self._positions)
-        self._turn += 1
+        reached: dict[int, int] = {}
         size = 0
-        for turn in range(len(partitions)):
+        for partition in self._in_turn():
             if len(records) >= max_records or size >= self._max_bytes:
                 break
-            partition = partitions[(self._turn + turn) % len(partitions)]
             taken = self._take(partition, max_records - len(records), self._max_bytes - size)
-            size += sum(len(record.value) for record in taken)
-            records += taken
-        for record in records:
-            self._positions[record.partition] = record.offset + 1
+            if taken:
+                reached[partition] = taken[-1].offset + 1
+                size += sum([len(record.value) for record in taken])
+                records += taken
         if records:
+            self._positions |= reached  # Only now: had a later partition failed, all are read again.
             self._last_record = time.monotonic()
         return records
+
+    def _in_turn(self) -> list[int]:
+        partitions = sorted(self._positions)
+        self._turn += 1
+        first = self._turn % max(len(partitions), 1)
+        return partitions[first:] + partitions[:first]
 
     def _take(self, partition: int, most: int, most_bytes: int) -> list[Record]:
         offset = self._positions[partition]

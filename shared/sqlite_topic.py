@@ -1,9 +1,11 @@
 """One topic of the embedded log: a file that threads and processes append to and read from in offset order."""
 
+import json
 import struct
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +14,7 @@ from shared.sqlite import Connection, Database
 
 _TRANSACTION_BYTES = 16 * 2**20
 _READ_CHUNK = 200
+_PAGE_BYTES = 2**15  # Measured with 5 and 8 KB values: writes take a third less processor time than with 4 KB pages.
 _LARGEST_OFFSET = 2**63 - 1
 
 
@@ -72,6 +75,7 @@ class Topic:
             schema=_schema(partitions),
             error=LogUnavailable,
             busy_timeout_s=busy_timeout_s,
+            page_bytes=_PAGE_BYTES,
         )
         self._waiting: deque[_Append] = deque()
         self._writer = threading.Lock()
@@ -168,8 +172,8 @@ class Topic:
             for start in range(0, len(wanted), _READ_CHUNK):
                 chunk = wanted[start : start + _READ_CHUNK]
                 query = f"SELECT * FROM p{partition} WHERE offset IN ({','.join('?' * len(chunk))})"
-                rows = connection.execute(query, chunk).fetchall()
-                found |= {row[0]: self._record(partition, *row) for row in rows}
+                for offset, appended_at, key, headers, value in connection.execute(query, chunk):
+                    found[offset] = Record(self.name, partition, offset, key, value, _unpack(headers), appended_at)
         return found
 
     def check(self, partition: int, offset: int) -> None:
@@ -179,26 +183,21 @@ class Topic:
         if not bounds.begin <= offset <= bounds.end:
             raise OffsetOutOfRange(self.name, partition, offset, *bounds)
 
-    def take(self, partition: int, offset: int, most: int, most_bytes: int) -> list[Record]:
-        """Records from ``offset`` on, up to ``most`` and about ``most_bytes``, at least one if there is one."""
+    def take(self, partition: int, begin: int, most: int, most_bytes: int) -> list[Record]:
+        """Records from ``begin`` on, up to ``most`` and about ``most_bytes``, at least one if there is one."""
         records: list[Record] = []
         query = f"SELECT * FROM p{partition} WHERE offset >= ? ORDER BY offset LIMIT ?"
         with self._database.reading() as connection:
-            cursor = connection.execute(query, (offset, most))
-            for row in cursor:
-                records.append(self._record(partition, *row))
-                most_bytes -= len(row[4])
+            cursor = connection.execute(query, (begin, most))
+            for offset, appended_at, key, headers, value in cursor:
+                records.append(Record(self.name, partition, offset, key, value, _unpack(headers), appended_at))
+                most_bytes -= len(value)
                 if most_bytes <= 0:
                     break
             cursor.close()  # Ends the read transaction, which would hold up checkpoints.
-        if records and records[0].offset != offset:
-            self.check(partition, offset)
+        if records and records[0].offset != begin:
+            self.check(partition, begin)
         return records
-
-    def _record(
-        self, partition: int, offset: int, appended_at: float, key: bytes | None, headers: bytes, value: bytes
-    ) -> Record:
-        return Record(self.name, partition, offset, key, value, _unpack(headers), appended_at)
 
 
 def _schema(partitions: int) -> list[str]:
@@ -218,13 +217,25 @@ def _bounds(connection: Connection, partition: int) -> Bounds:
 
 
 def _pack(headers: Headers) -> bytes:
-    """The lengths as a struct layout, a line break, then all names and values: any bytes, any order, any repetition."""
-    parts = [part for name, value in headers for part in (name.encode(), value)]
-    layout = "".join(f"{len(part)}s" for part in parts)
-    return b"%s\n%s" % (layout.encode(), b"".join(parts))
+    """A line of names (JSON), a line of the values' lengths (as struct has it), the values: any bytes in any order."""
+    names, contents = zip(*headers, strict=True) if headers else ((), ())
+    layout = "".join([f"{len(value)}s" for value in contents])
+    return b"%s\n%s\n%s" % (_write_names(names), layout.encode(), b"".join(contents))
 
 
 def _unpack(packed: bytes) -> Headers:
-    layout, _, body = packed.partition(b"\n")
-    parts = struct.unpack(layout, body)
-    return tuple(zip(map(bytes.decode, parts[::2]), parts[1::2], strict=True))
+    names, layout, contents = packed.split(b"\n", 2)
+    return tuple(zip(_read_names(names), struct.unpack(layout, contents), strict=True))
+
+
+# Few sets of names occur, each in very many records: decoding them anew would take most of the time of reading.
+
+
+@lru_cache(1024)
+def _write_names(names: tuple[str, ...]) -> bytes:
+    return json.dumps(names).encode()
+
+
+@lru_cache(1024)
+def _read_names(names: bytes) -> tuple[str, ...]:
+    return tuple(json.loads(names))
