@@ -29,7 +29,11 @@ BODY = {
         "multipart/form-data": {
             "schema": {
                 "type": "object",
-                "properties": {"file": {"type": "array", "items": BINARY["schema"]}},
+                "properties": {
+                    "file": {"type": "array", "items": BINARY["schema"]},
+                    "id": {"type": "array", "items": {"type": "string"}},
+                    "label": {"type": "array", "items": {"type": "string"}},
+                },
                 "required": ["file"],
             }
         },
@@ -54,9 +58,10 @@ def routes(gateway: Gateway) -> APIRouter:
         """The answer is 202 once the images are durable; with `wait`, 200 and the predictions once they are there.
 
         Several images of one form get a list; with an Idempotency-Key `k` they have the ids `k.1`, `k.2`, ...
+        A form may hold `id` and `label` once for each file, in the order of the files (an empty label is none).
         """
         uploads = await read_uploads(request, gateway.settings.max_image_bytes)
-        ids = _ids(gateway, id, len(uploads))
+        ids = [upload.id or each for upload, each in zip(uploads, _ids(gateway, id, len(uploads)), strict=True)]
         positions = await _append(gateway, stream, label, uploads, ids)
         answers: list[dict[str, Any]] = [
             {"id": each, "stream": stream, "position": str(position)}
@@ -104,7 +109,15 @@ async def _append(
 ) -> list[Position]:
     now = gateway.clock()
     messages = [
-        encode_image(id, stream, upload.data, label=label, time=now, source=SOURCE, content_type=upload.content_type)
+        encode_image(
+            id,
+            stream,
+            upload.data,
+            label=(label if upload.label is None else upload.label) or None,
+            time=now,
+            source=SOURCE,
+            content_type=upload.content_type,
+        )
         for id, upload in zip(ids, uploads, strict=True)
     ]
     try:

@@ -1,12 +1,14 @@
-"""Images out of a request's body: the body itself, or every ``file`` of a form."""
+"""Images out of a request's body: the body itself, or every ``file`` of a form, perhaps each with id and label."""
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 from fastapi import Request
 from starlette.datastructures import FormData, UploadFile
 
 from services.gateway.problems import Problem, invalid
+from shared.events import ID_PATTERN, LABEL_PATTERN, valid_id, valid_label
 
 MOST_FILES = 100
 FORM_IMAGES = 4
@@ -17,10 +19,15 @@ UNKNOWN_TYPE = "application/octet-stream"
 
 
 class Upload(NamedTuple):
-    """An encoded image as it was sent; nobody has looked at the bytes. ``content_type`` is what the client says."""
+    """An encoded image as it was sent; nobody has looked at the bytes. ``content_type`` is what the client says.
+
+    ``id`` and ``label`` are those of a form's field; "" is no label, None is for the request to say.
+    """
 
     data: bytes
     content_type: str
+    id: str | None = None
+    label: str | None = None
 
 
 async def read_uploads(request: Request, most_bytes: int) -> list[Upload]:
@@ -38,18 +45,39 @@ async def read_uploads(request: Request, most_bytes: int) -> list[Upload]:
 
 
 async def _form(request: Request, most_bytes: int) -> list[Upload]:
-    async with request.form(max_files=MOST_FILES, max_fields=10) as form:
-        return [
+    async with request.form(max_files=MOST_FILES, max_fields=2 * MOST_FILES) as form:
+        files = _files(form)
+        uploads = [
             _checked(f"file {number} ({(file.filename or '')[:100]})", await file.read(), _kind(file), most_bytes)
-            for number, file in enumerate(_files(form), 1)
+            for number, file in enumerate(files, 1)
         ]
+        ids, labels = _field(form, "id", valid_id, ID_PATTERN), _field(form, "label", _no_or_valid, LABEL_PATTERN)
+        return [upload._replace(id=id, label=label) for upload, id, label in zip(uploads, ids, labels, strict=True)]
+
+
+def _field(form: FormData, name: str, valid: Callable[[str], bool], pattern: str) -> list[str] | list[None]:
+    """One value for each file, in the order of the files, or none at all."""
+    values, files = [str(value) for value in form.getlist(name)], len(form.getlist("file"))
+    if values and len(values) != files:
+        raise invalid(name, f"is there {len(values)} times for {files} files: give it once for each, in their order")
+    for number, value in enumerate(values, 1):
+        if not valid(value):
+            raise invalid(f"{name} {number}", f"{value[:150]!r} does not match {pattern}")
+    return values or [None] * files
+
+
+def _no_or_valid(label: str) -> bool:
+    return not label or valid_label(label)
 
 
 def _files(form: FormData) -> list[UploadFile]:
     for name, value in form.multi_items():
+        if name in ("id", "label") and isinstance(value, str):
+            continue
         if name != "file" or not isinstance(value, UploadFile):
             raise invalid(
-                name[:100] or "file", "a form may only hold files, each named file; label is a parameter of the URL"
+                name[:100] or "file",
+                "a form may only hold file, as often as wanted, and id and label once for each file",
             )
     files = [value for value in form.getlist("file") if isinstance(value, UploadFile)]
     if not files:

@@ -1,0 +1,52 @@
+"""Forms of several images, each with an id and a label of its own."""
+
+import pytest
+
+from shared.events import decode_image
+from tests.gateway.conftest import PNG, Served
+
+PATH = "/v1/streams/pets/images"
+FILES = [("file", (f"{number}.png", PNG + bytes([number]), "image/png")) for number in range(3)]
+
+
+def test_each_image_has_its_id_and_label_and_all_keep_their_order(gateway: Served) -> None:
+    form = {"id": ["c", "a", "b"], "label": ["cat", "", "wild cat"]}
+    answer = gateway.client.post(PATH, files=FILES, data=form)
+    assert answer.status_code == 202
+    assert [each["id"] for each in answer.json()] == ["c", "a", "b"]
+    records = gateway.log.read("images", 0, [0, 1, 2])
+    images = [decode_image(records[offset]) for offset in range(3)]
+    assert [(image.id, image.label, image.data[-1]) for image in images] == [
+        ("c", "cat", 0),
+        ("a", None, 1),
+        ("b", "wild cat", 2),
+    ]
+
+
+def test_a_form_without_labels_takes_the_one_of_the_request(gateway: Served) -> None:
+    gateway.client.post(PATH, files=FILES, params={"label": "cat"}, data={"id": ["x", "y", "z"]})
+    assert decode_image(gateway.log.read("images", 0, [2])[2]).label == "cat"
+
+
+def test_a_single_image_of_a_form_has_its_id(gateway: Served) -> None:
+    answer = gateway.client.post(PATH, files=FILES[:1], data={"id": "mine", "label": "dog"})
+    assert answer.json()["id"] == "mine"
+    assert decode_image(gateway.log.read("images", 0, [0])[0]).label == "dog"
+
+
+@pytest.mark.parametrize(
+    ("form", "field"),
+    [
+        ({"id": ["a", "b"]}, "id"),
+        ({"label": ["cat"] * 4}, "label"),
+        ({"id": ["a", "b", "not an id"]}, "id 3"),
+        ({"id": ["a", "", "c"]}, "id 2"),
+        ({"label": ["a", "b\x01", "c"]}, "label 2"),
+        ({"lable": ["a", "b", "c"]}, "lable"),
+    ],
+)
+def test_a_wrong_field_is_named_and_nothing_is_taken(gateway: Served, form: dict[str, list[str]], field: str) -> None:
+    answer = gateway.client.post(PATH, files=FILES, data=form)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == field
+    assert gateway.log.bounds("images")[0].end == 0
