@@ -185,8 +185,7 @@ def _decode_label(record: Record, headers: dict[str, str], stream: str) -> Label
 
 
 def decode_prediction(record: Record) -> Prediction | Outcome:
-    headers = _attributes(record)
-    kind = _check_type(headers, (PREDICTION_TYPE, OUTCOME_TYPE))
+    kind = _check_type(_attributes(record, "ce_type"), (PREDICTION_TYPE, OUTCOME_TYPE))
     body = _json(record.value)
     try:
         return _prediction(body, record) if kind == PREDICTION_TYPE else _outcome(body, record)
@@ -195,15 +194,17 @@ def decode_prediction(record: Record) -> Prediction | Outcome:
 
 
 def _prediction(body: dict[str, Any], record: Record) -> Prediction:
+    if not all(type(share) in (float, int) for share in body["probabilities"].values()):
+        raise TypeError("a probability is no number")
     return Prediction(
-        body["id"],
-        body["stream"],
+        _id(body["id"]),
+        _stream(body["stream"]),
         Position.parse(body["position"]),
-        body["model"],
-        body["label"],
+        str(body["model"]),
+        _label(body["label"]),
         body["probabilities"],
-        body["models"],
-        body["truth"],
+        {model: _label(label) for model, label in body["models"].items()},
+        _label(body["truth"]),
         Position.parse(body["image"]),
         _time(body["at"], record),
     )
@@ -211,14 +212,14 @@ def _prediction(body: dict[str, Any], record: Record) -> Prediction:
 
 def _outcome(body: dict[str, Any], record: Record) -> Outcome:
     return Outcome(
-        body["id"],
-        body["stream"],
+        _id(body["id"]),
+        _stream(body["stream"]),
         Position.parse(body["position"]),
-        body["status"],
-        body["label"],
-        body["previous"],
-        body["predicted"],
-        body["exact"],
+        str(body["status"]),
+        _label(body["label"]),
+        _label(body["previous"]),
+        _label(body["predicted"]),
+        bool(body["exact"]),
         _time(body.get("at"), record),
     )
 
@@ -331,9 +332,9 @@ def _ce(kind: str, id: str, source: str, time: float, content_type: str) -> Head
     )
 
 
-def _attributes(record: Record) -> dict[str, str]:
+def _attributes(record: Record, prefix: str = "ce_") -> dict[str, str]:
     try:
-        return {name: value.decode() for name, value in record.headers if name.startswith("ce_")}
+        return {name: value.decode() for name, value in record.headers if name.startswith(prefix)}
     except UnicodeDecodeError:
         raise Rejected("malformed", "a ce_ header is not UTF-8") from None
 

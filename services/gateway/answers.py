@@ -10,6 +10,8 @@ from services.gateway.live import Refusal
 from services.gateway.problems import MEDIA_TYPE, Problem
 from shared.status import CurvePoint, ModelStatus, SnapshotStatus
 
+BINARY = {"schema": {"type": "string", "format": "binary"}}
+
 
 class Accepted(BaseModel):
     """An event that is durable in the log."""

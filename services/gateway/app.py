@@ -15,6 +15,8 @@ from services.gateway import (
     labels,
     operations,
     page,
+    pictures,
+    predict,
     predictions,
     problems,
     streams,
@@ -52,10 +54,13 @@ def create(
     new_id: Callable[[], str],
 ) -> FastAPI:
     """The application; nothing runs before its lifespan begins. ``queries`` None: learners are asked over HTTP."""
+    own = None if queries else RemoteLearner(store, httpx.Client(timeout=TIMEOUT))
+    answering = queries or own
+    assert answering
     gateway = Gateway(
         settings=settings,
         log=log,
-        queries=queries or RemoteLearner(store, httpx.Client(timeout=TIMEOUT)),
+        queries=answering,
         metrics=metrics,
         health=health,
         clock=clock,
@@ -68,7 +73,7 @@ def create(
         thumbnails=Thumbnails(settings.max_pixels),
     )
     web = page.Page(page.WEB)
-    app = FastAPI(title="Prequel", version=VERSION, docs_url=None, redoc_url=None, lifespan=_lifespan(gateway))
+    app = FastAPI(title="Prequel", version=VERSION, docs_url=None, redoc_url=None, lifespan=_lifespan(gateway, own))
     app.state.end = gateway.live.end
     _include(app, gateway, web)
     problems.install(app)
@@ -84,13 +89,13 @@ def create(
 
 
 def _include(app: FastAPI, gateway: Gateway, web: page.Page) -> None:
-    for group in (images, labels, predictions, streams, events_stream, operations):
+    for group in (images, pictures, labels, predictions, predict, streams, events_stream, operations):
         app.include_router(group.routes(gateway))
     app.include_router(documentation.routes(app))
     app.include_router(page.routes(web))
 
 
-def _lifespan(gateway: Gateway) -> Lifespan[FastAPI]:
+def _lifespan(gateway: Gateway, own: RemoteLearner | None) -> Lifespan[FastAPI]:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         gateway.start()
@@ -100,5 +105,7 @@ def _lifespan(gateway: Gateway) -> Lifespan[FastAPI]:
         finally:
             publisher.cancel()
             await gateway.close()
+            if own:
+                own.close()
 
     return lifespan

@@ -1,27 +1,20 @@
-"""Calls for images: send them, and read them back."""
+"""The call that sends images."""
 
 import asyncio
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
-from services.gateway.answers import Accepted, Predicted, described, json_answer, refused
+from services.gateway.answers import BINARY, Accepted, Predicted, described, json_answer, refused
 from services.gateway.gateway import SOURCE, Gateway
 from services.gateway.live import Refusal
-from services.gateway.parameters import GivenId, GivenLabel, ImageId, StreamName, Wait, only_known
-from services.gateway.problems import Problem, invalid, unavailable
-from services.gateway.thumbnails import Picture, Undecodable, recognised
+from services.gateway.parameters import GivenId, GivenLabel, StreamName, Wait, only_known
+from services.gateway.problems import invalid, unavailable
 from services.gateway.uploads import Upload, read_uploads
-from shared.events import encode_image, prediction_json, valid_id
-from shared.log import IMAGES, LogUnavailable, Position
+from shared.events import encode_image, valid_id
+from shared.log import LogUnavailable, Position
 
-SMALLEST_SIDE, LARGEST_SIDE = 16, 1024
-IMAGE_HEADERS = {
-    "Cache-Control": "private, max-age=3600",
-    "Content-Security-Policy": "default-src 'none'; sandbox",
-}
-BINARY = {"schema": {"type": "string", "format": "binary"}}
 BODY = {
     "required": True,
     "content": {
@@ -69,28 +62,6 @@ def routes(gateway: Gateway) -> APIRouter:
         ]
         done = wait > 0 and await _predictions(gateway, stream, answers, positions, wait)
         return json_answer(answers if len(answers) > 1 else answers[0], 200 if done else 202)
-
-    @router.get(
-        "/v1/streams/{stream}/images/{id}",
-        response_class=Response,
-        responses={200: {"content": {"image/*": BINARY}}, **described(404, 410, 422, 503)},
-        summary="Read an image back",
-    )
-    async def read_image(
-        stream: StreamName,
-        id: ImageId,
-        request: Request,
-        size: Annotated[int | None, Query(ge=SMALLEST_SIDE, le=LARGEST_SIDE, description="longest side")] = None,
-    ) -> Response:
-        """The image as it was sent, or a thumbnail of at most `size` pixels; found once its prediction is there."""
-        position = await _position(gateway, stream, id)
-        etag = f'"{position}-{size or 0}"'
-        headers = {**IMAGE_HEADERS, "ETag": etag}
-        if request.headers.get("if-none-match") == etag:
-            return Response(status_code=304, headers=headers)
-        kept = gateway.thumbnails.kept(str(position), size or 0)
-        picture = kept or await gateway.thumbnails.run(lambda: _picture(gateway, position, size))
-        return Response(picture.data, headers=headers, media_type=picture.content_type)
 
     return router
 
@@ -144,32 +115,5 @@ async def _predictions(
                 raise refused(each, answer["position"])
             answer["refused"] = {"reason": each.reason, "detail": each.detail}
         elif each:
-            answer["prediction"] = prediction_json(each)
+            answer["prediction"] = each.json()
     return all(found)
-
-
-async def _position(gateway: Gateway, stream: str, id: str) -> Position:
-    """Where the image stands in the log."""
-    found = await gateway.live.prediction(stream, id)
-    if found is None and not gateway.live.current:
-        raise unavailable("the gateway is still reading the newest predictions")
-    if isinstance(found, Refusal):
-        return found.origin
-    if found is None:
-        raise Problem(
-            404, f"no image {id} of stream {stream} is known: it is found once it has a prediction, while that is kept"
-        )
-    return found.image
-
-
-def _picture(gateway: Gateway, position: Position, size: int | None) -> Picture:
-    """Blocks. Raises Problem, LogUnavailable."""
-    record = gateway.log.read(IMAGES, position.partition, [position.offset]).get(position.offset)
-    if record is None:
-        raise Problem(410, f"the image at {position} is no longer in the log: retention has removed it")
-    if size is None:
-        return Picture(record.value, recognised(record.value))
-    try:
-        return gateway.thumbnails.make(str(position), record.value, size)
-    except Undecodable as error:
-        raise Problem(422, f"no thumbnail can be made: {error}; without size the bytes come as they are") from None

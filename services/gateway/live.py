@@ -1,14 +1,15 @@
 """What the log says now: predictions and outcomes as they come, who waits for them, and who listens."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from services.gateway.arrivals import Arrivals
 from services.gateway.follower import Follower
 from services.gateway.subscriptions import Happening, Subscriptions
-from services.gateway.view import View
+from services.gateway.view import Entry, View
 from shared.config import Settings
-from shared.events import Outcome, Prediction, Rejected, decode_prediction
+from shared.events import Outcome, Rejected, decode_prediction
 from shared.health import Health
 from shared.log import DEAD_LETTERS, EXAMPLES, IMAGES, PREDICTIONS, Log, Position, Record
 from shared.metrics import Metrics
@@ -38,13 +39,11 @@ class Live:
         self.view = View(settings.view_predictions, STREAMS_IN_FULL * settings.view_predictions)
         self.subscriptions = Subscriptions()
         self.current = False
-        self._predictions: Arrivals[tuple[str, str], Prediction | Refusal] = Arrivals(0)
+        self._predictions: Arrivals[tuple[str, str], Entry | Refusal] = Arrivals(0)
         self._outcomes: Arrivals[Position, Outcome | Refusal] = Arrivals(KEPT_OUTCOMES)
         self._refusals: Arrivals[tuple[str, str], Refusal] = Arrivals(KEPT_REFUSALS)
-        # Half of the records may be outcomes.
-        depth = 2 * settings.view_predictions
         self._followers = (
-            Follower(log, PREDICTIONS, depth, health, self._decode, self),
+            Follower(log, PREDICTIONS, settings.view_predictions, health, self._decode, self),
             Follower(log, DEAD_LETTERS, KEPT_REFUSALS, health, refusals, RefusalsOf(self)),
         )
 
@@ -60,14 +59,13 @@ class Live:
 
     async def close(self) -> None:
         self.end()
-        for follower in self._followers:
-            await follower.close()
+        await asyncio.gather(*(follower.close() for follower in self._followers))
 
     # What is asked.
 
     async def prediction(
         self, stream: str, id: str, wait: float = 0, image: Position | None = None
-    ) -> Prediction | Refusal | None:
+    ) -> Entry | Refusal | None:
         """The prediction with its present truth, or why there will be none; None if neither came in ``wait`` seconds.
 
         With ``image``, what became of an earlier image of the same id does not count as an answer.
@@ -92,20 +90,21 @@ class Live:
 
     async def take(self, decoded: Sequence[Happening], current: bool) -> None:
         for happening in decoded:
-            self._apply(happening.event)
+            self._apply(happening)
         self.subscriptions.remember(decoded)
         if self.current:
             for happening in decoded:
                 self.subscriptions.publish(happening)
         self.current = self.current or current
 
-    def _apply(self, event: Prediction | Outcome) -> None:
+    def _apply(self, happening: Happening) -> None:
+        event = happening.event
         if isinstance(event, Outcome):
             self.view.decided(event)
             self._outcomes.arrive(event.position, event)
         else:
-            self.view.predicted(event)
-            self._predictions.arrive((event.stream, event.id), event)
+            entry = self.view.predicted(event, happening.value)
+            self._predictions.arrive((event.stream, event.id), entry)
 
     def refused(self, refusal: Refusal) -> None:
         if refusal.topic == IMAGES:
@@ -119,7 +118,8 @@ class Live:
         happenings = []
         for record in records:
             try:
-                happenings.append(Happening(Position(record.partition, record.offset), decode_prediction(record)))
+                position = Position(record.partition, record.offset)
+                happenings.append(Happening(position, decode_prediction(record), record.value))
             except Rejected as rejected:
                 self._metrics.rejected.labels("gateway", rejected.reason).inc()
         return happenings

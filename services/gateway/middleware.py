@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.gateway.problems import Problem, problem_response
+from services.gateway.problems import Problem, problem_response, unavailable
 from shared.metrics import Metrics
 
+ALL_BYTES = 256 * 2**20
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 SAFE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -74,12 +74,18 @@ class Protect:
 
 
 class Limit:
-    """413 for a body larger than its Content-Type may be: at once if it says so, else when it turns out."""
+    """413 for a body larger than its Content-Type may be: at once if it says so, else when it turns out.
 
-    def __init__(self, app: ASGIApp, image_bytes: int, form_bytes: int, other_bytes: int) -> None:
+    503 where all bodies together would take more than ``all_bytes`` of memory: clients send them again a little later.
+    """
+
+    def __init__(
+        self, app: ASGIApp, image_bytes: int, form_bytes: int, other_bytes: int, all_bytes: int = ALL_BYTES
+    ) -> None:
         self._app = app
         self._limits = {"image": image_bytes, "multipart": form_bytes}
-        self._other = other_bytes
+        self._other, self._all = other_bytes, max(all_bytes, form_bytes)
+        self._held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -89,17 +95,27 @@ class Limit:
         length = headers.get("content-length", "0")
         if length.isdecimal() and int(length) > most:
             return await problem_response(_too_large(most))(scope, receive, send)
+        return await self._limited(scope, receive, send, most)
+
+    async def _limited(self, scope: Scope, receive: Receive, send: Send, most: int) -> None:
         received = 0
 
-        async def limited() -> Any:
+        async def limited() -> Message:
             nonlocal received
             message = await receive()
-            received += len(message.get("body", b""))
+            size = len(message.get("body", b""))
+            received += size
+            self._held += size
             if received > most:
                 raise _too_large(most)
+            if self._held > self._all:
+                raise unavailable(f"more than {self._all} bytes are being received at once; send it again")
             return message
 
-        return await self._app(scope, limited, send)
+        try:
+            await self._app(scope, limited, send)
+        finally:
+            self._held -= received
 
 
 def _too_large(most: int) -> Problem:

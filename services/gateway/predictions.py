@@ -1,4 +1,4 @@
-"""Calls for predictions: one by its image, the gallery's list, and answers for features that are no event."""
+"""Calls for predictions: one by its image, and the gallery's list."""
 
 import asyncio
 import heapq
@@ -6,21 +6,16 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Annotated, Literal, NamedTuple
 
-import numpy as np
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import BaseModel, ConfigDict, FailFast, Field
 
 from services.gateway.answers import PredictionAnswer, PredictionList, described, json_answer
 from services.gateway.gateway import Gateway
 from services.gateway.live import Refusal
 from services.gateway.parameters import ImageId, StreamName, Wait, only_known
-from services.gateway.problems import Problem, invalid, unavailable
+from services.gateway.problems import Problem, unavailable
 from services.gateway.view import Entry
-from shared.events import Vector, prediction_json
 from shared.log import Position
-from shared.status import Answer, UnknownStream
 
-MOST_FEATURES = 1_000_000
 MOST_LISTED = 1_000
 
 Limit = Annotated[int, Query(ge=1, le=MOST_LISTED, description="how many at most")]
@@ -35,18 +30,6 @@ Before = Annotated[
 ]
 
 
-class Given(BaseModel):
-    """A feature vector of the stream's backbone."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    features: Annotated[
-        list[Annotated[float, Field(allow_inf_nan=False)]],
-        Field(min_length=1, max_length=MOST_FEATURES),
-        FailFast(),
-    ]
-
-
 class Wanted(NamedTuple):
     """Which predictions a list is to hold; None: any."""
 
@@ -56,17 +39,15 @@ class Wanted(NamedTuple):
     before: Position | None
 
     def fits(self, entry: Entry) -> bool:
-        prediction = entry.prediction
         return (
-            (self.predicted is None or self.predicted == (prediction.label or ""))
-            and (self.truth is None or self.truth == (prediction.truth or ""))
+            (self.predicted is None or self.predicted == (entry.label or ""))
+            and (self.truth is None or self.truth == (entry.truth or ""))
             and (self.wrong is None or self._judged(entry))
-            and (self.before is None or prediction.position < self.before)
+            and (self.before is None or entry.position < self.before)
         )
 
     def _judged(self, entry: Entry) -> bool:
-        prediction = entry.prediction
-        return prediction.truth is not None and (prediction.truth != prediction.label) is self.wrong
+        return entry.truth is not None and (entry.truth != entry.label) is self.wrong
 
 
 def routes(gateway: Gateway) -> APIRouter:
@@ -91,7 +72,7 @@ def routes(gateway: Gateway) -> APIRouter:
             raise Problem(
                 404, f"no prediction of {id} in stream {stream}: not made yet (ask with wait), or no longer kept"
             )
-        return json_answer(prediction_json(found))
+        return json_answer(found.json())
 
     @router.get(
         "/v1/streams/{stream}/predictions",
@@ -115,35 +96,10 @@ def routes(gateway: Gateway) -> APIRouter:
         entries = gateway.live.view.newest(stream)
         select = _SELECT[sort]
         chosen = await asyncio.to_thread(select, filter(wanted.fits, entries), limit)
-        following = str(chosen[-1].prediction.position) if sort == "recent" and len(chosen) == limit else None
-        return json_answer({"predictions": [prediction_json(each.prediction) for each in chosen], "next": following})
-
-    @router.post(
-        "/v1/streams/{stream}/predict",
-        response_model=Answer,
-        responses=described(404, 413, 422, 503),
-        summary="Ask without an event",
-    )
-    async def predict(stream: StreamName, body: Given) -> Response:
-        """What the newest state says of a feature vector. Nothing is stored, counted or learned."""
-        try:
-            answer = await asyncio.to_thread(gateway.queries.answer, stream, _vector(body.features))
-        except UnknownStream:
-            raise Problem(404, f"no learner knows the stream {stream}: it comes to life with its first image") from None
-        except ValueError as error:
-            raise invalid("features", str(error)) from None
-        return json_answer(answer.model_dump())
+        following = str(chosen[-1].position) if sort == "recent" and len(chosen) == limit else None
+        return json_answer({"predictions": [each.json() for each in chosen], "next": following})
 
     return router
-
-
-def _vector(features: list[float]) -> Vector:
-    with np.errstate(over="ignore"):
-        vector = np.asarray(features, np.float32)
-    if not np.isfinite(vector).all():
-        place = int(np.flatnonzero(~np.isfinite(vector))[0])
-        raise invalid(f"features.{place}", "is too large for 32-bit floating point")
-    return vector
 
 
 def _recent(entries: Iterator[Entry], limit: int) -> list[Entry]:

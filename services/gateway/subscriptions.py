@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import orjson
 
-from shared.events import Outcome, Prediction, outcome_json, prediction_json
+from shared.events import Outcome, Prediction
 from shared.log import Position
 
 QUEUE_EVENTS = 4_096
@@ -16,15 +16,15 @@ MOST_SUBSCRIBERS = 512
 
 
 class Happening(NamedTuple):
-    """A prediction or an outcome, and where it stands in ``predictions``: its id among the events."""
+    """A prediction or an outcome, its JSON, and where it stands in ``predictions``: its id among the events."""
 
     position: Position
     event: Prediction | Outcome
+    value: bytes
 
     def encode(self) -> bytes:
-        if isinstance(self.event, Prediction):
-            return encode("prediction", str(self.position), prediction_json(self.event))
-        return encode("outcome", str(self.position), outcome_json(self.event))
+        kind = "prediction" if isinstance(self.event, Prediction) else "outcome"
+        return encode(kind, str(self.position), orjson.loads(self.value))
 
 
 class Subscriber:

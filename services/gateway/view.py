@@ -1,7 +1,9 @@
 """The newest predictions of every stream with their present truth: what the log said, kept small and in memory."""
 
 from collections import OrderedDict
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import orjson
 
 from shared.events import Outcome, Prediction
 from shared.log import Position
@@ -12,14 +14,24 @@ DECIDING = {"learned", "corrected", "unchanged", "retracted"}
 
 
 class Entry(NamedTuple):
-    """A prediction with its present truth, which the label event at ``decided`` (in ``examples``) gave it.
+    """A prediction as few objects: its JSON as it stands in the log, and what lists are filtered and sorted by.
 
-    ``margin`` is the distance of the two largest probabilities, 0 where there is none: the smaller, the less certain.
+    ``truth`` is the present one, which the label event at ``decided`` (in ``examples``) gave it. ``margin`` is the
+    distance of the two largest probabilities, 0 where there is none: the smaller, the less certain.
     """
 
-    prediction: Prediction
+    value: bytes
+    position: Position
+    label: str | None
+    truth: str | None
     decided: Position
     margin: float
+
+    def json(self) -> dict[str, Any]:
+        """The prediction with its present truth, as it goes over HTTP."""
+        answer: dict[str, Any] = orjson.loads(self.value)
+        answer["truth"] = self.truth
+        return answer
 
 
 class View:
@@ -37,40 +49,41 @@ class View:
     def __len__(self) -> int:
         return self._size
 
-    def predicted(self, prediction: Prediction) -> bool:
-        """Take a prediction in; False where it was known already."""
-        entries = self._streams.setdefault(prediction.stream, OrderedDict())
+    def predicted(self, prediction: Prediction, value: bytes) -> Entry:
+        """Take a prediction in, ``value`` being its JSON; return what is known of it now."""
+        entries = self._entries(prediction.stream)
         known = entries.get(prediction.id)
-        if known and known.prediction.position == prediction.position:
-            return False
+        if known and known.position == prediction.position:
+            return known
         decided = NOWHERE if prediction.truth is None else prediction.position
-        entries[prediction.id] = Entry(prediction, decided, margin(prediction))
+        entry = Entry(value, prediction.position, prediction.label, prediction.truth, decided, margin(prediction))
+        self._streams[prediction.stream] = entries
+        entries[prediction.id] = entry
         entries.move_to_end(prediction.id)
         self._size += known is None
         self._forget(entries)
-        return True
+        return entry
 
-    def decided(self, outcome: Outcome) -> bool:
-        """Take the truth from a label's outcome; False where it says nothing (new) about a prediction held here."""
-        entries = self._streams.get(outcome.stream, OrderedDict[str, Entry]())
+    def decided(self, outcome: Outcome) -> None:
+        """Take the truth from a label's outcome, where it says anything new about a prediction held here."""
+        entries = self._entries(outcome.stream)
         entry = entries.get(outcome.id)
-        if entry is None or outcome.status not in DECIDING or outcome.position < entry.decided:
-            return False
-        prediction = entry.prediction._replace(truth=outcome.label)
-        entries[outcome.id] = entry._replace(prediction=prediction, decided=outcome.position)
-        return True
+        if entry and outcome.status in DECIDING and outcome.position >= entry.decided:
+            entries[outcome.id] = entry._replace(truth=outcome.label, decided=outcome.position)
 
-    def get(self, stream: str, id: str) -> Prediction | None:
-        entry = self._streams.get(stream, OrderedDict[str, Entry]()).get(id)
-        return entry.prediction if entry else None
+    def get(self, stream: str, id: str) -> Entry | None:
+        return self._entries(stream).get(id)
 
     def newest(self, stream: str) -> list[Entry]:
         """All of a stream, the newest first: a copy, safe to work through on another thread."""
-        return list(reversed(self._streams.get(stream, OrderedDict[str, Entry]()).values()))
+        return list(reversed(self._entries(stream).values()))
 
     def clear(self) -> None:
         self._streams.clear()
         self._size = 0
+
+    def _entries(self, stream: str) -> OrderedDict[str, Entry]:
+        return self._streams.get(stream) or OrderedDict()
 
     def _forget(self, entries: OrderedDict[str, Entry]) -> None:
         if len(entries) > self._per_stream:

@@ -125,7 +125,7 @@ def test_the_list_is_read_page_by_page(gateway: Served) -> None:
     seen, before = [], None
     for _ in range(3):
         params = {"limit": 2, **({"before": before} if before else {})}
-        page = gateway.client.get("/v1/streams/pets/predictions", params=params).json()  # type: ignore[arg-type]
+        page = gateway.client.get("/v1/streams/pets/predictions", params=params).json()
         seen += [each["id"] for each in page["predictions"]]
         before = page["next"]
     assert seen == ["n4", "n3", "n2", "n1", "n0"]

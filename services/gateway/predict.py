@@ -1,0 +1,60 @@
+"""The call that asks the newest state about features, without an event."""
+
+import asyncio
+from typing import Annotated
+
+import numpy as np
+from fastapi import APIRouter, Depends, Response
+from pydantic import BaseModel, ConfigDict, FailFast, Field
+
+from services.gateway.answers import described, json_answer
+from services.gateway.gateway import Gateway
+from services.gateway.parameters import StreamName, only_known
+from services.gateway.problems import Problem, invalid
+from shared.events import Vector
+from shared.status import Answer, UnknownStream
+
+MOST_FEATURES = 1_000_000
+
+
+class Given(BaseModel):
+    """A feature vector of the stream's backbone."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    features: Annotated[
+        list[Annotated[float, Field(allow_inf_nan=False)]],
+        Field(min_length=1, max_length=MOST_FEATURES),
+        FailFast(),
+    ]
+
+
+def routes(gateway: Gateway) -> APIRouter:
+    router = APIRouter(tags=["predictions"], dependencies=[Depends(only_known)])
+
+    @router.post(
+        "/v1/streams/{stream}/predict",
+        response_model=Answer,
+        responses=described(404, 413, 422, 503),
+        summary="Ask without an event",
+    )
+    async def predict(stream: StreamName, body: Given) -> Response:
+        """What the newest state says of a feature vector. Nothing is stored, counted or learned."""
+        try:
+            answer = await asyncio.to_thread(gateway.queries.answer, stream, _vector(body.features))
+        except UnknownStream:
+            raise Problem(404, f"no learner knows the stream {stream}: it comes to life with its first image") from None
+        except ValueError as error:
+            raise invalid("features", str(error)) from None
+        return json_answer(answer.model_dump())
+
+    return router
+
+
+def _vector(features: list[float]) -> Vector:
+    with np.errstate(over="ignore"):
+        vector = np.asarray(features, np.float32)
+    if not np.isfinite(vector).all():
+        place = int(np.flatnonzero(~np.isfinite(vector))[0])
+        raise invalid(f"features.{place}", "is too large for 32-bit floating point")
+    return vector
