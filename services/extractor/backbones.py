@@ -114,11 +114,10 @@ class Recipe(NamedTuple):
 def architecture(name: str) -> Architecture:
     """Look a name up; `mobilenet_0.25` is `mobilenet` of a quarter of the width. Raises ConfigError."""
     base, _, alpha = name.partition("_")
-    known = ARCHITECTURES.get(base)
-    if known is not None and not alpha:
-        return known
-    if known is not None and base in _WITH_ALPHA and alpha.replace(".", "", 1).isdecimal():
-        return known._replace(alpha=float(alpha))
+    if name in ARCHITECTURES:
+        return ARCHITECTURES[name]
+    if base in _WITH_ALPHA and alpha.isascii() and alpha.replace(".", "", 1).isdecimal():
+        return ARCHITECTURES[base]._replace(alpha=float(alpha))
     near = difflib.get_close_matches(name, ARCHITECTURES, 3) or [COMPACT, "mobilenetv2", "resnet50"]
     raise ConfigError(f"PREQUEL_BACKBONE={name} is no backbone: use {', '.join(near)} or another of keras.applications")
 

@@ -1,0 +1,49 @@
+"""Backbones of random weights for the tests: files that both engines load."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from services.extractor.backbones import Images, architecture
+from shared.config import Settings
+
+ENVIRON = dict(os.environ)
+
+
+def random_weights(name: str, folder: Path) -> Path:
+    """The file of ``name``'s random weights in ``folder``, made if it is not there yet."""
+    file = folder / f"{name}.weights.h5"
+    if not file.exists():
+        keras.utils.set_random_seed(7)
+        known = architecture(name)
+        options: dict[str, Any] = {} if known.alpha is None else {"alpha": known.alpha}
+        shape = (known.size, known.size, 3)
+        model = getattr(keras.applications, known.maker)(include_top=False, weights=None, input_shape=shape, **options)
+        _enliven(model, known.size)
+        model.save_weights(file)
+    return file
+
+
+def _enliven(model: Any, size: int) -> None:
+    """Give batch norms the statistics of a batch, so that signals neither die nor explode, and scales of their own."""
+    random = np.random.default_rng(7)
+    norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    for layer in norms:
+        layer.momentum = 0.0
+        layer.beta.assign(random.uniform(-0.2, 0.2, layer.beta.shape).astype(np.float32))
+        if layer.gamma is not None:
+            layer.gamma.assign(random.uniform(0.8, 1.2, layer.gamma.shape).astype(np.float32))
+    if norms:
+        model(noise(2, size).astype(np.float32), training=True)
+
+
+def settings(**values: object) -> Settings:
+    """The defaults but for these."""
+    return Settings.model_validate(values)
+
+
+def noise(count: int, size: int) -> Images:
+    return np.random.default_rng(3).integers(0, 256, (count, size, size, 3), dtype=np.uint8)

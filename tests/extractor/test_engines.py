@@ -1,0 +1,61 @@
+"""OpenVINO computes what Keras computes: every family of backbones, in float32."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from services.extractor.backbones import Backbone
+from services.extractor.keras_backbone import KerasBackbone
+from services.extractor.loading import load
+from services.extractor.openvino_engine import OpenVinoBackbone
+from tests.extractor.networks import ENVIRON, noise, random_weights, settings
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # inside Keras itself
+
+QUICK = [("compact", "avg", 368), ("mobilenetv2_0.35", "avg", 1_280), ("resnet50", "none", 100_352)]
+FAMILIES = [
+    ("vgg16", "none", 25_088),
+    ("mobilenet_0.25", "max", 256),
+    ("mobilenetv2", "none", 62_720),
+    ("mobilenetv3small", "avg", 576),
+    ("resnet50v2", "avg", 2_048),
+    ("efficientnetb0", "avg", 1_280),
+    ("efficientnetv2b0", "none", 62_720),
+    ("convnexttiny", "avg", 768),
+    ("densenet121", "avg", 1_024),
+    ("inceptionv3", "avg", 2_048),
+    ("inceptionresnetv2", "avg", 1_536),
+    ("xception", "max", 2_048),
+    ("nasnetmobile", "none", 51_744),
+]
+
+
+@pytest.fixture(scope="session")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("networks")
+
+
+def both(name: str, pooling: str, scratch: Path) -> tuple[Backbone, Backbone]:
+    weights = "imagenet" if name == "compact" else random_weights(name, scratch)
+    common = {"backbone": name, "pooling": pooling, "weights": str(weights), "precision": "float32", "batch": 4}
+    keras = load(settings(**common, engine="keras"), scratch / "cache", ENVIRON)
+    openvino = load(settings(**common, engine="openvino"), scratch / "cache", ENVIRON)
+    assert isinstance(keras, KerasBackbone)
+    assert isinstance(openvino, OpenVinoBackbone), "it fell back to Keras"
+    return keras, openvino
+
+
+@pytest.mark.parametrize(
+    ("name", "pooling", "dim"), [*QUICK, *(pytest.param(*row, marks=pytest.mark.soak) for row in FAMILIES)]
+)
+def test_openvino_equals_keras(name: str, pooling: str, dim: int, scratch: Path) -> None:
+    keras, openvino = both(name, pooling, scratch)
+    assert (keras.id, keras.dim, keras.size) == (openvino.id, openvino.dim, openvino.size)
+    assert keras.dim == dim
+    images = noise(5, keras.size)
+    wanted, got = keras.extract(images), openvino.extract(images)
+    assert wanted.shape == got.shape == (5, dim)
+    assert got.dtype == wanted.dtype == np.float32
+    assert np.ptp(wanted, axis=0).max() > 0.01 * np.abs(wanted).max(), "all images look alike to these weights"
+    assert np.abs(got - wanted).max() <= 2e-5 * np.abs(wanted).max()
