@@ -16,6 +16,7 @@ _ACCESS = "Give this user write access to the file and its folder, or choose ano
 _HELD = "Another process holds the file: wait for it, or find it (fuser FILE) and stop it."
 _DAMAGED = "The file is damaged or none of Prequel's: move it away, or restore it from a backup."
 _DISK = "Check the disk's health, free space and quota; nothing acknowledged is lost."
+_UNEXPECTED = "If it comes again, check the file: sqlite3 FILE 'PRAGMA integrity_check'."
 _REMEDIES = {
     sqlite3.SQLITE_FULL: "Make room: nothing acknowledged is lost, and work goes on by itself.",
     sqlite3.SQLITE_IOERR: _DISK,
@@ -184,8 +185,7 @@ class Database:
         try:
             yield
         except sqlite3.Error as error:
-            code = getattr(error, "sqlite_errorcode", None)
-            remedy = _REMEDIES.get(code & 0xFF, _DISK) if code is not None else "It was closed meanwhile."
-            raise self._error(f"{self.path}: {error}. {remedy}") from error
+            code = getattr(error, "sqlite_errorcode", 0)  # None where Python itself refuses, as on a closed connection.
+            raise self._error(f"{self.path}: {error}. {_REMEDIES.get(code & 0xFF, _UNEXPECTED)}") from error
         except OSError as error:
             raise self._error(f"{self.path}: {error}. {_ACCESS}") from error

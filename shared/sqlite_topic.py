@@ -179,8 +179,9 @@ class Topic:
     def check(self, partition: int, offset: int) -> None:
         """Raises OffsetOutOfRange unless reading can begin there."""
         with self._database.reading() as connection:
-            bounds = _bounds(connection, partition) if 0 <= partition < self.partitions else Bounds(0, 0)
-        if not bounds.begin <= offset <= bounds.end:
+            known = 0 <= partition < self.partitions
+            bounds = _bounds(connection, partition) if known else Bounds(0, 0)
+        if not known or not bounds.begin <= offset <= bounds.end:
             raise OffsetOutOfRange(self.name, partition, offset, *bounds)
 
     def take(self, partition: int, begin: int, most: int, most_bytes: int) -> list[Record]:

@@ -1,15 +1,16 @@
 """The embedded log keeps the contract of the log, and what it promises beyond it."""
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from shared.log import Log, LogUnavailable
+from shared.log import Log, LogUnavailable, Message, OffsetOutOfRange
 from shared.sqlite import Database
 from shared.sqlite_log import SqliteLog
 from tests.contracts.group_contract import GroupContract
-from tests.contracts.log_contract import LogContract, MakeLog, Opening
+from tests.contracts.log_contract import LogContract, MakeLog, Opening, messages
 
 
 @pytest.fixture
@@ -61,3 +62,147 @@ class TestSqliteLog(LogContract):
 
 class TestSqliteGroups(GroupContract):
     pass
+
+
+class Clock:
+    """A clock that the test sets; asked once per transaction."""
+
+    def __init__(self) -> None:
+        self.now, self.asked = 1000.0, 0
+
+    def __call__(self) -> float:
+        self.asked += 1
+        return self.now
+
+
+def test_the_time_of_appending_stands_still_while_the_clock_goes_back(tmp_path: Path) -> None:
+    clock = Clock()
+    log = SqliteLog(tmp_path, partitions=2, clock=clock)
+    for clock.now in (1000.0, 900.0, 1000.5):
+        log.append(messages("t", 1))
+    clock.now = 900.0
+    log.append(messages("t", 1, partition=1))
+    assert [log.read("t", 0, [n])[n].appended_at for n in range(3)] == [1000.0, 1000.0, 1000.5]
+    assert log.read("t", 1, [0])[0].appended_at == 900.0
+    log.close()
+
+
+def test_offsets_are_dense_and_messages_without_a_key_go_where_there_is_least(tmp_path: Path) -> None:
+    log = SqliteLog(tmp_path, partitions={"t": 3})
+    log.append(messages("t", 2, partition=1))
+    positions = log.append([Message("t", None, b"")] * 7)
+    assert positions == [(0, 0), (2, 0), (0, 1), (2, 1), (0, 2), (1, 2), (2, 2)]
+    assert log.bounds("t") == {0: (0, 3), 1: (0, 3), 2: (0, 3)}
+    assert log.partitions("another") == 1
+    log.close()
+
+
+def test_threads_that_append_together_share_transactions(tmp_path: Path) -> None:
+    """The first transaction is held until all others have come: they then need at most one each, and share some."""
+    gate, came = threading.Event(), threading.Semaphore(0)
+    asked: list[int] = []
+
+    def clock() -> float:
+        asked.append(1)
+        gate.wait(20)
+        return 0.0
+
+    log = SqliteLog(tmp_path, clock=clock)
+
+    def append() -> None:
+        log.partitions("t")
+        came.release()
+        log.append(messages("t", 1))
+
+    threads = [threading.Thread(target=append) for _ in range(30)]
+    for thread in threads:
+        thread.start()
+        came.acquire(timeout=20)
+    gate.set()
+    for thread in threads:
+        thread.join(20)
+    assert log.bounds("t")[0].end == 30
+    assert len(asked) < 15
+    log.close()
+
+
+def test_a_poll_is_bounded_by_bytes_but_gives_one_record_of_any_size(tmp_path: Path) -> None:
+    log = SqliteLog(tmp_path, partitions=2, max_poll_bytes=10_000)
+    sizes = [4000, 4000, 4000, 50_000, 50_000, 10, 10]
+    log.append([Message("t", None, bytes(size), (), 0) for size in sizes])
+    log.append([Message("t", None, bytes(50_000), (), 1)])
+    reader = log.follow("t", {0: 0})
+    polls = []
+    while records := reader.poll(100, 0.0):
+        polls.append([len(record.value) for record in records])
+    assert polls == [[4000, 4000, 4000], [50_000], [50_000], [10, 10]]
+    both = log.follow("t", {0: 3, 1: 0})
+    assert sorted(len(both.poll(100, 0.0)) for _ in range(4)) == [1, 1, 1, 2]
+    log.close()
+
+
+def test_closing_the_log_ends_a_wait_with_an_error(tmp_path: Path) -> None:
+    log = SqliteLog(tmp_path)
+    reader, member = log.follow("t", {0: 0}), log.join("g", "t")
+    member.poll(1, 0.0)
+    waits: list[Callable[[], object]] = [lambda: reader.poll(1, 60.0), lambda: member.poll(1, 60.0)]
+    ended: list[str] = []
+
+    def wait(poll: Callable[[], object]) -> None:
+        with pytest.raises(LogUnavailable) as raised:
+            poll()
+        ended.append(str(raised.value))
+
+    threads = [threading.Thread(target=wait, args=(poll,)) for poll in waits]
+    for thread in threads:
+        thread.start()
+    log.close()
+    for thread in threads:
+        thread.join(20)
+    assert len(ended) == 2
+    assert all("closed" in message for message in ended)
+
+
+def test_a_closed_reader_or_member_says_so(tmp_path: Path) -> None:
+    log = SqliteLog(tmp_path)
+    for opened in (log.follow("t", {0: 0}), log.join("g", "t")):
+        opened.poll(1, 0.0)
+        opened.close()
+        opened.close()
+        with pytest.raises(LogUnavailable, match="closed"):
+            opened.poll(1, 0.0)
+    log.close()
+
+
+@pytest.mark.parametrize("name", ["", "..", "../t", "a/b", "_groups", "a b", "t\n", "x" * 300])
+def test_a_topic_that_cannot_be_a_file_is_refused(tmp_path: Path, name: str) -> None:
+    log = SqliteLog(tmp_path / "log")
+    with pytest.raises(ValueError, match="topic name"):
+        log.append([Message(name, None, b"")])
+    assert not (tmp_path / "log").exists()
+
+
+def test_a_partition_that_the_topic_does_not_have_is_refused(tmp_path: Path) -> None:
+    log = SqliteLog(tmp_path, partitions=2)
+    for partition in (-1, 2):
+        with pytest.raises(ValueError, match="partitions 0 to 1"):
+            log.append([*messages("t", 1), Message("t", None, b"", (), partition)])
+        with pytest.raises(OffsetOutOfRange):
+            log.follow("t", {partition: 0}).poll(1, 0.0)
+        assert log.read("t", partition, [0]) == {}
+    assert log.read("t", 0, [2**63, 10**30]) == {}
+    with pytest.raises(OffsetOutOfRange):
+        log.follow("t", {0: 10**30}).poll(1, 0.0)
+    assert log.bounds("t")[0].end == 0
+    log.close()
+
+
+def test_the_write_ahead_log_stays_small_while_somebody_reads(tmp_path: Path) -> None:
+    log = SqliteLog(tmp_path)
+    reader = log.follow("t", {0: 0})
+    for _ in range(100):
+        log.append(messages("t", 10, size=100_000))
+        reader.poll(5, 0.0)
+    assert (tmp_path / "t.sqlite-wal").stat().st_size < 40 * 2**20
+    assert (tmp_path / "t.sqlite").stat().st_size > 60 * 2**20
+    log.close()

@@ -1,0 +1,93 @@
+"""The log on Kafka keeps the contract of the log, on a real broker."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from kafka import KafkaAdminClient, TopicPartition
+
+from shared.kafka_admin import TopicState
+from shared.kafka_client import KafkaCluster
+from shared.kafka_log import KafkaLog
+from shared.log import Log
+from tests.contracts.group_contract import GroupContract
+from tests.contracts.log_contract import LogContract, MakeLog, Opening
+
+LIMIT = 2**20
+SESSION_S = 2.0
+
+
+@pytest.fixture
+def patience_s() -> float:
+    return 20.0
+
+
+@pytest.fixture
+def too_large() -> int:
+    return LIMIT + 1
+
+
+@pytest.fixture
+def cluster(kafka_bootstrap: str) -> KafkaCluster:
+    return KafkaCluster(kafka_bootstrap, session_s=SESSION_S)
+
+
+@pytest.fixture
+def with_topics(cluster: KafkaCluster) -> Iterator[Callable[[dict[str, int]], None]]:
+    """Sees to it that topics exist, and deletes them at the end."""
+    log = KafkaLog(cluster)
+    made: list[str] = []
+
+    def make(partitions: dict[str, int]) -> None:
+        for topic in partitions.keys() - log.describe(list(partitions)).keys():
+            log.create(topic, TopicState(partitions[topic], 1, {"max.message.bytes": str(LIMIT)}))
+            made.append(topic)
+
+    yield make
+    log.close()
+    admin = KafkaAdminClient(bootstrap_servers=cluster.servers)
+    admin.delete_topics(made)
+    admin.close()
+
+
+@pytest.fixture
+def make_log(cluster: KafkaCluster, with_topics: Callable[[dict[str, int]], None]) -> Iterator[MakeLog]:
+    opened: list[Log] = []
+
+    def make(partitions: dict[str, int]) -> Log:
+        with_topics(partitions)
+        opened.append(KafkaLog(cluster))
+        return opened[-1]
+
+    yield make
+    for log in opened:
+        log.close()
+
+
+@pytest.fixture
+def opening(cluster: KafkaCluster, with_topics: Callable[[dict[str, int]], None]) -> Opening:
+    def source(partitions: dict[str, int]) -> str:
+        with_topics(partitions)
+        return (
+            "from shared.kafka_client import KafkaCluster\nfrom shared.kafka_log import KafkaLog\n"
+            f"log = KafkaLog(KafkaCluster({cluster.servers!r}, session_s={SESSION_S}))"
+        )
+
+    return source
+
+
+@pytest.fixture
+def expire(cluster: KafkaCluster) -> Callable[[str, int, int], None]:
+    def delete(topic: str, partition: int, before: int) -> None:
+        admin = KafkaAdminClient(bootstrap_servers=cluster.servers)
+        admin.delete_records({TopicPartition(topic, partition): before})
+        admin.close()
+
+    return delete
+
+
+class TestKafkaLog(LogContract):
+    pass
+
+
+class TestKafkaGroups(GroupContract):
+    pass

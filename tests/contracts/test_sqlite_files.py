@@ -1,0 +1,190 @@
+"""Files that the embedded log and store cannot use: each is refused with a message that says what to do."""
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from shared.log import LogUnavailable, Message
+from shared.sqlite import Database
+from shared.sqlite_log import SqliteLog
+from shared.sqlite_store import SqliteStore
+from shared.store import StoreUnavailable
+from tests.contracts.processes import ROOT
+
+
+class Opened:
+    """Either implementation on one path: how to use it, what it raises."""
+
+    def __init__(self, kind: str, folder: Path) -> None:
+        self.kind, self.folder = kind, folder
+        self.path = folder / ("t.sqlite" if kind == "log" else "store.sqlite")
+        self.error: type[Exception] = LogUnavailable if kind == "log" else StoreUnavailable
+
+    def use(self) -> None:
+        """Write and read one value in a handle of its own."""
+        if self.kind == "log":
+            log = SqliteLog(self.folder, busy_timeout_s=0.2)
+            try:
+                (position,) = log.append([Message("t", None, b"x")])
+                assert log.read("t", 0, [position.offset])
+            finally:
+                log.close()
+        else:
+            store = SqliteStore(self.path, busy_timeout_s=0.2)
+            try:
+                store.put("k", b"x")
+                assert store.get("k") == b"x"
+            finally:
+                store.close()
+
+    def refused(self, wanted: str) -> None:
+        with pytest.raises(self.error, match=wanted) as raised:
+            self.use()
+        assert self.path.name in str(raised.value)
+
+
+@pytest.fixture(params=["log", "store"])
+def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Opened:
+    return Opened(request.param, tmp_path / "folder")
+
+
+def other_file(path: Path, kind: str = "else", version: int = 1) -> Database:
+    schema = ["CREATE TABLE t (x)"]
+    return Database(path, kind=kind, version=version, schema=schema, error=RuntimeError)
+
+
+def test_the_folder_and_the_file_are_made(opened: Opened) -> None:
+    opened.use()
+    opened.use()
+    assert opened.path.exists()
+
+
+def test_an_empty_file_is_a_new_one(opened: Opened) -> None:
+    opened.folder.mkdir()
+    opened.path.touch()
+    opened.use()
+
+
+def test_what_is_no_database_is_refused_and_left_alone(opened: Opened) -> None:
+    opened.folder.mkdir()
+    opened.path.write_bytes(b"my holiday photographs " * 1000)
+    opened.refused("move it away")
+    assert opened.path.read_bytes() == b"my holiday photographs " * 1000
+
+
+@pytest.mark.parametrize("kind", ["else", "PQlg", "PQst", "\0\0\0\0"])
+def test_another_database_is_refused_and_left_alone(opened: Opened, kind: str) -> None:
+    if kind == ("PQlg" if opened.kind == "log" else "PQst"):
+        kind = "PQgr"
+    other = other_file(opened.path, kind, 0 if kind == "\0\0\0\0" else 1)
+    with other.writing() as connection:
+        connection.execute("INSERT INTO t VALUES (1)")
+    opened.refused("not the one expected")
+    with other.reading() as connection:
+        assert connection.execute("SELECT * FROM t").fetchall() == [(1,)]
+    other.close()
+
+
+def test_a_newer_format_is_refused_and_says_so(opened: Opened) -> None:
+    other = other_file(opened.path, "PQlg" if opened.kind == "log" else "PQst", 2)
+    with other.writing():
+        pass
+    other.close()
+    opened.refused(r"format 2.*install a newer Prequel")
+
+
+def test_a_damaged_file_is_refused(opened: Opened) -> None:
+    opened.use()
+    size = opened.path.stat().st_size
+    opened.path.write_bytes(opened.path.read_bytes()[:100] + b"\xa5" * (size - 100))
+    opened.refused("move it away, or restore it")
+
+
+def test_a_file_that_another_process_holds_is_waited_for_then_reported(opened: Opened) -> None:
+    opened.use()
+    holder = Database(
+        opened.path, kind="PQlg" if opened.kind == "log" else "PQst", version=1, schema=(), error=RuntimeError
+    )
+    with holder.writing():
+        opened.refused("Another process holds the file")
+    holder.close()
+    opened.use()
+
+
+def test_a_folder_that_is_a_file_is_reported(opened: Opened) -> None:
+    opened.folder.write_bytes(b"")
+    opened.refused("choose another folder")
+
+
+@pytest.mark.parametrize("locked", ["folder", "file"])
+def test_without_the_right_to_write_it_says_so(opened: Opened, locked: str) -> None:
+    """In another process, as nobody where the tests run as root, who may write anything."""
+    if locked == "file":
+        opened.use()
+    opened.folder.mkdir(exist_ok=True)
+    for path in (*opened.folder.rglob("*"), opened.folder):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    script = f"""
+        import os, tests.contracts.test_sqlite_files as t
+        from pathlib import Path
+        os.chdir({str(opened.folder)!r})  # While we still may: the folders above are root's alone.
+        if os.getuid() == 0:
+            os.setgid(65534), os.setuid(65534)
+        opened = t.Opened({opened.kind!r}, Path("."))
+        opened.refused("Give this user write access")
+    """
+    run_script(script)
+
+
+def test_in_a_forked_child_it_refuses_to_work_and_the_parent_goes_on(opened: Opened) -> None:
+    script = f"""
+        import os, tests.contracts.test_sqlite_files as t
+        from pathlib import Path
+        opened = t.Opened({opened.kind!r}, Path({str(opened.folder)!r}))
+        handle = t.SqliteLog(opened.folder) if opened.kind == "log" else t.SqliteStore(opened.path)
+        use = (lambda: handle.bounds("t")) if opened.kind == "log" else (lambda: handle.get("k"))
+        use()
+        if (child := os.fork()) == 0:
+            try:
+                use()
+            except opened.error as error:
+                assert "before a fork" in str(error)
+                handle.close()
+                os._exit(7)
+            os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+        use()
+        opened.use()
+        handle.close()
+    """
+    run_script(script)
+
+
+def test_a_log_with_other_partitions_is_refused(tmp_path: Path) -> None:
+    before = SqliteLog(tmp_path, partitions={"t": 3})
+    before.append([Message("t", None, b"x", (), 2)])
+    before.close()
+    for partitions in (1, 4, {"t": 2}, {}):
+        log = SqliteLog(tmp_path, partitions=partitions)
+        with pytest.raises(LogUnavailable, match=r"made with 3 partitions.*Set it back to 3"):
+            log.bounds("t")
+        log.close()
+    again = SqliteLog(tmp_path, partitions=3)
+    assert again.bounds("t")[2].end == 1
+    again.close()
+
+
+def run_script(script: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(script)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr

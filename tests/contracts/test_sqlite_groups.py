@@ -1,0 +1,182 @@
+"""Groups of the embedded log where time matters: leases, members put out, partitions that come back."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.log import Polled
+from shared.sqlite_group import share_out
+from shared.sqlite_log import SqliteLog
+from shared.sqlite_member import SqliteMember
+
+LEASE_S = 10.0
+
+
+class Cluster:
+    """Members of one group in handles of their own, and the clock they share."""
+
+    def __init__(self, folder: Path, partitions: int) -> None:
+        self.now = 1000.0
+        self._folder, self._partitions = folder, partitions
+        self.logs: list[SqliteLog] = []
+
+    def member(self, name: str) -> SqliteMember:
+        log = SqliteLog(
+            self._folder, partitions=self._partitions, clock=lambda: self.now, lease_s=LEASE_S, new_id=lambda: name
+        )
+        self.logs.append(log)
+        return log.join("g", "t")
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Iterator[Cluster]:
+    cluster = Cluster(tmp_path, 2)
+    yield cluster
+    for log in cluster.logs:
+        log.close()
+
+
+def changes(polled: Polled) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    return polled.assigned, polled.lost
+
+
+def test_a_member_whose_lease_ended_is_put_out_told_and_let_in_again(two: Cluster) -> None:
+    paused, other = two.member("paused"), two.member("other")
+    assert changes(paused.poll(1, 0.0)) == ((0, 1), ())
+    assert changes(other.poll(1, 0.0)) == ((1,), ())
+    assert changes(paused.poll(1, 0.0)) == ((), (1,))
+    two.now += LEASE_S + 1
+    taken = other.poll(1, 0.0)
+    assert changes(taken) == ((0,), ())
+    found = paused.poll(1, 0.0)
+    assert changes(found) == ((), (0,))
+    again = paused.poll(1, 0.0)
+    assert len(again.assigned) == 1
+    assert again.generation > taken.generation
+    assert changes(other.poll(1, 0.0)) == ((), again.assigned)
+
+
+def test_a_member_that_polls_keeps_its_lease(two: Cluster) -> None:
+    one, other = two.member("one"), two.member("other")
+    one.poll(1, 0.0)
+    other.poll(1, 0.0)
+    one.poll(1, 0.0)
+    for _ in range(20):
+        two.now += LEASE_S / 3
+        assert changes(one.poll(1, 0.0)) == changes(other.poll(1, 0.0)) == ((), ())
+
+
+def test_a_sole_member_that_was_away_goes_on_undisturbed(two: Cluster) -> None:
+    member = two.member("sole")
+    generation = member.poll(1, 0.0).generation
+    two.now += 100 * LEASE_S
+    assert member.poll(1, 0.0) == Polled([], (), (), generation)
+    member.commit({0: 5})
+    assert member.committed(0) == 5
+
+
+def test_what_was_taken_and_given_back_while_away_is_lost_first(two: Cluster) -> None:
+    away, guest = two.member("away"), two.member("guest")
+    away.poll(1, 0.0)
+    guest.poll(1, 0.0)
+    guest.close()
+    assert changes(away.poll(1, 0.0)) == ((), (1,))
+    assert changes(away.poll(1, 0.0)) == ((1,), ())
+    two.now += LEASE_S + 1
+    guest = two.member("guest again")
+    guest.poll(1, 0.0)
+    guest.close()
+    assert changes(away.poll(1, 0.0)) == ((), (0, 1))
+    assert changes(away.poll(1, 0.0)) == ((0, 1), ())
+
+
+def test_a_commit_by_who_does_not_know_yet_is_left_out(two: Cluster) -> None:
+    paused, other = two.member("paused"), two.member("other")
+    paused.poll(1, 0.0)
+    paused.commit({0: 1, 1: 1})
+    other.poll(1, 0.0)
+    paused.commit({0: 7, 1: 7})
+    assert (paused.committed(0), paused.committed(1)) == (7, 1)
+    other.close()
+    paused.commit({0: 9, 1: 9})
+    assert (paused.committed(0), paused.committed(1)) == (9, 1)
+
+
+def test_only_what_is_owned_can_be_sought(two: Cluster) -> None:
+    member = two.member("one")
+    with pytest.raises(ValueError, match="not ours"):
+        member.seek(0, 0)
+    member.poll(1, 0.0)
+    member.seek(0, 0)
+    two.member("two").poll(1, 0.0)
+    member.poll(1, 0.0)
+    with pytest.raises(ValueError, match="not ours"):
+        member.seek(1, 0)
+
+
+def test_a_lease_from_the_future_holds_nobody_up(two: Cluster) -> None:
+    two.now += 10_000
+    before = two.member("before the clock was set back")
+    before.poll(1, 0.0)
+    two.now -= 10_000
+    assert changes(two.member("after").poll(1, 0.0)) == ((0, 1), ())
+
+
+def test_a_closed_handle_ends_its_memberships_within_a_fraction_of_the_lease(two: Cluster) -> None:
+    gone, other = two.member("gone"), two.member("other")
+    gone.poll(1, 0.0)
+    other.poll(1, 0.0)
+    two.logs[0].close()
+    gone.close()
+    two.now += LEASE_S / 3
+    assert changes(other.poll(1, 0.0)) == ((0,), ())
+    assert changes(two.member("newcomer").poll(1, 0.0)) == ((1,), ())
+
+
+def test_a_waiting_member_takes_over_at_once(two: Cluster) -> None:
+    one, other = two.member("one"), two.member("other")
+    one.poll(1, 0.0)
+    other.poll(1, 0.0)
+    polled: list[Polled] = []
+    waiting = threading.Thread(target=lambda: polled.append(other.poll(1, 60.0)))
+    waiting.start()
+    began = time.monotonic()
+    one.close()
+    waiting.join(20)
+    assert [changes(answer) for answer in polled] == [((0,), ())]
+    assert time.monotonic() - began < 10
+
+
+def test_no_lock_files_are_left_behind(two: Cluster, tmp_path: Path) -> None:
+    for number in range(3):
+        member = two.member(f"m{number}")
+        member.poll(1, 0.0)
+        member.close()
+    assert list((tmp_path / "_members").iterdir()) == []
+
+
+members = st.lists(st.text("abcdef", min_size=1, max_size=2), min_size=1, max_size=6, unique=True)
+
+
+@given(
+    partitions=st.integers(1, 12),
+    names=members,
+    owners=st.dictionaries(st.integers(0, 11), st.text("abcdef", max_size=2)),
+)
+def test_shares_are_even_and_little_moves(partitions: int, names: list[str], owners: dict[int, str]) -> None:
+    dealt = share_out(partitions, names, owners)
+    assert sorted(dealt) == list(range(partitions))
+    counts = sorted(list(dealt.values()).count(name) for name in names)
+    assert counts[-1] - counts[0] <= 1
+    held = sorted((sum(owners.get(p) == name for p in range(partitions)) for name in names), reverse=True)
+    room = sorted(counts, reverse=True)
+    stay = sum(owners.get(p) == name for p, name in dealt.items())
+    assert stay == sum(min(have, may) for have, may in zip(held, room, strict=True))
+    assert dealt == share_out(partitions, names, owners)
+    assert share_out(partitions, names, dealt) == dealt
+    assert share_out(partitions, [], owners) == {}
