@@ -31,13 +31,14 @@ class TopicState(NamedTuple):
 class KafkaAdmin:
     """One administrative client for all threads, made at the first question and replaced after any error.
 
-    Every method blocks and raises LogUnavailable.
+    Questions are rare and short, so one is asked at a time. Every method blocks and raises LogUnavailable.
     """
 
     def __init__(self, cluster: KafkaCluster) -> None:
         self._cluster = cluster
         self._lock = threading.Lock()
         self._client: Any = None
+        self._closed = False
 
     def partitions(self, topic: str) -> int:
         """How many partitions a topic has; raises LogUnavailable where it does not exist."""
@@ -84,23 +85,29 @@ class KafkaAdmin:
 
     def close(self) -> None:
         with self._lock:
-            client, self._client = self._client, None
-        if client is not None:
-            client.close()
+            self._closed = True
+            self._drop()
 
     def _ask(self, doing: str, question: Callable[[Any], _Answer]) -> _Answer:
-        try:
-            with self._cluster.translated(doing):
-                return question(self._take())
-        except LogUnavailable:
-            self.close()
-            raise
+        with self._lock:
+            try:
+                with self._cluster.translated(doing):
+                    return question(self._take())
+            except LogUnavailable:
+                self._drop()
+                raise
 
     def _take(self) -> Any:
-        with self._lock:
-            if self._client is None:
-                self._client = self._cluster.admin()
-            return self._client
+        if self._closed:
+            raise LogUnavailable("this log is closed")
+        if self._client is None:
+            self._client = self._cluster.admin()
+        return self._client
+
+    def _drop(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
 
 
 def _existing(client: Any, topic: str) -> Any:

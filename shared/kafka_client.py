@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,14 +11,20 @@ from kafka import ConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, Ka
 from kafka import errors as kafka_errors
 from kafka.admin import ConfigResource
 from kafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from kafka.coordinator.base import MemberState
+from kafka.coordinator.consumer import ConsumerCoordinator
 from kafka.net.compat import KafkaNetClient
 from kafka.protocol.consumer import IsolationLevel, OffsetSpec
 from kafka.structs import OffsetAndMetadata
 
+from shared.kafka_security import KafkaSecurity
 from shared.log import LogUnavailable, OffsetOutOfRange, RecordTooLarge
 
 RECORD_OVERHEAD_BYTES = 64 * 2**10
 """What headers, key and framing may add to the largest value."""
+
+JOINING_S = 0.05
+"""How long a poll waits at least while the group deals its partitions anew."""
 
 NO_GENERATION = -1
 """The generation of a consumer that is no member of its group, whatever else it says."""
@@ -36,7 +41,6 @@ __all__ = [
     "ConfigResource",
     "ConsumerRebalanceListener",
     "KafkaCluster",
-    "KafkaSecurity",
     "MembershipLost",
     "OffsetAndMetadata",
     "TopicPartition",
@@ -46,47 +50,6 @@ __all__ = [
 
 class MembershipLost(LogUnavailable):
     """The group goes on without this member, or is just dividing the partitions anew."""
-
-
-class _Secret(str):
-    """A password that stays out of what the library logs of its configuration."""
-
-    def __repr__(self) -> str:
-        return "'***'"
-
-
-@dataclass(frozen=True)
-class KafkaSecurity:
-    """How brokers are spoken to; the names are those of the settings PREQUEL_KAFKA_*."""
-
-    protocol: str = "PLAINTEXT"
-    mechanism: str = ""
-    user: str = ""
-    password: str = field(default="", repr=False)
-    ca: str = ""
-    cert: str = ""
-    key: str = ""
-
-    def options(self) -> dict[str, Any]:
-        options: dict[str, Any] = {"security_protocol": self.protocol}
-        if self.protocol.startswith("SASL"):
-            options["sasl_mechanism"] = self.mechanism
-            options["sasl_plain_username"] = self.user
-            options["sasl_plain_password"] = _Secret(self.password)
-        if self.protocol.endswith("SSL"):
-            options["ssl_context"] = self._context()
-        return options
-
-    def _context(self) -> ssl.SSLContext:
-        try:
-            context = ssl.create_default_context(cafile=self.ca or None)
-            if self.cert:
-                context.load_cert_chain(self.cert, self.key or None)
-        except (OSError, ssl.SSLError) as error:
-            raise LogUnavailable(
-                f"PREQUEL_KAFKA_CA={self.ca}, PREQUEL_KAFKA_CERT={self.cert}, PREQUEL_KAFKA_KEY={self.key}: {error}"
-            ) from None
-        return context
 
 
 @dataclass(frozen=True)
@@ -99,7 +62,7 @@ class KafkaCluster:
     """
 
     servers: str
-    security: KafkaSecurity = KafkaSecurity()
+    security: KafkaSecurity = field(default_factory=KafkaSecurity)
     max_record_bytes: int = 16 * 2**20 + RECORD_OVERHEAD_BYTES
     timeout_s: float = 10.0
     delivery_s: float = 30.0
@@ -121,7 +84,7 @@ class KafkaCluster:
 
     def consumer(self, *, group: str | None = None, partition_fetch_bytes: int = 4 * 2**20, wait_ms: int = 500) -> Any:
         """Commits nothing and resets nothing by itself; skips what foreign transactions aborted."""
-        return self._made(
+        consumer = self._made(
             KafkaConsumer,
             group_id=group,
             enable_auto_commit=False,
@@ -132,11 +95,13 @@ class KafkaCluster:
             fetch_max_bytes=max(32 * 2**20, self.max_record_bytes),
             receive_message_max_bytes=max(100_000_000, 2 * self.max_record_bytes + 40 * 2**20),
             session_timeout_ms=int(self.session_s * 1000),
-            heartbeat_interval_ms=max(100, int(self.session_s * 1000 / 4)),
+            heartbeat_interval_ms=int(min(1.0, self.session_s / 4) * 1000),
             partition_assignment_strategy=[StickyPartitionAssignor],
             allow_auto_create_topics=False,
             metrics_enabled=False,
         )
+        consumer._coordinator.__class__ = _Coordinator
+        return consumer
 
     def admin(self) -> Any:
         return self._made(KafkaAdminClient)
@@ -200,6 +165,15 @@ class KafkaCluster:
                 (end,) = consumer.end_offsets([partition], self._timeout_ms).values()
             raise OffsetOutOfRange(topic, partition.partition, offset, begin, end) from error
 
+    def poll(self, consumer: Any, timeout_s: float, most: int) -> Any:
+        """Poll a member of a group. While the group is dealing anew this waits a little even if it should not."""
+        joining = consumer.group_metadata().state is not MemberState.STABLE
+        consumer._coordinator.in_poll = True
+        try:
+            return consumer.poll(timeout_ms=int(max(timeout_s, JOINING_S * joining) * 1000), max_records=most)
+        finally:
+            consumer._coordinator.in_poll = False
+
     def shut(self, consumer: Any) -> None:
         """Close a consumer and leave its group; a broker that is away keeps nobody waiting for long."""
         with contextlib.suppress(kafka_errors.KafkaError):  # it is given up either way
@@ -259,6 +233,26 @@ _REMEDIES: Mapping[type[Exception], str] = {
     kafka_errors.KafkaTimeoutError: "Kafka does not answer in time; check that enough brokers run",
     kafka_errors.RetriableError: "Kafka is not ready; check that enough brokers run",
 }
+
+
+class _Coordinator(ConsumerCoordinator):  # type: ignore[misc]  # the library has no types
+    """Does not forget a join that outlasts the poll it began in.
+
+    kafka-python 3.0.12 throws such a join's result away and begins another, again and again while polls are short; and
+    where new metadata was the reason to join, it never looks at the result at all: a member without partitions and
+    without heartbeats, for ever. Here a finished join waits for the next poll, and a pending one counts as needed.
+    """
+
+    in_poll = False
+
+    def need_rejoin(self) -> Any:
+        return self._join_task is not None or super().need_rejoin()
+
+    async def _do_join_and_sync_async(self) -> Any:
+        assignment = await super()._do_join_and_sync_async()
+        while not self.in_poll:
+            await self._net.sleep(0.005)
+        return assignment
 
 
 _NOT_A_MEMBER = (

@@ -1,14 +1,16 @@
 """The log on Apache Kafka: topics, partitions, positions and consumer groups are Kafka's own."""
 
+import weakref
 from collections.abc import Mapping, Sequence
 
 from shared.config import Settings
 from shared.kafka_admin import KafkaAdmin, TopicState
-from shared.kafka_client import RECORD_OVERHEAD_BYTES, KafkaCluster, KafkaSecurity
+from shared.kafka_client import RECORD_OVERHEAD_BYTES, KafkaCluster
 from shared.kafka_lookup import KafkaLookup
 from shared.kafka_member import KafkaMember
 from shared.kafka_producer import KafkaProducers
 from shared.kafka_reader import KafkaReader
+from shared.kafka_security import KafkaSecurity
 from shared.log import Bounds, Message, Position, Record
 
 SCHEME = "kafka://"
@@ -24,6 +26,7 @@ class KafkaLog:
         self._producers = KafkaProducers(cluster, self._counted, self._limited)
         self._counts: dict[str, int] = {}
         self._limits: dict[str, int] = {}
+        self._open: weakref.WeakSet[KafkaReader | KafkaMember] = weakref.WeakSet()
 
     def append(self, messages: Sequence[Message]) -> list[Position]:
         return self._producers.append(messages)
@@ -38,10 +41,14 @@ class KafkaLog:
         return self._lookup.read(topic, partition, offsets)
 
     def follow(self, topic: str, positions: Mapping[int, int]) -> KafkaReader:
-        return KafkaReader(self._cluster, self.partitions, topic, positions)
+        reader = KafkaReader(self._cluster, self.partitions, topic, positions)
+        self._open.add(reader)
+        return reader
 
     def join(self, group: str, topic: str) -> KafkaMember:
-        return KafkaMember(self._cluster, self.partitions, group, topic)
+        member = KafkaMember(self._cluster, self.partitions, group, topic)
+        self._open.add(member)
+        return member
 
     def lag(self, group: str, topic: str) -> dict[int, int]:
         committed = self._admin.committed(group, topic)
@@ -56,6 +63,9 @@ class KafkaLog:
         self._admin.create(topic, wanted)
 
     def close(self) -> None:
+        """Also closes its readers and members: not while another thread polls one."""
+        for each in list(self._open):
+            each.close()
         self._producers.close()
         self._lookup.close()
         self._admin.close()

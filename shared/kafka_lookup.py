@@ -34,10 +34,11 @@ class KafkaLookup:
         self._idle: queue.LifoQueue[Any] = queue.LifoQueue()
         for _ in range(MOST_CONSUMERS):
             self._idle.put(None)
+        self._closed = False
 
     def read(self, topic: str, partition: int, offsets: Sequence[int]) -> dict[int, Record]:
         """See shared.log.Log."""
-        wanted = sorted(set(offsets))
+        wanted = sorted({offset for offset in offsets if offset >= 0})
         if not wanted:
             return {}
         with self._consumer() as consumer:
@@ -48,6 +49,8 @@ class KafkaLookup:
     def _consumer(self) -> Iterator[Any]:
         consumer = self._idle.get()
         try:
+            if self._closed:
+                raise LogUnavailable("this log is closed")
             if consumer is None:
                 consumer = self._cluster.consumer(partition_fetch_bytes=FETCH_BYTES, wait_ms=WAIT_MS)
             yield consumer
@@ -60,7 +63,8 @@ class KafkaLookup:
             self._idle.put(consumer)
 
     def close(self) -> None:
-        """Not while another thread reads."""
+        """Waits for the threads that read."""
+        self._closed = True
         for _ in range(MOST_CONSUMERS):
             consumer = self._idle.get()
             if consumer is not None:

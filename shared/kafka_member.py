@@ -64,6 +64,7 @@ class KafkaMember:
         self._ownership = _Ownership(None)
         self._since: dict[int, int] = {}
         self._reading: set[int] = set()
+        self._generation = 0
         self._watchdog = Watchdog(cluster, topic)
         self._closed = False
 
@@ -81,12 +82,12 @@ class KafkaMember:
         while True:
             left = max(0.0, deadline - self._cluster.clock())
             with self._cluster.reading(consumer, self._topic):
-                batches = consumer.poll(timeout_ms=int(min(left, SLICE_S) * 1000), max_records=max_records)
+                batches = self._cluster.poll(consumer, min(left, SLICE_S), max_records)
             assigned, lost = self._change(consumer)
             records = [as_record(r) for tp, batch in batches.items() if tp.partition in self._reading for r in batch]
             self._watch(consumer, bool(records))
             if records or assigned or lost or left <= SLICE_S:
-                return Polled(records, assigned, lost, self._ownership.generation)
+                return Polled(records, assigned, lost, self._generation)
 
     def _change(self, consumer: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Partitions newly assigned and lost since the last call."""
@@ -97,6 +98,8 @@ class KafkaMember:
         assigned = tuple(sorted(p for p, since in now.items() if self._since.get(p) != since))
         self._since = dict(now)
         self._reading -= {*lost, *assigned}
+        if self._ownership.generation != NO_GENERATION:
+            self._generation = self._ownership.generation
         return assigned, lost
 
     def _watch(self, consumer: Any, fed: bool) -> None:

@@ -38,6 +38,7 @@ class KafkaProducers:
         self._lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(MOST_APPENDS)
         self._producer: Any = None
+        self._closed = False
         self._turns = itertools.count()
 
     def append(self, messages: Sequence[Message]) -> list[Position]:
@@ -98,6 +99,8 @@ class KafkaProducers:
 
     def _take(self) -> Any:
         with self._lock:
+            if self._closed:
+                raise LogUnavailable("this log is closed")
             if self._producer is None:
                 self._producer = self._cluster.producer()
             return self._producer
@@ -109,6 +112,7 @@ class KafkaProducers:
         self._cluster.abort(producer)
 
     def close(self) -> None:
+        self._closed = True
         with self._lock:
             producer, self._producer = self._producer, None
         if producer is not None:

@@ -2,4 +2,6 @@
 
 import pytest
 
+pytest_plugins = ["tests.servers.session"]
+
 pytest.register_assert_rewrite("tests.contracts")

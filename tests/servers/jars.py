@@ -47,7 +47,7 @@ def _resolve(folder: Path) -> None:
                 "mvn",
                 "-q",
                 "-B",
-                f"{DEPENDENCY_PLUGIN}:copy-dependencies",
+                COPY,
                 "-DincludeScope=runtime",
                 "-DoutputDirectory=jars",
             ],

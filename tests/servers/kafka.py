@@ -12,7 +12,7 @@ from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from tests.servers.jars import jars
-from tests.servers.ports import free_port, wait_until
+from tests.servers.ports import free_port, listening, wait_until
 
 USER, PASSWORD = "alice", "alice-secret-42"
 STRANGER, STRANGER_PASSWORD = "mallory", "mallory-secret-42"
@@ -155,6 +155,8 @@ class Kafka:
 
     def _serves(self, node: Node) -> bool:
         """Whether this very node answers, and knows of all the others."""
+        if not listening(node.ports["PLAINTEXT"]):
+            return False
         try:
             admin = KafkaAdminClient(bootstrap_servers=f"127.0.0.1:{node.ports['PLAINTEXT']}", bootstrap_timeout_ms=500)
         except KafkaError:

@@ -4,6 +4,7 @@ import random
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 
 def free_port() -> int:
@@ -14,15 +15,14 @@ def free_port() -> int:
     """
     while True:
         port = random.SystemRandom().randrange(15_000, 32_000)
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                try:
-                    probe.close()
-                    with socket.socket() as claim:
-                        claim.bind(("127.0.0.1", port))
-                except OSError:
-                    continue
-                return port
+        with socket.socket() as claim, suppress(OSError):
+            claim.bind(("127.0.0.1", port))
+            return port
+
+
+def listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def wait_until(answers: Callable[[], bool], seconds: float, what: str) -> None:
