@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
+import orjson
 
 from services.producer.sources import Item, ProducerError
 
@@ -54,16 +55,18 @@ class Client:
         except Refused:
             raise _stranger(answer) from None
 
-    def post_image(self, stream: str, item: Item) -> str:
-        """Send one image with its label; return where it stands in the log (``partition:offset``)."""
-        answer = self._request(
-            "POST",
-            f"/v1/streams/{stream}/images",
-            params={} if item.label is None else {"label": item.label},
-            content=item.data,
-            headers={"Content-Type": item.content_type, "Idempotency-Key": item.id},
-        )
-        return str(answer["position"])
+    def post_images(self, stream: str, items: Sequence[Item]) -> list[tuple[Item, str]]:
+        """Send images with their labels in one request, in order; return those that were refused, and why.
+
+        All others are durable in the log.
+        """
+        try:
+            self._post_form(stream, items)
+        except Refused as refused:
+            if len(items) == 1:
+                return [(items[0], str(refused))]
+            return [pair for item in items for pair in self.post_images(stream, [item])]
+        return []
 
     def post_labels(
         self, stream: str, labels: Sequence[Mapping[str, str | None]], wait_s: float = 0
@@ -101,6 +104,14 @@ class Client:
         except httpx.TransportError as error:
             return {"gateway": str(error) or type(error).__name__}
         return {} if answer.is_success else dict(_member(answer, "reasons") or {"gateway": _detail(answer)})
+
+    def _post_form(self, stream: str, items: Sequence[Item]) -> None:
+        self._request(
+            "POST",
+            f"/v1/streams/{stream}/images",
+            files=[("file", ("image", item.data, item.content_type)) for item in items],
+            data={"id": [item.id for item in items], "label": [item.label or "" for item in items]},
+        )
 
     def _lookup(self, path: str, **request: Any) -> Any:
         try:
@@ -164,8 +175,8 @@ def _checked(answer: httpx.Response) -> Any:
 def _json(answer: httpx.Response) -> Any:
     """Every success of a gateway is a JSON object or list."""
     try:
-        body = answer.json()
-    except ValueError:
+        body = orjson.loads(answer.content)
+    except orjson.JSONDecodeError:
         raise _stranger(answer) from None
     if not isinstance(body, dict | list):
         raise _stranger(answer)

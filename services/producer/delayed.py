@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Container
 
 from services.producer.client import Client
+from services.producer.outstanding import offset
 
 AT_ONCE = 32
 
@@ -14,8 +15,8 @@ class DelayedLabels:
     def __init__(self, client: Client, stream: str, delay: int) -> None:
         self._client, self._stream, self._delay = client, stream, delay
         self._waiting: deque[tuple[str, str | None]] = deque()
-        self.position: str | None = None
-        """Where the newest label that was sent stands in the log (``partition:offset``)."""
+        self.offset = -1
+        """Where the newest label that was sent stands in the stream's partition of ``examples``."""
 
     def follow(self, id: str, label: str | None, rejected: Container[str]) -> None:
         """An image was sent; send what is due now, a few at once where the delay is long enough not to care.
@@ -40,4 +41,4 @@ class DelayedLabels:
             if label is not None and id not in rejected
         ]
         if labels:
-            self.position = self._client.post_labels(self._stream, labels)[-1]["position"]
+            self.offset = offset(self._client.post_labels(self._stream, labels)[-1]["position"])

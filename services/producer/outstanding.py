@@ -9,6 +9,7 @@ from services.producer.client import Client, Refused, Stopped
 
 WAIT_SECONDS = 1.0
 PATIENCE_SECONDS = 15.0
+ASKED_AGAIN = 1_000
 
 
 class Outstanding:
@@ -35,8 +36,8 @@ class Outstanding:
         self.rejected: dict[str, tuple[str, str]] = {}
         """Id -> name and reason."""
         self._silent: dict[str, str] = {}
-        self.position: str | None = None
-        """Where the features of the newest known prediction stand in the log (``partition:offset``)."""
+        self.offset = -1
+        """Where the features of the newest known prediction stand in the stream's partition of ``examples``."""
 
     def __len__(self) -> int:
         return len(self._names)
@@ -48,7 +49,7 @@ class Outstanding:
     def settle(self, most: int, tell: Callable[[str], None]) -> None:
         """Return once at most ``most`` are outstanding; blocks as long as the services make progress.
 
-        ``tell`` hears about once a second what is not ready meanwhile (empty: nothing is known to be wrong).
+        ``tell`` hears at least every few seconds what is not ready meanwhile (empty: nothing is known to be wrong).
         Raises Stopped, and what the client raises.
         """
         since, before = self._clock(), None
@@ -57,6 +58,7 @@ class Outstanding:
                 raise Stopped
             if self._advance(most):
                 since = self._clock()
+                tell("")
                 continue
             reasons, now = self._client.ready(), self._mark()
             tell("; ".join(f"{name}: {reason}" for name, reason in reasons.items()))
@@ -66,11 +68,12 @@ class Outstanding:
                 self._give_up()
 
     def ask_again(self) -> None:
-        """Look once more for the silent ones: they may only have been slow."""
-        for id, name in self._silent.items():
-            self._names[id] = name
+        """Look once more for the newest of the silent ones: they may only have been slow."""
+        for id in list(self._silent)[-ASKED_AGAIN:]:
+            self._names[id] = self._silent[id]
             self._ask(id)
-        self._silent = {id: self._names.pop(id) for id in self._silent if id in self._names}
+            if self._names.pop(id, None) is None:
+                del self._silent[id]
 
     @property
     def silent(self) -> list[str]:
@@ -81,7 +84,7 @@ class Outstanding:
         ids = list(self._names)
         target = ids[len(ids) - most - 1]
         self._ask(target, min(WAIT_SECONDS, self._patience_now_s))
-        recent = {answer["id"]: answer for answer in self._client.recent(self._stream, min(2 * len(ids), 500))}
+        recent = {answer["id"]: answer for answer in self._client.recent(self._stream, len(ids))}
         for id in ids:
             if id in self._names and id in recent:
                 self._predicted(id, recent[id])
@@ -101,7 +104,7 @@ class Outstanding:
     def _predicted(self, id: str, answer: dict[str, Any]) -> None:
         del self._names[id]
         self.predicted += 1
-        self.position = answer["position"]
+        self.offset = max(self.offset, offset(answer["position"]))
         self._patience_now_s = self._patience_s
 
     def _mark(self) -> object:
@@ -114,3 +117,8 @@ class Outstanding:
         self._silent |= self._names
         self._names.clear()
         self._patience_now_s /= 4
+
+
+def offset(position: str) -> int:
+    """The second part of ``partition:offset``; all events of a stream are in one partition."""
+    return int(position.rpartition(":")[2])

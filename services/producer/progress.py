@@ -20,9 +20,9 @@ class Bar:
         self._bar = bar
         self._task = bar.add_task(stream, total=total, speed="", accuracy="", waiting="")
 
-    def show(self, sent: int, seconds: float, status: dict[str, Any] | None) -> None:
-        speed = f"{sent / seconds:,.0f}/s" if seconds > 0 else ""
-        self._bar.update(self._task, completed=sent, speed=speed, accuracy=accuracy_text(status), waiting="")
+    def show(self, answered: int, seconds: float, status: dict[str, Any] | None) -> None:
+        speed = f"{answered / seconds:,.0f}/s" if seconds > 0 else ""
+        self._bar.update(self._task, completed=answered, speed=speed, accuracy=accuracy_text(status))
 
     def tell(self, text: str) -> None:
         self._bar.update(self._task, waiting=text[:100])
@@ -35,11 +35,11 @@ class Lines:
         self._console, self._stream, self._total, self._clock = console, stream, total, clock
         self._printed, self._told = clock(), ""
 
-    def show(self, sent: int, seconds: float, status: dict[str, Any] | None) -> None:
+    def show(self, answered: int, seconds: float, status: dict[str, Any] | None) -> None:
         if self._clock() - self._printed < LINE_SECONDS:
             return
         self._printed = self._clock()
-        parts = [f"{sent:,}/{self._total:,} images", f"{sent / seconds:,.0f}/s", accuracy_text(status)]
+        parts = [f"{answered:,}/{self._total:,} images", f"{answered / seconds:,.0f}/s", accuracy_text(status)]
         self._print("  ".join(filter(None, parts)))
 
     def tell(self, text: str) -> None:

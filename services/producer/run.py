@@ -1,18 +1,20 @@
 """Streams a source through the gateway: images in order, labels with them or later, no further ahead than needed."""
 
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
 
-from services.producer.client import Client, Refused, Stopped
+from services.producer.client import Client, Stopped
 from services.producer.delayed import DelayedLabels
-from services.producer.outstanding import PATIENCE_SECONDS, Outstanding
+from services.producer.outstanding import PATIENCE_SECONDS, Outstanding, offset
 from services.producer.sources import Entry, Item, Source
 
 MOST_OUTSTANDING = 256
-MOST_CONNECTIONS = 16
+MOST_IMAGES = 32
+MOST_BYTES = 8 * 2**20
+"""Images, and bytes, in one request."""
 STATUS_SECONDS = 0.5
 
 Complaints = list[tuple[str, str]]
@@ -45,8 +47,8 @@ class Summary(NamedTuple):
 class Progress(Protocol):
     """Shows how far a run is. Neither call blocks."""
 
-    def show(self, sent: int, seconds: float, status: dict[str, Any] | None) -> None:
-        """``status`` is the stream's newest, None before its first example."""
+    def show(self, answered: int, seconds: float, status: dict[str, Any] | None) -> None:
+        """``answered`` images are predicted or rejected; ``status`` is the stream's newest, None before the first."""
         ...
 
     def tell(self, text: str) -> None:
@@ -79,8 +81,9 @@ class Run:
         self._outstanding = Outstanding(client, stream, stop=stop, clock=clock)
         self._labels = DelayedLabels(client, stream, label_delay)
         self._most = most_outstanding(label_delay)
-        self._connections = max(1, min(MOST_CONNECTIONS, self._most // 4))
-        self._sending: deque[tuple[Item, Future[str]]] = deque()
+        self._most_images = max(1, min(MOST_IMAGES, self._most // 4))
+        self._loaded: list[Item] = []
+        self._sending: tuple[list[Item], Future[list[tuple[Item, str]]]] | None = None
         self._sent = self._labelled = 0
         self._unreadable: Complaints = []
         self._refused: Complaints = []
@@ -94,83 +97,97 @@ class Run:
         before = self._client.stream(self._stream)
         interrupted = False
         self._begun = self._shown = self._clock()
-        with ThreadPoolExecutor(self._connections, "prequel-send") as senders:
+        with ThreadPoolExecutor(1, "prequel-send") as sender:
             try:
                 for entry in entries:
-                    self._submit(entry, senders)
-                self._finish()
+                    self._take(entry, sender)
+                self._finish(sender)
             except Stopped:
                 interrupted = True
                 self._abandon()
         return self._summary(before, interrupted)
 
-    def _submit(self, entry: Entry, senders: ThreadPoolExecutor) -> None:
+    def _take(self, entry: Entry, sender: ThreadPoolExecutor) -> None:
+        """Load one image; send what is loaded when that is enough, or when nothing is on its way."""
         if self._stop.wait(self._early()):
             raise Stopped
         try:
-            item = self._source.load(entry)
+            self._loaded.append(self._source.load(entry))
         except OSError as error:
             self._unreadable.append((entry.name, error.strerror or str(error)))
             return
-        outgoing = item._replace(label=None) if self._label_delay else item
-        self._sending.append((item, senders.submit(self._client.post_image, self._stream, outgoing)))
-        self._acknowledge(self._connections - 1)
-        if len(self._outstanding) + len(self._sending) >= self._most:
-            self._outstanding.settle(self._most // 2, self._progress.tell)
+        enough = len(self._loaded) >= self._most_images or sum(len(item.data) for item in self._loaded) >= MOST_BYTES
+        if enough or self._sending is None or self._sending[1].done():
+            self._send(sender)
         self._show()
 
     def _early(self) -> float:
         """Seconds until the rate allows the next image."""
-        gone = self._sent + len(self._sending)
+        gone = self._sent + len(self._refused) + len(self._sending[0] if self._sending else ()) + len(self._loaded)
         return max(0.0, self._begun + gone / self._rate - self._clock()) if self._rate else 0.0
 
-    def _acknowledge(self, most: int) -> None:
-        """Take in the gateway's answers, in the order of sending, until at most ``most`` are awaited."""
-        while len(self._sending) > most:
-            item, answer = self._sending.popleft()
-            try:
-                answer.result()
-            except Refused as refused:
-                self._refused.append((item.name, str(refused)))
+    def _send(self, sender: ThreadPoolExecutor) -> None:
+        """Let what is loaded follow what is on its way, once that is acknowledged and there is room for it."""
+        self._acknowledge()
+        if len(self._outstanding) + len(self._loaded) > self._most:
+            self._outstanding.settle(self._most // 2, self._wait)
+        items, self._loaded = self._loaded, []
+        outgoing = [item._replace(label=None) for item in items] if self._label_delay else items
+        self._sending = items, sender.submit(self._client.post_images, self._stream, outgoing)
+
+    def _acknowledge(self) -> None:
+        """Wait for the answer to what is on its way, and take it in; then send the labels that are due."""
+        if self._sending is None:
+            return
+        (items, answer), self._sending = self._sending, None
+        refused = {item.id: reason for item, reason in answer.result()}
+        for item in items:
+            if item.id in refused:
+                self._refused.append((item.name, refused[item.id]))
             else:
                 self._count(item)
-                if self._label_delay:
-                    self._labels.follow(item.id, item.label, self._outstanding.rejected)
 
     def _count(self, item: Item) -> None:
         self._sent += 1
         self._labelled += item.label is not None
         self._outstanding.add(item.id, item.name)
+        if self._label_delay:
+            self._labels.follow(item.id, item.label, self._outstanding.rejected)
 
-    def _finish(self) -> None:
-        self._acknowledge(0)
-        self._outstanding.settle(0, self._progress.tell)
+    def _finish(self, sender: ThreadPoolExecutor) -> None:
+        if self._loaded:
+            self._send(sender)
+        self._acknowledge()
+        self._outstanding.settle(0, self._wait)
         self._labels.flush(self._outstanding.rejected)
         self._outstanding.ask_again()
         self._await_status()
 
     def _await_status(self) -> None:
         """Wait until the stream's status has everything in it that is known to be in the log."""
-        wanted = max(map(_offset, filter(None, (self._labels.position, self._outstanding.position))), default=-1)
+        wanted = max(self._labels.offset, self._outstanding.offset)
         deadline = self._clock() + PATIENCE_SECONDS
         while self._clock() < deadline:
             status = self._client.stream(self._stream)
-            if wanted < 0 or (status and _offset(status["position"]) > wanted):
+            if wanted < 0 or (status and offset(status["position"]) > wanted):
                 return
             if self._stop.wait(0.1):
                 raise Stopped
 
     def _abandon(self) -> None:
-        """Take back what has not begun; what has is counted."""
-        for item, answer in self._sending:
-            if not answer.cancel() and answer.exception() is None:
-                self._count(item)
+        """Take in what was on its way, if it got there; what is loaded is forgotten. The next run sends it again."""
+        with suppress(Stopped):
+            self._acknowledge()
 
     def _show(self) -> None:
         if self._clock() - self._shown >= STATUS_SECONDS:
             status = self._client.stream(self._stream)
             self._shown = self._clock()
-            self._progress.show(self._sent, self._shown - self._begun, status)
+            self._progress.show(self._sent - len(self._outstanding), self._shown - self._begun, status)
+
+    def _wait(self, reason: str) -> None:
+        self._show()
+        self._progress.tell(reason)
 
     def _last_status(self) -> dict[str, Any] | None:
         try:
@@ -181,7 +198,7 @@ class Run:
     def _summary(self, before: dict[str, Any] | None, interrupted: bool) -> Summary:
         seconds = self._clock() - self._begun
         status = self._last_status()
-        self._progress.show(self._sent, seconds, status)
+        self._progress.show(self._sent - len(self._outstanding), seconds, status)
         champion = status["models"][status["champion"]] if status else {}
         grown = (status["images"] if status else 0) - (before["images"] if before else 0)
         return Summary(
@@ -204,7 +221,3 @@ class Run:
 def most_outstanding(label_delay: int) -> int:
     """How many images may be unanswered: few enough that a delayed label comes after its image was predicted."""
     return max(1, min(MOST_OUTSTANDING, label_delay // 2)) if label_delay else MOST_OUTSTANDING
-
-
-def _offset(position: str) -> int:
-    return int(position.rpartition(":")[2])

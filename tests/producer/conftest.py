@@ -1,0 +1,189 @@
+"""The whole system in one process, over the embedded log and store; only the backbone is a mean colour."""
+
+import io
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from prometheus_client import CollectorRegistry
+from rich.console import Console
+
+from services.gateway import app, serving
+from services.learner.learner import Learner
+from services.producer.client import Client, connect
+from shared.config import Settings
+from shared.events import Label, Rejected, decode_example, decode_image, encode_features
+from shared.health import Health
+from shared.log import EXAMPLES, IMAGES, Record
+from shared.metrics import Metrics
+from shared.runner import Processed, Processor, Runner
+from shared.sqlite_log import SqliteLog
+from shared.sqlite_store import SqliteStore
+from tests.learner.building import Table
+
+COLOURS = {"red": (200, 0, 0), "green": (0, 200, 0), "blue": (0, 0, 200)}
+
+
+class MeanColour:
+    """An extractor of three features; what is no image it rejects. ``open`` closed, it stands still."""
+
+    name = "extractor"
+    topic = IMAGES
+    most_records = 32
+
+    def __init__(self) -> None:
+        self.open = threading.Event()
+        self.open.set()
+
+    def restore(self, partition: int, generation: int) -> int | None:
+        return None
+
+    def process(self, records: Sequence[Record]) -> Processed:
+        self.open.wait()
+        messages, rejected = [], []
+        for record in records:
+            image = decode_image(record)
+            try:
+                vector = np.asarray(Image.open(io.BytesIO(image.data)).convert("RGB"), np.float32).mean((0, 1)) / 255
+            except OSError:
+                rejected.append((record, Rejected("undecodable", "so says the test")))
+            else:
+                messages.append(encode_features(image, vector, "mean-colour", source="test"))
+        return Processed(messages, rejected, {record.partition: record.offset + 1 for record in records})
+
+    def patience(self) -> float:
+        return 0.05
+
+    def checkpoint(self, positions: Mapping[int, int]) -> None: ...
+
+    def drop(self, partition: int) -> None: ...
+
+
+class System:
+    """Log, store, gateway, extractor, learner; the gateway can go and come back at its port."""
+
+    def __init__(self, folder: Path, **settings: object) -> None:
+        self.settings = Settings(models="nearest", **settings)  # type: ignore[arg-type]
+        self.log, self.store = SqliteLog(folder / "log"), SqliteStore(folder / "store.sqlite")
+        self.health, self.metrics = Health(), Metrics(CollectorRegistry())
+        self.extractor = MeanColour()
+        self.learner = Learner(
+            self.settings,
+            log=self.log,
+            store=self.store,
+            table=Table(),
+            metrics=self.metrics,
+            clock=time.time,
+            owner="test",
+        )
+        self._stop, self._port = threading.Event(), 0
+        self._workers = [threading.Thread(target=self._work, args=(each,)) for each in (self.extractor, self.learner)]
+        for worker in self._workers:
+            worker.start()
+        self.open_gateway()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def open_gateway(self) -> None:
+        self._closing = threading.Event()
+        application = app.create(
+            self.settings,
+            log=self.log,
+            store=self.store,
+            queries=self.learner,
+            metrics=Metrics(CollectorRegistry()),
+            health=self.health,
+            clock=time.time,
+            new_id=lambda: uuid.uuid4().hex,
+        )
+        listener = serving.listen("127.0.0.1", self._port)
+        self._port = listener.getsockname()[1]
+        self._gateway = threading.Thread(target=serving.serve, args=(application, listener, self._closing))
+        self._gateway.start()
+
+    def close_gateway(self) -> None:
+        self._closing.set()
+        self._gateway.join()
+
+    def close(self) -> None:
+        self.close_gateway()
+        self.extractor.open.set()
+        self._stop.set()
+        for worker in self._workers:
+            worker.join()
+        self.log.close()
+        self.store.close()
+
+    def labels(self) -> list[Label]:
+        """The label events in the log, in its order."""
+        return [event for event in map(decode_example, self.records(EXAMPLES)) if isinstance(event, Label)]
+
+    def records(self, topic: str) -> list[Record]:
+        reader = self.log.follow(topic, {0: 0})
+        found: list[Record] = []
+        while more := reader.poll(1_000, 0):
+            found += more
+        reader.close()
+        return found
+
+    def _work(self, processor: Processor) -> None:
+        Runner(
+            self.log,
+            processor,
+            group=f"prequel.{processor.name}",
+            clock=time.time,
+            metrics=self.metrics,
+            health=self.health,
+            checkpoint_seconds=0.2,
+            checkpoint_events=1_000,
+        ).run(self._stop)
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> Iterator[System]:
+    with ExitStack() as stack:
+        started = System(tmp_path / "data")
+        stack.callback(started.close)
+        yield started
+
+
+@pytest.fixture
+def stop() -> threading.Event:
+    return threading.Event()
+
+
+@pytest.fixture
+def client(system: System, stop: threading.Event) -> Iterator[Client]:
+    with connect(system.url, None, stop=stop, clock=time.monotonic, patience_s=20) as connected:
+        yield connected
+
+
+@pytest.fixture
+def console() -> Console:
+    """Not a terminal; what was printed is in ``console.file.getvalue()``."""
+    return Console(file=io.StringIO(), width=500)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Callable[[int], Path]:
+    """Makes a folder of so many images a class, each with other bytes."""
+
+    def make(each: int) -> Path:
+        root = tmp_path / "photos"
+        for number, (name, colour) in enumerate(COLOURS.items()):
+            (root / name).mkdir(parents=True)
+            for shade in range(each):
+                pixels = np.full((4, 4, 3), colour, np.uint8)
+                pixels[0, 0] = (shade % 256, shade // 256, number)
+                Image.fromarray(pixels).save(root / name / f"{shade:04}.png")
+        return root
+
+    return make

@@ -1,0 +1,174 @@
+"""The client against a real HTTP server that fails in every way."""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from services.producer.client import Client, GatewayError, Refused, Stopped, connect
+from services.producer.sources import Item
+from tests.gateway.conftest import free_port
+
+ITEMS = [Item(f"id-{number}", f"{number}.png", "cat", bytes([number]) * 10, "image/png") for number in range(3)]
+Script = list[tuple[int, Any] | None]
+
+
+class Scripted(ThreadingHTTPServer):
+    """Answers each request with the next line of its script; None closes the connection without an answer."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.script: Script = []
+        self.seen: list[bytes] = []
+        self.headers: dict[str, str] = {}
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Scripted
+
+    def do_GET(self) -> None:
+        self.do_POST()
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.seen.append(f"{self.command} {self.path} ".encode() + body)
+        self.server.headers = dict(self.headers)
+        answer = self.server.script.pop(0)
+        if answer is None:
+            self.connection.shutdown(socket.SHUT_RDWR)
+            self.close_connection = True
+            return
+        code, content = answer
+        text = content if isinstance(content, bytes) else json.dumps(content).encode()
+        self.send_response(code)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, format: str, *args: object) -> None: ...
+
+
+@pytest.fixture
+def server() -> Iterator[Scripted]:
+    with Scripted() as scripted:
+        thread = threading.Thread(target=scripted.serve_forever, args=(0.01,))
+        thread.start()
+        yield scripted
+        scripted.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def client(server: Scripted, stop: threading.Event) -> Iterator[Client]:
+    with connect(server.url, "kéy", stop=stop, clock=time.monotonic, patience_s=5) as connected:
+        yield connected
+
+
+def test_what_was_not_answered_is_sent_again_under_the_same_ids(server: Scripted, client: Client) -> None:
+    server.script = [None, (503, {"detail": "the log is away"}), (502, b"<html>"), (202, [])]
+    assert client.post_images("pets", ITEMS) == []
+    assert len(server.seen) == 4
+    forms = [seen.partition(b"\r\n")[2] for seen in server.seen]
+    assert all(forms[0].count(item.id.encode()) == 1 for item in ITEMS)
+    boundaries = {seen.partition(b"\r\n")[0].rpartition(b" ")[2] for seen in server.seen}
+    plain = {form.replace(boundary, b"") for form in forms for boundary in boundaries if boundary in form}
+    assert len(plain) == 1
+
+
+def test_the_key_is_sent_as_it_is(server: Scripted, client: Client) -> None:
+    server.script = [(200, {"streams": []})]
+    client.check()
+    assert server.headers["X-API-Key"].encode("latin-1").decode() == "kéy"
+
+
+def test_who_of_several_was_refused_is_found_out(server: Scripted, client: Client) -> None:
+    server.script = [(413, {"detail": "too large"}), (202, {}), (413, {"detail": "too large"}), (202, {})]
+    assert client.post_images("pets", ITEMS) == [(ITEMS[1], "too large")]
+
+
+def test_a_dead_letter_is_told_from_what_is_not_there_yet(server: Scripted, client: Client) -> None:
+    server.script = [
+        (404, {"detail": "no prediction of x yet"}),
+        (404, {"detail": "image x has no prediction: undecodable: broken", "reason": "undecodable"}),
+    ]
+    assert client.prediction("pets", "x") is None
+    with pytest.raises(Refused, match=r"^undecodable: broken$"):
+        client.prediction("pets", "x")
+
+
+def test_patience_ends_with_what_to_do(server: Scripted, stop: threading.Event) -> None:
+    server.script = [(503, {"detail": "the log is away"})] * 4
+    ticks = iter(range(0, 100, 2))
+    message = r"no gateway answers .*the log is away.*prequel up.*--url"
+    with (
+        connect(server.url, None, stop=stop, clock=lambda: next(ticks), patience_s=5) as client,
+        pytest.raises(GatewayError, match=message),
+    ):
+        client.streams()
+    assert len(server.seen) == 3
+
+
+def test_stop_ends_the_waiting(server: Scripted, client: Client, stop: threading.Event) -> None:
+    server.script = [(503, {"detail": "the log is away"})]
+    stop.set()
+    with pytest.raises(Stopped):
+        client.streams()
+
+
+def test_no_gateway_is_said_at_once(stop: threading.Event) -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    with connect(url, None, stop=stop, clock=time.monotonic) as client:
+        with pytest.raises(GatewayError, match=r"no gateway answers at .*refused.*`prequel up`"):
+            client.check()
+        assert "refused" in client.ready()["gateway"]
+
+
+@pytest.mark.parametrize("answer", [(200, b"<html>hello"), (200, []), (200, 7), (404, b""), (301, b"")])
+def test_other_servers_are_told_apart(server: Scripted, client: Client, answer: tuple[int, Any]) -> None:
+    server.script = [answer]
+    with pytest.raises(GatewayError, match=r"not as a gateway of Prequel: give another --url"):
+        client.check()
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ((401, {"detail": "an API key is needed"}), "an API key is needed.*PREQUEL_API_KEYS"),
+        ((403, {"detail": "only loopback names"}), "does not answer this: only loopback names"),
+        ((500, b"oops"), "does not answer this: 500"),
+    ],
+)
+def test_what_no_repetition_helps_ends_at_once(
+    server: Scripted, client: Client, answer: tuple[int, Any], message: str
+) -> None:
+    server.script = [answer]
+    with pytest.raises(GatewayError, match=message) as caught:
+        client.check()
+    assert not isinstance(caught.value, Refused)
+
+
+def test_reasons_for_not_being_ready(server: Scripted, client: Client) -> None:
+    server.script = [
+        (200, {"ready": True, "reasons": {}}),
+        (503, {"ready": False, "reasons": {"learner": "waits"}}),
+        (503, b""),
+    ]
+    assert client.ready() == {}
+    assert client.ready() == {"learner": "waits"}
+    assert client.ready() == {"gateway": "503 Service Unavailable"}
+
+
+@pytest.mark.parametrize("url", ["localhost:8000", "ftp://localhost", "http://", "http://[::1", ""])
+def test_what_is_no_address(url: str, stop: threading.Event) -> None:
+    message = r"no address.*http://127\.0\.0\.1:8000"
+    with pytest.raises(GatewayError, match=message), connect(url, None, stop=stop, clock=time.monotonic):
+        pass

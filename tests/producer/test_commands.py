@@ -1,0 +1,164 @@
+"""The commands `label` and `status`, what they print, and the progress of `stream`."""
+
+import io
+import json
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from services.producer.client import Client
+from services.producer.kinds import open_source
+from services.producer.label import label_image
+from services.producer.progress import progress_on
+from services.producer.report import described, exit_code
+from services.producer.run import Progress, Run, Summary
+from services.producer.sources import ProducerError, Survey
+from services.producer.status import show_status
+
+STATUS = {"champion": "slda", "models": {"slda": {"accuracy": 0.5, "window_accuracy": 0.75}}}
+SUMMARY = Summary("pets", 10, 10, 10, 10, [], [], [], 2.0, "slda", 0.9, 0.95, False)
+
+
+class Quiet:
+    def show(self, answered: int, seconds: float, status: object) -> None: ...
+
+    def tell(self, text: str) -> None: ...
+
+
+@pytest.fixture
+def colours(client: Client, stop: threading.Event, photos: Callable[[int], Path]) -> list[str]:
+    """A stream of three labelled images; their ids."""
+    source = open_source(str(photos(1)))
+    entries = list(source.entries(Survey()))
+    progress: Progress = Quiet()
+    run = Run(source, "colours", client, progress=progress, stop=stop, clock=time.monotonic)
+    assert run.run(entries).predicted == 3
+    return [source.load(entry).id for entry in entries]
+
+
+def printed(console: Console) -> str:
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    console.file = io.StringIO()
+    return text
+
+
+def test_labels_are_said_corrected_and_taken_back(client: Client, console: Console, colours: list[str]) -> None:
+    said = []
+    for label in ("blue", "teal", "teal", None):
+        assert label_image(client, "colours", colours[0], label, console) == 0
+        said.append(printed(console).partition(": ")[2].strip())
+    assert said == [
+        "it was blue already",
+        "corrected from blue to teal",
+        "it was teal already",
+        "the label teal is taken back",
+    ]
+
+
+def test_a_label_may_come_before_its_image(client: Client, console: Console) -> None:
+    assert label_image(client, "colours", "later", "red", console) == 0
+    assert "no such image yet; the label waits for it" in printed(console)
+
+
+@pytest.mark.parametrize(
+    ("stream", "id", "label", "message"),
+    [
+        ("No", "a", "b", "no name for a stream"),
+        ("pets", "a b", "b", "no image id"),
+        ("pets", "a", "b\n", "no label"),
+        ("pets", "a", "", "no label"),
+    ],
+)
+def test_wrong_labels_are_refused_here(
+    stream: str, id: str, label: str, message: str, client: Client, console: Console
+) -> None:
+    with pytest.raises(ProducerError, match=message):
+        label_image(client, stream, id, label, console)
+
+
+def test_status_of_all_and_of_one(client: Client, console: Console, colours: list[str]) -> None:
+    assert show_status(client, None, False, console) == 0
+    row = next(line for line in printed(console).splitlines() if "colours" in line)
+    assert row.split() == ["colours", "3", "3", "0", "3", "0.0000", "0.0000", "nearest", "mean-colour"]
+    show_status(client, "colours", False, console)
+    assert "nearest" in printed(console).splitlines()[-1]
+
+
+def test_status_as_json(client: Client, console: Console, colours: list[str]) -> None:
+    show_status(client, None, True, console)
+    show_status_of_all = json.loads(printed(console))
+    show_status(client, "colours", True, console)
+    one = json.loads(printed(console))
+    assert [each["stream"] for each in show_status_of_all] == ["colours"]
+    assert (one["stream"], one["images"]) == ("colours", 3)
+
+
+def test_status_of_nothing(client: Client, console: Console) -> None:
+    assert show_status(client, None, False, console) == 0
+    assert "no stream yet" in printed(console)
+    show_status(client, None, True, console)
+    assert json.loads(printed(console)) == []
+    with pytest.raises(ProducerError, match="there is no stream pets yet"):
+        show_status(client, "pets", False, console)
+
+
+def test_a_bar_on_a_terminal() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=150)
+    with progress_on(console, "pets", 200, time.monotonic) as progress:
+        progress.show(100, 2.0, STATUS)
+        progress.tell("learner: [waits]")
+    text = printed(console)
+    assert "pets" in text
+    assert "100/200" in text
+    assert "50/s" in text
+    assert "accuracy 0.500" in text
+    assert "learner: [waits]" in text
+
+
+def test_lines_elsewhere(console: Console) -> None:
+    seconds = iter([0.0, 1.0, 5.0, 5.0, 6.0, 10.0, 10.0])
+    with progress_on(console, "pets", 2_000, lambda: next(seconds)) as progress:
+        progress.show(100, 1.0, None)
+        progress.show(1_000, 5.0, STATUS)
+        progress.tell("")
+        progress.tell("learner: [waits]")
+        progress.tell("learner: [waits]")
+        progress.show(1_001, 6.0, STATUS)
+        progress.show(2_000, 10.0, None)
+    assert printed(console).splitlines() == [
+        "pets: 1,000/2,000 images  200/s  accuracy 0.500",
+        "pets: waiting: learner: [waits]",
+        "pets: 2,000/2,000 images  200/s",
+    ]
+
+
+def test_a_summary_names_what_went_wrong() -> None:
+    summary = SUMMARY._replace(
+        rejected=[(f"{number}.jpg", "undecodable") for number in range(7)],
+        unreadable=[("gone.jpg", "does not exist")],
+        silent=["old.jpg"],
+        interrupted=True,
+    )
+    lines = described(summary, Survey(images=20, ignored=3, unreadable=["locked/: Permission denied"]))
+    assert lines[0].startswith("pets: 10 of 20 images sent in 2.0 s (5/s), 10 with a label, 10 new to the stream; stop")
+    assert lines[1] == "accuracy 0.9000 since the stream began, 0.9500 lately (slda)"
+    assert lines[2].startswith("7 were rejected, and are in the dead letters: 0.jpg: undecodable; ")
+    assert lines[2].endswith("; and 2 more")
+    assert lines[3] == "1 could not be read: gone.jpg: does not exist"
+    assert lines[4] == "1 could not be opened: locked/: Permission denied"
+    assert "old.jpg" in lines[5]
+    assert "prequel status" in lines[5]
+    assert lines[6].startswith("3 other files were left out")
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [({}, 0), ({"interrupted": True}, 130), ({"silent": ["a"]}, 1), ({"sent": 0}, 1), ({"rejected": [("a", "b")]}, 0)],
+)
+def test_exit_codes(changes: dict[str, object], code: int) -> None:
+    assert exit_code(SUMMARY._replace(**changes)) == code  # type: ignore[arg-type]  # a mapping of any fields

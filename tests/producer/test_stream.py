@@ -1,0 +1,224 @@
+"""The command `stream`, through a real gateway, log and learner."""
+
+import io
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from services.producer.client import Client
+from services.producer.kinds import open_source
+from services.producer.report import INTERRUPTED, exit_code
+from services.producer.run import MOST_IMAGES, MOST_OUTSTANDING, Run, Summary
+from services.producer.sources import ProducerError, Survey
+from services.producer.stream import stream_images
+from shared.events import Label, decode_example, decode_image
+from shared.log import EXAMPLES, IMAGES
+from tests.gateway.conftest import until
+from tests.producer.conftest import System
+
+Photos = Callable[[int], Path]
+
+
+@pytest.fixture
+def stream(client: Client, console: Console, stop: threading.Event) -> Callable[..., Summary]:
+    def run(source: Path | str, name: str = "colours", **options: object) -> Summary:
+        return stream_images(
+            client,
+            name,
+            str(source),
+            console=console,
+            stop=stop,
+            clock=time.monotonic,
+            **options,  # type: ignore[arg-type]
+        )
+
+    return run
+
+
+@contextmanager
+def when(condition: Callable[[], bool], action: Callable[[], None]) -> Iterator[None]:
+    """Do something on another thread as soon as the condition holds."""
+
+    def watch() -> None:
+        until(condition)
+        action()
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    yield
+    watcher.join()
+
+
+def printed(console: Console) -> str:
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_a_folder_is_learned(
+    stream: Callable[..., Summary], system: System, console: Console, client: Client, photos: Photos
+) -> None:
+    summary = stream(photos(100), shuffle=1)
+    assert (summary.sent, summary.predicted, summary.labelled, summary.new) == (300, 300, 300, 300)
+    assert (summary.rejected, summary.unreadable, summary.silent) == ([], [], [])
+    assert summary.accuracy is not None
+    assert summary.accuracy > 0.95
+    assert exit_code(summary) == 0
+    status = client.stream("colours")
+    assert status is not None
+    assert (status["images"], status["labelled"], sorted(status["labels"])) == (300, 300, ["blue", "green", "red"])
+    assert "300 of 300 images sent" in printed(console)
+    assert f"accuracy {summary.accuracy:.4f}" in printed(console)
+
+
+def test_again_nothing_is_learned_twice(stream: Callable[..., Summary], client: Client, photos: Photos) -> None:
+    folder = photos(100)
+    stream(folder)
+    before = client.stream("colours")
+    summary = stream(folder, shuffle=3)
+    after = client.stream("colours")
+    assert before is not None
+    assert after is not None
+    assert (summary.sent, summary.predicted, summary.new) == (300, 300, 0)
+    assert before["models"] == after["models"]
+    assert after["images"] == 300
+
+
+def test_late_labels_come_after_so_many_images(
+    stream: Callable[..., Summary], system: System, client: Client, photos: Photos
+) -> None:
+    summary = stream(photos(50), label_delay=20, shuffle=1)
+    assert (summary.sent, summary.labelled) == (150, 150)
+    images = [decode_image(record) for record in system.records(IMAGES)]
+    assert {image.label for image in images} == {None}
+    assert [label.id for label in system.labels()] == [image.id for image in images]
+    status = client.stream("colours")
+    assert status is not None
+    assert status["statuses"] == {"learned": 150}
+
+
+def test_a_late_label_comes_after_its_prediction_and_not_much_later_than_asked(
+    stream: Callable[..., Summary], system: System, photos: Photos
+) -> None:
+    delay = 20
+    stream(photos(50), label_delay=delay)
+    predicted = labelled = 0
+    for event in map(decode_example, system.records(EXAMPLES)):
+        if isinstance(event, Label):
+            labelled += 1
+            assert labelled <= predicted <= labelled + 2 * delay
+        else:
+            predicted += 1
+    assert (predicted, labelled) == (150, 150)
+
+
+def test_rejected_images_are_named_and_do_not_hold_up_the_end(
+    stream: Callable[..., Summary], system: System, console: Console, photos: Photos
+) -> None:
+    folder = photos(20)
+    for name in ("red/0003.png", "blue/9998.png", "red/9999.png"):
+        (folder / name).write_bytes(b"no image")
+    (folder / "empty.jpg").write_bytes(b"")
+    (folder / "notes.txt").write_text("not sent")
+    summary = stream(folder, label_delay=5)
+    assert (summary.sent, summary.predicted) == (62, 59)
+    assert sorted(name for name, _ in summary.rejected) == [
+        "blue/9998.png",
+        "empty.jpg",
+        "red/0003.png",
+        "red/9999.png",
+    ]
+    assert summary.seconds < 20
+    assert exit_code(summary) == 0
+    assert "4 were rejected" in printed(console)
+    assert "red/0003.png: undecodable: so says the test" in printed(console)
+    assert "1 other files were left out" in printed(console)
+    assert len(system.labels()) == 59
+
+
+def test_only_rejected_images(stream: Callable[..., Summary], tmp_path: Path) -> None:
+    (tmp_path / "broken.jpg").write_bytes(b"no image")
+    summary = stream(tmp_path / "broken.jpg")
+    assert (summary.sent, summary.predicted, len(summary.rejected)) == (1, 0, 1)
+
+
+def test_stop_and_go_on(
+    stream: Callable[..., Summary], system: System, stop: threading.Event, console: Console, photos: Photos
+) -> None:
+    folder = photos(200)
+    system.extractor.open.clear()
+    with when(lambda: system.log.bounds(IMAGES)[0].end >= 100, stop.set):
+        summary = stream(folder)
+    assert summary.interrupted
+    assert 100 <= summary.sent < 600
+    assert exit_code(summary) == INTERRUPTED
+    assert len(system.records(IMAGES)) == summary.sent
+    assert "the same command goes on" in printed(console)
+    stop.clear()
+    system.extractor.open.set()
+    summary = stream(folder)
+    assert (summary.sent, summary.predicted, summary.interrupted) == (600, 600, False)
+
+
+def test_the_gateway_may_go_and_come_back(
+    stream: Callable[..., Summary], system: System, client: Client, photos: Photos
+) -> None:
+    def restart() -> None:
+        system.close_gateway()
+        system.open_gateway()
+
+    with when(lambda: system.log.bounds(IMAGES)[0].end >= 200, restart):
+        summary = stream(photos(200))
+    status = client.stream("colours")
+    assert status is not None
+    assert (summary.sent, summary.predicted, summary.silent, status["images"]) == (600, 600, [], 600)
+
+
+def test_it_runs_no_further_ahead_than_needed(
+    system: System, client: Client, stop: threading.Event, photos: Photos
+) -> None:
+    class Waiting:
+        def show(self, answered: int, seconds: float, status: object) -> None: ...
+
+        def tell(self, text: str) -> None:
+            stop.set()
+
+    system.extractor.open.clear()
+    source = open_source(str(photos(200)))
+    run = Run(source, "colours", client, progress=Waiting(), stop=stop, clock=time.monotonic)
+    assert MOST_OUTSTANDING - MOST_IMAGES <= run.run(source.entries(Survey())).sent <= MOST_OUTSTANDING
+
+
+def test_the_rate_is_kept(stream: Callable[..., Summary], photos: Photos) -> None:
+    summary = stream(photos(20), rate=60)
+    assert 0.95 < summary.seconds < 5
+
+
+def test_unreadable_files_are_named(stream: Callable[..., Summary], console: Console, photos: Photos) -> None:
+    folder = photos(5)
+    (folder / "red" / "gone.png").symlink_to(folder / "nowhere.png")
+    table = folder / "labels.csv"
+    table.write_text("red/0000.png,red\nred/lost.png,red\n")
+    summary = stream(folder, labels=f"csv:{table}")
+    assert summary.unreadable == [("red/lost.png", f"{folder}/red/lost.png does not exist")]
+    assert "1 could not be read: red/lost.png" in printed(console)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"name": "No Name"}, "no name for a stream"),
+        ({"rate": -1.0}, "cannot be negative"),
+        ({"rate": float("nan")}, "cannot be negative"),
+        ({"label_delay": -1}, "cannot be negative"),
+        ({"labels": "folders"}, "--labels folders is unknown"),
+    ],
+)
+def test_wrong_wishes(stream: Callable[..., Summary], tmp_path: Path, options: dict[str, object], message: str) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"x")
+    with pytest.raises(ProducerError, match=message):
+        stream(tmp_path, **options)
