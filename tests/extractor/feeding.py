@@ -1,0 +1,94 @@
+"""Records for the extractor's tests, a clock they hold in their hands, and backbones small enough to compute by eye."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from prometheus_client import CollectorRegistry
+
+from services.extractor.backbones import Images, OutOfMemory, Vectors
+from services.extractor.decoding import Decoder
+from services.extractor.extractor import ExtractorProcessor
+from shared.events import encode_image
+from shared.log import IMAGES, Headers, Record
+from shared.metrics import Metrics
+from shared.runner import Processed
+from tests.extractor.pictures import encoded, photograph
+
+BATCH = 4
+WAIT = 0.004
+
+
+class MeanColour:
+    """A backbone of three values, the mean colour; it remembers its batch sizes, and may lack memory for large ones."""
+
+    id, dim, size, precision = "mean-avg-8-00000000", 3, 8, "float32"
+
+    def __init__(self, fits: int = 1_000) -> None:
+        self.fits = fits
+        self.batches: list[int] = []
+
+    def extract(self, images: Images) -> Vectors:
+        self.batches.append(len(images))
+        if len(images) > self.fits:
+            raise OutOfMemory(f"{len(images)} images")
+        vectors: Vectors = images.reshape(len(images), -1, 3).mean(axis=1, dtype=np.float32)
+        return vectors
+
+
+class Clock:
+    """Seconds, as many as the test says."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Bench:
+    """An extractor over a clock and a backbone of the test's, with metrics to read."""
+
+    def __init__(self, backbone: MeanColour | None = None, batch: int = BATCH) -> None:
+        self.backbone = backbone or MeanColour()
+        self.clock, self.metrics = Clock(), Metrics(CollectorRegistry())
+        self.decoder = Decoder(self.backbone.size, max_pixels=10_000, max_bytes=100_000, threads=2)
+        self.processor = ExtractorProcessor(
+            self.backbone, self.decoder, batch=batch, batch_wait=WAIT, metrics=self.metrics, clock=self.clock
+        )
+
+    def finish(self) -> Processed:
+        """Let the waiting time of what is there pass, and take what comes of it."""
+        self.clock.now += 2 * WAIT
+        parts = []
+        while self.processor.patience() == 0:
+            parts.append(self.processor.process(()))
+        positions: dict[int, int] = {}
+        for part in parts:
+            positions |= part.positions
+        messages = [message for part in parts for message in part.messages]
+        return Processed(messages, [pair for part in parts for pair in part.rejected], positions)
+
+    def metric(self, name: str, **labels: str) -> float:
+        value = self.metrics.registry.get_sample_value(f"prequel_{name}", labels)
+        return 0.0 if value is None else value
+
+
+PICTURES = [encoded(photograph(20, 16, seed), "PNG") for seed in range(8)]
+
+
+def record(offset: int, value: bytes | None = None, partition: int = 0, extra: Headers = (), **given: str) -> Record:
+    """An image event at a place of the log; its id is ``p:o`` unless given."""
+    message = encode_image(
+        given.get("id", f"{partition}:{offset}"),
+        given.get("stream", "pets"),
+        PICTURES[offset % len(PICTURES)] if value is None else value,
+        label=given.get("label"),
+        time=1_700_000_000.0 + offset,
+        source="test",
+        content_type="image/png",
+    )
+    return Record(IMAGES, partition, offset, message.key, message.value, (*message.headers, *extra), 1_800_000_000.0)
+
+
+def records(offsets: Sequence[int], partition: int = 0) -> list[Record]:
+    return [record(offset, partition=partition) for offset in offsets]

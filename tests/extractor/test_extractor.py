@@ -1,0 +1,177 @@
+"""The extractor as a processor: what comes out, when, and up to which position."""
+
+import logging
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from services.extractor.backbones import OutOfMemory
+from services.extractor.extractor import IDLE_SECONDS, ExtractorProcessor
+from shared.events import Features, decode_example
+from shared.log import EXAMPLES, Message, Record
+from tests.extractor.feeding import BATCH, WAIT, Bench, MeanColour, record, records
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    bench = Bench()
+    yield bench
+    bench.processor.close()
+
+
+def example(message: Message) -> Features:
+    """What the learner reads."""
+    event = decode_example(Record(EXAMPLES, 0, 7, message.key, message.value, message.headers, 0.0))
+    assert isinstance(event, Features)
+    return event
+
+
+def ids(messages: object) -> list[str]:
+    assert isinstance(messages, list | tuple)
+    return [example(message).id for message in messages]
+
+
+def test_an_image_becomes_a_feature_event_that_says_where_it_came_from(bench: Bench) -> None:
+    source = record(5, id="a-1", label="cat", partition=2)
+    bench.processor.process([source])
+    (message,) = bench.finish().messages
+    assert (message.topic, message.key) == (EXAMPLES, b"pets")
+    event = example(message)
+    assert (event.id, event.stream, event.label, event.time) == ("a-1", "pets", "cat", 1_700_000_005.0)
+    assert (event.backbone, str(event.image)) == (bench.backbone.id, "2:5")
+    wanted = bench.decoder.decode(source.value).reshape(-1, 3).mean(axis=0, dtype=np.float32)
+    assert np.array_equal(event.vector, wanted)
+    assert dict(message.headers)["ce_precision"] == b"float32"
+
+
+def test_foreign_headers_travel_on_and_ours_do_not(bench: Bench) -> None:
+    trace = (("traceparent", b"00-abc-def-01"), ("b3", b"\xff\x00"), ("b3", b"again"))
+    bench.processor.process([record(0, extra=(*trace, ("ce_custom", b"x"), ("Content-Type", b"image/x")))])
+    (message,) = bench.finish().messages
+    assert [pair for pair in message.headers if pair[0] in ("traceparent", "b3")] == list(trace)
+    assert "ce_custom" not in dict(message.headers)
+    assert [value for name, value in message.headers if name.lower() == "content-type"] == [b"application/octet-stream"]
+
+
+def test_a_bare_image_whose_key_is_its_stream(bench: Bench) -> None:
+    bare = record(3)._replace(key=b"yard", headers=())
+    bench.processor.process([bare])
+    (message,) = bench.finish().messages
+    assert (example(message).id, example(message).stream, example(message).time) == ("images:0:3", "yard", 1.8e9)
+
+
+def test_a_full_batch_waits_for_one_poll_and_no_longer(bench: Bench) -> None:
+    """So the next batch is decoded while this one is inferred, and without a next one nothing is lost."""
+    assert bench.processor.patience() == IDLE_SECONDS
+    assert bench.processor.process(records(range(BATCH))).messages == ()
+    assert bench.processor.patience() == 0
+    assert bench.backbone.batches == []
+    assert ids(bench.processor.process(()).messages) == ["0:0", "0:1", "0:2", "0:3"]
+    assert bench.processor.patience() == IDLE_SECONDS
+
+
+def test_two_full_batches_are_held_at_most(bench: Bench) -> None:
+    bench.processor.process(records(range(BATCH)))
+    first = bench.processor.process(records(range(BATCH, 2 * BATCH)))
+    assert ids(first.messages) == ["0:0", "0:1", "0:2", "0:3"]
+    assert bench.processor.patience() == 0
+    second = bench.processor.process(records(range(2 * BATCH, 3 * BATCH)))
+    assert ids(second.messages) == ["0:4", "0:5", "0:6", "0:7"]
+    assert second.positions == {0: 8}
+
+
+def test_a_partial_batch_may_grow_for_its_time_only(bench: Bench) -> None:
+    bench.processor.process(records([0]))
+    assert bench.processor.patience() == pytest.approx(WAIT)
+    bench.clock.now += WAIT / 2
+    assert bench.processor.process(records([1])).messages == ()
+    assert bench.processor.patience() == pytest.approx(WAIT / 2), "the first image decides, not the last"
+    bench.clock.now += WAIT / 2 + 1e-9
+    assert ids(bench.processor.process(records([2])).messages) == ["0:0", "0:1", "0:2"]
+    assert bench.backbone.batches == [3]
+
+
+def test_positions_say_up_to_where_all_is_finished(bench: Bench) -> None:
+    bench.processor.process(records([5, 6], partition=0) + records([90], partition=3))
+    done = bench.processor.process(records([7], partition=0) + records([91, 92, 93], partition=3))
+    assert done.positions == {}
+    done = bench.processor.process(())
+    assert ids(done.messages) == ["0:5", "0:6", "3:90", "0:7"]
+    assert done.positions == {0: 8, 3: 91}
+    assert bench.finish().positions == {3: 94}
+
+
+def test_a_bad_image_hurts_no_neighbour(bench: Bench) -> None:
+    bad_image, bad_event = record(1, b"no image"), record(2, stream="pets")._replace(headers=(), key=b"NO STREAM")
+    bench.processor.process([record(0), bad_image, bad_event, record(3)])
+    done = bench.finish()
+    assert ids(done.messages) == ["0:0", "0:3"]
+    assert [(source, rejected.reason) for source, rejected in done.rejected] == [
+        (bad_image, "undecodable"),
+        (bad_event, "bad-stream"),
+    ]
+    assert done.positions == {0: 4}
+
+
+def test_a_batch_of_bad_images_infers_nothing(bench: Bench) -> None:
+    bench.processor.process([record(offset, b"") for offset in range(3)])
+    done = bench.finish()
+    assert (len(done.rejected), done.messages, done.positions) == (3, [], {0: 3})
+    assert bench.backbone.batches == []
+
+
+def test_a_lost_partition_leaves_nothing_behind(bench: Bench) -> None:
+    bench.processor.process(records([0, 1], partition=0) + records([50], partition=1))
+    bench.processor.drop(0)
+    done = bench.finish()
+    assert ids(done.messages) == ["1:50"]
+    assert done.positions == {1: 51}
+    bench.processor.process(records([1], partition=0))
+    assert bench.finish().positions == {0: 2}
+
+
+def test_without_state_there_is_nothing_to_restore(bench: Bench) -> None:
+    assert bench.processor.restore(0, 1) is None
+    bench.processor.checkpoint({0: 5})
+
+
+def test_too_little_memory_halves_the_batch_from_then_on(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench(MeanColour(fits=2))
+    with caplog.at_level(logging.WARNING):
+        bench.processor.process(records(range(4)))
+        first = bench.finish()
+        bench.processor.process(records(range(4, 7)))
+        second = bench.finish()
+    bench.processor.close()
+    assert ids([*first.messages, *second.messages]) == [f"0:{offset}" for offset in range(7)]
+    assert bench.backbone.batches == [4, 2, 2, 2, 1]
+    assert [line for line in caplog.messages if "not enough memory for 4 images at once, 2 from now on" in line]
+    assert len(caplog.messages) == 1
+
+
+@pytest.mark.parametrize(("fits", "tried"), [(1, [4, 2]), (0, [4, 2])])
+def test_too_little_memory_for_half_of_it_too_stops_the_extractor(fits: int, tried: list[int]) -> None:
+    bench = Bench(MeanColour(fits))
+    bench.processor.process(records(range(4)))
+    with pytest.raises(OutOfMemory):
+        bench.finish()
+    bench.processor.close()
+    assert bench.backbone.batches == tried
+
+
+def test_metrics(bench: Bench) -> None:
+    bench.processor.process([record(0), record(1, b"bad"), record(2, stream="yard"), record(3)])
+    bench.finish()
+    assert bench.metric("images_total", stream="pets") == 2
+    assert bench.metric("images_total", stream="yard") == 1
+    assert bench.metric("extractor_batch_size_count") == 1
+    assert bench.metric("extractor_batch_size_sum") == 3
+    for stage in ("decode", "infer", "encode"):
+        assert bench.metric("extractor_seconds_count", stage=stage) == 1
+        assert bench.metric("extractor_seconds_sum", stage=stage) > 0
+
+
+def test_it_is_the_runners_processor(bench: Bench) -> None:
+    processor: ExtractorProcessor = bench.processor
+    assert (processor.name, processor.topic, processor.most_records) == ("extractor", "images", BATCH)
