@@ -73,7 +73,14 @@ def create(
         thumbnails=Thumbnails(settings.max_pixels),
     )
     web = page.Page(page.WEB)
-    app = FastAPI(title="Prequel", version=VERSION, docs_url=None, redoc_url=None, lifespan=_lifespan(gateway, own))
+    app = FastAPI(
+        title="Prequel",
+        version=VERSION,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=_lifespan(gateway, own),
+    )
     app.state.end = gateway.live.end
     _include(app, gateway, web)
     problems.install(app)
@@ -92,7 +99,7 @@ def _include(app: FastAPI, gateway: Gateway, web: page.Page) -> None:
     for group in (images, pictures, labels, predictions, predict, streams, events_stream, operations):
         app.include_router(group.routes(gateway))
     app.include_router(documentation.routes(app))
-    app.include_router(page.routes(web))
+    app.router.default = web
 
 
 def _lifespan(gateway: Gateway, own: RemoteLearner | None) -> Lifespan[FastAPI]:

@@ -33,7 +33,7 @@ class Measure:
 
         def observe(code: int) -> None:
             method = scope["method"] if scope["method"] in METHODS else "other"
-            self._seconds.labels(_template(scope, code), method, str(code)).observe(self._clock() - began)
+            self._seconds.labels(_template(scope), method, str(code)).observe(self._clock() - began)
 
         async def measured(message: Message) -> None:
             nonlocal answered
@@ -50,10 +50,9 @@ class Measure:
         return None
 
 
-def _template(scope: Scope, code: int) -> str:
+def _template(scope: Scope) -> str:
     """The path with its parameters' names: a bounded number of values, whatever clients ask for."""
-    path = getattr(scope.get("route"), "path", "none")
-    return "none" if path == "/{path:path}" and code == 404 else path
+    return getattr(scope.get("route"), "path", "none")
 
 
 class Protect:

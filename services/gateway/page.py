@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
 
 WEB = Path(__file__).parent / "web"
 HEADERS = {
@@ -18,35 +19,31 @@ HEADERS = {
 
 
 class Page:
-    """The files of a folder, ``/`` being its index.html."""
+    """Answers what no route does: the files of a folder, ``/`` being its index.html, and 404."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder.resolve()
         self._files = StaticFiles(directory=folder, check_dir=False)
+        self._route = Route("/{file}", endpoint=self)
 
     def holds(self, path: str) -> bool:
         """Whether a URL's path is one of the files."""
-        file = (self._folder / self._name(path.lstrip("/"))).resolve()
-        return file.is_relative_to(self._folder) and file.is_file()
+        try:
+            file = (self._folder / _name(path)).resolve()
+            return file.is_relative_to(self._folder) and file.is_file()
+        except (OSError, ValueError):  # no file system has such a name
+            return False
 
-    async def answer(self, path: str, request: Request) -> Response:
-        """Raises HTTPException 404 where there is no such file."""
-        if "\0" in path:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not self.holds(scope["path"]):
             raise HTTPException(404)
-        answer = await self._files.get_response(self._name(path), request.scope)
+        scope["route"] = self._route
+        if scope["method"] not in ("GET", "HEAD"):
+            raise HTTPException(405, headers={"Allow": "GET, HEAD"})
+        answer = await self._files.get_response(_name(scope["path"]), scope)
         answer.headers.update(HEADERS)
-        return answer
-
-    @staticmethod
-    def _name(path: str) -> str:
-        return path or "index.html"
+        await answer(scope, receive, send)
 
 
-def routes(page: Page) -> APIRouter:
-    router = APIRouter(include_in_schema=False)
-
-    @router.api_route("/{path:path}", methods=["GET", "HEAD"])
-    async def file(path: str, request: Request) -> Response:
-        return await page.answer(path, request)
-
-    return router
+def _name(path: str) -> str:
+    return path.removeprefix("/") or "index.html"

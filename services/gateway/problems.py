@@ -1,6 +1,6 @@
 """Errors as RFC 9457 problem+json: what is wrong, where, and what to do."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -65,12 +65,15 @@ async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 404 and not isinstance(error, Problem):
         error = Problem(404, f"there is nothing at {request.url.path}; /docs lists the calls")
+    if error.status_code == 400 and not isinstance(error, Problem):
+        # What the framework says of bodies that it cannot parse.
+        error = invalid("body", error.detail)
     return problem_response(error)
 
 
 async def _validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    errors = [{"field": _field(problem["loc"]), "message": _message(problem)} for problem in error.errors()]
+    errors = [{"field": _field(problem), "message": _message(problem)} for problem in error.errors()]
     detail = "; ".join(f"{problem['field']}: {problem['message']}" for problem in errors[:5])
     return problem_response(Problem(422, detail, more={"errors": errors[:100]}))
 
@@ -108,9 +111,11 @@ _HANDLERS: dict[type[Exception], Handler] = {
 _PARTS = {"path", "query", "header", "body", "cookie"}
 
 
-def _field(location: Sequence[object]) -> str:
+def _field(problem: Mapping[str, Any]) -> str:
     """The field as a client knows it: ``label``, ``features.3``, ``1.id`` (in a list), ``body`` for all of it."""
-    names = [str(part) for part in location if part not in ("one", "several")]
+    if problem["type"] == "json_invalid":
+        return "body"
+    names = [str(part) for part in problem["loc"] if part not in ("one", "several")]
     inner = names[1:] if names and names[0] in _PARTS else names
     return ".".join(inner) or "body"
 

@@ -37,6 +37,7 @@ def serve(app: FastAPI, listener: socket.socket, stop: threading.Event) -> None:
     config = uvicorn.Config(
         app,
         log_config=None,
+        log_level="warning",
         access_log=False,
         ws="none",
         lifespan="on",

@@ -5,7 +5,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,9 +58,28 @@ class Served:
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """Starts gateways over one log and one store; ``log`` and ``store`` may be wrapped, settings be given."""
+    with starting(tmp_path) as start:
+        yield start
+
+
+@pytest.fixture
+def gateway(start: Start) -> Served:
+    return start()
+
+
+@pytest.fixture(scope="module")
+def shared_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One gateway for the tests of a module, which leave each other's streams alone."""
+    with starting(tmp_path_factory.mktemp("gateway")) as start:
+        yield start()
+
+
+@contextmanager
+def starting(folder: Path) -> Iterator[Start]:
+    """What starts gateways over a log and a store in the folder, and ends them all."""
     with ExitStack() as stack:
-        log = SqliteLog(tmp_path / "log")
-        store = SqliteStore(tmp_path / "store.sqlite")
+        log = SqliteLog(folder / "log")
+        store = SqliteStore(folder / "store.sqlite")
         stack.callback(store.close)
         stack.callback(log.close)
         learner = EchoLearner(log, store)
@@ -68,25 +87,24 @@ def start(tmp_path: Path) -> Iterator[Start]:
         stack.callback(learner.close)
 
         def begin(
-            log: Log = log, store: Store = store, queries: Queries | None = learner, **settings: object
+            log: Log = log,
+            store: Store = store,
+            queries: Queries | None = learner,
+            ready: bool = True,
+            **settings: object,
         ) -> Served:
             served = run(Settings(**settings), log, store, queries, learner)  # type: ignore[arg-type]
             stack.callback(served.stop)
+            if ready:
+                until(lambda: served.client.get("/readyz").status_code == 200)
             return served
 
         yield begin
 
 
-@pytest.fixture
-def gateway(start: Start) -> Served:
-    served = start()
-    until(lambda: served.client.get("/readyz").status_code == 200)
-    return served
-
-
 def run(settings: Settings, log: Log, store: Store, queries: Queries | None, learner: EchoLearner) -> Served:
-    """Serve on a free port until ``stop`` is called."""
-    health, metrics, stop = Health(), Metrics(CollectorRegistry()), threading.Event()
+    """Serve on a free port until ``stop`` is called; the clock begins at 1,000 seconds."""
+    health, metrics, stop, began = Health(), Metrics(CollectorRegistry()), threading.Event(), time.monotonic()
     application = app.create(
         settings,
         log=log,
@@ -94,7 +112,7 @@ def run(settings: Settings, log: Log, store: Store, queries: Queries | None, lea
         queries=queries,
         metrics=metrics,
         health=health,
-        clock=lambda: 1_000.0,
+        clock=lambda: 1_000.0 + time.monotonic() - began,
         new_id=lambda: uuid.uuid4().hex,
     )
     listener = serving.listen("127.0.0.1", 0)
@@ -122,3 +140,9 @@ def until(condition: Callable[[], bool], seconds: float = 10) -> None:
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """What coroutine tests run on."""
+    return "asyncio"

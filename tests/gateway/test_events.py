@@ -1,0 +1,163 @@
+"""Server-Sent Events over a real socket: what comes, in which order, and what happens to who is slow or comes back."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import httpx
+import pytest
+
+from services.gateway.subscriptions import MOST_SUBSCRIBERS, QUEUE_EVENTS, RECENT_EVENTS, Happening, Subscriptions
+from shared.log import Position
+from tests.gateway.conftest import PNG, Served, until
+from tests.gateway.echo_learner import predicted
+from tests.gateway.reading import Event, events
+
+PETS = "/v1/streams/pets/events"
+
+
+@contextmanager
+def listening(gateway: Served, path: str = PETS, last: str | None = None) -> Iterator[Iterator[Event]]:
+    headers = {"Last-Event-ID": last} if last else {}
+    with (
+        httpx.Client(base_url=gateway.url, timeout=10) as client,
+        client.stream("GET", path, headers=headers) as answer,
+    ):
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        yield events(answer)
+
+
+def of(kinds: set[str], stream: Iterator[Event]) -> Iterator[Event]:
+    return (event for event in stream if event.kind in kinds)
+
+
+def test_predictions_and_outcomes_come_as_they_happen(gateway: Served) -> None:
+    with listening(gateway) as stream:
+        wanted = of({"prediction", "outcome"}, stream)
+        gateway.post_image(id="a", wait=10)
+        first = next(wanted)
+        assert (first.kind, first.data["id"], first.data["label"], first.id) == ("prediction", "a", "cat", "0:0")
+        gateway.post_label("a", "dog", wait=10)
+        second = next(wanted)
+        assert (second.kind, second.data["label"], second.data["status"], second.id) == (
+            "outcome",
+            "dog",
+            "learned",
+            "0:1",
+        )
+
+
+def test_an_event_is_what_the_other_calls_say(gateway: Served) -> None:
+    with listening(gateway) as stream:
+        gateway.post_image(id="a", wait=10)
+        event = next(of({"prediction"}, stream))
+    assert event.data == gateway.client.get("/v1/streams/pets/predictions/a").json()
+
+
+def test_a_stream_sends_its_own_events_only_and_all_sends_all(gateway: Served) -> None:
+    with listening(gateway) as pets, listening(gateway, "/v1/events") as everything:
+        gateway.post_image(stream="digits", id="d", wait=10)
+        gateway.post_image(stream="pets", id="p", wait=10)
+        assert next(of({"prediction"}, pets)).data["id"] == "p"
+        both = of({"prediction"}, everything)
+        assert [next(both).data["id"], next(both).data["id"]] == ["d", "p"]
+
+
+def test_the_status_comes_at_once_and_whenever_it_changes(gateway: Served) -> None:
+    gateway.post_image(wait=10)
+    until(lambda: gateway.client.get("/v1/streams/pets").status_code == 200)
+    with listening(gateway) as stream:
+        statuses = of({"status"}, stream)
+        first = next(statuses)
+        assert first.data.keys() == gateway.client.get("/v1/streams/pets").json().keys()
+        assert first.data["images"] == 1
+        gateway.post_image(wait=10)
+        assert any(status.data["images"] == 2 for status in statuses)
+
+
+def test_who_comes_back_gets_what_was_missed(gateway: Served) -> None:
+    for name in "abc":
+        gateway.post_image(id=name, wait=10)
+    with listening(gateway, last="0:0") as stream:
+        missed = of({"prediction"}, stream)
+        assert [next(missed).data["id"], next(missed).data["id"]] == ["b", "c"]
+        gateway.post_image(id="d", wait=10)
+        assert next(missed).data["id"] == "d"
+
+
+def test_who_comes_back_too_late_is_told_to_ask_anew(gateway: Served) -> None:
+    gateway.post_image(wait=10)
+    with listening(gateway, last="0:999999") as stream:
+        assert next(of({"reset", "prediction"}, stream)).kind == "reset"
+
+
+def test_what_was_missed_is_known_to_a_gateway_that_started_later(start: object, gateway: Served) -> None:
+    for name in "ab":
+        gateway.post_image(id=name, wait=10)
+    second = start()  # type: ignore[operator]
+    with listening(second, last="0:0") as stream:
+        assert next(of({"prediction", "reset"}, stream)).data["id"] == "b"
+
+
+def test_a_stopping_gateway_says_so_and_ends_every_stream(gateway: Served) -> None:
+    with listening(gateway) as stream:
+        threading.Thread(target=gateway.stop).start()
+        kinds = [event.kind for event in stream]
+    assert kinds[-1] == "reconnect"
+
+
+def happening(number: int, stream: str = "pets") -> Happening:
+    prediction = predicted(stream, f"n{number}", Position(0, number), PNG)
+    return Happening(Position(0, number), prediction, b'{"id": "n%d"}' % number)
+
+
+@pytest.fixture
+def subscriptions() -> Subscriptions:
+    return Subscriptions()
+
+
+async def drained(subscriptions: Subscriptions, stream: str | None, last: str | None) -> bytes:
+    return await subscriptions.open(stream, last).next(0)
+
+
+@pytest.mark.anyio
+async def test_a_slow_client_is_cut_off_and_told(subscriptions: Subscriptions) -> None:
+    slow, quick = subscriptions.open("pets", None), subscriptions.open(None, None)
+    for number in range(QUEUE_EVENTS + 10):
+        subscriptions.publish(happening(number))
+        assert (await quick.next(0)).startswith(b"id: 0:%d\n" % number)
+    assert slow.ended
+    assert (await slow.next(0)).startswith(b"event: reconnect\n")
+    assert not quick.ended
+
+
+@pytest.mark.anyio
+async def test_what_is_remembered_is_bounded(subscriptions: Subscriptions) -> None:
+    subscriptions.remember(happening(number) for number in range(RECENT_EVENTS + 5))
+    assert b"event: reset" in await drained(subscriptions, "pets", "0:4")
+    assert b"id: 0:6\n" in await drained(subscriptions, "pets", "0:5")
+    assert await drained(subscriptions, "others", "0:5") == b""
+
+
+@pytest.mark.anyio
+async def test_a_ping_is_due_when_nothing_comes(subscriptions: Subscriptions) -> None:
+    assert await subscriptions.open("pets", None).next(0.01) == b""
+
+
+def test_only_so_many_may_listen_until_some_go(gateway: Served) -> None:
+    request = f"GET {PETS} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    address = ("127.0.0.1", gateway.client.base_url.port or 0)
+    with ExitStack() as stack:
+        for _ in range(MOST_SUBSCRIBERS):
+            connection = stack.enter_context(socket.create_connection(address, timeout=10))
+            connection.sendall(request)
+            assert b"200 OK" in connection.recv(4096)
+        answer = gateway.client.get(PETS)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+
+    def admitted() -> bool:
+        with gateway.client.stream("GET", PETS) as answer:
+            return answer.status_code == 200
+
+    until(admitted)
