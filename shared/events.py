@@ -23,6 +23,8 @@ ID_PATTERN = r"[A-Za-z0-9._:-]{1,128}"
 LABEL_PATTERN = r"[^\x00-\x1f\x7f-\x9f]{1,128}"
 _STREAM, _ID, _LABEL = re.compile(STREAM_PATTERN), re.compile(ID_PATTERN), re.compile(LABEL_PATTERN)
 
+_YEAR_1, _YEAR_9999 = -62_135_596_800, 253_402_300_799
+
 Vector = npt.NDArray[np.float32]
 
 
@@ -111,8 +113,12 @@ def valid_label(text: str) -> bool:
 
 
 def timestamp(seconds: float) -> str:
-    """RFC 3339 in UTC with milliseconds."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """RFC 3339 in UTC with milliseconds; the nearest it can say where that is before year 1 or after year 9999."""
+    return (
+        datetime.fromtimestamp(min(max(seconds, _YEAR_1), _YEAR_9999), UTC)
+        .isoformat(timespec="milliseconds")
+        .replace("+00:00", "Z")
+    )
 
 
 # Decoding: each raises Rejected and nothing else, whatever the bytes.
@@ -149,7 +155,7 @@ def _decode_features(record: Record, headers: dict[str, str], stream: str) -> Fe
             "bad-features",
             f"{len(record.value)} bytes are not ce_dim={headers.get('ce_dim')} little-endian float32 values",
         )
-    if not np.isfinite(np.dot(vector, vector)) and not np.isfinite(vector).all():
+    if not np.isfinite(vector).all():
         raise Rejected("bad-features", "a value is NaN or infinite")
     if not headers.get("ce_backbone"):
         raise Rejected("bad-features", "header ce_backbone is missing")
