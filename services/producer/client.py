@@ -1,9 +1,8 @@
 """A client of the gateway that repeats what was not answered, under the same id."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
 from urllib.parse import quote
 
 import httpx
@@ -27,8 +26,8 @@ class Refused(GatewayError):
         self.code, self.reason = code, reason
 
 
-class Stopped(Exception):
-    """The user asked to stop while a request was being repeated."""
+class Stopped(ProducerError):
+    """The user asked to stop while something was waited for."""
 
 
 class Client:
@@ -43,6 +42,15 @@ class Client:
         self, http: httpx.Client, stop: threading.Event, clock: Callable[[], float], patience_s: float = 60.0
     ) -> None:
         self._http, self._stop, self._clock, self._patience_s = http, stop, clock, patience_s
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._http.close()
 
     def check(self) -> None:
         """Ask once whether a gateway is there and lets us in."""
@@ -135,7 +143,7 @@ class Client:
             if self._clock() - begin + pause > self._patience_s:
                 raise self._away(problem)
             if self._stop.wait(pause):
-                raise Stopped
+                raise Stopped("stopped before the gateway answered")
             pause = min(pause * 2, 5.0)
 
     def _away(self, problem: object) -> GatewayError:
@@ -145,11 +153,10 @@ class Client:
         )
 
 
-@contextmanager
 def connect(
     url: str, api_key: str | None, *, stop: threading.Event, clock: Callable[[], float], patience_s: float = 60.0
-) -> Iterator[Client]:
-    """A client of the gateway at ``url``. Raises GatewayError where that is no address."""
+) -> Client:
+    """A client of the gateway at ``url``, to be closed. Raises GatewayError where that is no address."""
     headers = [(b"User-Agent", b"prequel"), *([(b"X-API-Key", api_key.encode())] if api_key else [])]
     try:
         http = httpx.Client(base_url=url, headers=headers, timeout=httpx.Timeout(30.0, connect=5.0), trust_env=False)
@@ -157,8 +164,7 @@ def connect(
             raise httpx.InvalidURL("no scheme or host")
     except httpx.InvalidURL as error:
         raise GatewayError(f"--url {url} is no address ({error}): give one like http://127.0.0.1:8000") from None
-    with http:
-        yield Client(http, stop, clock, patience_s)
+    return Client(http, stop, clock, patience_s)
 
 
 def _checked(answer: httpx.Response) -> Any:

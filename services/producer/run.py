@@ -94,7 +94,7 @@ class Run:
 
         Raises GatewayError where the gateway is away for too long: what was sent stays, and running again continues.
         """
-        before = self._client.stream(self._stream)
+        before = self._newest()
         interrupted = False
         self._begun = self._shown = self._clock()
         with ThreadPoolExecutor(1, "prequel-send") as sender:
@@ -189,7 +189,7 @@ class Run:
         self._show()
         self._progress.tell(reason)
 
-    def _last_status(self) -> dict[str, Any] | None:
+    def _newest(self) -> dict[str, Any] | None:
         try:
             return self._client.stream(self._stream)
         except Stopped:
@@ -197,7 +197,7 @@ class Run:
 
     def _summary(self, before: dict[str, Any] | None, interrupted: bool) -> Summary:
         seconds = self._clock() - self._begun
-        status = self._last_status()
+        status = self._newest()
         self._progress.show(self._sent - len(self._outstanding), seconds, status)
         champion = status["models"][status["champion"]] if status else {}
         grown = (status["images"] if status else 0) - (before["images"] if before else 0)
