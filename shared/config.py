@@ -20,6 +20,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     data: Path = Field(Path("prequel-data"), description="folder of the embedded log and store")
+    cache: str = Field("", description="folder of converted backbones; empty: ~/.cache/prequel")
     log: str = Field("", description="sqlite:///DIR or kafka://host:port,...; empty: DATA/log")
     store: str = Field("", description="sqlite:///FILE or redis://...; empty: DATA/store.sqlite")
 
@@ -53,7 +54,7 @@ class Settings(BaseModel):
     seed: int = Field(0, ge=0, description="seed of every model that draws random numbers")
     window: int = Field(50_000, ge=1, le=10_000_000, description="examples of a stream that a label can still reach")
     duplicates: int = Field(200_000, ge=0, le=10_000_000, description="ids of a stream remembered to drop duplicates")
-    cache_examples: int = Field(20_000, ge=1, description="feature vectors of a stream kept in memory, at most")
+    cache_examples: int = Field(20_000, ge=1, description="feature vectors of a partition kept in memory, at most")
     cache_bytes: int = Field(512 * 2**20, ge=2**20, description="bytes of the same, at most")
     max_streams: int = Field(256, ge=1, description="streams in one partition")
     max_labels: int = Field(1_000, ge=1, description="classes in one stream")

@@ -47,17 +47,21 @@ class Demo:
         return self._code
 
     def _run(self, client: Client, url: str) -> None:
+        stays = False
         try:
             client.streams()
             summary = stream_images(client, STREAM, "digits", console=self._console, stop=self._stop, clock=self._clock)
             self._report(client, summary)
+            stays = self._stay and not self._stop.is_set()
         except (GatewayError, ProducerError) as error:
             say(self._console, f"prequel demo: {error}")
             self._code = 1
-        if self._stay and not self._stop.is_set():
+        finally:
+            client.close()
+            if not stays:
+                self._stop.set()
+        if stays:
             say(self._console, f"Still serving at {url}; Ctrl-C ends it.")
-        else:
-            self._stop.set()
 
     def _report(self, client: Client, summary: Summary) -> None:
         if self._summary:

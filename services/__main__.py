@@ -1,0 +1,421 @@
+"""The command line and the composition root: what runs in which process, on which log and store."""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry
+
+from shared.config import ConfigError, Settings, from_environment
+from shared.events import Vector
+from shared.health import Health
+from shared.log import Log
+from shared.metrics import Metrics
+from shared.runner import Processor, Runner
+from shared.status import Answer, UnknownStream
+from shared.store import Store
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from services.learner.learner import Learner
+    from services.producer.client import Client
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code. Usage errors and wrong settings end with 2 and a message."""
+    chosen = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for noisy in ("kafka", "httpx"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+    try:
+        return int(chosen.run(chosen))
+    except ConfigError as error:
+        print(f"prequel: {error}", file=sys.stderr)
+        return 2
+
+
+# Commands that serve.
+
+
+class Process:
+    """One process: a log, a store, and the services in it. ``stop`` ends all of them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.stop = threading.Event()
+        self.health = Health()
+        self.metrics = Metrics(CollectorRegistry())
+        self.log = open_log(settings)
+        self.store = open_store(settings)
+        self._threads: list[threading.Thread] = []
+        self._crashed = False
+
+    def extract(self) -> None:
+        """Begin to extract on a thread of its own; the backbone is loaded there."""
+        self._start("extractor", self._extractor)
+
+    def learn(self, address: str | None) -> "Learner":
+        """Begin to learn on a thread of its own; the learner, for queries. Raises ConfigError."""
+        learner = self._learner(address)
+        self._start("learner", lambda: self._compiled(learner))
+        return learner
+
+    def serve(self, learner: "Learner | None", announce: Callable[[str], None] = lambda url: None) -> None:
+        """Answer HTTP in this thread until ``stop``. Raises ConfigError where the address cannot be listened on."""
+        from services.gateway import app, serving
+
+        try:
+            listener = serving.listen(self.settings.host, self.settings.port)
+        except serving.CannotListen as error:
+            raise ConfigError(str(error)) from error
+        gateway = app.create(
+            self.settings,
+            log=self.log,
+            store=self.store,
+            queries=learner,
+            metrics=self.metrics,
+            health=self.health,
+            clock=time.time,
+            new_id=_new_id,
+        )
+        host, port = listener.getsockname()[:2]
+        announce(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+        serving.serve(gateway, listener, self.stop)
+
+    def operate(self, service: Callable[[str], "Learner | None"]) -> int:
+        """Run one service beside its operations server until ``stop``; the exit code."""
+        from shared.ops import Ops
+
+        queries = _Later()
+        ops = Ops(
+            self.settings.ops_host, self.settings.ops_port, health=self.health, metrics=self.metrics, queries=queries
+        )
+        host, port = ops.address
+        ops.start()
+        print(f"health and metrics at http://{host}:{port}", flush=True)
+        try:
+            queries.learner = service(self.settings.advertise or f"{host}:{port}")
+            self.stop.wait()
+        finally:
+            ops.close()
+            code = self.close()
+        return code
+
+    def close(self) -> int:
+        """Wait until every service has finished its batch and committed; 1 where one of them crashed."""
+        self.stop.set()
+        for thread in self._threads:
+            thread.join()
+        self.log.close()
+        self.store.close()
+        return int(self._crashed)
+
+    def _start(self, name: str, target: Callable[[], None]) -> None:
+        def run() -> None:
+            try:
+                target()
+            except ConfigError as error:
+                self._fail(name, str(error))
+            except Exception as error:
+                logging.getLogger("prequel").exception("the %s stopped", name)
+                self._fail(name, repr(error))
+
+        thread = threading.Thread(target=run, name=name)
+        self._threads.append(thread)
+        thread.start()
+
+    def _fail(self, name: str, reason: str) -> None:
+        print(f"prequel: the {name} stopped: {reason}", file=sys.stderr, flush=True)
+        self.health.fails(name, reason)
+        self._crashed = True
+        self.stop.set()
+
+    def _extractor(self) -> None:
+        from services.extractor import extractor
+
+        self.health.waits("extractor", f"loading backbone {self.settings.backbone}")
+        processor = extractor.create(
+            self.settings, cache=_cache(self.settings), environ=os.environ, metrics=self.metrics
+        )
+        try:
+            self._runner(processor, checkpoint_seconds=1.0).run(self.stop)
+        finally:
+            processor.close()
+
+    def _learner(self, address: str | None) -> "Learner":
+        from services.learner.learner import Learner
+        from services.learner.models import table
+
+        for spec in self.settings.model_names:
+            try:
+                table.check(spec)
+            except table.UnknownModel as error:
+                raise ConfigError(f"PREQUEL_MODELS={self.settings.models}: {error}") from error
+            if table.pickled(spec) and not self.settings.snapshot_key.get_secret_value():
+                raise ConfigError(f"PREQUEL_MODELS={spec} is stored as a pickle: set PREQUEL_SNAPSHOT_KEY to sign it")
+        return Learner(
+            self.settings,
+            log=self.log,
+            store=self.store,
+            table=table,
+            metrics=self.metrics,
+            clock=time.time,
+            owner=_new_id(),
+            address=address,
+        )
+
+    def _compiled(self, learner: "Learner") -> None:
+        from services.learner.models import table
+
+        self.health.waits("learner", "compiling the models")
+        for spec in self.settings.model_names:
+            table.compile(spec, 8)
+        self._runner(learner, checkpoint_seconds=self.settings.checkpoint_seconds).run(self.stop)
+
+    def _runner(self, processor: Processor, *, checkpoint_seconds: float) -> Runner:
+        return Runner(
+            self.log,
+            processor,
+            group=f"{self.settings.group}-{processor.name}",
+            clock=time.monotonic,
+            metrics=self.metrics,
+            health=self.health,
+            checkpoint_seconds=checkpoint_seconds,
+            checkpoint_events=self.settings.checkpoint_events,
+        )
+
+
+class _Later:
+    """Queries to a learner that is still being made."""
+
+    learner: "Learner | None" = None
+
+    def answer(self, stream: str, features: Vector) -> Answer:
+        if self.learner is None:
+            raise UnknownStream(stream)
+        return self.learner.answer(stream, features)
+
+
+def open_log(settings: Settings) -> Log:
+    """The log that PREQUEL_LOG names; only its own client is imported."""
+    if settings.log_url.startswith("kafka://"):
+        from shared import kafka_log
+
+        return kafka_log.KafkaLog(kafka_log.cluster(settings))
+    from shared.sqlite_log import SqliteLog
+
+    return SqliteLog(Path(settings.log_url.removeprefix("sqlite:///")))
+
+
+def open_store(settings: Settings) -> Store:
+    """The store that PREQUEL_STORE names; only its own client is imported."""
+    if not settings.store_url.startswith("sqlite:///"):
+        from shared import redis_store
+
+        return redis_store.RedisStore(settings.store_url, ca=settings.redis_ca)
+    from shared.sqlite_store import SqliteStore
+
+    return SqliteStore(Path(settings.store_url.removeprefix("sqlite:///")))
+
+
+def _up(chosen: argparse.Namespace) -> int:
+    process = Process(_settings(chosen))
+    _stop_on_signals(process.stop)
+    return _all_in_one(process, lambda url: print(f"Prequel is at {url}", flush=True))
+
+
+def _all_in_one(process: Process, announce: Callable[[str], None]) -> int:
+    try:
+        learner = process.learn(None)
+        process.extract()
+        process.serve(learner, announce)
+    finally:
+        code = process.close()
+    return code
+
+
+def _extractor(chosen: argparse.Namespace) -> int:
+    process = Process(_settings(chosen))
+    _stop_on_signals(process.stop)
+    return process.operate(lambda address: process.extract())
+
+
+def _learner(chosen: argparse.Namespace) -> int:
+    process = Process(_settings(chosen))
+    _stop_on_signals(process.stop)
+    return process.operate(process.learn)
+
+
+def _gateway(chosen: argparse.Namespace) -> int:
+    process = Process(_settings(chosen))
+    _stop_on_signals(process.stop)
+    try:
+        process.serve(None, lambda url: print(f"gateway at {url}", flush=True))
+    finally:
+        code = process.close()
+    return code
+
+
+def _demo(chosen: argparse.Namespace) -> int:
+    from services.producer import demo
+
+    with TemporaryDirectory(prefix="prequel-demo-") as folder:
+        settings = _settings(chosen, data=chosen.data or Path(folder))
+        process, stay = Process(settings), sys.stdout.isatty() and not chosen.exit
+        _stop_on_signals(process.stop)
+        show = demo.Demo(_console(), stop=process.stop, clock=time.monotonic, stay=stay, summary=chosen.summary)
+        return max(_all_in_one(process, lambda url: show.start(_client(url, chosen, process.stop), url)), show.finish())
+
+
+# Commands that talk to a gateway.
+
+
+def _stream(chosen: argparse.Namespace) -> int:
+    from services.producer import report, stream
+
+    def run(client: "Client", console: "Console", stop: threading.Event) -> int:
+        summary = stream.stream_images(
+            client,
+            chosen.stream,
+            chosen.source,
+            labels=chosen.labels,
+            label_delay=chosen.label_delay,
+            rate=chosen.rate,
+            shuffle=chosen.shuffle,
+            console=console,
+            stop=stop,
+            clock=time.monotonic,
+        )
+        return report.exit_code(summary)
+
+    return _asking(chosen, run)
+
+
+def _label(chosen: argparse.Namespace) -> int:
+    from services.producer.label import label_image
+
+    label = None if chosen.retract else chosen.label
+    return _asking(chosen, lambda client, console, stop: label_image(client, chosen.stream, chosen.id, label, console))
+
+
+def _status(chosen: argparse.Namespace) -> int:
+    from services.producer.status import show_status
+
+    return _asking(chosen, lambda client, console, stop: show_status(client, chosen.stream, chosen.json, console))
+
+
+def _asking(chosen: argparse.Namespace, run: Callable[["Client", "Console", threading.Event], int]) -> int:
+    from services.producer.client import GatewayError
+    from services.producer.sources import ProducerError
+
+    stop = threading.Event()
+    _stop_on_signals(stop)
+    try:
+        with closing(_client(chosen.url, chosen, stop)) as client:
+            return run(client, _console(), stop)
+    except (GatewayError, ProducerError) as error:
+        print(f"prequel: {error}", file=sys.stderr)
+        return 1
+
+
+def _client(url: str, chosen: argparse.Namespace, stop: threading.Event) -> "Client":
+    from services.producer.client import connect
+
+    key = getattr(chosen, "api_key", None) or next(iter(from_environment(os.environ).keys), None)
+    return connect(url, key, stop=stop, clock=time.monotonic)
+
+
+# The parts.
+
+
+def _settings(chosen: argparse.Namespace, **given: object) -> Settings:
+    names = ("data", "host", "port", "backbone", "models")
+    return from_environment(os.environ, **({name: getattr(chosen, name, None) for name in names} | given))
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    return Console()
+
+
+def _cache(settings: Settings) -> Path:
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(settings.cache or Path(home) / "prequel")
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex
+
+
+def _stop_on_signals(stop: threading.Event) -> None:
+    """The first SIGINT or SIGTERM asks to finish, the second ends the process at once."""
+
+    def ask(number: int, frame: object) -> None:
+        if stop.is_set():
+            os._exit(128 + number)
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, ask)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="prequel", description="Teach a model from a live stream of images.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.set_defaults(run=run)
+        return added
+
+    up = command("up", _up, "run everything in this process")
+    demo = command("demo", _demo, "stream handwritten digits into a model and show the page")
+    for each in (up, demo):
+        each.add_argument("--data", type=Path, help="folder of the log and the store")
+        each.add_argument("--host", help="address to listen on")
+        each.add_argument("--port", type=int, help="port to listen on; 0: any free one")
+        each.add_argument("--backbone", help="compact, or a keras.applications model")
+        each.add_argument("--models", help="comma-separated; the first is the champion")
+    demo.add_argument("--exit", action="store_true", help="end when all digits are learned")
+    demo.add_argument("--summary", type=Path, metavar="FILE.json", help="write the result there")
+    command("extractor", _extractor, "run the extractor alone")
+    command("learner", _learner, "run the learner alone")
+    command("gateway", _gateway, "run the gateway alone")
+    stream = command("stream", _stream, "stream a folder, an image or `digits` into a stream")
+    stream.add_argument("source", help="a folder, an image, or: digits")
+    stream.add_argument("--stream", required=True, metavar="S", help="name of the stream")
+    stream.add_argument("--labels", metavar="folder|filename|csv:FILE|none", help="where labels come from")
+    stream.add_argument("--label-delay", type=int, default=0, metavar="N", help="send labels N images later")
+    stream.add_argument("--rate", type=float, default=0.0, metavar="R", help="images per second; 0: as fast as it goes")
+    stream.add_argument("--shuffle", type=int, metavar="SEED", help="in a random order")
+    label = command("label", _label, "say what an image shows, correct it, or take it back")
+    label.add_argument("stream")
+    label.add_argument("id")
+    which = label.add_mutually_exclusive_group(required=True)
+    which.add_argument("label", nargs="?")
+    which.add_argument("--retract", action="store_true", help="take the label back")
+    status = command("status", _status, "show one stream, or all")
+    status.add_argument("stream", nargs="?")
+    status.add_argument("--json", action="store_true")
+    for each in (stream, label, status):
+        each.add_argument("--url", default=DEFAULT_URL, help=f"the gateway ({DEFAULT_URL})")
+        each.add_argument("--api-key", help="one of the gateway's keys; else PREQUEL_API_KEYS")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
