@@ -17,7 +17,7 @@ class ConfigError(Exception):
 class Settings(BaseModel):
     """All settings of all services. Each is the environment variable PREQUEL_<NAME IN CAPITALS>."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     data: Path = Field(Path("prequel-data"), description="folder of the embedded log and store")
     cache: str = Field("", description="folder of converted backbones; empty: ~/.cache/prequel")
@@ -155,7 +155,7 @@ def _explain(problem: object, values: Mapping[str, object]) -> str:
     if not problem["loc"]:
         return str(problem["msg"]).removeprefix("Value error, ")
     name = str(problem["loc"][0])
-    shown = "" if _secret(name) else f"={values.get(name)}"
+    shown = "" if _secret(name) or "@" in str(values.get(name)) else f"={values.get(name)}"  # user:password@host
     if problem["type"] == "extra_forbidden":
         return f"{PREFIX}{name.upper()} is no setting of Prequel; README's table lists them all"
     return f"{PREFIX}{name.upper()}{shown}: {str(problem['msg']).removeprefix('Value error, ')}"
