@@ -4,6 +4,7 @@ import shutil
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import redis
 
@@ -43,7 +44,7 @@ class Redis:
     def tls_url(self, user: str = "") -> str:
         return f"rediss://{user}{'@' if user else ''}127.0.0.1:{self.tls_port}/0"
 
-    def client(self) -> redis.Redis:
+    def client(self) -> Any:
         return redis.Redis(port=self.port, socket_timeout=5)
 
     def launch(self) -> None:

@@ -1,0 +1,246 @@
+"""The store on Redis: each key one hash, roots fenced by scripts, large values in pieces that block nobody."""
+
+import hashlib
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import redis
+from redis.backoff import ExponentialBackoff
+from redis.retry import Retry
+
+from shared.store import Fence, Fenced, StoreUnavailable
+
+PIECE_BYTES = 512 * 2**10
+"""One command moves no more than this: about 1.5 ms during which Redis serves nobody else."""
+
+TIMEOUT_S = 5.0
+RETRIES = 2
+"""Of a command whose answer was lost, on top of the first try. Every command and script here may be repeated."""
+
+WRITERS = 10
+"""Large values of one key, written at the same time, that get into each other's way before one of them gives up."""
+
+# A key's hash has the field `value`, or `pieces` = ID:COUNT where the value lies in COUNT strings of their own, and
+# for roots `incarnation`, `generation`, `owner`, `turn`. `coming` = ID:COUNT names pieces that are being written:
+# whoever deletes or replaces the key then finds them, also after a crash. KEYS[1] is the hash.
+_LIBRARY = """
+local function forget(pieces)
+  if not pieces then return end
+  local id, count = string.match(pieces, '^(.*):(%d+)$')
+  for n = 1, tonumber(count) do redis.call('UNLINK', id .. ':' .. n) end
+end
+local function remove(key)
+  local had = redis.call('HMGET', key, 'pieces', 'coming')
+  redis.call('UNLINK', key)
+  forget(had[1])
+  if had[2] ~= had[1] then forget(had[2]) end
+end
+local function assign(key, field, content)
+  local had = redis.call('HMGET', key, 'pieces', 'coming')
+  if field == 'pieces' and had[1] ~= content and had[2] ~= content then return 'again' end
+  redis.call('HSET', key, field, content)
+  redis.call('HDEL', key, 'coming', field == 'value' and 'pieces' or 'value')
+  if had[1] ~= content then forget(had[1]) end
+  if had[2] ~= had[1] and had[2] ~= content then forget(had[2]) end
+  return 'done'
+end
+"""
+
+# ARGV: pieces. Announces them, unless they are there already: that is the answer.
+_ANNOUNCE = (
+    _LIBRARY
+    + """
+local had = redis.call('HMGET', KEYS[1], 'pieces', 'coming')
+if had[1] == ARGV[1] then return 1 end
+redis.call('HSET', KEYS[1], 'coming', ARGV[1])
+if had[2] ~= ARGV[1] and had[2] ~= had[1] then forget(had[2]) end
+return 0
+"""
+)
+
+# ARGV: field, content. Answers done, or again: another writer of this key has removed our pieces.
+_PUT = _LIBRARY + "return assign(KEYS[1], ARGV[1], ARGV[2])"
+
+# KEYS: the keys to delete.
+_DELETE = _LIBRARY + "for _, key in ipairs(KEYS) do remove(key) end"
+
+# ARGV: incarnation, generation, owner, turn. Answers done or fenced.
+_ACQUIRE = """
+local held = redis.call('HMGET', KEYS[1], 'incarnation', 'generation')
+if held[1] then
+  local incarnation, generation = tonumber(held[1]), tonumber(held[2])
+  local ours, later = tonumber(ARGV[1]), tonumber(ARGV[2])
+  if incarnation > ours or (incarnation == ours and generation > later) then return 'fenced' end
+end
+redis.call('HSET', KEYS[1], 'incarnation', ARGV[1], 'generation', ARGV[2], 'owner', ARGV[3], 'turn', ARGV[4])
+return 'done'
+"""
+
+# KEYS: the root, the keys to drop. ARGV: incarnation, generation, owner, turn, field, content. Answers done, again or
+# fenced. A command that was sent again after a time-out may arrive twice, the second time behind later ones: `turn`
+# tells, and nobody waits for its answer any more.
+_SWAP = (
+    _LIBRARY
+    + """
+local held = redis.call('HMGET', KEYS[1], 'incarnation', 'generation', 'owner', 'turn')
+if held[1] ~= ARGV[1] or held[2] ~= ARGV[2] or held[3] ~= ARGV[3] then return 'fenced' end
+if tonumber(ARGV[4]) < tonumber(held[4]) then return 'late' end
+local answer = assign(KEYS[1], ARGV[5], ARGV[6])
+if answer ~= 'done' then return answer end
+redis.call('HSET', KEYS[1], 'turn', ARGV[4])
+for n = 2, #KEYS do remove(KEYS[n]) end
+return answer
+"""
+)
+
+
+class RedisStore:
+    """See shared.store.Store. Connects when first used, and again after any failure.
+
+    Values are as durable as the server is set up to make them: with ``appendfsync everysec`` a crash of the server
+    takes the last second back, which is harmless, since a state goes back together with its offset.
+    """
+
+    def __init__(self, url: str, *, ca: str = "", prefix: str = "prequel", timeout_s: float = TIMEOUT_S) -> None:
+        """``url``: redis://[user:password@]host:port[/db], or rediss:// for TLS; ``ca``: file of the CA that signed.
+
+        ``timeout_s`` bounds one try of one command.
+        """
+        where = urlsplit(url)
+        self._where = f"Redis at {where.hostname}:{where.port or 6379}"
+        # One hash tag for all keys: a cluster keeps them in one place, where one script may touch them.
+        self._prefix = f"{{{prefix}}}:"
+        tls = {"ssl_ca_certs": ca} if ca and where.scheme == "rediss" else {}
+        self._client: Any = redis.Redis.from_url(
+            url,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
+            health_check_interval=30,
+            retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), RETRIES),
+            **tls,
+        )
+        scripts = {"announce": _ANNOUNCE, "put": _PUT, "delete": _DELETE, "acquire": _ACQUIRE, "swap": _SWAP}
+        self._scripts: Mapping[str, Any] = {name: self._client.register_script(text) for name, text in scripts.items()}
+        self._turns = itertools.count(1)
+        self._closed = False
+
+    def get(self, key: str) -> bytes | None:
+        with self._translated("reading"):
+            return self._read(self._key(key))
+
+    def put(self, key: str, value: bytes) -> None:
+        with self._translated("writing"):
+            self._assign("put", [self._key(key)], (), value)
+
+    def delete(self, keys: Sequence[str]) -> None:
+        if keys:
+            with self._translated("deleting"):
+                self._run("delete", [self._key(key) for key in keys])
+
+    def keys(self, prefix: str) -> list[str]:
+        start = self._key(prefix)
+        with self._translated("listing"):
+            found = set(self._client.scan_iter(match=_literal(start) + b"*", count=1000))
+        return sorted(name.decode().removeprefix(self._key("").decode()) for name in found)
+
+    def acquire(self, key: str, fence: Fence) -> bytes | None:
+        with self._translated("acquiring"):
+            if self._run("acquire", [self._key(key)], *fence, next(self._turns)) == b"fenced":
+                raise Fenced(f"{key} is held by somebody newer than {fence}")
+            return self._read(self._key(key))
+
+    def swap(self, key: str, fence: Fence, value: bytes, drop: Sequence[str] = ()) -> None:
+        keys = [self._key(name) for name in (key, *drop)]
+        with self._translated("writing"):
+            if self._assign("swap", keys, (*fence, next(self._turns)), value) == b"fenced":
+                raise Fenced(f"{key} is no longer held by {fence}")
+
+    def close(self) -> None:
+        self._closed = True
+        self._client.close()
+
+    def _key(self, key: str) -> bytes:
+        return f"{self._prefix}k:{key}".encode()
+
+    def _assign(self, script: str, keys: Sequence[bytes], arguments: Sequence[object], value: bytes) -> Any:
+        for _ in range(WRITERS):
+            answer = self._run(script, keys, *arguments, *self._placed(keys[0], value))
+            if answer != b"again":
+                return answer
+        raise StoreUnavailable(f"{self._where}: others keep writing the same key; is there a second learner?")
+
+    def _run(self, script: str, keys: Sequence[bytes], *arguments: object) -> Any:
+        return self._scripts[script](keys=keys, args=arguments)
+
+    def _placed(self, key: bytes, value: bytes) -> tuple[str, bytes]:
+        """The field and content that stand for a value; a large one is written first, piece by piece."""
+        if len(value) <= PIECE_BYTES:
+            return "value", value
+        count = -(-len(value) // PIECE_BYTES)
+        name = hashlib.sha256(len(key).to_bytes(8) + key + value).hexdigest()
+        identity = f"{self._prefix}p:{name}"
+        pieces = f"{identity}:{count}".encode()
+        if not self._run("announce", [key], pieces):
+            for n in range(count):
+                self._client.set(f"{identity}:{n + 1}", value[n * PIECE_BYTES : (n + 1) * PIECE_BYTES])
+        return "pieces", pieces
+
+    def _read(self, key: bytes) -> bytes | None:
+        """The value, assembled; anew from the start where it was replaced meanwhile."""
+        while True:
+            value, pieces = self._client.hmget(key, "value", "pieces")
+            if pieces is None:
+                return None if value is None else bytes(value)
+            identity, _, count = pieces.decode().rpartition(":")
+            parts = [self._client.get(f"{identity}:{n + 1}") for n in range(int(count))]
+            if None not in parts:
+                return b"".join(parts)
+            if self._client.hget(key, "pieces") == pieces:
+                raise StoreUnavailable(
+                    f"{self._where}: pieces of a value are missing. Was something deleted or evicted? "
+                    "Set maxmemory-policy to noeviction"
+                )
+
+    @contextmanager
+    def _translated(self, doing: str) -> Iterator[None]:
+        if self._closed:
+            raise StoreUnavailable("this store is closed")
+        try:
+            yield
+        except redis.RedisError as error:
+            raise StoreUnavailable(f"{doing}: {self._where} {_explained(error)}") from error
+
+
+def _explained(error: redis.RedisError) -> str:
+    text = str(error)
+    for kind, sign, remedy in _REMEDIES:
+        if isinstance(error, kind) and sign in text:
+            return f"{remedy} ({text[:200]})"
+    return f"said {text[:200]}"
+
+
+_REMEDIES: Sequence[tuple[type[redis.RedisError], str, str]] = (
+    (redis.AuthenticationError, "", "refuses the user or password, and waiting will not help; check PREQUEL_STORE"),
+    (redis.exceptions.NoPermissionError, "", "does not allow this user to do so, and waiting will not help; "
+     "grant it ~{prequel}:* +@read +@write +@scripting +@connection"),
+    (redis.BusyLoadingError, "", "is still loading its data; wait"),
+    (redis.exceptions.OutOfMemoryError, "", "is out of memory; raise maxmemory, with maxmemory-policy noeviction"),
+    (redis.ReadOnlyError, "", "is a replica and takes no writes; point PREQUEL_STORE to the primary"),
+    (redis.ResponseError, "OOM", "is out of memory; raise maxmemory, with maxmemory-policy noeviction"),
+    (redis.ResponseError, "READONLY", "is a replica and takes no writes; point PREQUEL_STORE to the primary"),
+    (redis.ResponseError, "MISCONF", "cannot write to its disk; make room there"),
+    (redis.ResponseError, "MOVED", "is one shard of a cluster; use a single server"),
+    (redis.ResponseError, "unknown command", "is too old; Redis 6 or later is needed"),
+    (redis.ConnectionError, "CERTIFICATE_VERIFY_FAILED", "has a certificate that is not to be trusted, and waiting "
+     "will not help; check PREQUEL_REDIS_CA"),
+    (redis.TimeoutError, "", "does not answer in time; check that it runs"),
+    (redis.ConnectionError, "", "cannot be reached; check that it runs and that PREQUEL_STORE names its address"),
+)  # fmt: skip
+
+
+def _literal(text: bytes) -> bytes:
+    """A pattern for SCAN that matches this text only."""
+    return b"".join(b"\\" + bytes([byte]) if byte in b"*?[]\\^-" else bytes([byte]) for byte in text)

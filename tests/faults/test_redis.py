@@ -1,0 +1,316 @@
+"""What becomes of the store when a real Redis is down, slow, full, read-only, loading, or has lost its last writes."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from shared.redis_store import PIECE_BYTES, RedisStore
+from shared.store import Fence, Fenced, StoreUnavailable
+from tests.servers.kafka import Certificates, certificates
+from tests.servers.ports import wait_until
+from tests.servers.proxy import Proxy
+from tests.servers.redis import NoRedis, Redis, binary
+from tests.servers.session import missing
+
+FENCE = Fence(0, 1, "us")
+BIG = bytes(range(256)) * (5 * PIECE_BYTES // 256) + b"odd"
+
+Serve = Callable[..., Redis]
+Open = Callable[..., RedisStore]
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    try:
+        binary()
+    except NoRedis as error:
+        missing(str(error))
+    started: list[Redis] = []
+
+    def start(*arguments: str, certificates: Certificates | None = None) -> Redis:
+        started.append(Redis(tmp_path / f"redis-{len(started)}", *arguments, certificates=certificates))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.discard()
+
+
+@pytest.fixture
+def open_store() -> Iterator[Open]:
+    opened: list[RedisStore] = []
+
+    def start(url: str, *, ca: str = "", timeout_s: float = 5.0) -> RedisStore:
+        opened.append(RedisStore(url, ca=ca, timeout_s=timeout_s))
+        return opened[-1]
+
+    yield start
+    for store in opened:
+        store.close()
+
+
+# Away and back.
+
+
+def test_a_server_that_is_away_is_unavailable_and_found_again(serve: Serve, open_store: Open) -> None:
+    server = serve("--appendonly", "yes", "--appendfsync", "always")
+    store = open_store(server.url())
+    store.put("k", b"1")
+    server.kill()
+    with pytest.raises(StoreUnavailable, match="check that it runs"):
+        store.get("k")
+    server.start()
+    assert store.get("k") == b"1"
+
+
+def test_a_server_that_swallows_everything_keeps_nobody_for_long(serve: Serve, open_store: Open) -> None:
+    server = serve()
+    with Proxy(server.port) as proxy:
+        store = open_store(f"redis://127.0.0.1:{proxy.port}", timeout_s=0.2)
+        store.put("k", b"1")
+        proxy.swallow()
+        began = time.monotonic()
+        with pytest.raises(StoreUnavailable, match="in time"):
+            store.get("k")
+        assert time.monotonic() - began < 10
+        proxy.heal()
+        assert store.get("k") == b"1"
+
+
+def test_connections_that_break_are_made_anew_without_an_error(serve: Serve, open_store: Open) -> None:
+    server = serve()
+    with Proxy(server.port) as proxy:
+        store = open_store(f"redis://127.0.0.1:{proxy.port}")
+        store.acquire("root", FENCE)
+        for n in range(20):
+            proxy.reset()
+            store.swap("root", FENCE, b"%d" % n)
+        assert store.get("root") == b"19"
+
+
+def test_a_swap_that_arrives_again_behind_later_ones_changes_nothing(serve: Serve, open_store: Open) -> None:
+    server = serve()
+    with Proxy(server.port) as proxy:
+        store = open_store(f"redis://127.0.0.1:{proxy.port}", timeout_s=0.3)
+        store.acquire("root", FENCE)
+        store.put("blob", b"1")
+        proxy.hold()  # What is sent now over this connection arrives later, though the client sends it again.
+        store.swap("root", FENCE, b"old", drop=["blob"])
+        store.put("blob", b"2")
+        store.swap("root", FENCE, b"new")
+        with server.client() as client:
+            before = client.info("commandstats")["cmdstat_evalsha"]["calls"]
+            proxy.heal()
+            wait_until(lambda: client.info("commandstats")["cmdstat_evalsha"]["calls"] > before, 10, "the late swap")
+        assert (store.get("root"), store.get("blob")) == (b"new", b"2")
+
+
+# Answers that mean: not now.
+
+
+def test_a_full_server_refuses_and_loses_nothing(serve: Serve, open_store: Open) -> None:
+    server = serve("--maxmemory", "8mb", "--maxmemory-policy", "noeviction")
+    store = open_store(server.url())
+    store.acquire("root", FENCE)
+    store.swap("root", FENCE, b"state")
+    for n in range(30):
+        store.put(f"blob/{n}", bytes(100_000))
+    with server.client() as client:
+        client.config_set("maxmemory", "2mb")
+    for write in (
+        lambda: store.swap("root", FENCE, b"next", drop=["blob/0"]),
+        lambda: store.put("blob/0", b"small"),
+        lambda: store.put("blob/0", BIG),
+        lambda: store.acquire("root", FENCE._replace(generation=2)),
+    ):
+        with pytest.raises(StoreUnavailable, match="out of memory"):
+            write()
+    assert store.get("root") == b"state"
+    assert store.get("blob/0") == bytes(100_000)
+    store.delete([f"blob/{n}" for n in range(1, 30)])
+    store.swap("root", FENCE, b"next")
+    assert store.get("root") == b"next"
+
+
+def test_a_replica_refuses_writes(serve: Serve, open_store: Open) -> None:
+    server = serve("--replica-serve-stale-data", "yes")
+    store = open_store(server.url())
+    store.put("k", b"1")
+    with server.client() as client:
+        client.execute_command("REPLICAOF", "127.0.0.1", "1")
+        for write in (lambda: store.put("k", b"2"), lambda: store.put("k", BIG), lambda: store.delete(["k"])):
+            with pytest.raises(StoreUnavailable, match="replica"):
+                write()
+        assert store.get("k") == b"1"
+        client.execute_command("REPLICAOF", "NO", "ONE")
+    store.put("k", b"2")
+    assert store.get("k") == b"2"
+
+
+def test_a_server_that_is_loading_is_waited_for(serve: Serve, open_store: Open) -> None:
+    server = serve()
+    store = open_store(server.url(), timeout_s=1.0)
+    for n in range(400):
+        store.put(f"k{n}", b"%d" % n * 1000)
+    with server.client() as client:
+        client.save()
+    server.kill()
+    server.arguments = ("--key-load-delay", "5000", "--loading-process-events-interval-bytes", "1024")
+    server.launch()
+    reasons: list[str] = []
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            assert store.get("k399") == b"399" * 1000
+            break
+        except StoreUnavailable as error:
+            reasons.append(str(error))
+    assert any("loading" in reason for reason in reasons), reasons
+
+
+def test_a_crash_that_takes_the_last_writes_back_leaves_a_whole_older_snapshot(serve: Serve, open_store: Open) -> None:
+    server = serve()
+    store = open_store(server.url())
+
+    def snapshot(number: int) -> None:
+        store.put(f"blob/{number}", BIG + b"%d" % number)
+        store.swap("root", FENCE, b"%d" % number, drop=[f"blob/{number - 1}"])
+
+    store.acquire("root", FENCE)
+    for number in range(1, 4):
+        snapshot(number)
+    with server.client() as client:
+        client.save()
+    for number in range(4, 7):
+        snapshot(number)
+    server.kill()
+    server.start()
+    assert store.acquire("root", FENCE) == b"3"
+    assert store.get("blob/3") == BIG + b"3"
+    assert store.keys("") == ["blob/3", "root"]
+
+
+# Large values.
+
+
+def test_no_command_is_larger_than_a_piece(serve: Serve, open_store: Open) -> None:
+    store = open_store(serve("--proto-max-bulk-len", "1mb").url())
+    for size in (0, 1, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1, 2 * PIECE_BYTES, 30 * PIECE_BYTES + 7):
+        value = bytes([size % 251]) * size
+        store.put("k", value)
+        assert store.get("k") == value
+
+
+def test_a_large_value_leaves_nothing_behind(serve: Serve, open_store: Open) -> None:
+    server = serve()
+    store = open_store(server.url())
+    store.acquire("root", FENCE)
+    for value in (BIG, BIG, BIG + b"2", b"small", BIG, b"", BIG):
+        store.put("k", value)
+        assert store.get("k") == value
+        store.swap("root", FENCE, value)
+        assert store.get("root") == value
+    store.swap("root", FENCE, b"", drop=["k"])
+    store.delete(["root"])
+    with server.client() as client:
+        assert client.dbsize() == 0
+
+
+def test_a_large_value_cut_off_half_way_changes_nothing_and_can_be_swept(serve: Serve, open_store: Open) -> None:
+    server = serve()
+    store = open_store(server.url())
+    store.put("old", BIG)
+    for n in (1, 4):
+        with Proxy(server.port) as proxy:
+            broken = open_store(f"redis://127.0.0.1:{proxy.port}", timeout_s=0.2)
+            broken.get("x")
+            proxy.most_bytes = n * PIECE_BYTES
+            for key in ("old", "new"):
+                with pytest.raises(StoreUnavailable):
+                    broken.put(key, BIG[::-1] + bytes([n]))
+        assert store.get("old") == BIG
+        assert store.get("new") is None
+    store.delete(store.keys(""))
+    with server.client() as client:
+        assert client.dbsize() == 0
+
+
+def test_readers_see_large_values_whole_while_several_writers_replace_them(serve: Serve, open_store: Open) -> None:
+    server = serve()
+    values = [bytes([n]) * (3 * PIECE_BYTES + n) for n in range(4)]
+    open_store(server.url()).put("k", values[0])
+    wrong: list[str] = []
+    done = threading.Event()
+
+    def write(store: RedisStore, own: list[bytes]) -> None:
+        for _ in range(15):
+            for value in own:
+                with suppress(StoreUnavailable):  # two that write all the time may starve each other, and say so
+                    store.put("k", value)
+
+    def read(store: RedisStore) -> None:
+        while not done.is_set():
+            if store.get("k") not in values:
+                wrong.append("torn")
+
+    writers = [threading.Thread(target=write, args=(open_store(server.url()), own)) for own in (values[:2], values[2:])]
+    readers = [threading.Thread(target=read, args=(open_store(server.url()),)) for _ in range(2)]
+    for thread in [*readers, *writers]:
+        thread.start()
+    for thread in writers:
+        thread.join()
+    done.set()
+    for thread in readers:
+        thread.join()
+    assert not wrong
+    with server.client() as client:
+        assert client.dbsize() == 5
+
+
+# Security.
+
+
+def test_the_user_needs_no_more_rights_than_we_say(serve: Serve, open_store: Open) -> None:
+    server = serve()
+    with server.client() as client:
+        client.execute_command(
+            "ACL", "SETUSER", "prequel", "on", ">pass word", "~{prequel}:*", "+@read", "+@write", "+@scripting",
+            "+@connection",
+        )  # fmt: skip
+        client.execute_command("ACL", "SETUSER", "reader", "on", ">pw", "~{prequel}:*", "+@read", "+@connection")
+        client.execute_command("ACL", "SETUSER", "default", "off")
+    store = open_store(server.url("prequel:pass%20word"))
+    store.acquire("root", FENCE)
+    store.put("k", BIG)
+    store.swap("root", FENCE, BIG, drop=["k"])
+    store.delete(["k"])
+    assert (store.get("root"), store.keys("")) == (BIG, ["root"])
+    with pytest.raises(Fenced):
+        store.swap("root", FENCE._replace(generation=0), b"")
+    with pytest.raises(StoreUnavailable, match="does not allow"):
+        open_store(server.url("reader:pw")).put("k", b"")
+    for url in (server.url("prequel:wrong-secret"), server.url()):
+        with pytest.raises(StoreUnavailable, match="password") as raised:
+            open_store(url).get("k")
+        assert "wrong-secret" not in str(raised.value)
+
+
+def test_tls_is_checked_against_the_ca(serve: Serve, open_store: Open, tmp_path: Path) -> None:
+    papers = certificates(tmp_path / "certificates")
+    try:
+        server = serve(certificates=papers)
+    except RuntimeError:
+        pytest.skip("this redis-server is built without TLS")
+    store = open_store(server.tls_url(), ca=str(papers.ca))
+    store.put("k", BIG)
+    assert store.get("k") == BIG
+    with pytest.raises(StoreUnavailable, match="PREQUEL_REDIS_CA"):
+        open_store(server.tls_url()).get("k")
+    strangers = certificates(tmp_path / "strangers")
+    with pytest.raises(StoreUnavailable, match="PREQUEL_REDIS_CA"):
+        open_store(server.tls_url(), ca=str(strangers.ca)).get("k")
