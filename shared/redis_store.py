@@ -64,6 +64,15 @@ return 0
 # ARGV: field, content. Answers done, or again: another writer of this key has removed our pieces.
 _PUT = _LIBRARY + "return assign(KEYS[1], ARGV[1], ARGV[2])"
 
+# ARGV: pieces. Removes them, unless somebody has announced or assigned the same meanwhile.
+_ABANDON = (
+    _LIBRARY
+    + """
+local had = redis.call('HMGET', KEYS[1], 'pieces', 'coming')
+if had[1] ~= ARGV[1] and had[2] ~= ARGV[1] then forget(ARGV[1]) end
+"""
+)
+
 # KEYS: the keys to delete.
 _DELETE = _LIBRARY + "for _, key in ipairs(KEYS) do remove(key) end"
 
@@ -96,6 +105,15 @@ return answer
 """
 )
 
+_SCRIPTS = {
+    "announce": _ANNOUNCE,
+    "put": _PUT,
+    "abandon": _ABANDON,
+    "delete": _DELETE,
+    "acquire": _ACQUIRE,
+    "swap": _SWAP,
+}
+
 
 class RedisStore:
     """See shared.store.Store. Connects when first used, and again after any failure.
@@ -122,8 +140,7 @@ class RedisStore:
             retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), RETRIES),
             **tls,
         )
-        scripts = {"announce": _ANNOUNCE, "put": _PUT, "delete": _DELETE, "acquire": _ACQUIRE, "swap": _SWAP}
-        self._scripts: Mapping[str, Any] = {name: self._client.register_script(text) for name, text in scripts.items()}
+        self._scripts: Mapping[str, Any] = {name: self._client.register_script(text) for name, text in _SCRIPTS.items()}
         self._turns = itertools.count(1)
         self._closed = False
 
@@ -167,9 +184,11 @@ class RedisStore:
 
     def _assign(self, script: str, keys: Sequence[bytes], arguments: Sequence[object], value: bytes) -> Any:
         for _ in range(WRITERS):
-            answer = self._run(script, keys, *arguments, *self._placed(keys[0], value))
+            field, content = self._placed(keys[0], value)
+            answer = self._run(script, keys, *arguments, field, content)
             if answer != b"again":
                 return answer
+        self._run("abandon", keys[:1], content)
         raise StoreUnavailable(f"{self._where}: others keep writing the same key; is there a second learner?")
 
     def _run(self, script: str, keys: Sequence[bytes], *arguments: object) -> Any:

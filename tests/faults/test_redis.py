@@ -122,12 +122,13 @@ def test_a_full_server_refuses_and_loses_nothing(serve: Serve, open_store: Open)
         store.put(f"blob/{n}", bytes(100_000))
     with server.client() as client:
         client.config_set("maxmemory", "2mb")
-    for write in (
+    writes: list[Callable[[], object]] = [
         lambda: store.swap("root", FENCE, b"next", drop=["blob/0"]),
         lambda: store.put("blob/0", b"small"),
         lambda: store.put("blob/0", BIG),
         lambda: store.acquire("root", FENCE._replace(generation=2)),
-    ):
+    ]
+    for write in writes:
         with pytest.raises(StoreUnavailable, match="out of memory"):
             write()
     assert store.get("root") == b"state"
@@ -143,7 +144,12 @@ def test_a_replica_refuses_writes(serve: Serve, open_store: Open) -> None:
     store.put("k", b"1")
     with server.client() as client:
         client.execute_command("REPLICAOF", "127.0.0.1", "1")
-        for write in (lambda: store.put("k", b"2"), lambda: store.put("k", BIG), lambda: store.delete(["k"])):
+        writes: list[Callable[[], object]] = [
+            lambda: store.put("k", b"2"),
+            lambda: store.put("k", BIG),
+            lambda: store.delete(["k"]),
+        ]
+        for write in writes:
             with pytest.raises(StoreUnavailable, match="replica"):
                 write()
         assert store.get("k") == b"1"
