@@ -19,11 +19,11 @@ from prometheus_client import CollectorRegistry
 from shared.config import ConfigError, Settings, from_environment
 from shared.events import Vector
 from shared.health import Health
-from shared.log import Log
+from shared.log import Log, LogUnavailable
 from shared.metrics import Metrics
 from shared.runner import Processor, Runner
 from shared.status import Answer, UnknownStream
-from shared.store import Store
+from shared.store import Store, StoreUnavailable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,6 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"prequel: {error}", file=sys.stderr)
         return 2
+    except (LogUnavailable, StoreUnavailable) as error:
+        print(f"prequel: {error}", file=sys.stderr)
+        return 1
 
 
 # Commands that serve.
@@ -280,6 +283,23 @@ def _demo(chosen: argparse.Namespace) -> int:
         return max(_all_in_one(process, lambda url: show.start(_client(url, chosen, process.stop), url)), show.finish())
 
 
+def _rebuild(chosen: argparse.Namespace) -> int:
+    from services.learner.models import table
+    from services.learner.rebuild import Rebuild
+    from services.learner.rebuilding import rebuild
+
+    settings = _settings(chosen)
+    log, store = open_log(settings), open_store(settings)
+    with closing(log), closing(store):
+        return rebuild(
+            _console(),
+            lambda advance: Rebuild(settings, log, store, table, advance),
+            verify=chosen.verify,
+            threads=os.cpu_count() or 1,
+            owner=_new_id(),
+        )
+
+
 # Commands that talk to a gateway.
 
 
@@ -392,6 +412,9 @@ def _parser() -> argparse.ArgumentParser:
         each.add_argument("--models", help="comma-separated; the first is the champion")
     demo.add_argument("--exit", action="store_true", help="end when all digits are learned")
     demo.add_argument("--summary", type=Path, metavar="FILE.json", help="write the result there")
+    rebuild = command("rebuild", _rebuild, "fold the log from its start into new snapshots")
+    rebuild.add_argument("--data", type=Path, help="folder of the log and the store")
+    rebuild.add_argument("--verify", action="store_true", help="only compare with the snapshots there are")
     command("extractor", _extractor, "run the extractor alone")
     command("learner", _learner, "run the learner alone")
     command("gateway", _gateway, "run the gateway alone")

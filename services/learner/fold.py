@@ -28,7 +28,7 @@ class Fold:
     """The state of every stream of a partition. However records are cut into calls, state and outputs are the same."""
 
     def __init__(self, limits: Limits, table: ModelTable, cache: FeatureCache, *, position: int) -> None:
-        self._limits, self._table, self._cache = limits, table, cache
+        self._limits, self._table, self.cache = limits, table, cache
         self.streams: dict[str, StreamState] = {}
         self.position = position
         """The next offset to fold."""
@@ -58,7 +58,7 @@ class Fold:
         if turn.holds(stream, event.id) or stream.knows(event.id):
             turn.flush(stream)
         if stream.accept(event):
-            self._cache.put(event.position, event.vector)
+            self.cache.put(event.position, event.vector)
             turn.hold(stream, event)
         else:
             turn.repeated += 1
@@ -77,11 +77,11 @@ class Fold:
             for _, event in decoded
             if isinstance(event, Label) and event.stream in self.streams
         ]
-        ahead = self._cache.fetch(entry.position for entry in entries if entry is not None)
+        ahead = self.cache.fetch(entry.position for entry in entries if entry is not None)
 
         def find(position: Position) -> Vector | None:
             found = ahead.get(position)
-            return self._cache.fetch([position]).get(position) if found is None else found
+            return self.cache.fetch([position]).get(position) if found is None else found
 
         return find
 

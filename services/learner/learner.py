@@ -150,7 +150,7 @@ class Learner:
     def _newest(self, partition: int, snapshots: Snapshots, roots: Sequence[Root]) -> Fold | None:
         """The state of the newest snapshot that is whole and was folded with these settings."""
         for root in roots:
-            if not _same_limits(root, self._limits):
+            if not same_limits(root, self._limits):
                 logger.warning(
                     "examples:%d is folded anew from the log: its snapshots were made with other settings (%s)",
                     partition,
@@ -234,5 +234,6 @@ class Learner:
         return Envelope(self._settings.snapshot_key.get_secret_value().encode(), place)
 
 
-def _same_limits(root: Root, limits: Limits) -> bool:
+def same_limits(root: Root, limits: Limits) -> bool:
+    """Whether a snapshot was folded with these settings."""
     return bool(orjson.dumps(root.limits) == orjson.dumps(list(limits)))

@@ -128,7 +128,7 @@ def stored_and_read(fold: Fold) -> Fold:
     bodies = {part.address: part.body for parts in streams.values() for part in parts.values()}
     heads = {name: parts["head"].address for name, parts in streams.items()}
     root = Root(fold.position, 1, "me", 1, [], fold.digest(), {}, heads)
-    return Fold.from_root(root, bodies.__getitem__, envelope, fold._limits, Table(), fold._cache)
+    return Fold.from_root(root, bodies.__getitem__, envelope, fold._limits, Table(), fold.cache)
 
 
 def test_streams_of_one_partition_do_not_touch_each_other() -> None:

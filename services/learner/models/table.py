@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from services.learner.models.model import Model, ModelState
-from services.learner.models.spec import Option, Stage, UnknownModel, listing, number, parse, read_options
+from services.learner.models.spec import Option, Stage, UnknownModel, listing, number, parse, read_options, whole
 
 __all__ = ["UnknownModel", "check", "compile", "create", "pickled", "restore"]
 
@@ -42,6 +42,12 @@ def _softmax(argument: str, dim: int, seed: int, options: Mapping[str, Any]) -> 
     return _linear(argument, dim, seed, options, multinomial=True)
 
 
+def _slda(argument: str, dim: int, seed: int, options: Mapping[str, Any]) -> Loadable:
+    from services.learner.models.slda import slda
+
+    return slda(dim, seed=seed, **options)
+
+
 def _river(argument: str, dim: int, seed: int, options: Mapping[str, Any]) -> Loadable:
     from services.learner.models.river_adapter import RiverModel
 
@@ -50,8 +56,19 @@ def _river(argument: str, dim: int, seed: int, options: Mapping[str, Any]) -> Lo
 
 _RATE = {"rate": Option(number(1e-9, 1e3), "learning rate")}
 
+_WIDTH = Option(whole(8, 8192), "features kept: wider vectors are projected")
+
 MODELS: Mapping[str, Row] = {
     "logistic": Row(_logistic, _RATE, "one-vs-rest logistic regression by gradient descent, as River's"),
+    "slda": Row(
+        _slda,
+        {
+            "width": _WIDTH,
+            "shrinkage": Option(number(1e-6, 1), "of the correlations towards none"),
+            "decay": Option(number(0, 0.5), "share of all sums that fades with each example"),
+        },
+        "streaming linear discriminant analysis: never forgets, corrects exactly",
+    ),
     "softmax": Row(_softmax, _RATE, "softmax regression by gradient descent, as River's"),
     "river": Row(_river, {}, "any classifier of River, by its dotted name: river:naive_bayes.GaussianNB"),
 }

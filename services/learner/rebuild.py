@@ -1,0 +1,151 @@
+"""Rebuilding: folds the log from its start, in parallel over partitions, and compares with the stored snapshots."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+
+from services.learner.blobs import Part, unpack
+from services.learner.envelope import Envelope, Place
+from services.learner.feature_cache import FeatureCache
+from services.learner.fold import Fold, fingerprint
+from services.learner.learner import limits, same_limits
+from services.learner.snapshots import Root, Snapshots, build, read_roots, root_key
+from services.learner.stream import ModelTable
+from shared.config import Settings
+from shared.log import EXAMPLES, Log
+from shared.store import Fence, Store
+
+TOLERANCE = 1e-4
+"""Relative: how far the arrays of models may differ that were folded on another kind of processor."""
+
+POLL_RECORDS = 1_000
+
+
+class Verdict(NamedTuple):
+    """What came of one partition. ``compared`` is the newest snapshot's digest, None where there is none."""
+
+    partition: int
+    offset: int
+    streams: int
+    examples: int
+    digest: str
+    compared: str | None
+    equal: bool
+    remark: str
+
+
+class Rebuild:
+    """Folds every partition from the beginning of the log to its newest snapshot, or to its end without one.
+
+    ``advance`` is told of every batch: partition and records folded. Raises LogUnavailable, StoreUnavailable.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        log: Log,
+        store: Store,
+        table: ModelTable,
+        advance: Callable[[int, int], None],
+    ) -> None:
+        self._settings, self._log, self._store, self._table = settings, log, store, table
+        self._advance = advance
+        self._limits = limits(settings)
+
+    def total(self) -> int:
+        """Records that will be folded, at most."""
+        return sum(bounds.end - bounds.begin for bounds in self._log.bounds(EXAMPLES).values())
+
+    def verify(self, threads: int) -> list[Verdict]:
+        """Fold and compare; nothing is written."""
+        partitions = sorted(self._log.bounds(EXAMPLES))
+        with ThreadPoolExecutor(threads, "rebuild") as pool:
+            return list(pool.map(self._verify, partitions))
+
+    def write(self, threads: int, owner: str) -> list[Verdict]:
+        """Fold everything to the end of the log and make that the newest snapshot of each partition.
+
+        For stopped learners only: one that runs is fenced out and starts again from the new snapshot.
+        """
+        partitions = sorted(self._log.bounds(EXAMPLES))
+        with ThreadPoolExecutor(threads, "rebuild") as pool:
+            return list(pool.map(lambda partition: self._write(partition, owner), partitions))
+
+    def _verify(self, partition: int) -> Verdict:
+        root = next(iter(read_roots(self._store.get(root_key(partition)))), None)
+        begin, end = self._log.bounds(EXAMPLES)[partition]
+        fold = self._fold(partition, begin, end if root is None else root.offset)
+        if root is None:
+            return self._verdict(partition, fold, None, True, "no snapshot to compare with")
+        if begin > 0:
+            return self._verdict(partition, fold, root, False, f"retention removed the first {begin} events")
+        if not same_limits(root, self._limits):
+            return self._verdict(
+                partition, fold, root, False, f"the snapshot was made with other settings: {root.limits}"
+            )
+        if fold.digest() == root.digest:
+            return self._verdict(partition, fold, root, True, "bit-equal")
+        if root.built_on != build() and self._close(partition, fold, root):
+            return self._verdict(partition, fold, root, True, f"equal within {TOLERANCE:g}; made on {root.built_on}")
+        return self._verdict(partition, fold, root, False, "the snapshot is not what the log says")
+
+    def _write(self, partition: int, owner: str) -> Verdict:
+        generation = max((root.generation for root in read_roots(self._store.get(root_key(partition)))), default=0)
+        fence = Fence(self._settings.incarnation, generation, owner)
+        snapshots = Snapshots(self._store, partition, fence, most_bytes=self._settings.snapshot_max_bytes)
+        snapshots.acquire()
+        fold = self._fold(partition, *self._log.bounds(EXAMPLES)[partition])
+        envelope = Envelope(self._key, Place(partition, fold.position, generation))
+        partitions = self._log.partitions(EXAMPLES)
+        snapshots.write(fold.position, partitions, self._limits, fold.parts(envelope.seal))
+        return self._verdict(partition, fold, None, True, "written")
+
+    def _fold(self, partition: int, begin: int, end: int) -> Fold:
+        cache = FeatureCache(self._log, self._settings.cache_examples, self._settings.cache_bytes)
+        fold = Fold(self._limits, self._table, cache, position=begin)
+        reader = self._log.follow(EXAMPLES, {partition: begin})
+        try:
+            while fold.position < end and reader.positions()[partition] < end:
+                records = [record for record in reader.poll(POLL_RECORDS, 1.0) if record.offset < end]
+                fold.apply(records)
+                self._advance(partition, len(records))
+        finally:
+            reader.close()
+        return fold
+
+    def _close(self, partition: int, fold: Fold, root: Root) -> bool:
+        """Whether all arrays of all models are within TOLERANCE of the snapshot's."""
+        snapshots = Snapshots(self._store, partition, Fence(0, 0, ""), most_bytes=0)
+        envelope = Envelope(self._key, Place(partition, root.offset, root.generation))
+        kept = Fold.from_root(root, snapshots.read, envelope, self._limits, self._table, fold.cache)
+        pairs: Sequence[tuple[bytes, bytes]] = [
+            (mine[name].body, theirs[name].body)
+            for mine, theirs in _matching(fold, kept)
+            for name in mine
+            if name.startswith("model.")
+        ]
+        return fold.streams.keys() == kept.streams.keys() and all(_arrays_close(*pair) for pair in pairs)
+
+    def _verdict(self, partition: int, fold: Fold, root: Root | None, equal: bool, remark: str) -> Verdict:
+        examples = sum(stream.images for stream in fold.streams.values())
+        compared = root.digest if root else None
+        return Verdict(partition, fold.position, len(fold.streams), examples, fold.digest(), compared, equal, remark)
+
+    @property
+    def _key(self) -> bytes:
+        return self._settings.snapshot_key.get_secret_value().encode()
+
+
+def _matching(mine: Fold, theirs: Fold) -> list[tuple[dict[str, Part], dict[str, Part]]]:
+    ours, others = mine.parts(fingerprint), theirs.parts(fingerprint)
+    return [(ours[name], others[name]) for name in sorted(ours.keys() & others.keys())]
+
+
+def _arrays_close(mine: bytes, theirs: bytes) -> bool:
+    ours, others = unpack(mine)[1], unpack(theirs)[1]
+    return ours.keys() == others.keys() and all(
+        ours[name].shape == others[name].shape and np.allclose(ours[name], others[name], TOLERANCE, TOLERANCE)
+        for name in ours
+    )

@@ -1,0 +1,1 @@
+"""End to end: the real processes, as a user runs them."""

@@ -1,0 +1,94 @@
+"""Real Prequel processes for tests: started, asked, killed."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+
+import httpx
+
+ROOT = Path(__file__).resolve().parents[2]
+DEADLINE_S = 90.0
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def eventually(condition: Callable[[], object], what: str, deadline_s: float = DEADLINE_S) -> None:
+    """Wait for a condition of another process, which nobody tells us of."""
+    end, pause = time.monotonic() + deadline_s, threading.Event()
+    while not condition():
+        assert time.monotonic() < end, f"not within {deadline_s:g} s: {what}"
+        pause.wait(0.02)
+
+
+class Up:
+    """`prequel up` on a folder; it may be killed and started again, at the same address."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
+        self.folder, self.port = folder, free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PREQUEL_")}
+        self.environment = environment | {"PREQUEL_DATA": str(folder), "PREQUEL_PORT": str(self.port)}
+        self.environment |= settings or {}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> "Up":
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+
+    def start(self) -> None:
+        with (self.folder.parent / f"{self.folder.name}.out").open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "services", "up"], cwd=ROOT, env=self.environment, stdout=output, stderr=output
+            )
+
+    def kill(self) -> None:
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def terminate(self, number: int = signal.SIGTERM) -> int:
+        """Ask it to end; its exit code."""
+        assert self._process is not None
+        self._process.send_signal(number)
+        return self._process.wait(DEADLINE_S)
+
+    @property
+    def output(self) -> str:
+        return (self.folder.parent / f"{self.folder.name}.out").read_text()
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Another command on the same folder and address."""
+        command = [sys.executable, "-m", "services", *arguments]
+        return subprocess.run(
+            command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=DEADLINE_S, check=False
+        )
+
+    def ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/readyz", timeout=1).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def images(self, stream: str) -> int:
+        """Examples learned by now, 0 while nobody answers."""
+        try:
+            answer = httpx.get(f"{self.url}/v1/streams/{stream}", timeout=1)
+        except httpx.TransportError:
+            return 0
+        return int(answer.json()["images"]) if answer.status_code == 200 else 0

@@ -1,0 +1,65 @@
+"""kill -9 of the whole process in mid-stream, again and again: nothing lost, nothing learned twice, bit-equal."""
+
+import signal
+import threading
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from services.producer.client import connect
+from services.producer.run import Summary
+from services.producer.stream import stream_images
+from tests.e2e.processes import Up, eventually
+
+DIGITS = 1797
+
+
+class Streaming(threading.Thread):
+    """Streams the digits, with labels 20 images late, to a gateway that comes and goes."""
+
+    def __init__(self, up: Up) -> None:
+        super().__init__()
+        self.summary: Summary | None = None
+        self.up = up
+
+    def run(self) -> None:
+        stop = threading.Event()
+        with closing(connect(self.up.url, None, stop=stop, clock=time.monotonic)) as client:
+            self.summary = stream_images(
+                client, "digits", "digits", label_delay=20, console=Console(quiet=True), stop=stop, clock=time.monotonic
+            )
+
+
+def test_killed_in_mid_stream_and_started_again(tmp_path: Path) -> None:
+    with Up(tmp_path / "data", {"PREQUEL_CHECKPOINT_SECONDS": "0.3"}) as up:
+        eventually(up.ready, "ready")
+        streaming = Streaming(up)
+        streaming.start()
+        for reached in (60, 400, 800, 1_200, 1_500):
+            eventually(lambda reached=reached: up.images("digits") >= reached, f"{reached} images")  # type: ignore[misc]
+            up.kill()
+            up.start()
+        streaming.join(120)
+        assert not streaming.is_alive()
+        assert streaming.summary is not None
+        assert streaming.summary.sent == DIGITS
+        eventually(lambda: up.images("digits") == DIGITS, "all digits learned, each once")
+        assert up.terminate() == 0
+        verdict = up.run("rebuild", "--verify")
+        assert verdict.returncode == 0, verdict.stdout + verdict.stderr
+        assert "bit-equal" in verdict.stdout
+        assert "1,797" in verdict.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_finishes_snapshots_and_ends_with_zero(number: int, tmp_path: Path) -> None:
+    with Up(tmp_path / "data", {"PREQUEL_CHECKPOINT_SECONDS": "1000"}) as up:
+        eventually(up.ready, "ready")
+        sent = up.run("stream", "digits", "--stream", "digits", "--url", up.url)
+        assert sent.returncode == 0, sent.stdout + sent.stderr
+        assert up.terminate(number) == 0, up.output
+        verdict = up.run("rebuild", "--verify")
+        assert "bit-equal" in verdict.stdout, verdict.stdout + verdict.stderr
