@@ -90,11 +90,10 @@ def throughput(folder: Path, records: int, rounds: int) -> None:
     contenders: dict[str, Bare | Ours] = {"bare sqlite3": bare, "ours": plain, "ours, 9 headers": event}
     writes: dict[str, list[float]] = {name: [] for name in contenders}
     reads: dict[str, list[float]] = {name: [] for name in contenders}
-    for number in range(1, rounds + 1):
-        for name, contender in contenders.items():
-            writes[name].append(rate(records, partial(contender.write, records)))
-        for name, contender in contenders.items():
-            reads[name].append(rate(number * records, contender.read))
+    for name, contender in [*contenders.items()] * rounds:
+        writes[name].append(rate(records, partial(contender.write, records)))
+    for name, contender in [*contenders.items()] * rounds:
+        reads[name].append(rate(rounds * records, contender.read))
     for verb, rates in (("write", writes), ("read", reads)):
         for name, own in rates.items():
             ratio = statistics.median(a / b for a, b in zip(own, rates["bare sqlite3"], strict=True))
@@ -104,6 +103,41 @@ def throughput(folder: Path, records: int, rounds: int) -> None:
     print(f"read  by position   {single:9,.0f}/s")
     for ours in (plain, event):
         ours.log.close()
+
+
+def together(folder: Path, threads: int, each: int) -> None:
+    """Threads that append one record at a time share transactions: more of them cost less each."""
+    log = SqliteLog(folder)
+    log.append([Message("examples", b"pets", VALUE)])
+
+    def append() -> None:
+        for _ in range(each):
+            log.append([Message("examples", b"pets", VALUE)])
+
+    def run(count: int) -> None:
+        running = [threading.Thread(target=append) for _ in range(count)]
+        for thread in running:
+            thread.start()
+        for thread in running:
+            thread.join()
+
+    for count in (1, threads):
+        print(f"append one by one from {count:2} threads {rate(count * each, partial(run, count)):9,.0f}/s")
+    log.close()
+
+
+def idle(folder: Path, seconds: float) -> None:
+    """What a reader and a group member cost while nothing happens, in percent of a core."""
+    log = SqliteLog(folder)
+    log.append([Message("examples", b"pets", VALUE)])
+    reader, member = log.follow("examples", {0: 1}), log.join("group", "examples")
+    member.poll(1, 0.0)
+    for name, opened in (("reader", reader), ("member", member)):
+        opened.poll(1, 6.0)
+        began = time.thread_time()
+        opened.poll(1, seconds)
+        print(f"idle {name} {100 * (time.thread_time() - began) / seconds:.2f} % of a core")
+    log.close()
 
 
 def latency(folder: Path, count: int) -> None:
@@ -160,12 +194,14 @@ def remote(folder: str, count: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--records", type=int, default=5_000, help="written per round")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--records", type=int, default=1_000, help="written per round")
+    parser.add_argument("--rounds", type=int, default=15)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=".") as folder:
         throughput(Path(folder), arguments.records, arguments.rounds)
+        together(Path(folder) / "together", 32, 100)
         latency(Path(folder) / "latency", 60)
+        idle(Path(folder) / "idle", 5.0)
 
 
 if __name__ == "__main__":

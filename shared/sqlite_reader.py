@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from shared.log import LogUnavailable, Record
 from shared.sqlite_topic import Topic
 
-_SHORTEST_WAIT_S, _LONGEST_WAIT_S = 0.001, 0.010
+_SHORTEST_WAIT_S, _LONGEST_WAIT_S = 0.001, 0.050
 
 
 class SqliteReader:
@@ -65,7 +65,8 @@ class SqliteReader:
     def wait(self, seen: int, deadline: float) -> None:
         """Until the bell rings in this process, or it is time to look for what other processes wrote.
 
-        Looks every millisecond at first and, so that an idle system sleeps, ever less often.
+        Looks every millisecond after a record and, so that an idle system sleeps, ever less often: after five seconds
+        every 50 ms, which only the first record from another process then waits for.
         """
         now = time.monotonic()
         pause = min(max((now - self._last_record) / 100, _SHORTEST_WAIT_S), _LONGEST_WAIT_S)
