@@ -21,6 +21,9 @@ FLAGS = [
     "--no-first-run",
 ]
 PATIENCE_MS = 20_000
+AWAY = ("ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_EMPTY_RESPONSE", "ERR_CONNECTION_RESET")
+"""What Chromium writes to its console while a gateway is away."""
+
 Open = Callable[..., Page]
 
 
@@ -41,8 +44,14 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def system(tmp_path: Path) -> Iterator[System]:
-    started = System(tmp_path / "data")
+def settings() -> dict[str, object]:
+    """What a test may give by parametrizing it."""
+    return {}
+
+
+@pytest.fixture
+def system(tmp_path: Path, settings: dict[str, object]) -> Iterator[System]:
+    started = System(tmp_path / "data", **settings)
     yield started
     started.close()
 

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from services.gateway import app, serving
 from services.learner.learner import Learner
 from shared.config import Settings
-from shared.events import Rejected, decode_image, encode_features
+from shared.events import Rejected, Vector, decode_image, encode_features
 from shared.health import Health
 from shared.log import IMAGES, Record
 from shared.metrics import Metrics
@@ -62,9 +62,9 @@ class Pixels:
     def drop(self, partition: int) -> None: ...
 
 
-def features(data: bytes) -> np.ndarray:  # type: ignore[type-arg]  # float32, shape [64]
+def features(data: bytes) -> Vector:
     small = Image.open(io.BytesIO(data)).convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
-    return np.asarray(small, np.float32).ravel() / 255 * REACH
+    return np.asarray(small, np.float32).ravel() * np.float32(REACH / 255)
 
 
 def picture(shape: str, shade: int = 255, side: int = 32) -> bytes:

@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Open
+from tests.browser.conftest import AWAY, Open
 from tests.browser.system import System
 
 HOSTILE = "<img src=x onerror=document.title='owned'>"
@@ -75,7 +75,7 @@ def test_a_stream_can_be_named_before_it_exists(system: System, open_page: Open)
 
 
 def test_reconnects_after_a_restart_and_shows_what_it_missed(taught: System, open_page: Open) -> None:
-    page = open_page(tolerated=("ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_EMPTY_RESPONSE"))
+    page = open_page(tolerated=AWAY)
     expect(page.locator("#connection")).to_have_text("Live")
     taught.close_gateway()
     expect(page.locator("#connection")).to_have_text(re.compile("Lost at .*; trying again"))

@@ -3,7 +3,8 @@
 import { Bars } from "./bars.js";
 import { Classes } from "./classes.js";
 import { element, write } from "./elements.js";
-import { percent, quoted, took } from "./words.js";
+import { LATER } from "./teaching.js";
+import { outcomeSentence, percent, quoted, took } from "./words.js";
 
 const INVITE = "Draw or drop a picture. The model answers by itself.";
 
@@ -26,7 +27,7 @@ export class Answer {
     this.#teaching = teaching;
     const choices = element("div", { className: "teach" });
     this.#classes = new Classes(choices, (label) => this.#teach(label));
-    this.#undo.addEventListener("click", () => this.#takeBack());
+    this.#undo.addEventListener("click", () => teaching.undo());
     this.#again.addEventListener("click", onAgain);
     this.#again.title = "Send the same picture once more, as a new image";
     says.append(element("p", { className: "headline", role: "status" }, this.#lead, " ", this.#word, " ", this.#tail));
@@ -67,7 +68,9 @@ export class Answer {
 
   /** The truth of the picture, whoever told it. */
   settle(outcome) {
-    if (this.subject?.prediction?.id !== outcome.id || !took(outcome)) return;
+    if (this.subject?.prediction?.id !== outcome.id) return;
+    write(this.#outcome, `${outcomeSentence(outcome)}${took(outcome) ? " Ask again to see the difference." : ""}`);
+    if (!took(outcome)) return;
     this.subject.prediction.truth = outcome.label;
     this.#paint();
   }
@@ -91,16 +94,11 @@ export class Answer {
     const say = (text) => this.subject === subject && write(this.#outcome, text);
     say(`Teaching ${quoted(label)}…`);
     try {
-      const { outcome, text } = await this.#teaching.teach(subject.prediction.stream, subject.prediction.id, label);
-      say(outcome ? `${text} Ask again to see the difference.` : text);
+      const { stream, id } = subject.prediction;
+      if (!(await this.#teaching.teach(stream, id, label))) say(LATER);
     } catch (problem) {
       say(`Not sent. ${problem.message}`);
     }
-  }
-
-  async #takeBack() {
-    write(this.#outcome, "");
-    await this.#teaching.undo();
   }
 }
 

@@ -24,7 +24,7 @@ export class Bars {
     const shown = chosen(probabilities, labels);
     if (shown.join("\n") !== [...this.#rows.keys()].join("\n")) this.#rebuild(shown);
     const best = Math.max(...Object.values(probabilities));
-    for (const label of shown) this.#fill(this.#rows.get(label), probabilities[label] ?? 0, best, before?.[label]);
+    for (const label of shown) this.#fill(this.#rows.get(label), probabilities[label] ?? 0, best, before && (before[label] ?? 0));
   }
 
   #rebuild(labels) {

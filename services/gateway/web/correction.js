@@ -3,8 +3,9 @@
 import { Bars } from "./bars.js";
 import { Classes } from "./classes.js";
 import { element, write } from "./elements.js";
+import { LATER } from "./teaching.js";
 import { verdict } from "./tile.js";
-import { natural, percent, quoted, took } from "./words.js";
+import { natural, outcomeSentence, percent, quoted, took } from "./words.js";
 
 const VERDICTS = { right: "✓ right", wrong: "✕ wrong", open: "no label yet" };
 
@@ -53,7 +54,9 @@ export class Correction extends EventTarget {
 
   /** The outcome of a label, whoever gave it. */
   settle(outcome) {
-    if (outcome.id !== this.#prediction?.id || !took(outcome)) return;
+    if (outcome.id !== this.#prediction?.id) return;
+    write(this.#parts.outcome, outcomeSentence(outcome));
+    if (!took(outcome)) return;
     this.#prediction = { ...this.#prediction, truth: outcome.label };
     this.#paint();
   }
@@ -132,7 +135,7 @@ export class Correction extends EventTarget {
     const say = (text) => this.#prediction.id === id && write(this.#parts.outcome, text);
     say(label === null ? "Taking it back…" : `Teaching ${quoted(label)}…`);
     try {
-      say((await this.#teaching.teach(this.#stream, id, label)).text);
+      if (!(await this.#teaching.teach(this.#stream, id, label))) say(LATER);
     } catch (problem) {
       say(`Not sent. ${problem.message}`);
     }

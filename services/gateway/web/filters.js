@@ -14,9 +14,9 @@ const NOTES = {
   wrong: "Predicted one thing, labelled another, the newest first.",
 };
 const EMPTY = {
-  recent: "Nothing here yet. Stream images, or draw one.",
-  uncertain: "Nothing uncertain: every image here has its label.",
-  wrong: "Nothing wrong here.",
+  recent: (stream) => `Nothing here yet. Draw or upload a picture, or type: prequel stream ./my-photos --stream ${stream} --labels folder`,
+  uncertain: () => "Nothing uncertain here: every image has its label.",
+  wrong: () => "Nothing wrong here.",
 };
 
 /** Events: `change` of the filter, `hold` of the button. */
@@ -33,7 +33,7 @@ export class Filters extends EventTarget {
     segments(this.#kinds, KINDS, this.#kind, (kind) => this.#change(() => (this.#kind = kind)));
     for (const select of [this.#predicted, this.#truth]) select.addEventListener("change", () => this.#change(() => {}));
     this.#button.addEventListener("click", () => this.#toggle());
-    root.append(this.#kinds, field("Predicted", this.#predicted), field("Is", this.#truth), this.#button);
+    root.append(this.#kinds, field("Predicted", this.#predicted, "Only those predicted as"), field("Is", this.#truth, "Only those that are"), this.#button);
     this.offer([]);
   }
 
@@ -70,8 +70,9 @@ export class Filters extends EventTarget {
     return NOTES[this.#kind];
   }
 
-  get emptyText() {
-    return EMPTY[this.#kind];
+  emptyText(stream) {
+    const some = this.predicted !== undefined || this.truth !== undefined;
+    return some ? "No image here is of these classes." : EMPTY[this.#kind](stream);
   }
 
   query(limit) {
@@ -98,6 +99,7 @@ export class Filters extends EventTarget {
   }
 }
 
-function field(name, control) {
+function field(name, control, spoken) {
+  control.setAttribute("aria-label", spoken);
   return element("label", { className: "field" }, element("span", {}, name), control);
 }

@@ -72,7 +72,7 @@ export class Gallery {
     this.#arrived = [];
     const found = await this.#api.predictions(this.#stream, this.#filters.query(MOST_TILES)).catch((problem) => problem);
     if (turn !== this.#turn) return;
-    if (found instanceof Error) return this.#say(found.status === 404 ? "" : found.message);
+    if (found instanceof Error) return this.#say(found.message), this.#refetch();
     this.#replace(found.map((one) => this.#tileOf(one)));
     this.#say("");
   }
@@ -126,7 +126,7 @@ export class Gallery {
       else this.#parts.tiles.insertBefore(tile.root, next);
     }
     this.#parts.empty.hidden = shown.length > 0;
-    write(this.#parts.empty, this.#filters.emptyText);
+    write(this.#parts.empty, this.#filters.emptyText(this.#stream));
     this.#rove();
   }
 

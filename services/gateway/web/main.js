@@ -9,7 +9,7 @@ import { Picker } from "./picker.js";
 import { Question } from "./question.js";
 import * as welcome from "./welcome.js";
 
-const LOOK_MS = 3000;
+const LOOK_MS = { without: 3000, with: 10_000 };
 const STREAM_NAME = {
   title: "Name the stream",
   text: "A stream is one learning task, such as pets or parking. It comes to life with its first image.",
@@ -58,6 +58,6 @@ picker.addEventListener("new", nameStream);
 picker.addEventListener("choose", (event) => begin(event.detail));
 if (picker.chosen) begin(picker.chosen);
 for (;;) {
-  await look();
-  await pause(LOOK_MS);
+  if (!document.hidden) await look();
+  await pause(picker.chosen === null ? LOOK_MS.without : LOOK_MS.with);
 }

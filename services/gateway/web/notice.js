@@ -11,15 +11,15 @@ export class Notices {
     this.#root = root;
   }
 
-  /** `action` is [text, function]. Returns a function that takes the message away. */
+  /** `action` is [text, function]. Over an open dialog, the message is part of it: nothing else can be seen or heard. */
   say(text, action = null, kind = "plain") {
     const card = element("div", { className: `notice ${kind}` }, element("p", {}, text));
     const dismiss = () => card.remove();
     if (action) card.append(this.#button(action[0], () => (dismiss(), action[1]())));
     card.append(this.#button("Dismiss", dismiss, "quiet"));
+    (document.querySelector("dialog[open]") ?? document.body).append(this.#root);
     this.#root.replaceChildren(card);
     this.#expire(card, dismiss);
-    return dismiss;
   }
 
   #button(text, act, look = "") {

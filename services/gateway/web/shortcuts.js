@@ -22,9 +22,14 @@ export function listen(dialog, button, actions) {
     if (event.key === "?") dialog.showModal();
     else if (event.key === "u") actions.undo();
     else if (event.key === "c") actions.clear();
-    else if (!actions.press(event.key)) return;
+    else if (!ofTrial(event.target) || !actions.press(event.key)) return;
     event.preventDefault();
   });
+}
+
+/** Number keys name what was drawn, unless the focus is on something else. */
+function ofTrial(target) {
+  return target === document.body || target.closest(".try") !== null;
 }
 
 function busy(event) {

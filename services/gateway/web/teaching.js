@@ -1,14 +1,16 @@
-/** Teaches a label and says what became of it, with a way back. */
+/** Teaches labels, and takes the last one back. */
 
-import { outcomeSentence, quoted, took } from "./words.js";
+import { outcomeSentence, took } from "./words.js";
 
 const WAIT_SECONDS = 10;
+export const LATER = "Written to the log; the learner will take it when it gets there.";
 
-/** Event: `taught` (detail: the outcome), also for those that arrive after we stopped waiting. */
+/** Event: `taught` (detail: the outcome). */
 export class Teaching extends EventTarget {
   #api;
   #notices;
-  #undo = null;
+  /** Resolves to what undoes the last label, or to null: its outcome may be on its way still. */
+  #undo = Promise.resolve(null);
 
   constructor(api, notices) {
     super();
@@ -16,42 +18,36 @@ export class Teaching extends EventTarget {
     this.#notices = notices;
   }
 
-  /**
-   * Resolves to `{outcome, text}`: `outcome` is null where the learner has not answered yet. Raises Problem.
-   * `label` null takes the label back.
-   */
+  /** Resolves to the outcome, or to null where the learner has not answered yet. Raises Problem. Label null takes back. */
   async teach(stream, id, label) {
-    const answer = await this.#api.sendLabel(stream, id, label, WAIT_SECONDS);
-    if (answer.status === undefined) return { outcome: null, text: "Written to the log; the learner will take it when it gets there." };
-    if (took(answer) && answer.status !== "unchanged") this.#undo = () => this.teach(stream, id, answer.previous);
+    const [sent, before] = [this.#api.sendLabel(stream, id, label, WAIT_SECONDS), this.#undo];
+    this.#undo = sent.then(
+      (answer) => (changed(answer) ? () => this.teach(stream, id, answer.previous) : before),
+      () => before,
+    );
+    const answer = await sent;
+    if (answer.status === undefined) return null;
     this.dispatchEvent(new CustomEvent("taught", { detail: answer }));
-    return { outcome: answer, text: outcomeSentence(answer) };
-  }
-
-  /** Says in a notice what became of it. Resolves to the outcome, or null. */
-  async teachAloud(stream, id, label) {
-    try {
-      const { outcome, text } = await this.teach(stream, id, label);
-      this.#notices.say(text, outcome && this.#undo ? ["Undo", () => this.undo()] : null, "good");
-      return outcome;
-    } catch (problem) {
-      this.#notices.say(`${label === null ? "The label" : quoted(label)} was not sent. ${problem.message}`, null, "bad");
-      return null;
-    }
+    return answer;
   }
 
   /** Takes the last label back, or puts the one before it in again. */
   async undo() {
-    const back = this.#undo;
-    this.#undo = null;
+    const undoing = this.#undo;
+    this.#undo = Promise.resolve(null);
+    const back = await undoing;
     if (!back) return this.#notices.say("Nothing to undo.");
     try {
-      const { text } = await back();
-      this.#undo = null;
-      this.#notices.say(`Undone. ${text}`, null, "good");
+      const outcome = await back();
+      this.#undo = Promise.resolve(null);
+      this.#notices.say(outcome ? `Undone. ${outcomeSentence(outcome)}` : LATER, null, "good");
     } catch (problem) {
-      this.#undo = back;
+      this.#undo = Promise.resolve(back);
       this.#notices.say(`Not undone. ${problem.message}`, ["Try again", () => this.undo()], "bad");
     }
   }
+}
+
+function changed(answer) {
+  return answer.status !== undefined && answer.status !== "unchanged" && took(answer);
 }

@@ -3,11 +3,12 @@
 import { element, write } from "./elements.js";
 import { percent } from "./words.js";
 
-const THUMBNAIL = 96;
+const SIDE = 96;
+const SHARPEST = 2;
 
 export class Tile {
   constructor(prediction, imageUrl) {
-    this.image = element("img", { alt: "", width: THUMBNAIL, height: THUMBNAIL, decoding: "async" });
+    this.image = element("img", { alt: "", width: SIDE, height: SIDE, decoding: "async" });
     this.label = element("span", { className: "label" });
     this.sure = element("span", { className: "sure" });
     this.mark = element("span", { className: "mark" });
@@ -15,7 +16,7 @@ export class Tile {
     this.root = element("li", {}, this.button);
     this.button.dataset.id = prediction.id;
     this.image.addEventListener("error", () => this.image.classList.add("gone"));
-    this.image.src = imageUrl(prediction.id, THUMBNAIL);
+    this.image.src = imageUrl(prediction.id, SIDE * Math.min(SHARPEST, Math.ceil(devicePixelRatio)));
     /** Resolves once the image is there, or will never be. */
     this.loaded = this.image.decode().catch(() => {});
     this.show(prediction);

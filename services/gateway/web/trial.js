@@ -118,6 +118,7 @@ export class Trial {
   }
 
   async #askFiles(files) {
+    if (this.#stream === null) return;
     this.#turnTo("upload");
     const turn = ++this.#turn;
     const left = files.map((image) => subjectOf(image));

@@ -1,0 +1,124 @@
+"""Correcting a prediction: with the keyboard alone, with a new class, with a label taken back, too late."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import AWAY, Open
+from tests.browser.system import System
+
+
+@pytest.fixture
+def doubtful(taught: System) -> str:
+    """The id of an image without a label."""
+    return taught.show("dot")
+
+
+@pytest.fixture
+def page(doubtful: str, open_page: Open) -> Page:
+    opened = open_page("/#/shapes")
+    expect(opened.locator(f"[data-id='{doubtful}']")).to_be_visible()
+    expect(opened.locator("#try .choice")).to_have_count(2)
+    return opened
+
+
+def test_with_the_keyboard_alone(page: Page, taught: System, doubtful: str) -> None:
+    page.locator("#filters button").focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("End")
+    page.keyboard.press("Home")
+    expect(page.locator(f"[data-id='{doubtful}']")).to_be_focused()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog", name="Predicted")
+    expect(dialog).to_be_visible()
+    expect(dialog.locator(".said div")).to_have_count(2)
+    page.keyboard.press("2")
+    expect(dialog.locator(".outcome")).to_have_text("The model took it: learned as “ring”.")
+    page.keyboard.press("1")
+    expect(dialog.locator(".outcome")).to_have_text(re.compile("Corrected from “ring” to “bar”, "))
+    expect(dialog.locator(".verdict")).to_have_text(re.compile("it is “bar”"))
+    page.keyboard.press("ArrowRight")
+    expect(dialog.locator(".verdict")).to_have_text("✕ wrong: it is “ring”")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(page.locator(f"[data-id='{doubtful}']")).to_be_focused()
+    assert taught.truth(doubtful) == "bar"
+
+
+def test_the_outcome_tells_whether_every_model_corrected_exactly(page: Page, doubtful: str) -> None:
+    page.locator(f"[data-id='{doubtful}']").click()
+    page.locator("#correction").get_by_role("button", name="bar").click()
+    expect(page.locator("#correction .outcome")).to_contain_text("learned as")
+    page.locator("#correction").get_by_role("button", name="ring").click()
+    expect(page.locator("#correction .outcome")).to_have_text(
+        "Corrected from “bar” to “ring”, as far as its models can unlearn."
+    )
+    page.locator("#correction").get_by_role("button", name="ring").click()
+    expect(page.locator("#correction .outcome")).to_have_text("It already was “ring”: nothing changed.")
+
+
+def test_a_new_class_a_retraction_and_undo(page: Page, taught: System, doubtful: str) -> None:
+    page.locator(f"[data-id='{doubtful}']").click()
+    field = page.locator("#correction").get_by_placeholder("another class")
+    field.fill("dot 2 u")
+    field.press("Enter")
+    expect(page.locator("#correction .outcome")).to_contain_text("learned as “dot 2 u”")
+    expect(page.locator("#correction .choice[aria-pressed=true]")).to_contain_text("dot 2 u")
+    page.get_by_role("button", name="Take the label back").click()
+    expect(page.locator("#correction .outcome")).to_contain_text("Label taken back")
+    expect(page.locator("#correction .verdict")).to_have_text("no label yet")
+    assert taught.truth(doubtful) is None
+    page.locator("#correction").get_by_role("button", name="Undo", exact=True).click()
+    expect(page.locator("#correction #notices")).to_contain_text("Undone. The model took it: learned as “dot 2 u”.")
+    assert taught.truth(doubtful) == "dot 2 u"
+
+
+def test_a_label_of_somebody_else_shows_while_the_dialog_is_open(page: Page, taught: System, doubtful: str) -> None:
+    page.locator(f"[data-id='{doubtful}']").click()
+    expect(page.locator("#correction .verdict")).to_have_text("no label yet")
+    taught.tell(doubtful, "bar")
+    expect(page.locator("#correction .verdict")).to_contain_text("it is “bar”")
+    expect(page.locator(f"[data-id='{doubtful}'] .mark")).to_have_text(re.compile("✓ right|✕ is bar"))
+
+
+def test_nothing_moves_while_the_dialog_is_open(page: Page, taught: System, doubtful: str) -> None:
+    page.locator(f"[data-id='{doubtful}']").click()
+    expect(page.locator("#correction")).to_be_visible()
+    taught.show("low", id="later")
+    expect(page.locator("#gallery-note")).to_have_text("Held still while you look: 1 new.")
+    expect(page.locator("#tiles .tile").first).to_have_attribute("data-id", doubtful)
+    page.keyboard.press("Escape")
+    page.locator("h2#curve-title").click()
+    page.evaluate("document.activeElement.blur()")
+    expect(page.locator("#tiles .tile").first).to_have_attribute("data-id", "later")
+
+
+def test_a_label_that_cannot_be_sent_is_said_and_can_be_sent_again(
+    taught: System, open_page: Open, doubtful: str
+) -> None:
+    page = open_page("/#/shapes", tolerated=AWAY)
+    page.locator(f"[data-id='{doubtful}']").click()
+    expect(page.locator("#correction .choice")).to_have_count(2)
+    taught.close_gateway()
+    page.locator("#correction .choice").first.click()
+    expect(page.locator("#correction .outcome")).to_contain_text("Not sent. The gateway cannot be reached")
+    taught.open_gateway()
+    page.locator("#correction .choice").first.click()
+    expect(page.locator("#correction .outcome")).to_contain_text("learned as “bar”")
+    assert taught.truth(doubtful) == "bar"
+
+
+@pytest.mark.parametrize("settings", [{"window": 2}])
+def test_a_label_that_comes_too_late_is_said(system: System, open_page: Open) -> None:
+    early = system.show("bar", id="early")
+    for shape in ("ring", "dot", "low"):
+        system.show(shape, shape)
+    page = open_page("/#/shapes")
+    page.locator(f"[data-id='{early}']").click()
+    page.locator("#correction .choice").first.click()
+    expect(page.locator("#correction .outcome")).to_have_text(
+        "Too late: the image has left the window of the learner. Nothing changed."
+    )
+    expect(page.locator("#correction .verdict")).to_have_text("no label yet")

@@ -1,0 +1,116 @@
+"""The gallery: newest, uncertain and wrong ones, of a class, of a cell of the matrix; held still; bounded."""
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import Open
+from tests.browser.system import System, picture
+
+MOST_TILES = 60
+
+
+@pytest.fixture
+def page(taught: System, open_page: Open) -> Page:
+    opened = open_page("/#/shapes")
+    expect(tiles(opened)).to_have_count(5)
+    return opened
+
+
+def tiles(page: Page) -> Locator:
+    return page.locator("#tiles .tile")
+
+
+def test_right_wrong_and_open_are_told_in_words(page: Page, taught: System) -> None:
+    taught.show("bar", id="open")
+    expect(page.locator("[data-id=open]")).to_have_accessible_name(re.compile(r"Predicted bar, \d+ %\. No label yet\."))
+    taught.tell("open", "bar")
+    expect(page.locator("[data-id=open] .mark")).to_have_text("✓ right")
+    taught.tell("open", "ring")
+    expect(page.locator("[data-id=open] .mark")).to_have_text("✕ is ring")
+    expect(page.locator("[data-id=open]")).to_have_accessible_name(re.compile("Wrong: it is ring"))
+
+
+def test_wrong_ones_are_listed_and_leave_when_corrected(page: Page, taught: System) -> None:
+    page.get_by_role("radio", name="Wrong").check()
+    expect(tiles(page)).to_have_count(3)
+    wrong = tiles(page).first.get_attribute("data-id")
+    predicted = tiles(page).first.locator(".label").inner_text()
+    taught.tell(str(wrong), predicted)
+    expect(tiles(page)).to_have_count(2)
+
+
+def test_uncertain_ones_have_no_label_and_begin_with_the_least_sure(page: Page, taught: System) -> None:
+    page.get_by_role("radio", name="Uncertain").check()
+    expect(page.locator("#gallery-empty")).to_have_text("Nothing uncertain here: every image has its label.")
+    for shape in ("bar", "left", "dot"):
+        taught.show(shape)
+    expect(tiles(page)).to_have_count(3)
+    shares = [int(text.removesuffix(" %")) for text in page.locator("#tiles .sure").all_inner_texts()]
+    assert shares == sorted(shares)
+    assert shares[0] < shares[-1]
+
+
+def test_of_a_class_live_too(page: Page, taught: System) -> None:
+    page.get_by_label("Only those predicted as").select_option("ring")
+    expect(tiles(page)).to_have_count(1)
+    taught.show("bar", id="not-this")
+    taught.show("ring", id="this")
+    expect(page.locator("[data-id=this]")).to_be_visible()
+    expect(page.locator("[data-id=not-this]")).to_have_count(0)
+
+
+def test_a_cell_of_the_matrix_leads_to_its_images(page: Page) -> None:
+    cell = page.get_by_role("cell", name="2 of ring predicted as bar")
+    expect(cell).to_have_text("2")
+    cell.click()
+    expect(tiles(page)).to_have_count(2)
+    expect(page.get_by_label("Only those predicted as")).to_have_value("=bar")
+    expect(page.get_by_label("Only those that are")).to_have_value("=ring")
+    page.locator(".matrix td.hit").first.focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Only those predicted as")).to_have_value("=ring")
+
+
+def test_pause_holds_still_until_resumed(page: Page, taught: System) -> None:
+    page.get_by_role("button", name="Pause").click()
+    taught.show("bar", id="held")
+    expect(page.locator("#gallery-note")).to_have_text("Held still while you look: 1 new.")
+    expect(page.locator("[data-id=held]")).to_have_count(0)
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator("[data-id=held]")).to_be_visible()
+
+
+def test_another_models_matrix_and_classes_can_be_shown(page: Page, taught: System) -> None:
+    counts = page.locator(".matrix tbody td")
+    of_nearest = taught.client.get("/v1/streams/shapes/confusion").json()
+    of_softmax = taught.client.get("/v1/streams/shapes/confusion", params={"model": "softmax"}).json()
+    assert of_nearest["rows"] != of_softmax["rows"]
+    expect(counts).to_have_text(cells(of_nearest))
+    page.get_by_label("Model").select_option("softmax")
+    expect(counts).to_have_text(cells(of_softmax))
+
+
+def test_a_flood_leaves_the_page_small_and_quick(page: Page, taught: System) -> None:
+    """2,000 predictions as fast as the system makes them: a bounded page that still answers within a second."""
+    for _ in range(20):
+        files = [("file", ("a.png", picture("ring", shade=200), "image/png"))] * 100
+        taught.client.post("/v1/streams/shapes/images", files=files)
+    page.evaluate(
+        "window.slowest = 0; new PerformanceObserver((list) => list.getEntries().forEach((task) =>"
+        " (window.slowest = Math.max(window.slowest, task.duration)))).observe({ type: 'longtask' })"
+    )
+    expect(page.locator(".figure.images .value")).to_have_text("2,005")
+    assert tiles(page).count() <= MOST_TILES
+    assert page.evaluate("document.querySelectorAll('*').length") < 2_500
+    assert page.evaluate("window.slowest") < 1_000
+
+
+def cells(matrix: dict[str, list[list[int]]]) -> list[str]:
+    """What the page writes into the matrix: nothing for 0, labels in order."""
+    labels: list[str] = matrix["labels"]  # type: ignore[assignment]
+    order = [labels.index(label) for label in sorted(labels)]
+    return [str(matrix["rows"][row][column] or "") for row in order for column in order]

@@ -1,0 +1,150 @@
+"""Trying the model: draw or upload, see what it says, teach it, see that it took it, ask again."""
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Open
+from tests.browser.system import System, features, picture
+
+Points = list[tuple[float, float]]
+BAR: Points = [(0.5, 0.1), (0.5, 0.9)]
+CORNER: Points = [(0.15, 0.15), (0.15, 0.85), (0.85, 0.85)]
+
+
+def draw(page: Page, points: Points) -> None:
+    """One stroke with the mouse; points are shares of the canvas."""
+    canvas = page.locator("canvas.drawing")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    assert box is not None
+    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place, steps=8)
+    page.mouse.up()
+
+
+def share(page: Page, label: str) -> float:
+    """The probability that the bars show of a class, in per cent."""
+    row = page.locator("#try .bars li").filter(has=page.locator(f".label[title='{label}']"))
+    return float(row.locator(".value").inner_text().removesuffix(" %"))
+
+
+@pytest.fixture
+def page(taught: System, open_page: Open) -> Page:
+    opened = open_page("/#/shapes")
+    expect(opened.locator("#connection")).to_have_text("Live")
+    expect(opened.locator("#try .choice")).to_have_count(2)
+    return opened
+
+
+def test_a_drawing_is_answered_as_the_pen_is_lifted(page: Page) -> None:
+    draw(page, BAR)
+    expect(page.locator(".headline")).to_have_text(re.compile(r"It looks like bar \d+ % sure"))
+    assert share(page, "bar") > share(page, "ring")
+    assert sum(share(page, each) for each in ("bar", "ring")) == pytest.approx(100, abs=2)
+
+
+def test_a_new_class_is_taught_and_known_from_then_on(page: Page, taught: System) -> None:
+    draw(page, CORNER)
+    expect(page.locator(".headline strong")).to_have_text(re.compile("bar|ring"))
+    field = page.locator("#try").get_by_placeholder("another class")
+    field.fill("corner")
+    field.press("Enter")
+    expect(page.locator("#try .outcome")).to_contain_text("The model took it: learned as “corner”.")
+    expect(page.locator("#try .choice[aria-pressed=true]")).to_have_text(re.compile("^corner"))
+    page.get_by_role("button", name="Ask again").click()
+    expect(page.locator(".headline strong")).to_have_text("corner")
+    expect(page.locator("#try .bars li.moved")).to_have_count(3)
+    assert share(page, "corner") > 50
+    assert set(taught.client.get("/v1/streams/shapes").json()["labels"]) == {"bar", "corner", "ring"}
+
+
+def test_number_keys_teach_and_undo_takes_back(page: Page, taught: System) -> None:
+    draw(page, BAR)
+    expect(page.locator(".headline strong")).to_have_text("bar")
+    page.keyboard.press("2")
+    expect(page.locator("#try .outcome")).to_contain_text("learned as “ring”")
+    page.keyboard.press("1")
+    expect(page.locator("#try .outcome")).to_contain_text("Corrected from “ring” to “bar”")
+    page.keyboard.press("u")
+    expect(page.locator("#notices")).to_contain_text("Undone. Corrected from “bar” to “ring”")
+    newest = taught.client.get("/v1/streams/shapes/predictions", params={"limit": "1"}).json()["predictions"][0]
+    assert newest["truth"] == "ring"
+    page.keyboard.press("c")
+    expect(page.locator(".headline strong")).to_be_hidden()
+    expect(page.locator("#try .choice").first).to_be_disabled()
+
+
+def test_the_picture_is_the_drawing_cut_out_white_on_black(page: Page, taught: System) -> None:
+    draw(page, [(0.1, 0.1), (0.1, 0.3)])
+    expect(page.locator(".headline strong")).to_have_text("bar")
+    newest = taught.client.get("/v1/streams/shapes/predictions", params={"limit": "1"}).json()["predictions"][0]
+    sent = taught.client.get(f"/v1/streams/shapes/images/{newest['id']}").content
+    assert sent.startswith(b"\x89PNG")
+    pixels = features(sent).reshape(8, 8)
+    assert pixels[:, [0, -1]].max() == 0
+    assert pixels[1:-1, 3:5].min() > 0.3
+
+
+def test_touch_draws_too(taught: System, open_page: Open) -> None:
+    page = open_page("/#/shapes", viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
+    expect(page.locator("#try .choice")).to_have_count(2)
+    page.locator("canvas.drawing").scroll_into_view_if_needed()
+    page.locator("canvas.drawing").tap()
+    expect(page.locator(".headline")).to_contain_text("It looks like")
+
+
+def test_uploads_several_pictures_and_names_the_one_that_is_none(
+    taught: System, open_page: Open, tmp_path: Path
+) -> None:
+    page = open_page("/#/shapes", tolerated=("422",))
+    expect(page.locator("#try .choice")).to_have_count(2)
+    files = {"one.png": picture("ring", shade=240), "two.png": picture("bar", shade=240), "three.png": b"no image"}
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    page.locator("#try input[type=file]").set_input_files([tmp_path / name for name in files])
+    queue = page.locator(".queue .tile")
+    expect(queue).to_have_count(3)
+    expect(page.locator(".queue .tile", has=page.get_by_alt_text("one.png"))).to_have_text("ring")
+    expect(page.locator(".queue .tile", has=page.get_by_alt_text("two.png"))).to_have_text("bar")
+    expect(page.locator(".queue .tile", has=page.get_by_alt_text("three.png"))).to_have_text("failed")
+    page.locator(".queue .tile", has=page.get_by_alt_text("three.png")).click()
+    expect(page.locator(".headline")).to_contain_text("send a JPEG or PNG")
+    page.locator(".queue .tile", has=page.get_by_alt_text("one.png")).click()
+    expect(page.locator(".headline strong")).to_have_text("ring")
+
+
+def test_a_picture_can_be_pasted(page: Page) -> None:
+    page.evaluate(
+        """async (bytes) => {
+            const held = new DataTransfer();
+            held.items.add(new File([new Uint8Array(bytes)], "pasted.png", { type: "image/png" }));
+            document.dispatchEvent(new ClipboardEvent("paste", { clipboardData: held, bubbles: true }));
+        }""",
+        list(picture("ring")),
+    )
+    expect(page.locator(".headline strong")).to_have_text("ring")
+
+
+def test_waits_with_words_for_an_extractor_that_stands_still(page: Page, taught: System) -> None:
+    taught.extractor.open.clear()
+    draw(page, BAR)
+    expect(page.locator(".headline")).to_contain_text("Safely written. The prediction takes longer than usual")
+    taught.extractor.open.set()
+    expect(page.locator(".headline strong")).to_have_text("bar")
+
+
+def test_the_first_picture_of_a_stream_asks_for_its_first_class(system: System, open_page: Open) -> None:
+    page = open_page("/#/fresh", tolerated=("404",))
+    draw(page, BAR)
+    expect(page.locator(".headline")).to_contain_text("knows no class yet. Tell it the first one")
+    page.locator("#try").get_by_placeholder("another class").fill("bar")
+    page.locator("#try").get_by_role("button", name="Teach").click()
+    expect(page.locator("#try .choice")).to_have_text(["bar1"])
+    page.get_by_role("button", name="Ask again").click()
+    expect(page.locator(".headline strong")).to_have_text("bar")
