@@ -11,10 +11,8 @@ INTERRUPTED = 130
 
 
 def exit_code(summary: Summary) -> int:
-    """130 after Ctrl-C, 1 if images were sent and nothing is heard of them or none could be sent, else 0."""
-    if summary.interrupted:
-        return INTERRUPTED
-    return int(bool(summary.silent) or not summary.sent)
+    """130 after Ctrl-C, 1 if not one image was predicted, else 0."""
+    return INTERRUPTED if summary.interrupted else int(not summary.predicted)
 
 
 def described(summary: Summary, seen: Survey) -> list[str]:
@@ -29,17 +27,15 @@ def described(summary: Summary, seen: Survey) -> list[str]:
             f"accuracy {summary.accuracy:.4f} since the stream began, {summary.window_accuracy:.4f} lately "
             f"({summary.model})"
         )
-    lines += _listed("were rejected, and are in the dead letters", summary.rejected)
-    lines += _listed("could not be read", summary.unreadable)
-    lines += _listed("could not be opened", [(each, "") for each in seen.unreadable])
+    lines += _listed("rejected", summary.rejected)
+    lines += _listed("not readable", [*summary.unreadable, *((each, "") for each in seen.unreadable)])
     if summary.silent:
         lines.append(
-            f"{len(summary.silent):,} are in the log, but have no prediction that the gateway knows of, like "
-            f"{summary.silent[0]}: either they were sent long ago, or no extractor or no learner is at work "
-            "(`prequel status`)"
+            f"without an answer: {len(summary.silent):,}, like {summary.silent[0]}. They are in the log; either the "
+            "stream has known them for long, or no extractor or no learner is at work: see `prequel status`"
         )
     if seen.ignored:
-        lines.append(f"{seen.ignored:,} other files were left out: no images by their names")
+        lines.append(f"left out, being no images by their names: {seen.ignored:,}")
     return lines
 
 
@@ -60,4 +56,4 @@ def _listed(what: str, complaints: Complaints) -> list[str]:
         return []
     more = len(complaints) - SHOWN
     examples = "; ".join(f"{name}: {reason}" if reason else name for name, reason in complaints[:SHOWN])
-    return [f"{len(complaints):,} {what}: {examples}{f'; and {more:,} more' if more > 0 else ''}"]
+    return [f"{what}: {len(complaints):,} ({examples}{f'; and {more:,} more' if more > 0 else ''})"]

@@ -1,10 +1,10 @@
 """The command `status`: what there is to know of one stream, or of all."""
 
 import json
+from collections.abc import Container, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from services.producer.client import Client
 from services.producer.report import check_stream, say
@@ -20,9 +20,9 @@ def show_status(client: Client, stream: str | None, as_json: bool, console: Cons
     elif not streams:
         say(console, "no stream yet: make one with `prequel stream SOURCE --stream NAME`")
     else:
-        console.print(_overview(streams))
-        for each in streams if stream else []:
-            console.print(_models(each))
+        say(console, *_overview(streams))
+        if stream:
+            say(console, "", *_models(streams[0]))
     return 0
 
 
@@ -34,35 +34,43 @@ def _one(client: Client, stream: str) -> list[dict[str, Any]]:
     return [found]
 
 
-def _overview(streams: list[dict[str, Any]]) -> Table:
-    table = Table("stream", box=None)
-    for heading in ("images", "labelled", "pending", "classes", "accuracy", "lately"):
-        table.add_column(heading, justify="right")
-    table.add_column("champion")
-    table.add_column("backbone")
+def _overview(streams: list[dict[str, Any]]) -> list[str]:
+    rows = [["stream", "images", "labelled", "pending", "classes", "accuracy", "lately", "champion", "backbone"]]
     for each in streams:
         champion = each["models"][each["champion"]]
         counts = [each["images"], each["labelled"], each["pending"], len(each["labels"])]
         scores = [champion["accuracy"], champion["window_accuracy"]]
-        table.add_row(
-            each["stream"],
-            *(f"{count:,}" for count in counts),
-            *map(_score, scores),
-            each["champion"],
-            each["backbone"],
+        rows.append(
+            [
+                each["stream"],
+                *(f"{count:,}" for count in counts),
+                *map(_score, scores),
+                each["champion"],
+                each["backbone"],
+            ]
         )
-    return table
+    return _aligned(rows, range(1, 7))
 
 
-def _models(status: dict[str, Any]) -> Table:
-    table = Table("model", box=None)
-    for heading in ("scored", "accuracy", "lately", "kappa", "log loss"):
-        table.add_column(heading, justify="right")
+def _models(status: dict[str, Any]) -> list[str]:
+    rows = [["model", "scored", "accuracy", "lately", "kappa", "log loss"]]
     for name, model in status["models"].items():
         scores = [model[each] for each in ("accuracy", "window_accuracy", "kappa", "log_loss")]
-        table.add_row(name, f"{model['scored']:,}", *map(_score, scores))
-    return table
+        rows.append([name, f"{model['scored']:,}", *map(_score, scores)])
+    return _aligned(rows, range(1, 6))
 
 
 def _score(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
+
+
+def _aligned(rows: Sequence[Sequence[str]], right: Container[int]) -> list[str]:
+    """Lines of columns as wide as they need to be, however wide the terminal is: they can be cut and searched."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.rjust(width) if number in right else cell.ljust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]

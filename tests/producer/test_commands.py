@@ -147,18 +147,22 @@ def test_a_summary_names_what_went_wrong() -> None:
     lines = described(summary, Survey(images=20, ignored=3, unreadable=["locked/: Permission denied"]))
     assert lines[0].startswith("pets: 10 of 20 images sent in 2.0 s (5/s), 10 with a label, 10 new to the stream; stop")
     assert lines[1] == "accuracy 0.9000 since the stream began, 0.9500 lately (slda)"
-    assert lines[2].startswith("7 were rejected, and are in the dead letters: 0.jpg: undecodable; ")
-    assert lines[2].endswith("; and 2 more")
-    assert lines[3] == "1 could not be read: gone.jpg: does not exist"
-    assert lines[4] == "1 could not be opened: locked/: Permission denied"
-    assert "old.jpg" in lines[5]
-    assert "prequel status" in lines[5]
-    assert lines[6].startswith("3 other files were left out")
+    assert lines[2].startswith("rejected: 7 (0.jpg: undecodable; ")
+    assert lines[2].endswith("; and 2 more)")
+    assert lines[3] == "not readable: 2 (gone.jpg: does not exist; locked/: Permission denied)"
+    assert lines[4].startswith("without an answer: 1, like old.jpg.")
+    assert lines[5] == "left out, being no images by their names: 3"
 
 
 @pytest.mark.parametrize(
     ("changes", "code"),
-    [({}, 0), ({"interrupted": True}, 130), ({"silent": ["a"]}, 1), ({"sent": 0}, 1), ({"rejected": [("a", "b")]}, 0)],
+    [
+        ({}, 0),
+        ({"interrupted": True}, 130),
+        ({"silent": ["a"]}, 0),
+        ({"predicted": 0}, 1),
+        ({"rejected": [("a", "b")]}, 0),
+    ],
 )
 def test_exit_codes(changes: dict[str, object], code: int) -> None:
     assert exit_code(SUMMARY._replace(**changes)) == code  # type: ignore[arg-type]  # a mapping of any fields
