@@ -48,6 +48,8 @@ class OutcomeAnswer(BaseModel):
     predicted: str | None
     exact: bool = Field(description="whether every model is as if the right label had come first")
     at: str
+    reason: str | None = Field(None, description="why it was rejected, where the learner says more than that")
+    detail: str | None = None
 
 
 class Predicted(Accepted):

@@ -71,7 +71,7 @@ async def _events(gateway: Gateway, stream: str | None, last: str | None) -> Asy
         while True:
             events = await subscriber.next(PING_SECONDS)
             yield events or encode("ping", subscriptions.newest(), {"at": gateway.clock()})
-            if subscriber.ended:
+            if subscriber.over:
                 return
     finally:
         subscriptions.close(subscriber)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
-from services.gateway.answers import Accepted, OutcomeAnswer, described, json_answer, refused
+from services.gateway.answers import Accepted, OutcomeAnswer, described, json_answer
 from services.gateway.gateway import SOURCE, Gateway
 from services.gateway.live import Refusal
 from services.gateway.parameters import LABEL, StreamName, Wait, only_known
@@ -55,11 +55,8 @@ def routes(gateway: Gateway) -> APIRouter:
         positions = await _append(gateway, stream, given)
         found = await asyncio.gather(*(gateway.live.outcome(position, wait) for position in positions))
         answers = [
-            _answer(stream, each.id, position, what)
-            for each, position, what in zip(given, positions, found, strict=True)
+            _answer(stream, each, position, what) for each, position, what in zip(given, positions, found, strict=True)
         ]
-        if isinstance(found[0], Refusal) and not isinstance(body, list):
-            raise refused(found[0], str(positions[0]))
         return json_answer(answers if isinstance(body, list) else answers[0], 200 if all(found) else 202)
 
     return router
@@ -79,8 +76,10 @@ async def _append(gateway: Gateway, stream: str, given: Sequence[GivenLabel]) ->
         raise unavailable(f"the log did not confirm it: {error}; send it again, the same label counts once") from error
 
 
-def _answer(stream: str, id: str, position: Position, found: Outcome | Refusal | None) -> dict[str, Any]:
+def _answer(stream: str, given: GivenLabel, position: Position, found: Outcome | Refusal | None) -> dict[str, Any]:
     if isinstance(found, Outcome):
         return outcome_json(found)
-    answer = {"id": id, "stream": stream, "position": str(position)}
-    return answer | {"status": "rejected", "reason": found.reason, "detail": found.detail} if found else answer
+    if found is None:
+        return {"id": given.id, "stream": stream, "position": str(position)}
+    outcome = Outcome(given.id, stream, position, "rejected", given.label, None, None, False, found.time)
+    return outcome_json(outcome) | {"reason": found.reason, "detail": found.detail}

@@ -27,22 +27,24 @@ class Order(NamedTuple):
 class Lane:
     """One append at a time, in order of arrival. For the event loop only."""
 
-    def __init__(self, log: Log, name: str, health: Health) -> None:
-        self._log, self._name, self._health = log, f"gateway: {name}", health
+    def __init__(self, log: Log, name: str, health: Health, patience: float = PATIENCE_SECONDS) -> None:
+        self._log, self._name, self._health, self._patience = log, f"gateway: {name}", health, patience
         self._thread = ThreadPoolExecutor(1, f"gateway-{name}")
         self._orders: deque[Order] = deque()
         self._worker: asyncio.Task[None] | None = None
 
     async def append(self, messages: Sequence[Message]) -> Positions:
-        """Durable on return. Raises LogUnavailable (also after 10 s without an answer) and RecordTooLarge."""
+        """Durable on return. Raises LogUnavailable, also after ``patience`` seconds without an answer: then they may or
+        may not be in the log, now or later. Raises RecordTooLarge.
+        """
         order = Order(messages, asyncio.get_running_loop().create_future())
         self._orders.append(order)
         if self._worker is None or self._worker.done():
             self._worker = asyncio.create_task(self._work())
         try:
-            return await asyncio.wait_for(order.done, PATIENCE_SECONDS)
+            return await asyncio.wait_for(order.done, self._patience)
         except TimeoutError:
-            raise LogUnavailable(f"no answer within {PATIENCE_SECONDS:g} s") from None
+            raise LogUnavailable(f"no answer within {self._patience:g} s") from None
 
     async def close(self) -> None:
         """Finish what was begun."""

@@ -21,7 +21,7 @@ STREAMS_IN_FULL = 4
 
 
 class Refusal(NamedTuple):
-    """A dead letter: why an image or a label of ours will never be processed. ``origin`` is where it stands."""
+    """A dead letter: why an image or a label will never be processed. ``origin`` is where that stands in the log."""
 
     topic: str
     origin: Position
@@ -29,6 +29,7 @@ class Refusal(NamedTuple):
     id: str
     reason: str
     detail: str
+    time: float
 
 
 class Live:
@@ -152,4 +153,5 @@ def _refusal(record: Record) -> Refusal | None:
         return None
     stream = headers.get("ce_subject") or (record.key or b"").decode("utf-8", "replace")
     id = headers.get("ce_id") or f"{topic}:{origin}"
-    return Refusal(topic, position, stream, id, headers.get("ce_reason", ""), headers.get("ce_detail", ""))
+    reason, detail = headers.get("ce_reason", ""), headers.get("ce_detail", "")
+    return Refusal(topic, position, stream, id, reason, detail, record.appended_at)

@@ -1,5 +1,6 @@
 """Runs the application on a socket until told to stop, and then ends within two seconds, whoever still listens."""
 
+import asyncio
 import errno
 import socket
 import threading
@@ -63,3 +64,7 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.config.app.state.end()  # type: ignore[union-attr]  # the app is ours, not a name to import
         await super().shutdown(sockets)
+        for connection in list(self.server_state.connections):
+            # Who does not read keeps the transport from closing: what it has not taken is lost to it.
+            connection.transport.abort()
+        await asyncio.sleep(0)

@@ -36,6 +36,11 @@ class Subscriber:
         self._events: deque[bytes] = deque()
         self._wake = asyncio.Event()
 
+    @property
+    def over(self) -> bool:
+        """Whether it has ended and all was taken, the reason too."""
+        return self.ended and not self._events
+
     def give(self, event: bytes) -> None:
         """Queue an event; beyond the bound forget all of them and end: the client reconnects and asks anew."""
         if self.ended:

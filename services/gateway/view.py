@@ -34,16 +34,32 @@ class Entry(NamedTuple):
         return answer
 
 
+class Shelf:
+    """One stream's entries in order of arrival, and the position of the newest that had to go."""
+
+    def __init__(self) -> None:
+        self.entries: OrderedDict[str, Entry] = OrderedDict()
+        self.gone = NOWHERE
+
+    def forget_oldest(self) -> None:
+        self.gone = max(self.gone, self.entries.popitem(last=False)[1].position)
+
+    def forgotten(self, position: Position) -> bool:
+        """Whether a prediction was here already and had to go: offsets only tell within one partition."""
+        return position.partition == self.gone.partition and position <= self.gone
+
+
 class View:
     """At most ``per_stream`` predictions a stream and ``most`` in all, the newest ones. For one thread only.
 
     Every record may be applied any number of times, and a replayed stretch of the log again after newer records:
-    a prediction of the same position is the same one, and an older label event never overrules a newer one.
+    a prediction of the same position is the same one, one that had to go stays away, and an older label event never
+    overrules a newer one.
     """
 
     def __init__(self, per_stream: int, most: int) -> None:
         self._per_stream, self._most = per_stream, most
-        self._streams: dict[str, OrderedDict[str, Entry]] = {}
+        self._shelves: dict[str, Shelf] = {}
         self._size = 0
 
     def __len__(self) -> int:
@@ -51,46 +67,45 @@ class View:
 
     def predicted(self, prediction: Prediction, value: bytes) -> Entry:
         """Take a prediction in, ``value`` being its JSON; return what is known of it now."""
-        entries = self._entries(prediction.stream)
-        known = entries.get(prediction.id)
+        shelf = self._shelves.setdefault(prediction.stream, Shelf())
+        known = shelf.entries.get(prediction.id)
         if known and known.position == prediction.position:
             return known
         decided = NOWHERE if prediction.truth is None else prediction.position
         entry = Entry(value, prediction.position, prediction.label, prediction.truth, decided, margin(prediction))
-        self._streams[prediction.stream] = entries
-        entries[prediction.id] = entry
-        entries.move_to_end(prediction.id)
-        self._size += known is None
-        self._forget(entries)
+        if not shelf.forgotten(prediction.position):
+            shelf.entries[prediction.id] = entry
+            shelf.entries.move_to_end(prediction.id)
+            self._size += known is None
+            self._make_room(shelf)
         return entry
 
     def decided(self, outcome: Outcome) -> None:
         """Take the truth from a label's outcome, where it says anything new about a prediction held here."""
-        entries = self._entries(outcome.stream)
-        entry = entries.get(outcome.id)
+        entry = self.get(outcome.stream, outcome.id)
         if entry and outcome.status in DECIDING and outcome.position >= entry.decided:
-            entries[outcome.id] = entry._replace(truth=outcome.label, decided=outcome.position)
+            decided = entry._replace(truth=outcome.label, decided=outcome.position)
+            self._shelves[outcome.stream].entries[outcome.id] = decided
 
     def get(self, stream: str, id: str) -> Entry | None:
-        return self._entries(stream).get(id)
+        shelf = self._shelves.get(stream)
+        return shelf.entries.get(id) if shelf else None
 
     def newest(self, stream: str) -> list[Entry]:
         """All of a stream, the newest first: a copy, safe to work through on another thread."""
-        return list(reversed(self._entries(stream).values()))
+        shelf = self._shelves.get(stream)
+        return list(reversed(shelf.entries.values())) if shelf else []
 
     def clear(self) -> None:
-        self._streams.clear()
+        self._shelves.clear()
         self._size = 0
 
-    def _entries(self, stream: str) -> OrderedDict[str, Entry]:
-        return self._streams.get(stream) or OrderedDict()
-
-    def _forget(self, entries: OrderedDict[str, Entry]) -> None:
-        if len(entries) > self._per_stream:
-            entries.popitem(last=False)
+    def _make_room(self, shelf: Shelf) -> None:
+        if len(shelf.entries) > self._per_stream:
+            shelf.forget_oldest()
             self._size -= 1
         if self._size > self._most:
-            max(self._streams.values(), key=len).popitem(last=False)
+            max(self._shelves.values(), key=lambda each: len(each.entries)).forget_oldest()
             self._size -= 1
 
 

@@ -15,14 +15,15 @@ from prometheus_client import CollectorRegistry
 
 from services.gateway import app, serving
 from shared.config import Settings
+from shared.events import encode_prediction
 from shared.health import Health
-from shared.log import Log
+from shared.log import Log, Position
 from shared.metrics import Metrics
 from shared.sqlite_log import SqliteLog
 from shared.sqlite_store import SqliteStore
 from shared.status import Queries
 from shared.store import Store
-from tests.gateway.echo_learner import EchoLearner
+from tests.gateway.echo_learner import EchoLearner, predicted
 
 PNG = (
     b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x02\0\0\0\x90wS\xde\0\0\0\x0cIDATx\x9cc\xf8\xcf\xc0\0\0"
@@ -122,11 +123,35 @@ def run(settings: Settings, log: Log, store: Store, queries: Queries | None, lea
     client = httpx.Client(base_url=url, timeout=20)
 
     def end() -> None:
-        client.close()
         stop.set()
         thread.join()
+        client.close()
 
     return Served(client, log, store, health, metrics, learner, end, url)
+
+
+def flood(gateway: Served, count: int, stream: str = "pets") -> None:
+    """Many predictions at once into the log, and wait until the gateway has them all."""
+    for start in range(0, count, 1_000):
+        gateway.log.append(
+            [
+                encode_prediction(predicted(stream, f"flood.{n}", Position(0, n), PNG), source="test")
+                for n in range(start, min(start + 1_000, count))
+            ]
+        )
+    last = f"/v1/streams/{stream}/predictions/flood.{count - 1}"
+    assert gateway.client.get(last, params={"wait": 20}).status_code == 200
+
+
+@contextmanager
+def stalled(gateway: Served, path: str) -> Iterator[socket.socket]:
+    """A connection that has got the beginning of an answer and reads no further by itself."""
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        connection.connect(("127.0.0.1", gateway.client.base_url.port or 0))
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        assert b"200 OK" in connection.recv(1_000)
+        yield connection
 
 
 def until(condition: Callable[[], bool], seconds: float = 10) -> None:

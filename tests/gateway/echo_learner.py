@@ -29,7 +29,7 @@ class EchoLearner:
     """Predicts the label that an image's bytes name (``...=cat@0.7``), and follows labels as a learner would.
 
     ``cat`` gets the probability behind the @ (0.9 without), ``other`` the rest. Bytes that hold ``broken`` become
-    dead letters, those that hold ``silent`` get no answer.
+    dead letters, those that hold ``silent`` get no answer. The label ``forbidden`` becomes a dead letter.
     """
 
     def __init__(self, log: Log, store: Store) -> None:
@@ -77,6 +77,8 @@ class EchoLearner:
             return self._predict(decode_image(record), record)
         event = decode_example(record)
         assert isinstance(event, Label)
+        if event.label == "forbidden":
+            return [encode_rejected(record, Rejected("too-many-labels", "so says the test"), source=SOURCE, time=0)]
         return self._learn(event)
 
     def _predict(self, image: Image, record: Record) -> list[Message]:

@@ -278,6 +278,13 @@ def test_an_image_that_cannot_be_decoded_is_told_to_whom_it_may_concern(shared_g
     assert "undecodable" in later["detail"]
 
 
+def test_a_label_that_the_learner_rejects_is_told_why(shared_gateway: Served) -> None:
+    answer = shared_gateway.post_label("a", "forbidden", wait=10)
+    assert answer.status_code == 200
+    outcome = answer.json()
+    assert (outcome["status"], outcome["reason"], outcome["label"]) == ("rejected", "too-many-labels", "forbidden")
+
+
 def test_one_bad_image_among_several_is_told_in_its_place(shared_gateway: Served) -> None:
     files = [("file", ("a.png", PNG, "image/png")), ("file", ("b.png", b"broken", "image/png"))]
     answer = shared_gateway.client.post(IMAGES, files=files, params={"wait": 10})

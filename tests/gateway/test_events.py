@@ -10,7 +10,7 @@ import pytest
 
 from services.gateway.subscriptions import MOST_SUBSCRIBERS, QUEUE_EVENTS, RECENT_EVENTS, Happening, Subscriptions
 from shared.log import Position
-from tests.gateway.conftest import PNG, Served, until
+from tests.gateway.conftest import PNG, Served, flood, stalled, until
 from tests.gateway.echo_learner import predicted
 from tests.gateway.reading import Event, events
 
@@ -130,6 +130,16 @@ async def test_a_slow_client_is_cut_off_and_told(subscriptions: Subscriptions) -
     assert slow.ended
     assert (await slow.next(0)).startswith(b"event: reconnect\n")
     assert not quick.ended
+
+
+def test_a_client_that_does_not_read_gets_an_end_and_holds_up_nobody(gateway: Served) -> None:
+    with stalled(gateway, PETS) as connection, listening(gateway) as quick:
+        flood(gateway, 20_000)
+        assert sum(1 for _ in zip(range(20_000), of({"prediction"}, quick), strict=False)) == 20_000
+        connection.settimeout(10)
+        rest = b"".join(iter(lambda: connection.recv(1 << 20), b""))
+    assert b"event: reconnect" in rest[-300:]
+    assert rest.count(b"event: prediction") < 20_000
 
 
 @pytest.mark.anyio

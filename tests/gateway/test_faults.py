@@ -1,0 +1,269 @@
+"""What is away is waited for, said on /readyz and answered with 503; nothing else stops working."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import orjson
+import pytest
+
+from services.gateway import serving
+from services.gateway.follower import Follower
+from services.gateway.remote_learner import LearnerUnavailable
+from shared.events import Vector
+from shared.health import Health
+from shared.log import Message, Record
+from shared.sqlite_log import SqliteLog
+from shared.status import Answer
+from tests.gateway.conftest import Served, Start, flood, stalled, until
+from tests.gateway.faults import FaultyLog, FaultyStore
+from tests.gateway.reading import events
+
+PETS = "/v1/streams/pets"
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> FaultyLog:
+    """Over the same folder as the gateway's own log."""
+    return FaultyLog(SqliteLog(tmp_path / "log"))
+
+
+def reasons(served: Served) -> dict[str, str]:
+    found: dict[str, str] = served.client.get("/readyz").json()["reasons"]
+    return found
+
+
+def test_an_append_that_fails_is_503_and_can_be_sent_again(start: Start, log: FaultyLog) -> None:
+    gateway = start(log=log)
+    log.full = True
+    answer = gateway.post_image()
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert "disk is full" in answer.json()["detail"]
+    assert reasons(gateway) == {"gateway: images": "the disk is full"}
+    assert gateway.post_label("a", "cat").status_code == 503
+    log.full = False
+    again = gateway.post_image(id=answer.json()["ids"][0], wait=10)
+    assert again.status_code == 200
+    gateway.post_label("a", "cat")
+    assert gateway.client.get("/readyz").status_code == 200
+
+
+def test_while_the_log_is_away_the_view_still_answers_and_then_goes_on(start: Start, log: FaultyLog) -> None:
+    gateway = start(log=log)
+    gateway.post_image(id="before", wait=10)
+    log.away = True
+    until(lambda: "the broker is away" in reasons(gateway).get("gateway: predictions", ""))
+    assert gateway.client.get("/healthz").status_code == 200
+    assert gateway.client.get(f"{PETS}/predictions/before").status_code == 200
+    assert gateway.client.get(f"{PETS}/images/before").status_code == 503
+    assert gateway.post_image().status_code == 503
+    log.away = False
+    assert gateway.client.get(f"{PETS}/images/before").status_code == 200
+    assert gateway.post_image(id="after", wait=10).status_code == 200
+    until(lambda: gateway.client.get("/readyz").status_code == 200)
+    listed = gateway.client.get(f"{PETS}/predictions").json()["predictions"]
+    assert [each["id"] for each in listed] == ["after", "before"]
+
+
+def test_a_gateway_may_start_before_its_log(start: Start, log: FaultyLog) -> None:
+    log.away = True
+    gateway = start(log=log, ready=False)
+    until(lambda: "trying again" in reasons(gateway).get("gateway: predictions", ""))
+    answer = gateway.client.get(f"{PETS}/predictions")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert gateway.client.get(f"{PETS}/predictions/a").status_code == 503
+    assert gateway.client.get(f"{PETS}/images/a").status_code == 503
+    log.away = False
+    until(lambda: gateway.client.get("/readyz").status_code == 200)
+    assert gateway.client.get(f"{PETS}/predictions").status_code == 200
+
+
+def test_a_reader_that_retention_passed_begins_anew(start: Start, log: FaultyLog) -> None:
+    gateway = start(log=log)
+    gateway.post_image(id="a", wait=10)
+    with gateway.client.stream("GET", f"{PETS}/events") as answer:
+        log.lost = True
+        assert [event.kind for event in events(answer)][-1] == "reconnect"
+    until(lambda: gateway.client.get(f"{PETS}/predictions/a").status_code == 200)
+    assert gateway.post_image(id="b", wait=10).status_code == 200
+
+
+def test_without_the_store_images_still_come_and_go(start: Start, gateway: Served) -> None:
+    store = FaultyStore(gateway.store)
+    second = start(store=store)
+    second.post_image(id="a", wait=10)
+    store.away = True
+    until(lambda: second.client.get(PETS).status_code == 503)
+    assert second.client.get("/v1/streams").status_code == 503
+    assert reasons(second) == {"gateway: store": "Redis is away"}
+    with second.client.stream("GET", f"{PETS}/events") as answer:
+        stream = events(answer)
+        assert second.post_image(id="b", wait=10).status_code == 200
+        assert next(stream).data["id"] == "b"
+        store.away = False
+        assert next(stream).kind == "status"
+    assert second.client.get("/readyz").status_code == 200
+
+
+class Away:
+    """A learner that cannot be reached."""
+
+    def answer(self, stream: str, features: Vector) -> Answer:
+        raise LearnerUnavailable("the learner of pets restarts")
+
+
+def test_a_query_without_a_learner_is_503(start: Start) -> None:
+    answer = start(queries=Away()).client.post(f"{PETS}/predict", json={"features": [1.0]})
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert "restarts" in answer.json()["detail"]
+
+
+def test_a_gateway_of_its_own_asks_the_learner_over_http(start: Start) -> None:
+    gateway = start(queries=None)
+    ask = {"features": [1.0, 2.0]}
+    assert gateway.client.post(f"{PETS}/predict", json=ask).status_code == 404
+    gateway.post_image(wait=10)
+    answer = gateway.client.post(f"{PETS}/predict", json=ask)
+    assert answer.status_code == 503
+    assert "PREQUEL_ADVERTISE" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (b"prequel.prediction.v1", b"not json"),
+        (b"prequel.prediction.v1", b"[]"),
+        (b"prequel.prediction.v1", b"{}"),
+        (b"prequel.prediction.v1", {"id": []}),
+        (b"prequel.prediction.v1", {"stream": {"a": 1}}),
+        (b"prequel.prediction.v1", {"probabilities": {"cat": "0.9"}}),
+        (b"prequel.prediction.v1", {"probabilities": None}),
+        (b"prequel.prediction.v1", {"truth": 3}),
+        (b"prequel.prediction.v1", {"models": ["a"]}),
+        (b"prequel.prediction.v1", {"at": 5}),
+        (b"prequel.prediction.v1", {"image": "nowhere"}),
+        (b"prequel.outcome.v1", {"status": "learned"}),
+        (b"prequel.unheard-of.v1", {}),
+        (b"\xff", {}),
+    ],
+)
+def test_what_others_write_into_predictions_does_no_harm(
+    gateway: Served, kind: bytes, body: bytes | dict[str, object]
+) -> None:
+    whole = gateway.post_image(id="good", wait=10).json()["prediction"]
+    value = body if isinstance(body, bytes) else orjson.dumps({**whole, "id": "foreign", **body})
+    if kind == b"prequel.outcome.v1":
+        value = orjson.dumps(body)
+    gateway.log.append([Message("predictions", b"pets", value, (("ce_type", kind),))])
+    assert gateway.post_image(id="next", wait=10).status_code == 200
+    assert gateway.client.get(f"{PETS}/predictions/foreign").status_code == 404
+    assert 'prequel_rejected_total{reason="' in gateway.client.get("/metrics").text
+    assert gateway.client.get("/readyz").status_code == 200
+
+
+class Broken:
+    """Takes nothing: a bug."""
+
+    async def begin(self) -> None: ...
+
+    async def take(self, decoded: object, current: bool) -> None:
+        raise ZeroDivisionError("a bug")
+
+
+@pytest.mark.anyio
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_a_bug_in_the_view_is_told_by_healthz(tmp_path: Path) -> None:
+    health = Health()
+
+    def decode(records: object) -> list[Record]:
+        return []
+
+    follower = Follower(SqliteLog(tmp_path), "predictions", 10, health, decode, Broken())
+    follower.start()
+    while not health.failed:
+        await asyncio.sleep(0.001)
+    await follower.close()
+    assert "a bug" in health.failed
+
+
+def test_stopping_is_quick_whoever_waits_and_listens(gateway: Served) -> None:
+    answers: list[int] = []
+    waiting = threading.Thread(target=lambda: answers.append(gateway.post_image(b"silent", wait=60).status_code))
+    waiting.start()
+    with httpx.Client(base_url=gateway.url) as client, client.stream("GET", f"{PETS}/events") as answer:
+        until(lambda: gateway.log.bounds("images")[0].end == 1)
+        began = time.monotonic()
+        gateway.stop()
+        assert time.monotonic() - began < 2
+        assert [event.kind for event in events(answer)][-1] == "reconnect"
+    waiting.join()
+    assert answers == [202]
+
+
+def test_stopping_is_quick_with_a_client_that_does_not_read(gateway: Served) -> None:
+    with stalled(gateway, f"{PETS}/events"):
+        flood(gateway, 12_000)
+        began = time.monotonic()
+        gateway.stop()
+        assert time.monotonic() - began < 2
+
+
+PROGRAM = """
+import signal, sys, threading, time, uuid
+from pathlib import Path
+from prometheus_client import CollectorRegistry
+from services.gateway import app, serving
+from shared.config import Settings
+from shared.health import Health
+from shared.metrics import Metrics
+from shared.sqlite_log import SqliteLog
+from shared.sqlite_store import SqliteStore
+
+stop = threading.Event()
+signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
+folder = Path(sys.argv[1])
+application = app.create(
+    Settings(), log=SqliteLog(folder / "log"), store=SqliteStore(folder / "store.sqlite"), queries=None,
+    metrics=Metrics(CollectorRegistry()), health=Health(), clock=time.time, new_id=lambda: uuid.uuid4().hex,
+)
+listener = serving.listen("127.0.0.1", 0)
+print(listener.getsockname()[1], flush=True)
+serving.serve(application, listener, stop)
+print("ended", flush=True)
+"""
+
+
+def test_sigterm_ends_a_process_in_two_seconds_with_somebody_listening(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(tmp_path)], cwd=root, stdout=subprocess.PIPE, text=True, env=os.environ
+    ) as process:
+        assert process.stdout
+        port = int(process.stdout.readline())
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+            until(lambda: client.get("/readyz").status_code == 200)
+            with client.stream("GET", f"{PETS}/events") as answer:
+                began = time.monotonic()
+                process.send_signal(signal.SIGTERM)
+                assert [event.kind for event in events(answer)][-1] == "reconnect"
+                assert process.wait(10) == 0
+                assert time.monotonic() - began < 2
+        assert process.stdout.read() == "ended\n"
+
+
+def test_an_address_that_is_taken_is_told_with_a_remedy() -> None:
+    with serving.listen("127.0.0.1", 0) as taken, pytest.raises(serving.CannotListen, match="PREQUEL_PORT"):
+        serving.listen("127.0.0.1", taken.getsockname()[1])
+    with pytest.raises(serving.CannotListen, match="PREQUEL_HOST"):
+        serving.listen("192.0.2.1", 0)
+
+
+def test_ipv6_is_listened_on() -> None:
+    with serving.listen("::1", 0) as listener:
+        assert listener.getsockname()[1] > 0
