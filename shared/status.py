@@ -20,7 +20,11 @@ class ClassStatus(BaseModel):
 
 
 class ModelStatus(BaseModel):
-    """Prequential metrics of one model: each example scored on the prediction made before it was learned."""
+    """Prequential metrics of one model: each example scored on the prediction made before it was learned.
+
+    As in River, what was predicted before any class was known is not scored, and a class that the model could not
+    know yet adds nothing to the log loss.
+    """
 
     scored: int
     accuracy: float | None
@@ -32,7 +36,7 @@ class ModelStatus(BaseModel):
 
 
 class CurvePoint(BaseModel):
-    """After ``scored`` scored examples: per model, accuracy since the start and since the point before."""
+    """After ``scored`` scored examples: per model, accuracy since the start and over the last window of them."""
 
     scored: int
     accuracy: dict[str, float]
@@ -42,7 +46,7 @@ class CurvePoint(BaseModel):
 class Confusion(BaseModel):
     """``rows[i][j]`` counts examples of true class ``labels[i]`` that were predicted as ``labels[j]``.
 
-    The last column counts those scored before the model knew any class. At most 50 labels, the most frequent.
+    The last column counts those for which the model named no class. At most 50 labels, the most frequent.
     """
 
     labels: list[str]

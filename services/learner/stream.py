@@ -186,25 +186,24 @@ class StreamState:
         return "retracted" if event.label is None else "corrected", previous
 
     def _score(self, entry: Entry, label: str, time: float, guesses: Sequence[Guess]) -> None:
+        """Label an example; what was said when no class was known is no prediction and not scored, as in River."""
         truth = self._classes[label]
-        index = self.scores.score(truth, _labels(guesses), _losses(guesses, truth))
-        entry.set(truth, index)
+        scored = guesses[0].known > 0
+        entry.set(truth, self.scores.score(truth, _labels(guesses), _losses(guesses, truth)) if scored else UNSCORED)
         self.labelled += 1
         self.pending -= 1
         self.delays.append(max(0.0, time - entry.time))
 
     def _rescore(self, entry: Entry, label: str | None) -> None:
         old, guesses = entry.label, entry.guesses
-        before = (old, _losses(guesses, old))
+        truth = UNLABELLED if label is None else self._classes[label]
+        if entry.score != UNSCORED:
+            after = None if label is None else (truth, _losses(guesses, truth))
+            self.scores.restate(entry.score, _labels(guesses), (old, _losses(guesses, old)), after)
+        entry.set(truth, UNSCORED if label is None else entry.score)
         if label is None:
-            self.scores.restate(entry.score, _labels(guesses), before, None)
-            entry.set(UNLABELLED, UNSCORED)
             self.labelled -= 1
             self.pending += 1
-            return
-        truth = self._classes[label]
-        self.scores.restate(entry.score, _labels(guesses), before, (truth, _losses(guesses, truth)))
-        entry.set(truth, entry.score)
 
     def _early(self, event: Label) -> list[Emit]:
         """A label for an example that is not in the window: it has left it, or has not come yet."""
@@ -373,7 +372,8 @@ def _labels(guesses: Sequence[Guess]) -> list[int]:
 
 
 def _losses(guesses: Sequence[Guess], truth: int) -> list[int]:
-    return [loss_units(guess.probability(truth)) for guess in guesses]
+    """Log losses; none for a class that the model could not know yet, as River's CrossEntropy has it."""
+    return [loss_units(guess.probability(truth)) if truth < guess.known else 0 for guess in guesses]
 
 
 def _guesses(predicted: Sequence[Probabilities]) -> list[Guess]:

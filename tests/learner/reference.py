@@ -83,8 +83,10 @@ class Reference:
             return False
         for model in self.models:
             model.learn(example.x, label)
-        example.label, example.scored = label, self.scored
-        self.scored += 1
+        example.label = label
+        if example.shares[0]:
+            example.scored = self.scored
+            self.scored += 1
         return True
 
     def _admit(self, label: str) -> bool:
@@ -129,5 +131,6 @@ class Reference:
 
     def log_loss(self, model: int) -> float | None:
         kept = self.counted()
-        shares = [min(max(e.shares[model].get(str(e.label), 0.0), 1e-15), 1 - 1e-15) for e in kept]
-        return float(-np.log(shares).mean()) if kept else None
+        shares = [e.shares[model].get(str(e.label)) for e in kept]
+        losses = [0.0 if p is None else -np.log(min(max(p, 1e-15), 1 - 1e-15)) for p in shares]
+        return float(np.mean(losses)) if kept else None
