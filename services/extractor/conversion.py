@@ -19,6 +19,7 @@ FORMAT = 1
 """Raise it when the same recipe, Keras and OpenVINO give another file than before."""
 
 WRONG_SETTING = 78
+WHOLE, MODEL, ABOUT = "whole", "model.xml", "about.json"
 
 
 class ConversionFailed(Exception):
@@ -41,17 +42,19 @@ def converted(recipe: Recipe, cache: Path, environ: Mapping[str, str]) -> Conver
     ``environ`` is what that process gets. Raises ConfigError (weights, input size), ConversionFailed.
     """
     folder = cache / _key(recipe)
-    if not folder.is_dir():
+    if not (folder / ABOUT).is_file():
+        shutil.rmtree(folder, ignore_errors=True)
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache, prefix="converting-") as scratch:
             _convert(recipe, Path(scratch), environ)
             _publish(Path(scratch), folder)
-    try:
-        about = json.loads((folder / "about.json").read_text())
-        return Converted(folder / "model.xml", about["id"], about["dim"])
-    except (OSError, ValueError, KeyError) as error:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise ConversionFailed(f"{folder} was damaged ({error}) and has been removed: start again") from error
+    about = json.loads((folder / ABOUT).read_text())
+    return Converted(folder / MODEL, about["id"], about["dim"])
+
+
+def forget(converted: Converted) -> None:
+    """Remove a network from the cache."""
+    shutil.rmtree(converted.file.parent)
 
 
 def _key(recipe: Recipe) -> str:
@@ -75,28 +78,30 @@ def _convert(recipe: Recipe, folder: Path, environ: Mapping[str, str]) -> None:
 
 
 def _publish(scratch: Path, folder: Path) -> None:
-    """Rename into place: whoever converts the same at the same time, one of the two equal results stays."""
+    """Rename into place, whole and durable; where somebody else has just put an equal one, that one stays."""
+    for file in (scratch / WHOLE).iterdir():
+        with file.open("rb") as opened:
+            os.fsync(opened.fileno())
     try:
-        scratch.rename(folder)
+        (scratch / WHOLE).rename(folder)
     except OSError:
-        if not folder.is_dir():
+        if not (folder / ABOUT).is_file():
             raise
-    else:
-        scratch.mkdir()  # for the owner of the scratch folder, who is about to remove it
 
 
 def main(arguments: list[str]) -> int:
     """What the other process does: build the recipe in Keras, trace it, write model.xml, model.bin, about.json."""
     from services.extractor import keras_backbone, openvino_engine
 
-    recipe, folder = Recipe(*json.loads(arguments[0])), Path(arguments[1])
+    recipe, folder = Recipe(*json.loads(arguments[0])), Path(arguments[1]) / WHOLE
+    folder.mkdir()
     try:
         network, id = keras_backbone.build_either(recipe)
     except ConfigError as error:
         print(" ".join(str(error).split()), file=sys.stderr)
         return WRONG_SETTING
-    openvino_engine.write(lambda source: keras_backbone.trace(network, source), recipe.size, folder / "model.xml")
-    (folder / "about.json").write_text(json.dumps({"id": id, "dim": int(network.output_shape[-1])}))
+    openvino_engine.write(lambda source: keras_backbone.trace(network, source), recipe.size, folder / MODEL)
+    (folder / ABOUT).write_text(json.dumps({"id": id, "dim": int(network.output_shape[-1])}))
     return 0
 
 

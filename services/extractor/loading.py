@@ -34,13 +34,22 @@ def load(settings: Settings, cache: Path, environ: Mapping[str, str]) -> Backbon
 
 
 def _on_openvino(settings: Settings, wanted: Recipe, cache: Path, environ: Mapping[str, str]) -> Backbone:
+    network = conversion.converted(wanted, cache, environ)
+    try:
+        return _compiled(settings, wanted, network)
+    except RuntimeError as error:
+        _log.warning("converting %s again: what was in %s is damaged: %s", wanted.name, network.file, error)
+        conversion.forget(network)
+        return _compiled(settings, wanted, conversion.converted(wanted, cache, environ))
+
+
+def _compiled(settings: Settings, wanted: Recipe, network: conversion.Converted) -> Backbone:
     from services.extractor.openvino_engine import OpenVinoBackbone
 
-    file, id, dim = conversion.converted(wanted, cache, environ)
     return OpenVinoBackbone(
-        file,
-        id=id,
-        dim=dim,
+        network.file,
+        id=network.id,
+        dim=network.dim,
         size=wanted.size,
         precision=settings.precision,
         threads=settings.threads,

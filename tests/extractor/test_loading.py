@@ -1,0 +1,217 @@
+"""Loading: what is cached, what is converted, what falls back, and what a wrong setting is told."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from services.extractor.backbones import Backbone
+from services.extractor.keras_backbone import KerasBackbone
+from services.extractor.loading import load
+from services.extractor.openvino_engine import OpenVinoBackbone, _precision
+from shared.config import ConfigError
+from tests.extractor.networks import ENVIRON, noise, random_weights, settings
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # inside Keras itself
+
+SMALL = "mobilenet_0.25"
+NO_NETWORK = {**ENVIRON, "https_proxy": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9", "no_proxy": ""}
+NO_PYTHON = {**ENVIRON, "PYTHONHASHSEED": "none"}
+"""In such an environment the process that converts does not even start."""
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("loading")
+
+
+@pytest.fixture(scope="module")
+def weights(scratch: Path) -> Path:
+    return random_weights(SMALL, scratch)
+
+
+@pytest.fixture(scope="module")
+def warm(scratch: Path, weights: Path) -> Path:
+    """A cache that has SMALL with these weights."""
+    small(weights, scratch / "cache")
+    return scratch / "cache"
+
+
+def small(weights: Path, cache: Path, environ: dict[str, str] = ENVIRON, **values: object) -> Backbone:
+    chosen = {"backbone": SMALL, "weights": str(weights), "image_size": 64, "batch": 4, "engine": "openvino"}
+    return load(settings(**{**chosen, **values}), cache, environ)
+
+
+def files(cache: Path) -> list[Path]:
+    return sorted(path for path in cache.rglob("*") if path.is_file())
+
+
+def test_a_warm_cache_needs_no_conversion_and_no_keras(warm: Path, weights: Path) -> None:
+    program = (
+        "import sys, json; from pathlib import Path; from shared.config import Settings;"
+        "from services.extractor.loading import load;"
+        "load(Settings.model_validate(json.loads(sys.argv[1])), Path(sys.argv[2]), {'PYTHONHASHSEED': 'none'});"
+        "print([name for name in ('keras', 'tensorflow', 'jax', 'torch') if name in sys.modules])"
+    )
+    chosen = {"backbone": SMALL, "weights": str(weights), "image_size": 64, "batch": 4, "engine": "openvino"}
+    command = [sys.executable, "-c", program, json.dumps(chosen), str(warm)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_what_decides_the_vectors_decides_the_entry(warm: Path, weights: Path, scratch: Path, tmp_path: Path) -> None:
+    here = small(weights, warm, NO_PYTHON)
+    moved = tmp_path / "elsewhere.h5"
+    moved.write_bytes(weights.read_bytes())
+    assert small(moved, warm, NO_PYTHON).id == here.id, "the place of a file does not matter, its content does"
+    before = len(list(warm.iterdir()))
+    other = small(weights, warm, pooling="max")
+    assert other.id != here.id
+    assert len(list(warm.iterdir())) == before + 1
+
+
+def test_a_damaged_entry_is_converted_again(weights: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    first = small(weights, tmp_path)
+    vectors = first.extract(noise(2, 64))
+    (binary,) = tmp_path.glob("*/model.bin")
+    os.truncate(binary, binary.stat().st_size // 2)
+    assert np.array_equal(small(weights, tmp_path).extract(noise(2, 64)), vectors)
+    assert len(caplog.messages) == 1
+    assert "is damaged" in caplog.messages[0]
+    binary.with_name("about.json").unlink()
+    assert np.array_equal(small(weights, tmp_path).extract(noise(2, 64)), vectors)
+    assert len(caplog.messages) == 1
+
+
+def test_two_that_start_at_once_leave_one_whole_entry(weights: Path, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: small(weights, tmp_path), range(2))
+    assert first.id == second.id
+    assert [path.name for path in files(tmp_path)] == ["about.json", "model.bin", "model.xml"]
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_keras_runs_what_openvino_cannot(weights: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        backbone = small(weights, tmp_path, NO_PYTHON, engine="auto")
+    assert isinstance(backbone, KerasBackbone)
+    assert len(caplog.messages) == 1
+    assert f"OpenVINO cannot run {SMALL}, Keras runs it instead" in caplog.messages[0]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("engine", ["openvino", "keras"])
+def test_imagenet_weights_without_a_network(engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", NO_NETWORK["https_proxy"])
+    monkeypatch.setenv("no_proxy", "")
+    chosen = settings(backbone="mobilenet_0.25", engine=engine)
+    with pytest.raises(ConfigError) as caught:
+        load(chosen, tmp_path, {**NO_NETWORK, "KERAS_HOME": str(tmp_path)})
+    for remedy in ("PREQUEL_BACKBONE=mobilenet_0.25", "set PREQUEL_WEIGHTS to a local", "or PREQUEL_BACKBONE=compact"):
+        assert remedy in str(caught.value)
+
+
+def test_weights_of_another_network(weights: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=f"PREQUEL_WEIGHTS={weights} does not fit PREQUEL_BACKBONE=mobilenet_0.5"):
+        small(weights, tmp_path, backbone="mobilenet_0.5")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_that_are_none(tmp_path: Path) -> None:
+    garbage = tmp_path / "garbage.h5"
+    garbage.write_bytes(b"no weights")
+    with pytest.raises(ConfigError, match=f"PREQUEL_WEIGHTS={garbage} does not fit PREQUEL_BACKBONE={SMALL}"):
+        small(garbage, tmp_path, engine="keras")
+
+
+def test_an_input_that_is_too_small_for_the_network(weights: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"PREQUEL_IMAGE_SIZE=8: .*at least 32"):
+        small(weights, tmp_path, image_size=8, engine="keras")
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".keras", ".weights.h5"])
+def test_every_format_of_weights_gives_the_same_backbone(
+    suffix: str, warm: Path, weights: Path, tmp_path: Path
+) -> None:
+    model: Any = keras.applications.MobileNet(
+        alpha=0.25, include_top=False, weights=None, input_shape=(224, 224, 3), name="some_other_name"
+    )
+    model.load_weights(weights)
+    file = tmp_path / f"copy{suffix}"
+    model.save_weights(file) if suffix == ".weights.h5" else model.save(file)
+    copy = small(file, tmp_path, engine="keras", batch=1)
+    assert copy.id == small(weights, warm).id
+
+
+def test_the_id_follows_the_weights(warm: Path, weights: Path, scratch: Path, tmp_path: Path) -> None:
+    model: Any = keras.applications.MobileNet(alpha=0.25, include_top=False, weights=None, input_shape=(64, 64, 3))
+    model.load_weights(weights)
+    bias = model.weights[-1]
+    bias.assign_add(np.full(bias.shape, 1e-3, np.float32))
+    model.save_weights(tmp_path / "other.weights.h5")
+    other = small(tmp_path / "other.weights.h5", tmp_path, engine="keras", batch=1)
+    assert other.id != small(weights, warm).id
+    assert other.id.startswith(f"{SMALL}-avg-64-")
+
+
+class Cpu:
+    """What OpenVINO says of a CPU."""
+
+    def __init__(self, *able: str) -> None:
+        self.able = able
+
+    def get_property(self, device: str, name: str) -> tuple[str, ...]:
+        assert (device, name) == ("CPU", "OPTIMIZATION_CAPABILITIES")
+        return self.able
+
+
+def test_precision_is_what_the_cpu_has() -> None:
+    new, old = Cpu("FP32", "BF16"), Cpu("FP32")
+    assert [_precision(new, wanted) for wanted in ("auto", "bfloat16", "float32")] == [
+        "bfloat16",
+        "bfloat16",
+        "float32",
+    ]
+    assert [_precision(old, wanted) for wanted in ("auto", "float32")] == ["float32", "float32"]
+    with pytest.raises(ConfigError, match=r"PREQUEL_PRECISION=bfloat16.* use auto or float32"):
+        _precision(old, "bfloat16")
+
+
+def test_any_number_of_images_gives_the_same_vectors(warm: Path, weights: Path) -> None:
+    backbone = small(weights, warm, precision="float32")
+    assert isinstance(backbone, OpenVinoBackbone)
+    images = noise(11, 64)
+    whole = backbone.extract(images)
+    assert whole.shape == (11, backbone.dim)
+    alone = np.concatenate([backbone.extract(images[number : number + 1]) for number in range(11)])
+    assert np.abs(whole - alone).max() < 1e-5 * np.abs(whole).max()
+    assert backbone.extract(images[:0]).shape == (0, backbone.dim)
+
+
+def test_keras_pads_to_its_fixed_shapes(weights: Path, tmp_path: Path) -> None:
+    backbone = small(weights, tmp_path, engine="keras", precision="float32", batch=6)
+    images = noise(15, 64)
+    whole = backbone.extract(images)
+    alone = np.concatenate([backbone.extract(images[number : number + 1]) for number in range(15)])
+    assert np.abs(whole - alone).max() < 1e-5 * np.abs(whole).max()
+    assert backbone.extract(images[:0]).shape == (0, backbone.dim)
+    assert isinstance(backbone, KerasBackbone)
+
+
+def test_keras_in_bfloat16_is_near_float32_and_leaves_no_policy_behind(weights: Path, tmp_path: Path) -> None:
+    exact = small(weights, tmp_path, engine="keras", precision="float32").extract(noise(4, 64))
+    backbone = small(weights, tmp_path, engine="keras", precision="bfloat16")
+    rounded = backbone.extract(noise(4, 64))
+    assert backbone.precision == "bfloat16"
+    assert rounded.dtype == np.float32
+    assert not np.array_equal(rounded, exact)
+    assert np.corrcoef(rounded.ravel(), exact.ravel())[0, 1] > 0.98
+    assert keras.config.dtype_policy().name == "float32"
