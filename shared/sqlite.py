@@ -20,6 +20,7 @@ _UNEXPECTED = "If it comes again, check the file: sqlite3 FILE 'PRAGMA integrity
 _REMEDIES = {
     sqlite3.SQLITE_FULL: "Make room: nothing acknowledged is lost, and work goes on by itself.",
     sqlite3.SQLITE_IOERR: _DISK,
+    sqlite3.SQLITE_TOOBIG: "SQLite holds values of up to 1 GB: make it smaller.",
     sqlite3.SQLITE_BUSY: _HELD,
     sqlite3.SQLITE_LOCKED: _HELD,
     sqlite3.SQLITE_PROTOCOL: _HELD,

@@ -140,6 +140,37 @@ def test_without_the_right_to_write_it_says_so(opened: Opened, locked: str) -> N
     run_script(script)
 
 
+def test_every_connection_syncs_each_commit_and_leaves_checkpoints_to_us(tmp_path: Path) -> None:
+    database = other_file(tmp_path / "file")
+    for _ in range(2):
+        with database.reading() as one, database.reading() as other:
+            for connection in (one, other):
+                found = {
+                    name: connection.execute(f"PRAGMA {name}").fetchone()[0]
+                    for name in ("journal_mode", "synchronous", "wal_autocheckpoint", "trusted_schema")
+                }
+                assert found == {"journal_mode": "wal", "synchronous": 2, "wal_autocheckpoint": 0, "trusted_schema": 0}
+    database.close()
+
+
+def test_a_transaction_that_fails_leaves_nothing_and_the_next_one_works(tmp_path: Path) -> None:
+    database = other_file(tmp_path / "file")
+
+    def fail() -> None:
+        with database.writing() as connection:
+            connection.execute("INSERT INTO t VALUES (1)")
+            raise KeyError("whatever")
+
+    for _ in range(3):
+        with pytest.raises(KeyError):
+            fail()
+    with database.writing() as connection:
+        connection.execute("INSERT INTO t VALUES (2)")
+    with database.reading() as connection:
+        assert connection.execute("SELECT * FROM t").fetchall() == [(2,)]
+    database.close()
+
+
 def test_in_a_forked_child_it_refuses_to_work_and_the_parent_goes_on(opened: Opened) -> None:
     script = f"""
         import os, tests.contracts.test_sqlite_files as t

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.log import Polled
+from shared.log import OffsetOutOfRange, Polled
 from shared.sqlite_group import share_out
 from shared.sqlite_log import SqliteLog
 from shared.sqlite_member import SqliteMember
+from tests.contracts.processes import worker
 
 LEASE_S = 10.0
 
@@ -107,6 +108,16 @@ def test_a_commit_by_who_does_not_know_yet_is_left_out(two: Cluster) -> None:
     assert (paused.committed(0), paused.committed(1)) == (9, 1)
 
 
+def test_a_change_is_told_although_reading_fails(two: Cluster) -> None:
+    member = two.member("one")
+    member.poll(1, 0.0)
+    member.seek(0, 1000)
+    two.member("two").poll(1, 0.0)
+    assert changes(member.poll(1, 0.0)) == ((), (1,))
+    with pytest.raises(OffsetOutOfRange):
+        member.poll(1, 0.0)
+
+
 def test_only_what_is_owned_can_be_sought(two: Cluster) -> None:
     member = two.member("one")
     with pytest.raises(ValueError, match="not ours"):
@@ -150,6 +161,18 @@ def test_a_waiting_member_takes_over_at_once(two: Cluster) -> None:
     waiting.join(20)
     assert [changes(answer) for answer in polled] == [((0,), ())]
     assert time.monotonic() - began < 10
+
+
+def test_after_a_kill_the_next_process_starts_without_waiting_for_a_lease(tmp_path: Path) -> None:
+    source = (
+        f"from pathlib import Path\nfrom shared.sqlite_log import SqliteLog\nlog = SqliteLog(Path({str(tmp_path)!r}))"
+    )
+    with worker(source, "member", "t", "g") as killed:
+        assert killed.told(20) == [[0], [], 1]
+        killed.kill()
+    log = SqliteLog(tmp_path, lease_s=1000.0)
+    assert changes(log.join("g", "t").poll(1, 0.0)) == ((0,), ())
+    log.close()
 
 
 def test_no_lock_files_are_left_behind(two: Cluster, tmp_path: Path) -> None:

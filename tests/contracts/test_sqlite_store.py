@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from shared.sqlite_store import SqliteStore
-from shared.store import Store
+from shared.store import Fence, Store, StoreUnavailable
 from tests.contracts.store_contract import MakeStore, StoreContract
 
 
@@ -36,3 +36,20 @@ def opening(tmp_path: Path) -> str:
 
 class TestSqliteStore(StoreContract):
     pass
+
+
+def test_swap_drops_no_root(make_store: MakeStore) -> None:
+    store, fence = make_store(), Fence(0, 1, "owner")
+    for root in ("one", "two"):
+        store.acquire(root, fence)
+        store.swap(root, fence, b"state")
+    store.swap("one", fence, b"new", drop=["one", "two"])
+    assert (store.get("one"), store.get("two")) == (b"new", b"state")
+
+
+def test_a_value_beyond_what_sqlite_holds_is_refused_and_changes_nothing(make_store: MakeStore) -> None:
+    store = make_store()
+    store.put("k", b"old")
+    with pytest.raises(StoreUnavailable, match="make it smaller"):
+        store.put("k", bytes(1_000_000_001))
+    assert store.get("k") == b"old"
