@@ -15,6 +15,7 @@ def label_image(client: Client, stream: str, id: str, label: str | None, console
         raise ProducerError(f"{id[:150]!r} is no image id ({ID_PATTERN})")
     if label is not None and not valid_label(label):
         raise ProducerError(f"{label[:150]!r} is no label ({LABEL_PATTERN})")
+    client.check()
     answer = client.post_labels(stream, [{"id": id, "label": label, "by": "prequel label"}], wait_s)[0]
     status = answer.get("status")
     names = {name: answer.get(name) or "nothing" for name in ("label", "previous", "predicted")}
