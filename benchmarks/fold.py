@@ -1,0 +1,73 @@
+"""Measures the whole fold (decode, join, two models, metrics, encode) on one core, without any log."""
+
+import argparse
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from services.learner.feature_cache import FeatureCache
+from services.learner.fold import Fold
+from services.learner.learner import limits
+from services.learner.models import table
+from shared.config import Settings
+from shared.events import Image, Prediction, Vector, encode_features, encode_outcome, encode_prediction
+from shared.log import EXAMPLES, Position, Record
+from shared.sqlite_log import SqliteLog
+
+BATCH = 512
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--features", help="an .npz with `features` [n, dim] and `labels` [n]; else drawn at random")
+    parser.add_argument("--events", type=int, default=20_000)
+    parser.add_argument("--models", default="logistic,softmax")
+    parser.add_argument("--runs", type=int, default=3)
+    chosen = parser.parse_args()
+    records = list(_records(*_data(chosen.features, chosen.events)))
+    for spec in chosen.models.split(","):
+        table.compile(spec, 8)
+    rates = [_run(records, Settings.model_validate({"models": chosen.models})) for _ in range(chosen.runs)]
+    Console().print(f"{len(records):,} events, {chosen.models}: {', '.join(f'{rate:,.0f}' for rate in rates)} events/s")
+
+
+def _data(file: str | None, events: int) -> tuple[Vector, list[str]]:
+    if file:
+        with np.load(file) as found:
+            return found["features"][:events].astype(np.float32), [str(label) for label in found["labels"][:events]]
+    random = np.random.default_rng(0)
+    labels = random.integers(10, size=events)
+    centres = random.normal(size=(10, 1280))
+    features = (centres[labels] + 2 * random.normal(size=(events, 1280))).astype(np.float32)
+    return features, [str(label) for label in labels]
+
+
+def _records(features: Vector, labels: list[str]) -> Iterator[Record]:
+    for offset, (vector, label) in enumerate(zip(features, labels, strict=True)):
+        image = Image(f"image-{offset}", "bench", label, 1.7e9 + offset, b"", Position(0, offset))
+        message = encode_features(image, vector, "bench-avg-224-00000000", source="bench")
+        yield Record(EXAMPLES, 0, offset, message.key, message.value, message.headers, 1.7e9)
+
+
+def _run(records: list[Record], settings: Settings) -> float:
+    fold = Fold(limits(settings), table, FeatureCache(_nothing(), 20_000, 2**29), position=0)
+    began = time.perf_counter()
+    for at in range(0, len(records), BATCH):
+        for _, event in fold.apply(records[at : at + BATCH]).emitted:
+            if isinstance(event, Prediction):
+                encode_prediction(event, source="bench")
+            else:
+                encode_outcome(event, source="bench")
+    return len(records) / (time.perf_counter() - began)
+
+
+def _nothing() -> SqliteLog:
+    """A log that nobody will ask: everything is in the cache."""
+    return SqliteLog(Path("unused"))
+
+
+if __name__ == "__main__":
+    main()
