@@ -1,7 +1,7 @@
 # Everything works from a fresh clone: each target sets up .venv first if need be. Needs make and Python 3.11 to 3.13.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check soak bench lock clean servers
+.PHONY: help demo test check soak bench docs lock clean servers
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -27,6 +27,9 @@ soak: $(READY) servers  ## Run the long fault tests
 
 bench: $(READY)  ## Measure what README claims
 	@set -e; for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+docs: $(READY)  ## Write the parts of README that repeat what the code says
+	@$(BIN)/python -m tests.documentation
 
 lock: $(READY)  ## Pin the newest packages that pyproject.toml allows, with their hashes
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
