@@ -48,10 +48,10 @@ def recognised(data: bytes) -> str:
 
 
 class Thumbnails:
-    """Two at a time at most, so that the gallery does not starve the stream; 32 MiB of them are kept."""
+    """Two at a time, so that the gallery does not starve the stream; the newest are kept, up to ``most_bytes``."""
 
-    def __init__(self, max_pixels: int) -> None:
-        self._max_pixels = max_pixels
+    def __init__(self, max_pixels: int, most_bytes: int = KEPT_BYTES) -> None:
+        self._max_pixels, self._most_bytes = max_pixels, most_bytes
         self._threads = ThreadPoolExecutor(THREADS, "gateway-thumbnails")
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[str, int], Picture] = OrderedDict()
@@ -74,7 +74,7 @@ class Thumbnails:
             replaced = self._kept.pop((image, side), None)
             self._kept[image, side] = picture
             self._bytes += len(picture.data) - (len(replaced.data) if replaced else 0)
-            while self._bytes > KEPT_BYTES:
+            while self._bytes > self._most_bytes:
                 self._bytes -= len(self._kept.popitem(last=False)[1].data)
         return picture
 

@@ -1,5 +1,6 @@
 """Stands in for extractor and learner: answers every image and label with the real codec, on the real log and store."""
 
+import re
 import threading
 from collections import Counter
 
@@ -117,8 +118,9 @@ class EchoLearner:
 
 def predicted(stream: str, id: str, image: Position, data: bytes, truth: str | None = None) -> Prediction:
     """The prediction that the bytes ask for."""
-    name, _, share = data.rpartition(b"=")[2].decode("latin-1").partition("@")
-    label, probability = (name, float(share or 0.9)) if name.isalnum() else ("cat", 0.9)
+    asked = re.search(rb"=([a-z]+)(@0\.\d+)?$", data)
+    label = asked[1].decode() if asked else "cat"
+    probability = float(asked[2][1:]) if asked and asked[2] else 0.9
     probabilities = {label: probability, "other": 1 - probability}
     return Prediction(id, stream, image, "echo", label, probabilities, {"echo": label}, truth, image, 1_000.0)
 

@@ -1,0 +1,117 @@
+"""What the log says now: rebuilt at start, woken at once, the same on every replica, in bounded memory."""
+
+import threading
+import time
+
+import pytest
+
+from services.gateway.arrivals import Arrivals
+from shared.events import Outcome, encode_outcome, encode_prediction
+from shared.log import Position
+from tests.gateway.conftest import PNG, Served, Start, flood, until
+from tests.gateway.echo_learner import predicted
+
+PREDICTIONS = "/v1/streams/pets/predictions"
+
+
+def listed(gateway: Served, limit: int = 1_000) -> list[str]:
+    answer = gateway.client.get(PREDICTIONS, params={"limit": limit})
+    return [each["id"] for each in answer.json()["predictions"]]
+
+
+def test_a_gateway_that_starts_later_shows_the_same(start: Start, gateway: Served) -> None:
+    for name in "abc":
+        gateway.post_image(id=name, wait=10)
+    gateway.post_label("b", "dog", wait=10)
+    second = start()
+    assert second.client.get(PREDICTIONS).json() == gateway.client.get(PREDICTIONS).json()
+
+
+def test_replicas_follow_each_other(start: Start, gateway: Served) -> None:
+    second = start()
+    gateway.post_image(id="a", wait=10)
+    assert second.client.get(f"{PREDICTIONS}/a", params={"wait": 10}).status_code == 200
+    assert second.post_label("a", "dog", wait=10).json()["status"] == "learned"
+    until(lambda: gateway.client.get(f"{PREDICTIONS}/a").json()["truth"] == "dog")
+
+
+def test_the_view_is_bounded_while_it_runs_and_when_it_is_rebuilt(start: Start) -> None:
+    gateway = start(view_predictions=100)
+    flood(gateway, 1_000)
+    newest = [f"flood.{n}" for n in range(999, 899, -1)]
+    assert listed(gateway) == newest
+    assert listed(start(view_predictions=100)) == newest
+    assert gateway.client.get(f"{PREDICTIONS}/flood.899").status_code == 404
+
+
+def test_a_rebuild_of_many_predictions_takes_less_than_two_seconds(start: Start, gateway: Served) -> None:
+    flood(gateway, 20_000)
+    began = time.process_time()
+    second = start()
+    assert time.process_time() - began < 2
+    assert listed(second, limit=1) == ["flood.19999"]
+
+
+def test_what_a_restarted_learner_says_again_changes_nothing(gateway: Served) -> None:
+    gateway.post_image(id="a", wait=10)
+    first = gateway.post_label("a", "cat", wait=10).json()
+    gateway.post_label("a", "dog", wait=10)
+    gateway.post_image(id="b", wait=10)
+    before = gateway.client.get(PREDICTIONS).json()
+    again = predicted("pets", "a", Position(0, 0), PNG)
+    learned = Outcome("a", "pets", Position.parse(first["position"]), "learned", "cat", None, "cat", True, 0.0)
+    gateway.log.append([encode_prediction(again, source="test"), encode_outcome(learned, source="test")])
+    gateway.post_image(id="c", wait=10)
+    after = gateway.client.get(PREDICTIONS).json()
+    assert after["predictions"][1:] == before["predictions"]
+
+
+def test_who_waits_is_woken_at_once(gateway: Served) -> None:
+    """A poll would take the larger part of its interval; waking takes none of it."""
+    delays = []
+    for number in range(10):
+        id = f"late.{number}"
+        answered: list[float] = []
+
+        def wait(id: str = id, answered: list[float] = answered) -> None:
+            assert gateway.client.get(f"{PREDICTIONS}/{id}", params={"wait": 30}).status_code == 200
+            answered.append(time.monotonic())
+
+        thread = threading.Thread(target=wait)
+        thread.start()
+        time.sleep(0.05)  # lets the request begin to wait; if it has not, the test only becomes easier
+        gateway.log.append([encode_prediction(predicted("pets", id, Position(0, number), PNG), source="test")])
+        written = time.monotonic()
+        thread.join()
+        delays.append(answered[0] - written)
+    assert sorted(delays)[5] < 0.1
+
+
+def test_everybody_who_waits_for_the_same_is_woken(gateway: Served) -> None:
+    codes: list[int] = []
+
+    def wait() -> None:
+        codes.append(gateway.client.get(f"{PREDICTIONS}/popular", params={"wait": 30}).status_code)
+
+    threads = [threading.Thread(target=wait) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    gateway.post_image(id="popular")
+    for thread in threads:
+        thread.join()
+    assert codes == [200] * 8
+
+
+@pytest.mark.anyio
+async def test_arrivals_keep_the_newest_for_late_comers() -> None:
+    arrivals: Arrivals[int, str] = Arrivals(2)
+    for key in (1, 2, 3):
+        arrivals.arrive(key, f"value {key}")
+    assert [await arrivals.wait(key, 0.001) for key in (1, 2, 3)] == [None, "value 2", "value 3"]
+
+
+@pytest.mark.anyio
+async def test_nobody_waits_after_the_end() -> None:
+    arrivals: Arrivals[int, str] = Arrivals(2)
+    arrivals.close()
+    assert await arrivals.wait(1, 60) is None
