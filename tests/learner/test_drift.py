@@ -1,0 +1,83 @@
+"""The drift detectors find what River's find, at the same values, and go on from their numbers as if nothing was."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from river import drift
+
+from services.learner.drift import Adwin, ErrorDrift, PageHinkley
+
+
+def changing(seed: int, lengths: list[int]) -> list[float]:
+    """Zeros and ones whose share changes from piece to piece."""
+    random = np.random.default_rng(seed)
+    shares = random.random(len(lengths))
+    return [float(random.random() < share) for share, many in zip(shares, lengths, strict=True) for _ in range(many)]
+
+
+def found_by(update: Callable[[float], bool], values: list[float]) -> list[int]:
+    return [at for at, value in enumerate(values) if update(value)]
+
+
+def rivers(detector: Any, values: list[float]) -> list[int]:
+    found = []
+    for at, value in enumerate(values):
+        detector.update(value)
+        if detector.drift_detected:
+            found.append(at)
+    return found
+
+
+def _river(name: str) -> Any:
+    return getattr(drift, name)()
+
+
+class Restarting:
+    """River begins anew after a detection; so does whoever uses ours."""
+
+    def __init__(self) -> None:
+        self._adwin = Adwin()
+
+    def update(self, value: float) -> bool:
+        found = self._adwin.update(value)
+        if found:
+            self._adwin = Adwin()
+        return found
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000), st.lists(st.integers(1, 700), min_size=1, max_size=5))
+def test_adwin_is_rivers(seed: int, lengths: list[int]) -> None:
+    values = changing(seed, lengths)
+    assert found_by(Restarting().update, values) == rivers(_river("ADWIN"), values)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000), st.lists(st.integers(1, 700), min_size=1, max_size=5))
+def test_page_hinkley_is_rivers(seed: int, lengths: list[int]) -> None:
+    values = changing(seed, lengths)
+    assert found_by(PageHinkley().update, values) == rivers(_river("PageHinkley"), values)
+
+
+def test_both_find_something_in_what_these_tests_draw() -> None:
+    values = [0.0] * 500 + [1.0] * 500
+    assert found_by(Restarting().update, values)
+    assert found_by(PageHinkley().update, values)
+
+
+@pytest.mark.parametrize("at", [0, 1, 40, 700])
+def test_numbers_go_on_as_if_nothing_had_been(at: int) -> None:
+    values = changing(3, [400, 400, 400])
+    whole, first = ErrorDrift(), ErrorDrift()
+    wanted = [whole.update(bool(value)) for value in values]
+    found = [first.update(bool(value)) for value in values[:at]]
+    again = ErrorDrift.from_numbers(orjson.loads(orjson.dumps(first.numbers())))
+    found += [again.update(bool(value)) for value in values[at:]]
+    assert found == wanted
+    assert again.numbers() == whole.numbers()
+    assert any(wanted)
