@@ -1,31 +1,31 @@
 """What a Kafka cluster says of its topics and groups, and how topics are made."""
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from contextlib import suppress
+from typing import Any, TypeVar
 
 from shared.kafka_client import (
     COMMITTED_ONLY,
     EARLIEST,
     LATEST,
     ConfigResource,
+    CoordinatorMoved,
     KafkaCluster,
+    TopicAlreadyExistsError,
     TopicPartition,
     broker_error,
 )
 from shared.log import Bounds, LogUnavailable
+from shared.topics import TopicState
 
 _Answer = TypeVar("_Answer")
 
 _NO_SUCH_TOPIC = 3
 
-
-class TopicState(NamedTuple):
-    """A topic as the cluster has it; ``settings`` are those in force, defaults included."""
-
-    partitions: int
-    replication: int
-    settings: Mapping[str, str]
+RETRY_S = 0.1
+"""Until a group's coordinator is asked for again; a cluster has none before the first group."""
 
 
 class KafkaAdmin:
@@ -75,13 +75,18 @@ class KafkaAdmin:
         return self._ask(f"looking at topics {', '.join(topics)}", ask)
 
     def create(self, topic: str, wanted: TopicState) -> None:
-        """Create the topic and wait until it can be used."""
+        """Create the topic and wait until it can be used; one that exists (somebody was faster) is left as it is."""
         plan = {
             "num_partitions": wanted.partitions,
             "replication_factor": wanted.replication,
             "configs": dict(wanted.settings),
         }
-        self._ask(f"creating topic {topic}", lambda client: client.create_topics({topic: plan}, wait_for_metadata=True))
+
+        def ask(client: Any) -> None:
+            with suppress(TopicAlreadyExistsError):
+                client.create_topics({topic: plan}, wait_for_metadata=True)
+
+        self._ask(f"creating topic {topic}", ask)
 
     def close(self) -> None:
         with self._lock:
@@ -89,13 +94,17 @@ class KafkaAdmin:
             self._drop()
 
     def _ask(self, doing: str, question: Callable[[Any], _Answer]) -> _Answer:
+        deadline = self._cluster.clock() + self._cluster.timeout_s
         with self._lock:
-            try:
-                with self._cluster.translated(doing):
-                    return question(self._take())
-            except LogUnavailable:
-                self._drop()
-                raise
+            while True:
+                try:
+                    with self._cluster.translated(doing):
+                        return question(self._take())
+                except LogUnavailable as error:
+                    self._drop()
+                    if not isinstance(error, CoordinatorMoved) or self._cluster.clock() > deadline:
+                        raise
+                    time.sleep(RETRY_S)
 
     def _take(self) -> Any:
         if self._closed:

@@ -11,20 +11,14 @@ from kafka import ConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, Ka
 from kafka import errors as kafka_errors
 from kafka.admin import ConfigResource
 from kafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
-from kafka.coordinator.base import MemberState
-from kafka.coordinator.consumer import ConsumerCoordinator
 from kafka.net.compat import KafkaNetClient
 from kafka.protocol.consumer import IsolationLevel, OffsetSpec
 from kafka.structs import OffsetAndMetadata
 
-from shared.kafka_security import KafkaSecurity
+from shared.kafka_repairs import repaired
+from shared.kafka_security import KafkaSecurity, keep_passwords_out_of_logs
 from shared.log import LogUnavailable, OffsetOutOfRange, RecordTooLarge
-
-RECORD_OVERHEAD_BYTES = 64 * 2**10
-"""What headers, key and framing may add to the largest value."""
-
-JOINING_S = 0.05
-"""How long a poll waits at least while the group deals its partitions anew."""
+from shared.topics import MOST_OVERHEAD_BYTES
 
 NO_GENERATION = -1
 """The generation of a consumer that is no member of its group, whatever else it says."""
@@ -32,6 +26,7 @@ NO_GENERATION = -1
 EARLIEST, LATEST, COMMITTED_ONLY = OffsetSpec.EARLIEST, OffsetSpec.LATEST, IsolationLevel.READ_COMMITTED
 
 broker_error = kafka_errors.for_code
+TopicAlreadyExistsError = kafka_errors.TopicAlreadyExistsError
 
 __all__ = [
     "COMMITTED_ONLY",
@@ -41,11 +36,17 @@ __all__ = [
     "ConfigResource",
     "ConsumerRebalanceListener",
     "KafkaCluster",
+    "CoordinatorMoved",
     "MembershipLost",
+    "TopicAlreadyExistsError",
     "OffsetAndMetadata",
     "TopicPartition",
     "broker_error",
 ]
+
+
+class CoordinatorMoved(LogUnavailable):
+    """The broker that looks after a group is just being made out: ask again soon."""
 
 
 class MembershipLost(LogUnavailable):
@@ -57,16 +58,18 @@ class KafkaCluster:
     """Where Kafka is and what its clients may take of time and memory; makes such clients.
 
     ``timeout_s`` bounds one request, ``delivery_s`` a record's way into the log with all retries, ``session_s`` how
-    long a member may be silent before its partitions go to others. Every maker blocks until the cluster answered once
+    long a member may be silent before its partitions go to others, ``quiet_s`` how long no record may come before the
+    brokers are asked whether there is none. Every maker blocks until the cluster answered once
     and raises LogUnavailable.
     """
 
     servers: str
     security: KafkaSecurity = field(default_factory=KafkaSecurity)
-    max_record_bytes: int = 16 * 2**20 + RECORD_OVERHEAD_BYTES
+    max_record_bytes: int = 16 * 2**20 + MOST_OVERHEAD_BYTES
     timeout_s: float = 10.0
     delivery_s: float = 30.0
     session_s: float = 10.0
+    quiet_s: float = 5.0
     clock: Callable[[], float] = time.monotonic
 
     def producer(self) -> Any:
@@ -100,8 +103,7 @@ class KafkaCluster:
             allow_auto_create_topics=False,
             metrics_enabled=False,
         )
-        consumer._coordinator.__class__ = _Coordinator
-        return consumer
+        return repaired(consumer)
 
     def admin(self) -> Any:
         return self._made(KafkaAdminClient)
@@ -111,6 +113,8 @@ class KafkaCluster:
         return int(self.timeout_s * 1000)
 
     def _made(self, client: Any, **options: Any) -> Any:
+        if self.security.password:
+            keep_passwords_out_of_logs()
         nets: list[Any] = []
 
         def net(**config: Any) -> Any:
@@ -165,14 +169,13 @@ class KafkaCluster:
                 (end,) = consumer.end_offsets([partition], self._timeout_ms).values()
             raise OffsetOutOfRange(topic, partition.partition, offset, begin, end) from error
 
-    def poll(self, consumer: Any, timeout_s: float, most: int) -> Any:
-        """Poll a member of a group. While the group is dealing anew this waits a little even if it should not."""
-        joining = consumer.group_metadata().state is not MemberState.STABLE
-        consumer._coordinator.in_poll = True
-        try:
-            return consumer.poll(timeout_ms=int(max(timeout_s, JOINING_S * joining) * 1000), max_records=most)
-        finally:
-            consumer._coordinator.in_poll = False
+    def flush(self, producer: Any) -> None:
+        """Send what waits and wait for its acknowledgements. Says nothing of failures: only the futures know.
+
+        Raises nothing either, though kafka-python does where the broker made it divide a batch.
+        """
+        with contextlib.suppress(kafka_errors.KafkaError):
+            producer.flush(self.delivery_s + self.timeout_s)
 
     def shut(self, consumer: Any) -> None:
         """Close a consumer and leave its group; a broker that is away keeps nobody waiting for long."""
@@ -193,6 +196,8 @@ class KafkaCluster:
             return RecordTooLarge(f"{doing}: the broker takes no record so large: {error}; see `prequel topics`")
         if isinstance(error, _NOT_A_MEMBER):
             return MembershipLost(f"{doing}: the group goes on without this member ({type(error).__name__})")
+        if isinstance(error, _NO_COORDINATOR):
+            return CoordinatorMoved(f"{doing}: no broker looks after the group yet ({type(error).__name__})")
         for kind, remedy in _REMEDIES.items():
             if isinstance(error, kind):
                 return LogUnavailable(f"{doing}: {remedy} ({type(error).__name__})")
@@ -227,32 +232,14 @@ _REMEDIES: Mapping[type[Exception], str] = {
     "back",
     kafka_errors.NotEnoughReplicasAfterAppendError: "fewer brokers are in sync than min.insync.replicas asks for; "
     "bring brokers back",
+    kafka_errors.InvalidReplicationFactorError: "there are fewer brokers than copies asked for; start brokers or lower "
+    "PREQUEL_KAFKA_REPLICATION",
     kafka_errors.KafkaStorageError: "a broker cannot write to its disk; make room, or see the broker's log",
     kafka_errors.UnsupportedVersionError: "the brokers are too old, and waiting will not help; Kafka 3.0 or later is "
     "needed",
     kafka_errors.KafkaTimeoutError: "Kafka does not answer in time; check that enough brokers run",
     kafka_errors.RetriableError: "Kafka is not ready; check that enough brokers run",
 }
-
-
-class _Coordinator(ConsumerCoordinator):  # type: ignore[misc]  # the library has no types
-    """Does not forget a join that outlasts the poll it began in.
-
-    kafka-python 3.0.12 throws such a join's result away and begins another, again and again while polls are short; and
-    where new metadata was the reason to join, it never looks at the result at all: a member without partitions and
-    without heartbeats, for ever. Here a finished join waits for the next poll, and a pending one counts as needed.
-    """
-
-    in_poll = False
-
-    def need_rejoin(self) -> Any:
-        return self._join_task is not None or super().need_rejoin()
-
-    async def _do_join_and_sync_async(self) -> Any:
-        assignment = await super()._do_join_and_sync_async()
-        while not self.in_poll:
-            await self._net.sleep(0.005)
-        return assignment
 
 
 _NOT_A_MEMBER = (
@@ -270,6 +257,13 @@ def _lost_positions(error: BaseException | None) -> dict[Any, int]:
     if isinstance(error, kafka_errors.LogTruncationError):
         return {partition: at.offset if at else -1 for partition, at in error.divergent_offsets.items()}
     return {}
+
+
+_NO_COORDINATOR = (
+    kafka_errors.CoordinatorLoadInProgressError,
+    kafka_errors.CoordinatorNotAvailableError,
+    kafka_errors.NotCoordinatorError,
+)
 
 
 class _Reasons(logging.Handler):

@@ -4,14 +4,15 @@ import weakref
 from collections.abc import Mapping, Sequence
 
 from shared.config import Settings
-from shared.kafka_admin import KafkaAdmin, TopicState
-from shared.kafka_client import RECORD_OVERHEAD_BYTES, KafkaCluster
+from shared.kafka_admin import KafkaAdmin
+from shared.kafka_client import KafkaCluster
 from shared.kafka_lookup import KafkaLookup
 from shared.kafka_member import KafkaMember
 from shared.kafka_producer import KafkaProducers
 from shared.kafka_reader import KafkaReader
 from shared.kafka_security import KafkaSecurity
 from shared.log import Bounds, Message, Position, Record
+from shared.topics import MOST_OVERHEAD_BYTES, TopicState
 
 SCHEME = "kafka://"
 
@@ -51,8 +52,9 @@ class KafkaLog:
         return member
 
     def lag(self, group: str, topic: str) -> dict[int, int]:
+        bounds = self.bounds(topic)
         committed = self._admin.committed(group, topic)
-        return {p: max(0, end - committed.get(p, begin)) for p, (begin, end) in self.bounds(topic).items()}
+        return {p: max(0, end - committed.get(p, begin)) for p, (begin, end) in bounds.items()}
 
     def describe(self, topics: Sequence[str]) -> dict[str, TopicState]:
         """Those of the topics that exist, with the settings in force. Blocks; raises LogUnavailable."""
@@ -96,5 +98,5 @@ def cluster(settings: Settings) -> KafkaCluster:
     return KafkaCluster(
         settings.log_url.removeprefix(SCHEME),
         security,
-        max_record_bytes=settings.max_image_bytes + RECORD_OVERHEAD_BYTES,
+        max_record_bytes=settings.max_image_bytes + MOST_OVERHEAD_BYTES,
     )

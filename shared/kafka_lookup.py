@@ -84,14 +84,14 @@ class _Search:
         found: dict[int, Record] = {}
         left = deque(wanted)
         while left:
-            batch = self._take(left)
-            if not batch:
+            before = self._at
+            for record in self._take(left):
+                if record.offset in left:
+                    found[record.offset] = as_record(record)
+            while left and self._at is not None and left[0] < self._at:
+                left.popleft()  # found, or a gap: what a foreign transaction aborted, for one
+            if self._at in (before, None):
                 left = self._still_there(left)
-            for record in batch:
-                while left and left[0] < record.offset:
-                    left.popleft()  # a gap: nothing stands there
-                if left and left[0] == record.offset:
-                    found[left.popleft()] = as_record(record)
         return found
 
     def _take(self, left: Sequence[int]) -> list[Any]:
@@ -99,16 +99,17 @@ class _Search:
         if self._at is None or not self._at <= left[0] < self._at + NEAR:
             self._consumer.seek(self._partition, left[0])
             self._at = left[0]
+        began = self._at
         try:
             with self._cluster.reading(self._consumer, self._partition.topic):
                 polled = self._consumer.poll(timeout_ms=SLICE_MS, max_records=_end_of_run(left) - self._at)
+                self._at = self._consumer.position(self._partition)
         except OffsetOutOfRange:
             self._at = None
             return []
-        batch: list[Any] = polled.get(self._partition, [])
-        if batch:
-            self._at, self._progress = batch[-1].offset + 1, self._cluster.clock()
-        return batch
+        if self._at != began:
+            self._progress = self._cluster.clock()
+        return list(polled.get(self._partition, ()))
 
     def _still_there(self, left: Sequence[int]) -> deque[int]:
         """Those that the partition still holds; raises LogUnavailable where they should have come long ago."""

@@ -12,6 +12,7 @@ from shared.kafka_client import (
     TopicPartition,
 )
 from shared.kafka_reader import Watchdog, as_record
+from shared.kafka_repairs import poll_as_member
 from shared.log import LogUnavailable, Polled
 
 SLICE_S = 0.1
@@ -82,7 +83,7 @@ class KafkaMember:
         while True:
             left = max(0.0, deadline - self._cluster.clock())
             with self._cluster.reading(consumer, self._topic):
-                batches = self._cluster.poll(consumer, min(left, SLICE_S), max_records)
+                batches = poll_as_member(consumer, min(left, SLICE_S), max_records)
             assigned, lost = self._change(consumer)
             records = [as_record(r) for tp, batch in batches.items() if tp.partition in self._reading for r in batch]
             self._watch(consumer, bool(records))

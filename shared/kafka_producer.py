@@ -85,7 +85,7 @@ class KafkaProducers:
             future = producer.send(message.topic, message.value, message.key, list(message.headers), partition)
             flying.append((future, size))
             in_flight += size
-        producer.flush(self._cluster.delivery_s + self._cluster.timeout_s)  # not to wait for the linger; raises nothing
+        self._cluster.flush(producer)  # not to wait for the linger
         positions += [self._acknowledged(future) for future, _ in flying]
         return positions
 

@@ -6,19 +6,16 @@ from typing import Any
 from shared.kafka_client import KafkaCluster, TopicPartition
 from shared.log import LogUnavailable, Record
 
-QUIET_S = 5.0
-"""Without a record for so long, the brokers are asked whether there really is none."""
-
 
 def as_record(record: Any) -> Record:
-    """The client's record as ours. A tombstone (no value) is an empty value."""
+    """The client's record as ours; where Kafka allows no value at all (also of a header), it is an empty one."""
     return Record(
         record.topic,
         record.partition,
         record.offset,
         record.key,
         record.value or b"",
-        tuple(record.headers),
+        tuple((name, value or b"") for name, value in record.headers),
         max(record.timestamp, 0) / 1000,
     )
 
@@ -30,8 +27,8 @@ class Watchdog:
     waiting. A consumer that stands still before waiting records at two looks in a row is given up.
     """
 
-    def __init__(self, cluster: KafkaCluster, topic: str, quiet_s: float = QUIET_S) -> None:
-        self._cluster, self._topic, self._quiet_s = cluster, topic, quiet_s
+    def __init__(self, cluster: KafkaCluster, topic: str) -> None:
+        self._cluster, self._topic = cluster, topic
         self._since = cluster.clock()
         self._behind: dict[int, int] = {}
 
@@ -41,9 +38,9 @@ class Watchdog:
 
     def look(self, consumer: Any, positions: Mapping[int, int]) -> None:
         """Ask, if it has been quiet for long enough. Blocks; raises LogUnavailable when stuck or cut off."""
-        if not positions or self._cluster.clock() - self._since < self._quiet_s:
+        if not positions or self._cluster.clock() - self._since < self._cluster.quiet_s:
             return
-        timeout_ms = int(min(self._cluster.timeout_s, self._quiet_s) * 1000)
+        timeout_ms = int(min(self._cluster.timeout_s, self._cluster.quiet_s) * 1000)
         with self._cluster.translated(f"reading {self._topic}"):
             ends = consumer.end_offsets([TopicPartition(self._topic, p) for p in positions], timeout_ms)
         behind = {p: at for p, at in positions.items() if ends[TopicPartition(self._topic, p)] > at}

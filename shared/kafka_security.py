@@ -1,10 +1,18 @@
 """How Kafka's brokers are spoken to: TLS and SASL, with secrets that stay out of every log."""
 
+import logging
 import ssl
 from dataclasses import dataclass, field
 from typing import Any
 
 from shared.log import LogUnavailable
+
+
+def keep_passwords_out_of_logs() -> None:
+    """kafka-python writes every byte that it sends to its debug log, and a login with SASL PLAIN is such bytes."""
+    for name in ("kafka.net", "kafka.protocol"):
+        logger = logging.getLogger(name)
+        logger.setLevel(max(logging.INFO, logger.level))
 
 
 class _Secret(str):

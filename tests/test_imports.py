@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 COMPOSITION_ROOT = "services/__main__.py"
 
 ONE_PLACE = {
-    "kafka": ["shared/kafka_client.py"],
+    "kafka": ["shared/kafka_client.py", "shared/kafka_repairs.py"],
     "redis": ["shared/redis_store.py"],
     "openvino": ["services/extractor/openvino_engine.py"],
     "sqlite3": ["shared/sqlite.py"],

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from kafka import KafkaAdminClient, TopicPartition
 
-from shared.kafka_admin import TopicState
 from shared.kafka_client import KafkaCluster
 from shared.kafka_log import KafkaLog
 from shared.log import Log
+from shared.topics import TopicState
 from tests.contracts.group_contract import GroupContract
 from tests.contracts.log_contract import LogContract, MakeLog, Opening
 

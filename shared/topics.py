@@ -1,0 +1,130 @@
+"""The topics that Prequel needs: what they must be, how they are created, what is wrong with those that exist."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from shared.config import Settings
+from shared.log import TOPICS
+
+MOST_OVERHEAD_BYTES = 64 * 2**10
+"""What key, headers and framing may add to the largest value."""
+
+LEAST_RECORD_BYTES = 2**20 + MOST_OVERHEAD_BYTES
+"""Also where images are kept small: feature vectors and batches of records have to fit."""
+
+
+class TopicState(NamedTuple):
+    """A topic as it is or should be; ``settings`` by Kafka's names."""
+
+    partitions: int
+    replication: int
+    settings: Mapping[str, str]
+
+
+class Cluster(Protocol):
+    """Where topics are. Every call may block and raises LogUnavailable."""
+
+    def describe(self, topics: Sequence[str]) -> dict[str, TopicState]:
+        """Those of the topics that exist, with the settings in force."""
+        ...
+
+    def create(self, topic: str, wanted: TopicState) -> None:
+        """Create a topic and wait until it can be used. One that exists is left as it is."""
+        ...
+
+
+class Mismatch(NamedTuple):
+    """One setting of one topic that will not do, and what to do about it."""
+
+    topic: str
+    setting: str
+    found: str
+    wanted: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"topic {self.topic}: {self.setting} is {self.found}, wanted {self.wanted}. {self.remedy}"
+
+
+def wanted(settings: Settings) -> dict[str, TopicState]:
+    """What every topic should be, by the settings PREQUEL_KAFKA_* and PREQUEL_MAX_IMAGE_BYTES."""
+    hours = settings.kafka_retention_hours
+    record_bytes = max(settings.max_image_bytes + MOST_OVERHEAD_BYTES, LEAST_RECORD_BYTES)
+    configuration = {
+        "cleanup.policy": "delete",
+        "retention.ms": str(-1 if hours < 0 else int(hours * 3_600_000)),
+        "retention.bytes": "-1",
+        "max.message.bytes": str(record_bytes),
+        "min.insync.replicas": str(settings.kafka_min_insync),
+        # The log's own time: a producer with a wrong clock must not decide when its records expire.
+        "message.timestamp.type": "LogAppendTime",
+    }
+    return {topic: TopicState(settings.kafka_partitions, settings.kafka_replication, configuration) for topic in TOPICS}
+
+
+def create(cluster: Cluster, settings: Settings) -> list[str]:
+    """Create the topics that are missing and return their names. Those that exist are left as they are."""
+    plan = wanted(settings)
+    found = cluster.describe(list(plan))
+    missing = [topic for topic in plan if topic not in found]
+    for topic in missing:
+        cluster.create(topic, plan[topic])
+    return missing
+
+
+def check(cluster: Cluster, settings: Settings) -> list[Mismatch]:
+    """Everything that is wrong with the topics; nothing means that they will do."""
+    plan = wanted(settings)
+    found = cluster.describe(list(plan))
+    servers = settings.log_url.removeprefix("kafka://")
+    return [
+        mismatch
+        for topic, should in plan.items()
+        for mismatch in (_compare(topic, should, found[topic], servers) if topic in found else [_absent(topic)])
+    ]
+
+
+def _absent(topic: str) -> Mismatch:
+    return Mismatch(topic, "existence", "no", "yes", "Run: prequel topics")
+
+
+def _compare(topic: str, should: TopicState, found: TopicState, servers: str) -> list[Mismatch]:
+    wrong = []
+    if found.partitions != should.partitions:
+        # More partitions would move streams away from their state; fewer are not possible.
+        remedy = f"Set PREQUEL_KAFKA_PARTITIONS={found.partitions}, or start over with empty topics"
+        wrong.append(Mismatch(topic, "partitions", str(found.partitions), str(should.partitions), remedy))
+    if found.replication < should.replication:
+        remedy = (
+            f"Run: kafka-reassign-partitions.sh --bootstrap-server {servers} --execute --reassignment-json-file FILE, "
+            f"or set PREQUEL_KAFKA_REPLICATION={found.replication}"
+        )
+        wrong.append(
+            Mismatch(topic, "replication factor", str(found.replication), f"at least {should.replication}", remedy)
+        )
+    for setting, least in should.settings.items():
+        if setting in _JUDGES and not _JUDGES[setting](found.settings.get(setting, ""), least):
+            change = f"--alter --entity-type topics --entity-name {topic} --add-config {setting}={least}"
+            remedy = f"Run: kafka-configs.sh --bootstrap-server {servers} {change}"
+            wrong.append(Mismatch(topic, setting, found.settings.get(setting, "unknown"), least, remedy))
+    return wrong
+
+
+def _same(found: str, should: str) -> bool:
+    return found == should
+
+
+def _at_least(found: str, should: str) -> bool:
+    """-1 stands for no limit."""
+    limit = {"-1": float("inf")}
+    return limit.get(found, float(found or "-inf")) >= limit.get(should, float(should))
+
+
+_JUDGES = {
+    "cleanup.policy": _same,
+    "retention.ms": _at_least,
+    "retention.bytes": _at_least,
+    "max.message.bytes": _at_least,
+    "min.insync.replicas": _at_least,
+}
+"""What is checked of a topic that somebody else made. Who sets its times does not matter to us."""

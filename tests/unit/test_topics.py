@@ -1,0 +1,91 @@
+"""Topics: what is wanted, what is created, and what is said of those that do not fit."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from shared.config import Settings, from_environment
+from shared.log import TOPICS
+from shared.topics import TopicState, check, create, wanted
+
+
+class Existing:
+    """Topics in memory."""
+
+    def __init__(self, topics: dict[str, TopicState]) -> None:
+        self.topics = topics
+
+    def describe(self, topics: Sequence[str]) -> dict[str, TopicState]:
+        return {topic: state for topic, state in self.topics.items() if topic in topics}
+
+    def create(self, topic: str, wanted: TopicState) -> None:
+        assert topic not in self.topics
+        self.topics[topic] = wanted
+
+
+def settings(**given: object) -> Settings:
+    return from_environment({"PREQUEL_LOG": "kafka://k1:9092,k2:9092"}, **given)
+
+
+def test_missing_topics_are_created_once_and_then_fit() -> None:
+    cluster = Existing({})
+    assert [mismatch.topic for mismatch in check(cluster, settings())] == list(TOPICS)
+    assert create(cluster, settings()) == list(TOPICS)
+    assert create(cluster, settings()) == []
+    assert check(cluster, settings()) == []
+
+
+def test_the_configuration_decides_what_is_wanted() -> None:
+    given = settings(
+        kafka_partitions=7, kafka_replication=3, kafka_min_insync=2, kafka_retention_hours=1.5, max_image_bytes=2**25
+    )
+    for state in wanted(given).values():
+        assert (state.partitions, state.replication) == (7, 3)
+        assert state.settings["min.insync.replicas"] == "2"
+        assert state.settings["retention.ms"] == "5400000"
+        assert int(state.settings["max.message.bytes"]) > 2**25
+    assert wanted(settings())["images"].settings["retention.ms"] == "-1"
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        ({"partitions": 5}, ["topic images: partitions is 5, wanted 4.", "PREQUEL_KAFKA_PARTITIONS=5"]),
+        ({"replication": 1}, ["replication factor is 1, wanted at least 2", "k1:9092,k2:9092"]),
+        ({"retention.ms": "604800000"}, ["retention.ms is 604800000, wanted -1", "--add-config retention.ms=-1"]),
+        ({"retention.bytes": "1000"}, ["retention.bytes is 1000, wanted -1"]),
+        (
+            {"max.message.bytes": "1048588"},
+            [
+                "topic images: max.message.bytes is 1048588, wanted 16842752. Run: kafka-configs.sh",
+                "--bootstrap-server k1:9092,k2:9092 --alter --entity-type topics --entity-name images",
+                "--add-config max.message.bytes=16842752",
+            ],
+        ),
+        ({"min.insync.replicas": "1"}, ["min.insync.replicas is 1, wanted 2"]),
+        ({"cleanup.policy": "compact"}, ["cleanup.policy is compact, wanted delete"]),
+    ],
+)
+def test_a_mismatch_names_topic_setting_found_wanted_and_remedy(found: dict[str, object], expected: list[str]) -> None:
+    given = settings(kafka_replication=2, kafka_min_insync=2)
+    plan = wanted(given)
+    images = plan["images"]
+    changed = {name: str(value) for name, value in found.items() if "." in name}
+    images = images._replace(settings={**images.settings, **changed})
+    if "partitions" in found:
+        images = images._replace(partitions=5)
+    if "replication" in found:
+        images = images._replace(replication=1)
+    (mismatch,) = check(Existing({**plan, "images": images}), given)
+    for part in expected:
+        assert part in str(mismatch)
+
+
+def test_more_than_wanted_will_do() -> None:
+    given = settings(kafka_retention_hours=24)
+    generous = {"retention.ms": "-1", "max.message.bytes": "99999999", "min.insync.replicas": "2"}
+    plan = {
+        topic: state._replace(replication=3, settings={**state.settings, **generous})
+        for topic, state in wanted(given).items()
+    }
+    assert check(Existing(plan), given) == []
