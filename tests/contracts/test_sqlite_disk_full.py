@@ -75,6 +75,7 @@ def test_a_log_on_a_full_disk_refuses_keeps_all_and_goes_on_once_there_is_room(s
     assert "Make room: nothing acknowledged is lost" in fill(log, kept)
     assert "Make room" in fill(log, kept, most=1)
     check(log, kept)
+    assert log.bounds("t")[0].end == len(kept)  # Nothing was refused that is there all the same.
     before = len(kept)
     (small_disk / "ballast").unlink()
     fill(log, kept)

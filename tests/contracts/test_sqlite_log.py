@@ -9,6 +9,7 @@ import pytest
 from shared.log import Log, LogUnavailable, Message, OffsetOutOfRange
 from shared.sqlite import Database
 from shared.sqlite_log import SqliteLog
+from shared.sqlite_topic import Topic
 from tests.contracts.group_contract import GroupContract
 from tests.contracts.log_contract import LogContract, MakeLog, Opening, messages
 
@@ -163,6 +164,17 @@ def test_closing_the_log_ends_a_wait_with_an_error(tmp_path: Path) -> None:
     assert all("closed" in message for message in ended)
 
 
+def test_an_append_and_closing_ring_for_those_who_wait(tmp_path: Path) -> None:
+    topic = Topic("t", tmp_path / "t.sqlite", 1, clock=Clock(), busy_timeout_s=1.0)
+    topic.open()
+    for happen in (lambda: topic.append([topic.row(Message("t", None, b""))]), topic.close):
+        waiting = threading.Thread(target=topic.bell.wait, args=(topic.bell.rings, 60.0))
+        waiting.start()
+        happen()
+        waiting.join(20)
+        assert not waiting.is_alive()
+
+
 def test_a_closed_reader_or_member_says_so(tmp_path: Path) -> None:
     log = SqliteLog(tmp_path)
     for opened in (log.follow("t", {0: 0}), log.join("g", "t")):
@@ -172,6 +184,17 @@ def test_a_closed_reader_or_member_says_so(tmp_path: Path) -> None:
         with pytest.raises(LogUnavailable, match="closed"):
             opened.poll(1, 0.0)
     log.close()
+
+
+def test_a_reader_that_retention_overtakes_is_told(make_log: MakeLog, expire: Callable[[str, int, int], None]) -> None:
+    log = make_log({"t": 1})
+    log.append(messages("t", 10))
+    reader = log.follow("t", {0: 0})
+    assert len(reader.poll(3, 0.0)) == 3
+    expire("t", 0, 6)
+    with pytest.raises(OffsetOutOfRange) as raised:
+        reader.poll(3, 0.0)
+    assert (raised.value.offset, raised.value.begin, raised.value.end) == (3, 6, 10)
 
 
 @pytest.mark.parametrize("name", ["", "..", "../t", "a/b", "_groups", "a b", "t\n", "x" * 300])
