@@ -73,7 +73,7 @@ def create(
         thumbnails=Thumbnails(settings.max_pixels),
     )
     web = page.Page(page.WEB)
-    app = FastAPI(
+    app = documentation.DescribedApi(
         title="Prequel",
         version=VERSION,
         docs_url=None,

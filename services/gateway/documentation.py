@@ -5,6 +5,8 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI, Response
 
+from services.gateway.answers import ProblemAnswer
+
 STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:56rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}"
     "code{font-family:ui-monospace,monospace}h2{margin-top:2.5rem;border-top:1px solid #8888;padding-top:1rem}"
@@ -12,6 +14,20 @@ STYLE = (
 )
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 Schema = dict[str, Any]
+
+
+class DescribedApi(FastAPI):
+    """An application whose description holds what its routes do not say themselves: problems and keys."""
+
+    def openapi(self) -> Schema:
+        description = super().openapi()
+        description["components"]["schemas"]["ProblemAnswer"] = ProblemAnswer.model_json_schema()
+        description["components"]["securitySchemes"] = {
+            "bearer": {"type": "http", "scheme": "bearer"},
+            "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+        }
+        description["security"] = [{}, {"bearer": []}, {"key": []}]
+        return description
 
 
 def routes(app: FastAPI) -> APIRouter:
