@@ -80,7 +80,7 @@ class KafkaCluster:
             linger_ms=5,
             max_request_size=max(8 * 2**20, self.max_record_bytes),
             max_block_ms=self._timeout_ms,
-            delivery_timeout_ms=int(self.delivery_s * 1000),
+            delivery_timeout_ms=int(max(self.delivery_s, self.timeout_s + 1) * 1000),
             allow_auto_create_topics=False,
             metrics_enabled=False,
         )
@@ -133,6 +133,8 @@ class KafkaCluster:
                     **self.security.options(),
                     **options,
                 )
+            except kafka_errors.KafkaConfigurationError:
+                raise
             except kafka_errors.KafkaError as error:
                 for made in nets:  # a client that fails in its constructor leaves its thread running
                     made.close()

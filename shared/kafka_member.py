@@ -120,7 +120,7 @@ class KafkaMember:
         return consumer
 
     def seek(self, partition: int, offset: int) -> None:
-        if partition not in self._since:
+        if self._consumer is None or partition not in self._since:
             raise ValueError(f"{self._topic}:{partition} is not ours to read")
         self._consumer.seek(TopicPartition(self._topic, partition), offset)
         self._consumer.resume(TopicPartition(self._topic, partition))
@@ -140,7 +140,7 @@ class KafkaMember:
             for p, offset in positions.items()
             if p in self._since
         }
-        if not ours:
+        if not ours or self._consumer is None:
             return
         try:
             with self._cluster.translated(f"committing the position of {self._group}"):

@@ -6,6 +6,9 @@ from typing import Any
 from shared.kafka_client import KafkaCluster, TopicPartition
 from shared.log import LogUnavailable, Record
 
+LOOK_S = 5.0
+"""How long the brokers may take to answer the watchdog, at most."""
+
 
 def as_record(record: Any) -> Record:
     """The client's record as ours; where Kafka allows no value at all (also of a header), it is an empty one."""
@@ -40,7 +43,7 @@ class Watchdog:
         """Ask, if it has been quiet for long enough. Blocks; raises LogUnavailable when stuck or cut off."""
         if not positions or self._cluster.clock() - self._since < self._cluster.quiet_s:
             return
-        timeout_ms = int(min(self._cluster.timeout_s, self._cluster.quiet_s) * 1000)
+        timeout_ms = int(min(self._cluster.timeout_s, LOOK_S) * 1000)
         with self._cluster.translated(f"reading {self._topic}"):
             ends = consumer.end_offsets([TopicPartition(self._topic, p) for p in positions], timeout_ms)
         behind = {p: at for p, at in positions.items() if ends[TopicPartition(self._topic, p)] > at}

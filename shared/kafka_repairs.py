@@ -70,7 +70,7 @@ class _Batch(DefaultRecordBatch):  # type: ignore[misc]  # the library has no ty
             try:
                 return super()._read_msg()
             finally:
-                self._buffer = strict  # type: ignore[misc]  # a slot of the base class
+                self._buffer = strict  # type: ignore[misc,assignment]  # a slot of the base class
 
 
 class _Batches:

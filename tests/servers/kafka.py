@@ -135,6 +135,11 @@ class Kafka:
             if number in (None, node.number):
                 node.end(signal.SIGKILL)
 
+    def stop_one(self, number: int) -> None:
+        for node in self.nodes:
+            if node.number == number:
+                node.end(signal.SIGTERM)
+
     def discard(self) -> None:
         """Kill and delete the folders."""
         self.kill()
