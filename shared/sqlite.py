@@ -170,15 +170,15 @@ class Database:
         """Move the write-ahead log into the file now and then.
 
         Not SQLite's automatic way: before 3.51.3 a passive checkpoint may race with a writer that restarts the
-        write-ahead log and lose a commit (sqlite.org/wal.html#walresetbug); a full one holds the writer's lock.
+        write-ahead log and lose a commit (sqlite.org/wal.html#walresetbug); this one holds the writer's lock.
         """
-        self._unsettled_bytes += size
+        self._unsettled_bytes += size + 2 * self._page_bytes  # However small, a transaction writes whole pages.
         if self._unsettled_bytes < _CHECKPOINT_BYTES:
             return
         self._unsettled_bytes = 0
         connection.execute(f"PRAGMA busy_timeout={_CHECKPOINT_PATIENCE_MS}")
         with suppress(sqlite3.OperationalError):  # The commit stands; a disk in trouble shows in the next one.
-            connection.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
+            connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
         connection.execute(f"PRAGMA busy_timeout={round(self._busy_timeout_s * 1000)}")
 
     @contextmanager

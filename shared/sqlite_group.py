@@ -2,6 +2,7 @@
 
 import fcntl
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -70,11 +71,10 @@ class Groups:
     def _give_sign(self, member: str) -> None:
         try:
             self._locks.mkdir(parents=True, exist_ok=True)
-            sign = (self._locks / member).open("wb")
+            self._signs[member] = sign = (self._locks / member).open("wb")
+            fcntl.flock(sign, fcntl.LOCK_EX)
         except OSError as error:
             raise LogUnavailable(f"{self._locks}: {error}. Give this user write access to that folder") from error
-        fcntl.flock(sign, fcntl.LOCK_EX)
-        self._signs[member] = sign
 
     def withdraw(self, member: str) -> None:
         """Take the sign of life back."""
@@ -101,7 +101,8 @@ class Groups:
         with self._database.writing() as connection:
             if connection.execute(f"DELETE FROM members WHERE {_OF_GROUP} AND member = ?", (*key, member)).rowcount:
                 _deal(connection, key, topic.partitions)
-        (self._locks / member).unlink(missing_ok=True)
+        with suppress(OSError):  # A file that nobody locks harms nobody.
+            (self._locks / member).unlink(missing_ok=True)
 
     def generation(self, group: str, topic: str) -> int:
         with self._database.reading() as connection:

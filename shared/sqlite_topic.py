@@ -4,7 +4,7 @@ import json
 import struct
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -110,21 +110,21 @@ class Topic:
         self._waiting.append(mine)
         with self._writer:
             while not mine.done:
-                self._write(list(self._batch()))
+                self._write()
         if mine.failure:
             raise LogUnavailable(str(mine.failure)) from mine.failure
         return mine.positions
 
-    def _batch(self) -> Iterator[_Append]:
+    def _write(self) -> None:
+        """Append what waits, in one transaction unless it is very much."""
+        batch: list[_Append] = []
         size = 0
         while self._waiting and size < _TRANSACTION_BYTES:
-            yield self._waiting[0]
-            size += self._waiting.popleft().size
-
-    def _write(self, batch: Sequence[_Append]) -> None:
+            batch.append(self._waiting.popleft())
+            size += batch[-1].size
         failure: BaseException | None = LogUnavailable("the append was interrupted: it may or may not be in the log")
         try:
-            with self._database.writing(sum(append.size for append in batch)) as connection:
+            with self._database.writing(size) as connection:
                 self._insert(connection, batch)
             failure = None
         except LogUnavailable as error:
@@ -225,8 +225,11 @@ def _pack(headers: Headers) -> bytes:
 
 
 def _unpack(packed: bytes) -> Headers:
-    names, layout, contents = packed.split(b"\n", 2)
-    return tuple(zip(_read_names(names), struct.unpack(layout, contents), strict=True))
+    try:
+        names, layout, contents = packed.split(b"\n", 2)
+        return tuple(zip(_read_names(names), struct.unpack(layout, contents), strict=True))
+    except (ValueError, TypeError, struct.error) as error:
+        raise LogUnavailable(f"a record's headers are damaged ({error}): restore the log from a backup") from error
 
 
 # Few sets of names occur, each in very many records: decoding them anew would take most of the time of reading.
