@@ -97,20 +97,21 @@ def classifier() -> Any:
     return keras.Model(trunk.inputs, logits)
 
 
-def one_cycle(peak: float, steps: int) -> Any:
-    """Learning rate: linear from a tenth to `peak` over the first fifth of the steps, then linear to zero."""
+def one_cycle(peak: float, steps: int, warm: float) -> Any:
+    """Learning rate: linear from a tenth to `peak` over a share `warm` of the steps, then linear to zero."""
 
     class OneCycle(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
         def __call__(self, step: Any) -> Any:
             done = keras.ops.cast(step, "float32") / steps
-            return peak * keras.ops.minimum(0.1 + 4.5 * done, (1.0 - done) / 0.8)
+            rising = 0.1 + 0.9 * done / warm if warm else 1.0
+            return peak * keras.ops.minimum(rising, (1.0 - done) / (1.0 - warm))
 
     return OneCycle()
 
 
-def compiled(model: Any, peak: float, steps: int) -> Any:
+def compiled(model: Any, rate: Any) -> Any:
     """Compile with Nesterov momentum, decoupled weight decay (not of norms) and smoothed labels."""
-    optimizer = keras.optimizers.SGD(one_cycle(peak, steps), momentum=0.9, nesterov=True, weight_decay=5e-3)
+    optimizer = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, weight_decay=5e-3)
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1)
     model.compile(optimizer, loss, metrics=["accuracy"], jit_compile=keras.backend.backend() == "jax")
@@ -143,7 +144,7 @@ def _halve(group: Any) -> None:
             group.create_dataset(name, data=values)
 
 
-def write_record(path: Path, epochs: int, seed: int, accuracy: float) -> None:
+def write_record(path: Path, training: str, accuracy: float) -> None:
     """Write `NAME.json` beside `NAME.weights.h5`: what the weights are, how good, and from which data."""
     backbone = compact.build(keras)
     record = {
@@ -154,12 +155,18 @@ def write_record(path: Path, epochs: int, seed: int, accuracy: float) -> None:
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "precision": "float16",
         "cifar10_test_accuracy": round(accuracy, 4),
-        "epochs": epochs,
-        "seed": seed,
+        "training": training,
         "trained_with": f"benchmarks/train_compact.py, Keras {keras.__version__} on {keras.backend.backend()}",
         "data": "CIFAR-10 (A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009), research use",
     }
     path.with_name(path.name.replace(".weights.h5", ".json")).write_text(json.dumps(record, indent=2) + "\n")
+
+
+def described(options: argparse.Namespace, epochs: int) -> str:
+    """One line on how the weights came about, for the record."""
+    start = options.resume.name if options.resume else "scratch"
+    how = f"batch {options.batch}, rate {options.rate}, seed {options.seed}"
+    return f"{epochs} of {options.epochs} epochs from {start} ({how})"
 
 
 def train(options: argparse.Namespace) -> None:
@@ -169,8 +176,12 @@ def train(options: argparse.Namespace) -> None:
     (images, labels), (held, truth) = (read_split(options.archive, split) for split in ("train", "test"))
     targets, wanted = np.eye(10, dtype=np.float32)[labels], np.eye(10, dtype=np.float32)[truth]
     steps = len(images) // options.batch
-    model = compiled(classifier(), options.rate, steps * options.epochs)
-    model.get_layer("whiten").set_weights([whitening(images), np.zeros(24)])
+    rate = one_cycle(options.rate, steps * options.epochs, 0.0 if options.resume else 0.2)
+    model = compiled(classifier(), rate)
+    if options.resume:
+        model.load_weights(options.resume)
+    else:
+        model.get_layer("whiten").set_weights([whitening(images), np.zeros(24)])
     mirrored = random.random(len(images)) < 0.5
     begin = time.perf_counter()
     for epoch in range(options.epochs):
@@ -180,8 +191,9 @@ def train(options: argparse.Namespace) -> None:
         line = f"epoch {epoch + 1}/{options.epochs} {time.perf_counter() - begin:.0f}s loss {logs['loss']:.3f}"
         if (epoch + 1) % options.every == 0 or epoch + 1 == options.epochs:
             scores = model.evaluate(held.astype(np.float32), wanted, batch_size=500, verbose=0, return_dict=True)
+            model.save_weights(options.out.with_name("checkpoint.weights.h5"))
             write_backbone(model, options.out)
-            write_record(options.out, epoch + 1, options.seed, scores["accuracy"])
+            write_record(options.out, described(options, epoch + 1), scores["accuracy"])
             line += f" test {scores['accuracy']:.4f}"
         print(line, flush=True)
 
@@ -195,6 +207,9 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=4, help="epochs between checkpoints")
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--rate", type=float, default=0.25, help="peak learning rate")
+    parser.add_argument(
+        "--resume", type=Path, help="a checkpoint to go on from; the rate then falls from the first step"
+    )
     parser.add_argument("--seed", type=int, default=0)
     train(parser.parse_args())
 

@@ -11,13 +11,15 @@ WEIGHTS = Path(__file__).parent / "weights" / "compact.weights.h5"
 def build(keras: Any) -> Any:
     """The backbone: float32 [n, 32, 32, 3], RGB 0..255, to float32 [n, 368]; random until `load_weights(WEIGHTS)`.
 
-    The feature vector is the global maximum of stage 2 (strokes and textures, 112) and of stage 3 (objects, 256):
-    stage 2 is what drawings need and what photographs do not mind. Preprocessing is part of the network.
+    The feature vector is the global mean of stage 2 (strokes and textures, 112) and the global maximum of stage 3
+    (objects, 256): drawings need stage 2, and photographs do not mind it. Preprocessing is part of the network.
     `keras` is the module itself, because one file of the extractor imports it.
     """
     network = trunk(keras)
-    pooled = [keras.layers.GlobalMaxPooling2D(name=f"max{n}")(network.outputs[n - 1]) for n in (2, 3)]
-    return keras.Model(network.inputs, keras.layers.Concatenate(name="features")(pooled), name="compact")
+    _, strokes, objects = network.outputs
+    mean = keras.layers.GlobalAveragePooling2D(name="mean")(strokes)
+    maximum = keras.layers.GlobalMaxPooling2D(name="maximum")(objects)
+    return keras.Model(network.inputs, keras.layers.Concatenate(name="features")([mean, maximum]), name="compact")
 
 
 def trunk(keras: Any) -> Any:
