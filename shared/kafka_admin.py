@@ -10,6 +10,7 @@ from shared.kafka_client import (
     COMMITTED_ONLY,
     EARLIEST,
     LATEST,
+    AuthorizationError,
     ConfigResource,
     CoordinatorMoved,
     KafkaCluster,
@@ -46,7 +47,14 @@ class KafkaAdmin:
 
     def limit(self, topic: str) -> int:
         """The largest record in bytes that the topic takes; what the configuration says where we may not look."""
-        return int(self.describe([topic])[topic].settings.get("max.message.bytes", self._cluster.max_record_bytes))
+
+        def ask(client: Any) -> int:
+            with suppress(AuthorizationError):
+                settings = _settings(client, topic)
+                return int(settings.get("max.message.bytes", self._cluster.max_record_bytes))
+            return self._cluster.max_record_bytes
+
+        return self._ask(f"looking at topic {topic}", ask)
 
     def bounds(self, topic: str) -> dict[int, Bounds]:
         def ask(client: Any) -> dict[int, Bounds]:
@@ -131,7 +139,10 @@ def _refuse_errors(topic: Mapping[str, Any]) -> None:
 
 
 def _state(client: Any, topic: Mapping[str, Any]) -> TopicState:
-    name = topic["name"]
-    asked = client.describe_configs([ConfigResource("topic", name)], config_filter="all")
-    settings = {key: str(entry["value"]) for key, entry in asked["topic"][name].items()}
-    return TopicState(len(topic["partitions"]), len(topic["partitions"][0]["replica_nodes"]), settings)
+    partitions = topic["partitions"]
+    return TopicState(len(partitions), len(partitions[0]["replica_nodes"]), _settings(client, topic["name"]))
+
+
+def _settings(client: Any, topic: str) -> dict[str, str]:
+    asked = client.describe_configs([ConfigResource("topic", topic)], config_filter="all")
+    return {key: str(entry["value"]) for key, entry in asked["topic"][topic].items()}

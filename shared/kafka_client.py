@@ -26,6 +26,7 @@ NO_GENERATION = -1
 EARLIEST, LATEST, COMMITTED_ONLY = OffsetSpec.EARLIEST, OffsetSpec.LATEST, IsolationLevel.READ_COMMITTED
 
 broker_error = kafka_errors.for_code
+AuthorizationError = kafka_errors.AuthorizationError
 TopicAlreadyExistsError = kafka_errors.TopicAlreadyExistsError
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "EARLIEST",
     "LATEST",
     "NO_GENERATION",
+    "AuthorizationError",
     "ConfigResource",
     "ConsumerRebalanceListener",
     "KafkaCluster",

@@ -82,11 +82,11 @@ class _Search:
 
     def find(self, wanted: Sequence[int]) -> dict[int, Record]:
         found: dict[int, Record] = {}
-        left = deque(wanted)
+        left, sought = deque(wanted), set(wanted)
         while left:
             before = self._at
             for record in self._take(left):
-                if record.offset in left:
+                if record.offset in sought:
                     found[record.offset] = as_record(record)
             while left and self._at is not None and left[0] < self._at:
                 left.popleft()  # found, or a gap: what a foreign transaction aborted, for one

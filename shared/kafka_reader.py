@@ -6,6 +6,9 @@ from typing import Any
 from shared.kafka_client import KafkaCluster, TopicPartition
 from shared.log import LogUnavailable, Record
 
+SLICE_S = 1.0
+"""The watchdog looks so often into a poll that waits for longer."""
+
 LOOK_S = 5.0
 """How long the brokers may take to answer the watchdog, at most."""
 
@@ -81,6 +84,14 @@ class KafkaReader:
             raise
 
     def _poll(self, consumer: Any, max_records: int, timeout_s: float) -> list[Record]:
+        deadline = self._cluster.clock() + timeout_s
+        while True:
+            left = max(0.0, deadline - self._cluster.clock())
+            records = self._turn(consumer, max_records, min(left, SLICE_S))
+            if records or left <= SLICE_S:
+                return records
+
+    def _turn(self, consumer: Any, max_records: int, timeout_s: float) -> list[Record]:
         with self._cluster.reading(consumer, self._topic):
             batches = consumer.poll(timeout_ms=int(timeout_s * 1000), max_records=max_records)
             # The client's positions, not the records': they also move past what foreign transactions leave behind.

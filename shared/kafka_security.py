@@ -11,8 +11,8 @@ from shared.log import LogUnavailable
 def keep_passwords_out_of_logs() -> None:
     """kafka-python writes every byte that it sends to its debug log, and a login with SASL PLAIN is such bytes."""
     for name in ("kafka.net", "kafka.protocol"):
-        logger = logging.getLogger(name)
-        logger.setLevel(max(logging.INFO, logger.level))
+        if logging.getLogger(name).getEffectiveLevel() < logging.INFO:
+            logging.getLogger(name).setLevel(logging.INFO)
 
 
 class _Secret(str):

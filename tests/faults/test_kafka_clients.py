@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kafka import KafkaProducer
+from kafka import KafkaAdminClient, KafkaProducer
+from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
 
 from shared.config import from_environment
 from shared.kafka_client import KafkaCluster
@@ -219,6 +220,35 @@ def test_a_user_without_rights_is_told(secured: Kafka, open_log: Open, topic: st
             use()
 
 
+def test_a_user_needs_no_more_rights_than_we_say(secured: Kafka, open_log: Open) -> None:
+    admin = KafkaAdminClient(bootstrap_servers=secured.bootstrap())
+    wanted = [
+        (ResourceType.TOPIC, "allowed", (ACLOperation.READ, ACLOperation.WRITE, ACLOperation.DESCRIBE)),
+        (ResourceType.GROUP, "allowed", (ACLOperation.READ,)),
+    ]
+    admin.create_acls(
+        [
+            ACL(f"User:{STRANGER}", "*", operation, ACLPermissionType.ALLOW, ResourcePattern(kind, name))
+            for kind, name, operations in wanted
+            for operation in operations
+        ]
+    )
+    admin.close()
+    open_log(secured.bootstrap()).create("allowed", TopicState(1, 1, {}))
+    log = open_log(secured.bootstrap("SASL_PLAINTEXT"), "SASL_PLAINTEXT", "PLAIN", STRANGER, STRANGER_PASSWORD)
+    log.append([Message("allowed", b"k", b"v")])
+    assert log.read("allowed", 0, [0])[0].value == b"v"
+    assert log.bounds("allowed") == {0: (0, 1)}
+    member = log.join("allowed", "allowed")
+    for _ in range(100):
+        if member.poll(1, 0.1).assigned:
+            break
+    member.seek(0, 0)
+    assert len(member.poll(1, 5.0).records) == 1
+    member.commit({0: 1})
+    assert log.lag("allowed", "allowed") == {0: 0}
+
+
 # Credentials.
 
 
@@ -278,7 +308,7 @@ def test_wrong_credentials_name_the_setting_and_never_the_secret(
     remedy: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG)  # The most talkative that anybody could set.
     given = tuple(str(papers.ca) if part == "CA" else part for part in security)
     log = open_log(secured.bootstrap(listener), *given, timeout_s=1.0)
     with pytest.raises(LogUnavailable, match=remedy) as raised:
