@@ -59,6 +59,15 @@ class Settings(BaseModel):
     max_streams: int = Field(256, ge=1, description="streams in one partition")
     max_labels: int = Field(1_000, ge=1, description="classes in one stream")
     max_waiting: int = Field(10_000, ge=0, description="labels of one stream that wait for their images")
+    unknown_probability: float = Field(
+        0.0, ge=0, le=1, description="the champion abstains below this probability; 0: never"
+    )
+    unknown_distance: float = Field(
+        0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="the champion abstains this many class variances from every class mean; 0: never",
+    )
     accuracy_window: int = Field(1_000, ge=1, le=1_000_000, description="scored examples in the windowed accuracy")
     checkpoint_seconds: float = Field(5.0, gt=0, description="seconds between snapshots, at most")
     checkpoint_events: int = Field(20_000, ge=1, description="events between snapshots, at most")

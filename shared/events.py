@@ -1,7 +1,7 @@
 """The only codec: typed events on one side, CloudEvents 1.0 records (Kafka binding, binary mode) on the other."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ FEATURES_TYPE = "prequel.features.v1"
 LABEL_TYPE = "prequel.label.v1"
 PREDICTION_TYPE = "prequel.prediction.v1"
 OUTCOME_TYPE = "prequel.outcome.v1"
+DRIFT_TYPE = "prequel.drift.v1"
 REJECTED_TYPE = "prequel.rejected.v1"
 
 STREAM_PATTERN = r"[a-z0-9][a-z0-9._-]{0,62}"
@@ -84,6 +85,8 @@ class Prediction(NamedTuple):
     truth: str | None
     image: Position
     time: float
+    unknown: bool = False
+    """Whether the champion abstained: ``label`` is None then, what it would have said stands in ``models``."""
 
 
 class Outcome(NamedTuple):
@@ -97,6 +100,18 @@ class Outcome(NamedTuple):
     previous: str | None
     predicted: str | None
     exact: bool
+    time: float
+
+
+class Drift(NamedTuple):
+    """A change of one model's error, found after ``scored`` examples; ``reset`` whether the model began anew."""
+
+    stream: str
+    position: Position
+    model: str
+    detector: str
+    scored: int
+    reset: bool
     time: float
 
 
@@ -190,11 +205,11 @@ def _decode_label(record: Record, headers: dict[str, str], stream: str) -> Label
     )
 
 
-def decode_prediction(record: Record) -> Prediction | Outcome:
-    kind = _check_type(_attributes(record, "ce_type"), (PREDICTION_TYPE, OUTCOME_TYPE))
+def decode_prediction(record: Record) -> Prediction | Outcome | Drift:
+    kind = _check_type(_attributes(record, "ce_type"), tuple(_DECODERS))
     body = _json(record.value)
     try:
-        return _prediction(body, record) if kind == PREDICTION_TYPE else _outcome(body, record)
+        return _DECODERS[kind](body, record)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Rejected("malformed", f"{kind}: {error!r}") from None
 
@@ -213,6 +228,7 @@ def _prediction(body: dict[str, Any], record: Record) -> Prediction:
         _label(body["truth"]),
         Position.parse(body["image"]),
         _time(body["at"], record),
+        body.get("unknown") is True,
     )
 
 
@@ -228,6 +244,25 @@ def _outcome(body: dict[str, Any], record: Record) -> Outcome:
         bool(body["exact"]),
         _time(body.get("at"), record),
     )
+
+
+def _drift(body: dict[str, Any], record: Record) -> Drift:
+    return Drift(
+        _stream(body["stream"]),
+        Position.parse(body["position"]),
+        str(body["model"]),
+        str(body["detector"]),
+        int(body["scored"]),
+        body["reset"] is True,
+        _time(body["at"], record),
+    )
+
+
+_DECODERS: Mapping[str, Callable[[dict[str, Any], Record], Prediction | Outcome | Drift]] = {
+    PREDICTION_TYPE: _prediction,
+    OUTCOME_TYPE: _outcome,
+    DRIFT_TYPE: _drift,
+}
 
 
 # Encoding.
@@ -266,7 +301,7 @@ def encode_label(
 
 def prediction_json(prediction: Prediction) -> dict[str, Any]:
     """The JSON form of a prediction, in the log and over HTTP."""
-    id, stream, position, model, label, probabilities, models, truth, image, time = prediction
+    id, stream, position, model, label, probabilities, models, truth, image, time, unknown = prediction
     return {
         "id": id,
         "stream": stream,
@@ -278,6 +313,7 @@ def prediction_json(prediction: Prediction) -> dict[str, Any]:
         "truth": truth,
         "image": str(image),
         "at": timestamp(time),
+        "unknown": unknown,
     }
 
 
@@ -300,6 +336,24 @@ def encode_prediction(prediction: Prediction, *, source: str) -> Message:
     headers = _ce(PREDICTION_TYPE, prediction.id, source, prediction.time, "application/json")
     value = orjson.dumps(prediction_json(prediction))
     return Message(PREDICTIONS, prediction.stream.encode(), value, headers)
+
+
+def drift_json(drift: Drift) -> dict[str, Any]:
+    """The JSON form of a drift, in the log and over HTTP."""
+    return {
+        "stream": drift.stream,
+        "position": str(drift.position),
+        "model": drift.model,
+        "detector": drift.detector,
+        "scored": drift.scored,
+        "reset": drift.reset,
+        "at": timestamp(drift.time),
+    }
+
+
+def encode_drift(drift: Drift, *, source: str) -> Message:
+    headers = _ce(DRIFT_TYPE, f"drift@{drift.position}", source, drift.time, "application/json")
+    return Message(PREDICTIONS, drift.stream.encode(), orjson.dumps(drift_json(drift)), headers)
 
 
 def encode_outcome(outcome: Outcome, *, source: str) -> Message:

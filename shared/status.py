@@ -17,6 +17,8 @@ class ClassStatus(BaseModel):
     recall: float | None
     f1: float | None = None
     support: int
+    forgetting: float | None = None
+    """Its best recall in a slice of the stream minus that in the newest slice where it was seen."""
 
 
 class ModelStatus(BaseModel):
@@ -31,6 +33,8 @@ class ModelStatus(BaseModel):
     window_accuracy: float | None
     kappa: float | None
     log_loss: float | None
+    fading_accuracy: float | None = None
+    """Each example weighs 0.999 of the one after it."""
     classes: dict[str, ClassStatus]
     drifts: int = 0
 
@@ -51,6 +55,26 @@ class Confusion(BaseModel):
 
     labels: list[str]
     rows: list[list[int]]
+
+
+class DriftMark(BaseModel):
+    """A drift of one model's error, found by a detector after ``scored`` scored examples."""
+
+    scored: int
+    model: str
+    detector: str
+
+
+class UnknownStatus(BaseModel):
+    """Abstentions of the champion among labelled examples: ``novel`` of them on classes that it could not know.
+
+    ``answered_accuracy`` is over the others.
+    """
+
+    abstained: int
+    novel: int
+    answered: int
+    answered_accuracy: float | None
 
 
 class SnapshotStatus(BaseModel):
@@ -82,6 +106,10 @@ class StreamStatus(BaseModel):
     models: dict[str, ModelStatus]
     curve: list[CurvePoint]
     confusion: dict[str, Confusion]
+    drifts: list[DriftMark] = []
+    feature_drift: float = 0.0
+    """How far the features' recent mean is from their long-run mean, in long-run standard deviations."""
+    unknown: UnknownStatus | None = None
     snapshot: SnapshotStatus | None = None
     address: str | None = None
     """Where the learner that owns the stream answers queries; None where it shares the gateway's process."""
@@ -96,6 +124,7 @@ class Answer(BaseModel):
     label: str | None
     probabilities: dict[str, float]
     models: dict[str, str | None]
+    unknown: bool = False
 
 
 class UnknownStream(LookupError):

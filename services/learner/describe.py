@@ -5,7 +5,16 @@ from collections import Counter
 from services.learner.stream import StreamState
 from shared.log import Position
 from shared.metrics import Metrics
-from shared.status import ClassStatus, Confusion, CurvePoint, ModelStatus, SnapshotStatus, StreamStatus
+from shared.status import (
+    ClassStatus,
+    Confusion,
+    CurvePoint,
+    DriftMark,
+    ModelStatus,
+    SnapshotStatus,
+    StreamStatus,
+    UnknownStatus,
+)
 
 MOST_LABELS = 50
 """Classes in a confusion matrix and in the metrics by class: the most frequent ones."""
@@ -34,6 +43,9 @@ def describe(
         models={spec: _model(state, number) for number, spec in enumerate(specs)},
         curve=_curve(state),
         confusion={spec: _confusion(state, number) for number, spec in enumerate(specs)},
+        drifts=[DriftMark(scored=scored, model=model, detector=detector) for scored, model, detector in state.marks],
+        feature_drift=state.feature_drift.score,
+        unknown=_unknown(state),
         snapshot=snapshot,
         address=address,
     )
@@ -41,17 +53,31 @@ def describe(
 
 def _model(state: StreamState, model: int) -> ModelStatus:
     scores = state.scores
+    forgetting = scores.forgetting(model)
     return ModelStatus(
         scored=scores.held,
         accuracy=scores.accuracy(model),
         window_accuracy=scores.window_accuracy(model),
         kappa=scores.kappa(model),
         log_loss=scores.log_loss(model),
+        fading_accuracy=scores.fading_accuracy(model),
+        drifts=state.drifted[model],
         classes={
-            state.labels[label]: ClassStatus(precision=precision, recall=recall, f1=f1, support=support)
+            state.labels[label]: ClassStatus(
+                precision=precision, recall=recall, f1=f1, support=support, forgetting=forgetting.get(label)
+            )
             for label, (precision, recall, f1, support) in scores.per_class(model).items()
         },
     )
+
+
+def _unknown(state: StreamState) -> UnknownStatus | None:
+    """None where nobody asked for abstentions."""
+    if not (state.limits.unknown_probability or state.limits.unknown_distance):
+        return None
+    held, novel, answered, right = state.unknowns.numbers()
+    accuracy = right / answered if answered else None
+    return UnknownStatus(abstained=held, novel=novel, answered=answered, answered_accuracy=accuracy)
 
 
 def _curve(state: StreamState) -> list[CurvePoint]:

@@ -3,16 +3,16 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from services.learner.blobs import Part, part
+from services.learner.guesses import TOP, Guess
 from shared.log import Position
 
 CHUNK = 1024
-TOP = 10
 UNLABELLED = UNSCORED = -1
 
 _ENTRY = np.dtype(
@@ -22,32 +22,11 @@ _ENTRY = np.dtype(
         ("time", "<f8"),
         ("label", "<i4"),
         ("score", "<i8"),
-        ("classes", "<i4"),
+        ("unknown", "<i4"),
     ]
 )
 
 Arrays = dict[str, npt.NDArray[Any]]
-
-
-class Guess(NamedTuple):
-    """One model's prediction as the window keeps it: its 10 most probable classes, most probable first."""
-
-    classes: list[int]
-    probabilities: list[float]
-    known: int
-    """How many classes the model knew."""
-
-    @property
-    def label(self) -> int:
-        """The predicted class, -1 where the model knew none."""
-        return self.classes[0] if self.classes else -1
-
-    def probability(self, label: int) -> float:
-        """Of a class: what was said of it, an even share of the rest where it is not among the 10, else 0."""
-        if label in self.classes:
-            return self.probabilities[self.classes.index(label)]
-        rest = self.known - len(self.classes)
-        return max(0.0, 1.0 - sum(self.probabilities)) / rest if 0 <= label < self.known and rest else 0.0
 
 
 class Chunk:
@@ -59,29 +38,27 @@ class Chunk:
         self.entries = np.zeros(CHUNK, _ENTRY)
         self.top_classes = np.full((models, CHUNK, width), -1, "<i4")
         self.top_probabilities = np.zeros((models, CHUNK, width), "<f4")
+        self.known = np.zeros((models, CHUNK), "<i4")
         self.saved: Part | None = None
 
-    def append(self, id: str, position: Position, time: float, guesses: Sequence[Guess]) -> None:
+    def append(self, id: str, position: Position, time: float, guesses: Sequence[Guess], unknown: bool) -> None:
         row = len(self.ids)
         self.ids.append(id)
-        known = guesses[0].known
-        self.entries[row] = (position.partition, position.offset, time, UNLABELLED, UNSCORED, known)
-        width = min(TOP, known)
-        if width > self.top_classes.shape[2]:
-            self._widen()
+        self.entries[row] = (position.partition, position.offset, time, UNLABELLED, UNSCORED, unknown)
         for model, guess in enumerate(guesses):
+            width = len(guess.classes)
+            if width > self.top_classes.shape[2]:
+                self._widen()
             self.top_classes[model, row, :width] = guess.classes
             self.top_probabilities[model, row, :width] = guess.probabilities
+            self.known[model, row] = guess.known
         self.saved = None
 
     def guesses(self, row: int) -> list[Guess]:
-        known = int(self.entries["classes"][row])
-        width = min(TOP, known)
+        rows = self.top_classes[:, row].tolist(), self.top_probabilities[:, row].tolist(), self.known[:, row].tolist()
         return [
-            Guess(classes[:width], probabilities[:width], known)
-            for classes, probabilities in zip(
-                self.top_classes[:, row].tolist(), self.top_probabilities[:, row].tolist(), strict=True
-            )
+            Guess(classes[: min(TOP, known)], probabilities[: min(TOP, known)], known)
+            for classes, probabilities, known in zip(*rows, strict=True)
         ]
 
     def part(self) -> Part:
@@ -91,6 +68,7 @@ class Chunk:
                 "entries": self.entries[:filled].view(np.uint8),
                 "top_classes": self.top_classes[:, :filled],
                 "top_probabilities": self.top_probabilities[:, :filled],
+                "known": self.known[:, :filled],
             }
             self.saved = part({"first": self.first, "ids": self.ids}, arrays)
         return self.saved
@@ -103,6 +81,7 @@ class Chunk:
         self.entries[:filled] = arrays["entries"].view(_ENTRY)
         self.top_classes[:, :filled] = arrays["top_classes"]
         self.top_probabilities[:, :filled] = arrays["top_probabilities"]
+        self.known[:, :filled] = arrays["known"]
         self.saved = saved
         return self
 
@@ -141,6 +120,11 @@ class Entry:
     def guesses(self) -> list[Guess]:
         return self._chunk.guesses(self._row)
 
+    @property
+    def unknown(self) -> bool:
+        """Whether the champion abstained."""
+        return bool(self._chunk.entries["unknown"][self._row])
+
     def set(self, label: int, score: int) -> None:
         self._chunk.entries["label"][self._row] = label
         self._chunk.entries["score"][self._row] = score
@@ -167,12 +151,14 @@ class Window:
         sequence = self._sequence.get(id)
         return None if sequence is None else self._entry(sequence)
 
-    def append(self, id: str, position: Position, time: float, guesses: Sequence[Guess]) -> None:
+    def append(self, id: str, position: Position, time: float, guesses: Sequence[Guess], unknown: bool) -> Entry:
         if not self._chunks or len(self._chunks[-1].ids) == CHUNK:
-            self._chunks.append(Chunk(self._next, self._models, min(TOP, guesses[0].known)))
-        self._chunks[-1].append(id, position, time, guesses)
+            self._chunks.append(Chunk(self._next, self._models, max(len(guess.classes) for guess in guesses)))
+        chunk = self._chunks[-1]
+        chunk.append(id, position, time, guesses, unknown)
         self._sequence[id] = self._next
         self._next += 1
+        return Entry(chunk, len(chunk.ids) - 1)
 
     def expire(self) -> Iterator[tuple[str, bool]]:
         """Take out what is beyond the size: (id, whether it had a label)."""

@@ -9,6 +9,7 @@ from services.learner.feature_cache import FeatureCache
 from services.learner.models.model import ModelState
 from services.learner.snapshots import Root, digest
 from services.learner.stream import Emit, Limits, ModelTable, StreamState
+from services.learner.stream_parts import parts, read
 from shared.events import Features, Label, Outcome, Rejected, Vector, decode_example
 from shared.log import Position, Record
 
@@ -89,17 +90,17 @@ class Fold:
 
     def parts(self, seal: Callable[[ModelState], Part]) -> dict[str, dict[str, Part]]:
         """Stream -> its parts by name."""
-        return {name: stream.parts(seal) for name, stream in self.streams.items()}
+        return {name: parts(stream, seal) for name, stream in self.streams.items()}
 
     def digest(self) -> str:
         """SHA-256 over all of the state: equal logs give equal digests (one build, one kind of processor)."""
-        return digest({name: parts["head"].digest for name, parts in self.parts(fingerprint).items()})
+        return digest({name: found["head"].digest for name, found in self.parts(fingerprint).items()})
 
     @classmethod
     def from_root(
         cls,
         root: Root,
-        read: Callable[[str], bytes],
+        read_part: Callable[[str], bytes],
         envelope: Envelope,
         limits: Limits,
         table: ModelTable,
@@ -108,7 +109,7 @@ class Fold:
         """The state that a snapshot stands for. Raises ValueError where a part is missing, damaged or not ours."""
         self = cls(limits, table, cache, position=root.offset)
         for name, address in root.streams.items():
-            self.streams[name] = StreamState.from_parts(read(address), read, envelope.open, limits, table)
+            self.streams[name] = read(read_part(address), read_part, envelope.open, limits, table)
         return self
 
 

@@ -16,7 +16,7 @@ from services.learner.snapshots import Root, Snapshots
 from services.learner.stream import Limits, ModelTable
 from shared import status
 from shared.config import Settings
-from shared.events import Outcome, Prediction, Vector, encode_outcome, encode_prediction
+from shared.events import Outcome, Prediction, Vector, encode_drift, encode_outcome, encode_prediction
 from shared.log import EXAMPLES, Log, Message, Position, Record
 from shared.metrics import Metrics
 from shared.runner import Processed
@@ -51,6 +51,8 @@ def limits(settings: Settings) -> Limits:
         settings.max_streams,
         settings.max_labels,
         settings.max_waiting,
+        settings.unknown_probability,
+        settings.unknown_distance,
     )
 
 
@@ -134,14 +136,15 @@ class Learner:
                 if state is not None and state.models:
                     if features.shape != (state.dim,) or not np.isfinite(features).all():
                         raise ValueError(f"stream {stream} takes {state.dim} finite values, not {features.size}")
-                    probabilities, names = state.answer(features)
+                    probabilities, names, unknown = state.answer(features)
                     return Answer(
                         stream=stream,
                         position=str(Position(number, partition.fold.position)),
                         model=self._limits.models[0],
-                        label=names[self._limits.models[0]],
+                        label=None if unknown else names[self._limits.models[0]],
                         probabilities=probabilities,
                         models=names,
+                        unknown=unknown,
                     )
         raise UnknownStream(stream)
 
@@ -183,6 +186,9 @@ class Learner:
             elif isinstance(event, Outcome):
                 self._metrics.labels.labels(event.stream, event.status).inc()
                 messages.append(encode_outcome(event, source=SOURCE))
+            else:
+                self._metrics.drift.labels(event.stream, event.model).inc()
+                messages.append(encode_drift(event, source=SOURCE))
         return messages
 
     def _snapshot(self, number: int, partition: _Partition) -> None:

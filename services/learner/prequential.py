@@ -9,6 +9,10 @@ import numpy.typing as npt
 
 MOST_POINTS = 500
 FIRST_STRIDE = 4
+POINTS_A_SLICE = 10
+LEAST_IN_A_SLICE = 5
+"""Recalls of a class over fewer examples say too little to speak of forgetting."""
+FADING = 0.999
 LOSS_UNIT = 2.0**-32
 """Log losses are summed as whole numbers of this many nats, so that a sum does not depend on its order."""
 
@@ -33,6 +37,9 @@ class Tally:
         self.recent = bytearray(window)
         self.recent_right = 0
         self.curve = [0]
+        self.faded_right = 0.0
+        self.slices: dict[tuple[int, int], int] = {}
+        """(class, slice of the curve) -> examples of the class that were predicted right."""
 
 
 class Prequential:
@@ -52,6 +59,8 @@ class Prequential:
         self.recent_held = 0
         self.stride = FIRST_STRIDE
         self.curve_held = [0]
+        self.faded_held = 0.0
+        self.slices_held: dict[tuple[int, int], int] = {}
         self.tallies = [Tally(window) for _ in range(models)]
 
     def score(self, truth: int, predicted: Sequence[int], losses: Sequence[int]) -> int:
@@ -59,6 +68,9 @@ class Prequential:
         index = self.total
         self._make_room(index)
         self.total += 1
+        self.faded_held *= FADING
+        for tally in self.tallies:
+            tally.faded_right *= FADING
         self._count(index, truth, predicted, losses, 1)
         return index
 
@@ -91,13 +103,19 @@ class Prequential:
     def _halve_curve(self) -> None:
         self.stride *= 2
         self.curve_held = _pairs(self.curve_held)
+        self.slices_held = _halved(self.slices_held)
         for tally in self.tallies:
             tally.curve = _pairs(tally.curve)
+            tally.slices = _halved(tally.slices)
 
     def _count(self, index: int, truth: int, predicted: Sequence[int], losses: Sequence[int], sign: int) -> None:
         point, slot = index // self.stride, index % self.window
         recent = index >= self.total - self.window
+        weight = sign * FADING ** (self.total - 1 - index)
+        piece = (truth, point // POINTS_A_SLICE)
         self.held += sign
+        self.faded_held += weight
+        self.slices_held[piece] = self.slices_held.get(piece, 0) + sign
         self.curve_held[point] += sign
         self.recent_held += sign * recent
         for tally, guess, loss in zip(self.tallies, predicted, losses, strict=True):
@@ -107,6 +125,9 @@ class Prequential:
             tally.loss += sign * loss
             tally.right += sign * right
             tally.curve[point] += sign * right
+            if right:
+                tally.faded_right += weight
+                tally.slices[piece] = tally.slices.get(piece, 0) + sign
             if recent:
                 tally.recent_right += sign * right
                 tally.recent[slot] = (_RIGHT if right else _WRONG) if sign > 0 else _EMPTY
@@ -118,6 +139,18 @@ class Prequential:
 
     def window_accuracy(self, model: int) -> float | None:
         return self.tallies[model].recent_right / self.recent_held if self.recent_held else None
+
+    def fading_accuracy(self, model: int) -> float | None:
+        """Each example weighs 0.999 of the one after it (Gama, Sebastiao & Rodrigues 2013)."""
+        return self.tallies[model].faded_right / self.faded_held if self.held else None
+
+    def forgetting(self, model: int) -> dict[int, float]:
+        """Class -> its best recall in a slice of the stream minus that in the newest slice where it was seen."""
+        recalls: dict[int, list[float]] = {}
+        for (label, at), held in sorted(self.slices_held.items()):
+            if held >= LEAST_IN_A_SLICE:
+                recalls.setdefault(label, []).append(self.tallies[model].slices.get((label, at), 0) / held)
+        return {label: max(found) - found[-1] for label, found in recalls.items()}
 
     def log_loss(self, model: int) -> float | None:
         """Mean, in nats."""
@@ -166,12 +199,16 @@ class Prequential:
             "held": self.held,
             "recent_held": self.recent_held,
             "stride": self.stride,
-            "tallies": [{"loss": str(t.loss), "right": t.right, "recent_right": t.recent_right} for t in self.tallies],
+            "faded_held": self.faded_held,
+            "tallies": [
+                {"loss": str(t.loss), "right": t.right, "recent_right": t.recent_right, "faded_right": t.faded_right}
+                for t in self.tallies
+            ],
         }
-        arrays: Arrays = {"curve_held": np.array(self.curve_held, "<i8")}
+        arrays: Arrays = {"curve_held": np.array(self.curve_held, "<i8"), "slices_held": _cells(self.slices_held)}
         for number, tally in enumerate(self.tallies):
-            cells = sorted((truth, guess, n) for (truth, guess), n in tally.confusion.items() if n)
-            arrays[f"confusion.{number}"] = np.array(cells, "<i8").reshape(-1, 3)
+            arrays[f"confusion.{number}"] = _cells(tally.confusion)
+            arrays[f"slices.{number}"] = _cells(tally.slices)
             arrays[f"recent.{number}"] = np.frombuffer(bytes(tally.recent), np.uint8)
             arrays[f"curve.{number}"] = np.array(tally.curve, "<i8")
         return meta, arrays
@@ -181,11 +218,15 @@ class Prequential:
         self = cls(len(meta["tallies"]), meta["window"])
         self.total, self.held = meta["total"], meta["held"]
         self.recent_held, self.stride = meta["recent_held"], meta["stride"]
+        self.faded_held = meta["faded_held"]
         self.curve_held = arrays["curve_held"].tolist()
+        self.slices_held = _counts(arrays["slices_held"])
         for number, tally in enumerate(self.tallies):
             kept = meta["tallies"][number]
             tally.loss, tally.right, tally.recent_right = int(kept["loss"]), kept["right"], kept["recent_right"]
-            tally.confusion = {(truth, guess): n for truth, guess, n in arrays[f"confusion.{number}"].tolist()}
+            tally.faded_right = kept["faded_right"]
+            tally.confusion = _counts(arrays[f"confusion.{number}"])
+            tally.slices = _counts(arrays[f"slices.{number}"])
             tally.recent = bytearray(arrays[f"recent.{number}"].tobytes())
             tally.curve = arrays[f"curve.{number}"].tolist()
         return self
@@ -193,6 +234,21 @@ class Prequential:
 
 def _pairs(points: list[int]) -> list[int]:
     return [sum(points[at : at + 2]) for at in range(0, len(points), 2)]
+
+
+def _halved(slices: dict[tuple[int, int], int]) -> dict[tuple[int, int], int]:
+    merged: dict[tuple[int, int], int] = {}
+    for (label, at), count in slices.items():
+        merged[label, at // 2] = merged.get((label, at // 2), 0) + count
+    return merged
+
+
+def _cells(counts: dict[tuple[int, int], int]) -> npt.NDArray[np.int64]:
+    return np.array(sorted((*cell, n) for cell, n in counts.items() if n), "<i8").reshape(-1, 3)
+
+
+def _counts(cells: npt.NDArray[np.int64]) -> dict[tuple[int, int], int]:
+    return {(first, second): n for first, second, n in cells.tolist()}
 
 
 def _margin(matrix: dict[tuple[int, int], int], axis: int) -> dict[int, int]:

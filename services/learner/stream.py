@@ -1,18 +1,26 @@
 """The fold over one stream: features and labels in log order in, predictions and outcomes out."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from services.learner.blobs import Part, part, sha256, unpack
-from services.learner.examples import TOP, UNLABELLED, UNSCORED, Chunk, Duplicates, Entry, Guess, Window
-from services.learner.models.model import Model, ModelState, Probabilities
-from services.learner.prequential import Prequential, loss_units
-from shared.events import Features, Label, Outcome, Prediction, Rejected, Vector
+from services.learner.drift import ErrorDrift
+from services.learner.examples import UNLABELLED, UNSCORED, Duplicates, Entry, Window
+from services.learner.feature_drift import FeatureDrift
+from services.learner.guesses import Guess, guesses
+from services.learner.models.model import Model, ModelState
+from services.learner.novelty import Novelty
+from services.learner.prequential import Prequential
+from services.learner.reactions import reaction
+from services.learner.unknowns import Unknowns
+from services.learner.waiting import Waiting, WaitingLabels
+from shared.events import Drift, Features, Label, Outcome, Prediction, Rejected, Vector
 from shared.log import Position
 
-Event = Prediction | Outcome
+Event = Prediction | Outcome | Drift
+KEPT_MARKS = 100
+"""Drifts that the curve is marked with: the newest."""
 
 
 class Limits(NamedTuple):
@@ -26,6 +34,8 @@ class Limits(NamedTuple):
     max_streams: int
     max_labels: int
     max_waiting: int
+    unknown_probability: float
+    unknown_distance: float
 
 
 class ModelTable(Protocol):
@@ -36,13 +46,12 @@ class ModelTable(Protocol):
     def restore(self, spec: str, state: ModelState) -> Model: ...
 
 
-class Waiting(NamedTuple):
-    """A label that came before its features; ``since`` is the number of examples there were then."""
+class Mark(NamedTuple):
+    """A drift on the accuracy curve: after so many scored examples, of one model, found by a detector."""
 
-    label: str
-    position: Position
-    time: float
-    since: int
+    scored: int
+    model: str
+    detector: str
 
 
 class Emit(NamedTuple):
@@ -60,15 +69,24 @@ class StreamState:
     """All state of one stream. Methods are the fold's steps; none looks at a clock or at anything random."""
 
     def __init__(self, name: str, limits: Limits, table: ModelTable) -> None:
-        self.name, self.limits, self._table = name, limits, table
+        self.name, self.limits, self.table = name, limits, table
+        self.reactions = [reaction(spec) for spec in limits.models]
         self.backbone, self.dim = "", 0
         self.models: list[Model] = []
+        self.born = [0] * len(limits.models)
+        """The score index from which on a model has learned: above 0 once drift has reset it."""
         self.labels: list[str] = []
-        self._classes: dict[str, int] = {}
+        self.classes: dict[str, int] = {}
         self.scores = Prequential(len(limits.models), limits.accuracy_window)
+        self.unknowns = Unknowns()
+        self.novelty = Novelty(limits.unknown_probability, limits.unknown_distance)
+        self.drifts = [ErrorDrift() for _ in limits.models]
+        self.drifted = [0] * len(limits.models)
+        self.marks: list[Mark] = []
+        self.feature_drift = FeatureDrift(0, limits.seed)
         self.window = Window(limits.window, len(limits.models))
         self.duplicates = Duplicates(limits.duplicates)
-        self.waiting: dict[str, Waiting] = {}
+        self.waiting = WaitingLabels(limits.max_waiting)
         self.images = self.labelled = self.pending = self.repeated = 0
         self.statuses: dict[str, int] = {}
         self.delays: list[float] = []
@@ -98,20 +116,30 @@ class StreamState:
     def predict(self, run: Sequence[Features]) -> list[Emit]:
         """Predict each accepted example of a run, score and learn those whose label is known, in order.
 
-        However a sequence of events is cut into runs, state and outputs are the same.
+        However a sequence of events is cut into runs, state and outputs are the same: where a drift may reset a
+        model, it must do so before the next example, and runs are taken one by one.
         """
+        if len(run) > 1 and any(each.reset for each in self.reactions):
+            return [emit for event in run for emit in self.predict([event])]
         known = [self._known_label(event) for event in run]
         learned = [label if status == "learned" else None for label, status in known]
         xs = np.stack([event.vector for event in run])
-        guesses = list(zip(*(_guesses(model.fold(xs, learned)) for model in self.models), strict=True))
+        said = zip(*(guesses(model.fold(xs, learned), self._numbers(model)) for model in self.models), strict=True)
         emitted: list[Emit] = []
-        for event, (label, status), guess in zip(run, known, guesses, strict=True):
+        for event, (label, status), guess in zip(run, known, said, strict=True):
             emitted += self._remember(event, label, status, guess)
         return emitted
 
     def _begin(self, event: Features) -> None:
         self.backbone, self.dim = event.backbone, event.vector.size
-        self.models = [self._table.create(spec, self.dim, seed=self.limits.seed) for spec in self.limits.models]
+        self.models = [self._new_model(number) for number in range(len(self.reactions))]
+        self.feature_drift = FeatureDrift(self.dim, self.limits.seed)
+
+    def _new_model(self, number: int) -> Model:
+        return self.table.create(self.reactions[number].spec, self.dim, seed=self.limits.seed)
+
+    def _numbers(self, model: Model) -> list[int]:
+        return [self.classes[label] for label in model.labels]
 
     def _known_label(self, event: Features) -> tuple[str | None, str]:
         """The label that is known with the example (an early one wins over the event's own), and what becomes of it."""
@@ -123,29 +151,32 @@ class StreamState:
 
     def _admit(self, label: str) -> bool:
         """Whether the label is a class, or may become one."""
-        if label not in self._classes:
+        if label not in self.classes:
             if len(self.labels) >= self.limits.max_labels:
                 return False
-            self._classes[label] = len(self.labels)
+            self.classes[label] = len(self.labels)
             self.labels.append(label)
         return True
 
-    def _remember(self, event: Features, label: str | None, status: str, guesses: Sequence[Guess]) -> list[Emit]:
+    def _remember(self, event: Features, label: str | None, status: str, said: Sequence[Guess]) -> list[Emit]:
         self.images += 1
         self.pending += 1
-        self.window.append(event.id, event.position, event.time, guesses)
-        prediction = self._prediction(event, label if status == "learned" else None, guesses)
-        emitted = [Emit(event.position, prediction)]
-        early = self.waiting.pop(event.id, None)
-        entry = self.window.find(event.id)
-        assert entry is not None
-        if label is not None and status == "learned":
-            self._score(entry, label, early.time if early else event.time, guesses)
+        self.feature_drift.look(event.vector)
+        unknown = self.novelty.unknown(event.vector, said[0])
+        entry = self.window.append(event.id, event.position, event.time, said, unknown)
+        truth = label if status == "learned" else None
+        emitted = [Emit(event.position, self._prediction(event, truth, said, unknown))]
+        early = self.waiting.pop(event.id)
+        if truth is not None:
+            time = early.time if early else event.time
+            emitted += [Emit(event.position, drift) for drift in self._score(entry, truth, time, said)]
+            self.novelty.learn(event.vector, self.classes[truth])
         if label is not None:
             self._count(status)
-        if label is not None and (early or status == "rejected"):
-            at = early.position if early else event.position
-            emitted.append(Emit(event.position, self._outcome(event.id, at, event.time, status, label, None, guesses)))
+            if early or status == "rejected":
+                at = early.position if early else event.position
+                outcome = self._outcome(event.id, at, event.time, status, label, None, said)
+                emitted.append(Emit(event.position, outcome))
         self._expire()
         return emitted
 
@@ -161,45 +192,73 @@ class StreamState:
         entry = self.window.find(event.id)
         if entry is None:
             return self._early(event)
-        status, previous = self._apply(entry, event, features)
-        return [self._answer(event, status, previous, entry.guesses)]
+        status, previous, drifts = self._apply(entry, event, features)
+        outcome = self._answer(event, status, previous, entry.guesses)
+        return [outcome, *(Emit(event.position, drift) for drift in drifts)]
 
-    def _apply(self, entry: Entry, event: Label, features: FeaturesAt) -> tuple[str, str | None]:
+    def _apply(self, entry: Entry, event: Label, features: FeaturesAt) -> tuple[str, str | None, list[Drift]]:
         previous = None if entry.label == UNLABELLED else self.labels[entry.label]
         if event.label == previous:
-            return "unchanged", previous
+            return "unchanged", previous, []
         x = features(entry.position)
         if x is None:
-            return "expired", previous
+            return "expired", previous, []
         if event.label is not None and not self._admit(event.label):
-            return "rejected", previous
-        for model in self.models:
-            if previous is not None and model.exact:
-                model.unlearn(x, previous)
-            if event.label is not None:
-                model.learn(x, event.label)
+            return "rejected", previous, []
+        self._relearn(entry, x, previous, event.label)
         if previous is None:
             assert event.label is not None
-            self._score(entry, event.label, event.time, entry.guesses)
-            return "learned", None
+            return "learned", None, self._score(entry, event.label, event.time, entry.guesses)
         self._rescore(entry, event.label)
-        return "retracted" if event.label is None else "corrected", previous
+        return "retracted" if event.label is None else "corrected", previous, []
 
-    def _score(self, entry: Entry, label: str, time: float, guesses: Sequence[Guess]) -> None:
+    def _relearn(self, entry: Entry, x: Vector, previous: str | None, label: str | None) -> None:
+        """Take the previous label out of the models that can, and put the new one into all."""
+        for number, model in enumerate(self.models):
+            if previous is not None and model.exact and (not self.born[number] or entry.score >= self.born[number]):
+                model.unlearn(x, previous)
+            if label is not None:
+                model.learn(x, label)
+        if previous is not None:
+            self.novelty.learn(x, self.classes[previous], -1)
+        if label is not None:
+            self.novelty.learn(x, self.classes[label])
+
+    def _score(self, entry: Entry, label: str, time: float, said: Sequence[Guess]) -> list[Drift]:
         """Label an example; what was said when no class was known is no prediction and not scored, as in River."""
-        truth = self._classes[label]
-        scored = guesses[0].known > 0
-        entry.set(truth, self.scores.score(truth, _labels(guesses), _losses(guesses, truth)) if scored else UNSCORED)
+        truth = self.classes[label]
+        scored = any(guess.known for guess in said)
+        entry.set(truth, self.scores.score(truth, _labels(said), _losses(said, truth)) if scored else UNSCORED)
         self.labelled += 1
         self.pending -= 1
         self.delays.append(max(0.0, time - entry.time))
+        if not scored:
+            return []
+        self.unknowns.count(entry.unknown, said[0], truth)
+        return [drift for number in range(len(said)) for drift in self._watch(number, said[number], truth, entry, time)]
+
+    def _watch(self, number: int, guess: Guess, truth: int, entry: Entry, time: float) -> list[Drift]:
+        """Tell the model's drift detectors of its error; let the model react."""
+        detector = self.drifts[number].update(guess.label != truth)
+        if detector is None:
+            return []
+        self.drifted[number] += 1
+        spec, scored = self.limits.models[number], self.scores.total
+        self.marks = [*self.marks, Mark(scored, spec, detector)][-KEPT_MARKS:]
+        if self.reactions[number].reset:
+            self.models[number] = self._new_model(number)
+            self.born[number] = scored
+        return [Drift(self.name, entry.position, spec, detector, scored, self.reactions[number].reset, time)]
 
     def _rescore(self, entry: Entry, label: str | None) -> None:
-        old, guesses = entry.label, entry.guesses
-        truth = UNLABELLED if label is None else self._classes[label]
+        old, said = entry.label, entry.guesses
+        truth = UNLABELLED if label is None else self.classes[label]
         if entry.score != UNSCORED:
-            after = None if label is None else (truth, _losses(guesses, truth))
-            self.scores.restate(entry.score, _labels(guesses), (old, _losses(guesses, old)), after)
+            after = None if label is None else (truth, _losses(said, truth))
+            self.scores.restate(entry.score, _labels(said), (old, _losses(said, old)), after)
+            self.unknowns.count(entry.unknown, said[0], old, -1)
+            if label is not None:
+                self.unknowns.count(entry.unknown, said[0], truth)
         entry.set(truth, UNSCORED if label is None else entry.score)
         if label is None:
             self.labelled -= 1
@@ -212,34 +271,29 @@ class StreamState:
         waiting = self.waiting.get(event.id)
         previous = waiting.label if waiting else None
         if event.label is None:
-            self.waiting.pop(event.id, None)
-            return [self._answer(event, "retracted" if waiting else "unchanged", previous, ())]
+            self.waiting.pop(event.id)
         if event.label == previous:
             return [self._answer(event, "unchanged", previous, ())]
-        expired = (
-            self._expire_waiting(event.position)
-            if waiting is None and len(self.waiting) >= self.limits.max_waiting
-            else []
-        )
-        if waiting is None and len(self.waiting) >= self.limits.max_waiting:
+        if event.label is None:
+            return [self._answer(event, "retracted", previous, ())]
+        expired = self._expire_waiting(event.position) if waiting is None and self.waiting.full else []
+        if waiting is None and self.waiting.full:
             return [*expired, self._answer(event, "rejected", None, ())]
-        self.waiting[event.id] = Waiting(event.label, event.position, event.time, self.images)
+        self.waiting.put(event.id, Waiting(event.label, event.position, event.time, self.images))
         return [*expired, self._answer(event, "waiting", previous, ())]
 
     def _expire_waiting(self, at: Position) -> list[Emit]:
         """Give up labels that have waited for more examples than the window holds."""
-        old = [id for id, waiting in self.waiting.items() if self.images - waiting.since > self.limits.window]
         emitted = []
-        for id in old:
-            gone = self.waiting.pop(id)
+        for id, gone in self.waiting.expire(self.images - self.limits.window):
             self._count("expired")
             outcome = self._outcome(id, gone.position, gone.time, "expired", gone.label, None, ())
             emitted.append(Emit(at, outcome))
         return emitted
 
-    def _answer(self, event: Label, status: str, previous: str | None, guesses: Sequence[Guess]) -> Emit:
+    def _answer(self, event: Label, status: str, previous: str | None, said: Sequence[Guess]) -> Emit:
         self._count(status)
-        outcome = self._outcome(event.id, event.position, event.time, status, event.label, previous, guesses)
+        outcome = self._outcome(event.id, event.position, event.time, status, event.label, previous, said)
         return Emit(event.position, outcome)
 
     def _count(self, status: str) -> None:
@@ -247,21 +301,19 @@ class StreamState:
 
     # Outputs.
 
-    def _prediction(self, event: Features, truth: str | None, guesses: Sequence[Guess]) -> Prediction:
-        champion = guesses[0]
+    def _prediction(self, event: Features, truth: str | None, said: Sequence[Guess], unknown: bool) -> Prediction:
         return Prediction(
             id=event.id,
             stream=self.name,
             position=event.position,
             model=self.limits.models[0],
-            label=self.name_of(champion.label),
-            probabilities=dict(
-                zip(map(self.labels.__getitem__, champion.classes), champion.probabilities, strict=True)
-            ),
-            models={spec: self.name_of(guess.label) for spec, guess in zip(self.limits.models, guesses, strict=True)},
+            label=None if unknown else self.name_of(said[0].label),
+            probabilities=self._shares(said[0]),
+            models=self._named(said),
             truth=truth,
             image=event.image,
             time=event.time,
+            unknown=unknown,
         )
 
     def _outcome(
@@ -272,9 +324,9 @@ class StreamState:
         status: str,
         label: str | None,
         previous: str | None,
-        guesses: Sequence[Guess],
+        said: Sequence[Guess],
     ) -> Outcome:
-        undone = status in ("corrected", "retracted") and bool(guesses)
+        undone = status in ("corrected", "retracted") and bool(said)
         return Outcome(
             id=id,
             stream=self.name,
@@ -282,41 +334,30 @@ class StreamState:
             status=status,
             label=label,
             previous=previous,
-            predicted=self.name_of(guesses[0].label) if guesses else None,
+            predicted=self.name_of(said[0].label) if said else None,
             exact=not undone or all(model.exact for model in self.models),
             time=time,
         )
+
+    def answer(self, x: Vector) -> tuple[dict[str, float], dict[str, str | None], bool]:
+        """What the models say now of a vector, shape [dim]: the champion's probabilities, each model's label, and
+        whether the champion had better abstain."""
+        said = [guesses([model.predict(x)], self._numbers(model))[0] for model in self.models]
+        return self._shares(said[0]), self._named(said), self.novelty.unknown(x, said[0])
 
     def name_of(self, label: int) -> str | None:
         """The label of a class, None for -1."""
         return self.labels[label] if label >= 0 else None
 
-    def answer(self, x: Vector) -> tuple[dict[str, float], dict[str, str | None]]:
-        """What the models say now of a vector, shape [dim]: the champion's probabilities and each model's label."""
-        guesses = [_guesses([model.predict(x)])[0] for model in self.models]
-        names = {spec: self.name_of(guess.label) for spec, guess in zip(self.limits.models, guesses, strict=True)}
-        champion = guesses[0]
-        return {self.labels[label]: p for label, p in zip(champion.classes, champion.probabilities, strict=True)}, names
+    def _shares(self, guess: Guess) -> dict[str, float]:
+        return dict(zip(map(self.labels.__getitem__, guess.classes), guess.probabilities, strict=True))
 
-    # As data.
+    def _named(self, said: Sequence[Guess]) -> dict[str, str | None]:
+        return {spec: self.name_of(guess.label) for spec, guess in zip(self.limits.models, said, strict=True)}
 
-    def parts(self, seal: Callable[[ModelState], Part]) -> dict[str, Part]:
-        """Every part by name; ``head`` names the others with their digests. Equal states have equal digests."""
-        scores_meta, scores_arrays = self.scores.parts()
-        parts = {
-            "scores": part(scores_meta, scores_arrays),
-            "waiting": part(
-                {"waiting": [[id, w.label, list(w.position), w.time, w.since] for id, w in self.waiting.items()]}
-            ),
-            "duplicates": part({}, {"hashes": self.duplicates.array()}),
-            **self.window.parts(),
-        }
-        for number, model in enumerate(self.models):
-            parts[f"model.{number}"] = seal(model.state())
-        return parts | {"head": self._head(parts)}
-
-    def _head(self, parts: Mapping[str, Part]) -> Part:
-        meta = {
+    def numbers(self) -> dict[str, Any]:
+        """All of the state that is a few plain numbers and names."""
+        return {
             "name": self.name,
             "limits": list(self.limits),
             "backbone": self.backbone,
@@ -324,71 +365,27 @@ class StreamState:
             "labels": self.labels,
             "counts": [self.images, self.labelled, self.pending, self.repeated],
             "statuses": self.statuses,
-            "window": list(self.window.bounds),
+            "unknowns": self.unknowns.numbers(),
+            "born": self.born,
+            "drifts": [drift.numbers() for drift in self.drifts],
+            "drifted": self.drifted,
+            "marks": [list(mark) for mark in self.marks],
         }
-        digest = part(meta | {"parts": {name: found.digest for name, found in parts.items()}}).digest
-        body = part(meta | {"parts": {name: [found.address, found.digest] for name, found in parts.items()}}).body
-        return Part(body, sha256(body), digest)
 
-    @classmethod
-    def from_parts(
-        cls,
-        head: bytes,
-        read: Callable[[str], bytes],
-        unseal: Callable[[bytes], ModelState],
-        limits: Limits,
-        table: ModelTable,
-    ) -> "StreamState":
-        """The inverse of ``parts``; ``read`` gives the bytes of an address. Raises ValueError where they do not fit."""
-        meta, _ = unpack(head)
-        self = cls(meta["name"], limits, table)
-        bodies = {name: read(address) for name, (address, _) in meta["parts"].items()}
-        self.backbone, self.dim, self.labels = meta["backbone"], meta["dim"], meta["labels"]
-        self._classes = {label: number for number, label in enumerate(self.labels)}
-        self.images, self.labelled, self.pending, self.repeated = meta["counts"]
-        self.statuses = meta["statuses"]
-        self.scores = Prequential.from_parts(*unpack(bodies["scores"]))
-        self.duplicates = Duplicates.from_array(limits.duplicates, unpack(bodies["duplicates"])[1]["hashes"])
-        self.waiting = {
-            id: Waiting(label, Position(*position), time, since)
-            for id, label, position, time, since in unpack(bodies["waiting"])[0]["waiting"]
-        }
-        self.window = self._read_window(meta, bodies)
-        specs = limits.models if self.backbone else ()
-        self.models = [table.restore(spec, unseal(bodies[f"model.{number}"])) for number, spec in enumerate(specs)]
-        return self
-
-    def _read_window(self, meta: dict[str, Any], bodies: Mapping[str, bytes]) -> Window:
-        chunks = []
-        for name in sorted(name for name in bodies if name.startswith("window.")):
-            address, digest = meta["parts"][name]
-            chunks.append(Chunk.from_parts(*unpack(bodies[name]), Part(bodies[name], address, digest)))
-        oldest, following = meta["window"]
-        return Window.from_chunks(self.limits.window, len(self.limits.models), chunks, (oldest, following))
+    def load_numbers(self, numbers: dict[str, Any]) -> None:
+        """The inverse of ``numbers``, into an empty state."""
+        self.backbone, self.dim, self.labels = numbers["backbone"], numbers["dim"], numbers["labels"]
+        self.classes = {label: number for number, label in enumerate(self.labels)}
+        self.images, self.labelled, self.pending, self.repeated = numbers["counts"]
+        self.statuses, self.born, self.drifted = numbers["statuses"], numbers["born"], numbers["drifted"]
+        self.unknowns.load(numbers["unknowns"])
+        self.drifts = [ErrorDrift.from_numbers(each) for each in numbers["drifts"]]
+        self.marks = [Mark(*mark) for mark in numbers["marks"]]
 
 
-def _labels(guesses: Sequence[Guess]) -> list[int]:
-    return [guess.label for guess in guesses]
+def _labels(said: Sequence[Guess]) -> list[int]:
+    return [guess.label for guess in said]
 
 
-def _losses(guesses: Sequence[Guess], truth: int) -> list[int]:
-    """Log losses; none for a class that the model could not know yet, as River's CrossEntropy has it."""
-    return [loss_units(guess.probability(truth)) if truth < guess.known else 0 for guess in guesses]
-
-
-def _guesses(predicted: Sequence[Probabilities]) -> list[Guess]:
-    """The 10 most probable classes of each prediction; of equal ones, those learned first."""
-    guesses: list[Guess] = []
-    start = 0
-    while start < len(predicted):
-        known, end = len(predicted[start]), start
-        while end < len(predicted) and len(predicted[end]) == known:
-            end += 1
-        matrix = np.array(predicted[start:end]).reshape(end - start, known)
-        order = np.argsort(-matrix, axis=1, kind="stable")[:, :TOP]
-        kept = np.take_along_axis(matrix, order, axis=1).astype(np.float32)
-        guesses += [
-            Guess(classes, shares, known) for classes, shares in zip(order.tolist(), kept.tolist(), strict=True)
-        ]
-        start = end
-    return guesses
+def _losses(said: Sequence[Guess], truth: int) -> list[int]:
+    return [guess.loss(truth) for guess in said]

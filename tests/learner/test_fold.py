@@ -12,11 +12,12 @@ from services.learner.envelope import Envelope, Place
 from services.learner.fold import Fold
 from services.learner.snapshots import Root
 from services.learner.stream import StreamState
-from shared.events import Features, Outcome, Prediction, decode_example
+from shared.events import Drift, Features, Outcome, Prediction, decode_example
 from shared.log import Record
 from tests.learner.building import Table, Written, new_fold
 from tests.learner.reference import Reference
 
+CAREFUL = {"unknown_probability": 0.45, "unknown_distance": 3.0}
 LIMITS = {"window": 6, "duplicates": 1_000, "accuracy_window": 5, "max_labels": 3, "max_waiting": 2}
 
 _ids = st.sampled_from([f"i{n}" for n in range(14)])
@@ -101,7 +102,7 @@ def check_model(found: Any, wanted: Any) -> None:
 @given(_histories, st.lists(st.integers(1, 9), max_size=12), st.integers(1, 4))
 def test_batches_and_caches_leave_no_trace(history: list[tuple[Any, ...]], sizes: list[int], cached: int) -> None:
     log = written(history)
-    whole, pieces = new_fold(log, **LIMITS), new_fold(log, cached=cached, **LIMITS)
+    whole, pieces = new_fold(log, **LIMITS, **CAREFUL), new_fold(log, cached=cached, **LIMITS, **CAREFUL)
     wanted = whole.apply(log.records).emitted
     found = [emit for piece in cut(log.records, sizes) for emit in pieces.apply(piece).emitted]
     assert pieces.digest() == whole.digest()
@@ -112,7 +113,7 @@ def test_batches_and_caches_leave_no_trace(history: list[tuple[Any, ...]], sizes
 @given(_histories, st.integers(0, 60))
 def test_a_state_read_back_goes_on_as_if_nothing_had_been(history: list[tuple[Any, ...]], at: int) -> None:
     log = written(history)
-    whole, first = new_fold(log, **LIMITS), new_fold(log, **LIMITS)
+    whole, first = new_fold(log, **LIMITS, **CAREFUL), new_fold(log, **LIMITS, **CAREFUL)
     wanted = whole.apply(log.records).emitted
     found = first.apply(log.records[:at]).emitted
     again = stored_and_read(first)
@@ -203,3 +204,60 @@ def test_more_than_ten_classes_keep_the_ten_most_probable_and_share_the_rest() -
     shares = list(last.probabilities.values())
     assert len(shares) == 10
     assert shares == sorted(shares, reverse=True)
+
+
+def turning(count: int) -> Written:
+    """A stream whose labels swap their meaning half way."""
+    log, random = Written(), np.random.default_rng(1)
+    for number in range(count):
+        kind = int(random.integers(2))
+        x = [kind * 4 + random.normal(), random.normal(), 1]
+        log.features(f"i{number}", x, "ab"[kind if number < count // 2 else 1 - kind])
+    return log
+
+
+@pytest.mark.parametrize("sizes", [[1] * 600, [7] * 80, [255, 3, 200]])
+def test_a_drift_is_told_marked_and_reacted_to_wherever_batches_end(sizes: list[int]) -> None:
+    log = turning(600)
+    models = {"models": "nearest,nearest;drift=reset"}
+    whole, pieces = new_fold(log, **models), new_fold(log, **models)
+    wanted = whole.apply(log.records).emitted
+    found = [emit for piece in cut(log.records, sizes) for emit in pieces.apply(piece).emitted]
+    assert (pieces.digest(), found) == (whole.digest(), wanted)
+    assert stored_and_read(whole).digest() == whole.digest()
+    drifts = [emit.event for emit in found if isinstance(emit.event, Drift)]
+    state = whole.streams["s"]
+    assert {drift.model for drift in drifts if drift.reset} == {"nearest;drift=reset"}
+    assert all(drift.scored > 300 for drift in drifts)
+    assert state.marks == [(drift.scored, drift.model, drift.detector) for drift in drifts]
+    kept, renewed = (state.scores.window_accuracy(number) for number in (0, 1))
+    assert kept is not None
+    assert renewed is not None
+    assert renewed > kept + 0.1
+
+
+def test_a_correction_after_a_reset_takes_nothing_out_of_the_new_model() -> None:
+    log = turning(600)
+    log.label("i3", "c")
+    fold = new_fold(log, models="nearest;drift=reset")
+    fold.apply(log.records)
+    sums = fold.streams["s"].models[0].state().arrays["sums"]
+    assert fold.streams["s"].born[0] > 300
+    assert (sums[:, -1] >= 0).all()
+    assert sums[:, -1].sum() == 600 - fold.streams["s"].born[0] - 1 + 1
+
+
+def test_the_champion_abstains_from_what_it_has_not_seen_and_that_is_scored_apart() -> None:
+    log, random = Written(), np.random.default_rng(2)
+    for number in range(60):
+        log.features(f"i{number}", [number % 2 * 4 + 0.1 * random.normal(), 0.1 * random.normal(), 0], "ab"[number % 2])
+    for number in range(5):
+        log.features(f"far{number}", [50, 50 + number, 50], "c" if number == 4 else None)
+    fold = new_fold(log, unknown_distance=9.0)
+    emitted = fold.apply(log.records).emitted
+    far = [e.event for e in emitted if isinstance(e.event, Prediction) and e.event.id.startswith("far")]
+    assert [(prediction.label, prediction.unknown) for prediction in far] == [(None, True)] * 5
+    assert far[0].models["nearest"] in ("a", "b")
+    held, novel, answered, right = fold.streams["s"].unknowns.numbers()
+    assert (novel, held + answered) == (1, 60)
+    assert right > 0.9 * answered

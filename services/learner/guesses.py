@@ -1,0 +1,54 @@
+"""What models said of an example, as it is kept until its label is known: the 10 most probable classes."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from services.learner.models.model import Probabilities
+from services.learner.prequential import loss_units
+
+TOP = 10
+
+
+class Guess(NamedTuple):
+    """One model's prediction: its 10 most probable classes, most probable first; of equal ones, those learned first."""
+
+    classes: list[int]
+    probabilities: list[float]
+    known: int
+    """How many classes the model knew."""
+
+    @property
+    def label(self) -> int:
+        """The predicted class, -1 where the model knew none."""
+        return self.classes[0] if self.classes else -1
+
+    def probability(self, label: int) -> float:
+        """Of a class: what was said of it, an even share of the rest where it is not among the 10."""
+        if label in self.classes:
+            return self.probabilities[self.classes.index(label)]
+        rest = self.known - len(self.classes)
+        return max(0.0, 1.0 - sum(self.probabilities)) / rest if rest else 0.0
+
+    def loss(self, label: int) -> int:
+        """Log loss in LOSS_UNIT; none for a class that the model could not know, as River's CrossEntropy has it."""
+        novel = label not in self.classes and (self.known <= TOP or label >= self.known)
+        return 0 if novel else loss_units(self.probability(label))
+
+
+def guesses(predicted: Sequence[Probabilities], classes: Sequence[int]) -> list[Guess]:
+    """The predictions of one model; ``classes`` are the stream's numbers of the model's classes, in its order."""
+    found: list[Guess] = []
+    start = 0
+    while start < len(predicted):
+        known, end = len(predicted[start]), start
+        while end < len(predicted) and len(predicted[end]) == known:
+            end += 1
+        matrix = np.array(predicted[start:end]).reshape(end - start, known)
+        order = np.argsort(-matrix, axis=1, kind="stable")[:, :TOP]
+        kept = np.take_along_axis(matrix, order, axis=1).astype(np.float32).tolist()
+        named = np.asarray(classes, np.int64)[order].tolist() if known else order.tolist()
+        found += [Guess(labels, shares, known) for labels, shares in zip(named, kept, strict=True)]
+        start = end
+    return found
