@@ -19,11 +19,11 @@ from tests.contracts.processes import ROOT
 FENCE = Fence(0, 1, "owner")
 
 
-@pytest.fixture(params=[4, 24])
+@pytest.fixture(params=[4, 40])
 def small_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
     """A disk of so many MiB, a quarter of it taken by a file ``ballast``.
 
-    In 4 MiB not even the write-ahead log fits; in 24 that does, but not the checkpoint that empties it.
+    In 4 MiB not even the write-ahead log fits; in 40 that does, but not the checkpoint that empties it.
     """
     if os.geteuid() != 0:
         pytest.skip("mounting a tmpfs needs root: the disk-full tests with a real small disk did not run")
