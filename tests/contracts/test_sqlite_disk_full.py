@@ -35,7 +35,7 @@ def small_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]
         (tmp_path / "ballast").write_bytes(bytes(request.param * 2**18))
         yield tmp_path
     finally:
-        subprocess.run(["umount", str(tmp_path)], check=True)
+        subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
 
 
 def fill(log: SqliteLog, kept: dict[Position, bytes], most: int = 10_000) -> str:
