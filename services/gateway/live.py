@@ -1,4 +1,4 @@
-"""What the log says now: predictions and outcomes as they come, who waits for them, and who listens."""
+"""What the log says now: predictions, outcomes and drifts as they come, who waits for them, and who listens."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from services.gateway.follower import Follower
 from services.gateway.subscriptions import Happening, Subscriptions
 from services.gateway.view import Entry, View
 from shared.config import Settings
-from shared.events import Outcome, Rejected, decode_prediction
+from shared.events import Outcome, Prediction, Rejected, decode_prediction
 from shared.health import Health
 from shared.log import DEAD_LETTERS, EXAMPLES, IMAGES, PREDICTIONS, Log, Position, Record
 from shared.metrics import Metrics
@@ -103,7 +103,7 @@ class Live:
         if isinstance(event, Outcome):
             self.view.decided(event)
             self._outcomes.arrive(event.position, event)
-        else:
+        elif isinstance(event, Prediction):
             entry = self.view.predicted(event, happening.value)
             self._predictions.arrive((event.stream, event.id), entry)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import orjson
 
-from shared.events import Outcome, Prediction
+from shared.events import Drift, Outcome, Prediction
 from shared.log import Position
 
 QUEUE_EVENTS = 4_096
@@ -16,14 +16,14 @@ MOST_SUBSCRIBERS = 512
 
 
 class Happening(NamedTuple):
-    """A prediction or an outcome, its JSON, and where it stands in ``predictions``: its id among the events."""
+    """Something that a learner said, its JSON, and where it stands in ``predictions``: its id among the events."""
 
     position: Position
-    event: Prediction | Outcome
+    event: Prediction | Outcome | Drift
     value: bytes
 
     def encode(self) -> bytes:
-        kind = "prediction" if isinstance(self.event, Prediction) else "outcome"
+        kind = type(self.event).__name__.lower()
         return encode(kind, str(self.position), orjson.loads(self.value))
 
 
