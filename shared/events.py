@@ -247,12 +247,14 @@ def _outcome(body: dict[str, Any], record: Record) -> Outcome:
 
 
 def _drift(body: dict[str, Any], record: Record) -> Drift:
+    if type(body["scored"]) is not int:
+        raise TypeError("scored is no whole number")
     return Drift(
         _stream(body["stream"]),
         Position.parse(body["position"]),
         str(body["model"]),
         str(body["detector"]),
-        int(body["scored"]),
+        body["scored"],
         body["reset"] is True,
         _time(body["at"], record),
     )

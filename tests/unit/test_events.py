@@ -12,12 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.events import (
+    DRIFT_TYPE,
     FEATURES_TYPE,
     IMAGE_TYPE,
     LABEL_TYPE,
     OUTCOME_TYPE,
     PREDICTION_TYPE,
     REJECTED_TYPE,
+    Drift,
     Features,
     Image,
     Label,
@@ -27,6 +29,8 @@ from shared.events import (
     decode_example,
     decode_image,
     decode_prediction,
+    drift_json,
+    encode_drift,
     encode_features,
     encode_image,
     encode_label,
@@ -129,6 +133,17 @@ predictions = st.builds(
     truth=st.none() | labels,
     image=positions,
     time=times,
+    unknown=st.booleans(),
+)
+drifts = st.builds(
+    Drift,
+    stream=streams,
+    position=positions,
+    model=st.text(st.characters(codec="utf-8"), max_size=30),
+    detector=st.sampled_from(["adwin", "page-hinkley"]),
+    scored=st.integers(0, 2**53),
+    reset=st.booleans(),
+    time=times,
 )
 outcomes = st.builds(
     Outcome,
@@ -144,26 +159,27 @@ outcomes = st.builds(
 )
 
 
-@given(predictions)
-def test_predictions(prediction: Prediction) -> None:
-    message = encode_prediction(prediction, source="test")
-    assert (message.topic, message.key) == (PREDICTIONS, prediction.stream.encode())
-    decoded = decode_prediction(recorded(message))
-    assert isinstance(decoded, Prediction)
-    assert close(decoded.time, prediction.time)
-    assert decoded._replace(time=prediction.time) == prediction
-    assert json.loads(message.value) == json.loads(json.dumps(prediction_json(prediction)))
+Published = Prediction | Outcome | Drift
 
 
-@given(outcomes)
-def test_outcomes(outcome: Outcome) -> None:
-    message = encode_outcome(outcome, source="test")
-    assert (message.topic, message.key) == (PREDICTIONS, outcome.stream.encode())
+def published(event: Published) -> tuple[Message, dict[str, Any]]:
+    """An event of the topic ``predictions``, encoded, and its JSON form."""
+    if isinstance(event, Prediction):
+        return encode_prediction(event, source="test"), prediction_json(event)
+    if isinstance(event, Outcome):
+        return encode_outcome(event, source="test"), outcome_json(event)
+    return encode_drift(event, source="test"), drift_json(event)
+
+
+@given(predictions | outcomes | drifts)
+def test_predictions_outcomes_and_drifts(event: Published) -> None:
+    message, form = published(event)
+    assert (message.topic, message.key) == (PREDICTIONS, event.stream.encode())
+    assert json.loads(message.value) == json.loads(json.dumps(form))
     decoded = decode_prediction(recorded(message))
-    assert isinstance(decoded, Outcome)
-    assert close(decoded.time, outcome.time)
-    assert decoded._replace(time=outcome.time) == outcome
-    assert json.loads(message.value) == json.loads(json.dumps(outcome_json(outcome)))
+    assert type(decoded) is type(event)
+    assert close(decoded.time, event.time)
+    assert decoded._replace(time=0.0) == event._replace(time=0.0)
 
 
 @pytest.mark.parametrize(
@@ -198,8 +214,9 @@ def test_outcomes(outcome: Outcome) -> None:
             OUTCOME_TYPE,
             b"application/json",
         ),
+        (encode_drift(Drift("pets", HERE, "m", "adwin", 1, True, 1.5), source="test"), DRIFT_TYPE, b"application/json"),
     ],
-    ids=["image", "features", "label", "prediction", "outcome"],
+    ids=["image", "features", "label", "prediction", "outcome", "drift"],
 )
 def test_every_event_has_the_attributes_of_cloudevents(message: Message, kind: str, content_type: bytes) -> None:
     headers = dict(message.headers)
@@ -208,7 +225,7 @@ def test_every_event_has_the_attributes_of_cloudevents(message: Message, kind: s
     assert headers["ce_source"] == b"test"
     assert headers["ce_time"] == b"1970-01-01T00:00:01.500Z"
     assert headers["content-type"] == content_type
-    assert headers["ce_id"].startswith(b"i")
+    assert headers["ce_id"] in (b"i", b"i@0:0", b"drift@3:14")
 
 
 # Images from other clients.
@@ -368,7 +385,8 @@ PREDICTION = prediction_json(
     Prediction("i", "pets", Position(0, 1), "m", "a", {"a": 1.0}, {"m": "a"}, None, Position(0, 2), 0.0)
 )
 OUTCOME = outcome_json(Outcome("i", "pets", Position(0, 1), "learned", "a", None, "a", True, 0.0))
-KINDS = [(PREDICTION_TYPE, PREDICTION), (OUTCOME_TYPE, OUTCOME)]
+DRIFT = drift_json(Drift("pets", Position(0, 1), "m", "adwin", 10, False, 0.0))
+KINDS = [(PREDICTION_TYPE, PREDICTION), (OUTCOME_TYPE, OUTCOME), (DRIFT_TYPE, DRIFT)]
 junk = st.recursive(
     st.none()
     | st.booleans()
@@ -395,8 +413,8 @@ def test_what_is_no_such_object_is_rejected(kind: str, body: dict[str, Any], val
 
 
 @pytest.mark.parametrize(("kind", "body"), KINDS)
-def test_a_prediction_or_outcome_without_one_of_its_fields_is_rejected(kind: str, body: dict[str, Any]) -> None:
-    for field in body.keys() - {"at"}:
+def test_a_prediction_outcome_or_drift_without_one_of_its_fields_is_rejected(kind: str, body: dict[str, Any]) -> None:
+    for field in body.keys() - {"at", "unknown"}:
         with pytest.raises(Rejected):
             decode_prediction(predicted(kind, {name: value for name, value in body.items() if name != field}))
 
@@ -412,9 +430,7 @@ def test_a_field_of_any_other_kind_is_rejected_or_harmless(
         event = decode_prediction(predicted(name, body | {field: data.draw(junk)}))
     except Rejected:
         return
-    encoded = (
-        encode_prediction(event, source="t") if isinstance(event, Prediction) else encode_outcome(event, source="t")
-    )
+    encoded, _ = published(event)
     again = decode_prediction(recorded(encoded))
     assert again._replace(time=0.0) == event._replace(time=0.0)
 
@@ -435,12 +451,24 @@ names = st.sampled_from(
         "content-type",
     ]
 ) | st.text(max_size=5)
-known = [IMAGE_TYPE, FEATURES_TYPE, LABEL_TYPE, PREDICTION_TYPE, OUTCOME_TYPE, REJECTED_TYPE, "pets", "0:1", "2", "1"]
+known = [
+    IMAGE_TYPE,
+    FEATURES_TYPE,
+    LABEL_TYPE,
+    PREDICTION_TYPE,
+    OUTCOME_TYPE,
+    DRIFT_TYPE,
+    REJECTED_TYPE,
+    "pets",
+    "0:1",
+    "2",
+    "1",
+]
 contents = st.binary(max_size=20) | st.sampled_from([text.encode() for text in known])
 bodies = (
     st.binary(max_size=40)
     | junk.map(orjson.dumps)
-    | st.dictionaries(st.sampled_from(sorted({*PREDICTION, *OUTCOME, "by"})), junk).map(orjson.dumps)
+    | st.dictionaries(st.sampled_from(sorted({*PREDICTION, *OUTCOME, *DRIFT, "by"})), junk).map(orjson.dumps)
 )
 anything = st.builds(
     Record,
@@ -463,7 +491,7 @@ def test_whatever_the_record_a_decoder_raises_rejected_and_nothing_else(
     except Rejected as rejected:
         check_dead_letter(record, rejected)
     else:
-        assert isinstance(event, Image | Features | Label | Prediction | Outcome)
+        assert isinstance(event, Image | Features | Label | Published)
 
 
 def check_dead_letter(record: Record, rejected: Rejected) -> None:
