@@ -4,12 +4,14 @@ from typing import Any
 
 import orjson
 from fastapi import Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, create_model
 
 from services.gateway.live import Refusal
 from services.gateway.problems import MEDIA_TYPE, Problem
-from shared.status import CurvePoint, ModelStatus, SnapshotStatus
+from shared.status import CurvePoint, DriftMark, StreamStatus
 
+OWN_CALLS = {"curve", "confusion", "address"}
+"""What a stream's status leaves out: these have calls of their own, the address is for gateways."""
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 
@@ -34,6 +36,7 @@ class PredictionAnswer(BaseModel):
     truth: str | None
     image: str
     at: str
+    unknown: bool = Field(False, description="whether the champion abstains: then label is null")
 
 
 class OutcomeAnswer(BaseModel):
@@ -65,39 +68,29 @@ class PredictionList(BaseModel):
     next: str | None
 
 
-class StreamAnswer(BaseModel):
-    """A stream's status; its curve and confusion matrix have calls of their own."""
-
-    stream: str
-    position: str
-    updated_at: float
-    backbone: str
-    dim: int
-    images: int
-    labelled: int
-    label_coverage: float
-    pending: int
-    waiting: int
-    labels: list[str]
-    statuses: dict[str, int]
-    champion: str
-    window: int
-    models: dict[str, ModelStatus]
-    snapshot: SnapshotStatus | None
-    snapshot_age: float | None = Field(description="seconds")
+_OF_STREAMS: Any = {
+    name: (field.annotation, field) for name, field in StreamStatus.model_fields.items() if name not in OWN_CALLS
+}
+StreamAnswer = create_model(
+    "StreamAnswer",
+    __doc__="A stream's status; its curve and confusion matrix have calls of their own.",
+    **_OF_STREAMS,
+    snapshot_age=(float | None, Field(description="seconds since the newest snapshot")),
+)
 
 
 class StreamList(BaseModel):
     """All streams."""
 
-    streams: list[StreamAnswer]
+    streams: list[StreamAnswer]  # type: ignore[valid-type]  # made of StreamStatus, so that it never lags behind
 
 
 class Curve(BaseModel):
-    """Accuracy over the scored examples, at most 500 points."""
+    """Accuracy over the scored examples, at most 500 points, and where a model's error drifted."""
 
     stream: str
     points: list[CurvePoint]
+    drifts: list[DriftMark]
 
 
 class ConfusionAnswer(BaseModel):

@@ -1,4 +1,4 @@
-"""Server-Sent Events: predictions, outcomes and status of a stream, or of all, as they happen."""
+"""Server-Sent Events: predictions, outcomes, drifts and status of a stream, or of all, as they happen."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -40,7 +40,7 @@ def routes(gateway: Gateway) -> APIRouter:
         summary="Events of a stream",
     )
     async def stream_events(stream: StreamName, last: LastEvent = None) -> StreamingResponse:
-        """`prediction` and `outcome` (as the other calls have them), `status` (without curve and confusion), `ping`.
+        """`prediction` and `outcome` (as the other calls have them), `drift`, `status` (as the stream's call), `ping`.
 
         Whoever reconnects with Last-Event-ID gets what was missed, or `reset` where that is no longer known: ask the
         lists anew. `reconnect` ends a connection that could not keep up, or a gateway that stops.

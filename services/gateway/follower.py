@@ -9,7 +9,7 @@ from shared.health import Health
 from shared.log import Bounds, Log, LogUnavailable, OffsetOutOfRange, Record
 
 BATCH_RECORDS = 500
-POLL_SECONDS = 0.25
+POLL_SECONDS = 0.1
 RETRY_SECONDS = 1.0
 
 Decoded = TypeVar("Decoded")
@@ -50,6 +50,7 @@ class Follower(Generic[Decoded]):
         self._thread = threading.Thread(target=self._run, name=f"gateway-{topic}", daemon=True)
         self._positions: dict[int, int] = {}
         self._ends: dict[int, int] = {}
+        self._current = False
 
     def start(self) -> None:
         """To be called on the event loop that is to take the records."""
@@ -81,19 +82,22 @@ class Follower(Generic[Decoded]):
         reader = self._log.follow(self._topic, self._positions)
         try:
             while not self._stop.is_set():
-                records = reader.poll(BATCH_RECORDS, POLL_SECONDS)
-                positions = reader.positions()
-                current = all(positions[partition] >= end for partition, end in self._ends.items())
-                asyncio.run_coroutine_threadsafe(self._taker.take(self._decode(records), current), self._loop).result()
-                self._positions = positions
-                if current:
-                    self._health.works(self._name)
+                self._hand_over(reader.poll(BATCH_RECORDS, POLL_SECONDS), reader.positions())
         finally:
             reader.close()
+
+    def _hand_over(self, records: Sequence[Record], positions: dict[int, int]) -> None:
+        current = all(positions[partition] >= end for partition, end in self._ends.items())
+        if records or current is not self._current:
+            asyncio.run_coroutine_threadsafe(self._taker.take(self._decode(records), current), self._loop).result()
+        self._positions, self._current = positions, current
+        if current:
+            self._health.works(self._name)
 
     def _begin(self) -> None:
         bounds = self._log.bounds(self._topic)
         self._ends = {partition: held.end for partition, held in bounds.items()}
+        self._current = False
         asyncio.run_coroutine_threadsafe(self._taker.begin(), self._loop).result()
         self._positions = {partition: self._first(held) for partition, held in bounds.items()}
 

@@ -13,6 +13,7 @@ MOST_RECORDS = 1_000
 MOST_BYTES = 32 * 2**20
 PATIENCE_SECONDS = 10.0
 COMPLAINT_SECONDS = 5.0
+CLOSE_SECONDS = 1.0
 
 Positions = list[Position]
 
@@ -47,10 +48,10 @@ class Lane:
             raise LogUnavailable(f"no answer within {self._patience:g} s") from None
 
     async def close(self) -> None:
-        """Finish what was begun."""
+        """Finish what was begun, unless the log keeps it too long: then nobody was told that it is there."""
         if self._worker:
-            await self._worker
-        self._thread.shutdown()
+            await asyncio.wait({self._worker}, timeout=CLOSE_SECONDS)
+        self._thread.shutdown(wait=False)
 
     async def _work(self) -> None:
         while self._orders:

@@ -1,9 +1,9 @@
 """The call that asks the newest state about features, without an event."""
 
-import asyncio
 from typing import Annotated
 
 import numpy as np
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, FailFast, Field
 
@@ -15,6 +15,8 @@ from shared.events import Vector
 from shared.status import Answer, UnknownStream
 
 MOST_FEATURES = 1_000_000
+QUERIES_AT_ONCE = 4
+"""More wait for their turn: a learner that hangs must not take the threads of other calls."""
 
 
 class Given(BaseModel):
@@ -31,6 +33,7 @@ class Given(BaseModel):
 
 def routes(gateway: Gateway) -> APIRouter:
     router = APIRouter(tags=["predictions"], dependencies=[Depends(only_known)])
+    limiter = CapacityLimiter(QUERIES_AT_ONCE)
 
     @router.post(
         "/v1/streams/{stream}/predict",
@@ -40,8 +43,9 @@ def routes(gateway: Gateway) -> APIRouter:
     )
     async def predict(stream: StreamName, body: Given) -> Response:
         """What the newest state says of a feature vector. Nothing is stored, counted or learned."""
+        vector = _vector(body.features)
         try:
-            answer = await asyncio.to_thread(gateway.queries.answer, stream, _vector(body.features))
+            answer = await to_thread.run_sync(gateway.queries.answer, stream, vector, limiter=limiter)
         except UnknownStream:
             raise Problem(404, f"no learner knows the stream {stream}: it comes to life with its first image") from None
         except ValueError as error:

@@ -47,7 +47,8 @@ class Wanted(NamedTuple):
         )
 
     def _judged(self, entry: Entry) -> bool:
-        return entry.truth is not None and (entry.truth != entry.label) is self.wrong
+        """Who abstains is neither right nor wrong."""
+        return None not in (entry.truth, entry.label) and (entry.truth != entry.label) is self.wrong
 
 
 def routes(gateway: Gateway) -> APIRouter:

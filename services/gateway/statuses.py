@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
+from services.gateway.answers import OWN_CALLS
 from shared import status
 from shared.status import StreamStatus
 from shared.store import Store
@@ -50,7 +51,7 @@ class Statuses:
 
     def summary(self, each: StreamStatus) -> dict[str, Any]:
         """A status without its curve and confusion (which have calls of their own), with the snapshot's age."""
-        answer = each.model_dump(exclude={"curve", "confusion", "address"})
+        answer = each.model_dump(exclude=OWN_CALLS)
         answer["snapshot_age"] = max(0.0, self._clock() - each.snapshot.at) if each.snapshot else None
         return answer
 

@@ -1,8 +1,10 @@
 """Calls for streams: all of them, one, its accuracy curve, its confusion matrix."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
+from pydantic import BaseModel
 
 from services.gateway.answers import ConfusionAnswer, Curve, StreamAnswer, StreamList, described, json_answer
 from services.gateway.gateway import Gateway
@@ -35,7 +37,7 @@ def routes(gateway: Gateway) -> APIRouter:
     )
     async def read_curve(stream: StreamName) -> Response:
         status = await _status(gateway, stream)
-        return json_answer({"stream": stream, "points": [point.model_dump() for point in status.curve]})
+        return json_answer({"stream": stream, "points": _dumped(status.curve), "drifts": _dumped(status.drifts)})
 
     @router.get(
         "/v1/streams/{stream}/confusion",
@@ -54,6 +56,10 @@ def routes(gateway: Gateway) -> APIRouter:
         return json_answer({"stream": stream, "model": name, **status.confusion[name].model_dump()})
 
     return router
+
+
+def _dumped(models: Sequence[BaseModel]) -> list[dict[str, Any]]:
+    return [model.model_dump() for model in models]
 
 
 async def _status(gateway: Gateway, stream: str) -> StreamStatus:

@@ -145,12 +145,14 @@ def flood(gateway: Served, count: int, stream: str = "pets") -> None:
 
 @contextmanager
 def stalled(gateway: Served, path: str) -> Iterator[socket.socket]:
-    """A connection that has got the beginning of an answer and reads no further by itself."""
+    """A connection that has got the beginning of a stream of events and reads no further by itself."""
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         connection.connect(("127.0.0.1", gateway.client.base_url.port or 0))
         connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-        assert b"200 OK" in connection.recv(1_000)
+        begun = b""
+        while b"retry:" not in begun:
+            begun += connection.recv(100)
         yield connection
 
 

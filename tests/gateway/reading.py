@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import httpx
@@ -15,10 +16,24 @@ class Event(NamedTuple):
     id: str | None
 
 
-def events(answer: httpx.Response) -> Iterator[Event]:
-    """Each event as it comes, until the connection ends."""
+@contextmanager
+def listening(url: str, last: str | None = None) -> Iterator[Iterator[Event]]:
+    """The events from now on: what happens after this has begun is among them."""
+    headers = {"Last-Event-ID": last} if last else {}
+    with httpx.Client(timeout=20) as client, client.stream("GET", url, headers=headers) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        lines = answer.iter_lines()
+        assert next(lines).startswith("retry:")
+        yield _events(lines)
+
+
+def of(kinds: set[str], stream: Iterator[Event]) -> Iterator[Event]:
+    return (event for event in stream if event.kind in kinds)
+
+
+def _events(lines: Iterator[str]) -> Iterator[Event]:
     kind, data, id = "message", [], None
-    for line in answer.iter_lines():
+    for line in lines:
         name, _, value = line.partition(":")
         value = value.removeprefix(" ")
         if name == "event":

@@ -3,33 +3,24 @@
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
 
-import httpx
 import pytest
 
 from services.gateway.subscriptions import MOST_SUBSCRIBERS, QUEUE_EVENTS, RECENT_EVENTS, Happening, Subscriptions
+from shared.events import Drift, encode_drift
 from shared.log import Position
+from tests.gateway import reading
 from tests.gateway.conftest import PNG, Served, flood, stalled, until
 from tests.gateway.echo_learner import predicted
-from tests.gateway.reading import Event, events
+from tests.gateway.reading import Event, of
 
 PETS = "/v1/streams/pets/events"
 
 
-@contextmanager
-def listening(gateway: Served, path: str = PETS, last: str | None = None) -> Iterator[Iterator[Event]]:
-    headers = {"Last-Event-ID": last} if last else {}
-    with (
-        httpx.Client(base_url=gateway.url, timeout=10) as client,
-        client.stream("GET", path, headers=headers) as answer,
-    ):
-        assert answer.headers["content-type"].startswith("text/event-stream")
-        yield events(answer)
-
-
-def of(kinds: set[str], stream: Iterator[Event]) -> Iterator[Event]:
-    return (event for event in stream if event.kind in kinds)
+def listening(gateway: Served, path: str = PETS, last: str | None = None) -> AbstractContextManager[Iterator[Event]]:
+    return reading.listening(gateway.url + path, last)
 
 
 def test_predictions_and_outcomes_come_as_they_happen(gateway: Served) -> None:
@@ -133,13 +124,22 @@ async def test_a_slow_client_is_cut_off_and_told(subscriptions: Subscriptions) -
 
 
 def test_a_client_that_does_not_read_gets_an_end_and_holds_up_nobody(gateway: Served) -> None:
-    with stalled(gateway, PETS) as connection, listening(gateway) as quick:
+    with stalled(gateway, PETS) as connection, listening(gateway) as quick, ThreadPoolExecutor(1) as threads:
+        count = threads.submit(lambda: sum(1 for _ in zip(range(20_000), of({"prediction"}, quick), strict=False)))
         flood(gateway, 20_000)
-        assert sum(1 for _ in zip(range(20_000), of({"prediction"}, quick), strict=False)) == 20_000
+        assert count.result() == 20_000
         connection.settimeout(10)
         rest = b"".join(iter(lambda: connection.recv(1 << 20), b""))
     assert b"event: reconnect" in rest[-300:]
     assert rest.count(b"event: prediction") < 20_000
+
+
+def test_a_drift_is_an_event(gateway: Served) -> None:
+    drift = Drift("pets", Position(0, 7), "slda", "adwin", 120, False, 1_000.0)
+    with listening(gateway) as stream:
+        gateway.log.append([encode_drift(drift, source="test")])
+        event = next(of({"drift"}, stream))
+    assert (event.data["model"], event.data["scored"], event.id) == ("slda", 120, "0:0")
 
 
 @pytest.mark.anyio

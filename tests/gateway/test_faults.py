@@ -23,7 +23,7 @@ from shared.sqlite_log import SqliteLog
 from shared.status import Answer
 from tests.gateway.conftest import Served, Start, flood, stalled, until
 from tests.gateway.faults import FaultyLog, FaultyStore
-from tests.gateway.reading import events
+from tests.gateway.reading import listening
 
 PETS = "/v1/streams/pets"
 
@@ -87,9 +87,9 @@ def test_a_gateway_may_start_before_its_log(start: Start, log: FaultyLog) -> Non
 def test_a_reader_that_retention_passed_begins_anew(start: Start, log: FaultyLog) -> None:
     gateway = start(log=log)
     gateway.post_image(id="a", wait=10)
-    with gateway.client.stream("GET", f"{PETS}/events") as answer:
+    with listening(f"{gateway.url}{PETS}/events") as stream:
         log.lost = True
-        assert [event.kind for event in events(answer)][-1] == "reconnect"
+        assert [event.kind for event in stream][-1] == "reconnect"
     until(lambda: gateway.client.get(f"{PETS}/predictions/a").status_code == 200)
     assert gateway.post_image(id="b", wait=10).status_code == 200
 
@@ -102,8 +102,7 @@ def test_without_the_store_images_still_come_and_go(start: Start, gateway: Serve
     until(lambda: second.client.get(PETS).status_code == 503)
     assert second.client.get("/v1/streams").status_code == 503
     assert reasons(second) == {"gateway: store": "Redis is away"}
-    with second.client.stream("GET", f"{PETS}/events") as answer:
-        stream = events(answer)
+    with listening(f"{second.url}{PETS}/events") as stream:
         assert second.post_image(id="b", wait=10).status_code == 200
         assert next(stream).data["id"] == "b"
         store.away = False
@@ -196,12 +195,12 @@ def test_stopping_is_quick_whoever_waits_and_listens(gateway: Served) -> None:
     answers: list[int] = []
     waiting = threading.Thread(target=lambda: answers.append(gateway.post_image(b"silent", wait=60).status_code))
     waiting.start()
-    with httpx.Client(base_url=gateway.url) as client, client.stream("GET", f"{PETS}/events") as answer:
+    with listening(f"{gateway.url}{PETS}/events") as stream:
         until(lambda: gateway.log.bounds("images")[0].end == 1)
         began = time.monotonic()
         gateway.stop()
         assert time.monotonic() - began < 2
-        assert [event.kind for event in events(answer)][-1] == "reconnect"
+        assert [event.kind for event in stream][-1] == "reconnect"
     waiting.join()
     assert answers == [202]
 
@@ -246,14 +245,14 @@ def test_sigterm_ends_a_process_in_two_seconds_with_somebody_listening(tmp_path:
     ) as process:
         assert process.stdout
         port = int(process.stdout.readline())
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
-            until(lambda: client.get("/readyz").status_code == 200)
-            with client.stream("GET", f"{PETS}/events") as answer:
-                began = time.monotonic()
-                process.send_signal(signal.SIGTERM)
-                assert [event.kind for event in events(answer)][-1] == "reconnect"
-                assert process.wait(10) == 0
-                assert time.monotonic() - began < 2
+        url = f"http://127.0.0.1:{port}"
+        until(lambda: httpx.get(f"{url}/readyz").status_code == 200)
+        with listening(f"{url}{PETS}/events") as stream:
+            began = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            assert [event.kind for event in stream][-1] == "reconnect"
+            assert process.wait(10) == 0
+            assert time.monotonic() - began < 2
         assert process.stdout.read() == "ended\n"
 
 
