@@ -300,6 +300,38 @@ def _rebuild(chosen: argparse.Namespace) -> int:
         )
 
 
+def _topics(chosen: argparse.Namespace) -> int:
+    from shared import topics
+
+    settings = _settings(chosen)
+    with closing(open_log(settings)) as log:
+        if not isinstance(log, topics.Cluster):
+            print(f"{settings.log_url} is the embedded log: its topics need no set-up")
+            return 0
+        for created in [] if chosen.check else topics.create(log, settings):
+            print(f"created topic {created}")
+        wrong = topics.check(log, settings)
+    for mismatch in wrong:
+        print(mismatch, file=sys.stderr)
+    print("topics are as they should be" if not wrong else f"{len(wrong)} settings of topics are not as they should be")
+    return int(bool(wrong))
+
+
+def _doctor(chosen: argparse.Namespace) -> int:
+    from shared.doctor import examine
+
+    settings, console = _settings(chosen), _console()
+    with closing(open_log(settings)) as log, closing(open_store(settings)) as store:
+        ill = 0
+        for finding in examine(settings, log, store, time.time()):
+            ill += not finding.well
+            sign = "[green]ok[/]" if finding.well else "[red]no[/]"
+            console.print(sign, f"{finding.subject}: {finding.found}", highlight=False, soft_wrap=True)
+            if not finding.well:
+                console.print(f"   {finding.remedy}", markup=False, highlight=False, soft_wrap=True)
+    return int(ill > 0)
+
+
 # Commands that talk to a gateway.
 
 
@@ -415,6 +447,10 @@ def _parser() -> argparse.ArgumentParser:
     rebuild = command("rebuild", _rebuild, "fold the log from its start into new snapshots")
     rebuild.add_argument("--data", type=Path, help="folder of the log and the store")
     rebuild.add_argument("--verify", action="store_true", help="only compare with the snapshots there are")
+    topics = command("topics", _topics, "create the topics on Kafka and check that they are as they should be")
+    topics.add_argument("--check", action="store_true", help="only check")
+    doctor = command("doctor", _doctor, "look at log, store, clock, disk, GPU and keys, and say what to do")
+    doctor.add_argument("--data", type=Path, help="folder of the log and the store")
     command("extractor", _extractor, "run the extractor alone")
     command("learner", _learner, "run the learner alone")
     command("gateway", _gateway, "run the gateway alone")

@@ -1,7 +1,7 @@
 """The topics that Prequel needs: what they must be, how they are created, what is wrong with those that exist."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from shared.config import Settings
 from shared.log import TOPICS
@@ -21,6 +21,7 @@ class TopicState(NamedTuple):
     settings: Mapping[str, str]
 
 
+@runtime_checkable
 class Cluster(Protocol):
     """Where topics are. Every call may block and raises LogUnavailable."""
 

@@ -1,0 +1,127 @@
+"""What `prequel doctor` looks at: log, topics, store, clock, disk, GPU, versions, keys, and what to do about each."""
+
+import platform
+import shutil
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import NamedTuple
+
+from shared import topics
+from shared.config import Settings
+from shared.log import TOPICS, Log, LogUnavailable
+from shared.store import Store, StoreUnavailable
+
+LEAST_FREE_BYTES = 2**30
+MOST_CLOCK_SECONDS = 5.0
+PACKAGES = ("numpy", "river", "numba", "keras", "tensorflow", "openvino", "kafka-python", "redis", "pydantic")
+GPUS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at. ``remedy`` is empty where all is well."""
+
+    subject: str
+    found: str
+    remedy: str = ""
+
+    @property
+    def well(self) -> bool:
+        return not self.remedy
+
+
+def examine(settings: Settings, log: Log, store: Store, now: float) -> Iterator[Finding]:
+    """Look at everything, one after the other; nothing is changed but one key of the store, written and deleted."""
+    yield Finding("Python", f"{platform.python_version()} on {platform.platform()}")
+    yield Finding("packages", ", ".join(f"{name} {_version(name)}" for name in PACKAGES))
+    yield from _asked("log", lambda: _log(settings, log))
+    yield from _asked("topics", lambda: _topics(settings, log))
+    yield from _asked("clock", lambda: _clock(log, now))
+    yield from _asked("store", lambda: _store(settings, store))
+    yield _disk(settings)
+    yield _gpu()
+    yield _weights(settings)
+    yield _keys(settings)
+
+
+def _asked(subject: str, question: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    try:
+        yield from list(question())
+    except (LogUnavailable, StoreUnavailable) as error:
+        yield Finding(subject, "cannot be used", str(error))
+
+
+def _log(settings: Settings, log: Log) -> Iterator[Finding]:
+    counts = {topic: sum(bounds.end - bounds.begin for bounds in log.bounds(topic).values()) for topic in TOPICS}
+    yield Finding("log", f"{settings.log_url}: " + ", ".join(f"{n:,} {topic}" for topic, n in counts.items()))
+    for service, topic in (("extractor", "images"), ("learner", "examples")):
+        behind = sum(log.lag(f"{settings.group}-{service}", topic).values())
+        yield Finding(f"{service} lag", f"{behind:,} records")
+
+
+def _topics(settings: Settings, log: Log) -> Iterator[Finding]:
+    if isinstance(log, topics.Cluster):
+        wrong = topics.check(log, settings)
+        yield from (Finding("topics", f"{each.topic}: {each.setting} is {each.found}", str(each)) for each in wrong)
+        if not wrong:
+            yield Finding("topics", f"{settings.kafka_partitions} partitions, replication {settings.kafka_replication}")
+
+
+def _clock(log: Log, now: float) -> Iterator[Finding]:
+    ahead = max((_newest(log, topic) - now for topic in TOPICS), default=0.0)
+    remedy = "set this machine's clock by NTP: times in events are wrong" if ahead > MOST_CLOCK_SECONDS else ""
+    yield Finding("clock", f"{ahead:.1f} s behind the log" if remedy else "agrees with the log", remedy)
+
+
+def _newest(log: Log, topic: str) -> float:
+    """When the newest record was appended, by the log's own clock."""
+    found = [
+        record.appended_at
+        for partition, bounds in log.bounds(topic).items()
+        if bounds.end > bounds.begin
+        for record in log.read(topic, partition, [bounds.end - 1]).values()
+    ]
+    return max(found, default=float("-inf"))
+
+
+def _store(settings: Settings, store: Store) -> Iterator[Finding]:
+    store.put("doctor", b"?")
+    well = store.get("doctor") == b"?"
+    store.delete(["doctor"])
+    remedy = "" if well else "another program writes to this store: give Prequel a database of its own"
+    shown = settings.store_url.rpartition("@")[2]
+    yield Finding("store", f"{shown}: {len(store.keys('status/')):,} streams", remedy)
+
+
+def _disk(settings: Settings) -> Finding:
+    folder = next(parent for parent in (settings.data, *settings.data.absolute().parents) if parent.exists())
+    free = shutil.disk_usage(folder).free
+    remedy = f"make room on the disk of {folder}" if free < LEAST_FREE_BYTES else ""
+    return Finding("disk", f"{free / 2**30:.1f} GiB free", remedy)
+
+
+def _gpu() -> Finding:
+    devices = [device for device in GPUS if Path(device).exists()]
+    return Finding("GPU", ", ".join(devices) or "none: the backbone runs on the CPU")
+
+
+def _weights(settings: Settings) -> Finding:
+    named = settings.weights != "imagenet"
+    missing = named and not Path(settings.weights).is_file()
+    remedy = f"PREQUEL_WEIGHTS={settings.weights} is no file: name one that exists" if missing else ""
+    return Finding("backbone", f"{settings.backbone}{f', weights of {settings.weights}' if named else ''}", remedy)
+
+
+def _keys(settings: Settings) -> Finding:
+    pickled = any("river:" in name for name in settings.model_names)
+    missing = pickled and not settings.snapshot_key.get_secret_value()
+    shown = f"{len(settings.keys)} API keys" if settings.keys else "no API key: only this machine may ask"
+    remedy = "models of River are stored as pickles: set PREQUEL_SNAPSHOT_KEY to a long random text" if missing else ""
+    return Finding("keys", shown, remedy)
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "(not installed)"

@@ -1,0 +1,55 @@
+"""The doctor says what is wrong and what to do, and finds nothing where all is well."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from shared.config import Settings
+from shared.doctor import Finding, examine
+from shared.log import IMAGES, Message
+from shared.sqlite_log import SqliteLog
+from shared.sqlite_store import SqliteStore
+
+NOW = 1_700_000_000.0
+
+
+def findings(folder: Path, clock: float = NOW, **given: object) -> dict[str, Finding]:
+    settings = Settings.model_validate({"data": folder, **given})
+    with (
+        closing(SqliteLog(folder / "log", clock=lambda: clock)) as log,
+        closing(SqliteStore(folder / "store")) as store,
+    ):
+        log.append([Message(IMAGES, b"s", b"?")])
+        return {finding.subject: finding for finding in examine(settings, log, store, NOW)}
+
+
+def test_nothing_is_wrong_with_a_new_folder(tmp_path: Path) -> None:
+    found = findings(tmp_path)
+    assert [finding for finding in found.values() if not finding.well] == []
+    assert found["extractor lag"].found == "1 records"
+
+
+@pytest.mark.parametrize(
+    ("given", "subject", "remedy"),
+    [
+        ({"clock": NOW + 60}, "clock", "NTP"),
+        ({"weights": "no-such-file.h5"}, "backbone", "no-such-file.h5"),
+        ({"models": "river:naive_bayes.GaussianNB"}, "keys", "PREQUEL_SNAPSHOT_KEY"),
+    ],
+)
+def test_what_is_wrong_comes_with_a_remedy(tmp_path: Path, given: dict[str, object], subject: str, remedy: str) -> None:
+    found = findings(tmp_path, **given)  # type: ignore[arg-type]
+    assert remedy in found[subject].remedy
+    assert [finding.subject for finding in found.values() if not finding.well] == [subject]
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Iterator[Path]:
+    (tmp_path / "store").write_text("this is no database " * 100)
+    yield tmp_path
+
+
+def test_a_store_that_cannot_be_used_is_a_finding_not_a_crash(broken: Path) -> None:
+    assert not findings(broken)["store"].well
