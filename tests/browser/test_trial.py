@@ -1,31 +1,20 @@
 """Trying the model: draw or upload, see what it says, teach it, see that it took it, ask again."""
 
+import io
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Open
-from tests.browser.system import System, features, picture
+from tests.browser.strokes import Points, draw
+from tests.browser.system import System, picture
 
-Points = list[tuple[float, float]]
 BAR: Points = [(0.5, 0.1), (0.5, 0.9)]
 CORNER: Points = [(0.15, 0.15), (0.15, 0.85), (0.85, 0.85)]
-
-
-def draw(page: Page, points: Points) -> None:
-    """One stroke with the mouse; points are shares of the canvas."""
-    canvas = page.locator("canvas.drawing")
-    canvas.scroll_into_view_if_needed()
-    box = canvas.bounding_box()
-    assert box is not None
-    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
-    page.mouse.move(*places[0])
-    page.mouse.down()
-    for place in places[1:]:
-        page.mouse.move(*place, steps=8)
-    page.mouse.up()
 
 
 def share(page: Page, label: str) -> float:
@@ -80,15 +69,31 @@ def test_number_keys_teach_and_undo_takes_back(page: Page, taught: System) -> No
     expect(page.locator("#try .choice").first).to_be_disabled()
 
 
-def test_the_picture_is_the_drawing_cut_out_white_on_black(page: Page, taught: System) -> None:
+def test_for_small_pictures_the_drawing_is_cut_out_and_coarse(page: Page, taught: System) -> None:
     draw(page, [(0.1, 0.1), (0.1, 0.3)])
     expect(page.locator(".headline strong")).to_have_text("bar")
-    newest = taught.client.get("/v1/streams/shapes/predictions", params={"limit": "1"}).json()["predictions"][0]
-    sent = taught.client.get(f"/v1/streams/shapes/images/{newest['id']}").content
-    assert sent.startswith(b"\x89PNG")
-    pixels = features(sent).reshape(8, 8)
-    assert pixels[:, [0, -1]].max() == 0
-    assert pixels[1:-1, 3:5].min() > 0.3
+    sent = newest_image(taught)
+    assert sent.size == (32, 32)
+    cells = np.asarray(sent.convert("L").resize((8, 8), Image.Resampling.BOX), float)
+    assert cells[:, :2].max() < 20
+    assert cells[:, 6:].max() < 20
+    assert cells[:, 3:5].min() > 60
+
+
+def test_for_large_pictures_the_drawing_stays_sharp(system: System, open_page: Open) -> None:
+    system.show("bar", "bar", side=300)
+    page = open_page("/#/shapes")
+    expect(page.locator("#try .choice")).to_have_count(1)
+    draw(page, BAR)
+    expect(page.locator(".headline strong")).to_have_text("bar")
+    assert newest_image(system).size == (256, 256)
+
+
+def newest_image(system: System) -> Image.Image:
+    """The image that was sent last, as the log gives it back."""
+    newest = system.client.get("/v1/streams/shapes/predictions", params={"limit": "1"}).json()["predictions"][0]
+    sent = system.client.get(f"/v1/streams/shapes/images/{newest['id']}").content
+    return Image.open(io.BytesIO(sent))
 
 
 def test_touch_draws_too(taught: System, open_page: Open) -> None:

@@ -106,7 +106,8 @@ export class Answer {
 function headline(subject) {
   if (subject === null) return [INVITE];
   if (subject.failure) return [subject.failure];
-  const { label, probabilities } = subject.prediction;
+  const { label, probabilities, unknown } = subject.prediction;
+  if (unknown) return ["It looks like none of the classes it knows. Tell it which one it is."];
   if (label === null) return ["The model knows no class yet. Tell it the first one."];
   return ["It looks like", label, `${percent(probabilities[label] ?? 0, 0)} sure`];
 }

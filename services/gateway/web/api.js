@@ -36,12 +36,20 @@ export class Api {
     return (await this.#json("v1/streams")).streams.map((each) => each.stream);
   }
 
+  /** Resolves to what is still being waited for, as sentences; none once all is ready. */
+  async reasons() {
+    const answer = await this.#fetch("readyz", {}, 0);
+    const { reasons } = await answer.json();
+    return Object.entries(reasons).map(([part, reason]) => `${part}: ${reason}`);
+  }
+
   status(stream) {
     return this.#json(at(stream));
   }
 
-  async curve(stream) {
-    return (await this.#json(`${at(stream)}/curve`)).points;
+  /** Resolves to `{points, drifts}`. */
+  curve(stream) {
+    return this.#json(`${at(stream)}/curve`);
   }
 
   confusion(stream, model) {

@@ -23,7 +23,7 @@ export class Bars {
   show(probabilities, labels, before = null) {
     const shown = chosen(probabilities, labels);
     if (shown.join("\n") !== [...this.#rows.keys()].join("\n")) this.#rebuild(shown);
-    const best = Math.max(...Object.values(probabilities));
+    const best = Math.max(...Object.values(probabilities), 0);
     for (const label of shown) this.#fill(this.#rows.get(label), probabilities[label] ?? 0, best, before && (before[label] ?? 0));
   }
 
@@ -39,11 +39,11 @@ export class Bars {
   }
 
   #fill(row, share, best, before) {
-    row.classList.toggle("best", share === best);
+    row.classList.toggle("best", share > 0 && share === best);
     row.classList.toggle("moved", before != null);
     row.style.setProperty("--share", share);
     row.style.setProperty("--before", before ?? 0);
-    write(row.querySelector(".value"), percent(share, share > 0 && share < 0.1 ? 1 : 0));
+    write(row.querySelector(".value"), best === 0 ? "" : percent(share, share > 0 && share < 0.1 ? 1 : 0));
   }
 }
 

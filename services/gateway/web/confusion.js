@@ -44,7 +44,7 @@ export class Confusion {
       const cells = labels.map(() => element("td", { tabIndex: -1 }));
       return element("tr", {}, element("th", { scope: "row", title: label }, label), ...cells);
     });
-    const corner = element("td", { className: "corner" }, "is ↓ said →");
+    const corner = element("td", { className: "corner" }, "is ↓\nsaid →");
     this.#table = element("table", { className: "matrix" }, element("caption", { className: "hidden" }, "Rows: what images are. Columns: what the model said."), element("thead", {}, element("tr", {}, corner, ...heads)), element("tbody", {}, ...body));
     this.#root.append(element("div", { className: "scroll" }, this.#table));
     this.#cell(0, 0).tabIndex = 0;

@@ -100,10 +100,10 @@ export class Correction extends EventTarget {
   }
 
   #paint() {
-    const { label, truth, probabilities, models, position, id, at, model } = this.#prediction;
+    const { label, truth, probabilities, models, position, id, at, model, unknown } = this.#prediction;
     const parts = this.#parts;
     const sure = label === null ? "" : `, ${percent(probabilities[label] ?? 0)}`;
-    write(parts.title, label === null ? "Not predicted yet" : `Predicted ${quoted(label)}${sure}`);
+    write(parts.title, label === null ? (unknown ? "Unsure: none of the known classes" : "Not predicted yet") : `Predicted ${quoted(label)}${sure}`);
     write(parts.verdict, truth === null ? VERDICTS.open : `${VERDICTS[verdict(label, truth)]}: it is ${quoted(truth)}`);
     parts.verdict.dataset.verdict = verdict(label, truth);
     parts.bars.show(probabilities, this.#labels);
@@ -112,7 +112,7 @@ export class Correction extends EventTarget {
     parts.retract.disabled = truth === null;
     parts.before.disabled = !this.#neighbour(id, -1);
     parts.after.disabled = !this.#neighbour(id, 1);
-    write(parts.facts, `${id} · at ${position} · ${new Date(at).toLocaleString()}`);
+    write(parts.facts, `${id}\nposition ${position}, ${new Date(at).toLocaleString()}`);
   }
 
   #step(by) {

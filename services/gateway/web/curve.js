@@ -14,6 +14,7 @@ const KINDS = [
 export class Curve {
   #root;
   #points = [];
+  #drifts = [];
   #models = [];
   #kind = "both";
   #plot = null;
@@ -32,12 +33,12 @@ export class Curve {
   }
 
   reset() {
-    this.show([], []);
+    this.show({ points: [], drifts: [] }, []);
   }
 
-  /** `points` as the API gives them; `models` in the order of their colours, the champion first. */
-  show(points, models) {
-    this.#points = points;
+  /** `points` and `drifts` as the API gives them; `models` in the order of their colours, the champion first. */
+  show({ points, drifts = [] }, models) {
+    [this.#points, this.#drifts] = [points, drifts];
     const same = this.#plot && models.join() === this.#models.join() && points.length > 1;
     this.#models = models;
     if (same) this.#plot.setData(this.#data());
@@ -81,7 +82,7 @@ export class Curve {
         { ...axis, size: 52, values: (_, ticks) => ticks.map((tick) => percent(tick, 0)) },
       ],
       series: [{}, ...this.#lines().map((line) => this.#line(...line))],
-      hooks: { setCursor: [(plot) => this.#read(plot)] },
+      hooks: { setCursor: [(plot) => this.#read(plot)], draw: [(plot) => this.#mark(plot)] },
     };
   }
 
@@ -91,6 +92,22 @@ export class Curve {
     const style = fine ? { width: 1, alpha: 0.55 } : { width: index === 0 ? 2.5 : 1.75 };
     const fill = index === 0 && !fine ? (plot) => shade(plot, stroke) : undefined;
     return { label, stroke, fill, points: { show: false }, spanGaps: true, ...style };
+  }
+
+  /** A dashed line, in the model's colour, where its error was found to drift. */
+  #mark(plot) {
+    const { ctx, bbox } = plot;
+    ctx.save();
+    ctx.setLineDash([5, 4]);
+    for (const { scored, model } of this.#drifts) {
+      const x = plot.valToPos(scored, "x", true);
+      ctx.strokeStyle = seriesColour(Math.max(0, this.#models.indexOf(model)));
+      ctx.beginPath();
+      ctx.moveTo(x, bbox.top);
+      ctx.lineTo(x, bbox.top + bbox.height);
+      ctx.stroke();
+    }
+    ctx.restore();
   }
 
   #read(plot) {
@@ -105,7 +122,8 @@ export class Curve {
   #describe() {
     const last = this.#points.at(-1);
     const said = this.#models.map((model) => `${model} ${percent(last?.accuracy[model])}`);
-    const text = last ? `Accuracy after ${count(last.scored)} labels: ${said.join(", ")}.` : "No accuracy yet.";
+    const drifted = this.#drifts.length ? ` Drifts: ${this.#drifts.map((one) => `${one.model} at ${count(one.scored)}`).join(", ")}.` : "";
+    const text = last ? `Accuracy after ${count(last.scored)} labels: ${said.join(", ")}.${drifted}` : "No accuracy yet.";
     this.#root.setAttribute("role", "img");
     this.#root.setAttribute("aria-label", text);
   }

@@ -49,7 +49,9 @@ async function look() {
   if (!names) return;
   picker.offer(names);
   find("#welcome").hidden = picker.chosen !== null || names.length > 0;
-  if (picker.chosen === null && names.length) picker.choose(names[0]);
+  if (picker.chosen !== null) return;
+  if (names.length) picker.choose(names[0]);
+  else welcome.explain(find("#reasons"), await api.reasons().catch(() => []));
 }
 
 welcome.build(find("#commands"));

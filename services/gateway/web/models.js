@@ -7,8 +7,10 @@ import { count, decimal, percent } from "./words.js";
 const COLUMNS = [
   ["Accuracy", (model) => percent(model.accuracy)],
   ["Recent", (model) => percent(model.window_accuracy)],
+  ["Fading", (model) => percent(model.fading_accuracy), "Each label weighs a little less than the one after it"],
   ["Kappa", (model) => decimal(model.kappa)],
   ["Log loss", (model) => decimal(model.log_loss)],
+  ["Drifts", (model) => count(model.drifts), "How often its error was found to change"],
   ["Scored", (model) => count(model.scored)],
 ];
 
@@ -22,10 +24,10 @@ export class Models {
   #rows = new Map();
 
   constructor(root) {
-    const heads = ["Model", ...COLUMNS.map(([name]) => name)];
+    const heads = [["Model"], ...COLUMNS.map(([name, , meaning]) => [name, meaning])];
     root.append(
       element("caption", { className: "hidden" }, "Models and their metrics"),
-      element("thead", {}, element("tr", {}, ...heads.map((text) => element("th", { scope: "col" }, text)))),
+      element("thead", {}, element("tr", {}, ...heads.map(([text, title]) => element("th", { scope: "col", title }, text)))),
       this.#body,
     );
   }

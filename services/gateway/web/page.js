@@ -15,11 +15,12 @@ import { listen } from "./shortcuts.js";
 import { Stream } from "./stream.js";
 import { Teaching } from "./teaching.js";
 import { Trial } from "./trial.js";
-import { percent } from "./words.js";
+import { count, percent } from "./words.js";
 
 const STATUS_MS = 200;
 const CURVE_MS = 1000;
 const MATRIX_MS = 2000;
+const MOVED = 0.5;
 
 export class Page {
   #stream = null;
@@ -58,7 +59,7 @@ export class Page {
     this.#stream?.close();
     this.#status = null;
     for (const panel of [this.#figures, this.#curve, this.#models, this.#confusion, this.#report]) panel.reset();
-    write(find("#facts"), "");
+    for (const note of ["#facts", "#models-note"]) write(find(note), "");
     this.#stream = this.#listen(new Stream(this.#api, name));
     for (const panel of [this.#gallery, this.#trial]) panel.reset(name);
     this.#stream.follow();
@@ -114,6 +115,7 @@ export class Page {
     write(find("#facts"), `backbone ${status.backbone} · position ${status.position}`);
     this.#figures.show(status);
     this.#models.show(status);
+    write(find("#models-note"), remarks(status));
     for (const panel of [this.#filters, this.#trial, this.#correction]) panel.offer(status.labels);
     options(this.#matrixModel, modelNames(status).map((name) => [name, name]));
     this.#report.show(status.models[this.#matrixModel.value]?.classes ?? {});
@@ -123,8 +125,8 @@ export class Page {
 
   async #showCurve() {
     const [name, models] = [this.#stream.name, modelNames(this.#status)];
-    const points = await this.#api.curve(name).catch(() => null);
-    if (points && this.#stream.name === name) this.#curve.show(points, models);
+    const curve = await this.#api.curve(name).catch(() => null);
+    if (curve && this.#stream.name === name) this.#curve.show(curve, models);
   }
 
   async #showMatrix() {
@@ -132,4 +134,11 @@ export class Page {
     const matrix = await this.#api.confusion(name, model).catch(() => null);
     if (matrix && this.#stream.name === name && this.#matrixModel.value === model) this.#confusion.show(matrix);
   }
+}
+
+/** What else there is to say of the champion and of the features, in sentences. */
+function remarks({ unknown, feature_drift: drift }) {
+  const abstained = unknown && `Abstained on ${count(unknown.abstained)} labelled images, ${count(unknown.novel)} of them of classes it could not know; right on ${percent(unknown.answered_accuracy)} of the others.`;
+  const moved = drift >= MOVED && `The features have moved ${drift.toFixed(1)} standard deviations away from their long-run mean.`;
+  return [abstained, moved].filter(Boolean).join(" ");
 }

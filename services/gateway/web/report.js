@@ -1,10 +1,11 @@
 /** Precision, recall and support of each class of one model. */
 
 import { element, write } from "./elements.js";
-import { count, natural, percent } from "./words.js";
+import { NONE, count, natural, percent } from "./words.js";
 
 const MOST = 50;
-const COLUMNS = ["Class", "Scored", "Precision", "Recall", "F1"];
+const COLUMNS = ["Class", "Scored", "Precision", "Recall", "F1", "Forgotten"];
+const FORGOTTEN = "Its best recall in a stretch of the stream, less that in the newest one";
 
 export class Report {
   #root;
@@ -16,7 +17,7 @@ export class Report {
 
   constructor(root) {
     this.#root = root;
-    const heads = COLUMNS.map((name) => element("th", { scope: "col" }, name));
+    const heads = COLUMNS.map((name) => element("th", { scope: "col", title: name === "Forgotten" ? FORGOTTEN : undefined }, name));
     this.#table = element("table", { className: "classes" }, element("thead", {}, element("tr", {}, ...heads)), this.#body);
     root.append(this.#empty, element("div", { className: "scroll" }, this.#table), this.#more);
     this.reset();
@@ -53,6 +54,7 @@ export class Report {
       cells[at + 1].style.setProperty("--share", share ?? 0);
       cells[at + 1].className = "share";
     });
+    write(cells[4], one.forgetting == null ? NONE : percent(one.forgetting));
   }
 }
 

@@ -7,7 +7,7 @@ const KEYS = [
   ["← → ↑ ↓", "walk through the predictions, or the confusion matrix"],
   ["Enter", "open the prediction, or the cell's images"],
   ["1 … 9 0", "choose a class: in an open prediction, or for what you drew"],
-  ["← →", "in an open prediction: the newer, the older one"],
+  ["← →", "in an open prediction: the previous, the next one"],
   ["u", "undo the last label"],
   ["c", "clear the drawing"],
   ["Esc", "close"],

@@ -29,14 +29,14 @@ export class Tile {
 
   show(prediction) {
     this.prediction = prediction;
-    const { label, truth } = prediction;
+    const { label, truth, unknown } = prediction;
     const sure = label === null ? null : (prediction.probabilities[label] ?? null);
-    write(this.label, label ?? "nothing yet");
+    write(this.label, label ?? nameless(unknown));
     write(this.sure, sure === null ? "" : percent(sure, 0));
     write(this.mark, markText(label, truth));
     this.button.dataset.verdict = verdict(label, truth);
-    this.button.setAttribute("aria-label", spoken(label, sure, truth));
-    this.button.title = truth === null ? (label ?? "") : `predicted ${label ?? "nothing"}, is ${truth}`;
+    this.button.setAttribute("aria-label", spoken(label, sure, truth, unknown));
+    this.button.title = truth === null ? (label ?? "") : `predicted ${label ?? nameless(unknown)}, is ${truth}`;
   }
 }
 
@@ -50,7 +50,13 @@ function markText(label, truth) {
   return { open: "no label", right: "✓ right", wrong: `✕ is ${truth}` }[verdict(label, truth)];
 }
 
-function spoken(label, sure, truth) {
-  const said = label === null ? "Not predicted: no class was known yet" : `Predicted ${label}, ${percent(sure, 0)}`;
+/** What stands for a label where there is none: the model abstained, or knew no class. */
+export function nameless(unknown) {
+  return unknown ? "unsure" : "nothing yet";
+}
+
+function spoken(label, sure, truth, unknown) {
+  const nothing = unknown ? "Unsure: none of the known classes" : "Not predicted: no class was known yet";
+  const said = label === null ? nothing : `Predicted ${label}, ${percent(sure, 0)}`;
   return `${said}. ${{ open: "No label yet", right: "Right", wrong: `Wrong: it is ${truth}` }[verdict(label, truth)]}.`;
 }

@@ -9,6 +9,7 @@ import { Upload } from "./upload.js";
 
 const LIFTED_MS = 900;
 const AT_ONCE = 2;
+const SMALL = 32;
 
 export class Trial {
   #api;
@@ -87,7 +88,20 @@ export class Trial {
   async #askDrawing() {
     clearTimeout(this.#timer);
     if (this.#drawing.empty) return this.#answer.say("Draw something first.");
-    await this.#ask({ image: await this.#drawing.picture(), prediction: null, before: null });
+    const coarse = await this.#small();
+    await this.#ask(subjectOf(await this.#drawing.picture(coarse)));
+  }
+
+  /** Whether the stream's newest picture is small: a drawing has to look like its pictures. */
+  async #small() {
+    try {
+      const [newest] = await this.#api.predictions(this.#stream, { limit: 1 });
+      const image = element("img", { src: this.#api.imageUrl(this.#stream, newest.id) });
+      await image.decode();
+      return image.naturalWidth <= SMALL;
+    } catch {
+      return false; // The stream's first picture, or one that retention took.
+    }
   }
 
   #askAgain() {

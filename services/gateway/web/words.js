@@ -24,6 +24,7 @@ export function decimal(value, digits = 3) {
 
 export function rate(perSecond) {
   if (perSecond == null) return NONE;
+  if (perSecond === 0) return "0";
   return perSecond >= 100 ? count(perSecond) : perSecond.toFixed(perSecond >= 10 ? 0 : 1);
 }
 
