@@ -21,7 +21,7 @@ REJECTED_TYPE = "prequel.rejected.v1"
 
 STREAM_PATTERN = r"[a-z0-9][a-z0-9._-]{0,62}"
 ID_PATTERN = r"[A-Za-z0-9._:-]{1,128}"
-LABEL_PATTERN = r"[^\x00-\x1f\x7f-\x9f]{1,128}"
+LABEL_PATTERN = r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,128}"
 _STREAM, _ID, _LABEL = re.compile(STREAM_PATTERN), re.compile(ID_PATTERN), re.compile(LABEL_PATTERN)
 
 _YEAR_1, _YEAR_9999 = -62_135_596_800, 253_402_300_799
@@ -354,7 +354,7 @@ def drift_json(drift: Drift) -> dict[str, Any]:
 
 
 def encode_drift(drift: Drift, *, source: str) -> Message:
-    headers = _ce(DRIFT_TYPE, f"drift@{drift.position}", source, drift.time, "application/json")
+    headers = _ce(DRIFT_TYPE, f"{drift.model}@{drift.position}", source, drift.time, "application/json")
     return Message(PREDICTIONS, drift.stream.encode(), orjson.dumps(drift_json(drift)), headers)
 
 

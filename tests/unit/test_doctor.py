@@ -1,6 +1,5 @@
 """The doctor says what is wrong and what to do, and finds nothing where all is well."""
 
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -46,9 +45,9 @@ def test_what_is_wrong_comes_with_a_remedy(tmp_path: Path, given: dict[str, obje
 
 
 @pytest.fixture
-def broken(tmp_path: Path) -> Iterator[Path]:
+def broken(tmp_path: Path) -> Path:
     (tmp_path / "store").write_text("this is no database " * 100)
-    yield tmp_path
+    return tmp_path
 
 
 def test_a_store_that_cannot_be_used_is_a_finding_not_a_crash(broken: Path) -> None:
