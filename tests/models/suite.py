@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from services.learner.models.discriminant import Discriminant
 from services.learner.models.model import Matrix, Model, ModelState, Probabilities
 from services.learner.models.table import MODELS
 
@@ -17,8 +18,17 @@ RIVER = [
     "river:neighbors.KNNClassifier",
     "river:tree.HoeffdingTreeClassifier",
 ]
-OURS = [name for name in MODELS if name != "river"]
-SPECS = [*OURS, *RIVER]
+OURS = [
+    *("ridge;width=48" if name == "ridge" else name for name in MODELS if name != "river"),
+    "slda;width=16",
+    "slda;decay=0.01",
+    "knn;window=20;k=3",
+    "l2|ncm",
+    "scale|passive-aggressive",
+    "project:24|slda",
+    "scale|l2|softmax",
+]
+SPECS = [*OURS, *RIVER, "scale|river:linear_model.Perceptron", "project:8|river:naive_bayes.GaussianNB"]
 
 
 def stream(n: int, dim: int, classes: int, seed: int = 0) -> tuple[Matrix, list[str]]:
@@ -65,3 +75,17 @@ def proper(probabilities: Probabilities, classes: int) -> bool:
         and bool((probabilities >= 0).all())
         and (classes == 0 or abs(probabilities.sum() - 1) < 1e-9)
     )
+
+
+def settle(model: Model) -> None:
+    """Let a model that solves now and then do so now, in its recipes too."""
+    inner = getattr(model, "_inner", model)
+    if isinstance(inner, Discriminant):
+        inner.solve()
+
+
+def shape(probabilities: Probabilities) -> Probabilities:
+    """Probabilities whatever their temperature."""
+    logs = np.log(np.maximum(probabilities, 1e-300))
+    logs -= logs.mean()
+    return np.asarray(logs / max(float(np.abs(logs).max()), 1e-9))

@@ -15,7 +15,7 @@ _MOST = 1e9
 
 
 @kernel
-def _standardise(x: Array, mean: Array, variance: Array, z: Array) -> None:
+def standardise(x: Array, mean: Array, variance: Array, z: Array) -> None:
     """As River's StandardScaler. Features that do not vary (in float32) become 0; outliers stop at 1e9 deviations."""
     for j in range(x.shape[0]):
         v = np.float32(variance[j])
@@ -24,7 +24,7 @@ def _standardise(x: Array, mean: Array, variance: Array, z: Array) -> None:
 
 
 @kernel
-def _observe(x: Array, mean: Array, variance: Array, count: int) -> None:
+def observe(x: Array, mean: Array, variance: Array, count: int) -> None:
     """Welford's update of running mean and population variance, as River's StandardScaler."""
     share = 1.0 / count
     for j in range(x.shape[0]):
@@ -125,7 +125,7 @@ def fold(
     """
     for i in range(xs.shape[0]):
         if predicting and classes > 0:
-            _standardise(xs[i], mean, variance, z)
+            standardise(xs[i], mean, variance, z)
             for k in range(classes):
                 raw[k] = _dot(weights[k], z, lanes) + intercepts[k]
             if multinomial:
@@ -134,8 +134,8 @@ def fold(
                 _one_vs_rest(raw, out[i], classes)
         if targets[i] >= 0:
             count += 1
-            _observe(xs[i], mean, variance, count)
-            _standardise(xs[i], mean, variance, z)
+            observe(xs[i], mean, variance, count)
+            standardise(xs[i], mean, variance, z)
             known = classes
             classes = max(classes, targets[i] + 1)
             for k in range(classes):

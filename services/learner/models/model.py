@@ -56,3 +56,9 @@ class Model(Protocol):
     def state(self) -> ModelState:
         """A copy that later calls do not change."""
         ...
+
+
+class Loadable(Model, Protocol):
+    """A model that can become what a state was taken of."""
+
+    def load(self, state: ModelState) -> None: ...

@@ -1,20 +1,14 @@
 """The models by name: what a spec may say, and the model that it makes."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from services.learner.models.model import Model, ModelState
+from services.learner.models.model import Loadable, Model, ModelState
 from services.learner.models.spec import Option, Stage, UnknownModel, listing, number, parse, read_options, whole
 
-__all__ = ["UnknownModel", "check", "compile", "create", "pickled", "restore"]
-
-
-class Loadable(Model, Protocol):
-    """A model that can become what a state was taken of."""
-
-    def load(self, state: ModelState) -> None: ...
+__all__ = ["MODELS", "RECIPES", "UnknownModel", "check", "compile", "create", "pickled", "restore"]
 
 
 class Row(NamedTuple):
@@ -23,69 +17,154 @@ class Row(NamedTuple):
     It imports what it needs itself, so that a process pays only for the models it uses.
     """
 
-    build: Callable[[str, int, int, Mapping[str, Any]], Loadable]
+    build: Callable[..., Loadable]
     options: Mapping[str, Option]
     meaning: str
 
 
-def _linear(argument: str, dim: int, seed: int, options: Mapping[str, Any], *, multinomial: bool) -> Loadable:
+class Recipe(NamedTuple):
+    """What is done to features first: ``build`` puts it before the model that the rest of the spec makes."""
+
+    build: Callable[[Any, int, int, Callable[[int], Loadable]], Loadable]
+    argument: Option | None
+    meaning: str
+
+
+def _logistic(dim: int, seed: int, **options: Any) -> Loadable:
     from services.learner.models.linear import Linear
 
-    return Linear(dim, multinomial=multinomial, **options)
+    return Linear(dim, multinomial=False, **options)
 
 
-def _logistic(argument: str, dim: int, seed: int, options: Mapping[str, Any]) -> Loadable:
-    return _linear(argument, dim, seed, options, multinomial=False)
+def _softmax(dim: int, seed: int, **options: Any) -> Loadable:
+    from services.learner.models.linear import Linear
+
+    return Linear(dim, multinomial=True, **options)
 
 
-def _softmax(argument: str, dim: int, seed: int, options: Mapping[str, Any]) -> Loadable:
-    return _linear(argument, dim, seed, options, multinomial=True)
-
-
-def _slda(argument: str, dim: int, seed: int, options: Mapping[str, Any]) -> Loadable:
+def _slda(dim: int, seed: int, **options: Any) -> Loadable:
     from services.learner.models.slda import slda
 
     return slda(dim, seed=seed, **options)
 
 
-def _river(argument: str, dim: int, seed: int, options: Mapping[str, Any]) -> Loadable:
+def _ridge(dim: int, seed: int, **options: Any) -> Loadable:
+    from services.learner.models.ridge import ridge
+
+    return ridge(dim, seed=seed, **options)
+
+
+def _ncm(dim: int, seed: int) -> Loadable:
+    from services.learner.models.ncm import NearestClassMean
+
+    return NearestClassMean(dim)
+
+
+def _naive_bayes(dim: int, seed: int) -> Loadable:
+    from services.learner.models.naive_bayes import NaiveBayes
+
+    return NaiveBayes(dim)
+
+
+def _perceptron(dim: int, seed: int, rate: float = 1.0) -> Loadable:
+    from services.learner.models.margin import Margin
+
+    return Margin(dim, aggressive=False, limit=rate)
+
+
+def _passive_aggressive(dim: int, seed: int, limit: float = 1.0) -> Loadable:
+    from services.learner.models.margin import Margin
+
+    return Margin(dim, aggressive=True, limit=limit)
+
+
+def _knn(dim: int, seed: int, **options: Any) -> Loadable:
+    from services.learner.models.knn import Neighbours
+
+    return Neighbours(dim, **options)
+
+
+def _river(dim: int, seed: int, argument: str) -> Loadable:
     from services.learner.models.river_adapter import RiverModel
 
     return RiverModel(argument, dim=dim, seed=seed)
 
 
-_RATE = {"rate": Option(number(1e-9, 1e3), "learning rate")}
+def _scale(argument: Any, dim: int, seed: int, inner: Callable[[int], Loadable]) -> Loadable:
+    from services.learner.models.recipes import Scaled
 
-_WIDTH = Option(whole(8, 8192), "features kept: wider vectors are projected")
+    return Scaled(inner(dim), dim, seed)
+
+
+def _l2(argument: Any, dim: int, seed: int, inner: Callable[[int], Loadable]) -> Loadable:
+    from services.learner.models.recipes import Mapped, UnitLength
+
+    return Mapped(inner(dim), dim, seed, UnitLength())
+
+
+def _project(argument: Any, dim: int, seed: int, inner: Callable[[int], Loadable]) -> Loadable:
+    from services.learner.models.projection import Projection
+    from services.learner.models.recipes import Mapped
+
+    return Mapped(inner(argument), dim, seed, Projection(dim, argument, seed))
+
+
+_RATE = Option(number(1e-9, 1e3), "learning rate")
+_WIDTH = Option(whole(8, 8192), "most features kept: wider vectors are projected")
+_SHRINKAGE = Option(number(1e-9, 1), "of the correlations, towards none")
+_DECAY = Option(number(0, 0.5), "share of all sums that fades with each example")
 
 MODELS: Mapping[str, Row] = {
-    "logistic": Row(_logistic, _RATE, "one-vs-rest logistic regression by gradient descent, as River's"),
     "slda": Row(
         _slda,
-        {
-            "width": _WIDTH,
-            "shrinkage": Option(number(1e-6, 1), "of the correlations towards none"),
-            "decay": Option(number(0, 0.5), "share of all sums that fades with each example"),
-        },
+        {"width": _WIDTH, "shrinkage": _SHRINKAGE, "decay": _DECAY},
         "streaming linear discriminant analysis: never forgets, corrects exactly",
     ),
-    "softmax": Row(_softmax, _RATE, "softmax regression by gradient descent, as River's"),
-    "river": Row(_river, {}, "any classifier of River, by its dotted name: river:naive_bayes.GaussianNB"),
+    "ridge": Row(
+        _ridge,
+        {"width": Option(whole(8, 8192), "random features"), "shrinkage": Option(number(1e-9, 1e3), "penalty")},
+        "ridge regression on random features: never forgets, corrects exactly",
+    ),
+    "ncm": Row(_ncm, {}, "nearest class mean: never forgets, corrects exactly, costs least"),
+    "naive-bayes": Row(_naive_bayes, {}, "Gaussian naive Bayes, as River's: never forgets, corrects exactly"),
+    "logistic": Row(_logistic, {"rate": _RATE}, "one-vs-rest logistic regression by gradient descent, as River's"),
+    "softmax": Row(_softmax, {"rate": _RATE}, "softmax regression by gradient descent, as River's"),
+    "perceptron": Row(_perceptron, {"rate": _RATE}, "perceptron, one class against the rest, as scikit-learn's"),
+    "passive-aggressive": Row(
+        _passive_aggressive,
+        {"limit": Option(number(1e-9, 1e9), "largest step, C")},
+        "passive-aggressive I, one class against the rest, as scikit-learn's",
+    ),
+    "knn": Row(
+        _knn,
+        {"k": Option(whole(1, 1000), "votes"), "window": Option(whole(1, 1_000_000), "examples kept")},
+        "nearest neighbours among the newest examples",
+    ),
+    "river": Row(_river, {}, "any classifier of River by its dotted name: river:naive_bayes.GaussianNB"),
+}
+
+RECIPES: Mapping[str, Recipe] = {
+    "scale": Recipe(_scale, None, "every feature to mean 0 and deviation 1 of what was learned so far, as River's"),
+    "l2": Recipe(_l2, None, "every vector to length 1"),
+    "project": Recipe(_project, Option(whole(1, 8192), "features"), "a fixed random projection: project:512"),
 }
 
 
 def check(spec: str) -> None:
     """Raise UnknownModel, naming the offending part and listing what exists, unless ``spec`` can be created."""
-    _parts(spec)
-    if pickled(spec):
+    *recipes, stage = parse(spec)
+    for recipe in recipes:
+        _recipe(recipe)
+    _model(stage)
+    if stage.name == "river":
         from services.learner.models.river_adapter import river_class
 
-        river_class(parse(spec)[-1].argument)
+        river_class(stage.argument)
 
 
 def create(spec: str, dim: int, *, seed: int) -> Model:
     """A model that has learned nothing, over vectors of ``dim`` features. Raises UnknownModel."""
-    return _build(spec, dim, seed)
+    return _build(parse(spec), dim, seed)
 
 
 def restore(spec: str, state: ModelState) -> Model:
@@ -93,19 +172,20 @@ def restore(spec: str, state: ModelState) -> Model:
 
     Raises UnknownModel, and UnpicklingError where ``state.pickled`` names what River's models never do.
     """
-    model = _build(spec, state.meta["dim"], state.meta.get("seed", 0))
+    model = _build(parse(spec), state.meta["dim"], state.meta.get("seed", 0))
     model.load(state)
     return model
 
 
 def compile(spec: str, dim: int) -> None:
     """Load the model's kernels from the disk cache, or compile them into it, so that no event has to wait."""
-    model = _build(spec, dim, 0)
+    model = create(spec, dim, seed=0)
     model.learn(np.zeros(dim, np.float32), "a")
     model.fold(np.ones((2, dim), np.float32), ["b", None])
     model.predict(np.zeros(dim, np.float32))
     if model.exact:
         model.unlearn(np.zeros(dim, np.float32), "a")
+    restore(spec, model.state())
 
 
 def pickled(spec: str) -> bool:
@@ -113,18 +193,36 @@ def pickled(spec: str) -> bool:
     return parse(spec)[-1].name == "river"
 
 
-def _build(spec: str, dim: int, seed: int) -> Loadable:
-    stage, row, options = _parts(spec)
-    return row.build(stage.argument, dim, seed, options)
+def _build(stages: list[Stage], dim: int, seed: int) -> Loadable:
+    first, *rest = stages
+    if rest:
+        recipe, argument = _recipe(first)
+        return recipe.build(argument, dim, seed, lambda width: _build(rest, width, seed))
+    row, options = _model(first)
+    return row.build(dim, seed, **options)
 
 
-def _parts(spec: str) -> tuple[Stage, Row, dict[str, Any]]:
-    *recipes, stage = parse(spec)
-    if recipes:
-        raise UnknownModel(f"there is no recipe {recipes[0].name!r}")
+def _recipe(stage: Stage) -> tuple[Recipe, Any]:
+    if stage.name not in RECIPES:
+        raise UnknownModel(f"there is no recipe {stage.name!r}; before a bar can stand {listing(RECIPES)}")
+    recipe = RECIPES[stage.name]
+    read_options(stage, {})
+    if recipe.argument is None and not stage.argument:
+        return recipe, None
+    if recipe.argument is None:
+        raise UnknownModel(f"recipe {stage.name!r} takes nothing after a colon, but has {stage.argument!r}")
+    try:
+        return recipe, recipe.argument.read(stage.argument)
+    except ValueError as error:
+        raise UnknownModel(f"recipe {stage.text!r}: {recipe.argument.meaning} {error}, as in project:512") from None
+
+
+def _model(stage: Stage) -> tuple[Row, dict[str, Any]]:
     if stage.name not in MODELS:
-        raise UnknownModel(f"there is no model {stage.name!r} (in {spec!r}); there are {listing(MODELS)}")
-    row = MODELS[stage.name]
-    if stage.argument and stage.name != "river":
-        raise UnknownModel(f"{stage.name!r} takes nothing after a colon (in {spec!r}); options are ;name=value")
-    return stage, row, read_options(stage, row.options)
+        raise UnknownModel(f"there is no model {stage.name!r}; there are {listing(MODELS)}")
+    row, options = MODELS[stage.name], {}
+    if stage.name == "river":
+        options["argument"] = stage.argument
+    elif stage.argument:
+        raise UnknownModel(f"model {stage.text!r} takes nothing after a colon; options are written ;name=value")
+    return row, options | read_options(stage, row.options)

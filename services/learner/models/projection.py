@@ -1,0 +1,61 @@
+"""A fixed sparse random projection: wide vectors to narrow ones with their distances kept, reproducible from a seed."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from services.learner.models.kernel import frozen, kernel
+from services.learner.models.model import Matrix
+
+Array = npt.NDArray[Any]
+
+COPIES = 4
+"""How many outputs each feature goes to."""
+
+
+@kernel
+def _scatter(xs: Array, places: Array, signs: Array, scale: float, sums: Array, out: Array) -> None:
+    """Row by row, each in float64 and in the order of the features."""
+    for i in range(xs.shape[0]):
+        for k in range(sums.shape[0]):
+            sums[k] = 0.0
+        for j in range(xs.shape[1]):
+            value = np.float64(xs[i, j])
+            for r in range(places.shape[1]):
+                sums[places[j, r]] += value * signs[j, r]
+        for k in range(sums.shape[0]):
+            out[i, k] = min(max(sums[k] * scale, -3.4e38), 3.4e38)
+
+
+class Projection:
+    """From ``dim`` to ``width`` features, inner products kept in expectation.
+
+    Each feature is added, with a random sign, to one random output in each of COPIES equal blocks of the outputs
+    (Kane and Nelson, "Sparser Johnson-Lindenstrauss Transforms", J. ACM 61, 2014). Nothing but the seed has to be
+    kept: the random numbers are SplitMix64's and so the same for ever.
+    """
+
+    def __init__(self, dim: int, width: int, seed: int) -> None:
+        random = _splitmix(seed, dim * COPIES).reshape(dim, COPIES)
+        bounds = np.arange(COPIES + 1) * width // COPIES
+        sizes = np.maximum(np.diff(bounds), 1).astype(np.uint64)
+        self._places = (bounds[:-1].astype(np.uint64) + (random >> np.uint64(1)) % sizes).astype(np.int32)
+        self._signs = np.where(random & np.uint64(1), 1, -1).astype(np.int8)
+        self._scale = 1.0 / float(np.sqrt(COPIES))
+        self._sums = np.zeros(width)
+        self.width = width
+
+    def __call__(self, xs: Matrix) -> Matrix:
+        """Project rows [n, dim] to [n, width]; each row's result does not depend on the others."""
+        out = np.empty((len(xs), self.width), np.float32)
+        _scatter(frozen(xs), self._places, self._signs, self._scale, self._sums, out)
+        return out
+
+
+def _splitmix(seed: int, size: int) -> npt.NDArray[np.uint64]:
+    """SplitMix64 (Steele, Lea and Flood, OOPSLA 2014) from ``seed``."""
+    z = np.arange(1, size + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed % 2**64)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
