@@ -84,15 +84,19 @@ def create(
     app.state.end = gateway.live.end
     _include(app, gateway, web)
     problems.install(app)
-    # The last added is the first passed.
-    most = settings.max_image_bytes
+    _guard(app, gateway, web)
+    return app
+
+
+def _guard(app: FastAPI, gateway: Gateway, web: page.Page) -> None:
+    """What every request passes before the routes; the last added is the first passed."""
+    most = gateway.settings.max_image_bytes
     app.add_middleware(
         Limit, image_bytes=most, form_bytes=FORM_IMAGES * most + FORM_MARGIN_BYTES, other_bytes=OTHER_BODY_BYTES
     )
-    app.add_middleware(Access, keys=gateway.keys, host=settings.host, is_page=web.holds)
+    app.add_middleware(Access, keys=gateway.keys, host=gateway.settings.host, is_page=web.holds)
     app.add_middleware(Protect)
-    app.add_middleware(Measure, metrics=metrics)
-    return app
+    app.add_middleware(Measure, metrics=gateway.metrics)
 
 
 def _include(app: FastAPI, gateway: Gateway, web: page.Page) -> None:

@@ -16,12 +16,17 @@ from shared.metrics import Metrics
 
 KEPT_OUTCOMES = 20_000
 KEPT_REFUSALS = 2_000
+REFUSALS_AT_START = 100
+"""Few: a dead letter holds the whole image that was refused."""
 STREAMS_IN_FULL = 4
 """Streams whose ``view_predictions`` fit into memory at once; with more, the largest gives way."""
 
 
 class Refusal(NamedTuple):
-    """A dead letter: why an image or a label will never be processed. ``origin`` is where that stands in the log."""
+    """Why an image or a label will never be processed: a dead letter.
+
+    ``topic`` and ``origin`` are where that stands in the log: for features, where their image does.
+    """
 
     topic: str
     origin: Position
@@ -45,7 +50,7 @@ class Live:
         self._refusals: Arrivals[tuple[str, str], Refusal] = Arrivals(KEPT_REFUSALS)
         self._followers = (
             Follower(log, PREDICTIONS, settings.view_predictions, health, self._decode, self),
-            Follower(log, DEAD_LETTERS, KEPT_REFUSALS, health, refusals, RefusalsOf(self)),
+            Follower(log, DEAD_LETTERS, REFUSALS_AT_START, health, refusals, RefusalsOf(self)),
         )
 
     def start(self) -> None:
@@ -147,6 +152,8 @@ def refusals(records: Sequence[Record]) -> list[Refusal]:
 def _refusal(record: Record) -> Refusal | None:
     headers = {name: value.decode("utf-8", "replace") for name, value in record.headers}
     topic, _, origin = headers.get("ce_origin", "").partition(":")
+    if "ce_image" in headers:
+        topic, origin = IMAGES, headers["ce_image"]
     try:
         position = Position.parse(origin)
     except ValueError:

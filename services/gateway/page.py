@@ -40,9 +40,11 @@ class Page:
         scope["route"] = self._route
         if scope["method"] not in ("GET", "HEAD"):
             raise HTTPException(405, headers={"Allow": "GET, HEAD"})
-        answer = await self._files.get_response(_name(scope["path"]), scope)
+        # Whole files only: nobody needs parts of these, and a range that cannot be read would be no problem+json.
+        whole = {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != b"range"]}
+        answer = await self._files.get_response(_name(scope["path"]), whole)
         answer.headers.update(HEADERS)
-        await answer(scope, receive, send)
+        await answer(whole, receive, send)
 
 
 def _name(path: str) -> str:

@@ -8,7 +8,8 @@ from services.gateway.problems import Problem
 from shared.events import ID_PATTERN, LABEL_PATTERN, STREAM_PATTERN
 
 LONGEST_WAIT_SECONDS = 60.0
-LABEL = f"^{LABEL_PATTERN}$"
+LABEL = f"^{LABEL_PATTERN}$".replace(r"\ud800-\udfff", "")
+"""Without the surrogates, which pydantic's expressions cannot name: its strings hold none."""
 
 StreamName = Annotated[str, Path(pattern=f"^{STREAM_PATTERN}$", description="name of the stream, as in `pets`")]
 ImageId = Annotated[str, Path(pattern=f"^{ID_PATTERN}$", description="id of the image")]

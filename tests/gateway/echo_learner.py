@@ -4,6 +4,8 @@ import re
 import threading
 from collections import Counter
 
+import numpy as np
+
 from shared import status
 from shared.events import (
     Image,
@@ -14,6 +16,7 @@ from shared.events import (
     Vector,
     decode_example,
     decode_image,
+    encode_features,
     encode_outcome,
     encode_prediction,
     encode_rejected,
@@ -30,7 +33,8 @@ class EchoLearner:
     """Predicts the label that an image's bytes name (``...=cat@0.7``), and follows labels as a learner would.
 
     ``cat`` gets the probability behind the @ (0.9 without), ``other`` the rest. Bytes that hold ``broken`` become
-    dead letters, those that hold ``silent`` get no answer. The label ``forbidden`` becomes a dead letter.
+    dead letters, of ``stranger`` the features do, those that hold ``silent`` get no answer. The label ``forbidden``
+    becomes a dead letter.
     """
 
     def __init__(self, log: Log, store: Store) -> None:
@@ -85,6 +89,8 @@ class EchoLearner:
     def _predict(self, image: Image, record: Record) -> list[Message]:
         if b"silent" in image.data:
             return []
+        if b"stranger" in image.data:
+            return [self._refuse_features(image, record)]
         if b"broken" in image.data or b"huge" in image.data:
             reason = "too-large" if b"huge" in image.data else "undecodable"
             return [encode_rejected(record, Rejected(reason, "so says the test"), source=SOURCE, time=0)]
@@ -94,6 +100,12 @@ class EchoLearner:
             self.truths.setdefault((image.stream, image.id), image.label)
         self.write_status(image.stream)
         return [encode_prediction(prediction, source=SOURCE)]
+
+    def _refuse_features(self, image: Image, record: Record) -> Message:
+        """As a learner refuses an example of a stream that is one too many."""
+        message = encode_features(image, np.ones(DIM, np.float32), "echo-1", source=SOURCE)
+        example = Record(EXAMPLES, 0, 999_999, message.key, message.value, message.headers, record.appended_at)
+        return encode_rejected(example, Rejected("too-many-streams", "so says the test"), source=SOURCE, time=0)
 
     def _learn(self, label: Label) -> list[Message]:
         key = (label.stream, label.id)

@@ -123,6 +123,12 @@ def test_every_file_of_the_page_is_served_and_asked_for_anew(shared_gateway: Ser
         assert (again.status_code, again.headers["cache-control"]) == (304, "no-cache")
 
 
+def test_a_file_comes_whole_whatever_part_is_asked_for(shared_gateway: Served) -> None:
+    for part in ("bytes=0-3", "bytes=9-1", "nonsense"):
+        answer = shared_gateway.client.get("/index.html", headers={"Range": part})
+        assert (answer.status_code, answer.content) == (200, (WEB / "index.html").read_bytes())
+
+
 def test_scripts_and_styles_have_types_that_browsers_run(shared_gateway: Served) -> None:
     kinds = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
     for file in WEB.rglob("*"):

@@ -270,10 +270,12 @@ def test_a_wrong_method_is_405_and_says_which_are_right(shared_gateway: Served, 
     assert answer.headers["allow"]
 
 
-def test_an_image_that_cannot_be_decoded_is_told_to_whom_it_may_concern(shared_gateway: Served) -> None:
+def test_an_image_that_is_refused_is_told_to_whom_it_may_concern(shared_gateway: Served) -> None:
     body = problem(shared_gateway.post_image(b"broken", id="bad:1", wait=10), 422)
     assert (body["reason"], body["id"]) == ("undecodable", "bad:1")
     problem(shared_gateway.post_image(b"huge", id="bad:2", wait=10), 413)
+    stranger = problem(shared_gateway.post_image(b"stranger", id="bad:3", wait=10), 422)
+    assert (stranger["reason"], stranger["id"]) == ("too-many-streams", "bad:3")
     later = problem(shared_gateway.client.get("/v1/streams/pets/predictions/bad:1"), 404)
     assert "undecodable" in later["detail"]
 
