@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -112,6 +113,16 @@ class Client:
         except httpx.TransportError as error:
             return {"gateway": str(error) or type(error).__name__}
         return {} if answer.is_success else dict(_member(answer, "reasons") or {"gateway": _detail(answer)})
+
+    def check_alive(self) -> None:
+        """Raises GatewayError where a part of the services has stopped for good: waiting would not help."""
+        with suppress(httpx.TransportError):
+            answer = self._http.get("/healthz")
+            if _member(answer, "alive") is False:
+                raise GatewayError(
+                    f"the services at {self._http.base_url} have stopped ({_member(answer, 'reason')}): "
+                    "start them again, then give the same command again"
+                )
 
     def _post_form(self, stream: str, items: Sequence[Item]) -> None:
         self._request(

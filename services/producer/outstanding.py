@@ -62,6 +62,8 @@ class Outstanding:
                 continue
             reasons, now = self._client.ready(), self._mark()
             tell("; ".join(f"{name}: {reason}" for name, reason in reasons.items()))
+            if reasons:
+                self._client.check_alive()
             if reasons or now != before:
                 since, before = self._clock(), now
             elif self._clock() - since >= self._patience_now_s:

@@ -167,6 +167,14 @@ def test_reasons_for_not_being_ready(server: Scripted, client: Client) -> None:
     assert client.ready() == {"gateway": "503 Service Unavailable"}
 
 
+def test_services_that_have_stopped_are_not_waited_for(server: Scripted, client: Client) -> None:
+    server.script = [(200, {"alive": True, "reason": None}), (503, {"alive": False, "reason": "learner: a bug"}), None]
+    client.check_alive()
+    with pytest.raises(GatewayError, match=r"have stopped \(learner: a bug\): start them again"):
+        client.check_alive()
+    client.check_alive()
+
+
 @pytest.mark.parametrize("url", ["localhost:8000", "ftp://localhost", "http://", "http://[::1", ""])
 def test_what_is_no_address(url: str, stop: threading.Event) -> None:
     message = r"no address.*http://127\.0\.0\.1:8000"

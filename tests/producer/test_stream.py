@@ -193,6 +193,13 @@ def test_it_runs_no_further_ahead_than_needed(
     assert MOST_OUTSTANDING - MOST_IMAGES <= run.run(source.entries(Survey())).sent <= MOST_OUTSTANDING
 
 
+def test_services_that_stop_for_good_end_it(stream: Callable[..., Summary], system: System, photos: Photos) -> None:
+    system.extractor.open.clear()
+    system.health.fails("extractor", "a bug")
+    with pytest.raises(ProducerError, match=r"have stopped \(extractor: a bug\)"):
+        stream(photos(2))
+
+
 def test_the_rate_is_kept(stream: Callable[..., Summary], photos: Photos) -> None:
     summary = stream(photos(20), rate=60)
     assert 0.95 < summary.seconds < 5
