@@ -90,6 +90,9 @@ class Settings(BaseModel):
     kafka_replication: int = Field(1, ge=1, description="replication factor of the same")
     kafka_min_insync: int = Field(1, ge=1, description="min.insync.replicas of the same")
     kafka_retention_hours: float = Field(-1, description="retention of the same in hours; -1: for ever")
+    kafka_session: float = Field(
+        10.0, ge=0.5, le=300, description="seconds of silence after which a dead process's partitions go to others"
+    )
     redis_ca: str = Field("", description="file of the CA that signed Redis's certificate")
 
     @field_validator("models")

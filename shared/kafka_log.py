@@ -99,4 +99,5 @@ def cluster(settings: Settings) -> KafkaCluster:
         settings.log_url.removeprefix(SCHEME),
         security,
         max_record_bytes=settings.max_image_bytes + MOST_OVERHEAD_BYTES,
+        session_s=settings.kafka_session,
     )
