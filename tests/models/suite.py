@@ -18,8 +18,9 @@ RIVER = [
     "river:neighbors.KNNClassifier",
     "river:tree.HoeffdingTreeClassifier",
 ]
+ROWS = ["ridge;width=48" if name == "ridge" else name for name in MODELS if name != "river"]
 OURS = [
-    *("ridge;width=48" if name == "ridge" else name for name in MODELS if name != "river"),
+    *ROWS,
     "slda;width=16",
     "slda;decay=0.01",
     "knn;window=20;k=3",
@@ -27,6 +28,10 @@ OURS = [
     "scale|passive-aggressive",
     "project:24|slda",
     "scale|l2|softmax",
+    "softmax;replay=reservoir;memory=20",
+    "logistic;replay=balanced;memory=20;replays=2",
+    "softmax;replay=gaussian",
+    "l2|softmax;replay=balanced;memory=10",
 ]
 SPECS = [*OURS, *RIVER, "scale|river:linear_model.Perceptron", "project:8|river:naive_bayes.GaussianNB"]
 

@@ -6,7 +6,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from services.learner.models.model import Loadable, Model, ModelState
-from services.learner.models.spec import Option, Stage, UnknownModel, listing, number, parse, read_options, whole
+from services.learner.models.spec import (
+    Option,
+    Stage,
+    UnknownModel,
+    listing,
+    number,
+    one_of,
+    parse,
+    read_options,
+    whole,
+)
 
 __all__ = ["MODELS", "RECIPES", "UnknownModel", "check", "compile", "create", "pickled", "restore"]
 
@@ -30,16 +40,37 @@ class Recipe(NamedTuple):
     meaning: str
 
 
-def _logistic(dim: int, seed: int, **options: Any) -> Loadable:
+def _logistic(dim: int, seed: int, rate: float | None = None, **rehearsal: Any) -> Loadable:
     from services.learner.models.linear import Linear
 
-    return Linear(dim, multinomial=False, **options)
+    return _rehearsed(Linear(dim, multinomial=False, rate=_rate(rate, rehearsal)), dim, seed, **rehearsal)
 
 
-def _softmax(dim: int, seed: int, **options: Any) -> Loadable:
+def _softmax(dim: int, seed: int, rate: float | None = None, **rehearsal: Any) -> Loadable:
     from services.learner.models.linear import Linear
 
-    return Linear(dim, multinomial=True, **options)
+    return _rehearsed(Linear(dim, multinomial=True, rate=_rate(rate, rehearsal)), dim, seed, **rehearsal)
+
+
+def _rate(rate: float | None, rehearsal: Mapping[str, Any]) -> float:
+    """River's rate; a third of it where each example brings several steps of rehearsal."""
+    return rate or (RIVER_RATE if rehearsal.get("replay", "none") == "none" else REHEARSAL_RATE)
+
+
+def _rehearsed(
+    model: Loadable, dim: int, seed: int, replay: str = "none", memory: int = 1000, replays: int = 6
+) -> Loadable:
+    if replay == "none":
+        return model
+    from services.learner.models import memories
+    from services.learner.models.replay import Replay
+
+    kinds: dict[str, Callable[[], memories.Memory]] = {
+        "reservoir": lambda: memories.Reservoir(dim, memory),
+        "balanced": lambda: memories.Balanced(dim, memory),
+        "gaussian": lambda: memories.Gaussians(dim),
+    }
+    return Replay(model, kinds[replay](), dim, seed, replays)
 
 
 def _slda(dim: int, seed: int, **options: Any) -> Loadable:
@@ -109,10 +140,18 @@ def _project(argument: Any, dim: int, seed: int, inner: Callable[[int], Loadable
     return Mapped(inner(argument), dim, seed, Projection(dim, argument, seed))
 
 
+RIVER_RATE, REHEARSAL_RATE = 0.01, 0.003
+
 _RATE = Option(number(1e-9, 1e3), "learning rate")
 _WIDTH = Option(whole(8, 8192), "most features kept: wider vectors are projected")
 _SHRINKAGE = Option(number(1e-9, 1), "of the correlations, towards none")
 _DECAY = Option(number(0, 0.5), "share of all sums that fades with each example")
+
+_REHEARSAL = {
+    "replay": Option(one_of("none", "reservoir", "balanced", "gaussian"), "what is rehearsed against forgetting"),
+    "memory": Option(whole(1, 1_000_000), "examples remembered by reservoir and balanced"),
+    "replays": Option(whole(1, 100), "examples rehearsed with each new one"),
+}
 
 MODELS: Mapping[str, Row] = {
     "slda": Row(
@@ -127,8 +166,10 @@ MODELS: Mapping[str, Row] = {
     ),
     "ncm": Row(_ncm, {}, "nearest class mean: never forgets, corrects exactly, costs least"),
     "naive-bayes": Row(_naive_bayes, {}, "Gaussian naive Bayes, as River's: never forgets, corrects exactly"),
-    "logistic": Row(_logistic, {"rate": _RATE}, "one-vs-rest logistic regression by gradient descent, as River's"),
-    "softmax": Row(_softmax, {"rate": _RATE}, "softmax regression by gradient descent, as River's"),
+    "logistic": Row(
+        _logistic, {"rate": _RATE} | _REHEARSAL, "one-vs-rest logistic regression by gradient descent, as River's"
+    ),
+    "softmax": Row(_softmax, {"rate": _RATE} | _REHEARSAL, "softmax regression by gradient descent, as River's"),
     "perceptron": Row(_perceptron, {"rate": _RATE}, "perceptron, one class against the rest, as scikit-learn's"),
     "passive-aggressive": Row(
         _passive_aggressive,
