@@ -8,6 +8,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
+from services.learner.models import table
 from shared.config import PREFIX, Settings
 from shared.metrics import Metrics
 
@@ -33,6 +34,17 @@ def metrics_table() -> str:
     return "\n".join(rows)
 
 
+def models_table() -> str:
+    rows = ["| model | what it is | options |", "| --- | --- | --- |"]
+    for name, row in table.MODELS.items():
+        options = ", ".join(f"`{option}`" for option in row.options)
+        rows.append(f"| `{name}` | {row.meaning} | {options} |")
+    for name, recipe in table.RECIPES.items():
+        shown = f"{name}:{"N"}" if recipe.argument else name
+        rows.append(f"| `{shown}\\|...` | {recipe.meaning} | |")
+    return "\n".join(rows)
+
+
 def tree() -> str:
     lines = []
     for folder in ("services", "shared"):
@@ -46,7 +58,7 @@ def docstring(path: Path) -> str:
     return ast.get_docstring(ast.parse(path.read_text())) or ""
 
 
-BLOCKS = {"settings": settings_table, "metrics": metrics_table, "tree": tree}
+BLOCKS = {"models": models_table, "settings": settings_table, "metrics": metrics_table, "tree": tree}
 
 
 def written(text: str) -> str:
