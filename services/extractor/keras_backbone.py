@@ -49,9 +49,12 @@ class KerasBackbone:
 
     def _run(self, images: Images) -> Vectors:
         shape = next(shape for shape in self._shapes if shape >= len(images))
-        padding = [(0, shape - len(images)), (0, 0), (0, 0), (0, 0)]
+        padded = images
+        if len(images) < shape:
+            padded = np.zeros((shape, *images.shape[1:]), np.uint8)
+            padded[: len(images)] = images
         try:
-            vectors = self._model.predict_on_batch(np.pad(images, padding))
+            vectors = self._model.predict_on_batch(padded)
         except Exception as error:
             if _exhausted(error):
                 raise OutOfMemory(f"{shape} images: {str(error)[:200]}") from error

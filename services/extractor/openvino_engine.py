@@ -11,6 +11,9 @@ from openvino import opset16 as opset
 from services.extractor.backbones import Images, OutOfMemory, Vectors
 from shared.config import ConfigError
 
+CHUNK_PIXELS = 8 * 224 * 224
+"""Pixels in one inference: beyond it what passes between layers falls out of the caches, and nothing is gained."""
+
 _HINTS = {"bfloat16": "bf16", "float32": "f32"}
 
 
@@ -29,9 +32,11 @@ class OpenVinoBackbone:
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": _HINTS[self.precision],
             "INFERENCE_NUM_THREADS": threads,
+            # Decoding, learning and serving share these cores: threads bound to one would wait for it.
+            "ENABLE_CPU_PINNING": False,
         }
         self._request = core.compile_model(core.read_model(file), "CPU", options).create_infer_request()
-        self._largest = 1 << (batch.bit_length() - 1)
+        self._largest = _power_of_two(min(batch, max(1, CHUNK_PIXELS // size**2)))
         self.extract(np.zeros((1, size, size, 3), np.uint8))
 
     def extract(self, images: Images) -> Vectors:
@@ -39,7 +44,7 @@ class OpenVinoBackbone:
         vectors = np.empty((len(images), self.dim), np.float32)
         start = 0
         while start < len(images):
-            count = min(self._largest, 1 << ((len(images) - start).bit_length() - 1))
+            count = min(self._largest, _power_of_two(len(images) - start))
             vectors[start : start + count] = self._run(images[start : start + count])
             start += count
         return vectors
@@ -58,6 +63,11 @@ def write(network: Callable[[Any], Any], size: int, file: Path) -> None:
     images = opset.parameter([-1, size, size, 3], ov.Type.u8, name="images")
     result = opset.result(network(images.output(0)))
     ov.save_model(ov.Model([result], [images]), file, compress_to_fp16=False)
+
+
+def _power_of_two(number: int) -> int:
+    """The largest that is not above ``number``."""
+    return 1 << (number.bit_length() - 1)
 
 
 def _precision(core: Any, wanted: str) -> str:

@@ -1,6 +1,7 @@
 """Backbones of random weights for the tests: files that both engines load."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from services.extractor.backbones import Images, architecture
 from shared.config import Settings
+from tests.extractor.pictures import photograph
 
 ENVIRON = dict(os.environ)
 
@@ -21,14 +23,15 @@ def random_weights(name: str, folder: Path) -> Path:
         known = architecture(name)
         options: dict[str, Any] = {} if known.alpha is None else {"alpha": known.alpha}
         shape = (known.size, known.size, 3)
-        model = getattr(keras.applications, known.maker)(include_top=False, weights=None, input_shape=shape, **options)
-        _enliven(model, known.size)
+        maker = getattr(keras.applications, known.maker)
+        model = maker(include_top=False, weights=None, input_shape=shape, **options)
+        _enliven(model, sys.modules[maker.__module__].preprocess_input(varied(3, known.size).astype(np.float32)))
         model.save_weights(file)
     return file
 
 
-def _enliven(model: Any, size: int) -> None:
-    """Give batch norms the statistics of a batch, so that signals neither die nor explode, and scales of their own."""
+def _enliven(model: Any, images: Any) -> None:
+    """Give batch norms the statistics of images, so that signals neither die nor explode, and scales of their own."""
     random = np.random.default_rng(7)
     norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
     for layer in norms:
@@ -37,7 +40,7 @@ def _enliven(model: Any, size: int) -> None:
         if layer.gamma is not None:
             layer.gamma.assign(random.uniform(0.8, 1.2, layer.gamma.shape).astype(np.float32))
     if norms:
-        model(noise(2, size).astype(np.float32), training=True)
+        model(images, training=True)
 
 
 def settings(**values: object) -> Settings:
@@ -45,5 +48,8 @@ def settings(**values: object) -> Settings:
     return Settings.model_validate(values)
 
 
-def noise(count: int, size: int) -> Images:
-    return np.random.default_rng(3).integers(0, 256, (count, size, size, 3), dtype=np.uint8)
+def varied(count: int, size: int) -> Images:
+    """Pictures that differ in colour, brightness and detail."""
+    pictures = [np.asarray(photograph(size, size, seed), np.float32) for seed in range(count)]
+    dimmed = [picture * (1 - number / (2 * count)) for number, picture in enumerate(pictures)]
+    return np.stack(dimmed).astype(np.uint8)

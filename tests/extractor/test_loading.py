@@ -18,7 +18,7 @@ from services.extractor.keras_backbone import KerasBackbone
 from services.extractor.loading import load
 from services.extractor.openvino_engine import OpenVinoBackbone, _precision
 from shared.config import ConfigError
-from tests.extractor.networks import ENVIRON, noise, random_weights, settings
+from tests.extractor.networks import ENVIRON, random_weights, settings, varied
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # inside Keras itself
 
@@ -80,14 +80,14 @@ def test_what_decides_the_vectors_decides_the_entry(warm: Path, weights: Path, s
 
 def test_a_damaged_entry_is_converted_again(weights: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     first = small(weights, tmp_path)
-    vectors = first.extract(noise(2, 64))
+    vectors = first.extract(varied(2, 64))
     (binary,) = tmp_path.glob("*/model.bin")
     os.truncate(binary, binary.stat().st_size // 2)
-    assert np.array_equal(small(weights, tmp_path).extract(noise(2, 64)), vectors)
+    assert np.array_equal(small(weights, tmp_path).extract(varied(2, 64)), vectors)
     assert len(caplog.messages) == 1
     assert "is damaged" in caplog.messages[0]
     binary.with_name("about.json").unlink()
-    assert np.array_equal(small(weights, tmp_path).extract(noise(2, 64)), vectors)
+    assert np.array_equal(small(weights, tmp_path).extract(varied(2, 64)), vectors)
     assert len(caplog.messages) == 1
 
 
@@ -188,7 +188,7 @@ def test_precision_is_what_the_cpu_has() -> None:
 def test_any_number_of_images_gives_the_same_vectors(warm: Path, weights: Path) -> None:
     backbone = small(weights, warm, precision="float32")
     assert isinstance(backbone, OpenVinoBackbone)
-    images = noise(11, 64)
+    images = varied(11, 64)
     whole = backbone.extract(images)
     assert whole.shape == (11, backbone.dim)
     alone = np.concatenate([backbone.extract(images[number : number + 1]) for number in range(11)])
@@ -198,7 +198,7 @@ def test_any_number_of_images_gives_the_same_vectors(warm: Path, weights: Path) 
 
 def test_keras_pads_to_its_fixed_shapes(weights: Path, tmp_path: Path) -> None:
     backbone = small(weights, tmp_path, engine="keras", precision="float32", batch=6)
-    images = noise(15, 64)
+    images = varied(15, 64)
     whole = backbone.extract(images)
     alone = np.concatenate([backbone.extract(images[number : number + 1]) for number in range(15)])
     assert np.abs(whole - alone).max() < 1e-5 * np.abs(whole).max()
@@ -207,9 +207,9 @@ def test_keras_pads_to_its_fixed_shapes(weights: Path, tmp_path: Path) -> None:
 
 
 def test_keras_in_bfloat16_is_near_float32_and_leaves_no_policy_behind(weights: Path, tmp_path: Path) -> None:
-    exact = small(weights, tmp_path, engine="keras", precision="float32").extract(noise(4, 64))
+    exact = small(weights, tmp_path, engine="keras", precision="float32").extract(varied(4, 64))
     backbone = small(weights, tmp_path, engine="keras", precision="bfloat16")
-    rounded = backbone.extract(noise(4, 64))
+    rounded = backbone.extract(varied(4, 64))
     assert backbone.precision == "bfloat16"
     assert rounded.dtype == np.float32
     assert not np.array_equal(rounded, exact)

@@ -1,0 +1,56 @@
+"""How much faster OpenVINO runs a backbone than Keras on its own backend, in one run, batch by batch in turn."""
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from services.extractor.backbones import Backbone, Images
+from services.extractor.loading import load
+from shared.config import Settings
+
+ENGINES = (("keras", "float32"), ("openvino", "float32"), ("openvino", "auto"))
+
+
+def milliseconds(backbone: Backbone, images: Images) -> float:
+    begin = time.perf_counter()
+    backbone.extract(images)
+    return (time.perf_counter() - begin) * 1e3
+
+
+def compare(backbones: list[Backbone], names: list[str], batch: int, rounds: int) -> None:
+    """Medians over the rounds; the ratio is that of each round, so that whatever else runs here hits both."""
+    size = backbones[0].size
+    images = np.random.default_rng(0).integers(0, 256, (batch, size, size, 3), dtype=np.uint8)
+    for backbone in backbones:
+        backbone.extract(images)
+    times = [[milliseconds(backbone, images) for backbone in backbones] for _ in range(rounds)]
+    for number, name in enumerate(names):
+        median = statistics.median(row[number] for row in times)
+        ratio = statistics.median(row[0] / row[number] for row in times)
+        print(f"batch {batch:2}: {name:30} {median:8.1f} ms {batch / median * 1e3:7.0f} images/s   {ratio:5.2f} x")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--backbone", default="mobilenetv2")
+    parser.add_argument("--weights", default="imagenet", help="a weights file without the top")
+    parser.add_argument("--rounds", type=int, default=15)
+    options = parser.parse_args()
+    common = {"backbone": options.backbone, "weights": options.weights}
+    with tempfile.TemporaryDirectory() as cache:
+        backbones = [
+            load(Settings.model_validate({**common, "engine": engine, "precision": precision}), Path(cache), os.environ)
+            for engine, precision in ENGINES
+        ]
+        names = [f"{type(each).__name__}, {each.precision}" for each in backbones]
+        for batch in (32, 1):
+            compare(backbones, names, batch, options.rounds)
+
+
+if __name__ == "__main__":
+    main()

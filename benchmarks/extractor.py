@@ -1,0 +1,168 @@
+"""How fast the extractor is: its whole path (decode, batch, infer, encode) beside its bare parts, on the same cores."""
+
+import argparse
+import io
+import os
+import statistics
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import cycle, islice
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from prometheus_client import CollectorRegistry
+
+from services.extractor.backbones import ARCHITECTURES, COMPACT, Backbone, Images
+from services.extractor.decoding import Decoder
+from services.extractor.extractor import ExtractorProcessor
+from services.extractor.loading import load
+from shared.config import Settings
+from shared.events import encode_image
+from shared.log import IMAGES, Record
+from shared.metrics import Metrics
+
+
+def photographs(count: int) -> list[bytes]:
+    """JPEGs of 500 x 375, as smooth and as noisy as photographs."""
+    random = np.random.default_rng(0)
+    files = []
+    for _ in range(count):
+        coarse = Image.fromarray(random.integers(0, 256, (12, 16, 3), dtype=np.uint8))
+        smooth = np.asarray(coarse.resize((500, 375), Image.Resampling.BICUBIC), np.float32)
+        image = Image.fromarray(np.clip(smooth + random.normal(0, 8, smooth.shape), 0, 255).astype(np.uint8))
+        file = io.BytesIO()
+        image.save(file, "JPEG", quality=90)
+        files.append(file.getvalue())
+    return files
+
+
+def read(archive: Path, count: int) -> list[bytes]:
+    """The first files of a tar."""
+    with tarfile.open(archive) as tar:
+        members = islice((member for member in tar if member.isfile()), count)
+        return [stream.read() for member in members if (stream := tar.extractfile(member))]
+
+
+def random_weights(name: str, folder: Path) -> str:
+    """A file of random weights: speed does not depend on their values, and needs no download."""
+    import keras
+
+    model = getattr(keras.applications, ARCHITECTURES[name].maker)(include_top=False, weights=None)
+    file = folder / f"{name}.weights.h5"
+    model.save_weights(file)
+    return str(file)
+
+
+def records(files: Sequence[bytes], count: int) -> list[Record]:
+    """Image events as a log would hold them."""
+    made = []
+    for offset, data in enumerate(islice(cycle(files), count)):
+        message = encode_image(
+            f"i-{offset}", "bench", data, label="x", time=0.0, source="bench", content_type="image/jpeg"
+        )
+        made.append(Record(IMAGES, 0, offset, message.key, data, message.headers, 0.0))
+    return made
+
+
+def seconds(action: Callable[[], object]) -> float:
+    begin = time.perf_counter()
+    action()
+    return time.perf_counter() - begin
+
+
+def decode_all(decoder: Decoder, feed: Sequence[Record]) -> None:
+    for future in [decoder.submit(record.value) for record in feed]:
+        future.result()
+
+
+def infer_all(backbone: Backbone, images: Sequence[Images], count: int) -> None:
+    for done in range(0, count, len(images[0])):
+        backbone.extract(images[done // len(images[0]) % len(images)][: count - done])
+
+
+def extract_all(processor: ExtractorProcessor, feed: Sequence[Record]) -> None:
+    """What the runner does, less its log: a poll is a slice."""
+    messages, batches = 0, batched(feed, processor.most_records)
+    while messages < len(feed):
+        messages += len(processor.process(next(batches, ())).messages)
+
+
+def batched(feed: Sequence[Record], size: int) -> Iterator[Sequence[Record]]:
+    return (feed[start : start + size] for start in range(0, len(feed), size))
+
+
+def measure(settings: Settings, backbone: Backbone, files: Sequence[bytes], count: int, rounds: int) -> None:
+    """The three rates in turn, ``rounds`` times, and how they compare: medians over the rounds."""
+    threads = settings.decode_threads or os.cpu_count() or 1
+    decoder = Decoder(backbone.size, max_pixels=10**8, max_bytes=10**8, threads=threads)
+    processor = ExtractorProcessor(
+        backbone, decoder, batch=settings.batch, batch_wait=0.0, metrics=Metrics(CollectorRegistry())
+    )
+    feed = records(files, count)
+    pixels = np.stack([decoder.decode(data) for data in islice(cycle(files), 2 * settings.batch)])
+    images = [pixels[: settings.batch], pixels[settings.batch :]]
+    extract_all(processor, feed[: 3 * settings.batch])
+    rates: list[tuple[float, float, float]] = []
+    for number in range(rounds):
+        decode = count / seconds(lambda: decode_all(decoder, feed))
+        infer = count / seconds(lambda: infer_all(backbone, images, count))
+        whole = count / seconds(lambda: extract_all(processor, feed))
+        rates.append((decode, infer, whole))
+        print(
+            f"round {number + 1}: decode {decode:.0f}, infer {infer:.0f}, whole path {whole:.0f} images/s", flush=True
+        )
+    processor.close()
+    report(rates, threads)
+
+
+def report(rates: Sequence[tuple[float, float, float]], threads: int) -> None:
+    decode, infer, whole = (statistics.median(column) for column in zip(*rates, strict=True))
+    in_turn = statistics.median(w / (1 / (1 / d + 1 / i)) for d, i, w in rates)
+    slower = statistics.median(w / min(d, i) for d, i, w in rates)
+    print(f"decoder alone, {threads} threads: {decode:8.0f} images/s")
+    print(f"backbone alone:            {infer:8.0f} images/s")
+    print(f"whole path:                {whole:8.0f} images/s")
+    print(f"whole path / (1 / (1/decode + 1/infer)) = {in_turn:.3f}   (the same cores do both: to reach 0.90)")
+    print(f"whole path / min(decode, infer)         = {slower:.3f}   (on a GPU: to reach 0.80)")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--backbone", default=COMPACT)
+    parser.add_argument("--weights", default="", help="a weights file; default: random, compact's own for compact")
+    parser.add_argument("--pooling", default="avg")
+    parser.add_argument("--engine", default="auto")
+    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--decode-threads", type=int, default=0)
+    parser.add_argument("--images", type=int, default=2_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--archive", type=Path, help="a tar of photographs; default: made here, 500 x 375")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        weights = options.weights
+        if not weights and options.backbone != COMPACT:
+            weights = random_weights(options.backbone, Path(scratch))
+        names = ("backbone", "pooling", "engine", "precision", "batch", "decode_threads")
+        values = {name: getattr(options, name) for name in names}
+        settings = Settings.model_validate(values | {"weights": weights or "imagenet"})
+        begin = time.perf_counter()
+        backbone = load(settings, Path(scratch) / "cache", os.environ)
+        ready = time.perf_counter() - begin
+        keras = sys.modules.get("keras")
+        engine = (
+            f"Keras on {keras.backend.backend()}"
+            if type(backbone).__name__ == "KerasBackbone" and keras
+            else "OpenVINO"
+        )
+        print(f"{backbone.id}, {backbone.dim} values, {backbone.precision}, {engine}, ready after {ready:.1f} s")
+        files = read(options.archive, 500) if options.archive else photographs(50)
+        measure(settings, backbone, files, options.images, options.rounds)
+
+
+if __name__ == "__main__":
+    main()
