@@ -4,6 +4,7 @@ import argparse
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -59,12 +60,11 @@ class Process:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.stop = threading.Event()
-        self.health = Health()
+        self.health = Health(failing=self.stop)
         self.metrics = Metrics(CollectorRegistry())
         self.log = open_log(settings)
         self.store = open_store(settings)
         self._threads: list[threading.Thread] = []
-        self._crashed = False
 
     def extract(self) -> None:
         """Begin to extract on a thread of its own; the backbone is loaded there."""
@@ -110,7 +110,7 @@ class Process:
         ops.start()
         print(f"health and metrics at http://{host}:{port}", flush=True)
         try:
-            queries.learner = service(self.settings.advertise or f"{host}:{port}")
+            queries.learner = service(self.settings.advertise or f"{_reachable(host)}:{port}")
             self.stop.wait()
         finally:
             ops.close()
@@ -124,7 +124,7 @@ class Process:
             thread.join()
         self.log.close()
         self.store.close()
-        return int(self._crashed)
+        return int(self.health.failed is not None)
 
     def _start(self, name: str, target: Callable[[], None]) -> None:
         def run() -> None:
@@ -143,8 +143,6 @@ class Process:
     def _fail(self, name: str, reason: str) -> None:
         print(f"prequel: the {name} stopped: {reason}", file=sys.stderr, flush=True)
         self.health.fails(name, reason)
-        self._crashed = True
-        self.stop.set()
 
     def _extractor(self) -> None:
         from services.extractor import extractor
@@ -210,6 +208,13 @@ class _Later:
         if self.learner is None:
             raise UnknownStream(stream)
         return self.learner.answer(stream, features)
+
+
+def _reachable(host: str) -> str:
+    """The host that others reach a listener by: one on every address goes by this machine's (or container's) name."""
+    if host in ("0.0.0.0", "::"):
+        return socket.gethostname()
+    return f"[{host}]" if ":" in host else host
 
 
 def open_log(settings: Settings) -> Log:

@@ -4,9 +4,13 @@ import threading
 
 
 class Health:
-    """Reasons by component; ready when there are none. Safe from any thread."""
+    """Reasons by component; ready when there are none. Safe from any thread.
 
-    def __init__(self) -> None:
+    ``failing`` is set once a component has stopped for good, so that the process can end and be started again.
+    """
+
+    def __init__(self, failing: threading.Event | None = None) -> None:
+        self._failing = failing or threading.Event()
         self._lock = threading.Lock()
         self._reasons: dict[str, str] = {}
         self._failed: str | None = None
@@ -25,6 +29,7 @@ class Health:
         with self._lock:
             self._failed = f"{component}: {reason}"
             self._reasons[component] = reason
+        self._failing.set()
 
     @property
     def reasons(self) -> dict[str, str]:

@@ -40,7 +40,7 @@ def models_table() -> str:
         options = ", ".join(f"`{option}`" for option in row.options)
         rows.append(f"| `{name}` | {row.meaning} | {options} |")
     for name, recipe in table.RECIPES.items():
-        shown = f"{name}:{"N"}" if recipe.argument else name
+        shown = f"{name}:N" if recipe.argument else name
         rows.append(f"| `{shown}\\|...` | {recipe.meaning} | |")
     return "\n".join(rows)
 

@@ -15,7 +15,7 @@ ONE_PLACE = {
     "redis": ["shared/redis_store.py"],
     "openvino": ["services/extractor/openvino_engine.py"],
     "sqlite3": ["shared/sqlite.py"],
-    "keras": ["services/extractor/keras_backbone.py", "services/learner/models/mlp.py"],
+    "keras": ["services/extractor/keras_backbone.py", "services/learner/models/keras_networks.py"],
 }
 """A third-party client is imported where it is listed, and nowhere else in the product."""
 

@@ -115,6 +115,18 @@ def _knn(dim: int, seed: int, **options: Any) -> Loadable:
     return Neighbours(dim, **options)
 
 
+def _mlp(dim: int, seed: int, replay: str = "none", memory: int = 1000, replays: int = 6, **options: Any) -> Loadable:
+    try:
+        from services.learner.models.mlp import Mlp
+    except ImportError as error:
+        raise UnknownModel(
+            f"model 'mlp' needs Keras and a backend for it ({error}): pip install keras tensorflow"
+        ) from error
+    from services.learner.models.recipes import Scaled
+
+    return _rehearsed(Scaled(Mlp(dim, seed, **options), dim, seed), dim, seed, replay, memory, replays)
+
+
 def _river(dim: int, seed: int, argument: str) -> Loadable:
     from services.learner.models.river_adapter import RiverModel
 
@@ -180,6 +192,16 @@ MODELS: Mapping[str, Row] = {
         _knn,
         {"k": Option(whole(1, 1000), "votes"), "window": Option(whole(1, 1_000_000), "examples kept")},
         "nearest neighbours among the newest examples",
+    ),
+    "mlp": Row(
+        _mlp,
+        {
+            "rate": _RATE,
+            "decay": Option(number(0, 1), "of the learning rate with each step"),
+            "batch": Option(whole(1, 4096), "examples in one step"),
+        }
+        | _REHEARSAL,
+        "a neural head in Keras that grows with every new class",
     ),
     "river": Row(_river, {}, "any classifier of River by its dotted name: river:naive_bayes.GaussianNB"),
 }
