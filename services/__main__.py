@@ -4,7 +4,6 @@ import argparse
 import logging
 import os
 import signal
-import socket
 import sys
 import threading
 import time
@@ -15,16 +14,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry
-
 from shared.config import ConfigError, Settings, from_environment
-from shared.events import Vector
-from shared.health import Health
-from shared.log import Log, LogUnavailable
-from shared.metrics import Metrics
-from shared.runner import Processor, Runner
-from shared.status import Answer, UnknownStream
-from shared.store import Store, StoreUnavailable
+from shared.log import LogUnavailable
+from shared.process import Process, open_log, open_store
+from shared.store import StoreUnavailable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,6 +26,8 @@ if TYPE_CHECKING:
     from services.producer.client import Client
 
 DEFAULT_URL = "http://127.0.0.1:8000"
+EXTRACTOR_CHECKPOINT_SECONDS = 1.0
+"""The extractor has no state: it only commits how far it is, which costs little."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,189 +49,74 @@ def main(arguments: Sequence[str] | None = None) -> int:
 # Commands that serve.
 
 
-class Process:
-    """One process: a log, a store, and the services in it. ``stop`` ends all of them."""
+def _extract(process: Process) -> None:
+    """Begin to extract on a thread of its own; the backbone is loaded there."""
+    from services.extractor import extractor
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.stop = threading.Event()
-        self.health = Health(failing=self.stop)
-        self.metrics = Metrics(CollectorRegistry())
-        self.log = open_log(settings)
-        self.store = open_store(settings)
-        self._threads: list[threading.Thread] = []
+    settings = process.settings
 
-    def extract(self) -> None:
-        """Begin to extract on a thread of its own; the backbone is loaded there."""
-        self._start("extractor", self._extractor)
+    def run() -> None:
+        process.health.waits("extractor", f"loading backbone {settings.backbone}")
+        processor = extractor.create(settings, cache=_cache(settings), environ=os.environ, metrics=process.metrics)
+        with closing(processor):
+            process.drive(processor, checkpoint_seconds=EXTRACTOR_CHECKPOINT_SECONDS)
 
-    def learn(self, address: str | None) -> "Learner":
-        """Begin to learn on a thread of its own; the learner, for queries. Raises ConfigError."""
-        learner = self._learner(address)
-        self._start("learner", lambda: self._compiled(learner))
-        return learner
+    process.start("extractor", run)
 
-    def serve(self, learner: "Learner | None", announce: Callable[[str], None] = lambda url: None) -> None:
-        """Answer HTTP in this thread until ``stop``. Raises ConfigError where the address cannot be listened on."""
-        from services.gateway import app, serving
 
-        try:
-            listener = serving.listen(self.settings.host, self.settings.port)
-        except serving.CannotListen as error:
-            raise ConfigError(str(error)) from error
-        gateway = app.create(
-            self.settings,
-            log=self.log,
-            store=self.store,
-            queries=learner,
-            metrics=self.metrics,
-            health=self.health,
-            clock=time.time,
-            new_id=_new_id,
-        )
-        host, port = listener.getsockname()[:2]
-        announce(f"http://{f'[{host}]' if ':' in host else host}:{port}")
-        serving.serve(gateway, listener, self.stop)
+def _learn(process: Process, address: str | None) -> "Learner":
+    """Begin to learn on a thread of its own; the learner, for queries. Raises ConfigError."""
+    from services.learner.learner import Learner
+    from services.learner.models import table
+    from services.learner.reactions import checked
 
-    def operate(self, service: Callable[[str], "Learner | None"]) -> int:
-        """Run one service beside its operations server until ``stop``; the exit code."""
-        from shared.ops import Ops
+    settings = process.settings
+    try:
+        specs = [checked(spec, signed=bool(settings.snapshot_key.get_secret_value())) for spec in settings.model_names]
+    except table.UnknownModel as error:
+        raise ConfigError(f"PREQUEL_MODELS={settings.models}: {error}") from error
+    learner = Learner(
+        settings,
+        log=process.log,
+        store=process.store,
+        table=table,
+        metrics=process.metrics,
+        clock=time.time,
+        owner=_new_id(),
+        address=address,
+    )
 
-        queries = _Later()
-        ops = Ops(
-            self.settings.ops_host, self.settings.ops_port, health=self.health, metrics=self.metrics, queries=queries
-        )
-        host, port = ops.address
-        ops.start()
-        print(f"health and metrics at http://{host}:{port}", flush=True)
-        try:
-            queries.learner = service(self.settings.advertise or f"{_reachable(host)}:{port}")
-            self.stop.wait()
-        finally:
-            ops.close()
-            code = self.close()
-        return code
-
-    def close(self) -> int:
-        """Wait until every service has finished its batch and committed; 1 where one of them crashed."""
-        self.stop.set()
-        for thread in self._threads:
-            thread.join()
-        self.log.close()
-        self.store.close()
-        return int(self.health.failed is not None)
-
-    def _start(self, name: str, target: Callable[[], None]) -> None:
-        def run() -> None:
-            try:
-                target()
-            except ConfigError as error:
-                self._fail(name, str(error))
-            except Exception as error:
-                logging.getLogger("prequel").exception("the %s stopped", name)
-                self._fail(name, repr(error))
-
-        thread = threading.Thread(target=run, name=name)
-        self._threads.append(thread)
-        thread.start()
-
-    def _fail(self, name: str, reason: str) -> None:
-        print(f"prequel: the {name} stopped: {reason}", file=sys.stderr, flush=True)
-        self.health.fails(name, reason)
-
-    def _extractor(self) -> None:
-        from services.extractor import extractor
-
-        self.health.waits("extractor", f"loading backbone {self.settings.backbone}")
-        processor = extractor.create(
-            self.settings, cache=_cache(self.settings), environ=os.environ, metrics=self.metrics
-        )
-        try:
-            self._runner(processor, checkpoint_seconds=1.0).run(self.stop)
-        finally:
-            processor.close()
-
-    def _learner(self, address: str | None) -> "Learner":
-        from services.learner.learner import Learner
-        from services.learner.models import table
-
-        for spec in self.settings.model_names:
-            try:
-                table.check(spec)
-            except table.UnknownModel as error:
-                raise ConfigError(f"PREQUEL_MODELS={self.settings.models}: {error}") from error
-            if table.pickled(spec) and not self.settings.snapshot_key.get_secret_value():
-                raise ConfigError(f"PREQUEL_MODELS={spec} is stored as a pickle: set PREQUEL_SNAPSHOT_KEY to sign it")
-        return Learner(
-            self.settings,
-            log=self.log,
-            store=self.store,
-            table=table,
-            metrics=self.metrics,
-            clock=time.time,
-            owner=_new_id(),
-            address=address,
-        )
-
-    def _compiled(self, learner: "Learner") -> None:
-        from services.learner.models import table
-
-        self.health.waits("learner", "compiling the models")
-        for spec in self.settings.model_names:
+    def run() -> None:
+        process.health.waits("learner", "compiling the models")
+        for spec in specs:
             table.compile(spec, 8)
-        self._runner(learner, checkpoint_seconds=self.settings.checkpoint_seconds).run(self.stop)
+        process.drive(learner, checkpoint_seconds=settings.checkpoint_seconds)
 
-    def _runner(self, processor: Processor, *, checkpoint_seconds: float) -> Runner:
-        return Runner(
-            self.log,
-            processor,
-            group=f"{self.settings.group}-{processor.name}",
-            clock=time.monotonic,
-            metrics=self.metrics,
-            health=self.health,
-            checkpoint_seconds=checkpoint_seconds,
-            checkpoint_events=self.settings.checkpoint_events,
-        )
+    process.start("learner", run)
+    return learner
 
 
-class _Later:
-    """Queries to a learner that is still being made."""
+def _serve(process: Process, learner: "Learner | None", announce: Callable[[str], None]) -> None:
+    """Answer HTTP in this thread until the process stops. Raises ConfigError where nobody can listen there."""
+    from services.gateway import app, serving
 
-    learner: "Learner | None" = None
-
-    def answer(self, stream: str, features: Vector) -> Answer:
-        if self.learner is None:
-            raise UnknownStream(stream)
-        return self.learner.answer(stream, features)
-
-
-def _reachable(host: str) -> str:
-    """The host that others reach a listener by: one on every address goes by this machine's (or container's) name."""
-    if host in ("0.0.0.0", "::"):
-        return socket.gethostname()
-    return f"[{host}]" if ":" in host else host
-
-
-def open_log(settings: Settings) -> Log:
-    """The log that PREQUEL_LOG names; only its own client is imported."""
-    if settings.log_url.startswith("kafka://"):
-        from shared import kafka_log
-
-        return kafka_log.KafkaLog(kafka_log.cluster(settings))
-    from shared.sqlite_log import SqliteLog
-
-    return SqliteLog(Path(settings.log_url.removeprefix("sqlite:///")))
-
-
-def open_store(settings: Settings) -> Store:
-    """The store that PREQUEL_STORE names; only its own client is imported."""
-    if not settings.store_url.startswith("sqlite:///"):
-        from shared import redis_store
-
-        return redis_store.RedisStore(settings.store_url, ca=settings.redis_ca)
-    from shared.sqlite_store import SqliteStore
-
-    return SqliteStore(Path(settings.store_url.removeprefix("sqlite:///")))
+    try:
+        listener = serving.listen(process.settings.host, process.settings.port)
+    except serving.CannotListen as error:
+        raise ConfigError(str(error)) from error
+    gateway = app.create(
+        process.settings,
+        log=process.log,
+        store=process.store,
+        queries=learner,
+        metrics=process.metrics,
+        health=process.health,
+        clock=time.time,
+        new_id=_new_id,
+    )
+    host, port = listener.getsockname()[:2]
+    announce(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+    serving.serve(gateway, listener, process.stop)
 
 
 def _up(chosen: argparse.Namespace) -> int:
@@ -247,9 +127,9 @@ def _up(chosen: argparse.Namespace) -> int:
 
 def _all_in_one(process: Process, announce: Callable[[str], None]) -> int:
     try:
-        learner = process.learn(None)
-        process.extract()
-        process.serve(learner, announce)
+        learner = _learn(process, None)
+        _extract(process)
+        _serve(process, learner, announce)
     finally:
         code = process.close()
     return code
@@ -258,20 +138,20 @@ def _all_in_one(process: Process, announce: Callable[[str], None]) -> int:
 def _extractor(chosen: argparse.Namespace) -> int:
     process = Process(_settings(chosen))
     _stop_on_signals(process.stop)
-    return process.operate(lambda address: process.extract())
+    return process.operate(lambda address: _extract(process))
 
 
 def _learner(chosen: argparse.Namespace) -> int:
     process = Process(_settings(chosen))
     _stop_on_signals(process.stop)
-    return process.operate(process.learn)
+    return process.operate(lambda address: _learn(process, address))
 
 
 def _gateway(chosen: argparse.Namespace) -> int:
     process = Process(_settings(chosen))
     _stop_on_signals(process.stop)
     try:
-        process.serve(None, lambda url: print(f"gateway at {url}", flush=True))
+        _serve(process, None, lambda url: print(f"gateway at {url}", flush=True))
     finally:
         code = process.close()
     return code

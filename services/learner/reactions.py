@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from services.learner.models import table
 from services.learner.models.spec import UnknownModel
 
 REACTIONS = ("none", "reset")
@@ -22,3 +23,12 @@ def reaction(spec: str) -> Reaction:
     if len(chosen) > 1 or not set(chosen) <= set(REACTIONS):
         raise UnknownModel(f"model {spec!r}: drift={','.join(chosen)} is no reaction; there are {', '.join(REACTIONS)}")
     return Reaction(rest, chosen == ["reset"])
+
+
+def checked(spec: str, *, signed: bool) -> str:
+    """A spec without its reaction, once the table knows it. Raises UnknownModel, for an unsigned pickle too."""
+    model = reaction(spec).spec
+    table.check(model)
+    if table.pickled(model) and not signed:
+        raise UnknownModel(f"{model} is stored as a pickle: set PREQUEL_SNAPSHOT_KEY to a long random text to sign it")
+    return model

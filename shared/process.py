@@ -1,0 +1,133 @@
+"""A process: a log, a store, metrics and health, and the services that run in it until it is told to stop."""
+
+import logging
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from shared.config import ConfigError, Settings
+from shared.events import Vector
+from shared.health import Health
+from shared.log import Log
+from shared.metrics import Metrics
+from shared.ops import Ops
+from shared.runner import Processor, Runner
+from shared.status import Answer, Queries, UnknownStream
+from shared.store import Store
+
+
+class Process:
+    """What one process holds. ``stop`` ends all of it; a part that fails for good sets it too."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.stop = threading.Event()
+        self.health = Health(failing=self.stop)
+        self.metrics = Metrics(CollectorRegistry())
+        self.log = open_log(settings)
+        self.store = open_store(settings)
+        self._threads: list[threading.Thread] = []
+
+    def start(self, name: str, target: Callable[[], None]) -> None:
+        """Run a service on a thread of its own; where it fails, the whole process ends, with the reason said."""
+
+        def run() -> None:
+            try:
+                target()
+            except ConfigError as error:
+                self._fail(name, str(error))
+            except Exception as error:
+                logging.getLogger("prequel").exception("the %s stopped", name)
+                self._fail(name, repr(error))
+
+        thread = threading.Thread(target=run, name=name)
+        self._threads.append(thread)
+        thread.start()
+
+    def drive(self, processor: Processor, *, checkpoint_seconds: float) -> None:
+        """Run a processor in this thread until ``stop``. Raises what needs an operator."""
+        Runner(
+            self.log,
+            processor,
+            group=f"{self.settings.group}-{processor.name}",
+            clock=time.monotonic,
+            metrics=self.metrics,
+            health=self.health,
+            checkpoint_seconds=checkpoint_seconds,
+            checkpoint_events=self.settings.checkpoint_events,
+        ).run(self.stop)
+
+    def operate(self, service: Callable[[str], Queries | None]) -> int:
+        """Run one service beside its operations server until ``stop``; the exit code."""
+        queries = _Later()
+        ops = Ops(
+            self.settings.ops_host, self.settings.ops_port, health=self.health, metrics=self.metrics, queries=queries
+        )
+        host, port = ops.address
+        ops.start()
+        print(f"health and metrics at http://{host}:{port}", flush=True)
+        try:
+            queries.found = service(self.settings.advertise or f"{_reachable(host)}:{port}")
+            self.stop.wait()
+        finally:
+            ops.close()
+            code = self.close()
+        return code
+
+    def close(self) -> int:
+        """Wait until every service has finished its batch and committed; 1 where one of them crashed."""
+        self.stop.set()
+        for thread in self._threads:
+            thread.join()
+        self.log.close()
+        self.store.close()
+        return int(self.health.failed is not None)
+
+    def _fail(self, name: str, reason: str) -> None:
+        print(f"prequel: the {name} stopped: {reason}", file=sys.stderr, flush=True)
+        self.health.fails(name, reason)
+
+
+class _Later:
+    """Queries to a learner that is still being made."""
+
+    found: Queries | None = None
+
+    def answer(self, stream: str, features: Vector) -> Answer:
+        if self.found is None:
+            raise UnknownStream(stream)
+        return self.found.answer(stream, features)
+
+
+def _reachable(host: str) -> str:
+    """The host that others reach a listener by: one on every address goes by this machine's (or container's) name."""
+    if host in ("0.0.0.0", "::"):
+        return socket.gethostname()
+    return f"[{host}]" if ":" in host else host
+
+
+def open_log(settings: Settings) -> Log:
+    """The log that PREQUEL_LOG names; only its own client is imported."""
+    if settings.log_url.startswith("kafka://"):
+        from shared import kafka_log
+
+        return kafka_log.KafkaLog(kafka_log.cluster(settings))
+    from shared.sqlite_log import SqliteLog
+
+    return SqliteLog(Path(settings.log_url.removeprefix("sqlite:///")))
+
+
+def open_store(settings: Settings) -> Store:
+    """The store that PREQUEL_STORE names; only its own client is imported."""
+    if not settings.store_url.startswith("sqlite:///"):
+        from shared import redis_store
+
+        return redis_store.RedisStore(settings.store_url, ca=settings.redis_ca)
+    from shared.sqlite_store import SqliteStore
+
+    return SqliteStore(Path(settings.store_url.removeprefix("sqlite:///")))
