@@ -35,7 +35,7 @@ def test_asks_once_for_the_key_and_keeps_it_as_a_cookie(taught: System, open_pag
     page.get_by_role("button", name="Continue").click()
     expect(page.locator("#connection")).to_have_text("Live")
     expect(page.locator("#tiles .tile")).to_have_count(5)
-    assert page.locator("#tiles img").first.evaluate("(image) => image.naturalWidth") == 32
+    expect(page.locator("#tiles img").first).to_have_js_property("naturalWidth", 32)
     page.reload()
     expect(page.locator("#tiles .tile")).to_have_count(5)
     expect(page.locator("#ask")).to_be_hidden()

@@ -122,3 +122,19 @@ def test_a_label_that_comes_too_late_is_said(system: System, open_page: Open) ->
         "Too late: the image has left the window of the learner. Nothing changed."
     )
     expect(page.locator("#correction .verdict")).to_have_text("no label yet")
+
+
+def test_of_many_classes_the_likeliest_come_first(taught: System, open_page: Open, doubtful: str) -> None:
+    for number in range(60):
+        taught.show("low", f"class {number:02}", shade=4 * number)
+    taught.show("dot", "the dot")
+    taught.show("dot", id="again", shade=250)
+    page = open_page("/#/shapes")
+    page.locator("[data-id=again]").click()
+    choices = page.locator("#correction .choice")
+    expect(choices.first).to_have_text("the dot1")
+    expect(choices).to_have_count(40)
+    expect(page.locator("#correction .bars li")).to_have_count(10)
+    assert page.locator("#correction datalist option").count() == 23
+    page.keyboard.press("1")
+    expect(page.locator("#correction .outcome")).to_contain_text("learned as “the dot”")

@@ -34,11 +34,11 @@ def test_right_wrong_and_open_are_told_in_words(page: Page, taught: System) -> N
 
 def test_wrong_ones_are_listed_and_leave_when_corrected(page: Page, taught: System) -> None:
     page.get_by_role("radio", name="Wrong").check()
-    expect(tiles(page)).to_have_count(3)
+    expect(tiles(page)).to_have_count(2)
     wrong = tiles(page).first.get_attribute("data-id")
     predicted = tiles(page).first.locator(".label").inner_text()
     taught.tell(str(wrong), predicted)
-    expect(tiles(page)).to_have_count(2)
+    expect(tiles(page)).to_have_count(1)
 
 
 def test_uncertain_ones_have_no_label_and_begin_with_the_least_sure(page: Page, taught: System) -> None:

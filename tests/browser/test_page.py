@@ -46,7 +46,7 @@ def test_follows_the_stream_without_reloading(taught: System, open_page: Open) -
     expect(page.locator(".figure.images .value")).to_have_text("6")
     expect(page.locator(".matrix tbody th")).to_have_text(["bar", "dot", "ring"])
     expect(page.locator(".classes tbody th")).to_have_text(["bar", "dot", "ring"])
-    expect(page.locator("#chart")).to_have_attribute("aria-label", re.compile("after 6 labels: nearest"))
+    expect(page.locator("#chart")).to_have_attribute("aria-label", re.compile("after 5 scored images: nearest"))
 
 
 def test_streams_are_chosen_and_kept_in_the_address(taught: System, open_page: Open) -> None:
@@ -107,7 +107,7 @@ def test_a_phone_shows_everything_without_scrolling_sideways(system: System, ope
         system.show("ring", f"a rather long label, number {number}")
     page = open_page(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
     expect(page.locator(".figure.images .value")).to_have_text("13")
-    expect(page.locator(".matrix tbody tr")).to_have_count(13)
+    expect(page.locator(".matrix tbody tr")).to_have_count(12)
     assert sideways(page) == 0
     page.locator("#tiles .tile").first.tap()
     expect(page.locator("#correction")).to_be_visible()

@@ -78,7 +78,7 @@ export class Answer {
   #paint() {
     const prediction = this.subject?.prediction;
     this.#bars.show(prediction?.probabilities ?? {}, this.#labels, this.subject?.before);
-    this.#classes.show(this.#labels, prediction?.truth ?? null);
+    this.#classes.show(this.#labels, prediction?.truth ?? null, prediction?.probabilities);
     this.#enable();
   }
 

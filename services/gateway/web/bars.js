@@ -1,9 +1,7 @@
 /** Probabilities as bars that move in place. */
 
 import { element, write } from "./elements.js";
-import { natural, percent } from "./words.js";
-
-const MOST = 10;
+import { MOST_IN_PLACE, likely, percent } from "./words.js";
 
 export class Bars {
   #root;
@@ -21,7 +19,7 @@ export class Bars {
 
   /** `before`, if given, leaves a mark where each bar ended earlier. */
   show(probabilities, labels, before = null) {
-    const shown = chosen(probabilities, labels);
+    const shown = likely(labels, probabilities).slice(0, MOST_IN_PLACE);
     if (shown.join("\n") !== [...this.#rows.keys()].join("\n")) this.#rebuild(shown);
     const best = Math.max(...Object.values(probabilities), 0);
     for (const label of shown) this.#fill(this.#rows.get(label), probabilities[label] ?? 0, best, before && (before[label] ?? 0));
@@ -45,11 +43,4 @@ export class Bars {
     row.style.setProperty("--before", before ?? 0);
     write(row.querySelector(".value"), best === 0 ? "" : percent(share, share > 0 && share < 0.1 ? 1 : 0));
   }
-}
-
-/** Up to ten classes keep their places; of more, the likeliest ten are shown, likeliest first. */
-function chosen(probabilities, labels) {
-  const all = new Set([...labels, ...Object.keys(probabilities)]);
-  if (all.size <= MOST) return natural(all);
-  return Object.keys(probabilities).sort((a, b) => probabilities[b] - probabilities[a]).slice(0, MOST);
 }

@@ -1,7 +1,7 @@
-/** The choice of a class: a button for each known one, number keys for the first ten, a field for a new one. */
+/** The choice of a class: buttons, number keys for the first ten, a field for the others and for a new one. */
 
 import { element } from "./elements.js";
-import { natural } from "./words.js";
+import { likely } from "./words.js";
 
 const MOST_BUTTONS = 40;
 const KEYS = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "0"];
@@ -10,6 +10,7 @@ let fields = 0;
 export class Classes {
   #buttons = element("div", { className: "choices", role: "group", "aria-label": "Classes" });
   #input;
+  #list = element("datalist");
   #offered = "";
   #labels = [];
   #keys = new Map();
@@ -20,19 +21,22 @@ export class Classes {
     const id = `new-class-${++fields}`;
     this.#input = element("input", { id, type: "text", maxLength: 128, autocomplete: "off", placeholder: "another class" });
     const form = element("form", { className: "new-class" }, element("label", { htmlFor: id, className: "hidden" }, "Another or a new class"), this.#input, element("button", { type: "submit" }, "Teach"));
+    this.#list.id = `${id}-others`;
+    this.#input.setAttribute("list", this.#list.id);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#submit();
     });
-    root.append(this.#buttons, form);
+    root.append(this.#buttons, form, this.#list);
   }
 
-  /** `chosen`: the class that the image has now, or null. */
-  show(labels, chosen = null) {
-    this.#labels = natural(labels);
+  /** `chosen`: the class that the image has now, or null; of many classes, the likeliest come first. */
+  show(labels, chosen = null, probabilities = {}) {
+    this.#labels = likely(labels, probabilities);
     const offered = JSON.stringify([this.#labels, chosen]);
     if (offered === this.#offered) return;
     this.#offered = offered;
+    this.#list.replaceChildren(...this.#labels.slice(MOST_BUTTONS).map((value) => element("option", { value })));
     this.#keys = shortcuts(this.#labels);
     const hints = new Map([...this.#keys].map(([key, label]) => [label, key]));
     const focused = document.activeElement?.dataset?.label;

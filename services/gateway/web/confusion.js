@@ -58,11 +58,13 @@ export class Confusion {
   }
 
   #paintCell(cell, value, total, truth, said) {
+    const text = `${count(value)} of ${truth} predicted as ${said}, ${percent(total ? value / total : 0)}`;
+    if (cell.title === text) return;
+    cell.title = text;
+    cell.setAttribute("aria-label", text);
     write(cell, value ? count(value) : "");
     cell.className = value ? (truth === said ? "hit" : "miss") : "";
     cell.style.setProperty("--share", total ? Math.sqrt(value / total) : 0);
-    cell.setAttribute("aria-label", `${count(value)} of ${truth} predicted as ${said}, ${percent(total ? value / total : 0)}`);
-    if (cell.title !== cell.ariaLabel) cell.title = cell.ariaLabel;
   }
 
   #cell(row, column) {

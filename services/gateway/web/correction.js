@@ -7,7 +7,7 @@ import { LATER } from "./teaching.js";
 import { verdict } from "./tile.js";
 import { natural, outcomeSentence, percent, quoted, took } from "./words.js";
 
-const VERDICTS = { right: "✓ right", wrong: "✕ wrong", open: "no label yet" };
+const VERDICTS = { right: "✓ right: it is", wrong: "✕ wrong: it is", none: "it is" };
 
 /** Event: `closed` (detail: the id last shown). */
 export class Correction extends EventTarget {
@@ -49,7 +49,7 @@ export class Correction extends EventTarget {
   /** New classes appear while the dialog is open. */
   offer(labels) {
     this.#labels = labels;
-    if (this.#dialog.open) this.#parts.classes.show(labels, this.#prediction.truth);
+    if (this.#dialog.open) this.#parts.classes.show(labels, this.#prediction.truth, this.#prediction.probabilities);
   }
 
   /** The outcome of a label, whoever gave it. */
@@ -104,11 +104,11 @@ export class Correction extends EventTarget {
     const parts = this.#parts;
     const sure = label === null ? "" : `, ${percent(probabilities[label] ?? 0)}`;
     write(parts.title, label === null ? (unknown ? "Unsure: none of the known classes" : "Not predicted yet") : `Predicted ${quoted(label)}${sure}`);
-    write(parts.verdict, truth === null ? VERDICTS.open : `${VERDICTS[verdict(label, truth)]}: it is ${quoted(truth)}`);
+    write(parts.verdict, truth === null ? "no label yet" : `${VERDICTS[verdict(label, truth)]} ${quoted(truth)}`);
     parts.verdict.dataset.verdict = verdict(label, truth);
     parts.bars.show(probabilities, this.#labels);
     parts.models.replaceChildren(...said(models, model, truth));
-    parts.classes.show(this.#labels, truth);
+    parts.classes.show(this.#labels, truth, probabilities);
     parts.retract.disabled = truth === null;
     parts.before.disabled = !this.#neighbour(id, -1);
     parts.after.disabled = !this.#neighbour(id, 1);
@@ -145,7 +145,7 @@ export class Correction extends EventTarget {
 function said(models, champion, truth) {
   const names = [champion, ...natural(Object.keys(models)).filter((name) => name !== champion)].filter((name) => name in models);
   return names.map((name) => {
-    const mark = truth === null ? "" : models[name] === truth ? " ✓" : " ✕";
+    const mark = { right: " ✓", wrong: " ✕" }[verdict(models[name], truth)] ?? "";
     return element("div", {}, element("dt", {}, name), element("dd", {}, `${models[name] ?? "nothing yet"}${mark}`));
   });
 }

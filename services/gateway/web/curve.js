@@ -98,7 +98,8 @@ export class Curve {
   #mark(plot) {
     const { ctx, bbox } = plot;
     ctx.save();
-    ctx.setLineDash([5, 4]);
+    Object.assign(ctx, { lineWidth: devicePixelRatio, globalAlpha: 0.6 });
+    ctx.setLineDash([4 * devicePixelRatio, 4 * devicePixelRatio]);
     for (const { scored, model } of this.#drifts) {
       const x = plot.valToPos(scored, "x", true);
       ctx.strokeStyle = seriesColour(Math.max(0, this.#models.indexOf(model)));
@@ -123,7 +124,7 @@ export class Curve {
     const last = this.#points.at(-1);
     const said = this.#models.map((model) => `${model} ${percent(last?.accuracy[model])}`);
     const drifted = this.#drifts.length ? ` Drifts: ${this.#drifts.map((one) => `${one.model} at ${count(one.scored)}`).join(", ")}.` : "";
-    const text = last ? `Accuracy after ${count(last.scored)} labels: ${said.join(", ")}.${drifted}` : "No accuracy yet.";
+    const text = last ? `Accuracy after ${count(last.scored)} scored images: ${said.join(", ")}.${drifted}` : "No accuracy yet.";
     this.#root.setAttribute("role", "img");
     this.#root.setAttribute("aria-label", text);
   }

@@ -11,7 +11,7 @@ const FIGURES = [
   ["images", "Images", "so far"],
   ["labelled", "Labelled", NONE],
   ["pending", "Pending", "without a label yet"],
-  ["rate", "Images/s", "over the last seconds"],
+  ["rate", "Images/s", "last 10 seconds"],
 ];
 
 export class Figures {

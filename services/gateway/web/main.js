@@ -2,7 +2,7 @@
 
 import { Api } from "./api.js";
 import { Connection } from "./connection.js";
-import { find } from "./elements.js";
+import { find, write } from "./elements.js";
 import { pause } from "./pace.js";
 import { Page } from "./page.js";
 import { Picker } from "./picker.js";
@@ -42,16 +42,15 @@ function begin(name) {
   page.follow(name);
 }
 
-/** Finds out which streams there are; without one, this is how the page knows that the gateway is there. */
+/** Finds out which streams there are, and what the gateway waits for; without a stream, also whether it is there. */
 async function look() {
-  const names = await api.streams().catch(() => null);
+  const [names, reasons] = await Promise.all([api.streams().catch(() => null), api.reasons().catch(() => [])]);
+  write(find("#reasons"), reasons.length ? `Getting ready. ${reasons.join("; ")}` : "");
   if (picker.chosen === null) connection.show(names ? "ready" : "lost");
   if (!names) return;
   picker.offer(names);
   find("#welcome").hidden = picker.chosen !== null || names.length > 0;
-  if (picker.chosen !== null) return;
-  if (names.length) picker.choose(names[0]);
-  else welcome.explain(find("#reasons"), await api.reasons().catch(() => []));
+  if (picker.chosen === null && names.length) picker.choose(names[0]);
 }
 
 welcome.build(find("#commands"));

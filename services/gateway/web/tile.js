@@ -40,14 +40,15 @@ export class Tile {
   }
 }
 
-/** right, wrong or open. */
+/** right, wrong, open (no label yet), or none where the model named no class: that is not judged. */
 export function verdict(label, truth) {
   if (truth === null) return "open";
+  if (label === null) return "none";
   return label === truth ? "right" : "wrong";
 }
 
 function markText(label, truth) {
-  return { open: "no label", right: "✓ right", wrong: `✕ is ${truth}` }[verdict(label, truth)];
+  return { open: "no label", right: "✓ right", wrong: `✕ is ${truth}`, none: `is ${truth}` }[verdict(label, truth)];
 }
 
 /** What stands for a label where there is none: the model abstained, or knew no class. */
@@ -58,5 +59,5 @@ export function nameless(unknown) {
 function spoken(label, sure, truth, unknown) {
   const nothing = unknown ? "Unsure: none of the known classes" : "Not predicted: no class was known yet";
   const said = label === null ? nothing : `Predicted ${label}, ${percent(sure, 0)}`;
-  return `${said}. ${{ open: "No label yet", right: "Right", wrong: `Wrong: it is ${truth}` }[verdict(label, truth)]}.`;
+  return `${said}. ${{ open: "No label yet", right: "Right", wrong: `Wrong: it is ${truth}`, none: `It is ${truth}` }[verdict(label, truth)]}.`;
 }

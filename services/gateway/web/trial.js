@@ -89,7 +89,7 @@ export class Trial {
     clearTimeout(this.#timer);
     if (this.#drawing.empty) return this.#answer.say("Draw something first.");
     const coarse = await this.#small();
-    await this.#ask(subjectOf(await this.#drawing.picture(coarse)));
+    await this.#ask(subjectOf(await this.#drawing.picture(coarse), null));
   }
 
   /** Whether the stream's newest picture is small: a drawing has to look like its pictures. */
@@ -135,7 +135,7 @@ export class Trial {
     if (this.#stream === null) return;
     this.#turnTo("upload");
     const turn = ++this.#turn;
-    const left = files.map((image) => subjectOf(image));
+    const left = files.map((image) => subjectOf(image, URL.createObjectURL(image)));
     this.#queue.add(left);
     this.#upload.show(left[0].url);
     this.#answer.wait(left[0]);
@@ -150,7 +150,7 @@ export class Trial {
   }
 }
 
-/** What is asked about: a picture, what was said of it, and what was said of it the time before. */
-function subjectOf(image) {
-  return { image, name: image.name || "pasted picture", url: URL.createObjectURL(image), prediction: null, before: null };
+/** What is asked about: a picture (to be seen at `url`), what was said of it, and what was said the time before. */
+function subjectOf(image, url) {
+  return { image, url, name: image.name || "pasted picture", prediction: null, before: null };
 }

@@ -1,6 +1,6 @@
 /** What to type when there is no stream yet. */
 
-import { element, write } from "./elements.js";
+import { element } from "./elements.js";
 
 const COMMANDS = [
   ["1,797 handwritten digits, to watch it work", "prequel stream digits --stream digits"],
@@ -10,11 +10,6 @@ const COPIED_MS = 1500;
 
 export function build(root) {
   for (const [what, command] of COMMANDS) root.append(element("li", {}, element("span", {}, what), line(command)));
-}
-
-/** `reasons`: what the gateway still waits for. */
-export function explain(root, reasons) {
-  write(root, reasons.length ? `Getting ready. ${reasons.join("; ")}.` : "");
 }
 
 function line(command) {

@@ -1,6 +1,7 @@
 /** Numbers, times and outcomes as people read them. */
 
 export const NONE = "–";
+export const MOST_IN_PLACE = 10;
 const COUNT = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const COMPACT = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 const NATURAL = new Intl.Collator("en", { numeric: true });
@@ -31,6 +32,14 @@ export function rate(perSecond) {
 /** Labels in the order people expect: 2 before 10. */
 export function natural(labels) {
   return [...labels].sort(NATURAL.compare);
+}
+
+/** Up to ten classes keep their places; of more, the ten likeliest come first. */
+export function likely(labels, probabilities) {
+  const all = natural(new Set([...labels, ...Object.keys(probabilities)]));
+  if (all.length <= MOST_IN_PLACE) return all;
+  const best = Object.keys(probabilities).sort((a, b) => probabilities[b] - probabilities[a]).slice(0, MOST_IN_PLACE);
+  return [...best, ...all.filter((label) => !best.includes(label))];
 }
 
 export function quoted(label) {
