@@ -1,7 +1,8 @@
 """The log on Apache Kafka: topics, partitions, positions and consumer groups are Kafka's own."""
 
-import weakref
+import threading
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 from shared.config import Settings
 from shared.kafka_admin import KafkaAdmin
@@ -16,6 +17,8 @@ from shared.topics import MOST_OVERHEAD_BYTES, TopicState
 
 SCHEME = "kafka://"
 
+_Opened = TypeVar("_Opened", KafkaReader, KafkaMember)
+
 
 class KafkaLog:
     """See shared.log.Log. Nothing connects before it is used; whatever fails is connected anew at its next use."""
@@ -27,7 +30,8 @@ class KafkaLog:
         self._producers = KafkaProducers(cluster, self._counted, self._limited)
         self._counts: dict[str, int] = {}
         self._limits: dict[str, int] = {}
-        self._open: weakref.WeakSet[KafkaReader | KafkaMember] = weakref.WeakSet()
+        self._lock = threading.Lock()
+        self._open: list[KafkaReader | KafkaMember] = []
 
     def append(self, messages: Sequence[Message]) -> list[Position]:
         return self._producers.append(messages)
@@ -42,14 +46,10 @@ class KafkaLog:
         return self._lookup.read(topic, partition, offsets)
 
     def follow(self, topic: str, positions: Mapping[int, int]) -> KafkaReader:
-        reader = KafkaReader(self._cluster, self.partitions, topic, positions)
-        self._open.add(reader)
-        return reader
+        return self._kept(KafkaReader(self._cluster, self.partitions, topic, positions))
 
     def join(self, group: str, topic: str) -> KafkaMember:
-        member = KafkaMember(self._cluster, self.partitions, group, topic)
-        self._open.add(member)
-        return member
+        return self._kept(KafkaMember(self._cluster, self.partitions, group, topic))
 
     def lag(self, group: str, topic: str) -> dict[int, int]:
         bounds = self.bounds(topic)
@@ -66,11 +66,17 @@ class KafkaLog:
 
     def close(self) -> None:
         """Also closes its readers and members: not while another thread polls one."""
-        for each in list(self._open):
+        for each in self._open:
             each.close()
         self._producers.close()
         self._lookup.close()
         self._admin.close()
+
+    def _kept(self, opened: _Opened) -> _Opened:
+        """Remembered until it is closed, by itself or with the log: a client that is only dropped goes on for ever."""
+        with self._lock:
+            self._open = [each for each in self._open if not each.closed] + [opened]
+        return opened
 
     def _counted(self, topic: str) -> int:
         """Asked once: a key keeps its partition for as long as this process lives."""

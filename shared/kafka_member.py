@@ -67,10 +67,10 @@ class KafkaMember:
         self._reading: set[int] = set()
         self._generation = 0
         self._watchdog = Watchdog(cluster, topic)
-        self._closed = False
+        self.closed = False
 
     def poll(self, max_records: int, timeout_s: float) -> Polled:
-        if self._closed:
+        if self.closed:
             raise LogUnavailable(f"this member of {self._group} is closed")
         try:
             return self._poll(self._consumer or self._open(), max_records, timeout_s)
@@ -104,7 +104,7 @@ class KafkaMember:
         return assigned, lost
 
     def _watch(self, consumer: Any, fed: bool) -> None:
-        if fed or not self._reading:
+        if fed:
             self._watchdog.fed()
             return
         with self._cluster.reading(consumer, self._topic):
@@ -149,7 +149,7 @@ class KafkaMember:
             return  # none is ours any more; the next poll tells which
 
     def close(self) -> None:
-        self._closed = True
+        self.closed = True
         self._drop()
 
     def _drop(self) -> None:

@@ -44,11 +44,12 @@ class Watchdog:
 
     def look(self, consumer: Any, positions: Mapping[int, int]) -> None:
         """Ask, if it has been quiet for long enough. Blocks; raises LogUnavailable when stuck or cut off."""
-        if not positions or self._cluster.clock() - self._since < self._cluster.quiet_s:
+        if self._cluster.clock() - self._since < self._cluster.quiet_s:
             return
         timeout_ms = int(min(self._cluster.timeout_s, LOOK_S) * 1000)
+        asked = [TopicPartition(self._topic, p) for p in positions or (0,)]  # who reads nothing wants an answer too
         with self._cluster.translated(f"reading {self._topic}"):
-            ends = consumer.end_offsets([TopicPartition(self._topic, p) for p in positions], timeout_ms)
+            ends = consumer.end_offsets(asked, timeout_ms)
         behind = {p: at for p, at in positions.items() if ends[TopicPartition(self._topic, p)] > at}
         stuck = [p for p, at in behind.items() if self._behind.get(p) == at]
         self._since, self._behind = self._cluster.clock(), behind
@@ -70,10 +71,10 @@ class KafkaReader:
         self._positions = dict(positions)
         self._consumer: Any = None
         self._watchdog = Watchdog(cluster, topic)
-        self._closed = False
+        self.closed = False
 
     def poll(self, max_records: int, timeout_s: float) -> list[Record]:
-        if self._closed:
+        if self.closed:
             raise LogUnavailable(f"this reader of {self._topic} is closed")
         if not self._positions:
             return []
@@ -116,7 +117,7 @@ class KafkaReader:
         return dict(self._positions)
 
     def close(self) -> None:
-        self._closed = True
+        self.closed = True
         self._drop()
 
     def _drop(self) -> None:

@@ -56,6 +56,12 @@ def open_log() -> Iterator[Open]:
     yield start
     for log in opened:
         log.close()
+    wait_until(lambda: not clients(), 10, f"the end of all clients: {clients()}")
+
+
+def clients() -> list[str]:
+    """Threads of kafka-python's that are still there."""
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("kafka-")]
 
 
 @pytest.fixture
@@ -162,7 +168,7 @@ def test_nothing_acknowledged_is_lost_when_the_broker_is_bounced(
 
 
 def test_a_broker_that_is_away_is_said_and_found_again(broker: Kafka, open_log: Open, topic: str) -> None:
-    log = open_log(broker.bootstrap(), timeout_s=1.0, delivery_s=2.0)
+    log = open_log(broker.bootstrap(), timeout_s=0.7, delivery_s=1.8, quiet_s=0.3)
     log.append([Message(topic, b"k", b"0:")])
     reader, member = log.follow(topic, {0: 0}), log.join(f"g-{topic}", topic)
     assert len(reader.poll(10, 5.0)) == 1
@@ -250,7 +256,7 @@ def test_a_network_that_swallows_everything_is_said_and_survived(
 def test_bytes_in_flight_to_a_broker_that_does_not_answer_are_bounded(
     broker: Kafka, proxy: Proxy, open_log: Open, topic: str
 ) -> None:
-    log = open_log(f"127.0.0.1:{proxy.port}", delivery_s=6.0)
+    log = open_log(f"127.0.0.1:{proxy.port}", delivery_s=4.0)
     log.append([Message(topic, None, b"warm")])
     image = bytes(400_000)
     proxy.swallow()
@@ -361,7 +367,7 @@ class Worker(threading.Thread):
         self._member.commit(ends)
 
 
-@pytest.mark.parametrize("seconds", [8.0, pytest.param(120.0, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("seconds", [6.0, pytest.param(120.0, marks=pytest.mark.soak)])
 def test_in_a_storm_of_rebalances_every_record_is_given_and_only_to_its_owner(
     broker: Kafka, open_log: Open, seconds: float
 ) -> None:
@@ -398,6 +404,36 @@ def test_in_a_storm_of_rebalances_every_record_is_given_and_only_to_its_owner(
     assert max(map(len, owners.values())) == 1, "two members were given records of one partition in one generation"
     times = Counter((p, r.offset) for w in everyone for p, _, r in w.given)
     assert max(times.values()) <= len(everyone)
+
+
+def test_members_that_work_long_and_poll_briefly_come_to_share(broker: Kafka, open_log: Open) -> None:
+    """The library forgets joins that end between two polls; such members would begin new rebalances without end."""
+    log = open_log(broker.bootstrap(), timeout_s=10.0, session_s=6.0)
+    name = new_topic(log, partitions=8)
+    owned: list[set[int]] = [set() for _ in range(4)]
+    generations: list[int] = []
+    stop = threading.Event()
+
+    def work(own: set[int], seconds: float) -> None:
+        member = log.join(f"g-{name}", name)
+        while not stop.is_set():
+            polled = member.poll(10, 0.0)
+            own.difference_update(polled.lost)
+            own.update(polled.assigned)
+            generations.append(polled.generation)
+            stop.wait(seconds)  # The work.
+        member.close()
+
+    threads = [threading.Thread(target=work, args=(own, 0.5 + 0.1 * n)) for n, own in enumerate(owned)]
+    for thread in threads:
+        thread.start()
+    try:
+        wait_until(lambda: sorted(map(len, owned)) == [2, 2, 2, 2], 20, f"partitions for all members: {owned}")
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(PATIENCE_S)
+    assert max(generations) <= 8
 
 
 # Several brokers.

@@ -19,6 +19,7 @@ from shared.log import TOPICS, LogUnavailable, Message, Record, RecordTooLarge
 from shared.topics import TopicState, check, create
 from tests.servers.jars import NoKafka
 from tests.servers.kafka import PASSWORD, STRANGER, STRANGER_PASSWORD, USER, Certificates, Kafka, certificates
+from tests.servers.ports import wait_until
 from tests.servers.session import missing
 
 Open = Callable[..., KafkaLog]
@@ -53,6 +54,12 @@ def open_log() -> Iterator[Open]:
     yield start
     for log in opened:
         log.close()
+    wait_until(lambda: not clients(), 10, f"the end of all clients: {clients()}")
+
+
+def clients() -> list[str]:
+    """Threads of kafka-python's that are still there."""
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("kafka-")]
 
 
 @pytest.fixture
@@ -325,7 +332,7 @@ def test_a_name_that_does_not_resolve_is_said(open_log: Open, servers: str) -> N
 
 
 def test_an_address_without_kafka_is_said_and_leaves_no_threads(open_log: Open) -> None:
-    log = open_log("127.0.0.1:1", timeout_s=0.6)
+    log = open_log("127.0.0.1:1", timeout_s=0.55)
     before = set(threading.enumerate())
     for use in uses(log, "images"):
         with pytest.raises(LogUnavailable, match="nothing listens"):
