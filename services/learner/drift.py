@@ -113,6 +113,8 @@ class PageHinkley:
     def __init__(self) -> None:
         self._values: Sequence[float] = (0.0, 0.0, 0.0, 0.0, math.inf, -1.0)
         """Count, mean, sum of increases, of decreases, least increase, most decrease."""
+        self.rose = False
+        """Whether the change found last was a rise."""
 
     def update(self, value: float) -> bool:
         """Take one value in; whether the mean has changed (the test then begins anew)."""
@@ -122,6 +124,7 @@ class PageHinkley:
         up = self.ALPHA * up + (value - mean) - self.DELTA
         down = self.ALPHA * down + (value - mean) + self.DELTA
         least, most = min(least, up), max(most, down)
+        self.rose = up - least > self.THRESHOLD
         found = count >= self.LEAST and max(up - least, most - down) > self.THRESHOLD
         self._values = (0.0, 0.0, 0.0, 0.0, math.inf, -1.0) if found else (count, mean, up, down, least, most)
         return found
@@ -137,18 +140,23 @@ class PageHinkley:
 
 
 class ErrorDrift:
-    """Both detectors on the errors (0 or 1) of one model; what either finds is a drift, and both begin anew."""
+    """Both detectors on the errors (0 or 1) of one model: where either finds a rise, that is a drift; both begin anew.
+
+    A fall is a model that learns: it is no drift.
+    """
 
     def __init__(self) -> None:
         self._adwin, self._page_hinkley = Adwin(), PageHinkley()
 
     def update(self, wrong: bool) -> str | None:
-        """The name of the detector that found a rise or fall of the error, None where all is as before."""
-        found = [self._adwin.update(float(wrong)), self._page_hinkley.update(float(wrong))]
-        if not any(found):
+        """The name of the detector that found a rise of the error, None where there is none."""
+        before = self._adwin.mean
+        cut = self._adwin.update(float(wrong)) and self._adwin.mean > before
+        shifted = self._page_hinkley.update(float(wrong)) and self._page_hinkley.rose
+        if not cut and not shifted:
             return None
         self._adwin, self._page_hinkley = Adwin(), PageHinkley()
-        return "adwin" if found[0] else "page-hinkley"
+        return "adwin" if cut else "page-hinkley"
 
     def numbers(self) -> Numbers:
         return {"adwin": self._adwin.numbers(), "page_hinkley": self._page_hinkley.numbers()}

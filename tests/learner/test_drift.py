@@ -72,7 +72,7 @@ def test_both_find_something_in_what_these_tests_draw() -> None:
 
 @pytest.mark.parametrize("at", [0, 1, 40, 700])
 def test_numbers_go_on_as_if_nothing_had_been(at: int) -> None:
-    values = changing(3, [400, 400, 400])
+    values = [0.0] * 400 + changing(3, [400]) + [1.0] * 400
     whole, first = ErrorDrift(), ErrorDrift()
     wanted = [whole.update(bool(value)) for value in values]
     found = [first.update(bool(value)) for value in values[:at]]
@@ -81,3 +81,9 @@ def test_numbers_go_on_as_if_nothing_had_been(at: int) -> None:
     assert found == wanted
     assert again.numbers() == whole.numbers()
     assert any(wanted)
+
+
+def test_a_rise_of_the_error_is_a_drift_and_a_fall_is_none() -> None:
+    rising, falling = ErrorDrift(), ErrorDrift()
+    assert any(rising.update(at >= 400) for at in range(800))
+    assert not any(falling.update(at < 400) for at in range(800))
