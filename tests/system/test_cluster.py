@@ -1,0 +1,201 @@
+"""Killed, stopped, cut off and emptied in mid-stream, the cluster loses nothing and learns nothing twice."""
+
+import itertools
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from shared.log import EXAMPLES
+from tests.servers.ports import wait_until
+from tests.system.cluster import DEADLINE_S, SETTINGS, Cluster, Service, all_ready
+from tests.system.oracle import Reference, Watcher, contradictions, dead_letters, lost_images, predicted
+from tests.system.traffic import STREAMS, Traffic
+
+IMAGES = 280
+PARTITIONS = int(SETTINGS["PREQUEL_KAFKA_PARTITIONS"])
+SESSION_S = float(SETTINGS["PREQUEL_KAFKA_SESSION"])
+SOAK_S, SOAK_KILLS, SOAK_SNAPSHOTS = 900.0, 50, 1_000
+
+
+class Crew:
+    """Two extractors, three learners, two gateways, and what happens to them."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.learners = cluster.start("learner", 3)
+        self.gateways = cluster.start("gateway", 2)
+        self.extractors = cluster.start("extractor", 2)
+        self.kills = 0
+
+    def kill(self, *services: Service) -> None:
+        """SIGKILL; started again at once."""
+        for service in services:
+            service.kill()
+            self.kills += 1
+        for service in services:
+            service.start()
+
+    def stall(self, service: Service) -> None:
+        """SIGSTOP for longer than the group waits; it comes back as a zombie."""
+        service.signal(signal.SIGSTOP)
+        time.sleep(SESSION_S + 1)  # what is tested is the passing of time
+        service.signal(signal.SIGCONT)
+
+    def bounce(self) -> None:
+        """The broker dies hard and starts again on the same folders."""
+        self.cluster.kafka.kill()
+        self.kills += 1
+        self.cluster.kafka.start()
+
+    def empty(self) -> None:
+        """Redis dies and comes back with nothing."""
+        self.cluster.redis.kill()
+        self.kills += 1
+        self.cluster.redis.start()
+
+
+@contextmanager
+def crew(folder: Path) -> Iterator[Crew]:
+    with Cluster(folder) as cluster:
+        cluster.topics()
+        made = Crew(cluster)
+        all_ready(cluster.services)
+        yield made
+
+
+@contextmanager
+def watching(cluster: Cluster) -> Iterator[Watcher]:
+    with closing(cluster.store()) as store:
+        watcher = Watcher(store, PARTITIONS)
+        watcher.start()
+        yield watcher
+        watcher.end()
+
+
+def reach(traffic: Traffic, count: int) -> None:
+    wait_until(lambda: traffic.sent >= count, DEADLINE_S, f"{count} images acknowledged")
+
+
+def learned(gateway: Service) -> dict[str, tuple[int, int]]:
+    """Stream -> images and labelled, as a gateway tells them."""
+    try:
+        found = httpx.get(f"{gateway.url}/v1/streams", timeout=5).json()
+    except httpx.TransportError:
+        return {}
+    return {each["stream"]: (each["images"], each["labelled"]) for each in found.get("streams", ())}
+
+
+def expected(traffic: Traffic) -> dict[str, tuple[int, int]]:
+    images = Counter(stream for stream, _ in traffic.positions)
+    labelled = Counter(stream for (stream, _), truth in traffic.truth.items() if truth is not None)
+    return {stream: (images[stream], labelled[stream]) for stream in images}
+
+
+def settled(crew: Crew, traffic: Traffic) -> None:
+    """Everything that was sent is learned, and every gateway says so."""
+    want = expected(traffic)
+    for gateway in crew.gateways:
+        wait_until(
+            lambda gateway=gateway: learned(gateway) == want,  # type: ignore[misc]
+            DEADLINE_S,
+            f"everything learned: {learned(gateway)}, sent: {want}",
+        )
+
+
+def judge(crew: Crew, watcher: Watcher, traffic: Traffic) -> int:
+    """The oracle (a) to (d) over the whole log; the number of snapshots that were compared."""
+    for service in crew.cluster.services:
+        assert service.terminate() == 0, service.output[-3000:]
+    roots = watcher.end()
+    with closing(crew.cluster.log()) as log:
+        assert {(p, log.bounds(EXAMPLES)[p].end) for p in range(PARTITIONS) if log.bounds(EXAMPLES)[p].end} <= set(
+            roots
+        )
+        reference = Reference(crew.cluster.settings, log)
+        reference.compare(roots)
+        assert reference.wrong == []
+        assert lost_images(log, traffic.positions) == []
+        want = expected(traffic)
+        assert {name: (reference.images()[name], reference.labelled()[name]) for name in want} == want
+        assert predicted(log) == {id for _, id in traffic.positions}
+        assert contradictions(log) == []
+        assert dead_letters(log) == {}
+    verdict = crew.cluster.run("rebuild", "--verify")
+    assert verdict.returncode == 0, verdict.stdout + verdict.stderr
+    return reference.checked
+
+
+def test_nothing_is_lost_and_nothing_learned_twice(tmp_path: Path) -> None:
+    with crew(tmp_path) as made, watching(made.cluster) as watcher:
+        traffic = Traffic(made.gateways, IMAGES)
+        traffic.start()
+        reach(traffic, 40)
+        made.kill(made.learners[0], made.extractors[0])
+        reach(traffic, 90)
+        made.stall(made.learners[1])
+        reach(traffic, 130)
+        made.bounce()
+        reach(traffic, 180)
+        made.kill(made.gateways[0], made.learners[2])
+        reach(traffic, 220)
+        made.empty()
+        traffic.wait()
+        settled(made, traffic)
+        any_gateway_answers_for_any_stream(made, traffic)
+        assert judge(made, watcher, traffic) >= 20
+
+
+def any_gateway_answers_for_any_stream(crew: Crew, traffic: Traffic) -> None:
+    for gateway, stream in itertools.product(crew.gateways, STREAMS):
+        base = f"{gateway.url}/v1/streams/{stream}"
+        id = next(id for name, id in traffic.positions if name == stream and traffic.truth[name, id])
+        found = httpx.get(f"{base}/predictions/{id}", params={"wait": 10}, timeout=20).json()
+        assert (found["id"], found["truth"]) == (id, traffic.truth[stream, id])
+        image = httpx.get(f"{base}/images/{id}", timeout=20)
+        assert image.content.startswith(b"\x89PNG")
+        label = {"id": id, "label": traffic.truth[stream, id]}
+        said = httpx.post(f"{base}/labels", params={"wait": 10}, json=label, timeout=20)
+        assert (said.status_code, said.json()["status"]) == (200, "unchanged"), said.text
+        features = [0.0] * httpx.get(base, timeout=20).json()["dim"]
+        answer = httpx.post(f"{base}/predict", json={"features": features}, timeout=20)
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["stream"] == stream
+
+
+@pytest.mark.soak
+def test_for_a_long_time(tmp_path: Path) -> None:
+    deadline = time.monotonic() + SOAK_S
+    with crew(tmp_path) as made, watching(made.cluster) as watcher:
+        traffic = Traffic(made.gateways, 1_000_000, seed=1)
+        traffic.start()
+        for turn in itertools.count():
+            reach(traffic, traffic.sent + 40)
+            _disturb(made, turn)
+            enough = made.kills >= SOAK_KILLS and len(watcher.roots) >= SOAK_SNAPSHOTS
+            if enough or time.monotonic() > deadline:
+                break
+        traffic.end()
+        settled(made, traffic)
+        any_gateway_answers_for_any_stream(made, traffic)
+        assert judge(made, watcher, traffic) >= SOAK_SNAPSHOTS
+        assert made.kills >= SOAK_KILLS
+
+
+def _disturb(made: Crew, turn: int) -> None:
+    """One fault after the other, each process in its turn."""
+    if turn % 9 == 8:
+        made.bounce()
+    elif turn % 9 == 6:
+        made.empty()
+    elif turn % 9 == 4:
+        made.stall(made.learners[turn % 3])
+    elif turn % 3 == 2:
+        made.kill(made.gateways[turn % 2], made.learners[(turn + 1) % 3])
+    else:
+        made.kill(made.learners[turn % 3], made.extractors[turn % 2])
