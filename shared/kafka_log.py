@@ -4,7 +4,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
-from shared.config import Settings
+from shared.config import ConfigError, Settings
 from shared.kafka_admin import KafkaAdmin
 from shared.kafka_client import KafkaCluster
 from shared.kafka_lookup import KafkaLookup
@@ -91,7 +91,14 @@ class KafkaLog:
 
 
 def cluster(settings: Settings) -> KafkaCluster:
-    """What PREQUEL_LOG=kafka://host:port,... and PREQUEL_KAFKA_* say."""
+    """What PREQUEL_LOG=kafka://host:port,... and PREQUEL_KAFKA_* say. Raises ConfigError where they contradict."""
+    if settings.kafka_security.startswith("SASL") != bool(settings.kafka_sasl):
+        raise ConfigError(
+            f"PREQUEL_KAFKA_SECURITY={settings.kafka_security} and PREQUEL_KAFKA_SASL={settings.kafka_sasl} do not go "
+            "together: set a SASL mechanism (PLAIN, SCRAM-SHA-256, SCRAM-SHA-512) with SASL_SSL or SASL_PLAINTEXT only"
+        )
+    if settings.kafka_sasl and not settings.kafka_user:
+        raise ConfigError(f"PREQUEL_KAFKA_USER is empty: {settings.kafka_sasl} needs a user and a password")
     security = KafkaSecurity(
         settings.kafka_security,
         settings.kafka_sasl,
@@ -102,7 +109,7 @@ def cluster(settings: Settings) -> KafkaCluster:
         settings.kafka_key,
     )
     return KafkaCluster(
-        settings.log_url.removeprefix(SCHEME),
+        settings.log_url.removeprefix(SCHEME).rstrip("/"),
         security,
         max_record_bytes=settings.max_image_bytes + MOST_OVERHEAD_BYTES,
         session_s=settings.kafka_session,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from shared.config import Settings
+from shared.config import ConfigError, Settings
 from shared.log import TOPICS
 
 MOST_OVERHEAD_BYTES = 64 * 2**10
@@ -48,8 +48,18 @@ class Mismatch(NamedTuple):
 
 
 def wanted(settings: Settings) -> dict[str, TopicState]:
-    """What every topic should be, by the settings PREQUEL_KAFKA_* and PREQUEL_MAX_IMAGE_BYTES."""
+    """What every topic should be, by the settings PREQUEL_KAFKA_* and PREQUEL_MAX_IMAGE_BYTES.
+
+    Raises ConfigError where they make no topic that could be used.
+    """
     hours = settings.kafka_retention_hours
+    if hours <= 0 and hours != -1:
+        raise ConfigError(f"PREQUEL_KAFKA_RETENTION_HOURS={hours:g}: use a number above 0, or -1 for ever")
+    if settings.kafka_min_insync > settings.kafka_replication:
+        raise ConfigError(
+            f"PREQUEL_KAFKA_MIN_INSYNC={settings.kafka_min_insync} is more than "
+            f"PREQUEL_KAFKA_REPLICATION={settings.kafka_replication}: nothing could ever be written"
+        )
     record_bytes = max(settings.max_image_bytes + MOST_OVERHEAD_BYTES, LEAST_RECORD_BYTES)
     configuration = {
         "cleanup.policy": "delete",
@@ -77,7 +87,7 @@ def check(cluster: Cluster, settings: Settings) -> list[Mismatch]:
     """Everything that is wrong with the topics; nothing means that they will do."""
     plan = wanted(settings)
     found = cluster.describe(list(plan))
-    servers = settings.log_url.removeprefix("kafka://")
+    servers = settings.log_url.removeprefix("kafka://").rstrip("/")
     return [
         mismatch
         for topic, should in plan.items()

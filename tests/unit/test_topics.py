@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from shared.config import Settings, from_environment
+from shared.config import ConfigError, Settings, from_environment
+from shared.kafka_log import cluster
 from shared.log import TOPICS
 from shared.topics import TopicState, check, create, wanted
 
@@ -79,6 +80,39 @@ def test_a_mismatch_names_topic_setting_found_wanted_and_remedy(found: dict[str,
     (mismatch,) = check(Existing({**plan, "images": images}), given)
     for part in expected:
         assert part in str(mismatch)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"kafka_retention_hours": 0}, "PREQUEL_KAFKA_RETENTION_HOURS=0"),
+        ({"kafka_retention_hours": -2}, "PREQUEL_KAFKA_RETENTION_HOURS=-2"),
+        ({"kafka_min_insync": 2}, "PREQUEL_KAFKA_REPLICATION=1"),
+    ],
+)
+def test_settings_that_make_no_usable_topic_are_refused(given: dict[str, object], expected: str) -> None:
+    with pytest.raises(ConfigError, match=expected):
+        wanted(settings(**given))
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"kafka_security": "SASL_SSL"}, "PREQUEL_KAFKA_SASL"),
+        ({"kafka_sasl": "PLAIN", "kafka_user": "u"}, "PREQUEL_KAFKA_SECURITY=PLAINTEXT"),
+        ({"kafka_security": "SASL_SSL", "kafka_sasl": "PLAIN"}, "PREQUEL_KAFKA_USER"),
+    ],
+)
+def test_settings_of_a_cluster_that_contradict_are_refused(given: dict[str, object], expected: str) -> None:
+    with pytest.raises(ConfigError, match=expected):
+        cluster(settings(**given))
+
+
+def test_the_settings_make_the_cluster() -> None:
+    made = cluster(settings(log="kafka://k1:9092,k2:9092/", kafka_session=3, max_image_bytes=2**24))
+    assert made.servers == "k1:9092,k2:9092"
+    assert made.session_s == 3
+    assert made.max_record_bytes > 2**24
 
 
 def test_more_than_wanted_will_do() -> None:
