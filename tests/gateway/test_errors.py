@@ -120,6 +120,13 @@ def test_an_image_that_says_it_is_too_large_is_not_read(small: Served) -> None:
         assert b" 413 " in raw.recv(4096).split(b"\r\n")[0]
 
 
+def test_an_image_without_a_length_is_read_no_further_than_the_limit(small: Served) -> None:
+    with socket.create_connection(("127.0.0.1", small.client.base_url.port or 0), timeout=5) as raw:
+        raw.sendall(f"POST {IMAGES} HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n".encode())
+        raw.sendall(b"Transfer-Encoding: chunked\r\n\r\n" + b"7d1\r\n" + b"x" * 2_001 + b"\r\n")
+        assert b" 413 " in raw.recv(4096).split(b"\r\n")[0]
+
+
 @pytest.mark.parametrize("size", [2_001, 5_000_000])
 def test_an_image_that_turns_out_too_large_is_refused(small: Served, size: int) -> None:
     def body() -> Iterator[bytes]:

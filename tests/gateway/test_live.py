@@ -2,12 +2,20 @@
 
 import threading
 import time
+from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from services.gateway.arrivals import Arrivals
+from services.gateway.live import Live
+from services.gateway.subscriptions import Happening
+from shared.config import Settings
 from shared.events import Outcome, encode_outcome, encode_prediction
+from shared.health import Health
 from shared.log import Position
+from shared.metrics import Metrics
+from shared.sqlite_log import SqliteLog
 from tests.gateway.conftest import PNG, Served, Start, flood, until
 from tests.gateway.echo_learner import predicted
 
@@ -100,6 +108,19 @@ def test_everybody_who_waits_for_the_same_is_woken(gateway: Served) -> None:
     for thread in threads:
         thread.join()
     assert codes == [200] * 8
+
+
+@pytest.mark.anyio
+async def test_history_is_not_sent_to_who_listens(tmp_path: Path) -> None:
+    live = Live(SqliteLog(tmp_path), Settings.model_validate({}), Metrics(CollectorRegistry()), Health())
+    listener = live.subscriptions.open("pets", None)
+    for number, current in enumerate((False, True, True)):
+        prediction = predicted("pets", f"n{number}", Position(0, number), PNG)
+        value = encode_prediction(prediction, source="test").value
+        await live.take([Happening(Position(0, number), prediction, value)], current)
+    events = await listener.next(0)
+    assert [f"n{number}" in events.decode() for number in range(3)] == [False, False, True]
+    assert len(live.view) == 3
 
 
 @pytest.mark.anyio
