@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from shared.config import ConfigError, Settings
 from shared.events import Vector
 from shared.health import Health
-from shared.log import Log
+from shared.log import EXAMPLES, Log, OffsetOutOfRange
 from shared.metrics import Metrics
 from shared.ops import Ops
 from shared.runner import Processor, Runner
@@ -41,6 +41,8 @@ class Process:
                 target()
             except ConfigError as error:
                 self._fail(name, str(error))
+            except OffsetOutOfRange as error:
+                self._fail(name, f"{error}. {self._remedy(error)}")
             except Exception as error:
                 logging.getLogger("prequel").exception("the %s stopped", name)
                 self._fail(name, repr(error))
@@ -87,6 +89,16 @@ class Process:
         self.log.close()
         self.store.close()
         return int(self.health.failed is not None)
+
+    def _remedy(self, error: OffsetOutOfRange) -> str:
+        """Never done by itself: what is missing is gone for good, and somebody should know."""
+        if error.topic == EXAMPLES:
+            return "Stop all learners and run `prequel rebuild`: it folds what the log still holds"
+        group = f"{self.settings.group}-extractor"
+        return (
+            f"Stop the members of group {group} and run: kafka-consumer-groups.sh --group {group} "
+            f"--topic {error.topic} --reset-offsets --to-earliest --execute"
+        )
 
     def _fail(self, name: str, reason: str) -> None:
         print(f"prequel: the {name} stopped: {reason}", file=sys.stderr, flush=True)

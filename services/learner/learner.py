@@ -15,13 +15,13 @@ from services.learner.fold import Fold, Folded
 from services.learner.snapshots import Root, Snapshots
 from services.learner.stream import Limits, ModelTable
 from shared import status
-from shared.config import Settings
+from shared.config import ConfigError, Settings
 from shared.events import Outcome, Prediction, Vector, encode_drift, encode_outcome, encode_prediction
 from shared.log import EXAMPLES, Log, Message, Position, Record
 from shared.metrics import Metrics
 from shared.runner import Processed
 from shared.status import Answer, SnapshotStatus, UnknownStream
-from shared.store import Fence, Store
+from shared.store import Fence, Fenced, Store
 
 SOURCE = "prequel/learner"
 STATUS_SECONDS = 0.25
@@ -89,7 +89,10 @@ class Learner:
     def restore(self, partition: int, generation: int) -> int:
         fence = Fence(self._settings.incarnation, generation, self._owner)
         snapshots = Snapshots(self._store, partition, fence, most_bytes=self._settings.snapshot_max_bytes)
-        roots = snapshots.acquire()
+        try:
+            roots = snapshots.acquire()
+        except Fenced as error:
+            raise Fenced(f"examples:{partition}: {error}. {_outlived(self._settings)}") from error
         self._check_partitions(roots)
         fold = self._newest(partition, snapshots, roots)
         if fold is None:
@@ -169,7 +172,7 @@ class Learner:
 
     def _check_partitions(self, roots: Sequence[Root]) -> None:
         if roots and roots[0].partitions != self._log.partitions(EXAMPLES):
-            raise RuntimeError(
+            raise ConfigError(
                 f"topic {EXAMPLES} has {self._log.partitions(EXAMPLES)} partitions, its snapshots were made with "
                 f"{roots[0].partitions}: streams would move. Give the topic its old number of partitions back, "
                 "or start with an empty store to fold everything anew"
@@ -238,6 +241,13 @@ class Learner:
 
     def _envelope(self, place: Place) -> Envelope:
         return Envelope(self._settings.snapshot_key.get_secret_value().encode(), place)
+
+
+def _outlived(settings: Settings) -> str:
+    return (
+        "Another learner may just have taken it over; if instead the consumer group was deleted or has expired, its "
+        f"generations began again at 1: set PREQUEL_INCARNATION={settings.incarnation + 1} for all learners"
+    )
 
 
 def same_limits(root: Root, limits: Limits) -> bool:

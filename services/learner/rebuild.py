@@ -13,14 +13,17 @@ from services.learner.fold import Fold, fingerprint
 from services.learner.learner import limits, same_limits
 from services.learner.snapshots import Root, Snapshots, build, read_roots, root_key
 from services.learner.stream import ModelTable
-from shared.config import Settings
+from shared.config import ConfigError, Settings
 from shared.log import EXAMPLES, Log
-from shared.store import Fence, Store
+from shared.store import Fence, Fenced, Store
 
 TOLERANCE = 1e-4
 """Relative: how far the arrays of models may differ that were folded on another kind of processor."""
 
 POLL_RECORDS = 1_000
+
+MOST_GENERATIONS = 10_000
+"""Members of a group that came and went without a snapshot between them, at most."""
 
 
 class Verdict(NamedTuple):
@@ -92,15 +95,29 @@ class Rebuild:
         return self._verdict(partition, fold, root, False, "the snapshot is not what the log says")
 
     def _write(self, partition: int, owner: str) -> Verdict:
-        generation = max((root.generation for root in read_roots(self._store.get(root_key(partition)))), default=0)
-        fence = Fence(self._settings.incarnation, generation, owner)
-        snapshots = Snapshots(self._store, partition, fence, most_bytes=self._settings.snapshot_max_bytes)
-        snapshots.acquire()
+        snapshots, generation = self._take_over(partition, owner)
         fold = self._fold(partition, *self._log.bounds(EXAMPLES)[partition])
         envelope = Envelope(self._key, Place(partition, fold.position, generation))
         partitions = self._log.partitions(EXAMPLES)
         snapshots.write(fold.position, partitions, self._limits, fold.parts(envelope.seal))
         return self._verdict(partition, fold, None, True, "written")
+
+    def _take_over(self, partition: int, owner: str) -> tuple[Snapshots, int]:
+        """Under the generation of whoever held it last, which may have written nothing: any later one fences us out."""
+        roots = read_roots(self._store.get(root_key(partition)))
+        generation = max((root.generation for root in roots), default=0)
+        for ahead in range(MOST_GENERATIONS):
+            fence = Fence(self._settings.incarnation, generation + ahead, owner)
+            snapshots = Snapshots(self._store, partition, fence, most_bytes=self._settings.snapshot_max_bytes)
+            try:
+                snapshots.acquire()
+            except Fenced:
+                continue
+            return snapshots, generation + ahead
+        raise ConfigError(
+            f"examples:{partition} is held by a later incarnation than PREQUEL_INCARNATION="
+            f"{self._settings.incarnation}: use the learners' own"
+        )
 
     def _fold(self, partition: int, begin: int, end: int) -> Fold:
         cache = FeatureCache(self._log, self._settings.cache_examples, self._settings.cache_bytes)

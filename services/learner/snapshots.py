@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 import orjson
 
 from services.learner.blobs import Part, sha256, unpack
+from shared.config import ConfigError
 from shared.store import Fence, Store
 
 KEPT = 3
 FORMAT = 1
 
 
-class SnapshotTooLarge(Exception):
+class SnapshotTooLarge(ConfigError):
     """A state has outgrown PREQUEL_SNAPSHOT_MAX_BYTES."""
 
 

@@ -1,0 +1,113 @@
+"""What needs an operator says what to do: services that cannot go on wait where waiting helps, and end where not."""
+
+from contextlib import closing
+
+from kafka import TopicPartition
+from kafka.admin import NewPartitions
+
+from services.learner.snapshots import read_roots, root_key
+from shared.kafka_log import KafkaLog
+from shared.log import EXAMPLES, IMAGES
+from shared.store import Fence
+from tests.servers.ports import wait_until
+from tests.system import events
+from tests.system.cluster import DEADLINE_S, Cluster, Service, all_ready
+
+STREAM = "s"
+
+
+def one_snapshot(cluster: Cluster, log: KafkaLog) -> tuple[int, int]:
+    """Some examples, learned by a learner that has ended; partition and offset of the snapshot."""
+    at = log.append([events.features(STREAM, f"i{n}", [n % 3, 1, -n], "ab"[n % 2]) for n in range(20)])
+    (learner,) = cluster.start("learner")
+    with closing(cluster.store()) as store:
+        key = root_key(at[0].partition)
+        wait_until(lambda: any(r.offset == 20 for r in read_roots(store.get(key))), DEADLINE_S, "the snapshot")
+    assert learner.terminate() == 0, learner.output
+    return at[0].partition, 20
+
+
+def says(service: Service, *parts: str) -> None:
+    def said() -> bool:
+        reasons = service.reasons()
+        return reasons is not None and all(part in " ".join(reasons.values()) for part in parts)
+
+    wait_until(said, DEADLINE_S, f"{service.kind} saying {parts} on /readyz; it says {service.reasons()}")
+
+
+def ends(service: Service, *parts: str) -> None:
+    """With exit code 1 and a message, not a traceback."""
+    code = service.wait()
+    assert code == 1, service.output
+    assert all(part in service.output for part in parts), service.output
+    assert "Traceback" not in service.output, service.output
+
+
+def test_no_broker_at_the_start_no_topics_then_all_is_well(cluster: Cluster) -> None:
+    with closing(cluster.admin()) as admin:
+        admin.delete_topics(["images", "examples", "predictions", "dead-letters"])
+    cluster.kafka.kill()
+    services = [*cluster.start("learner"), *cluster.start("extractor"), *cluster.start("gateway")]
+    for service in services:
+        says(service, f"Kafka at {cluster.kafka.bootstrap()}", "Check that it runs and that PREQUEL_LOG")
+    cluster.kafka.start()
+    for service in services:
+        says(service, "create it with `prequel topics`")
+    cluster.topics()
+    all_ready(services)
+
+
+def test_no_redis_at_the_start(cluster: Cluster) -> None:
+    cluster.redis.kill()
+    (learner,) = cluster.start("learner")
+    says(learner, "Redis at 127.0.0.1", "PREQUEL_STORE")
+    cluster.redis.start()
+    all_ready([learner])
+
+
+def test_another_number_of_partitions_is_refused(cluster: Cluster, log: KafkaLog) -> None:
+    one_snapshot(cluster, log)
+    with closing(cluster.admin()) as admin:
+        admin.create_partitions({EXAMPLES: NewPartitions(6)})
+    ends(cluster.start("learner")[0], "has 6 partitions", "made with 4", "empty store")
+
+
+def test_retention_that_passed_a_learner_ends_it_and_rebuild_goes_on(cluster: Cluster, log: KafkaLog) -> None:
+    partition, offset = one_snapshot(cluster, log)
+    log.append([events.features(STREAM, f"j{n}", [n, 1, 1], "a") for n in range(20)])
+    with closing(cluster.admin()) as admin:
+        admin.delete_records({TopicPartition(EXAMPLES, partition): offset + 5})
+    wait_until(lambda: log.bounds(EXAMPLES)[partition].begin == offset + 5, 30, "retention")
+    ends(cluster.start("learner")[0], "retention has passed", "prequel rebuild")
+    rebuilt = cluster.run("rebuild")
+    assert rebuilt.returncode == 0, rebuilt.stdout + rebuilt.stderr
+    all_ready(cluster.start("learner"))
+
+
+def test_retention_that_passed_an_extractor_ends_it(cluster: Cluster, log: KafkaLog) -> None:
+    group = f"{cluster.settings.group}-extractor"
+    (at,) = log.append([events.image(STREAM, "i0", events.png())._replace(partition=0)])
+    log.append([events.image(STREAM, f"j{n}", events.png())._replace(partition=0) for n in range(3)])
+    with closing(log.join(group, IMAGES)) as member:
+        wait_until(lambda: bool(member.poll(1, 1.0).assigned), 30, "the partitions")
+        member.commit({0: at.offset + 1})
+    with closing(cluster.admin()) as admin:
+        admin.delete_records({TopicPartition(IMAGES, 0): 3})
+    ends(cluster.start("extractor")[0], "images:0:1", "retention has passed", "--reset-offsets", group)
+
+
+def test_a_snapshot_that_outgrows_its_limit_ends_the_learner(cluster: Cluster, log: KafkaLog) -> None:
+    (learner,) = cluster.start("learner", settings={"PREQUEL_SNAPSHOT_MAX_BYTES": "1048576"})
+    wide = [0.5] * 100_000
+    log.append([events.features(STREAM, f"i{n}", wide, "ab"[n % 2]) for n in range(3)])
+    ends(learner, "PREQUEL_SNAPSHOT_MAX_BYTES=1048576", "raise it")
+
+
+def test_a_group_that_began_again_says_which_setting_to_raise(cluster: Cluster) -> None:
+    with closing(cluster.store()) as store:
+        for partition in range(4):
+            store.acquire(root_key(partition), Fence(0, 1_000, "of the old group"))
+    (learner,) = cluster.start("learner")
+    says(learner, "PREQUEL_INCARNATION=1")
+    assert learner.terminate() == 0
+    all_ready(cluster.start("learner", settings={"PREQUEL_INCARNATION": "1"}))
