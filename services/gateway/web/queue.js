@@ -17,7 +17,7 @@ export class Queue extends EventTarget {
   settle(subject) {
     const row = this.#rows.get(subject);
     if (!row) return;
-    write(row.said, subject.failure ? "failed" : (subject.prediction.label ?? "no class yet"));
+    write(row.said, subject.failure ? "failed" : (subject.prediction.label ?? "none yet"));
     row.button.title = subject.failure ?? subject.name;
   }
 

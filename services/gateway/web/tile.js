@@ -53,7 +53,7 @@ function markText(label, truth) {
 
 /** What stands for a label where there is none: the model abstained, or knew no class. */
 export function nameless(unknown) {
-  return unknown ? "unsure" : "nothing yet";
+  return unknown ? "unsure" : "none yet";
 }
 
 function spoken(label, sure, truth, unknown) {
