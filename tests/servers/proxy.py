@@ -30,6 +30,7 @@ class Proxy:
         self._gates = [_open_gate()]
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._listener: socket.socket | None = None
+        self._closed = False
 
     def swallow(self) -> None:
         """From now on nothing arrives, in either direction, and nobody is told."""
@@ -64,6 +65,7 @@ class Proxy:
 
     def __exit__(self, *error: object) -> None:
         assert self._listener is not None
+        self._closed = True
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -85,6 +87,9 @@ class Proxy:
             server.settimeout(None)
             with self._lock:
                 self._pairs.append((client, server))
+            if self._closed:
+                self.reset()
+                return
             for source, sink in ((client, server), (server, client)):
                 threading.Thread(target=self._pump, args=(source, sink, self._gates[-1]), daemon=True).start()
 
