@@ -43,6 +43,8 @@ def history() -> Written:
 class Machine:
     """A folder with a log and a store; processes come and go on it."""
 
+    group = "learners"
+
     def __init__(self, folder: Path, records: Sequence[Record]) -> None:
         self.log, self.store = SqliteLog(folder / "log"), SqliteStore(folder / "store.sqlite")
         self.log.append([Message(EXAMPLES, r.key, r.value, r.headers) for r in records])
@@ -62,7 +64,7 @@ class Machine:
         runner = Runner(
             log,
             processor,
-            group="learners",
+            group=self.group,
             clock=_Clock(),
             metrics=metrics,
             health=Health(),

@@ -1,0 +1,78 @@
+"""A learner that stops itself (SIGSTOP) once, right before it writes a snapshot."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from services.learner.learner import Learner
+from services.learner.models import table
+from shared.config import from_environment
+from shared.process import Process
+from shared.store import Fence, Fenced, Store
+
+
+class Sleeper:
+    """A Store; falls asleep at the first swap after the file MARK.go exists, and tells in MARK.woke what came of it."""
+
+    def __init__(self, store: Store, mark: Path) -> None:
+        self._store, self._go, self._woke = store, mark.with_suffix(".go"), mark.with_suffix(".woke")
+
+    def get(self, key: str) -> bytes | None:
+        return self._store.get(key)
+
+    def put(self, key: str, value: bytes) -> None:
+        self._store.put(key, value)
+
+    def delete(self, keys: Sequence[str]) -> None:
+        self._store.delete(keys)
+
+    def keys(self, prefix: str) -> list[str]:
+        return self._store.keys(prefix)
+
+    def acquire(self, key: str, fence: Fence) -> bytes | None:
+        return self._store.acquire(key, fence)
+
+    def swap(self, key: str, fence: Fence, value: bytes, drop: Sequence[str] = ()) -> None:
+        if not self._go.exists() or self._woke.exists():
+            self._store.swap(key, fence, value, drop)
+            return
+        os.kill(os.getpid(), signal.SIGSTOP)
+        try:
+            self._store.swap(key, fence, value, drop)
+        except Fenced:
+            self._woke.write_text(f"fenced {key}")
+            raise
+        self._woke.write_text(f"written {key}")
+
+    def close(self) -> None:
+        self._store.close()
+
+
+def main() -> int:
+    process = Process(from_environment(os.environ))
+    process.store = Sleeper(process.store, Path(os.environ["SLEEPER_MARK"]))
+    signal.signal(signal.SIGTERM, lambda number, frame: process.stop.set())
+
+    def learn(address: str) -> Learner:
+        learner = Learner(
+            process.settings,
+            log=process.log,
+            store=process.store,
+            table=table,
+            metrics=process.metrics,
+            clock=time.time,
+            owner=f"sleeper-{os.getpid()}",
+            address=address,
+        )
+        seconds = process.settings.checkpoint_seconds
+        process.start("learner", lambda: process.drive(learner, checkpoint_seconds=seconds))
+        return learner
+
+    return process.operate(learn)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

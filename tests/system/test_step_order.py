@@ -1,0 +1,154 @@
+"""The learner's steps on Kafka and Redis: killed between any two nothing is wrong, in another order something is."""
+
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from shared.kafka_log import KafkaLog
+from shared.log import EXAMPLES, PREDICTIONS, Message, Position, Record
+from tests.learner.building import new_fold
+from tests.learner.crashing import Mortality, Result
+from tests.learner.test_crashes import LIMITS, Forgetful, Hasty, Machine, history, said_by, wrong
+from tests.system.cluster import Cluster
+from tests.system.oracle import everything
+
+KILLS = [
+    ("append", 1, False),
+    ("append", 2, True),
+    ("swap", 1, False),
+    ("swap", 1, True),
+    ("swap", 2, True),
+    ("commit", 1, False),
+    ("commit", 2, True),
+    ("put", 5, False),
+]
+
+
+class Appointed(Mortality):
+    """Kills before or after the n-th operation of a name."""
+
+    def __init__(self, name: str, nth: int, after: bool) -> None:
+        super().__init__()
+        self._name, self._left, self._after = name, nth, after
+
+    def do(self, name: str, operation: Callable[[], Result]) -> Result:
+        if name == self._name:
+            self._left -= 1
+            if self._left == 0:
+                self.at = 2 * len(self.operations) + self._after
+        return super().do(name, operation)
+
+
+class Lazy:
+    """A mutation: a log that acknowledges what it has not sent yet, as a producer that checks no future."""
+
+    def __init__(self, log: KafkaLog) -> None:
+        self._log = log
+        self._unsent: Sequence[Message] = ()
+
+    def append(self, messages: Sequence[Message]) -> list[Position]:
+        self.flush()
+        self._unsent = messages
+        return [Position(0, 0)] * len(messages)
+
+    def flush(self) -> None:
+        self._log.append(self._unsent)
+        self._unsent = ()
+
+    def forget(self) -> None:
+        self._unsent = ()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._log, name)
+
+
+class OnServers(Machine):
+    """Processes come and go on Kafka and Redis instead of a folder."""
+
+    def __init__(self, cluster: Cluster, records: Sequence[Record]) -> None:
+        cluster.begin_anew()
+        self.group = f"learners-{uuid.uuid4().hex[:8]}"
+        self.kafka = cluster.log()
+        self.log, self.store = self.kafka, cluster.store()  # type: ignore[assignment]  # of the embedded ones' protocols
+        self.log.append([Message(EXAMPLES, r.key, r.value, r.headers) for r in records])
+        self.roots: list[bytes] = []
+
+    def predictions(self) -> dict[bytes, set[bytes]]:
+        said: dict[bytes, set[bytes]] = defaultdict(set)
+        for record in everything(self.kafka, PREDICTIONS):
+            said[dict(record.headers)["ce_id"]].add(record.value)
+        return said
+
+    def lazily(self) -> Lazy:
+        self.log = lazy = Lazy(self.kafka)  # type: ignore[assignment]
+        return lazy
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with Cluster(tmp_path_factory.mktemp("cluster"), {"PREQUEL_KAFKA_PARTITIONS": "1"}) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def digests() -> Mapping[int, str]:
+    """At every offset, by the fold alone."""
+    log = history()
+    fold, found = new_fold(log, **LIMITS), {}
+    for record in log.records:
+        fold.apply([record])
+        found[fold.position] = fold.digest()
+    return found
+
+
+@pytest.fixture
+def findings(servers: Cluster, digests: dict[int, str], tmp_path: Path) -> "Findings":
+    return Findings(servers, digests, said_by(tmp_path / "calm"))
+
+
+class Findings:
+    """What is wrong after a first process that is killed, or not, and a second that is not."""
+
+    def __init__(self, servers: Cluster, digests: dict[int, str], said: dict[bytes, set[bytes]]) -> None:
+        self._servers, self._digests, self._said = servers, digests, said
+
+    def of(self, mortality: Mortality, wrap: type[Hasty] | None = None) -> list[str]:
+        with closing(OnServers(self._servers, history().records)) as machine:
+            machine.learn(mortality, wrap)
+            machine.learn(Mortality(), wrap)
+            return wrong(machine, self._digests, self._said)
+
+    def of_lazy(self, mortality: Mortality) -> list[str]:
+        with closing(OnServers(self._servers, history().records)) as machine:
+            lazy = machine.lazily()
+            machine.learn(mortality)
+            lazy.forget() if mortality.dead else lazy.flush()
+            machine.learn(Mortality())
+            lazy.flush()
+            return wrong(machine, self._digests, self._said)
+
+
+@pytest.mark.parametrize(("operation", "nth", "after"), KILLS)
+def test_killed_between_two_steps(findings: Findings, operation: str, nth: int, after: bool) -> None:
+    mortality = Appointed(operation, nth, after)
+    assert findings.of(mortality) == []
+    assert mortality.dead
+
+
+def test_a_snapshot_before_its_outputs_is_caught(findings: Findings) -> None:
+    assert findings.of(Mortality(), Hasty) == []
+    assert findings.of(Appointed("append", 1, False), Hasty) != []
+
+
+def test_going_by_the_groups_position_is_caught(findings: Findings) -> None:
+    assert findings.of(Mortality(), Forgetful) == []
+    assert findings.of(Appointed("swap", 1, True), Forgetful) != []
+
+
+def test_outputs_that_are_not_durable_when_acknowledged_are_caught(findings: Findings) -> None:
+    assert findings.of_lazy(Mortality()) == []
+    assert findings.of_lazy(Appointed("commit", 1, True)) != []
