@@ -96,7 +96,7 @@ def main(arguments: list[str]) -> int:
     recipe, folder = Recipe(*json.loads(arguments[0])), Path(arguments[1]) / WHOLE
     folder.mkdir()
     try:
-        network, id = keras_backbone.build_either(recipe)
+        network, id = keras_backbone.build_fastest(recipe, "float32")
     except ConfigError as error:
         print(" ".join(str(error).split()), file=sys.stderr)
         return WRONG_SETTING

@@ -33,11 +33,10 @@ class KerasBackbone:
         """Builds and compiles: takes seconds, on a GPU perhaps minutes. Raises ConfigError."""
         gpu = bool(gpus())
         self.precision = "bfloat16" if precision == "bfloat16" or (precision == "auto" and gpu) else "float32"
-        self._model, self.id = build(recipe, self.precision, _fastest_layout())
+        self._model, self.id = build_fastest(recipe, self.precision)
         self.size, self.dim = recipe.size, int(self._model.output_shape[-1])
         self._shapes = sorted({1, min(MIDDLE_SHAPE, batch), batch})
-        # XLA runs these networks ten times slower than TensorFlow's own kernels on a CPU; JAX has nothing else.
-        self._model.compile(jit_compile=gpu or keras.backend.backend() == "jax")
+        self._model.compile(jit_compile=_with_xla(gpu))
         for shape in self._shapes:
             self.extract(np.zeros((shape, self.size, self.size, 3), np.uint8))
 
@@ -70,6 +69,15 @@ def gpus() -> list[str]:
         return []
 
 
+def _with_xla(gpu: bool) -> bool:
+    """JAX has nothing else; on a CPU XLA runs these networks ten times slower than TensorFlow's own kernels do.
+
+    PyTorch's compiler is left out: it needs a C compiler where it runs.
+    """
+    backend = keras.backend.backend()
+    return bool(backend == "jax" or (backend == "tensorflow" and gpu))
+
+
 def build(recipe: Recipe, precision: str, layout: str) -> tuple[Any, str]:
     """The network, uint8 [n, size, size, 3] to float32 [n, dim] with its preprocessing, and its backbone id.
 
@@ -93,12 +101,15 @@ def build(recipe: Recipe, precision: str, layout: str) -> tuple[Any, str]:
     return model, identity(recipe, digest(base))
 
 
-def build_either(recipe: Recipe) -> tuple[Any, str]:
-    """The network in float32 with channels first, which OpenVINO runs up to four times faster, else with them last."""
-    if recipe.name != COMPACT:
-        with contextlib.suppress(ValueError):
-            return build(recipe, "float32", "channels_first")
-    return build(recipe, "float32", "channels_last")
+def build_fastest(recipe: Recipe, precision: str) -> tuple[Any, str]:
+    """As ``build``, in the layout that this backend runs fastest.
+
+    OpenVINO and PyTorch compute with channels first: OpenVINO ran networks that are not up to four times slower.
+    """
+    if keras.backend.backend() in ("openvino", "torch") and recipe.name != COMPACT:
+        with contextlib.suppress(ValueError):  # some families have channels last only
+            return build(recipe, precision, "channels_first")
+    return build(recipe, precision, "channels_last")
 
 
 def digest(model: Any) -> str:
@@ -171,10 +182,6 @@ def _pooled(maps: Any, pooling: str, channels_first: bool) -> Any:
     return keras.layers.Flatten(data_format="channels_last")(
         _transposed(maps, (0, 2, 3, 1)) if channels_first else maps
     )
-
-
-def _fastest_layout() -> str:
-    return "channels_first" if keras.backend.backend() == "torch" else "channels_last"
 
 
 @contextlib.contextmanager
