@@ -46,12 +46,12 @@ class KafkaAdmin:
         return len(self._ask(f"looking at topic {topic}", lambda client: _existing(client, topic))["partitions"])
 
     def limit(self, topic: str) -> int:
-        """The largest record in bytes that the topic takes; what the configuration says where we may not look."""
+        """The largest record in bytes that the topic takes and we send; our own limit where we may not look."""
 
         def ask(client: Any) -> int:
             with suppress(AuthorizationError):
                 settings = _settings(client, topic)
-                return int(settings.get("max.message.bytes", self._cluster.max_record_bytes))
+                return min(self._cluster.request_bytes, int(settings.get("max.message.bytes", 2**63)))
             return self._cluster.max_record_bytes
 
         return self._ask(f"looking at topic {topic}", ask)

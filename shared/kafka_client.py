@@ -80,7 +80,7 @@ class KafkaCluster:
             KafkaProducer,
             batch_size=2**20,
             linger_ms=5,
-            max_request_size=max(8 * 2**20, self.max_record_bytes),
+            max_request_size=self.request_bytes,
             max_block_ms=self._timeout_ms,
             delivery_timeout_ms=int(max(self.delivery_s, self.timeout_s + 1) * 1000),
             allow_auto_create_topics=False,
@@ -109,6 +109,11 @@ class KafkaCluster:
 
     def admin(self) -> Any:
         return self._made(KafkaAdminClient)
+
+    @property
+    def request_bytes(self) -> int:
+        """The largest request, and so record, that a producer sends, however much a topic would take."""
+        return max(8 * 2**20, self.max_record_bytes)
 
     @property
     def _timeout_ms(self) -> int:

@@ -174,6 +174,16 @@ def test_a_batch_larger_than_the_topic_takes_is_divided(secured: Kafka, open_log
         log.append([Message(name, None, bytes(21_000))])
 
 
+def test_a_record_larger_than_we_send_is_refused_with_all_that_came_with_it(
+    secured: Kafka, open_log: Open, topic: str
+) -> None:
+    log = open_log(secured.bootstrap(), max_record_bytes=9 * 2**20)
+    with pytest.raises(RecordTooLarge):
+        log.append([Message(topic, None, b"with"), Message(topic, None, bytes(10 * 2**20))])
+    log.append([Message(topic, None, bytes(8 * 2**20))])
+    assert log.bounds(topic)[0].end == 1
+
+
 def test_the_largest_image_goes_through(secured: Kafka, open_log: Open) -> None:
     given = from_environment({"PREQUEL_LOG": f"kafka://{secured.bootstrap()}"}, max_image_bytes=32 * 2**20)
     log = open_log(secured.bootstrap(), max_record_bytes=cluster(given).max_record_bytes)
