@@ -37,6 +37,16 @@ lock: $(READY)  ## Pin the newest packages that pyproject.toml allows, with thei
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
 		--extra all --group dev pyproject.toml --output-file requirements.lock
+	@# What each container image needs of it, and no more.
+	@set -e; compile="$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-annotate --constraint requirements.lock"; \
+	for service in extractor learner gateway; do \
+		$$compile --extra $$service --extra kafka --extra redis pyproject.toml --output-file locks/$$service.txt; \
+	done; \
+	$$compile --extra extractor --extra gpu --extra kafka --extra redis pyproject.toml \
+		--output-file locks/extractor-gpu.txt; \
+	$$compile --extra producer pyproject.toml --output-file locks/producer.txt; \
+	$$compile --group build --output-file locks/build.txt
 
 clean:  ## Remove the environment and the caches, not the data
 	@rm -rf $(VENV) build ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -62,7 +72,7 @@ $(READY): requirements.lock pyproject.toml
 # What tests talk to beside Python packages, from Debian's archive where that can be; RUNLEVEL=1: installed, not started.
 servers:
 	@missing=""; \
-	for program in chromium redis-server; do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+	for program in chromium prometheus redis-server; do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	root=""; [ "$$(id -u)" = 0 ] || root="sudo -n"; \
 	if command -v apt-get >/dev/null && $$root true 2>/dev/null; then \

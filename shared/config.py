@@ -28,7 +28,11 @@ class Settings(BaseModel):
     port: int = Field(8000, ge=0, le=65535, description="port the gateway listens on; 0: any free one")
     ops_host: str = Field("127.0.0.1", description="address of the extractor's and learner's health and metrics")
     ops_port: int = Field(0, ge=0, le=65535, description="port of the same; 0: any free one")
-    advertise: str = Field("", description="host:port at which gateways reach this learner; empty: OPS_HOST:OPS_PORT")
+    advertise: str = Field(
+        "",
+        description="host:port at which gateways reach this learner; empty: OPS_HOST (this machine's name where that "
+        "is 0.0.0.0):OPS_PORT",
+    )
     api_keys: SecretStr = Field(
         SecretStr(""), description="comma-separated keys that clients must send; needed to listen beyond loopback"
     )

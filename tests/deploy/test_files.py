@@ -1,0 +1,194 @@
+"""The deployment's files held to the Compose specification, to each other, and to what we promise of images."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped]  # it ships no types
+import pytest
+import yaml
+
+from services.__main__ import main
+from shared.config import from_environment
+from tests.deploy import compose, dockerfile
+from tests.deploy.compose import ROOT
+
+SCHEMA = Path(__file__).parent / "compose-spec.json"
+LOCKS = sorted((ROOT / "locks").glob("*.txt"))
+GRAFANA = ROOT / "deploy" / "grafana"
+COMPOSE = compose.read({"PREQUEL_API_KEYS": "secret"})
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = [name for name, service in SERVICES.items() if "build" in service]
+FOREIGN = [name for name in SERVICES if name not in OURS]
+
+
+def pins(lock: Path) -> set[str]:
+    return set(re.findall(r"^([a-z0-9._-]+==[^ \\]+)", lock.read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def test_it_follows_the_compose_specification() -> None:
+    """The schema is that of compose-go 2.16.2, which Docker Compose itself reads its files with."""
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(yaml.safe_load(compose.FILE.read_text(encoding="utf-8")))
+
+
+def test_without_a_key_it_does_not_start_and_says_what_to_do() -> None:
+    with pytest.raises(compose.Unset, match="PREQUEL_API_KEYS is not set"):
+        compose.read({})
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_has_no_more_rights_than_it_needs(name: str) -> None:
+    service = SERVICES[name]
+    assert service["user"].partition(":")[0] not in ("", "0", "root")
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert all(str(port).startswith("127.0.0.1:") for port in service.get("ports", []))
+
+
+@pytest.mark.parametrize("name", [each for each in SERVICES if each not in ("topics", "demo")])
+def test_a_service_that_stays_is_watched_and_restarted(name: str) -> None:
+    assert SERVICES[name]["restart"] == "unless-stopped"
+    assert compose.seconds(SERVICES[name]["stop_grace_period"]) >= 30
+    assert {"test", "interval", "timeout", "retries", "start_period"} == set(SERVICES[name]["healthcheck"])
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_foreign_image_is_pinned_to_a_version(name: str) -> None:
+    assert re.fullmatch(r"[a-z/]+:v?\d+\.\d+\.\d+(-[a-z]+)?", SERVICES[name]["image"])
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_service_of_ours_is_built_here_and_has_its_images_user(name: str) -> None:
+    service = SERVICES[name]
+    assert "image" not in service, "Compose would look for it elsewhere first"
+    assert dockerfile.image(service["build"]["target"]).user == service["user"] == "10001:10001"
+    assert service["read_only"] is True
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_setting_of_a_service_is_one(name: str) -> None:
+    image = dockerfile.image(SERVICES[name]["build"]["target"])
+    environment = image.environment | {key: str(value) for key, value in SERVICES[name]["environment"].items()}
+    settings = from_environment(environment)
+    assert settings.log_url == "kafka://kafka:9092" or name == "demo"
+    assert settings.store_url == "redis://redis:6379/0" or name == "demo"
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_command_is_one(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    image = dockerfile.image(SERVICES[name]["build"]["target"])
+    assert image.entrypoint == ["prequel"]
+    with pytest.raises(SystemExit) as ended:
+        main([*SERVICES[name].get("command", image.command), "--help"])
+    assert ended.value.code == 0, capsys.readouterr()
+
+
+def test_every_volume_is_declared_and_used() -> None:
+    mounted = {each.partition(":")[0] for service in SERVICES.values() for each in service.get("volumes", [])}
+    assert {each for each in mounted if not each.startswith(".")} == set(COMPOSE["volumes"])
+    assert all((ROOT / each).is_dir() for each in mounted if each.startswith("."))
+
+
+def test_the_gpu_is_asked_for_only_by_its_profile() -> None:
+    reserved = {name for name, service in SERVICES.items() if "deploy" in service}
+    assert reserved == {"extractor-gpu"}
+    assert SERVICES["extractor-gpu"]["profiles"] == ["gpu"]
+    image = dockerfile.image("extractor-gpu")
+    assert image.environment["KERAS_BACKEND"] == "tensorflow"
+    assert any(each.startswith("nvidia-cudnn") for each in pins(ROOT / image.lock))
+
+
+def test_kafka_takes_the_largest_image() -> None:
+    environment = SERVICES["kafka"]["environment"]
+    for name in ("extractor", "gateway", "topics"):
+        largest = SERVICES[name]["environment"]["PREQUEL_MAX_IMAGE_BYTES"]
+        assert min(environment["KAFKA_MESSAGE_MAX_BYTES"], environment["KAFKA_REPLICA_FETCH_MAX_BYTES"]) > largest
+    assert f":{environment['KAFKA_LOG_DIRS']}" in SERVICES["kafka"]["volumes"][0]
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda each: each.stem)
+def test_an_images_packages_are_those_of_the_lock(lock: Path) -> None:
+    """All pinned with hashes, to the versions that are tested; `make lock` writes them."""
+    text = lock.read_text(encoding="utf-8")
+    assert "://" not in text
+    entries = re.split(r"\n(?=[a-z0-9])", text.strip())
+    assert len(entries) == len(pins(lock))
+    assert all("--hash=sha256:" in entry for entry in entries)
+    tested = {each.partition("==")[0]: each for each in sorted(pins(ROOT / "requirements.lock"))}
+    apart = {each for each in pins(lock) if each.partition("==")[0] in tested} - pins(ROOT / "requirements.lock")
+    assert not apart, f"run `make lock`: {apart}"
+
+
+def test_a_gateway_needs_none_of_the_heavy_packages() -> None:
+    named = {each.partition("==")[0] for each in pins(ROOT / dockerfile.image("gateway").lock)}
+    assert not named & {"tensorflow", "keras", "openvino", "numba", "scikit-learn", "river"}
+
+
+def test_docker_ignores_nothing_that_is_copied() -> None:
+    kept = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    for stage in dockerfile.stages().values():
+        for name, rest in stage.instructions:
+            if name == "COPY" and not rest.startswith("--from"):
+                assert {each.partition("/")[0] for each in rest.split()[:-1]} <= kept
+
+
+def test_a_wheel_has_the_weights_and_the_page(tmp_path: Path) -> None:
+    """Built as the Dockerfile builds it: from what it copies, by its own command."""
+    instructions = dockerfile.stages()["wheel"].instructions
+    for name, rest in instructions:
+        if name == "COPY" and "locks" not in rest:
+            for source in rest.split()[:-1]:
+                copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy
+                copy(ROOT / source, tmp_path / source)
+    built = instructions[-1][1].replace("/wheels", str(tmp_path / "wheels"))
+    subprocess.run([sys.executable, "-m", *built.split()], cwd=tmp_path, check=True, capture_output=True, timeout=120)
+    (wheel,) = (tmp_path / "wheels").glob("prequel-*.whl")
+    packed = {each for each in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in each}
+    wanted = {
+        each.relative_to(ROOT).as_posix()
+        for folder in ("services", "shared")
+        for each in (ROOT / folder).rglob("*")
+        if each.is_file() and "__pycache__" not in each.parts
+    }
+    assert "services/extractor/weights/compact.weights.h5" in wanted
+    assert packed == wanted
+
+
+def test_grafana_finds_its_datasource_and_dashboards() -> None:
+    mounts = dict(each.split(":")[:2] for each in SERVICES["grafana"]["volumes"])
+    assert mounts["./deploy/grafana/provisioning"] == "/etc/grafana/provisioning"
+    (source,) = _yaml(GRAFANA / "provisioning" / "datasources" / "prometheus.yml")["datasources"]
+    host, port = re.fullmatch(r"http://([a-z]+):(\d+)", source["url"]).groups()  # type: ignore[union-attr]  # else it fails
+    assert (host in SERVICES, port) == (True, "9090")
+    scraped = _yaml(ROOT / "deploy" / "prometheus" / "prometheus.yml")["global"]["scrape_interval"]
+    assert source["jsonData"]["timeInterval"] == scraped
+    (provider,) = _yaml(GRAFANA / "provisioning" / "dashboards" / "prequel.yml")["providers"]
+    assert provider["options"]["path"] == mounts["./deploy/grafana/dashboards"]
+    home = SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    assert home == f"{provider['options']['path']}/prequel.json"
+    dashboard = json.loads((GRAFANA / "dashboards" / "prequel.json").read_text(encoding="utf-8"))
+    uids = set(re.findall(r'"uid": "([^"]+)"', json.dumps(dashboard)))
+    assert uids == {source["uid"], dashboard["uid"]}
+
+
+def test_the_dashboards_panels_do_not_overlap() -> None:
+    panels = json.loads((GRAFANA / "dashboards" / "prequel.json").read_text(encoding="utf-8"))["panels"]
+    cells = [
+        (x, y)
+        for place in (panel["gridPos"] for panel in panels)
+        for x in range(place["x"], place["x"] + place["w"])
+        for y in range(place["y"], place["y"] + place["h"])
+    ]
+    assert len(cells) == len(set(cells))
+    assert max(x for x, _ in cells) < 24
+    assert len({panel["id"] for panel in panels}) == len(panels)
+
+
+def _yaml(file: Path) -> Any:
+    return yaml.safe_load(file.read_text(encoding="utf-8"))
