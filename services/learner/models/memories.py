@@ -83,9 +83,8 @@ class Balanced:
 
     def _make_room(self, coming: int, random: np.random.Generator) -> int:
         """Forget one example of the class that has most, the newcomer counted in; of equal ones, its own class."""
-        largest = max(
-            range(len(self._slots)), key=lambda label: (len(self._slots[label]) + (label == coming), label == coming)
-        )
+        held = [label for label, slots in enumerate(self._slots) if slots]
+        largest = max(held, key=lambda label: (len(self._slots[label]) + (label == coming), label == coming))
         return self._slots[largest].pop(int(random.integers(len(self._slots[largest]))))
 
     def recall(self, count: int, random: np.random.Generator) -> Recalled:

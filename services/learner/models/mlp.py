@@ -1,5 +1,6 @@
 """`mlp`: a small neural head in Keras that grows by one output unit with every new class."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +11,10 @@ from services.learner.models.model import Matrix, ModelState, Probabilities, Vec
 
 HIDDEN = (256, 16)
 MOMENTUM = 0.9
+RATE = 0.07
+"""By default, divided by the root of the dimension: the more features, the further one step moves the sums."""
+_FARTHEST = np.float32(100)
+"""In deviations: a feature beyond it counts as one there, so that no sum of the network overflows."""
 
 
 class Mlp:
@@ -21,8 +26,9 @@ class Mlp:
 
     exact = False
 
-    def __init__(self, dim: int, seed: int, *, rate: float = 0.005, decay: float = 1e-4, batch: int = 16) -> None:
-        self._dim, self._seed, self._rate, self._decay, self._batch = dim, seed, rate, decay, batch
+    def __init__(self, dim: int, seed: int, *, rate: float | None = None, decay: float = 1e-3, batch: int = 8) -> None:
+        self._dim, self._seed, self._decay, self._batch = dim, seed, decay, batch
+        self._rate = rate or RATE / math.sqrt(dim)
         self._classes = Classes()
         self.labels = self._classes.labels
         self._net = Classifier(dim, HIDDEN, MOMENTUM, seed)
@@ -33,19 +39,19 @@ class Mlp:
     def predict(self, x: Vector) -> Probabilities:
         if not self.labels:
             return np.zeros(0)
-        hidden = x
+        hidden = np.clip(x, -_FARTHEST, _FARTHEST)
         *layers, kernel, bias = self._net.weights
         for inner, shift in zip(layers[::2], layers[1::2], strict=True):
             hidden = np.maximum(hidden @ inner + shift, 0)
         scores = (hidden @ kernel + bias).astype(np.float64)
-        shares = np.exp(np.nan_to_num(scores - scores.max()))
+        shares = np.exp(scores - scores.max())
         return np.asarray(shares / shares.sum())
 
     def learn(self, x: Vector, label: str) -> None:
         number = self._classes.number(label)
         if number >= (self._net.weights[-1].size if self._net.weights else 0):
             self._net.grow()
-        self._xs.append(np.array(x))
+        self._xs.append(np.clip(x, -_FARTHEST, _FARTHEST))
         self._targets.append(number)
         if len(self._xs) == self._batch:
             self._step()
