@@ -153,17 +153,17 @@ def test_a_gateway_of_its_own_asks_the_learner_over_http(start: Start) -> None:
     ],
 )
 def test_what_others_write_into_predictions_does_no_harm(
-    gateway: Served, kind: bytes, body: bytes | dict[str, object]
+    shared_gateway: Served, kind: bytes, body: bytes | dict[str, object]
 ) -> None:
-    whole = gateway.post_image(id="good", wait=10).json()["prediction"]
+    whole = shared_gateway.post_image(id="good", wait=10).json()["prediction"]
     value = body if isinstance(body, bytes) else orjson.dumps({**whole, "id": "foreign", **body})
     if kind == b"prequel.outcome.v1":
         value = orjson.dumps(body)
-    gateway.log.append([Message("predictions", b"pets", value, (("ce_type", kind),))])
-    assert gateway.post_image(id="next", wait=10).status_code == 200
-    assert gateway.client.get(f"{PETS}/predictions/foreign").status_code == 404
-    assert 'prequel_rejected_total{reason="' in gateway.client.get("/metrics").text
-    assert gateway.client.get("/readyz").status_code == 200
+    shared_gateway.log.append([Message("predictions", b"pets", value, (("ce_type", kind),))])
+    assert shared_gateway.post_image(id="next", wait=10).status_code == 200
+    assert shared_gateway.client.get(f"{PETS}/predictions/foreign").status_code == 404
+    assert 'prequel_rejected_total{reason="' in shared_gateway.client.get("/metrics").text
+    assert shared_gateway.client.get("/readyz").status_code == 200
 
 
 class Broken:

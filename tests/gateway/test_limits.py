@@ -39,7 +39,7 @@ async def test_bodies_are_bounded_together_and_a_refused_one_may_come_again() ->
         first = [asyncio.create_task(client.post("/", content=bytes(100))) for _ in range(2)]
         while slow.read < 2:
             await asyncio.sleep(0)
-        refused = await client.post("/", content=bytes(100))
+        refused = await asyncio.wait_for(client.post("/", content=bytes(100)), 10)
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
         slow.go.set()
         assert [(await answer).status_code for answer in first] == [200, 200]
