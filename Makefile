@@ -14,7 +14,7 @@ demo: $(READY)  ## Stream handwritten digits into a model and show the page
 	@$(BIN)/prequel demo
 
 test: $(READY) servers  ## Run all tests but the long ones
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
 
 check: $(READY)  ## Lint, format, types, import rules
 	@$(BIN)/ruff check .
