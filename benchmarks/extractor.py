@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import cycle, islice
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -68,10 +69,17 @@ def records(files: Sequence[bytes], count: int) -> list[Record]:
     return made
 
 
-def seconds(action: Callable[[], object]) -> float:
-    begin = time.perf_counter()
+class Cost(NamedTuple):
+    """Of one image: seconds on the clock, and of processor time over all threads."""
+
+    wall: float
+    cpu: float
+
+
+def cost(action: Callable[[], object], count: int) -> Cost:
+    wall, cpu = time.perf_counter(), time.process_time()
     action()
-    return time.perf_counter() - begin
+    return Cost((time.perf_counter() - wall) / count, (time.process_time() - cpu) / count)
 
 
 def decode_all(decoder: Decoder, feed: Sequence[Record]) -> None:
@@ -106,27 +114,29 @@ def measure(settings: Settings, backbone: Backbone, files: Sequence[bytes], coun
     pixels = np.stack([decoder.decode(data) for data in islice(cycle(files), 2 * settings.batch)])
     images = [pixels[: settings.batch], pixels[settings.batch :]]
     extract_all(processor, feed[: 3 * settings.batch])
-    rates: list[tuple[float, float, float]] = []
+    rows: list[tuple[Cost, Cost, Cost]] = []
     for number in range(rounds):
-        decode = count / seconds(lambda: decode_all(decoder, feed))
-        infer = count / seconds(lambda: infer_all(backbone, images, count))
-        whole = count / seconds(lambda: extract_all(processor, feed))
-        rates.append((decode, infer, whole))
-        print(
-            f"round {number + 1}: decode {decode:.0f}, infer {infer:.0f}, whole path {whole:.0f} images/s", flush=True
-        )
+        decode = cost(lambda: decode_all(decoder, feed), count)
+        infer = cost(lambda: infer_all(backbone, images, count), count)
+        whole = cost(lambda: extract_all(processor, feed), count)
+        rows.append((decode, infer, whole))
+        rates = ", ".join(f"{1 / each.wall:.0f}" for each in rows[-1])
+        print(f"round {number + 1}: decode, infer, whole path: {rates} images/s", flush=True)
     processor.close()
-    report(rates, threads)
+    report(rows, threads)
 
 
-def report(rates: Sequence[tuple[float, float, float]], threads: int) -> None:
-    decode, infer, whole = (statistics.median(column) for column in zip(*rates, strict=True))
-    in_turn = statistics.median(w / (1 / (1 / d + 1 / i)) for d, i, w in rates)
-    slower = statistics.median(w / min(d, i) for d, i, w in rates)
-    print(f"decoder alone, {threads} threads: {decode:8.0f} images/s")
-    print(f"backbone alone:            {infer:8.0f} images/s")
-    print(f"whole path:                {whole:8.0f} images/s")
+def report(rows: Sequence[tuple[Cost, Cost, Cost]], threads: int) -> None:
+    """Medians over the rounds. Processor time tells what the path itself costs, even while others use the cores."""
+    decode, infer, whole = (1 / statistics.median(each.wall for each in column) for column in zip(*rows, strict=True))
+    in_turn = statistics.median((d.wall + i.wall) / w.wall for d, i, w in rows)
+    slower = statistics.median(max(d.wall, i.wall) / w.wall for d, i, w in rows)
+    cpu = statistics.median((d.cpu + i.cpu) / w.cpu for d, i, w in rows)
+    print(f"decoder alone, {threads:3} threads {decode:8.0f} images/s")
+    print(f"backbone alone             {infer:8.0f} images/s")
+    print(f"whole path                 {whole:8.0f} images/s")
     print(f"whole path / (1 / (1/decode + 1/infer)) = {in_turn:.3f}   (the same cores do both: to reach 0.90)")
+    print(f"the same in processor time              = {cpu:.3f}")
     print(f"whole path / min(decode, infer)         = {slower:.3f}   (on a GPU: to reach 0.80)")
 
 
