@@ -1,6 +1,7 @@
 """Decoding: encoded image bytes to an array of the backbone's size, within limits checked before allocation."""
 
 import io
+import re
 import struct
 import time
 import warnings
@@ -22,6 +23,8 @@ LARGE_PIXELS = 16_000_000
 """Images above this are decoded by one thread, so that memory, and what malloc keeps, does not grow with threads."""
 
 _TRANSPOSED = 0x0112  # EXIF's Orientation
+_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+_START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 
 
 class Decoded(NamedTuple):
@@ -80,11 +83,26 @@ class Decoder:
             if pixels > self._max_pixels:
                 size = f"{image.width} x {image.height}"
                 raise Rejected("too-large", f"{size} pixels; PREQUEL_MAX_PIXELS is {self._max_pixels}")
-            if image.format in ("JPEG", "MPO") and data.count(b"\xff\xda") > MOST_SCANS:
+            if image.format in ("JPEG", "MPO") and _scans(data) > MOST_SCANS:
                 raise Rejected("too-large", f"a JPEG of more than {MOST_SCANS} scans")
             if pixels > LARGE_PIXELS:
                 return self._large.submit(_squared, image, self._size).result()
             return _squared(image, self._size)
+
+
+def _scans(data: bytes) -> int:
+    """The scans of a JPEG, or one above the limit; what is inside a segment or after its end does not count.
+
+    Markers and segments as in ITU-T T.81, annex B.
+    """
+    count, place = 0, 2
+    while count <= MOST_SCANS and (marker := _MARKER.search(data, place)):
+        kind, place = data[marker.start() + 1], marker.end()
+        if kind == _END_OF_IMAGE:
+            break
+        count += kind == _START_OF_SCAN
+        place += int.from_bytes(data[place : place + 2])
+    return count
 
 
 def _squared(image: Image.Image, size: int) -> Pixels:

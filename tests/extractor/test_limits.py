@@ -111,6 +111,15 @@ def test_jpegs_of_very_many_scans(decoder: Decoder) -> None:
     assert reason(decoder, ordinary[:-2] + scan * MOST_SCANS + b"\xff\xd9") == "too-large"
 
 
+def test_what_looks_like_scans_in_metadata_or_after_the_end_are_none(decoder: Decoder) -> None:
+    """Phones append videos to their pictures, whose bytes are anything."""
+    noise = b"\xff\xda" * (2 * MOST_SCANS)
+    ordinary = encoded(photograph(64, 64), "JPEG", progressive=True)
+    assert decoder.decode(ordinary + noise).shape == (SIZE, SIZE, 3)
+    comment = b"\xff\xfe" + (len(noise) + 2).to_bytes(2) + noise
+    assert decoder.decode(ordinary[:2] + comment + ordinary[2:]).shape == (SIZE, SIZE, 3)
+
+
 BOMBS = """
     import resource, zlib
     from services.extractor.decoding import Decoder
