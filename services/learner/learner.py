@@ -234,7 +234,14 @@ class Learner:
         self._published = now
 
     def _begin(self, partition: int) -> int:
-        return self._log.bounds(EXAMPLES)[partition].begin
+        begin = self._log.bounds(EXAMPLES)[partition].begin
+        if begin > 0:
+            logger.warning(
+                "examples:%d is folded from %d on, the log's begin: no snapshot has what came before",
+                partition,
+                begin,
+            )
+        return begin
 
     def _cache(self) -> FeatureCache:
         return FeatureCache(self._log, self._settings.cache_examples, self._settings.cache_bytes)

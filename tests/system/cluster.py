@@ -118,7 +118,7 @@ class Cluster:
 
     def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
         self.folder = folder
-        self.kafka, self.redis = Kafka(folder / "kafka"), Redis(folder / "redis")
+        self.kafka, self.redis = Kafka(folder / "kafka"), Redis(folder / "redis", "--appendonly", "yes")
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("PREQUEL_")}
         self._inherited: dict[str, str] = inherited | SETTINGS | dict(settings or {})
         self.services: list[Service] = []
