@@ -1,5 +1,7 @@
 """The models made of sums: what they equal, what they take back, how far they lag."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -24,7 +26,7 @@ def discriminant(spec: str, dim: int) -> Discriminant:
 
 
 def weights(model: Model) -> tuple[Array, Array]:
-    solver = getattr(model, "_inner", model)
+    solver: Any = getattr(model, "_inner", model)
     solver.solve()
     state: ModelState = solver.state()
     order = np.argsort(model.labels)

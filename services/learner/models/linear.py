@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from services.learner.models.classes import Classes, grown
 from services.learner.models.kernel import LANES, frozen
-from services.learner.models.linear_kernels import fold
+from services.learner.models.linear_kernels import fold, rescale
 from services.learner.models.model import Matrix, ModelState, Probabilities, Vector
 
 _NOTHING = np.full(1, -1, np.int64)
@@ -27,8 +28,9 @@ class Linear:
         self._classes, self._count = Classes(), 0
         self.labels = self._classes.labels
         self._weights, self._intercepts = np.zeros((2, dim), np.float32), np.zeros(2)
-        self._mean, self._variance = np.zeros(dim), np.zeros(dim)
-        self._z, self._raw, self._lanes = np.zeros(dim, np.float32), np.zeros(2), np.zeros(LANES)
+        self._mean, self._variance, self._scale = np.zeros(dim), np.zeros(dim), np.zeros(dim, np.float32)
+        self._past, self._z, self._raw = np.zeros(dim, np.float32), np.zeros(dim, np.float32), np.zeros(2)
+        self._before, self._after = np.zeros((2, LANES)), np.zeros((2, LANES))
 
     def predict(self, x: Vector) -> Probabilities:
         out: Probabilities = self._run(x.reshape(1, -1), _NOTHING, len(self.labels), predicting=True)[0]
@@ -66,15 +68,16 @@ class Linear:
         self.labels = self._classes.labels
         self._weights, self._intercepts = state.arrays["weights"].copy(), state.arrays["intercepts"].copy()
         self._mean, self._variance = state.arrays["mean"].copy(), state.arrays["variance"].copy()
+        rescale(self._variance, self._scale)
 
-    def _run(self, xs: Matrix, targets: np.typing.NDArray[np.int64], known: int, *, predicting: bool) -> Probabilities:
+    def _run(self, xs: Matrix, targets: npt.NDArray[np.int64], known: int, *, predicting: bool) -> Probabilities:
         if xs.shape[1] != self._dim:
             raise ValueError(f"{xs.shape[1]} features, the model has {self._dim}")
         size = len(self.labels)
-        self._weights, self._intercepts = grown(self._weights, size), grown(self._intercepts, size)
-        self._raw = grown(self._raw, size)
+        if size > len(self._raw) or size > len(self._weights):
+            self._grow(size)
         out = np.empty((len(xs) if predicting else 0, size))
-        fold(
+        self._count = fold(
             frozen(xs),
             targets,
             self._multinomial,
@@ -86,10 +89,17 @@ class Linear:
             self._intercepts,
             self._mean,
             self._variance,
+            self._scale,
+            self._past,
             self._z,
             self._raw,
-            self._lanes,
+            self._before,
+            self._after,
             out,
         )
-        self._count += int(np.count_nonzero(targets >= 0))
         return out
+
+    def _grow(self, size: int) -> None:
+        self._weights, self._intercepts = grown(self._weights, size), grown(self._intercepts, size)
+        self._before, self._after = grown(self._before, size), grown(self._after, size)
+        self._raw = grown(self._raw, size)

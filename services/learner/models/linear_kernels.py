@@ -11,45 +11,75 @@ from services.learner.models.kernel import LANES, kernel
 Array = npt.NDArray[Any]
 
 _LEAST_VARIANCE = np.float32(1e-37)
-_MOST = 1e9
+_MOST = np.float32(1e9)
+_QUARTER = 0.25
+"""Of a difference of two float32 always is one; the scale makes up for it."""
 
 
 @kernel
-def standardise(x: Array, mean: Array, variance: Array, z: Array) -> None:
-    """As River's StandardScaler. Features that do not vary (in float32) become 0; outliers stop at 1e9 deviations."""
-    for j in range(x.shape[0]):
+def rescale(variance: Array, scale: Array) -> None:
+    """Four over the deviations, in float32; 0 for features that do not vary, or too little for float32."""
+    for j in range(variance.shape[0]):
         v = np.float32(variance[j])
-        scale = np.float32(1) / np.sqrt(v) if v > _LEAST_VARIANCE else np.float32(0)
-        z[j] = min(max((np.float64(x[j]) - mean[j]) * np.float64(scale), -_MOST), _MOST)
+        scale[j] = np.float32(4) / np.sqrt(v) if v > _LEAST_VARIANCE else np.float32(0)
 
 
 @kernel
-def observe(x: Array, mean: Array, variance: Array, count: int) -> None:
-    """Welford's update of running mean and population variance, as River's StandardScaler."""
-    share = 1.0 / count
+def standardise(x: Array, mean: Array, scale: Array, z: Array) -> None:
+    """As River's StandardScaler, but outliers stop at 1e9 deviations."""
     for j in range(x.shape[0]):
-        before = np.float64(x[j]) - mean[j]
-        mean[j] += before * share
-        variance[j] += (before * (np.float64(x[j]) - mean[j]) - variance[j]) * share
+        apart = np.float64(x[j]) - mean[j]
+        z[j] = min(max(np.float32(_QUARTER * apart) * scale[j], -_MOST), _MOST)
 
 
 @kernel
-def _dot(a: Array, b: Array, lanes: Array) -> float:
-    """Float64 sum over products of float32, in LANES partial sums."""
-    whole = a.shape[0] - a.shape[0] % LANES
-    for i in range(LANES):
-        lanes[i] = 0.0
-    for j in range(0, whole, LANES):
+def observe(x: Array, mean: Array, variance: Array, scale: Array, count: int, before: Array, after: Array) -> None:
+    """Standardise, learn the moments (Welford's update, as River's StandardScaler), and standardise again.
+
+    What has just been learned cannot be more than the root of ``count`` deviations away.
+    """
+    share = 1.0 / count
+    rest = 1.0 - share
+    gain = share * rest
+    left = np.float32(rest)
+    for j in range(x.shape[0]):
+        apart = np.float64(x[j]) - mean[j]
+        quarter = np.float32(_QUARTER * apart)
+        before[j] = min(max(quarter * scale[j], -_MOST), _MOST)
+        mean[j] += apart * share
+        moved = variance[j] * rest + apart * apart * gain
+        variance[j] = moved
+        v = np.float32(moved)
+        s = np.float32(4) / np.sqrt(v) if v > _LEAST_VARIANCE else np.float32(0)
+        scale[j] = s
+        after[j] = quarter * left * s
+
+
+@kernel
+def _add_products(weights: Array, z: Array, lanes: Array) -> None:
+    """Into LANES partial sums in float64, of four products in float32 each."""
+    fours = z.shape[0] - z.shape[0] % (4 * LANES)
+    for j in range(0, fours, 4 * LANES):
         for i in range(LANES):
-            lanes[i] += np.float64(a[j + i]) * np.float64(b[j + i])
-    for j in range(whole, a.shape[0]):
-        lanes[j - whole] += np.float64(a[j]) * np.float64(b[j])
-    width = LANES // 2
-    while width > 0:
-        for i in range(width):
-            lanes[i] += lanes[i + width]
-        width //= 2
-    return float(lanes[0])
+            one = weights[j + i] * z[j + i] + weights[j + i + LANES] * z[j + i + LANES]
+            j2, j3 = j + 2 * LANES, j + 3 * LANES
+            two = weights[j2 + i] * z[j2 + i] + weights[j3 + i] * z[j3 + i]
+            lanes[i] += np.float64(one + two)
+    for j in range(fours, z.shape[0]):
+        lanes[(j - fours) % LANES] += np.float64(weights[j] * z[j])
+
+
+@kernel
+def _collect(lanes: Array, intercepts: Array, classes: int, raw: Array) -> None:
+    """The sums of the partial sums, which are left empty for the next."""
+    for k in range(classes):
+        width = LANES // 2
+        while width > 0:
+            for i in range(width):
+                lanes[k, i] += lanes[k, i + width]
+            width //= 2
+        raw[k] = lanes[k, 0] + intercepts[k]
+        lanes[k, :] = 0.0
 
 
 @kernel
@@ -94,6 +124,20 @@ def _log_gradient(raw: float, positive: bool) -> float:
 
 
 @kernel
+def _gradients(raw: Array, multinomial: bool, known: int, classes: int, target: int) -> None:
+    """From raw scores to the loss's derivatives by them, in place. A class beyond ``known`` is new."""
+    if multinomial and known > 0:
+        _softmax(raw, raw, known)
+    for k in range(classes):
+        if multinomial:
+            # A class is born with probability 0, and River clamps before it subtracts.
+            p = raw[k] if k < known else 0.0
+            raw[k] = min(max(p, 1e-15), 1.0 - 1e-15) - (1.0 if k == target else 0.0)
+        else:
+            raw[k] = _log_gradient(raw[k], k == target)
+
+
+@kernel
 def _descend(weights: Array, z: Array, step: np.float32) -> None:
     for j in range(z.shape[0]):
         weights[j] -= step * z[j]
@@ -112,42 +156,47 @@ def fold(
     intercepts: Array,
     mean: Array,
     variance: Array,
+    scale: Array,
+    past: Array,
     z: Array,
     raw: Array,
-    lanes: Array,
+    before: Array,
+    after: Array,
     out: Array,
-) -> None:
+) -> int:
     """Predict (if asked) and learn each row of ``xs`` [n, dim]; ``targets`` are class numbers, -1 to learn nothing.
 
-    ``weights`` [>= classes, dim] float32, ``intercepts`` float64 and the moments ``mean``, ``variance`` [dim] float64
-    are updated in place; ``z``, ``raw``, ``lanes`` are scratch; row i of ``out`` gets as many probabilities as there
-    were classes before it.
+    ``weights`` [>= classes, dim] float32, ``intercepts`` float64, the moments ``mean``, ``variance`` [dim] float64 and
+    ``scale`` float32 are updated in place. ``past`` and ``z`` [dim] float32, ``raw`` and the empty partial sums
+    ``before``, ``after`` [>= classes, LANES] are scratch. Row i of ``out`` gets as many probabilities as there were
+    classes before it. Returns how many examples have been learned in all, ``count`` of them before.
     """
     for i in range(xs.shape[0]):
-        if predicting and classes > 0:
-            standardise(xs[i], mean, variance, z)
-            for k in range(classes):
-                raw[k] = _dot(weights[k], z, lanes) + intercepts[k]
-            if multinomial:
-                _softmax(raw, out[i], classes)
-            else:
-                _one_vs_rest(raw, out[i], classes)
-        if targets[i] >= 0:
+        learning = targets[i] >= 0
+        known = classes
+        if learning:
             count += 1
-            observe(xs[i], mean, variance, count)
-            standardise(xs[i], mean, variance, z)
-            known = classes
             classes = max(classes, targets[i] + 1)
+        if learning:
+            observe(xs[i], mean, variance, scale, count, past, z)
             for k in range(classes):
-                raw[k] = _dot(weights[k], z, lanes) + intercepts[k]
-            if multinomial and known > 0:
-                _softmax(raw, raw, known)
+                _add_products(weights[k], z, after[k])
+        elif predicting:
+            standardise(xs[i], mean, scale, past)
+        if predicting:
+            for k in range(known):
+                _add_products(weights[k], past, before[k])
+        if predicting and known > 0:
+            _collect(before, intercepts, known, raw)
+            if multinomial:
+                _softmax(raw, out[i], known)
+            else:
+                _one_vs_rest(raw, out[i], known)
+        if learning:
+            _collect(after, intercepts, classes, raw)
+            _gradients(raw, multinomial, known, classes, targets[i])
             for k in range(classes):
-                if multinomial:
-                    # A class is born with probability 0, and River clamps before it subtracts.
-                    p = raw[k] if k < known else 0.0
-                    gradient = min(max(p, 1e-15), 1.0 - 1e-15) - (1.0 if k == targets[i] else 0.0)
-                else:
-                    gradient = _log_gradient(raw[k], k == targets[i])
-                    intercepts[k] -= rate * gradient
-                _descend(weights[k], z, np.float32(rate * gradient))
+                if not multinomial:
+                    intercepts[k] -= rate * raw[k]
+                _descend(weights[k], z, np.float32(rate * raw[k]))
+    return count

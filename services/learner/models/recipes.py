@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from services.learner.models.kernel import LANES, frozen
-from services.learner.models.linear_kernels import observe, standardise
+from services.learner.models.linear_kernels import observe, rescale, standardise
 from services.learner.models.model import Loadable, Matrix, ModelState, Probabilities, Vector
 from services.learner.models.score_kernels import normalise
 
@@ -51,7 +51,7 @@ class Scaled:
 
     def __init__(self, inner: Loadable, dim: int, seed: int) -> None:
         self._inner, self._dim, self._seed, self._count = inner, dim, seed, 0
-        self._mean, self._variance = np.zeros(dim), np.zeros(dim)
+        self._mean, self._variance, self._scale = np.zeros(dim), np.zeros(dim), np.zeros(dim, np.float32)
         self.labels = inner.labels
 
     def predict(self, x: Vector) -> Probabilities:
@@ -60,8 +60,9 @@ class Scaled:
     def learn(self, x: Vector, label: str) -> None:
         self._check(x)
         self._count += 1
-        observe(frozen(x), self._mean, self._variance, self._count)
-        self._inner.learn(self._scaled(x), label)
+        past, z = np.empty(self._dim, np.float32), np.empty(self._dim, np.float32)
+        observe(frozen(x), self._mean, self._variance, self._scale, self._count, past, z)
+        self._inner.learn(z, label)
 
     def unlearn(self, x: Vector, label: str) -> None:
         raise NotImplementedError("scaling cannot be taken back: learn the right label instead")
@@ -82,13 +83,14 @@ class Scaled:
         """Become what ``state`` was taken of."""
         self._count = state.meta["count"]
         self._mean, self._variance = state.arrays["mean"].copy(), state.arrays["variance"].copy()
+        rescale(self._variance, self._scale)
         self._inner.load(unnested(state))
         self.labels = self._inner.labels
 
     def _scaled(self, x: Vector) -> Vector:
         self._check(x)
         z = np.empty(self._dim, np.float32)
-        standardise(frozen(x), self._mean, self._variance, z)
+        standardise(frozen(x), self._mean, self._scale, z)
         return z
 
     def _check(self, x: Vector) -> None:
