@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -16,6 +16,10 @@ _OFF = np.float32(-1e9)
 """Bias of a unit that is no class yet: its softmax is exactly 0, and so is every gradient through it."""
 _STEEPEST = 10.0
 """Longest gradient, over all weights: features of any size leave finite weights."""
+_RATE = 5e-4
+"""Learning rate of the adversaries."""
+_HOLD = 10.0
+"""How much more it counts to give what was given before than to deceive."""
 
 
 class Classifier:
@@ -86,6 +90,149 @@ class Classifier:
         )
         net.optimizer.build(net.trainable_variables)
         return net
+
+
+class Batch(NamedTuple):
+    """What one step of the adversaries learns from: n real examples and their classes, and n to be held in mind."""
+
+    xs: Array
+    classes: npt.NDArray[np.int64]
+    held: npt.NDArray[np.int64]
+    """Classes for which the generator should go on giving what it gave when it was last kept; or none."""
+    noise: Array
+    """Shape [2n, noise]: for the n to be told from the real ones, and for the n held in mind."""
+
+
+class Adversaries:
+    """A generator of vectors by class, and a discriminator that tells them from real ones; each a small dense network.
+
+    ``parts`` is the whole of the state, kernels and biases in turn: the weights of both, the running squares of their
+    gradients (RMSprop), and the generator as it was last kept. The last rows of each first kernel are the classes'.
+    """
+
+    def __init__(self, dim: int, noise: int, hidden: int, seed: int) -> None:
+        self._dim, self._noise, self._hidden, self._seed = dim, noise, hidden, seed
+        self.classes = 0
+        self.parts: dict[str, list[Array]] = {}
+        self._nets: Any = None
+        self._room = 0
+        self._stale = True
+
+    def grow(self) -> None:
+        """One more class: a row in each first kernel, all else carried over; the generator is kept."""
+        if not self.parts:
+            self._begin()
+        random = np.random.default_rng([self._seed, self.classes])
+        row = (random.standard_normal((1, self._hidden)) * 0.1).astype(np.float32)
+        for name, arrays in self.parts.items():
+            arrays[0] = np.vstack([arrays[0], np.zeros_like(row) if name.endswith("squares") else row])
+        self.classes += 1
+        self.keep()
+        self._stale = True
+
+    def keep(self) -> None:
+        """Remember the generator as it is: later steps hold it to this for the classes they are told to hold."""
+        self.parts["kept"] = list(self.parts["generator"])
+
+    def generate(self, noise: Array, classes: npt.NDArray[np.int64], part: str = "generator") -> Array:
+        """Vectors of these classes, shape [n, dim]."""
+        first, shift, second, base = self.parts[part]
+        hidden = noise @ first[: self._noise] + first[self._noise + classes] + shift
+        return np.asarray(np.maximum(hidden, 0) @ second + base)
+
+    def step(self, batch: Batch) -> None:
+        """One step of the discriminator, then one of the generator."""
+        generator, discriminator, both = self._networks()
+        n, zeros, ones = len(batch.xs), *(np.full((len(batch.xs), 1), value, np.float32) for value in (0, 1))
+        fakes = self.generate(batch.noise[:n], batch.classes)
+        labels = np.tile(batch.classes, 2)
+        discriminator.trainable = True
+        discriminator.train_on_batch([np.vstack([batch.xs, fakes]), self._rows(labels)], np.vstack([ones, zeros]))
+        discriminator.trainable = False
+        held = batch.held if batch.held.size else batch.classes
+        wanted = np.vstack([fakes, self.generate(batch.noise[n:], held, "kept")])
+        mind = np.full(n, bool(batch.held.size), np.float32)
+        both.train_on_batch(
+            [batch.noise, self._rows(np.concatenate([batch.classes, held]))],
+            [np.vstack([ones, ones]), wanted],
+            sample_weight=[np.concatenate([ones[:, 0], zeros[:, 0]]), np.concatenate([zeros[:, 0], mind])],
+        )
+        self._read(generator, discriminator, both)
+
+    def load(self, parts: dict[str, list[Array]]) -> None:
+        """Become what these are the parts of."""
+        self.parts, self._stale = {name: list(arrays) for name, arrays in parts.items()}, True
+        self.classes = len(parts["generator"][0]) - self._noise if parts else 0
+
+    def _begin(self) -> None:
+        random = np.random.default_rng(self._seed)
+        hidden = np.zeros(self._hidden, np.float32)
+        for name, inputs, outputs in (("generator", self._noise, self._dim), ("discriminator", self._dim, 1)):
+            first, second = glorot(inputs, self._hidden, random), glorot(self._hidden, outputs, random)
+            self.parts[name] = [first, hidden, second, np.zeros(outputs, np.float32)]
+            self.parts[f"{name}.squares"] = [np.zeros_like(array) for array in self.parts[name]]
+
+    def _rows(self, classes: npt.NDArray[np.int64]) -> Array:
+        """One-hot, with room for classes that have not come yet."""
+        return np.eye(self._room, dtype=np.float32)[classes]
+
+    def _networks(self) -> Any:
+        if self._room < room(self.classes):
+            self._room, self._stale = room(self.classes), True
+            self._nets = self._compiled()
+        if self._stale:
+            generator, discriminator, both = self._nets
+            for name, net, optimizer in (
+                ("generator", generator, both.optimizer),
+                ("discriminator", discriminator, discriminator.optimizer),
+            ):
+                _assign(net.weights, self._padded(name))
+                _assign(slots(optimizer), self._padded(f"{name}.squares"))
+            self._stale = False
+        return self._nets
+
+    def _padded(self, name: str) -> list[Array]:
+        first, *others = self.parts[name]
+        return [np.pad(first, ((0, self._room - self.classes), (0, 0))), *others]
+
+    def _read(self, generator: Any, discriminator: Any, both: Any) -> None:
+        for name, variables in (
+            ("generator", generator.weights),
+            ("generator.squares", slots(both.optimizer)),
+            ("discriminator", discriminator.weights),
+            ("discriminator.squares", slots(discriminator.optimizer)),
+        ):
+            first, *others = _values(variables)
+            rows = len(first) - self._room + self.classes
+            self.parts[name] = [first[:rows].copy(), *others]
+
+    def _compiled(self) -> tuple[Any, Any, Any]:
+        """The generator, the discriminator, and one upon the other, which trains the generator alone."""
+        noise, rows, xs = (keras.Input((size,)) for size in (self._noise, self._room, self._dim))
+        generator = keras.Model([noise, rows], self._dense(noise, rows, self._dim))
+        discriminator = keras.Model([xs, rows], self._dense(xs, rows, 1))
+        truth = keras.losses.BinaryCrossentropy(from_logits=True)
+        discriminator.compile(optimizer=_rmsprop(), loss=truth, jit_compile=False)
+        discriminator.optimizer.build(discriminator.trainable_variables)
+        discriminator.trainable = False
+        fakes = generator([noise, rows])
+        both = keras.Model([noise, rows], [discriminator([fakes, rows]), fakes])
+        both.compile(
+            optimizer=_rmsprop(),
+            loss=[truth, keras.losses.MeanSquaredError()],
+            loss_weights=[1, _HOLD],
+            jit_compile=False,
+        )
+        both.optimizer.build(both.trainable_variables)
+        return generator, discriminator, both
+
+    def _dense(self, values: Any, rows: Any, outputs: int) -> Any:
+        hidden = keras.layers.Dense(self._hidden, activation="relu")(keras.layers.Concatenate()([values, rows]))
+        return keras.layers.Dense(outputs)(hidden)
+
+
+def _rmsprop() -> Any:
+    return keras.optimizers.RMSprop(_RATE, global_clipnorm=_STEEPEST)
 
 
 def room(classes: int) -> int:

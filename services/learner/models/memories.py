@@ -131,9 +131,22 @@ class Gaussians:
         if not held.size:
             return Recalled(np.zeros((0, self._dim), np.float32), np.zeros(0, np.int64))
         classes = held[random.integers(held.size, size=count)]
-        spread = np.sqrt(self._squares[classes] / self._counts[classes, None])
-        drawn = self._means[classes] + spread * random.standard_normal((count, self._dim))
-        return Recalled(np.clip(drawn, -_LARGEST, _LARGEST).astype(np.float32), classes)
+        return Recalled(self.features(random.standard_normal((count, self._dim)), classes), classes)
+
+    def residuals(self, xs: Matrix, classes: npt.NDArray[np.int64]) -> Matrix:
+        """How far each example is from the mean of its class, in that class's deviations: -10 to 10, shape [n, dim]."""
+        spread = self._spread(classes)
+        apart = xs - self._means[classes]
+        shares = np.divide(apart, spread, out=np.zeros_like(apart), where=spread > 0)
+        return np.asarray(np.clip(shares, -10, 10), np.float32)
+
+    def features(self, residuals: npt.NDArray[Any], classes: npt.NDArray[np.int64]) -> Matrix:
+        """The examples that have these residuals."""
+        drawn = self._means[classes] + self._spread(classes) * residuals
+        return np.asarray(np.clip(drawn, -_LARGEST, _LARGEST), np.float32)
+
+    def _spread(self, classes: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        return np.asarray(np.sqrt(self._squares[classes] / self._counts[classes, None]))
 
     def arrays(self) -> Arrays:
         return {"counts": self._counts.copy(), "means": self._means.copy(), "squares": self._squares.copy()}

@@ -1,6 +1,8 @@
 """The models by name: what a spec may say, and the model that it makes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -69,8 +71,32 @@ def _rehearsed(
         "reservoir": lambda: memories.Reservoir(dim, memory),
         "balanced": lambda: memories.Balanced(dim, memory),
         "gaussian": lambda: memories.Gaussians(dim),
+        "cgan": lambda: _generated(dim, seed),
     }
     return Replay(model, kinds[replay](), dim, seed, replays)
+
+
+def _generated(dim: int, seed: int) -> Any:
+    with _keras("'replay=cgan'"):
+        from services.learner.models.cgan import Generated
+    return Generated(dim, seed)
+
+
+def _find(package: str) -> None:
+    """Raise ImportError unless it is installed; importing Keras itself would take seconds."""
+    if find_spec(package) is None:
+        raise ModuleNotFoundError(f"No module named {package!r}", name=package)
+
+
+@contextmanager
+def _keras(what: str) -> Iterator[None]:
+    """Say what to install where Keras, or a backend for it, is missing."""
+    try:
+        yield
+    except ImportError as error:
+        raise UnknownModel(
+            f"{what} needs Keras and a backend for it ({error}): pip install keras tensorflow"
+        ) from error
 
 
 def _slda(dim: int, seed: int, **options: Any) -> Loadable:
@@ -116,12 +142,8 @@ def _knn(dim: int, seed: int, **options: Any) -> Loadable:
 
 
 def _mlp(dim: int, seed: int, replay: str = "none", memory: int = 1000, replays: int = 6, **options: Any) -> Loadable:
-    try:
+    with _keras("model 'mlp'"):
         from services.learner.models.mlp import Mlp
-    except ImportError as error:
-        raise UnknownModel(
-            f"model 'mlp' needs Keras and a backend for it ({error}): pip install keras tensorflow"
-        ) from error
     from services.learner.models.recipes import Scaled
 
     return _rehearsed(Scaled(Mlp(dim, seed, **options), dim, seed), dim, seed, replay, memory, replays)
@@ -160,7 +182,9 @@ _SHRINKAGE = Option(number(1e-9, 1), "of the correlations, towards none")
 _DECAY = Option(number(0, 0.5), "share of all sums that fades with each example")
 
 _REHEARSAL = {
-    "replay": Option(one_of("none", "reservoir", "balanced", "gaussian"), "what is rehearsed against forgetting"),
+    "replay": Option(
+        one_of("none", "reservoir", "balanced", "gaussian", "cgan"), "what is rehearsed against forgetting"
+    ),
     "memory": Option(whole(1, 1_000_000), "examples remembered by reservoir and balanced"),
     "replays": Option(whole(1, 100), "examples rehearsed with each new one"),
 }
@@ -218,7 +242,10 @@ def check(spec: str) -> None:
     *recipes, stage = parse(spec)
     for recipe in recipes:
         _recipe(recipe)
-    _model(stage)
+    _, options = _model(stage)
+    if stage.name == "mlp" or options.get("replay") == "cgan":
+        with _keras(f"model {stage.text!r}"):
+            _find("keras")
     if stage.name == "river":
         from services.learner.models.river_adapter import river_class
 
