@@ -33,6 +33,7 @@ OURS = [
     "softmax;replay=gaussian",
     "l2|softmax;replay=balanced;memory=10",
     "mlp;replay=balanced;memory=20;replays=2",
+    "softmax;replay=cgan;replays=2",
 ]
 SPECS = [*OURS, *RIVER, "scale|river:linear_model.Perceptron", "project:8|river:naive_bayes.GaussianNB"]
 
