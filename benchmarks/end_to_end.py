@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from typing import NamedTuple
 import httpx
 import numpy as np
 
-from benchmarks.extractor import decode_all, infer_all, photographs, random_weights, read, records, seconds
+from benchmarks.extractor import decode_all, infer_all, photographs, random_weights, read, records
 from services.extractor.backbones import COMPACT, Backbone, Images
 from services.extractor.decoding import Decoder
 from services.extractor.loading import load
@@ -117,6 +117,12 @@ def ready(url: str) -> bool:
         return httpx.get(f"{url}/readyz").status_code == 200
     except httpx.TransportError:
         return False
+
+
+def seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
 
 
 def cpu_seconds(pid: int) -> float:
