@@ -16,23 +16,27 @@ from shared.config import Settings
 ENGINES = (("keras", "float32"), ("openvino", "float32"), ("openvino", "auto"))
 
 
-def milliseconds(backbone: Backbone, images: Images) -> float:
-    begin = time.perf_counter()
+def cost(backbone: Backbone, images: Images) -> tuple[float, float]:
+    """Milliseconds on the clock, and of processor time over all threads."""
+    wall, cpu = time.perf_counter(), time.process_time()
     backbone.extract(images)
-    return (time.perf_counter() - begin) * 1e3
+    return (time.perf_counter() - wall) * 1e3, (time.process_time() - cpu) * 1e3
 
 
 def compare(backbones: list[Backbone], names: list[str], batch: int, rounds: int) -> None:
-    """Medians over the rounds; the ratio is that of each round, so that whatever else runs here hits both."""
+    """Medians over the rounds; a ratio is that of each round, so that whatever else runs here hits both."""
     size = backbones[0].size
     images = np.random.default_rng(0).integers(0, 256, (batch, size, size, 3), dtype=np.uint8)
     for backbone in backbones:
         backbone.extract(images)
-    times = [[milliseconds(backbone, images) for backbone in backbones] for _ in range(rounds)]
+    rows = [[cost(backbone, images) for backbone in backbones] for _ in range(rounds)]
     for number, name in enumerate(names):
-        median = statistics.median(row[number] for row in times)
-        ratio = statistics.median(row[0] / row[number] for row in times)
-        print(f"batch {batch:2}: {name:30} {median:8.1f} ms {batch / median * 1e3:7.0f} images/s   {ratio:5.2f} x")
+        median = statistics.median(row[number][0] for row in rows)
+        wall, cpu = (statistics.median(row[0][which] / row[number][which] for row in rows) for which in (0, 1))
+        rate = batch / median * 1e3
+        print(
+            f"batch {batch:2}: {name:27} {median:7.1f} ms {rate:6.0f} images/s {wall:6.2f} x, processor time {cpu:.2f} x"
+        )
 
 
 def main() -> None:
