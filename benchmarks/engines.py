@@ -34,9 +34,8 @@ def compare(backbones: list[Backbone], names: list[str], batch: int, rounds: int
         median = statistics.median(row[number][0] for row in rows)
         wall, cpu = (statistics.median(row[0][which] / row[number][which] for row in rows) for which in (0, 1))
         rate = batch / median * 1e3
-        print(
-            f"batch {batch:2}: {name:27} {median:7.1f} ms {rate:6.0f} images/s {wall:6.2f} x, processor time {cpu:.2f} x"
-        )
+        times = f"{median:7.1f} ms {rate:6.0f} images/s {wall:6.2f} x, processor time {cpu:.2f} x"
+        print(f"batch {batch:2}: {name:27} {times}")
 
 
 def main() -> None:
