@@ -31,7 +31,8 @@ def main() -> None:
     for spec in chosen.models.split(","):
         table.compile(spec, 8)
     rates = [_run(records, Settings.model_validate({"models": chosen.models})) for _ in range(chosen.runs)]
-    Console().print(f"{len(records):,} events, {chosen.models}: {', '.join(f'{rate:,.0f}' for rate in rates)} events per second of processor time")
+    shown = ", ".join(f"{rate:,.0f}" for rate in rates)
+    Console().print(f"{len(records):,} events, {chosen.models}: {shown} events per second of processor time")
 
 
 def _data(file: str | None, events: int) -> tuple[Vector, list[str]]:

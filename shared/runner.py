@@ -192,6 +192,7 @@ class Session:
     def _lose(self, partition: int) -> None:
         self._owned.discard(partition)
         self._positions.pop(partition, None)
+        self._metrics.lag.remove(self._processor.name, self._processor.topic, str(partition))
         self._processor.drop(partition)
 
     def _account(self, processed: Processed) -> None:

@@ -1,6 +1,7 @@
 """A stream's state as the status that the gateway serves and the metrics that Prometheus scrapes."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from services.learner.stream import StreamState
 from shared.log import Position
@@ -122,3 +123,20 @@ def measure(status: StreamStatus, metrics: Metrics) -> None:
             recall = model.classes[label].recall if label in model.classes else None
             if recall is not None:
                 metrics.class_recall.labels(status.stream, name, label).set(recall)
+
+
+def forget(partition: int, streams: Sequence[str], metrics: Metrics) -> None:
+    """Take out the gauges of a partition that is no longer ours: whoever owns it now reports them."""
+    for gauge in (metrics.position, metrics.snapshot_age):
+        gauge.remove(str(partition))
+    for gauge in (
+        metrics.pending,
+        metrics.coverage,
+        metrics.accuracy,
+        metrics.accuracy_window,
+        metrics.kappa,
+        metrics.log_loss,
+        metrics.class_recall,
+    ):
+        for stream in streams:
+            gauge.remove_by_labels({"stream": stream})

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import orjson
 
-from services.learner.describe import describe, measure
+from services.learner.describe import describe, forget, measure
 from services.learner.envelope import Envelope, Place
 from services.learner.feature_cache import FeatureCache
 from services.learner.fold import Fold, Folded
@@ -127,8 +127,9 @@ class Learner:
 
     def drop(self, partition: int) -> None:
         with self._lock:
-            self._partitions.pop(partition, None)
+            lost = self._partitions.pop(partition, None)
             self._changed = {(number, name) for number, name in self._changed if number != partition}
+        forget(partition, list(lost.fold.streams) if lost else [], self._metrics)
 
     # Queries.
 
@@ -181,10 +182,13 @@ class Learner:
     def _messages(self, partition: int, folded: Folded) -> list[Message]:
         self._metrics.duplicates.labels(self.name).inc(folded.repeated)
         messages = []
+        early = {event.id for at, event in folded.emitted if isinstance(event, Outcome) and event.position != at}
         for _, event in folded.emitted:
             self._changed.add((partition, event.stream))
             if isinstance(event, Prediction):
                 self._metrics.predictions.labels(event.stream).inc()
+                if event.truth is not None and event.id not in early:
+                    self._metrics.labels.labels(event.stream, "learned").inc()
                 messages.append(encode_prediction(event, source=SOURCE))
             elif isinstance(event, Outcome):
                 self._metrics.labels.labels(event.stream, event.status).inc()
