@@ -13,7 +13,7 @@ from services.learner.fold import Fold
 from services.learner.learner import limits
 from services.learner.models import table
 from shared.config import Settings
-from shared.events import Image, Prediction, Vector, encode_features, encode_outcome, encode_prediction
+from shared.events import Image, Outcome, Prediction, Vector, encode_features, encode_outcome, encode_prediction
 from shared.log import EXAMPLES, Position, Record
 from shared.sqlite_log import SqliteLog
 
@@ -60,7 +60,7 @@ def _run(records: list[Record], settings: Settings) -> float:
         for _, event in fold.apply(records[at : at + BATCH]).emitted:
             if isinstance(event, Prediction):
                 encode_prediction(event, source="bench")
-            else:
+            elif isinstance(event, Outcome):
                 encode_outcome(event, source="bench")
     return len(records) / (time.process_time() - began)
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from shared.config import ConfigError, Settings, from_environment
 from shared.log import LogUnavailable
 from shared.process import Process, open_log, open_store
-from shared.store import StoreUnavailable
+from shared.store import Fenced, StoreUnavailable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"prequel: {error}", file=sys.stderr)
         return 2
-    except (LogUnavailable, StoreUnavailable) as error:
+    except (LogUnavailable, StoreUnavailable, Fenced) as error:
         print(f"prequel: {error}", file=sys.stderr)
         return 1
 

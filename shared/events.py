@@ -359,7 +359,9 @@ def encode_drift(drift: Drift, *, source: str) -> Message:
 
 
 def encode_outcome(outcome: Outcome, *, source: str) -> Message:
-    headers = _ce(OUTCOME_TYPE, f"{outcome.id}@{outcome.position}", source, outcome.time, "application/json")
+    headers = _ce(
+        OUTCOME_TYPE, f"{outcome.id}@{outcome.position}:{outcome.status}", source, outcome.time, "application/json"
+    )
     return Message(PREDICTIONS, outcome.stream.encode(), orjson.dumps(outcome_json(outcome)), headers)
 
 

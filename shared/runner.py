@@ -1,5 +1,6 @@
 """The one loop of every processor: poll, process, flush the outputs, checkpoint."""
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +12,8 @@ from shared.health import Health
 from shared.log import Log, LogUnavailable, Member, Message, Position, Record
 from shared.metrics import Metrics
 from shared.store import Fenced, StoreUnavailable
+
+logger = logging.getLogger(__name__)
 
 IN_FLIGHT_BATCHES = 2
 """Batches of outputs on their way to the log while the next one is processed."""
@@ -93,11 +96,18 @@ class Runner:
             try:
                 self._attend(stop)
             except (LogUnavailable, StoreUnavailable, Fenced) as error:
-                self._health.waits(self._processor.name, f"{error}; trying again every {self._retry_seconds:g} s")
+                self._wait_for(str(error))
                 stop.wait(self._retry_seconds)
             except BaseException as error:
                 self._health.fails(self._processor.name, f"stopped: {error!r}")
                 raise
+
+    def _wait_for(self, reason: str) -> None:
+        """Say on /readyz why nothing goes on, and once, when that is new, in the log."""
+        reason = f"{reason}; trying again every {self._retry_seconds:g} s"
+        if self._health.reasons.get(self._processor.name) != reason:
+            logger.warning("the %s waits: %s", self._processor.name, reason)
+        self._health.waits(self._processor.name, reason)
 
     def _attend(self, stop: threading.Event) -> None:
         member = self._log.join(self._group, self._processor.topic)

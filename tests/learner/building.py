@@ -1,6 +1,7 @@
 """What the learner's tests are built of: records as the log holds them, a model small enough to check by hand."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -93,7 +94,7 @@ class Written:
         return {0: Bounds(0, len(self.records))}
 
 
-def new_fold(log: object, *, cached: int = 20_000, **settings: object) -> Fold:
+def new_fold(log: object, *, cached: int = 20_000, **settings: Any) -> Fold:
     given = Settings.model_validate({"models": "nearest,logistic", **settings})
     cache = FeatureCache(_log(log), cached, 2**29)
     return Fold(limits(given), Table(), cache, position=0)

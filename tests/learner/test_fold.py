@@ -17,8 +17,8 @@ from shared.log import Record
 from tests.learner.building import Table, Written, new_fold
 from tests.learner.reference import Reference
 
-CAREFUL = {"unknown_probability": 0.45, "unknown_distance": 3.0}
-LIMITS = {"window": 6, "duplicates": 1_000, "accuracy_window": 5, "max_labels": 3, "max_waiting": 2}
+CAREFUL: dict[str, Any] = {"unknown_probability": 0.45, "unknown_distance": 3.0}
+LIMITS: dict[str, Any] = {"window": 6, "duplicates": 1_000, "accuracy_window": 5, "max_labels": 3, "max_waiting": 2}
 
 _ids = st.sampled_from([f"i{n}" for n in range(14)])
 _labels = st.sampled_from(["a", "b", "c", "d"])
@@ -219,7 +219,7 @@ def turning(count: int) -> Written:
 @pytest.mark.parametrize("sizes", [[1] * 600, [7] * 80, [255, 3, 200]])
 def test_a_drift_is_told_marked_and_reacted_to_wherever_batches_end(sizes: list[int]) -> None:
     log = turning(600)
-    models = {"models": "nearest,nearest;drift=reset"}
+    models: dict[str, Any] = {"models": "nearest,nearest;drift=reset"}
     whole, pieces = new_fold(log, **models), new_fold(log, **models)
     wanted = whole.apply(log.records).emitted
     found = [emit for piece in cut(log.records, sizes) for emit in pieces.apply(piece).emitted]
