@@ -27,9 +27,12 @@ AWAY = ("ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_EMPTY_
 Open = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium without a window. Missing, it is skipped on a laptop and fails where CI is set."""
+    """Chromium without a window, for one file: its event loop would be in the way of other tests.
+
+    Missing, it is skipped on a laptop and fails where CI is set.
+    """
     found = next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
         message = f"no browser ({', '.join(NAMES)}): install Debian's chromium to test the page"
