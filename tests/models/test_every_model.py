@@ -130,6 +130,8 @@ def test_float_extremes(spec: str) -> None:
     assert all(proper(model.predict(np.full(9, value, np.float32)), 3) for value in extremes)
     assert contents(table.restore(spec, model.state()).state()) == contents(model.state())
     if model.exact:
+        with pytest.raises(KeyError):
+            model.unlearn(xs[5], "never learned")
         model.unlearn(xs[5], labels[5])
         assert proper(model.predict(xs[6]), 3)
 

@@ -69,6 +69,7 @@ def test_progressive_validation_scores_alike(spec: str, delay: int | None) -> No
     assert score(RiverClassifier(spec, dim=10)) == score(ORACLES[spec]()) > 0.9
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # inside Keras itself
 @pytest.mark.parametrize("spec", ROWS)
 def test_rivers_own_checks_pass(spec: str) -> None:
     checks.check_estimator(RiverClassifier(spec))
@@ -104,6 +105,15 @@ CLASSIFIERS = [
     "tree.HoeffdingAdaptiveTreeClassifier",
     "tree.LASTClassifier",
     "tree.SGTClassifier",
+    "drift.DriftRetrainingClassifier;model=naive_bayes.GaussianNB",
+    "ensemble.ADWINBaggingClassifier;model=linear_model.LogisticRegression",
+    "ensemble.ADWINBoostingClassifier;model=tree.HoeffdingTreeClassifier",
+    "ensemble.AdaBoostClassifier;model=tree.HoeffdingTreeClassifier",
+    "ensemble.BaggingClassifier;model=tree.HoeffdingTreeClassifier",
+    "ensemble.BOLEClassifier;model=naive_bayes.GaussianNB",
+    "ensemble.LeveragingBaggingClassifier;model=tree.HoeffdingTreeClassifier",
+    "multiclass.OneVsOneClassifier;model=linear_model.LogisticRegression",
+    "multiclass.OneVsRestClassifier;model=linear_model.PAClassifier",
 ]
 
 
@@ -158,7 +168,11 @@ def test_a_pickle_of_anything_else_is_refused(thing: object, capsys: pytest.Capt
         ("GaussianNB", "not a dotted name"),
         ("naive_bayes.GaussianNB()", "not a dotted name"),
         ("linear_model.LinearRegression", "not a classifier"),
-        ("ensemble.BaggingClassifier", "needs model"),
+        ("ensemble.BaggingClassifier", "needs model: add for example ;model="),
+        ("ensemble.BaggingClassifier;model=tree.Nothing", "river:tree.Nothing is not a classifier"),
+        ("naive_bayes.GaussianNB;model=tree.HoeffdingTreeClassifier", "needs none"),
+        ("ensemble.StackingClassifier;model=naive_bayes.GaussianNB", "models, meta_classifier"),
+        ("misc.ZstdClassifier", "cannot be made here|cannot learn"),
         ("facto.FFMClassifier", "cannot learn"),
         ("", "not a dotted name"),
     ],

@@ -1,5 +1,8 @@
 """The models made of sums: what they equal, what they take back, how far they lag."""
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -257,3 +260,27 @@ def test_a_wide_stream_is_the_same_in_pieces() -> None:
     batch, rows = table.create("slda", 1280, seed=0), table.create("slda", 1280, seed=0)
     assert same(batch.fold(xs, labels), run(rows, xs, labels))
     assert contents(batch.state()) == contents(rows.state()) == folded("slda", xs, labels)
+
+
+DIGEST = """
+import hashlib
+from services.learner.models import table
+from tests.models.suite import contents, stream
+for spec, size in (("slda", 700), ("ridge;width=200", 700), ("river:forest.ARFClassifier", 60)):
+    xs, labels = stream(size, 300, 3)
+    model = table.create(spec, 300, seed=0)
+    model.fold(xs, labels)
+    print(hashlib.sha256(repr(contents(model.state())).encode()).hexdigest())
+"""
+
+
+def test_every_process_comes_to_the_same_bits() -> None:
+    """Whatever its BLAS threads, its hash seed and its memory's layout."""
+    digests = []
+    for threads in ("1", "2"):
+        environ = os.environ | {"OPENBLAS_NUM_THREADS": threads, "PYTHONHASHSEED": threads}
+        digests.append(
+            subprocess.run([sys.executable, "-c", DIGEST], env=environ, capture_output=True, check=True).stdout
+        )
+    assert digests[0] == digests[1]
+    assert len(digests[0].split()) == 3

@@ -22,6 +22,10 @@ class Classes:
             self.labels.append(label)
         return number
 
+    def find(self, label: str) -> int:
+        """The label's number. Raises KeyError for one that was never learned."""
+        return self._numbers[label]
+
     def numbers(self, labels: Sequence[str | None]) -> tuple[npt.NDArray[np.int64], list[int]]:
         """For each label in turn its number (-1 for None), and how many classes there were before it."""
         numbers, known = np.empty(len(labels), np.int64), []

@@ -68,7 +68,7 @@ class Discriminant:
     def unlearn(self, x: Vector, label: str) -> None:
         if not self.exact:
             raise NotImplementedError("faded sums cannot give an example back: learn the right label instead")
-        self._sums.take_out(self._rows(x)[0], self._classes.number(label))
+        self._sums.take_out(self._rows(x)[0], self._classes.find(label))
         self._since, self._urgent = self._since + 1, True
         self._settle()
 

@@ -183,7 +183,7 @@ class NaiveBayes:
         self._run(x.reshape(1, -1), np.array([self._classes.number(label)]), known, predicting=False)
 
     def unlearn(self, x: Vector, label: str) -> None:
-        k = self._classes.number(label)
+        k = self._classes.find(label)
         self._counts[k] -= 1.0
         _revert(frozen(x), self._counts[k], self._means[k], self._scatters[k], self._precisions[k], self._heights[k])
 

@@ -38,7 +38,7 @@ class NearestClassMean:
         self._run(x.reshape(1, -1), np.array([self._classes.number(label)]), known, predicting=False)
 
     def unlearn(self, x: Vector, label: str) -> None:
-        target = self._classes.number(label)
+        target = self._classes.find(label)
         add_to_mean(frozen(x), target, -1.0, self._energy, self._counts, self._totals, self._squares, self._lanes)
 
     def fold(self, xs: Matrix, labels: Sequence[str | None]) -> list[Probabilities]:

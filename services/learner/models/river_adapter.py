@@ -15,43 +15,60 @@ from services.learner.models.model import Matrix, ModelState, Probabilities, Vec
 from services.learner.models.river_pickle import dumps, loads
 from services.learner.models.spec import UnknownModel
 
-
-def river_class(path: str) -> type[base.Classifier]:
-    """The classifier at ``river.<path>``. Raises UnknownModel where there is none that works without arguments."""
-    module, _, name = path.rpartition(".")
-    example = "write for example river:naive_bayes.GaussianNB, as in River's API reference"
-    if not module or not path.replace(".", "").replace("_", "").isalnum():
-        raise UnknownModel(f"river:{path} is not a dotted name; {example}")
-    try:
-        found = getattr(importlib.import_module(f"river.{module}"), name, None)
-    except ImportError as error:
-        raise UnknownModel(f"river:{path}: {error}; {example}") from None
-    if not (inspect.isclass(found) and issubclass(found, base.Classifier)) or inspect.isabstract(found):
-        raise UnknownModel(f"river:{path} is not a classifier of River; {example}")
-    needs = [p.name for p in _parameters(found) if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
-    if needs:
-        raise UnknownModel(f"river:{path} cannot be used by name, it needs {', '.join(needs)}; {example}")
-    _try(found, path, example)
-    return found
+_EXAMPLE = "write for example river:naive_bayes.GaussianNB, as in River's API reference"
 
 
-def _try(found: type[base.Classifier], path: str, example: str) -> None:
+def make(path: str, inner: str, seed: int) -> Any:
+    """The classifier at ``river.<path>``, with its defaults, around that at ``inner`` where it needs another.
+
+    It learns any labels and draws every random number from ``seed``. Raises UnknownModel where that cannot be.
+    """
+    model = _instance(path, inner, seed)
+    return model if model._multiclass else multiclass.OneVsRestClassifier(model)
+
+
+def try_out(path: str, inner: str) -> None:
     """Some classifiers want other input than vectors, or another Python: better refused now than in the stream."""
+    model = make(path, inner, 0)
     try:
-        model = _make(found, 0)
         for number in range(2):
             model.learn_one({0: 1.0, 1: 0.0}, number)
             model.predict_one({0: 0.0, 1: 1.0})
     except Exception as error:
-        raise UnknownModel(f"river:{path} cannot learn from feature vectors ({error}); {example}") from error
+        raise UnknownModel(f"river:{path} cannot learn from feature vectors ({error}); {_EXAMPLE}") from error
 
 
-def _make(found: type[base.Classifier], seed: int) -> Any:
-    """One with its defaults that learns any labels, drawing every random number from ``seed``."""
-    seeded = {"seed": seed} if any(p.name == "seed" for p in _parameters(found)) else {}
-    model = found(**seeded)
+def _instance(path: str, inner: str, seed: int) -> Any:
+    found = _class(path)
+    parameters = inspect.signature(found).parameters.values()
+    needs = [p.name for p in parameters if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
+    given: dict[str, Any] = {"seed": seed} if any(p.name == "seed" for p in parameters) else {}
+    if needs and not inner:
+        raise UnknownModel(
+            f"river:{path} needs {', '.join(needs)}: add for example ;model=tree.HoeffdingTreeClassifier"
+        )
+    if len(needs) > 1 or (inner and not needs):
+        raise UnknownModel(f"river:{path} cannot be made of ;model={inner}: it needs {', '.join(needs) or 'none'}")
+    given |= {name: _instance(inner, "", seed) for name in needs}
+    try:
+        model = found(**given)
+    except Exception as error:
+        raise UnknownModel(f"river:{path} cannot be made here ({error}); {_EXAMPLE}") from error
     _reseed(model, seed)
-    return model if model._multiclass else multiclass.OneVsRestClassifier(model)
+    return model
+
+
+def _class(path: str) -> type[base.Classifier]:
+    module, _, name = path.rpartition(".")
+    if not module or not path.replace(".", "").replace("_", "").isalnum():
+        raise UnknownModel(f"river:{path} is not a dotted name; {_EXAMPLE}")
+    try:
+        found = getattr(importlib.import_module(f"river.{module}"), name, None)
+    except ImportError as error:
+        raise UnknownModel(f"river:{path}: {error}; {_EXAMPLE}") from None
+    if not (inspect.isclass(found) and issubclass(found, base.Classifier)) or inspect.isabstract(found):
+        raise UnknownModel(f"river:{path} is not a classifier of River; {_EXAMPLE}")
+    return found
 
 
 def _reseed(part: Any, seed: int) -> None:
@@ -61,10 +78,6 @@ def _reseed(part: Any, seed: int) -> None:
             value.seed(seed)
         elif isinstance(value, base.Base):
             _reseed(value, seed)
-
-
-def _parameters(found: type) -> list[inspect.Parameter]:
-    return list(inspect.signature(found).parameters.values())
 
 
 class RiverModel:
@@ -77,8 +90,8 @@ class RiverModel:
 
     exact = False
 
-    def __init__(self, path: str, *, dim: int, seed: int) -> None:
-        self._model = _make(river_class(path), seed)
+    def __init__(self, path: str, inner: str, *, dim: int, seed: int) -> None:
+        self._model = make(path, inner, seed)
         self._dim, self._seed = dim, seed
         self._classes = Classes()
         self.labels = self._classes.labels

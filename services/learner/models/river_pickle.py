@@ -24,7 +24,11 @@ _NAMES = frozenset(
         "river._river_rust.drift": "AdaptiveWindowing",
         "river._river_rust.vectordict": "VectorDict euclidean_distance_dict euclidean_distance_tuple",
         "river.drift.adwin": "ADWIN",
+        "river.drift.binary.ddm": "DDM",
+        "river.drift.retrain": "DriftRetrainingClassifier",
         "river.dummy": "NoChangeClassifier PriorClassifier",
+        "river.ensemble.bagging": "ADWINBaggingClassifier BaggingClassifier LeveragingBaggingClassifier",
+        "river.ensemble.boosting": "ADWINBoostingClassifier AdaBoostClassifier BOLEClassifier",
         "river.ensemble.streaming_random_patches": "BaseSRPClassifier SRPClassifier",
         "river.facto.fm": "FMClassifier",
         "river.facto.hofm": "HOFMClassifier",
@@ -38,6 +42,7 @@ _NAMES = frozenset(
         "river.linear_model.softmax": "SoftmaxRegression",
         "river.metrics.accuracy": "Accuracy",
         "river.metrics.confusion": "ConfusionMatrix",
+        "river.multiclass.ovo": "OneVsOneClassifier",
         "river.multiclass.ovr": "OneVsRestClassifier",
         "river.naive_bayes.bernoulli": "BernoulliNB",
         "river.naive_bayes.complement": "ComplementNB",
@@ -76,7 +81,14 @@ _NAMES = frozenset(
     }.items()
     for name in names.split()
 )
-_METHODS = frozenset({"PAClassifier._calc_tau_0", "PAClassifier._calc_tau_1", "PAClassifier._calc_tau_2"})
+_METHODS = frozenset(
+    {
+        "LeveragingBaggingClassifier._leveraging_bag",
+        "PAClassifier._calc_tau_0",
+        "PAClassifier._calc_tau_1",
+        "PAClassifier._calc_tau_2",
+    }
+)
 
 
 def _method(owner: object, name: str) -> Any:

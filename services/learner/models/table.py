@@ -149,10 +149,10 @@ def _mlp(dim: int, seed: int, replay: str = "none", memory: int = 1000, replays:
     return _rehearsed(Scaled(Mlp(dim, seed, **options), dim, seed), dim, seed, replay, memory, replays)
 
 
-def _river(dim: int, seed: int, argument: str) -> Loadable:
+def _river(dim: int, seed: int, argument: str, model: str = "") -> Loadable:
     from services.learner.models.river_adapter import RiverModel
 
-    return RiverModel(argument, dim=dim, seed=seed)
+    return RiverModel(argument, model, dim=dim, seed=seed)
 
 
 def _scale(argument: Any, dim: int, seed: int, inner: Callable[[int], Loadable]) -> Loadable:
@@ -227,7 +227,11 @@ MODELS: Mapping[str, Row] = {
         | _REHEARSAL,
         "a neural head in Keras that grows with every new class",
     ),
-    "river": Row(_river, {}, "any classifier of River by its dotted name: river:naive_bayes.GaussianNB"),
+    "river": Row(
+        _river,
+        {"model": Option(str, "the classifier that another is made of, by its dotted name")},
+        "any classifier of River by its dotted name: river:naive_bayes.GaussianNB",
+    ),
 }
 
 RECIPES: Mapping[str, Recipe] = {
@@ -247,9 +251,9 @@ def check(spec: str) -> None:
         with _keras(f"model {stage.text!r}"):
             _find("keras")
     if stage.name == "river":
-        from services.learner.models.river_adapter import river_class
+        from services.learner.models.river_adapter import try_out
 
-        river_class(stage.argument)
+        try_out(stage.argument, stage.options.get("model", ""))
 
 
 def create(spec: str, dim: int, *, seed: int) -> Model:
