@@ -1,18 +1,34 @@
 """What a model does when its error drifts: the option `drift=` of its spec."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from services.learner.models import table
+from services.learner.models.model import Model
 from services.learner.models.spec import UnknownModel
 
-REACTIONS = ("none", "reset")
+REACTIONS = ("none", "reset", "forget")
+KEPT = 0.25
+"""What the past still weighs after a drift in a model that is to forget."""
+
+
+@runtime_checkable
+class Fading(Protocol):
+    """A model whose past can be made to weigh less: those made of sums."""
+
+    def fade(self, keep: float) -> None: ...
 
 
 class Reaction(NamedTuple):
-    """``spec`` is what the table of models knows; ``reset``: the model begins anew after a drift."""
+    """``spec`` is what the table of models knows, ``kind`` one of REACTIONS."""
 
     spec: str
-    reset: bool
+    kind: str
+
+
+def fade(model: Model) -> None:
+    """Let the model's past weigh KEPT of what it did, where it can."""
+    if isinstance(model, Fading):
+        model.fade(KEPT)
 
 
 def reaction(spec: str) -> Reaction:
@@ -22,13 +38,15 @@ def reaction(spec: str) -> Reaction:
     rest = ";".join(part for part in parts if part.partition("=")[0].strip() != "drift")
     if len(chosen) > 1 or not set(chosen) <= set(REACTIONS):
         raise UnknownModel(f"model {spec!r}: drift={','.join(chosen)} is no reaction; there are {', '.join(REACTIONS)}")
-    return Reaction(rest, chosen == ["reset"])
+    return Reaction(rest, chosen[0] if chosen else "none")
 
 
 def checked(spec: str, *, signed: bool) -> str:
     """A spec without its reaction, once the table knows it. Raises UnknownModel, for an unsigned pickle too."""
-    model = reaction(spec).spec
+    model, kind = reaction(spec)
     table.check(model)
+    if kind == "forget" and not isinstance(table.create(model, 8, seed=0), Fading):
+        raise UnknownModel(f"model {spec!r}: drift=forget is for models made of sums (slda, ridge); use drift=reset")
     if table.pickled(model) and not signed:
         raise UnknownModel(f"{model} is stored as a pickle: set PREQUEL_SNAPSHOT_KEY to a long random text to sign it")
     return model

@@ -68,8 +68,7 @@ class Snapshots:
         body = self._store.acquire(self._root_key, self._fence)
         self._roots = read_roots(body)
         self._live = {_key(root): self._addresses(root) for root in self._roots}
-        listed = {key.removeprefix(self._prefix) for key in self._store.keys(self._prefix)}
-        self._stale = listed - self._kept()
+        self._stale = self._stored() - self._kept()
         return self._roots
 
     def read(self, address: str) -> bytes:
@@ -90,7 +89,8 @@ class Snapshots:
                 f"the state takes {total} bytes, more than PREQUEL_SNAPSHOT_MAX_BYTES={self._most_bytes}: "
                 "raise it, or lower PREQUEL_WINDOW, PREQUEL_MAX_STREAMS or the number of models"
             )
-        fresh = parts.keys() - self._kept()
+        # Asked anew each time: a Redis that came back without its last second has lost parts that we wrote.
+        fresh = parts.keys() - self._stored()
         for address in sorted(fresh):
             self._store.put(self._prefix + address, parts[address].body)
         root = Root(
@@ -115,6 +115,9 @@ class Snapshots:
         body = orjson.dumps({"format": FORMAT, "roots": [kept._asdict() for kept in roots]})
         self._store.swap(self._root_key, self._fence, body, [self._prefix + address for address in sorted(dropped)])
         self._roots, self._live, self._stale = roots, live, set()
+
+    def _stored(self) -> set[str]:
+        return {key.removeprefix(self._prefix) for key in self._store.keys(self._prefix)}
 
     def _kept(self) -> set[str]:
         return set().union(*self._live.values())

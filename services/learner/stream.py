@@ -12,7 +12,7 @@ from services.learner.guesses import Guess, guesses
 from services.learner.models.model import Model, ModelState
 from services.learner.novelty import Novelty
 from services.learner.prequential import Prequential
-from services.learner.reactions import reaction
+from services.learner.reactions import fade, reaction
 from services.learner.unknowns import Unknowns
 from services.learner.waiting import Waiting, WaitingLabels
 from shared.events import Drift, Features, Label, Outcome, Prediction, Rejected, Vector
@@ -74,7 +74,7 @@ class StreamState:
         self.backbone, self.dim = "", 0
         self.models: list[Model] = []
         self.born = [0] * len(limits.models)
-        """The score index from which on a model has learned: above 0 once drift has reset it."""
+        """The score index from which on a model has learned in full: above 0 once it has reacted to a drift."""
         self.labels: list[str] = []
         self.classes: dict[str, int] = {}
         self.scores = Prequential(len(limits.models), limits.accuracy_window)
@@ -116,10 +116,10 @@ class StreamState:
     def predict(self, run: Sequence[Features]) -> list[Emit]:
         """Predict each accepted example of a run, score and learn those whose label is known, in order.
 
-        However a sequence of events is cut into runs, state and outputs are the same: where a drift may reset a
-        model, it must do so before the next example, and runs are taken one by one.
+        However a sequence of events is cut into runs, state and outputs are the same: where a model reacts to
+        drift, it must do so before the next example, and runs are taken one by one.
         """
-        if len(run) > 1 and any(each.reset for each in self.reactions):
+        if len(run) > 1 and any(each.kind != "none" for each in self.reactions):
             return [emit for event in run for emit in self.predict([event])]
         known = [self._known_label(event) for event in run]
         learned = [label if status == "learned" else None for label, status in known]
@@ -245,10 +245,14 @@ class StreamState:
         self.drifted[number] += 1
         spec, scored = self.limits.models[number], self.scores.total
         self.marks = [*self.marks, Mark(scored, spec, detector)][-KEPT_MARKS:]
-        if self.reactions[number].reset:
+        kind = self.reactions[number].kind
+        if kind == "reset":
             self.models[number] = self._new_model(number)
+        elif kind == "forget":
+            fade(self.models[number])
+        if kind != "none":
             self.born[number] = scored
-        return [Drift(self.name, entry.position, spec, detector, scored, self.reactions[number].reset, time)]
+        return [Drift(self.name, entry.position, spec, detector, scored, kind == "reset", time)]
 
     def _rescore(self, entry: Entry, label: str | None) -> None:
         old, said = entry.label, entry.guesses

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from services.learner.envelope import Envelope, Place
 from services.learner.fold import Fold
+from services.learner.models.spec import UnknownModel
+from services.learner.reactions import checked
 from services.learner.snapshots import Root
 from services.learner.stream import StreamState
 from shared.events import Drift, Features, Outcome, Prediction, decode_example
@@ -234,6 +236,24 @@ def test_a_drift_is_told_marked_and_reacted_to_wherever_batches_end(sizes: list[
     assert kept is not None
     assert renewed is not None
     assert renewed > kept + 0.1
+
+
+def test_a_model_of_sums_forgets_faster_after_a_drift() -> None:
+    log = turning(600)
+    fold = new_fold(log, models="slda,slda;drift=forget")
+    fold.apply(log.records)
+    state = fold.streams["s"]
+    kept, faded = (state.scores.window_accuracy(number) for number in (0, 1))
+    assert kept is not None
+    assert faded is not None
+    assert faded > kept + 0.05
+    assert stored_and_read(fold).digest() == fold.digest()
+
+
+@pytest.mark.parametrize("spec", ["logistic;drift=forget", "slda;drift=panic", "slda;drift=none;drift=reset"])
+def test_a_reaction_that_cannot_be_is_named(spec: str) -> None:
+    with pytest.raises(UnknownModel, match="drift="):
+        checked(spec, signed=False)
 
 
 def test_a_correction_after_a_reset_takes_nothing_out_of_the_new_model() -> None:

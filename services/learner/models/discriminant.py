@@ -72,6 +72,12 @@ class Discriminant:
         self._since, self._urgent = self._since + 1, True
         self._settle()
 
+    def fade(self, keep: float) -> None:
+        """Let all that was learned so far weigh ``keep`` of what it did: what comes next counts for more."""
+        self._sums.fade(keep)
+        self._since, self._urgent = self._since + 1, True
+        self._settle()
+
     def fold(self, xs: Matrix, labels: Sequence[str | None]) -> list[Probabilities]:
         targets, known = self._classes.numbers(labels)
         out = self._run(self._transformed(xs), targets, predicting=True)

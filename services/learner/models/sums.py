@@ -65,6 +65,13 @@ class Sums:
                 kept = 1.0
         self.filled, self.signs[:] = 0, 1.0
 
+    def fade(self, keep: float) -> None:
+        """Let all that was learned so far weigh ``keep`` of what it did."""
+        self.settle()
+        self.counts *= keep
+        self.totals *= keep
+        self._second *= keep
+
     def merge(self, other: "Sums", numbers: npt.NDArray[np.int64]) -> None:
         """Add the sums of another stream, whose class i is our class ``numbers[i]``."""
         self.settle()

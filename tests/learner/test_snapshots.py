@@ -1,0 +1,93 @@
+"""Snapshots: what is written, kept, swept, refused; what a store that lost something still gives back."""
+
+from pathlib import Path
+
+import pytest
+
+from services.learner.blobs import Part, part
+from services.learner.snapshots import KEPT, Snapshots, SnapshotTooLarge
+from shared.sqlite_store import SqliteStore
+from shared.store import Fence, Fenced
+
+ME = Fence(0, 1, "me")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> SqliteStore:
+    return SqliteStore(tmp_path / "store.sqlite")
+
+
+def state(number: int) -> dict[str, dict[str, Part]]:
+    """One stream with a part that never changes and one that always does."""
+    found = {"same": part({"value": "same"}), "new": part({"value": number})}
+    head = part({"parts": {name: [each.address, each.digest] for name, each in found.items()}})
+    return {"s": found | {"head": head}}
+
+
+def opened(store: SqliteStore, fence: Fence = ME, most_bytes: int = 10**6) -> Snapshots:
+    snapshots = Snapshots(store, 0, fence, most_bytes=most_bytes)
+    snapshots.acquire()
+    return snapshots
+
+
+def readable(snapshots: Snapshots, number: int) -> bool:
+    try:
+        return all(snapshots.read(each.address) == each.body for each in state(number)["s"].values())
+    except ValueError:
+        return False
+
+
+def test_what_did_not_change_is_not_written_again(store: SqliteStore) -> None:
+    snapshots = opened(store)
+    first = snapshots.write(1, 1, (), state(1))
+    second = snapshots.write(2, 1, (), state(2))
+    assert first.written == first.total
+    assert second.total - second.written == len(part({"value": "same"}).body)
+
+
+def test_the_last_few_are_kept_and_what_no_kept_root_names_is_swept(store: SqliteStore) -> None:
+    snapshots = opened(store)
+    for number in range(6):
+        snapshots.write(number, 1, (), state(number))
+    assert [root.offset for root in opened(store).acquire()] == [5, 4, 3]
+    assert [number for number in range(6) if readable(snapshots, number)] == list(range(6 - KEPT, 6))
+    assert len(store.keys("snapshot/0/part/")) == 2 * KEPT + 1
+
+
+def test_parts_of_a_crash_before_its_root_are_swept_by_the_next_owner(store: SqliteStore) -> None:
+    opened(store).write(1, 1, (), state(1))
+    orphan = part({"value": "orphan"})
+    store.put(f"snapshot/0/part/{orphan.address}", orphan.body)
+    opened(store).write(2, 1, (), state(2))
+    assert store.get(f"snapshot/0/part/{orphan.address}") is None
+
+
+def test_parts_that_the_store_lost_are_written_again(store: SqliteStore) -> None:
+    snapshots = opened(store)
+    snapshots.write(1, 1, (), state(1))
+    store.delete(store.keys("snapshot/0/part/"))
+    snapshots.write(2, 1, (), state(2))
+    assert readable(snapshots, 2)
+
+
+def test_a_missing_or_damaged_part_is_told(store: SqliteStore) -> None:
+    snapshots = opened(store)
+    snapshots.write(1, 1, (), state(1))
+    address = state(1)["s"]["same"].address
+    store.put(f"snapshot/0/part/{address}", b"damaged")
+    with pytest.raises(ValueError, match=address):
+        snapshots.read(address)
+
+
+def test_an_older_owner_can_write_no_more(store: SqliteStore) -> None:
+    older = opened(store)
+    newer = opened(store, Fence(0, 2, "other"))
+    newer.write(1, 1, (), state(1))
+    with pytest.raises(Fenced):
+        older.write(2, 1, (), state(2))
+    assert [root.offset for root in opened(store, Fence(0, 2, "other")).acquire()] == [1]
+
+
+def test_a_state_that_is_too_large_is_refused_with_a_remedy(store: SqliteStore) -> None:
+    with pytest.raises(SnapshotTooLarge, match="PREQUEL_SNAPSHOT_MAX_BYTES"):
+        opened(store, most_bytes=10).write(1, 1, (), state(1))
