@@ -123,13 +123,17 @@ export class Page {
     this.#fetchMatrix();
   }
 
+  // Both are called with a delay: the stream may have been left meanwhile, and the next one has no status yet.
+
   async #showCurve() {
+    if (!this.#status) return;
     const [name, models] = [this.#stream.name, modelNames(this.#status)];
     const curve = await this.#api.curve(name).catch(() => null);
     if (curve && this.#stream.name === name) this.#curve.show(curve, models);
   }
 
   async #showMatrix() {
+    if (!this.#status) return;
     const [name, model] = [this.#stream.name, this.#matrixModel.value];
     const matrix = await this.#api.confusion(name, model).catch(() => null);
     if (matrix && this.#stream.name === name && this.#matrixModel.value === model) this.#confusion.show(matrix);

@@ -112,6 +112,14 @@ def _softmax(raw: Array, out: Array, classes: int) -> None:
 
 
 @kernel
+def _answer(raw: Array, multinomial: bool, known: int, out: Array) -> None:
+    if multinomial:
+        _softmax(raw, out, known)
+    else:
+        _one_vs_rest(raw, out, known)
+
+
+@kernel
 def _log_gradient(raw: float, positive: bool) -> float:
     """Derivative of River's optim.losses.Log by the raw score."""
     sign = 1.0 if positive else -1.0
@@ -141,6 +149,17 @@ def _gradients(raw: Array, multinomial: bool, known: int, classes: int, target: 
 def _descend(weights: Array, z: Array, step: np.float32) -> None:
     for j in range(z.shape[0]):
         weights[j] -= step * z[j]
+
+
+@kernel
+def _step(
+    gradients: Array, multinomial: bool, rate: float, classes: int, weights: Array, intercepts: Array, z: Array
+) -> None:
+    """River's softmax regression has no intercepts."""
+    for k in range(classes):
+        if not multinomial:
+            intercepts[k] -= rate * gradients[k]
+        _descend(weights[k], z, np.float32(rate * gradients[k]))
 
 
 @kernel
@@ -188,15 +207,9 @@ def fold(
                 _add_products(weights[k], past, before[k])
         if predicting and known > 0:
             _collect(before, intercepts, known, raw)
-            if multinomial:
-                _softmax(raw, out[i], known)
-            else:
-                _one_vs_rest(raw, out[i], known)
+            _answer(raw, multinomial, known, out[i])
         if learning:
             _collect(after, intercepts, classes, raw)
             _gradients(raw, multinomial, known, classes, targets[i])
-            for k in range(classes):
-                if not multinomial:
-                    intercepts[k] -= rate * raw[k]
-                _descend(weights[k], z, np.float32(rate * raw[k]))
+            _step(raw, multinomial, rate, classes, weights, intercepts, z)
     return count

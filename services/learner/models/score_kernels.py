@@ -95,6 +95,14 @@ def _typical(recent: Array, counts: Array, classes: int, target: int) -> bool:
 
 
 @kernel
+def _fade(counts: Array, totals: Array, fading: float) -> None:
+    for k in range(counts.shape[0]):
+        counts[k] *= fading
+        for j in range(totals.shape[1]):
+            totals[k, j] *= fading
+
+
+@kernel
 def fold_scores(
     xs: Array,
     targets: Array,
@@ -135,10 +143,7 @@ def fold_scores(
             if target < solved:
                 calibrate(scores, heat, recent, counts, solved, target, probabilities)
             if fading < 1.0:
-                for k in range(counts.shape[0]):
-                    counts[k] *= fading
-                    for j in range(xs.shape[1]):
-                        totals[k, j] *= fading
+                _fade(counts, totals, fading)
             counts[target] += 1.0
             for j in range(xs.shape[1]):
                 totals[target, j] += xs[i, j]
@@ -240,6 +245,27 @@ def add_to_mean(
 
 
 @kernel
+def _correct(
+    x: Array, target: int, aggressive: bool, limit: float, classes: int, weights: Array, intercepts: Array, lanes: Array
+) -> None:
+    """Move each row, that of the classes to come too, where it was wrong or not sure enough."""
+    square = dot(x, x, lanes)
+    for k in range(classes + 1):
+        sign = 1.0 if k == target + 1 else -1.0
+        margin = sign * (dot(weights[k], x, lanes) + intercepts[k])
+        step = 0.0
+        if aggressive:
+            if square > 0.0:
+                step = min(limit, max(0.0, 1.0 - margin) / square)
+        elif margin <= 0.0:
+            step = limit
+        if step > 0.0:
+            intercepts[k] += sign * step
+            for j in range(x.shape[0]):
+                weights[k, j] += sign * step * x[j]
+
+
+@kernel
 def fold_margins(
     xs: Array,
     targets: Array,
@@ -278,20 +304,7 @@ def fold_margins(
             weights[classes] = weights[0]
             intercepts[classes] = intercepts[0]
         counts[target] += 1.0
-        square = dot(xs[i], xs[i], lanes)
-        for k in range(classes + 1):
-            sign = 1.0 if k == target + 1 else -1.0
-            margin = sign * (dot(weights[k], xs[i], lanes) + intercepts[k])
-            step = 0.0
-            if aggressive:
-                if square > 0.0:
-                    step = min(limit, max(0.0, 1.0 - margin) / square)
-            elif margin <= 0.0:
-                step = limit
-            if step > 0.0:
-                intercepts[k] += sign * step
-                for j in range(xs.shape[1]):
-                    weights[k, j] += sign * step * xs[i, j]
+        _correct(xs[i], target, aggressive, limit, classes, weights, intercepts, lanes)
 
 
 @kernel
