@@ -70,6 +70,23 @@ def _add_products(weights: Array, z: Array, lanes: Array) -> None:
 
 
 @kernel
+def _add_both(weights: Array, past: Array, z: Array, before: Array, after: Array) -> None:
+    """The same for two vectors at once, so that the weights are read once."""
+    fours = z.shape[0] - z.shape[0] % (4 * LANES)
+    for j in range(0, fours, 4 * LANES):
+        j1, j2, j3 = j + LANES, j + 2 * LANES, j + 3 * LANES
+        for i in range(LANES):
+            one = weights[j + i] * past[j + i] + weights[j1 + i] * past[j1 + i]
+            two = weights[j2 + i] * past[j2 + i] + weights[j3 + i] * past[j3 + i]
+            before[i] += np.float64(one + two)
+            one = weights[j + i] * z[j + i] + weights[j1 + i] * z[j1 + i]
+            two = weights[j2 + i] * z[j2 + i] + weights[j3 + i] * z[j3 + i]
+            after[i] += np.float64(one + two)
+    _add_products(weights[fours:], past[fours:], before)
+    _add_products(weights[fours:], z[fours:], after)
+
+
+@kernel
 def _collect(lanes: Array, intercepts: Array, classes: int, raw: Array) -> None:
     """The sums of the partial sums, which are left empty for the next."""
     for k in range(classes):
@@ -199,10 +216,12 @@ def fold(
         if learning:
             observe(xs[i], mean, variance, scale, count, past, z)
             for k in range(classes):
-                _add_products(weights[k], z, after[k])
+                if predicting and k < known:
+                    _add_both(weights[k], past, z, before[k], after[k])
+                else:
+                    _add_products(weights[k], z, after[k])
         elif predicting:
             standardise(xs[i], mean, scale, past)
-        if predicting:
             for k in range(known):
                 _add_products(weights[k], past, before[k])
         if predicting and known > 0:
