@@ -1,8 +1,8 @@
 """The store on Redis: each key one hash, roots fenced by scripts, large values in pieces that block nobody."""
 
-import hashlib
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,7 +25,8 @@ WRITERS = 10
 
 # A key's hash has the field `value`, or `pieces` = ID:COUNT where the value lies in COUNT strings of their own, and
 # for roots `incarnation`, `generation`, `owner`, `turn`. `coming` = ID:COUNT names pieces that are being written:
-# whoever deletes or replaces the key then finds them, also after a crash. KEYS[1] is the hash.
+# whoever deletes or replaces the key then finds them, also after a crash, and no piece is written once its name is gone
+# from there. KEYS[1] is the hash.
 _LIBRARY = """
 local function forget(pieces)
   if not pieces then return end
@@ -49,29 +50,26 @@ local function assign(key, field, content)
 end
 """
 
-# ARGV: pieces. Announces them, unless they are there already: that is the answer.
+# ARGV: pieces. Announces them, unless they are assigned already, which tells that this is sent for the second time.
 _ANNOUNCE = (
     _LIBRARY
     + """
 local had = redis.call('HMGET', KEYS[1], 'pieces', 'coming')
-if had[1] == ARGV[1] then return 1 end
+if had[1] == ARGV[1] then return end
 redis.call('HSET', KEYS[1], 'coming', ARGV[1])
 if had[2] ~= ARGV[1] and had[2] ~= had[1] then forget(had[2]) end
-return 0
 """
 )
+
+# KEYS: the hash, the piece. ARGV: pieces, content. Writes nothing that nobody would remove any more.
+_PIECE = """
+if redis.call('HGET', KEYS[1], 'coming') ~= ARGV[1] then return 'again' end
+redis.call('SET', KEYS[2], ARGV[2])
+return 'done'
+"""
 
 # ARGV: field, content. Answers done, or again: another writer of this key has removed our pieces.
 _PUT = _LIBRARY + "return assign(KEYS[1], ARGV[1], ARGV[2])"
-
-# ARGV: pieces. Removes them, unless somebody has announced or assigned the same meanwhile.
-_ABANDON = (
-    _LIBRARY
-    + """
-local had = redis.call('HMGET', KEYS[1], 'pieces', 'coming')
-if had[1] ~= ARGV[1] and had[2] ~= ARGV[1] then forget(ARGV[1]) end
-"""
-)
 
 # KEYS: the keys to delete.
 _DELETE = _LIBRARY + "for _, key in ipairs(KEYS) do remove(key) end"
@@ -107,8 +105,8 @@ return answer
 
 _SCRIPTS = {
     "announce": _ANNOUNCE,
+    "piece": _PIECE,
     "put": _PUT,
-    "abandon": _ABANDON,
     "delete": _DELETE,
     "acquire": _ACQUIRE,
     "swap": _SWAP,
@@ -122,10 +120,19 @@ class RedisStore:
     takes the last second back, which is harmless, since a state goes back together with its offset.
     """
 
-    def __init__(self, url: str, *, ca: str = "", prefix: str = "prequel", timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        ca: str = "",
+        prefix: str = "prequel",
+        timeout_s: float = TIMEOUT_S,
+        new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
+    ) -> None:
         """``url``: redis://[user:password@]host:port[/db], or rediss:// for TLS; ``ca``: file of the CA that signed.
 
-        ``timeout_s`` bounds one try of one command.
+        ``timeout_s`` bounds one try of one command. ``new_id`` names the pieces of one writing, and never repeats: what
+        a reader finds under a name is whole or gone, even where the same value is written again.
         """
         where = urlsplit(url)
         self._where = f"Redis at {where.hostname}:{where.port or 6379}"
@@ -141,7 +148,7 @@ class RedisStore:
             **tls,
         )
         self._scripts: Mapping[str, Any] = {name: self._client.register_script(text) for name, text in _SCRIPTS.items()}
-        self._turns = itertools.count(1)
+        self._turns, self._new_id = itertools.count(1), new_id
         self._closed = False
 
     def get(self, key: str) -> bytes | None:
@@ -188,7 +195,6 @@ class RedisStore:
             answer = self._run(script, keys, *arguments, field, content)
             if answer != b"again":
                 return answer
-        self._run("abandon", keys[:1], content)
         raise StoreUnavailable(f"{self._where}: others keep writing the same key; is there a second learner?")
 
     def _run(self, script: str, keys: Sequence[bytes], *arguments: object) -> Any:
@@ -199,12 +205,13 @@ class RedisStore:
         if len(value) <= PIECE_BYTES:
             return "value", value
         count = -(-len(value) // PIECE_BYTES)
-        name = hashlib.sha256(len(key).to_bytes(8) + key + value).hexdigest()
-        identity = f"{self._prefix}p:{name}"
+        identity = f"{self._prefix}p:{self._new_id()}"
         pieces = f"{identity}:{count}".encode()
-        if not self._run("announce", [key], pieces):
-            for n in range(count):
-                self._client.set(f"{identity}:{n + 1}", value[n * PIECE_BYTES : (n + 1) * PIECE_BYTES])
+        self._run("announce", [key], pieces)
+        for n in range(count):
+            piece = value[n * PIECE_BYTES : (n + 1) * PIECE_BYTES]
+            if self._run("piece", [key, f"{identity}:{n + 1}".encode()], pieces, piece) == b"again":
+                break  # replaced meanwhile: so will be the answer to whoever assigns these
         return "pieces", pieces
 
     def _read(self, key: bytes) -> bytes | None:

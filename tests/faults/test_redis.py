@@ -278,6 +278,28 @@ def test_readers_see_large_values_whole_while_several_writers_replace_them(serve
         assert client.dbsize() == 5
 
 
+def test_a_value_that_is_replaced_and_written_again_under_a_readers_hands_is_whole(
+    serve: Serve, open_store: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve()
+    first, second = (bytes([n]) * (2 * PIECE_BYTES) for n in range(2))
+    writer, reader = open_store(server.url()), open_store(server.url())
+    writer.put("k", first)
+    asked = reader._client.get
+
+    def slowly(name: str) -> object:
+        """The first piece is asked for while the second value is there, all else when the first value is back."""
+        monkeypatch.undo()
+        writer.put("k", second)
+        try:
+            return asked(name)
+        finally:
+            writer.put("k", first)
+
+    monkeypatch.setattr(reader._client, "get", slowly)
+    assert reader.get("k") == first
+
+
 # Security.
 
 
