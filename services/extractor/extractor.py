@@ -62,6 +62,8 @@ class ExtractorProcessor:
         self._decoder, self._batch_wait, self._metrics, self._clock = decoder, batch_wait, metrics, clock
         self._queue: deque[Item] = deque()
         self._fits = batch
+        # Shown as zero before the first batch: a rate needs a value to begin from.
+        self._seconds = {stage: metrics.stage_seconds.labels(stage) for stage in ("decode", "infer", "encode")}
         self._extra: Headers = (("ce_precision", backbone.precision.encode()),)
 
     def restore(self, partition: int, generation: int) -> int | None:
@@ -130,10 +132,9 @@ class ExtractorProcessor:
         vectors = self._infer(np.stack([decoded.pixels for _, decoded in good]))
         inferred = time.perf_counter()
         messages = [self._message(item, vector) for (item, _), vector in zip(good, vectors, strict=True)]
-        stage = self._metrics.stage_seconds
-        stage.labels("decode").observe(sum(decoded.seconds for _, decoded in good))
-        stage.labels("infer").observe(inferred - begin)
-        stage.labels("encode").observe(time.perf_counter() - inferred)
+        self._seconds["decode"].observe(sum(decoded.seconds for _, decoded in good))
+        self._seconds["infer"].observe(inferred - begin)
+        self._seconds["encode"].observe(time.perf_counter() - inferred)
         self._metrics.batch_size.observe(len(good))
         return messages
 

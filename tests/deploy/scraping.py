@@ -58,9 +58,13 @@ class Prometheus:
         return ["prometheus", *local, f"--web.listen-address={self.url.removeprefix('http://')}"]
 
     def targets(self) -> dict[str, list[str]]:
-        """The health of each job's targets."""
+        """The health of each job's targets; none while it does not answer."""
         found: dict[str, list[str]] = {}
-        for each in self._client.get("/api/v1/targets").json()["data"]["activeTargets"]:
+        try:
+            answer = self._client.get("/api/v1/targets").raise_for_status()
+        except httpx.HTTPError:
+            return found
+        for each in answer.json()["data"]["activeTargets"]:
             found.setdefault(each["labels"]["job"], []).append(each["health"])
         return found
 

@@ -18,6 +18,8 @@ from tests.servers.session import missing
 
 KEY = "a-key-of-the-test"
 SERVICES = ("extractor", "learner", "gateway")
+TARGETS = {name: ["up"] for name in (*SERVICES, "prometheus")}
+"""What Prometheus says once it has scraped each of them."""
 DIGITS = 1797
 
 
@@ -44,12 +46,13 @@ def gateway(deployment: Deployment) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="module")
 def scraping(deployment: Deployment) -> Iterator[Prometheus | None]:
-    """Prometheus, from before the digits on; None where it is not installed."""
+    """Prometheus, which saw every service before the digits; None where it is not installed."""
     if shutil.which("prometheus") is None:
         yield None
         return
     prometheus = Prometheus(deployment)
     deployment.begin("prometheus", prometheus.command(), os.environ)
+    wait_until(lambda: prometheus.targets() == TARGETS, DEADLINE_S, "all services scraped")
     yield prometheus
     prometheus.close()
 
@@ -113,8 +116,7 @@ def test_services_write_to_their_cache_and_nowhere_else(deployment: Deployment, 
 
 
 def test_prometheus_finds_every_service(prometheus: Prometheus) -> None:
-    wanted = {name: ["up"] for name in (*SERVICES, "prometheus")}
-    wait_until(lambda: prometheus.targets() == wanted, DEADLINE_S, f"all up: {prometheus.targets()}")
+    wait_until(lambda: prometheus.targets() == TARGETS, DEADLINE_S, f"all up: {prometheus.targets()}")
 
 
 @pytest.mark.skipif(shutil.which("wget") is None, reason="wget is in Prometheus's image, and not here")
