@@ -174,7 +174,8 @@ class Kafka:
             admin.close()
 
     def _format(self, nodes: list[Node]) -> None:
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # As Kafka's own ids, never with a hyphen in front: its tool would take that for an option.
+        cluster = base64.urlsafe_b64encode(b"\0" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
         users = [
             f"--add-scram={mechanism}=[name={user},password={password}]"
             for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512")

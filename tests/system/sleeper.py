@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,7 +40,8 @@ class Sleeper:
         if not self._go.exists() or self._woke.exists():
             self._store.swap(key, fence, value, drop)
             return
-        os.kill(os.getpid(), signal.SIGSTOP)
+        # To this very thread: another that took the signal would leave this one time for the swap.
+        signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
         try:
             self._store.swap(key, fence, value, drop)
         except Fenced:
