@@ -38,6 +38,8 @@ OURS = (
     "mlp",
     "softmax;replay=balanced;memory=1000",
     "softmax;replay=gaussian",
+    "softmax;replay=cgan",
+    "mlp;replay=gaussian",
 )
 
 

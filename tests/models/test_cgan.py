@@ -43,7 +43,7 @@ def test_the_adversary_teaches_what_mean_and_deviation_leave_out() -> None:
     late = shown(4000, classes, random).recall(2000, random)
     for number in range(2):
         mine = late.xs[late.classes == number]
-        assert np.corrcoef(mine[:, 0], mine[:, 1])[0, 1] > 0.4
+        assert np.corrcoef(mine[:, 0], mine[:, 1])[0, 1] > 0.8
         assert abs(np.corrcoef(mine[:, 2], mine[:, 3])[0, 1]) < 0.3
 
 
@@ -78,7 +78,7 @@ def test_a_new_class_leaves_what_the_generator_gives_of_the_old_ones() -> None:
     random, nets = np.random.default_rng(0), Adversaries(DIM, 4, 16, seed=0)
     nets.grow()
     nets.grow()
-    noise, classes = random.standard_normal((16, 4), np.float32), np.arange(8) % 2
+    noise, classes = random.standard_normal((16, DIM), np.float32), np.arange(8) % 2
     nets.step(Batch(random.standard_normal((8, DIM), np.float32), classes, np.zeros(0, np.int64), noise))
     before, squares = nets.generate(noise[:8], classes), list(nets.parts["generator.squares"])
     nets.grow()
@@ -89,4 +89,4 @@ def test_a_new_class_leaves_what_the_generator_gives_of_the_old_ones() -> None:
 
 def test_rehearsal_keeps_the_first_class() -> None:
     plain = accuracy_on_the_first_class("softmax;rate=0.03")
-    assert accuracy_on_the_first_class("softmax;rate=0.03;replay=cgan") > plain + 0.06
+    assert accuracy_on_the_first_class("softmax;rate=0.03;replay=cgan") > plain + 0.15

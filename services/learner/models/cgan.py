@@ -44,7 +44,7 @@ class Generated:
         numbers = self._numbers[chosen]
         absent = np.setdiff1d(np.arange(self._nets.classes), self._numbers[:kept])
         held = absent[random.integers(absent.size, size=BATCH)] if absent.size else absent
-        noise = random.standard_normal((2 * BATCH, NOISE), np.float32)
+        noise = random.standard_normal((2 * BATCH, self._dim), np.float32)
         self._nets.step(Batch(self._classes.residuals(self._xs[chosen], numbers), numbers, held, noise))
         if self._seen // EVERY % KEEP == 0:
             self._nets.keep()
@@ -53,7 +53,7 @@ class Generated:
         if not self._nets.classes:
             return Recalled(np.zeros((0, self._dim), np.float32), np.zeros(0, np.int64))
         classes = random.integers(self._nets.classes, size=count)
-        residuals = self._nets.generate(random.standard_normal((count, NOISE), np.float32), classes)
+        residuals = self._nets.generate(random.standard_normal((count, self._dim), np.float32), classes)
         return Recalled(self._classes.features(residuals, classes), classes)
 
     def arrays(self) -> Arrays:

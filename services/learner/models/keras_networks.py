@@ -16,7 +16,7 @@ _OFF = np.float32(-1e9)
 """Bias of a unit that is no class yet: its softmax is exactly 0, and so is every gradient through it."""
 _STEEPEST = 10.0
 """Longest gradient, over all weights: features of any size leave finite weights."""
-_RATE = 5e-4
+_RATE = 1e-3
 """Learning rate of the adversaries."""
 _HOLD = 10.0
 """How much more it counts to give what was given before than to deceive."""
@@ -100,18 +100,21 @@ class Batch(NamedTuple):
     held: npt.NDArray[np.int64]
     """Classes for which the generator should go on giving what it gave when it was last kept; or none."""
     noise: Array
-    """Shape [2n, noise]: for the n to be told from the real ones, and for the n held in mind."""
+    """Shape [2n, dim]: for the n to be told from the real ones, and for the n held in mind."""
 
 
 class Adversaries:
     """A generator of vectors by class, and a discriminator that tells them from real ones; each a small dense network.
 
+    What the generator gives is its noise, of shape [n, dim], and what its network adds: at first nothing, so that it
+    begins as independent normal deviates and learns how real vectors differ from those. The network sees the class and
+    the first ``noise`` values.
     ``parts`` is the whole of the state, kernels and biases in turn: the weights of both, the running squares of their
     gradients (RMSprop), and the generator as it was last kept. The last rows of each first kernel are the classes'.
     """
 
     def __init__(self, dim: int, noise: int, hidden: int, seed: int) -> None:
-        self._dim, self._noise, self._hidden, self._seed = dim, noise, hidden, seed
+        self._dim, self._noise, self._hidden, self._seed = dim, min(noise, dim), hidden, seed
         self.classes = 0
         self.parts: dict[str, list[Array]] = {}
         self._nets: Any = None
@@ -135,10 +138,10 @@ class Adversaries:
         self.parts["kept"] = list(self.parts["generator"])
 
     def generate(self, noise: Array, classes: npt.NDArray[np.int64], part: str = "generator") -> Array:
-        """Vectors of these classes, shape [n, dim]."""
+        """Vectors of these classes, shape [n, dim], from noise of that shape."""
         first, shift, second, base = self.parts[part]
-        hidden = noise @ first[: self._noise] + first[self._noise + classes] + shift
-        return np.asarray(np.maximum(hidden, 0) @ second + base)
+        hidden = noise[:, : self._noise] @ first[: self._noise] + first[self._noise + classes] + shift
+        return np.asarray(noise + np.maximum(hidden, 0) @ second + base)
 
     def step(self, batch: Batch) -> None:
         """One step of the discriminator, then one of the generator."""
@@ -171,6 +174,7 @@ class Adversaries:
             first, second = glorot(inputs, self._hidden, random), glorot(self._hidden, outputs, random)
             self.parts[name] = [first, hidden, second, np.zeros(outputs, np.float32)]
             self.parts[f"{name}.squares"] = [np.zeros_like(array) for array in self.parts[name]]
+        self.parts["generator"][2][:] = 0
 
     def _rows(self, classes: npt.NDArray[np.int64]) -> Array:
         """One-hot, with room for classes that have not come yet."""
@@ -208,8 +212,9 @@ class Adversaries:
 
     def _compiled(self) -> tuple[Any, Any, Any]:
         """The generator, the discriminator, and one upon the other, which trains the generator alone."""
-        noise, rows, xs = (keras.Input((size,)) for size in (self._noise, self._room, self._dim))
-        generator = keras.Model([noise, rows], self._dense(noise, rows, self._dim))
+        noise, rows, xs = (keras.Input((size,)) for size in (self._dim, self._room, self._dim))
+        added = self._dense(noise[:, : self._noise], rows, self._dim)
+        generator = keras.Model([noise, rows], keras.layers.Add()([noise, added]))
         discriminator = keras.Model([xs, rows], self._dense(xs, rows, 1))
         truth = keras.losses.BinaryCrossentropy(from_logits=True)
         discriminator.compile(optimizer=_rmsprop(), loss=truth, jit_compile=False)
