@@ -19,19 +19,21 @@ Solver = Callable[[Sums, int], tuple[Array, Array]]
 """From the settled sums and the number of classes to weights [classes, dim] and offsets [classes] of the scores."""
 
 _NOTHING = np.full(1, -1, np.int64)
-_WORK = 6e6
+_WORK = 2e6
 """Floating-point operations of solving that one example may cost on average."""
-_PRICE, _SAVINGS = 8, 128
-"""A solve out of turn costs this much, an example earns 1, and no more than this is saved up."""
+_URGENT, _DOUBLED, _SAVINGS = 8, 24, 128
+"""What a solve out of turn costs for a new class or a correction, and for a class that has doubled; an example earns 1,
+and no more than the last is saved up."""
 
 
 class Discriminant:
     """Scores x·weights + offsets, made from sums of x (or of ``transform(x)``, ``width`` wide), and a temperature.
 
-    The sums are always up to date. The scores lag behind them by at most ``lag`` examples: a sixteenth of all, and
-    never more than brings the cost of solving below 6 MFLOP an example (128 at 1,280 features, 3 at 368). A new
+    The sums are always up to date. The scores lag behind them by at most ``lag`` examples: an eighth of all, and
+    never more than brings the cost of solving below 2 MFLOP an example (374 at 1,280 features, 10 at 368). A new
     class, and a correction, is solved with the example learned in it, out of savings that allow a burst of 16 and then
-    one in 8 examples. All of this counts examples and nothing else, so it is the same in every run.
+    one in 8 examples; so is a class that has twice the examples that its scores were made of, at three times the price.
+    All of this counts examples and nothing else, so it is the same in every run.
 
     Unlearning restores the sums; the temperature, learned from the predictions made, stays. Making one limits this
     process's BLAS to one thread, for the number of threads changes the last bits of a product.
@@ -55,7 +57,8 @@ class Discriminant:
         self.labels, self._seen = self._classes.labels, 0
         self._weights, self._offsets = np.zeros((0, width)), np.zeros(0)
         self._calibration = Calibration(sharpness)
-        self._since, self._due, self._savings, self._urgent = 0, 1, _SAVINGS, False
+        self._since, self._due, self._savings, self._urgent, self._doubled = 0, 1, _SAVINGS, False, False
+        self._base = np.zeros(0)
         self._lanes = np.zeros(LANES)
 
     def predict(self, x: Vector) -> Probabilities:
@@ -73,7 +76,10 @@ class Discriminant:
         self._settle()
 
     def fade(self, keep: float) -> None:
-        """Let all that was learned so far weigh ``keep`` of what it did: what comes next counts for more."""
+        """Let all that was learned so far weigh ``keep`` of what it did: what comes next counts for more.
+
+        What was learned before weighs less than 1 from now on: whoever unlearns must know, and not take that out.
+        """
         self._sums.fade(keep)
         self._since, self._urgent = self._since + 1, True
         self._settle()
@@ -87,7 +93,9 @@ class Discriminant:
         """Bring the scores up to date with the sums. The schedule does this; calling it changes the schedule."""
         self._sums.settle()
         self._weights, self._offsets = self._solver(self._sums, self._seen)
-        self._since, self._due, self._urgent = 0, lag(self._sums.count, self._sums.dim, self._seen), False
+        self._since, self._due = 0, lag(self._sums.count, self._sums.dim, self._seen)
+        self._urgent = self._doubled = False
+        self._base = self._sums.counts[: self._seen].copy()
 
     def merge(self, other: "Discriminant") -> None:
         """Add what another model, of the same spec and seed, has learned of other examples."""
@@ -99,9 +107,9 @@ class Discriminant:
 
     def state(self) -> ModelState:
         meta = {"labels": list(self.labels), "dim": self._dim, "seed": self._seed, "since": self._since}
-        meta |= {"due": self._due, "savings": self._savings, "urgent": self._urgent}
+        meta |= {"due": self._due, "savings": self._savings, "urgent": self._urgent, "doubled": self._doubled}
         arrays = self._sums.arrays(len(self.labels))
-        arrays |= {"weights": self._weights.copy(), "offsets": self._offsets.copy()}
+        arrays |= {"weights": self._weights.copy(), "offsets": self._offsets.copy(), "base": self._base.copy()}
         return ModelState(meta, arrays | self._calibration.arrays(len(self.labels)))
 
     def load(self, state: ModelState) -> None:
@@ -110,9 +118,10 @@ class Discriminant:
         self._classes = Classes(meta["labels"])
         self.labels, self._seen = self._classes.labels, len(self._classes.labels)
         self._since, self._due, self._savings = meta["since"], meta["due"], meta["savings"]
-        self._urgent = meta["urgent"]
+        self._urgent, self._doubled = meta["urgent"], meta["doubled"]
         self._sums.load(state.arrays)
         self._weights, self._offsets = state.arrays["weights"].copy(), state.arrays["offsets"].copy()
+        self._base = state.arrays["base"].copy()
         self._calibration.load(state.arrays)
 
     def _rows(self, x: Vector) -> Matrix:
@@ -130,9 +139,10 @@ class Discriminant:
         out = np.empty((len(xs) if predicting else 0, size))
         while start < len(xs):
             consumed, learned = self._stretch(xs[start:], targets[start:], predicting, out[start:])
-            self._seen = max(self._seen, int(targets[start : start + consumed].max()) + 1)
+            last = int(targets[start + consumed - 1])
+            self._seen = max(self._seen, last + 1)
             start += consumed
-            self._turn(learned)
+            self._turn(learned, last)
         return out
 
     def _stretch(
@@ -143,7 +153,7 @@ class Discriminant:
             xs,
             targets,
             predicting,
-            1 if self._urgent else max(1, min(ROWS - sums.filled, self._due - self._since)),
+            max(1, min(ROWS - sums.filled, self._due - self._since, self._price() - self._savings)),
             len(self._weights),
             sums.fading,
             self._weights,
@@ -151,6 +161,7 @@ class Discriminant:
             calibration.heat,
             calibration.recent,
             sums.counts,
+            self._base,
             sums.totals,
             sums.pending,
             sums.filled,
@@ -160,18 +171,26 @@ class Discriminant:
             out,
         )
 
-    def _turn(self, learned: int) -> None:
-        """Count learned examples and do what is due after them."""
+    def _turn(self, learned: int, last: int) -> None:
+        """Count learned examples, the ``last`` row's class among them or -1, and do what is due after them."""
         if not learned:
             return
         self._since, self._savings = self._since + learned, min(_SAVINGS, self._savings + learned)
         self._sums.filled += learned
         if self._seen > len(self._weights):
             self._urgent = True
-        if self._urgent and self._since < self._due and self._savings >= _PRICE:
-            self._savings -= _PRICE
+        elif last >= 0 and self._sums.counts[last] >= 2.0 * self._base[last]:
+            self._doubled = True
+        if self._since < self._due and self._savings >= self._price():
+            self._savings -= self._price()
             self._due = self._since
         self._settle()
+
+    def _price(self) -> int:
+        """What a solve out of turn would cost now; more than can be saved where nothing calls for one."""
+        if self._urgent:
+            return _URGENT
+        return _DOUBLED if self._doubled else 2 * _SAVINGS
 
     def _settle(self) -> None:
         if self._since >= self._due:
@@ -183,4 +202,4 @@ class Discriminant:
 def lag(count: float, dim: int, classes: int) -> int:
     """The most examples that scores may lag behind sums of ``count`` examples."""
     work = dim**3 / 3 + 3.0 * dim**2 * classes
-    return int(max(1.0, min(count // 16, work // _WORK)))
+    return int(max(1.0, min(count // 8, work // _WORK)))

@@ -115,6 +115,7 @@ def fold_scores(
     heat: Array,
     recent: Array,
     counts: Array,
+    base: Array,
     totals: Array,
     pending: Array,
     filled: int,
@@ -125,6 +126,7 @@ def fold_scores(
 ) -> tuple[int, int]:
     """Predict (if asked) and add up rows, until ``room`` rows are learned or one was of a class not yet ``solved``.
 
+    Nor does it go past a row whose class has twice the examples of ``base``, the counts when the scores were solved.
     ``weights`` [>= solved, dim] and ``offsets`` make the scores; ``counts``, ``totals`` and ``heat`` are updated in
     place, and learned rows put into ``pending`` from ``filled`` on. Returns how many rows were consumed and learned.
     """
@@ -149,7 +151,7 @@ def fold_scores(
                 totals[target, j] += xs[i, j]
                 pending[filled + learned, j] = xs[i, j]
             learned += 1
-            if learned == room or target >= solved:
+            if learned == room or target >= solved or counts[target] >= 2.0 * base[target]:
                 return i + 1, learned
     return xs.shape[0], learned
 
