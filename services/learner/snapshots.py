@@ -1,5 +1,6 @@
 """Snapshots: content-addressed parts written first, then one small fenced root; the root is the commit."""
 
+import logging
 import platform
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -12,7 +13,10 @@ from shared.config import ConfigError
 from shared.store import Fence, Store
 
 KEPT = 3
-FORMAT = 1
+FORMAT = 2
+"""Raised with every change of what a state holds or how it is folded: no state may come of two kinds of fold."""
+
+logger = logging.getLogger(__name__)
 
 
 class SnapshotTooLarge(ConfigError):
@@ -67,6 +71,8 @@ class Snapshots:
         """Take the partition over: its kept roots, newest first; whoever had it can write no more."""
         body = self._store.acquire(self._root_key, self._fence)
         self._roots = read_roots(body)
+        if body and not self._roots:
+            logger.warning("%s is of a Prequel that folded otherwise: folded anew from the log", self._root_key)
         self._live = {_key(root): self._addresses(root) for root in self._roots}
         self._stale = self._stored() - self._kept()
         return self._roots
@@ -142,12 +148,17 @@ def root_key(partition: int) -> str:
 
 
 def read_roots(body: bytes | None) -> list[Root]:
-    """Newest first. Raises ValueError for a format of the future."""
+    """Newest first; none of an older format. Raises ConfigError for a format of the future."""
     if not body:
         return []
     content = orjson.loads(body)
-    if content["format"] != FORMAT:
-        raise ValueError(f"snapshots have format {content['format']}, this Prequel reads {FORMAT}: use a newer one")
+    if content["format"] > FORMAT:
+        raise ConfigError(
+            f"the snapshots have format {content['format']}, this Prequel writes {FORMAT}: use the newer Prequel that "
+            "wrote them, or start with an empty store to fold everything anew"
+        )
+    if content["format"] < FORMAT:
+        return []
     return [Root(**root) for root in content["roots"]]
 
 

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import orjson
 import pytest
 
 from services.learner.blobs import Part, part
-from services.learner.snapshots import KEPT, Snapshots, SnapshotTooLarge
+from services.learner.snapshots import FORMAT, KEPT, Snapshots, SnapshotTooLarge, read_roots, root_key
+from shared.config import ConfigError
 from shared.sqlite_store import SqliteStore
 from shared.store import Fence, Fenced
 
@@ -91,3 +93,29 @@ def test_an_older_owner_can_write_no_more(store: SqliteStore) -> None:
 def test_a_state_that_is_too_large_is_refused_with_a_remedy(store: SqliteStore) -> None:
     with pytest.raises(SnapshotTooLarge, match="PREQUEL_SNAPSHOT_MAX_BYTES"):
         opened(store, most_bytes=10).write(1, 1, (), state(1))
+
+
+def reformatted(store: SqliteStore, format: int) -> None:
+    """A root of our own, as another version of Prequel would have written it."""
+    opened(store).write(1, 1, (), state(1))
+    key = root_key(0)
+    content = orjson.loads(store.get(key) or b"")
+    store.swap(key, ME, orjson.dumps(content | {"format": format}))
+
+
+def test_snapshots_of_an_older_fold_are_not_used_and_swept(
+    store: SqliteStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    reformatted(store, FORMAT - 1)
+    snapshots = opened(store)
+    assert "snapshot/0/root is of a Prequel that folded otherwise" in caplog.text
+    assert read_roots(store.get(root_key(0))) == []
+    snapshots.write(2, 1, (), state(2))
+    assert [root.offset for root in opened(store).acquire()] == [2]
+    assert len(store.keys("snapshot/0/part/")) == 3
+
+
+def test_snapshots_of_a_newer_fold_are_refused(store: SqliteStore) -> None:
+    reformatted(store, FORMAT + 1)
+    with pytest.raises(ConfigError, match="use the newer Prequel"):
+        opened(store)
