@@ -78,6 +78,8 @@ class Adwin:
         confidence = math.log(2 * math.log(self.width) / self._delta)
         inverse = 1.0 / (older - self.LEAST + 1) + 1.0 / (newer - self.LEAST + 1)
         variance = self._variance / self.width
+        if variance < 0:
+            return False  # rounding, where all values are equal; River's comparison with a NaN says the same
         bound = math.sqrt(2 * inverse * variance * confidence) + 2 / 3 * confidence * inverse
         return abs(older_total / older - newer_total / newer) > bound
 

@@ -57,6 +57,12 @@ def test_adwin_is_rivers(seed: int, lengths: list[int]) -> None:
     assert found_by(Restarting().update, values) == rivers(_river("ADWIN"), values)
 
 
+def test_rounding_that_leaves_a_variance_below_zero_is_no_error_and_no_drift() -> None:
+    drift = ErrorDrift()
+    assert not any(drift.update(at < 80 and at * 9 % 10 < 9) for at in range(2_000))
+    assert drift.update(True) is None
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10_000), st.lists(st.integers(1, 700), min_size=1, max_size=5))
 def test_page_hinkley_is_rivers(seed: int, lengths: list[int]) -> None:
