@@ -106,8 +106,15 @@ def _confusion(state: StreamState, model: int) -> Confusion:
     )
 
 
-def measure(status: StreamStatus, metrics: Metrics) -> None:
-    """Set the gauges of a stream."""
+Recalls = frozenset[tuple[str, str]]
+"""Model and label of each recall that a stream shows."""
+
+
+def measure(status: StreamStatus, metrics: Metrics, before: Recalls = frozenset()) -> Recalls:
+    """Set the gauges of a stream, and take out those that have no value any more, of the recalls those of ``before``.
+
+    Returns the recalls that are shown now.
+    """
     metrics.pending.labels(status.stream).set(status.pending)
     metrics.coverage.labels(status.stream).set(status.label_coverage)
     for name, model in status.models.items():
@@ -117,12 +124,26 @@ def measure(status: StreamStatus, metrics: Metrics) -> None:
             (metrics.kappa, model.kappa),
             (metrics.log_loss, model.log_loss),
         ):
-            if value is not None:
+            if value is None:
+                gauge.remove(status.stream, name)
+            else:
                 gauge.labels(status.stream, name).set(value)
+    recalls = _recalls(status)
+    for (name, label), recall in recalls.items():
+        metrics.class_recall.labels(status.stream, name, label).set(recall)
+    for name, label in before - recalls.keys():
+        metrics.class_recall.remove(status.stream, name, label)
+    return frozenset(recalls)
+
+
+def _recalls(status: StreamStatus) -> dict[tuple[str, str], float]:
+    found = {}
+    for name, model in status.models.items():
         for label in status.confusion[name].labels:
             recall = model.classes[label].recall if label in model.classes else None
             if recall is not None:
-                metrics.class_recall.labels(status.stream, name, label).set(recall)
+                found[name, label] = recall
+    return found
 
 
 def forget(partition: int, streams: Sequence[str], metrics: Metrics) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import orjson
 
-from services.learner.describe import describe, forget, measure
+from services.learner.describe import Recalls, describe, forget, measure
 from services.learner.envelope import Envelope, Place
 from services.learner.feature_cache import FeatureCache
 from services.learner.fold import Fold, Folded
@@ -82,6 +82,7 @@ class Learner:
         """Held while the state changes and while a query reads it."""
         self._partitions: dict[int, _Partition] = {}
         self._changed: set[tuple[int, str]] = set()
+        self._recalls: dict[str, Recalls] = {}
         self._published = clock()
 
     # Processor.
@@ -129,7 +130,10 @@ class Learner:
         with self._lock:
             lost = self._partitions.pop(partition, None)
             self._changed = {(number, name) for number, name in self._changed if number != partition}
-        forget(partition, list(lost.fold.streams) if lost else [], self._metrics)
+        streams = list(lost.fold.streams) if lost else []
+        for name in streams:
+            self._recalls.pop(name, None)
+        forget(partition, streams, self._metrics)
 
     # Queries.
 
@@ -226,7 +230,7 @@ class Learner:
                 address=self._address,
             )
             self._store.put(status.key(name), orjson.dumps(found.model_dump()))
-            measure(found, self._metrics)
+            self._recalls[name] = measure(found, self._metrics, self._recalls.get(name, frozenset()))
             for delay in state.delays:
                 self._metrics.label_delay.labels(name).observe(delay)
             state.delays.clear()

@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
+from services.learner.describe import describe, measure
 from services.learner.learner import Learner
 from shared.config import Settings
-from shared.log import EXAMPLES, Message
+from shared.log import EXAMPLES, Message, Position
 from shared.metrics import Metrics
 from shared.runner import Session
 from shared.sqlite_log import SqliteLog
 from shared.sqlite_store import SqliteStore
-from tests.learner.building import Table, Written
+from tests.learner.building import Table, Written, new_fold
 
 OWN = {"stream", "partition"}
 """Labels that only the owner of a partition may show in a gauge."""
@@ -72,3 +73,25 @@ def test_gauges_of_a_partition_end_with_it(session: Session, registry: Collector
 def test_counters_stay(session: Session, registry: CollectorRegistry) -> None:
     session.drop()
     assert registry.get_sample_value("prequel_predictions_total", {"stream": "s0"}) == 6
+
+
+def test_a_gauge_without_a_value_is_not_shown(registry: CollectorRegistry) -> None:
+    examples, metrics, shown = Written(), Metrics(registry), frozenset[tuple[str, str]]()
+    for number in range(120):
+        examples.features(f"i{number}", [number, 1, 0], f"class {number // 2 % 60}")
+    fold = new_fold(examples, models="nearest")
+    fold.apply(examples.records)
+
+    def measured() -> set[str]:
+        nonlocal shown
+        found = describe(fold.streams["s"], Position(0, 0), now=0, snapshot=None, address=None)
+        shown = measure(found, metrics, shown)
+        samples = metrics.class_recall.collect()[0].samples
+        return {sample.labels["label"] for sample in samples}
+
+    assert len(measured()) == 50
+    fold.apply([examples.label(f"i{number}", None) for number in range(100)])
+    assert measured() == {f"class {number}" for number in range(50, 60)}
+    fold.apply([examples.label(f"i{number}", None) for number in range(100, 120)])
+    assert measured() == set()
+    assert registry.get_sample_value("prequel_prequential_accuracy", {"stream": "s", "model": "nearest"}) is None
