@@ -22,6 +22,7 @@ _ENTRY = np.dtype(
         ("time", "<f8"),
         ("label", "<i4"),
         ("score", "<i8"),
+        ("learned", "<i8"),
         ("unknown", "<i4"),
     ]
 )
@@ -44,7 +45,7 @@ class Chunk:
     def append(self, id: str, position: Position, time: float, guesses: Sequence[Guess], unknown: bool) -> None:
         row = len(self.ids)
         self.ids.append(id)
-        self.entries[row] = (position.partition, position.offset, time, UNLABELLED, UNSCORED, unknown)
+        self.entries[row] = (position.partition, position.offset, time, UNLABELLED, UNSCORED, 0, unknown)
         for model, guess in enumerate(guesses):
             width = len(guess.classes)
             if width > self.top_classes.shape[2]:
@@ -117,6 +118,11 @@ class Entry:
         return int(self._chunk.entries["score"][self._row])
 
     @property
+    def learned(self) -> int:
+        """How many examples had been scored when its present label was learned."""
+        return int(self._chunk.entries["learned"][self._row])
+
+    @property
     def guesses(self) -> list[Guess]:
         return self._chunk.guesses(self._row)
 
@@ -125,9 +131,10 @@ class Entry:
         """Whether the champion abstained."""
         return bool(self._chunk.entries["unknown"][self._row])
 
-    def set(self, label: int, score: int) -> None:
+    def set(self, label: int, score: int, learned: int) -> None:
         self._chunk.entries["label"][self._row] = label
         self._chunk.entries["score"][self._row] = score
+        self._chunk.entries["learned"][self._row] = learned
         self._chunk.saved = None
 
 
@@ -185,9 +192,8 @@ class Window:
         self._chunks = deque(chunks)
         self._oldest, self._next = bounds
         for chunk in chunks:
-            self._sequence.update((id, chunk.first + row) for row, id in enumerate(chunk.ids))
-        for id in chunks[0].ids[: self._oldest - chunks[0].first] if chunks else ():
-            self._sequence.pop(id)
+            gone = max(0, self._oldest - chunk.first)  # of the oldest chunk; such an id may have come again since
+            self._sequence.update((id, chunk.first + row) for row, id in enumerate(chunk.ids[gone:], gone))
         return self
 
     def _entry(self, sequence: int) -> Entry:

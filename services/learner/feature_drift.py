@@ -25,7 +25,7 @@ class FeatureDrift:
 
     def __init__(self, dim: int, seed: int) -> None:
         signs = np.random.default_rng(seed).integers(2, size=(PROJECTIONS, dim))
-        self._signs = (2 * signs - 1).astype(np.float32) / np.float32(np.sqrt(max(dim, 1)))
+        self._signs = (2 * signs - 1) / np.sqrt(max(dim, 1))
         self._seen = 0
         self._fast: Array = np.zeros(PROJECTIONS)
         self._slow: Array = np.zeros(PROJECTIONS)
@@ -37,7 +37,7 @@ class FeatureDrift:
         if self._seen % EVERY != 1:
             return
         looked = (self._seen - 1) // EVERY + 1
-        projected = np.dot(self._signs, x).astype(np.float64)
+        projected = np.dot(self._signs, x.astype(np.float64))
         slow, fast = max(SLOW, 1 / looked), max(FAST, 1 / looked)
         apart = projected - self._slow
         self._slow += slow * apart

@@ -31,10 +31,13 @@ class Guess(NamedTuple):
         rest = self.known - len(self.classes)
         return max(0.0, 1.0 - sum(self.probabilities)) / rest if rest else 0.0
 
+    def knew(self, label: int) -> bool:
+        """Whether the model knew the class. Beyond 10, models are taken to have met classes in the stream's order."""
+        return label in self.classes or TOP < self.known > label
+
     def loss(self, label: int) -> int:
         """Log loss in LOSS_UNIT; none for a class that the model could not know, as River's CrossEntropy has it."""
-        novel = label not in self.classes and (self.known <= TOP or label >= self.known)
-        return 0 if novel else loss_units(self.probability(label))
+        return loss_units(self.probability(label)) if self.knew(label) else 0
 
 
 def guesses(predicted: Sequence[Probabilities], classes: Sequence[int]) -> list[Guess]:

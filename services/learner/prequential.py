@@ -13,6 +13,8 @@ POINTS_A_SLICE = 10
 LEAST_IN_A_SLICE = 5
 """Recalls of a class over fewer examples say too little to speak of forgetting."""
 FADING = 0.999
+LEAST_WEIGHT = 1e-6
+"""Of all that counts in the fading accuracy. Below it, where nearly all was retracted, rounding is what is left."""
 LOSS_UNIT = 2.0**-32
 """Log losses are summed as whole numbers of this many nats, so that a sum does not depend on its order."""
 
@@ -115,19 +117,18 @@ class Prequential:
         piece = (truth, point // POINTS_A_SLICE)
         self.held += sign
         self.faded_held += weight
-        self.slices_held[piece] = self.slices_held.get(piece, 0) + sign
+        _add(self.slices_held, piece, sign)
         self.curve_held[point] += sign
         self.recent_held += sign * recent
         for tally, guess, loss in zip(self.tallies, predicted, losses, strict=True):
             right = guess == truth
-            cell = (truth, guess)
-            tally.confusion[cell] = tally.confusion.get(cell, 0) + sign
+            _add(tally.confusion, (truth, guess), sign)
             tally.loss += sign * loss
             tally.right += sign * right
             tally.curve[point] += sign * right
             if right:
                 tally.faded_right += weight
-                tally.slices[piece] = tally.slices.get(piece, 0) + sign
+                _add(tally.slices, piece, sign)
             if recent:
                 tally.recent_right += sign * right
                 tally.recent[slot] = (_RIGHT if right else _WRONG) if sign > 0 else _EMPTY
@@ -142,7 +143,9 @@ class Prequential:
 
     def fading_accuracy(self, model: int) -> float | None:
         """Each example weighs 0.999 of the one after it (Gama, Sebastiao & Rodrigues 2013)."""
-        return self.tallies[model].faded_right / self.faded_held if self.held else None
+        if not self.held or self.faded_held < LEAST_WEIGHT:
+            return None
+        return min(1.0, max(0.0, self.tallies[model].faded_right / self.faded_held))
 
     def forgetting(self, model: int) -> dict[int, float]:
         """Class -> its best recall in a slice of the stream minus that in the newest slice where it was seen."""
@@ -230,6 +233,15 @@ class Prequential:
             tally.recent = bytearray(arrays[f"recent.{number}"].tobytes())
             tally.curve = arrays[f"curve.{number}"].tolist()
         return self
+
+
+def _add(counts: dict[tuple[int, int], int], cell: tuple[int, int], sign: int) -> None:
+    """Count a cell; one that reaches 0 is as if it had never been, in memory as in a snapshot."""
+    count = counts.get(cell, 0) + sign
+    if count:
+        counts[cell] = count
+    else:
+        counts.pop(cell, None)
 
 
 def _pairs(points: list[int]) -> list[int]:

@@ -74,7 +74,8 @@ class StreamState:
         self.backbone, self.dim = "", 0
         self.models: list[Model] = []
         self.born = [0] * len(limits.models)
-        """The score index from which on a model has learned in full: above 0 once it has reacted to a drift."""
+        """How many examples had been scored when a model last reacted to a drift: what it learned before, it has
+        forgotten, or half forgotten. 0 where it never did."""
         self.labels: list[str] = []
         self.classes: dict[str, int] = {}
         self.scores = Prequential(len(limits.models), limits.accuracy_window)
@@ -192,43 +193,57 @@ class StreamState:
         entry = self.window.find(event.id)
         if entry is None:
             return self._early(event)
-        status, previous, drifts = self._apply(entry, event, features)
-        outcome = self._answer(event, status, previous, entry.guesses)
+        status, previous, exact, drifts = self._apply(entry, event, features)
+        outcome = self._answer(event, status, previous, entry.guesses, exact)
         return [outcome, *(Emit(event.position, drift) for drift in drifts)]
 
-    def _apply(self, entry: Entry, event: Label, features: FeaturesAt) -> tuple[str, str | None, list[Drift]]:
+    def _apply(self, entry: Entry, event: Label, features: FeaturesAt) -> tuple[str, str | None, bool, list[Drift]]:
+        """What became of the label, the previous one, whether that is out of every model, and the drifts."""
         previous = None if entry.label == UNLABELLED else self.labels[entry.label]
         if event.label == previous:
-            return "unchanged", previous, []
+            return "unchanged", previous, True, []
         x = features(entry.position)
         if x is None:
-            return "expired", previous, []
+            return "expired", previous, True, []
         if event.label is not None and not self._admit(event.label):
-            return "rejected", previous, []
-        self._relearn(entry, x, previous, event.label)
+            return "rejected", previous, True, []
+        exact = self._relearn(entry, x, previous, event.label)
         if previous is None:
             assert event.label is not None
-            return "learned", None, self._score(entry, event.label, event.time, entry.guesses)
+            return "learned", None, True, self._score(entry, event.label, event.time, entry.guesses)
         self._rescore(entry, event.label)
-        return "retracted" if event.label is None else "corrected", previous, []
+        return "retracted" if event.label is None else "corrected", previous, exact, []
 
-    def _relearn(self, entry: Entry, x: Vector, previous: str | None, label: str | None) -> None:
-        """Take the previous label out of the models that can, and put the new one into all."""
+    def _relearn(self, entry: Entry, x: Vector, previous: str | None, label: str | None) -> bool:
+        """Take the previous label out of the models that can, and put the new one into all; whether all could."""
+        exact = True
         for number, model in enumerate(self.models):
-            if previous is not None and model.exact and (not self.born[number] or entry.score >= self.born[number]):
-                model.unlearn(x, previous)
+            if previous is not None:
+                exact &= self._unlearn(number, entry, x, previous)
             if label is not None:
                 model.learn(x, label)
         if previous is not None:
             self.novelty.learn(x, self.classes[previous], -1)
         if label is not None:
             self.novelty.learn(x, self.classes[label])
+        return exact
+
+    def _unlearn(self, number: int, entry: Entry, x: Vector, label: str) -> bool:
+        """Whether nothing of the label is left in the model: what a reset model never learned is not in it."""
+        if not self.models[number].exact:
+            return False
+        if entry.learned < self.born[number]:
+            return self.reactions[number].kind == "reset"
+        self.models[number].unlearn(x, label)
+        return True
 
     def _score(self, entry: Entry, label: str, time: float, said: Sequence[Guess]) -> list[Drift]:
         """Label an example; what was said when no class was known is no prediction and not scored, as in River."""
         truth = self.classes[label]
         scored = any(guess.known for guess in said)
-        entry.set(truth, self.scores.score(truth, _labels(said), _losses(said, truth)) if scored else UNSCORED)
+        learned = self.scores.total
+        index = self.scores.score(truth, _labels(said), _losses(said, truth)) if scored else UNSCORED
+        entry.set(truth, index, learned)
         self.labelled += 1
         self.pending -= 1
         self.delays.append(max(0.0, time - entry.time))
@@ -263,7 +278,7 @@ class StreamState:
             self.unknowns.count(entry.unknown, said[0], old, -1)
             if label is not None:
                 self.unknowns.count(entry.unknown, said[0], truth)
-        entry.set(truth, UNSCORED if label is None else entry.score)
+        entry.set(truth, UNSCORED if label is None else entry.score, self.scores.total)
         if label is None:
             self.labelled -= 1
             self.pending += 1
@@ -295,9 +310,11 @@ class StreamState:
             emitted.append(Emit(at, outcome))
         return emitted
 
-    def _answer(self, event: Label, status: str, previous: str | None, said: Sequence[Guess]) -> Emit:
+    def _answer(
+        self, event: Label, status: str, previous: str | None, said: Sequence[Guess], exact: bool = True
+    ) -> Emit:
         self._count(status)
-        outcome = self._outcome(event.id, event.position, event.time, status, event.label, previous, said)
+        outcome = self._outcome(event.id, event.position, event.time, status, event.label, previous, said, exact)
         return Emit(event.position, outcome)
 
     def _count(self, status: str) -> None:
@@ -329,8 +346,8 @@ class StreamState:
         label: str | None,
         previous: str | None,
         said: Sequence[Guess],
+        exact: bool = True,
     ) -> Outcome:
-        undone = status in ("corrected", "retracted") and bool(said)
         return Outcome(
             id=id,
             stream=self.name,
@@ -339,7 +356,7 @@ class StreamState:
             label=label,
             previous=previous,
             predicted=self.name_of(said[0].label) if said else None,
-            exact=not undone or all(model.exact for model in self.models),
+            exact=exact,
             time=time,
         )
 

@@ -16,7 +16,7 @@ class Unknowns:
     def count(self, unknown: bool, guess: Guess, label: int, sign: int = 1) -> None:
         if unknown:
             self.held += sign
-            self.novel += sign * (label not in guess.classes and label >= guess.known)
+            self.novel += sign * (not guess.knew(label))
         else:
             self.answered += sign
             self.right += sign * (guess.label == label)

@@ -4,18 +4,22 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.learner.describe import describe
 from services.learner.envelope import Envelope, Place
 from services.learner.fold import Fold
 from services.learner.models.spec import UnknownModel
+from services.learner.prequential import Prequential
 from services.learner.reactions import checked
 from services.learner.snapshots import Root
 from services.learner.stream import StreamState
 from shared.events import Drift, Features, Outcome, Prediction, decode_example
-from shared.log import Record
+from shared.log import Position, Record
+from shared.status import StreamStatus
 from tests.learner.building import Table, Written, new_fold
 from tests.learner.reference import Reference
 
@@ -281,3 +285,97 @@ def test_the_champion_abstains_from_what_it_has_not_seen_and_that_is_scored_apar
     held, novel, answered, right = fold.streams["s"].unknowns.numbers()
     assert (novel, held + answered) == (1, 60)
     assert right > 0.9 * answered
+
+
+def drifted(spec: str) -> tuple[Written, Fold]:
+    """A model that has reacted to a drift; images e0 to e4 came before any class was known, and have no label."""
+    log = Written()
+    for number in range(5):
+        log.features(f"e{number}", [9, 9, 9])
+    for number in range(900):
+        log.features(f"i{number}", [number % 2, 1 - number % 2, 0], "pq"[(number + number // 400) % 2])
+    fold = new_fold(log, models=spec)
+    fold.apply(log.records)
+    assert fold.streams["s"].born[0] > 400
+    return log, fold
+
+
+def sums_and_outcomes(log: Written, fold: Fold, labels: list[tuple[str, str | None]]) -> tuple[Any, list[Any]]:
+    """What labels change in the sums of the model, and what became of them with `exact`."""
+    [name] = {"counts", "sums"} & fold.streams["s"].models[0].state().arrays.keys()
+    before = fold.streams["s"].models[0].state().arrays[name].copy()
+    records = [log.label(id, label) for id, label in labels]
+    emitted = fold.apply(records).emitted
+    said = [(emit.event.status, emit.event.exact) for emit in emitted if isinstance(emit.event, Outcome)]
+    return fold.streams["s"].models[0].state().arrays[name] - before, said
+
+
+def test_after_a_reset_what_the_new_model_learned_can_be_taken_out_again() -> None:
+    log, fold = drifted("nearest;drift=reset")
+    changed, said = sums_and_outcomes(log, fold, [("e0", "q"), ("e0", None)])
+    assert (changed.any(), said) == (False, [("learned", True), ("retracted", True)])
+    changed, said = sums_and_outcomes(log, fold, [("i3", "p"), ("i3", "q"), ("i3", None)])
+    assert (changed.any(), said) == (False, [("corrected", True), ("corrected", True), ("retracted", True)])
+
+
+def test_what_is_half_forgotten_stays_and_the_outcome_says_so() -> None:
+    log, fold = drifted("slda;drift=forget")
+    changed, said = sums_and_outcomes(log, fold, [("i3", "p"), ("i3", None), ("i899", "p"), ("i899", None)])
+    known = fold.streams["s"].models[0].labels
+    assert said == [("corrected", False), ("retracted", True), ("corrected", True), ("retracted", True)]
+    assert changed.tolist() == [-float(label == "q") for label in known]
+
+
+def test_a_restored_window_knows_an_id_that_came_again() -> None:
+    log, settings = Written(), {"window": 2, "duplicates": 0}
+    for id in ("a", "b", "c", "a"):
+        log.features(id, [1, 2, 3], "x")
+    log.label("a", "y")
+    for id in ("d", "e", "b"):
+        log.features(id, [1, 2, 3], "x")
+    whole, first = new_fold(log, **settings), new_fold(log, **settings)
+    wanted = whole.apply(log.records).emitted
+    found = first.apply(log.records[:4]).emitted
+    again = stored_and_read(first)
+    assert found + again.apply(log.records[4:]).emitted == wanted
+    assert again.digest() == whole.digest()
+    assert stored_and_read(again).streams["s"].window.find("b") is not None
+
+
+def test_a_status_is_the_same_after_a_restart_where_corrections_emptied_a_cell() -> None:
+    log = Written()
+    log.features("z", [0, 0, 0], "b")
+    log.features("a", [1, 2, 3], "cat")
+    log.label("a", "b")
+    fold = new_fold(log)
+    fold.apply(log.records)
+    statuses = [
+        describe(each.streams["s"], Position(0, 3), now=0, snapshot=None, address=None)
+        for each in (fold, stored_and_read(fold))
+    ]
+    assert statuses[0] == statuses[1]
+    assert statuses[0].confusion["nearest"].labels == ["b"]
+
+
+def test_values_at_the_end_of_float32_leave_a_status_that_can_be_read() -> None:
+    log = Written()
+    for number in range(40):
+        log.features(f"i{number}", [3.4e38, -3.4e38, 3.4e38] if number % 3 == 0 else [1, 2, 3], "ab"[number % 2])
+    fold = new_fold(log, models="slda,logistic")
+    with np.errstate(all="ignore"):
+        fold.apply(log.records)
+        found = describe(fold.streams["s"], Position(0, 40), now=0, snapshot=None, address=None)
+    assert np.isfinite(found.feature_drift)
+    assert StreamStatus.model_validate_json(orjson.dumps(found.model_dump())) == found
+
+
+def test_the_fading_accuracy_of_what_is_nearly_all_retracted_is_no_number_out_of_bounds() -> None:
+    for many in (1_000, 20_000, 40_000):
+        scores = Prequential(1, 10)
+        scores.score(0, [0], [0])
+        for _ in range(many):
+            scores.score(0, [1], [0])
+        for index in range(1, many + 1):
+            scores.restate(index, [1], (0, [0]), None)
+        assert scores.accuracy(0) == 1.0
+        assert scores.fading_accuracy(0) in (None, pytest.approx(1.0, abs=1e-6))
