@@ -136,10 +136,13 @@ class _Turn:
                 self.emitted += state.predict(list(run.values()))
 
     def refused(self, records: Sequence[Record]) -> Iterable[tuple[Record, Rejected]]:
-        """The records whose label was refused: they are dead letters too."""
+        """The records whose label was refused: they are dead letters too.
+
+        Not the features that an early label had waited for: they were learned from, and its outcome tells of the label.
+        """
         origin: Mapping[Position, Record] = {Position(r.partition, r.offset): r for r in records}
         for at, event in self.emitted:
-            if isinstance(event, Outcome) and event.status == "rejected":
+            if isinstance(event, Outcome) and event.status == "rejected" and event.position == at:
                 detail = f"label {event.label!r}: more classes or waiting labels than the limits allow"
                 yield origin[at], Rejected("too-many-labels", detail)
 

@@ -379,3 +379,14 @@ def test_the_fading_accuracy_of_what_is_nearly_all_retracted_is_no_number_out_of
             scores.restate(index, [1], (0, [0]), None)
         assert scores.accuracy(0) == 1.0
         assert scores.fading_accuracy(0) in (None, pytest.approx(1.0, abs=1e-6))
+
+
+def test_an_image_that_was_learned_is_no_dead_letter_because_its_early_label_is_refused() -> None:
+    log = Written()
+    log.features("i1", [1, 2, 3], "a")
+    log.label("early", "b")
+    log.features("early", [1, 2, 3])
+    folded = new_fold(log, max_labels=1).apply(log.records)
+    assert folded.rejected == []
+    outcomes = [emit.event for emit in folded.emitted if isinstance(emit.event, Outcome)]
+    assert [(outcome.status, outcome.label) for outcome in outcomes] == [("waiting", "b"), ("rejected", "b")]
