@@ -25,6 +25,8 @@ from shared.store import Fence, Fenced, Store
 
 SOURCE = "prequel/learner"
 STATUS_SECONDS = 0.25
+LOOK_SECONDS = 5.0
+"""How often an idle learner looks whether the store still has its snapshots."""
 IDLE_SECONDS = 0.2
 
 logger = logging.getLogger(__name__)
@@ -83,7 +85,7 @@ class Learner:
         self._partitions: dict[int, _Partition] = {}
         self._changed: set[tuple[int, str]] = set()
         self._recalls: dict[str, Recalls] = {}
-        self._published = clock()
+        self._published = self._looked = clock()
 
     # Processor.
 
@@ -114,6 +116,8 @@ class Learner:
                 folded = self._partitions[number].fold.apply(found)
             messages += self._messages(number, folded)
             rejected += folded.rejected
+        if not records and self._clock() - self._looked >= LOOK_SECONDS:
+            self._look()
         if self._changed and self._clock() - self._published >= STATUS_SECONDS:
             self._publish()
         return Processed(messages, rejected, {n: self._partitions[n].fold.position for n in by_partition})
@@ -240,6 +244,13 @@ class Learner:
                 self._metrics.snapshot_age.labels(str(number)).set(now - partition.snapshot.at)
         self._changed.clear()
         self._published = now
+
+    def _look(self) -> None:
+        """Raises Fenced where the store was emptied: what it should have is then made again, without an event first."""
+        for number, partition in self._partitions.items():
+            if partition.snapshots.lost():
+                raise Fenced(f"examples:{number}: the store has lost the snapshots; the state is folded anew")
+        self._looked = self._clock()
 
     def _begin(self, partition: int) -> int:
         begin = self._log.bounds(EXAMPLES)[partition].begin

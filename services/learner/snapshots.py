@@ -112,6 +112,10 @@ class Snapshots:
         self._commit(root, set(parts))
         return Written(root.digest, sum(len(parts[address].body) for address in fresh), total)
 
+    def lost(self) -> bool:
+        """Whether the store has forgotten that there were snapshots of ours."""
+        return bool(self._roots) and self._store.get(self._root_key) is None
+
     def _commit(self, root: Root, addresses: set[str]) -> None:
         roots = [root, *self._roots][:KEPT]
         live = {_key(kept): self._live.get(_key(kept), set()) for kept in roots}
