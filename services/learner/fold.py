@@ -7,6 +7,7 @@ from services.learner.blobs import Part
 from services.learner.envelope import Envelope, Place
 from services.learner.feature_cache import FeatureCache
 from services.learner.models.model import ModelState
+from services.learner.reactions import reaction
 from services.learner.snapshots import Root, digest
 from services.learner.stream import Emit, Limits, ModelTable, StreamState
 from services.learner.stream_parts import parts, read
@@ -33,6 +34,7 @@ class Fold:
         self.streams: dict[str, StreamState] = {}
         self.position = position
         """The next offset to fold."""
+        self._births: dict[int, int] = {}
 
     def apply(self, records: Sequence[Record]) -> Folded:
         """Fold records in. Reads features back from the log where the cache has them no more: raises LogUnavailable."""
@@ -58,6 +60,8 @@ class Fold:
             return
         if turn.holds(stream, event.id) or stream.knows(event.id):
             turn.flush(stream)
+        if not stream.models:
+            self._make_sure_of_room(event.vector.size)
         if stream.accept(event):
             self.cache.put(event.position, event.vector)
             turn.hold(stream, event)
@@ -70,6 +74,20 @@ class Fold:
                 raise Rejected("too-many-streams", f"this partition holds {len(self.streams)} (PREQUEL_MAX_STREAMS)")
             self.streams[name] = StreamState(name, self._limits, self._table)
         return self.streams[name]
+
+    def _make_sure_of_room(self, dim: int) -> None:
+        """Raises Rejected where the models of one more stream are too many for a snapshot; the first always fits."""
+        held = sum(self._birth_bytes(stream.dim) for stream in self.streams.values() if stream.models)
+        if held and held + self._birth_bytes(dim) > self._limits.max_model_bytes:
+            raise Rejected("too-many-streams", f"their models take {held} bytes already (PREQUEL_MAX_MODEL_BYTES)")
+
+    def _birth_bytes(self, dim: int) -> int:
+        """What the models of a stream of such features take before they have learned anything."""
+        if dim not in self._births:
+            states = [self._table.create(reaction(spec).spec, dim, seed=0).state() for spec in self._limits.models]
+            arrays = [array.nbytes for state in states for array in state.arrays.values()]
+            self._births[dim] = sum(arrays) + sum(len(state.pickled) for state in states)
+        return self._births[dim]
 
     def _features(self, decoded: Iterable[Decoded]) -> Callable[[Position], Vector | None]:
         """Features by position; those that the labels of this batch will most likely need are read in one go."""

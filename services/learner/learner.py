@@ -53,6 +53,7 @@ def limits(settings: Settings) -> Limits:
         settings.max_streams,
         settings.max_labels,
         settings.max_waiting,
+        settings.max_model_bytes,
         settings.unknown_probability,
         settings.unknown_distance,
     )

@@ -34,6 +34,7 @@ class Limits(NamedTuple):
     max_streams: int
     max_labels: int
     max_waiting: int
+    max_model_bytes: int
     unknown_probability: float
     unknown_distance: float
 

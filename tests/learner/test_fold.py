@@ -327,7 +327,8 @@ def test_what_is_half_forgotten_stays_and_the_outcome_says_so() -> None:
 
 
 def test_a_restored_window_knows_an_id_that_came_again() -> None:
-    log, settings = Written(), {"window": 2, "duplicates": 0}
+    log = Written()
+    settings: dict[str, Any] = {"window": 2, "duplicates": 0}
     for id in ("a", "b", "c", "a"):
         log.features(id, [1, 2, 3], "x")
     log.label("a", "y")
@@ -390,3 +391,25 @@ def test_an_image_that_was_learned_is_no_dead_letter_because_its_early_label_is_
     assert folded.rejected == []
     outcomes = [emit.event for emit in folded.emitted if isinstance(emit.event, Outcome)]
     assert [(outcome.status, outcome.label) for outcome in outcomes] == [("waiting", "b"), ("rejected", "b")]
+
+
+def test_streams_whose_models_would_not_fit_a_snapshot_are_refused_wherever_a_run_begins() -> None:
+    log = Written()
+    for number in range(6):
+        log.features("i", [float(number)] * 300, "a", stream=f"s{number}")
+        log.features("j", [float(number)] * 300, "b", stream=f"s{number}")
+    settings: dict[str, Any] = {"models": "slda", "max_model_bytes": 2**20}
+    whole, first = new_fold(log, **settings), new_fold(log, **settings)
+    refused = whole.apply(log.records).rejected
+    assert {why.reason for _, why in refused} == {"too-many-streams"}
+    assert [record.offset for record, _ in refused] == [4, 5, 6, 7, 8, 9, 10, 11]
+    first.apply(log.records[:3])
+    again = stored_and_read(first)
+    assert [record.offset for record, _ in again.apply(log.records[3:]).rejected] == [4, 5, 6, 7, 8, 9, 10, 11]
+    assert again.digest() == whole.digest()
+    assert new_fold(log, models="slda", max_model_bytes=2**20).apply(wide(900)).rejected == []
+
+
+def wide(dim: int) -> list[Record]:
+    log = Written()
+    return [log.features("i", [0.0] * dim, "a")]

@@ -86,8 +86,8 @@ def test_a_gauge_without_a_value_is_not_shown(registry: CollectorRegistry) -> No
         nonlocal shown
         found = describe(fold.streams["s"], Position(0, 0), now=0, snapshot=None, address=None)
         shown = measure(found, metrics, shown)
-        samples = metrics.class_recall.collect()[0].samples
-        return {sample.labels["label"] for sample in samples}
+        [recalls] = metrics.class_recall.collect()
+        return {sample.labels["label"] for sample in recalls.samples}
 
     assert len(measured()) == 50
     fold.apply([examples.label(f"i{number}", None) for number in range(100)])
