@@ -96,8 +96,9 @@ class KafkaReader:
         with self._cluster.reading(consumer, self._topic):
             batches = consumer.poll(timeout_ms=int(timeout_s * 1000), max_records=max_records)
             # The client's positions, not the records': they also move past what foreign transactions leave behind.
-            for partition in self._positions:
-                self._positions[partition] = consumer.position(TopicPartition(self._topic, partition))
+            # All or none: whoever reads again after a failure must not find some of the records passed over.
+            moved = {p: consumer.position(TopicPartition(self._topic, p)) for p in self._positions}
+        self._positions = moved
         if batches:
             self._watchdog.fed()
         else:

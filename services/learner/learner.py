@@ -164,8 +164,19 @@ class Learner:
     # The parts.
 
     def _newest(self, partition: int, snapshots: Snapshots, roots: Sequence[Root]) -> Fold | None:
-        """The state of the newest snapshot that is whole and was folded with these settings."""
+        """The state of the newest snapshot that is whole, was folded with these settings, and of this log."""
+        end = self._log.bounds(EXAMPLES)[partition].end
         for root in roots:
+            if root.offset > end:
+                # A broker that went down with its machine may come back without what it had not written to disk.
+                logger.warning(
+                    "examples:%d ends at %d, before the snapshot at %d: an older one is used",
+                    partition,
+                    end,
+                    root.offset,
+                )
+                snapshots.disown(root)
+                continue
             if not same_limits(root, self._limits):
                 logger.warning(
                     "examples:%d is folded anew from the log: its snapshots were made with other settings (%s)",

@@ -112,6 +112,11 @@ class Snapshots:
         self._commit(root, set(parts))
         return Written(root.digest, sum(len(parts[address].body) for address in fresh), total)
 
+    def disown(self, root: Root) -> None:
+        """Never go back to this snapshot; what it alone needs is swept with the next one."""
+        self._roots = [kept for kept in self._roots if kept != root]
+        self._stale |= self._live.pop(_key(root), set())
+
     def lost(self) -> bool:
         """Whether the store has forgotten that there were snapshots of ours."""
         return bool(self._roots) and self._store.get(self._root_key) is None

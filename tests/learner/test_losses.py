@@ -1,0 +1,87 @@
+"""A store that was emptied, a log that lost its end: the learner sees it by itself and folds what there is."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from services.learner.learner import LOOK_SECONDS, Learner
+from services.learner.snapshots import read_roots, root_key
+from shared.config import Settings
+from shared.log import EXAMPLES, Message
+from shared.metrics import Metrics
+from shared.sqlite_log import SqliteLog
+from shared.sqlite_store import SqliteStore
+from shared.store import Fenced
+from tests.learner.building import Table, Written
+
+
+class Clock:
+    """Stands where it is put."""
+
+    now = 1.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    with closing(SqliteStore(tmp_path / "store")) as store:
+        yield store
+
+
+def examples(count: int) -> Written:
+    made = Written()
+    for number in range(count):
+        made.features(f"i{number}", [number, 1, 0], "ab"[number % 2])
+    return made
+
+
+@contextmanager
+def learning(folder: Path, store: SqliteStore, made: Written, clock: Clock) -> Iterator[Learner]:
+    """A learner over a log of these examples."""
+    with closing(SqliteLog(folder)) as log:
+        log.append([Message(EXAMPLES, r.key, r.value, r.headers) for r in made.records])
+        yield Learner(
+            Settings.model_validate({"models": "nearest,logistic"}),
+            log=log, store=store, table=Table(), metrics=Metrics(CollectorRegistry()), clock=clock, owner="o",
+        )  # fmt: skip
+
+
+def test_an_idle_learner_notices_and_folds_anew(tmp_path: Path, store: SqliteStore) -> None:
+    made, clock = examples(9), Clock()
+    with learning(tmp_path / "log", store, made, clock) as learner:
+        learner.restore(0, 1)
+        learner.process(made.records)
+        learner.checkpoint({0: 9})
+        kept = store.keys("")
+        store.delete(kept)
+        learner.process(())
+        clock.now += LOOK_SECONDS
+        with pytest.raises(Fenced, match="the store has lost the snapshots"):
+            learner.process(())
+        learner.drop(0)
+        assert learner.restore(0, 1) == 0
+        learner.process(made.records)
+        learner.checkpoint({0: 9})
+        assert store.keys("") == kept
+
+
+def test_a_log_that_lost_its_end_is_folded_from_a_snapshot_before_that(
+    tmp_path: Path, store: SqliteStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    made, clock = examples(9), Clock()
+    with learning(tmp_path / "log", store, made, clock) as learner:
+        learner.restore(0, 1)
+        for begin, end in ((0, 4), (4, 9)):
+            learner.process(made.records[begin:end])
+            learner.checkpoint({0: end})
+    with learning(tmp_path / "shorter", store, examples(6), clock) as learner:
+        assert learner.restore(0, 2) == 4
+        assert "examples:0 ends at 6, before the snapshot at 9" in caplog.text
+        learner.process(made.records[4:6])
+        learner.checkpoint({0: 6})
+    assert [root.offset for root in read_roots(store.get(root_key(0)))] == [6, 4]
