@@ -2,6 +2,7 @@
 
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -28,6 +29,15 @@ def test_nothing_is_wrong_with_a_new_folder(tmp_path: Path) -> None:
     found = findings(tmp_path)
     assert [finding for finding in found.values() if not finding.well] == []
     assert found["extractor lag"].found == "1 records"
+    assert "1 images, 0 examples" in found["log"].found
+    with closing(SqliteStore(tmp_path / "store")) as store:
+        assert store.keys("") == [], "what the doctor wrote is gone"
+
+
+def test_a_full_disk_is_told_with_what_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.doctor.shutil.disk_usage", lambda folder: SimpleNamespace(free=2**28))
+    disk = findings(tmp_path)["disk"]
+    assert (disk.found, disk.remedy) == ("0.2 GiB free", f"make room on the disk of {tmp_path}")
 
 
 @pytest.mark.parametrize(
