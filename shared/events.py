@@ -24,6 +24,9 @@ ID_PATTERN = r"[A-Za-z0-9._:-]{1,128}"
 LABEL_PATTERN = r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,128}"
 _STREAM, _ID, _LABEL = re.compile(STREAM_PATTERN), re.compile(ID_PATTERN), re.compile(LABEL_PATTERN)
 
+_KNOWN_BY = ("ce_id", "ce_subject", "ce_image", "ce_source", "ce_time")
+_SHORT_BYTES = 256
+
 _YEAR_1, _YEAR_9999 = -62_135_596_800, 253_402_300_799
 
 Vector = npt.NDArray[np.float32]
@@ -380,6 +383,21 @@ def encode_rejected(record: Record, rejected: Rejected, *, source: str, time: fl
     ]
     headers = dict(missing) | ours
     return Message(DEAD_LETTERS, record.key, record.value, (*theirs, *headers.items()))
+
+
+def abridged(record: Record, rejected: Rejected) -> tuple[Record, Rejected]:
+    """What to encode where the log takes no dead letter so large: of any record, one of a few KB.
+
+    The value is left out, as the detail says; key and attributes stay as far as they are short and somebody who waits
+    for the record may know it by them.
+    """
+    short = {name: value for name, value in record.headers if name in _KNOWN_BY and len(value) <= _SHORT_BYTES}
+    key = record.key if len(record.key or b"") <= _SHORT_BYTES else None
+    origin = f"{record.topic}:{record.partition}:{record.offset}"
+    note = f"too large for a dead letter, the value ({len(record.value)} bytes) stands at {origin} only: "
+    return record._replace(key=key, value=b"", headers=tuple(short.items())), Rejected(
+        rejected.reason, note + rejected.detail
+    )
 
 
 # The parts of both.

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple, Protocol
 
-from shared.events import Rejected, encode_rejected
+from shared.events import Rejected, abridged, encode_rejected
 from shared.health import Health
-from shared.log import Log, LogUnavailable, Member, Message, Position, Record
+from shared.log import Log, LogUnavailable, Member, Message, Record, RecordTooLarge
 from shared.metrics import Metrics
 from shared.store import Fenced, StoreUnavailable
 
@@ -144,7 +144,7 @@ class Session:
         self._group, self._metrics, self._clock = group, metrics, clock
         self._owned: set[int] = set()
         self._positions: dict[int, int] = {}
-        self._in_flight: deque[Future[list[Position]]] = deque()
+        self._in_flight: deque[Future[None]] = deque()
         self._since, self._events, self._measured = clock(), 0, clock()
 
     def turn(self) -> None:
@@ -206,13 +206,29 @@ class Session:
         self._processor.drop(partition)
 
     def _account(self, processed: Processed) -> None:
-        messages = list(processed.messages)
-        for record, rejected in processed.rejected:
+        for _, rejected in processed.rejected:
             self._metrics.rejected.labels(self._processor.name, rejected.reason).inc()
-            messages.append(self._dead_letter(record, rejected))
-        if messages:
-            self._in_flight.append(self._publisher.submit(self._log.append, messages))
+        if processed.messages or processed.rejected:
+            self._in_flight.append(self._publisher.submit(self._publish, processed))
         self._positions.update((p, offset) for p, offset in processed.positions.items() if p in self._owned)
+
+    def _publish(self, processed: Processed) -> None:
+        """Append outputs and dead letters. Blocks; raises LogUnavailable, and RecordTooLarge for an output: a bug."""
+        letters = [self._dead_letter(record, rejected) for record, rejected in processed.rejected]
+        try:
+            self._log.append([*processed.messages, *letters])
+        except RecordTooLarge:
+            self._log.append(processed.messages)
+            # One by one: what becomes of a letter must not depend on those that came with it.
+            for record, rejected in processed.rejected:
+                self._bury(record, rejected)
+
+    def _bury(self, record: Record, rejected: Rejected) -> None:
+        """Append a dead letter: abridged where the log takes the record, but not the reason on top of it."""
+        try:
+            self._log.append([self._dead_letter(record, rejected)])
+        except RecordTooLarge:
+            self._log.append([self._dead_letter(*abridged(record, rejected))])
 
     def _dead_letter(self, record: Record, rejected: Rejected) -> Message:
         return encode_rejected(record, rejected, source=f"prequel/{self._processor.name}", time=record.appended_at)

@@ -1,0 +1,123 @@
+"""The runner: what is rejected becomes a dead letter, also where the log takes no record larger than the rejected."""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from shared.events import Rejected
+from shared.health import Health
+from shared.log import DEAD_LETTERS, EXAMPLES, Headers, Message, Record, RecordTooLarge
+from shared.metrics import Metrics
+from shared.runner import Processed, Runner
+from shared.sqlite_log import SqliteLog
+
+LIMIT = 4096
+
+
+class Refusing:
+    """A processor that rejects whatever it gets, with these outputs beside; told to stop after ``total`` records."""
+
+    name = "refusing"
+    topic = EXAMPLES
+
+    def __init__(self, stop: threading.Event, total: int, most_records: int, outputs: Sequence[Message] = ()) -> None:
+        self.stop, self.total, self.most_records, self.outputs = stop, total, most_records, outputs
+        self.committed: dict[int, int] = {}
+
+    def restore(self, partition: int, generation: int) -> int | None:
+        return 0
+
+    def process(self, records: Sequence[Record]) -> Processed:
+        if records and records[-1].offset + 1 == self.total:
+            self.stop.set()
+        rejected = [(record, Rejected("no-good", "says the test")) for record in records]
+        return Processed(self.outputs if records else (), rejected, {r.partition: r.offset + 1 for r in records})
+
+    def patience(self) -> float:
+        return 0.1
+
+    def checkpoint(self, positions: Mapping[int, int]) -> None:
+        self.committed |= positions
+
+    def drop(self, partition: int) -> None: ...
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[SqliteLog]:
+    log = SqliteLog(tmp_path, max_record_bytes=LIMIT)
+    yield log
+    log.close()
+
+
+def run(log: SqliteLog, most_records: int, outputs: Sequence[Message] = ()) -> dict[int, int]:
+    """One process that takes all examples; the positions that it committed."""
+    stop = threading.Event()
+    processor = Refusing(stop, log.bounds(EXAMPLES)[0].end, most_records, outputs)
+    runner = Runner(
+        log,
+        processor,
+        group="g",
+        clock=lambda: 0.0,
+        metrics=Metrics(CollectorRegistry()),
+        health=Health(),
+        checkpoint_seconds=1e9,
+        checkpoint_events=10**9,
+    )
+    runner.run(stop)
+    return processor.committed
+
+
+def letters(log: SqliteLog) -> list[Record]:
+    begin, end = log.bounds(DEAD_LETTERS)[0]
+    return [record for _, record in sorted(log.read(DEAD_LETTERS, 0, range(begin, end)).items())]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "headers"),
+    [
+        (b"pets", b"x" * (LIMIT - 30), ()),
+        (b"k" * (LIMIT - 30), b"x", ()),
+        (b"pets", b"x", (("h", b"h" * (LIMIT - 60)),)),
+        (b"pets", b"x", (("ce_id", b"i" * (LIMIT - 60)),)),
+        (b"pets", b"x", (("ce_subject", b"s" * 200),) * 18),
+    ],
+)
+def test_a_rejected_record_as_large_as_the_log_takes_is_passed(
+    log: SqliteLog, key: bytes, value: bytes, headers: Headers
+) -> None:
+    log.append([Message(EXAMPLES, key, value, headers)])
+    assert run(log, 10) == {0: 1}
+    (letter,) = letters(log)
+    said = dict(letter.headers)
+    assert (letter.value, said["ce_reason"], said["ce_origin"]) == (b"", b"no-good", b"examples:0:0")
+    assert b"stands at examples:0:0 only: says the test" in said["ce_detail"]
+    assert {"ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "content-type"} <= set(said)
+
+
+def test_who_waits_for_an_abridged_record_still_knows_it(log: SqliteLog) -> None:
+    known = (("ce_id", b"i1"), ("ce_subject", b"pets"), ("ce_image", b"0:7"))
+    log.append([Message(EXAMPLES, b"pets", b"x" * (LIMIT - 150), known)])
+    run(log, 10)
+    (letter,) = letters(log)
+    assert letter.key == b"pets"
+    assert set(known) <= set(letter.headers)
+
+
+def test_a_letter_does_not_depend_on_those_that_come_with_it(log: SqliteLog) -> None:
+    sizes = [10, LIMIT - 30, 20, LIMIT - 30, 30]
+    log.append([Message(EXAMPLES, b"pets", b"x" * size) for size in sizes])
+    for most_records in (5, 1, 3):
+        run(log, most_records)
+    said = [(record.value, record.headers) for record in letters(log)]
+    assert [len(value) for value, _ in said[:5]] == [10, 0, 20, 0, 30]
+    assert said[:5] == said[5:10] == said[10:]
+
+
+def test_an_output_too_large_stops_the_service(log: SqliteLog) -> None:
+    log.append([Message(EXAMPLES, b"pets", b"x" * 10)])
+    with pytest.raises(RecordTooLarge):
+        run(log, 10, [Message("predictions", b"pets", b"x" * LIMIT * 2)])
+    assert letters(log) == []
