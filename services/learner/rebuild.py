@@ -79,6 +79,9 @@ class Rebuild:
     def _verify(self, partition: int) -> Verdict:
         root = next(iter(read_roots(self._store.get(root_key(partition)))), None)
         begin, end = self._log.bounds(EXAMPLES)[partition]
+        if root is not None and root.offset > end:
+            remark = f"the log ends at {end}, before the snapshot ({root.offset})"
+            return Verdict(partition, end, 0, 0, "", root.digest, False, remark)
         fold = self._fold(partition, begin, end if root is None else root.offset)
         if root is None:
             return self._verdict(partition, fold, None, True, "no snapshot to compare with")

@@ -1,0 +1,58 @@
+"""Rebuilding: what is folded anew is the snapshot's state; a log that ends before its snapshot is told at once."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from services.learner.rebuild import Rebuild
+from shared.config import Settings
+from shared.log import EXAMPLES, Message, Record
+from shared.sqlite_log import SqliteLog
+from shared.sqlite_store import SqliteStore
+from tests.learner.building import Table, Written
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    with closing(SqliteStore(tmp_path / "store")) as store:
+        yield store
+
+
+def written() -> list[Record]:
+    examples = Written()
+    for number in range(6):
+        examples.features(f"i{number}", [number % 3, 1, 0], "ab"[number % 2])
+    return examples.records
+
+
+def logged(folder: Path, records: Sequence[Record]) -> SqliteLog:
+    log = SqliteLog(folder)
+    log.append([Message(EXAMPLES, r.key, r.value, r.headers) for r in records])
+    return log
+
+
+def go_on(partition: int, records: int) -> None:
+    assert records > 0, "this waits for records that the log does not have"
+
+
+def rebuild(log: SqliteLog, store: SqliteStore) -> Rebuild:
+    return Rebuild(Settings.model_validate({"models": "nearest"}), log, store, Table(), go_on)
+
+
+def test_what_was_rebuilt_is_verified(tmp_path: Path, store: SqliteStore) -> None:
+    with closing(logged(tmp_path / "log", written())) as log:
+        (made,) = rebuild(log, store).write(1, "me")
+        (verdict,) = rebuild(log, store).verify(1)
+    assert (verdict.equal, verdict.remark) == (True, "bit-equal")
+    assert (verdict.digest, verdict.offset, verdict.examples) == (made.digest, 6, 6)
+
+
+def test_a_log_that_ends_before_the_snapshot_is_wrong_at_once(tmp_path: Path, store: SqliteStore) -> None:
+    with closing(logged(tmp_path / "log", written())) as log:
+        (made,) = rebuild(log, store).write(1, "me")
+    with closing(logged(tmp_path / "shorter", written()[:4])) as log:
+        (verdict,) = rebuild(log, store).verify(1)
+    assert (verdict.equal, verdict.remark) == (False, "the log ends at 4, before the snapshot (6)")
+    assert (verdict.offset, verdict.digest, verdict.compared) == (4, "", made.digest)
