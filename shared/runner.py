@@ -56,7 +56,7 @@ class Processor(Protocol):
     def checkpoint(self, positions: Mapping[int, int]) -> None:
         """Commit the state as of the last ``process``; everything before ``positions`` is durable in the outputs.
 
-        May block. Raises Fenced, StoreUnavailable: the runner then drops everything and restores.
+        May block. Raises Fenced, StoreUnavailable, LogUnavailable: the runner then drops everything and restores.
         """
         ...
 

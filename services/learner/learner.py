@@ -39,6 +39,8 @@ class _Partition:
     fold: Fold
     snapshots: Snapshots
     generation: int
+    partitions: int
+    """Of the topic, when this one was taken over: later ones would bless what moved streams meanwhile."""
     snapshot: SnapshotStatus | None
 
 
@@ -97,12 +99,13 @@ class Learner:
             roots = snapshots.acquire()
         except Fenced as error:
             raise Fenced(f"examples:{partition}: {error}. {_outlived(self._settings)}") from error
-        self._check_partitions(roots)
+        partitions = roots[0].partitions if roots else self._log.partitions(EXAMPLES)
+        self._check_partitions(partitions)
         fold = self._newest(partition, snapshots, roots)
         if fold is None:
             fold = Fold(self._limits, self._table, self._cache(), position=self._begin(partition))
         with self._lock:
-            self._partitions[partition] = _Partition(fold, snapshots, generation, None)
+            self._partitions[partition] = _Partition(fold, snapshots, generation, partitions, None)
             self._changed |= {(partition, name) for name in fold.streams}
         return fold.position
 
@@ -191,12 +194,13 @@ class Learner:
                 logger.warning("examples:%d: snapshot at %d is not used: %s", partition, root.offset, error)
         return None
 
-    def _check_partitions(self, roots: Sequence[Root]) -> None:
-        if roots and roots[0].partitions != self._log.partitions(EXAMPLES):
+    def _check_partitions(self, before: int) -> None:
+        """Blocks. Raises ConfigError where the topic has not as many as before, LogUnavailable."""
+        now = self._log.partitions(EXAMPLES)
+        if now != before:
             raise ConfigError(
-                f"topic {EXAMPLES} has {self._log.partitions(EXAMPLES)} partitions, its snapshots were made with "
-                f"{roots[0].partitions}: streams would move. Give the topic its old number of partitions back, "
-                "or start with an empty store to fold everything anew"
+                f"topic {EXAMPLES} has {now} partitions, its snapshots were made with {before}: streams would move. "
+                "Give the topic its old number of partitions back, or start with an empty store to fold everything anew"
             )
 
     def _messages(self, partition: int, folded: Folded) -> list[Message]:
@@ -219,11 +223,12 @@ class Learner:
         return messages
 
     def _snapshot(self, number: int, partition: _Partition) -> None:
+        self._check_partitions(partition.partitions)
         began = self._clock()
         fold = partition.fold
         envelope = self._envelope(Place(number, fold.position, partition.generation))
         written = partition.snapshots.write(
-            fold.position, self._log.partitions(EXAMPLES), self._limits, fold.parts(envelope.seal)
+            fold.position, partition.partitions, self._limits, fold.parts(envelope.seal)
         )
         now = self._clock()
         partition.snapshot = SnapshotStatus(

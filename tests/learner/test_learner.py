@@ -1,0 +1,68 @@
+"""The learner as its operator sees it: what stops it."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from services.learner.learner import Learner
+from services.learner.snapshots import read_roots, root_key
+from shared.config import ConfigError, Settings
+from shared.metrics import Metrics
+from shared.sqlite_log import SqliteLog
+from shared.sqlite_store import SqliteStore
+from tests.learner.building import Table, Written
+
+
+class Growing(SqliteLog):
+    """A log whose topics get more partitions while it is open, as those of Kafka may."""
+
+    count = 1
+
+    def partitions(self, topic: str) -> int:
+        return self.count
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[Growing]:
+    with closing(Growing(tmp_path / "log")) as log:
+        yield log
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    with closing(SqliteStore(tmp_path / "store")) as store:
+        yield store
+
+
+def started(log: SqliteLog, store: SqliteStore, generation: int = 1) -> Learner:
+    settings, metrics = Settings.model_validate({"models": "nearest"}), Metrics(CollectorRegistry())
+    learner = Learner(settings, log=log, store=store, table=Table(), metrics=metrics, clock=time.time, owner="o")
+    learner.restore(0, generation)
+    return learner
+
+
+@pytest.mark.parametrize("checkpoints_before", [0, 1])
+def test_partitions_added_while_it_runs_stop_a_learner(
+    log: Growing, store: SqliteStore, checkpoints_before: int
+) -> None:
+    examples = Written()
+    learner = started(log, store)
+    for _ in range(checkpoints_before):
+        learner.checkpoint(learner.process([examples.features("i0", [1, 0, 0], "a")]).positions)
+    log.count = 2
+    positions = learner.process([examples.features("i1", [1, 0, 0], "a")]).positions
+    with pytest.raises(ConfigError, match="has 2 partitions, its snapshots were made with 1"):
+        learner.checkpoint(positions)
+    assert [root.offset for root in read_roots(store.get(root_key(0)))] == [1] * checkpoints_before
+
+
+def test_partitions_added_while_no_learner_ran_stop_the_next(log: Growing, store: SqliteStore) -> None:
+    learner = started(log, store)
+    learner.checkpoint(learner.process([Written().features("i0", [1, 0, 0], "a")]).positions)
+    log.count = 2
+    with pytest.raises(ConfigError, match="has 2 partitions, its snapshots were made with 1"):
+        started(log, store, 2)
