@@ -9,7 +9,7 @@ from typing import Any
 from shared.kafka_admin import KafkaAdmin
 from shared.kafka_client import KafkaCluster, TopicPartition
 from shared.kafka_reader import as_record
-from shared.log import LogUnavailable, OffsetOutOfRange, Record
+from shared.log import Bounds, LogUnavailable, OffsetOutOfRange, Record
 
 MOST_CONSUMERS = 4
 """Threads that look up at one time; more wait."""
@@ -19,6 +19,11 @@ FETCH_BYTES = 64 * 2**10
 
 NEAR = 16
 """Offsets closer than this are read in one go: passing over a record is cheaper than a round trip."""
+
+LARGEST_OFFSET = 2**63 - 1
+"""Kafka's protocol has no larger one."""
+
+NO_PARTITION = Bounds(0, 0)
 
 SLICE_MS = 500
 
@@ -38,7 +43,7 @@ class KafkaLookup:
 
     def read(self, topic: str, partition: int, offsets: Sequence[int]) -> dict[int, Record]:
         """See shared.log.Log."""
-        wanted = sorted({offset for offset in offsets if offset >= 0})
+        wanted = sorted({offset for offset in offsets if 0 <= offset <= LARGEST_OFFSET})
         if not wanted:
             return {}
         with self._consumer() as consumer:
@@ -114,7 +119,7 @@ class _Search:
     def _still_there(self, left: Sequence[int]) -> deque[int]:
         """Those that the partition still holds; raises LogUnavailable where they should have come long ago."""
         topic, partition = self._partition
-        begin, end = self._admin.bounds(topic)[partition]
+        begin, end = self._admin.bounds(topic).get(partition, NO_PARTITION)  # anybody may write ce_image: 99:0
         inside = deque(offset for offset in left if begin <= offset < end)
         if inside and self._cluster.clock() - self._progress > self._cluster.timeout_s:
             raise LogUnavailable(f"{topic}:{partition}:{inside[0]} is in the log, but the brokers do not send it")

@@ -178,6 +178,20 @@ class LogContract:
         assert log.read(topic, 1, [0, 1]) == {}
         assert list(log.read(topic, 0, [position.offset, position.offset + 10, 10**12, -1])) == [position.offset]
 
+    @pytest.mark.parametrize("partition", [2, 99, 2**31, 2**63])
+    def test_a_partition_that_does_not_exist_holds_nothing(self, make_log: MakeLog, topic: str, partition: int) -> None:
+        log = make_log({topic: 2})
+        (position,) = log.append(messages(topic, 1))
+        assert log.read(topic, partition, [0, 1, 10**6]) == {}
+        assert list(log.read(topic, 0, [position.offset])) == [position.offset]
+
+    @pytest.mark.parametrize("offset", [2**31, 2**63 - 1, 2**63, 2**64, 10**40])
+    def test_an_offset_that_no_log_reaches_holds_nothing(self, make_log: MakeLog, topic: str, offset: int) -> None:
+        log = make_log({topic: 1})
+        (position,) = log.append(messages(topic, 1))
+        assert log.read(topic, 0, [offset]) == {}
+        assert list(log.read(topic, 0, [position.offset, offset])) == [position.offset]
+
     def test_what_retention_removed_is_missing_from_the_answer(
         self, make_log: MakeLog, topic: str, expire: Callable[[str, int, int], None]
     ) -> None:
