@@ -130,6 +130,8 @@ class Rebuild:
             while fold.position < end and reader.positions()[partition] < end:
                 records = [record for record in reader.poll(POLL_RECORDS, 1.0) if record.offset < end]
                 fold.apply(records)
+                for stream in fold.streams.values():
+                    stream.delays.clear()  # for metrics, which nobody takes here: a float per label of the whole log
                 self._advance(partition, len(records))
         finally:
             reader.close()

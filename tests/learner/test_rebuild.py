@@ -1,5 +1,6 @@
 """Rebuilding: what is folded anew is the snapshot's state; a log that ends before its snapshot is told at once."""
 
+import gc
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from services.learner.rebuild import Rebuild
+from services.learner.stream import StreamState
 from shared.config import Settings
 from shared.log import EXAMPLES, Message, Record
 from shared.sqlite_log import SqliteLog
@@ -56,3 +58,19 @@ def test_a_log_that_ends_before_the_snapshot_is_wrong_at_once(tmp_path: Path, st
         (verdict,) = rebuild(log, store).verify(1)
     assert (verdict.equal, verdict.remark) == (False, "the log ends at 4, before the snapshot (6)")
     assert (verdict.offset, verdict.digest, verdict.compared) == (4, "", made.digest)
+
+
+def test_no_delays_of_labels_are_kept_for_metrics_that_nobody_takes(tmp_path: Path, store: SqliteStore) -> None:
+    examples = Written()
+    for number in range(6):
+        examples.features(f"i{number}", [1, 0, 0], "a", stream="rebuilt")
+    kept: list[int] = []
+
+    def look(partition: int, records: int) -> None:
+        states = [each for each in gc.get_objects() if isinstance(each, StreamState) and each.name == "rebuilt"]
+        kept.append(sum(len(state.delays) for state in states))
+        assert [state.labelled for state in states] == [6]
+
+    with closing(logged(tmp_path / "log", examples.records)) as log:
+        Rebuild(Settings.model_validate({"models": "nearest"}), log, store, Table(), look).verify(1)
+    assert kept == [0]
