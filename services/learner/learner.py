@@ -206,12 +206,16 @@ class Learner:
     def _messages(self, partition: int, folded: Folded) -> list[Message]:
         self._metrics.duplicates.labels(self.name).inc(folded.repeated)
         messages = []
-        early = {event.id for at, event in folded.emitted if isinstance(event, Outcome) and event.position != at}
+        early = {
+            (event.stream, event.id)
+            for at, event in folded.emitted
+            if isinstance(event, Outcome) and event.position != at
+        }
         for _, event in folded.emitted:
             self._changed.add((partition, event.stream))
             if isinstance(event, Prediction):
                 self._metrics.predictions.labels(event.stream).inc()
-                if event.truth is not None and event.id not in early:
+                if event.truth is not None and (event.stream, event.id) not in early:
                     self._metrics.labels.labels(event.stream, "learned").inc()
                 messages.append(encode_prediction(event, source=SOURCE))
             elif isinstance(event, Outcome):

@@ -1,4 +1,4 @@
-"""The learner as its operator sees it: what stops it."""
+"""The learner as its operator sees it: what stops it, what it counts."""
 
 import time
 from collections.abc import Iterator
@@ -38,8 +38,15 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
         yield store
 
 
-def started(log: SqliteLog, store: SqliteStore, generation: int = 1) -> Learner:
-    settings, metrics = Settings.model_validate({"models": "nearest"}), Metrics(CollectorRegistry())
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
+
+
+def started(
+    log: SqliteLog, store: SqliteStore, generation: int = 1, registry: CollectorRegistry | None = None
+) -> Learner:
+    settings, metrics = Settings.model_validate({"models": "nearest"}), Metrics(registry or CollectorRegistry())
     learner = Learner(settings, log=log, store=store, table=Table(), metrics=metrics, clock=time.time, owner="o")
     learner.restore(0, generation)
     return learner
@@ -66,3 +73,16 @@ def test_partitions_added_while_no_learner_ran_stop_the_next(log: Growing, store
     log.count = 2
     with pytest.raises(ConfigError, match="has 2 partitions, its snapshots were made with 1"):
         started(log, store, 2)
+
+
+def test_labels_of_one_id_in_two_streams_are_all_counted(
+    log: Growing, store: SqliteStore, registry: CollectorRegistry
+) -> None:
+    examples = Written()
+    examples.label("i0", "a", stream="early")
+    examples.features("i0", [1, 0, 0], stream="early")
+    examples.features("i0", [1, 0, 0], "a", stream="with")
+    started(log, store, registry=registry).process(examples.records)
+    for stream in ("early", "with"):
+        labels = {"stream": stream, "status": "learned"}
+        assert registry.get_sample_value("prequel_labels_total", labels) == 1
