@@ -19,6 +19,9 @@ _SCHEMA = (
     "CREATE TABLE committed (grp TEXT, topic TEXT, partition INTEGER, position INTEGER NOT NULL,"
     " PRIMARY KEY (grp, topic, partition))",
 )
+SILENT_LEASES = 6
+"""After so many a member is put out although its process lives: paused for good, or it would have polled."""
+
 _OF_GROUP = "grp = ? AND topic = ?"
 
 
@@ -33,8 +36,9 @@ class Groups:
     """All groups of one log, in one file. Safe to use from several threads; methods block and raise LogUnavailable.
 
     A member is gone when its process is (it holds a lock on a file of its own, which the kernel lets go), or when it
-    has not renewed for ``lease_s`` (a paused process still holds its locks). Every change of who is a member raises
-    the generation and deals the partitions anew; whoever keeps a partition keeps it undisturbed.
+    has not renewed for SILENT_LEASES times ``lease_s``: a paused process still holds its locks, but so does one whose
+    batch takes long, which would never get any further if it were put out before each commit. Every change of who is
+    a member raises the generation and deals the partitions anew; whoever keeps a partition keeps it undisturbed.
     """
 
     def __init__(self, directory: Path, *, clock: Callable[[], float], lease_s: float, busy_timeout_s: float) -> None:
@@ -131,7 +135,11 @@ class Groups:
         query = f"SELECT member, renewed, lease_s FROM members WHERE {_OF_GROUP}"
         members = connection.execute(query, key).fetchall()
         # A lease from the future (the clock was set back) is as void as one from the past.
-        gone = [name for name, renewed, lease_s in members if abs(now - renewed) > lease_s or not self._alive(name)]
+        gone = [
+            name
+            for name, renewed, lease_s in members
+            if abs(now - renewed) > SILENT_LEASES * lease_s or not self._alive(name)
+        ]
         for member in gone:
             connection.execute(f"DELETE FROM members WHERE {_OF_GROUP} AND member = ?", (*key, member))
             (self._locks / member).unlink(missing_ok=True)

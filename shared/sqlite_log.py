@@ -20,9 +20,9 @@ class SqliteLog:
     """shared.log.Log in a folder of one machine's own disk (not NFS). Nothing is opened before the first call.
 
     ``partitions``: one number for every topic, or by topic (1 where it names none); the files remember it and refuse
-    another. ``clock``: seconds since the epoch. ``lease_s``: after so long without a poll a group member may be put
-    out. ``new_id`` names group members, each time differently. ``max_poll_bytes`` bounds one poll's values, but for
-    a single larger record.
+    another. ``clock``: seconds since the epoch. ``lease_s``: how long without a poll a group member is sure to stay
+    one (see Groups for how much longer it may). ``new_id`` names group members, each time differently.
+    ``max_poll_bytes`` bounds one poll's values, but for a single larger record.
     """
 
     def __init__(

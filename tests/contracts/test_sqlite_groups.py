@@ -10,12 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.log import OffsetOutOfRange, Polled
-from shared.sqlite_group import share_out
+from shared.sqlite_group import SILENT_LEASES, share_out
 from shared.sqlite_log import SqliteLog
 from shared.sqlite_member import SqliteMember
 from tests.contracts.processes import worker
 
 LEASE_S = 10.0
+SILENCE_S = SILENT_LEASES * LEASE_S
+"""After more than this a member is put out whose process lives."""
 
 
 class Cluster:
@@ -46,12 +48,12 @@ def changes(polled: Polled) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return polled.assigned, polled.lost
 
 
-def test_a_member_whose_lease_ended_is_put_out_told_and_let_in_again(two: Cluster) -> None:
+def test_a_member_silent_for_long_is_put_out_told_and_let_in_again(two: Cluster) -> None:
     paused, other = two.member("paused"), two.member("other")
     assert changes(paused.poll(1, 0.0)) == ((0, 1), ())
     assert changes(other.poll(1, 0.0)) == ((1,), ())
     assert changes(paused.poll(1, 0.0)) == ((), (1,))
-    two.now += LEASE_S + 1
+    two.now += SILENCE_S + 1
     taken = other.poll(1, 0.0)
     assert changes(taken) == ((0,), ())
     found = paused.poll(1, 0.0)
@@ -72,6 +74,20 @@ def test_a_member_that_polls_keeps_its_lease(two: Cluster) -> None:
         assert changes(one.poll(1, 0.0)) == changes(other.poll(1, 0.0)) == ((), ())
 
 
+def test_a_member_whose_batch_outlasts_the_lease_keeps_what_it_has(two: Cluster) -> None:
+    busy, other = two.member("busy"), two.member("other")
+    busy.poll(1, 0.0)
+    other.poll(1, 0.0)
+    busy.poll(1, 0.0)
+    for _ in range(3):
+        for _ in range(SILENT_LEASES - 1):
+            two.now += LEASE_S
+            assert changes(other.poll(1, 0.0)) == ((), ())
+        busy.commit({0: 7})
+        assert changes(busy.poll(1, 0.0)) == ((), ())
+    assert other.committed(0) == 7
+
+
 def test_a_sole_member_that_was_away_goes_on_undisturbed(two: Cluster) -> None:
     member = two.member("sole")
     generation = member.poll(1, 0.0).generation
@@ -88,7 +104,7 @@ def test_what_was_taken_and_given_back_while_away_is_lost_first(two: Cluster) ->
     guest.close()
     assert changes(away.poll(1, 0.0)) == ((), (1,))
     assert changes(away.poll(1, 0.0)) == ((1,), ())
-    two.now += LEASE_S + 1
+    two.now += SILENCE_S + 1
     guest = two.member("guest again")
     guest.poll(1, 0.0)
     guest.close()
