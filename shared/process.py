@@ -19,6 +19,7 @@ from shared.ops import Ops
 from shared.runner import Processor, Runner
 from shared.status import Answer, Queries, UnknownStream
 from shared.store import Store
+from shared.topics import MOST_OVERHEAD_BYTES
 
 
 class Process:
@@ -129,9 +130,10 @@ def open_log(settings: Settings) -> Log:
         from shared import kafka_log
 
         return kafka_log.KafkaLog(kafka_log.cluster(settings))
-    from shared.sqlite_log import SqliteLog
+    from shared.sqlite_log import MAX_RECORD_BYTES, SqliteLog
 
-    return SqliteLog(Path(settings.log_url.removeprefix("sqlite:///")))
+    most = max(MAX_RECORD_BYTES, settings.max_image_bytes + MOST_OVERHEAD_BYTES)
+    return SqliteLog(Path(settings.log_url.removeprefix("sqlite:///")), max_record_bytes=most)
 
 
 def open_store(settings: Settings) -> Store:

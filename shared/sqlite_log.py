@@ -13,6 +13,8 @@ from shared.sqlite_member import SqliteMember
 from shared.sqlite_reader import SqliteReader
 from shared.sqlite_topic import Row, Topic
 
+MAX_RECORD_BYTES = 64 * 2**20
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}")
 
 
@@ -34,7 +36,7 @@ class SqliteLog:
         lease_s: float = 10.0,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
         busy_timeout_s: float = 10.0,
-        max_record_bytes: int = 64 * 2**20,
+        max_record_bytes: int = MAX_RECORD_BYTES,
         max_poll_bytes: int = 32 * 2**20,
     ) -> None:
         self._directory, self._partitions, self._clock, self._new_id = directory, partitions, clock, new_id
