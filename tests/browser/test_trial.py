@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Response, expect
 
 from tests.browser.conftest import Open
 from tests.browser.strokes import Points, draw
@@ -153,3 +153,25 @@ def test_the_first_picture_of_a_stream_asks_for_its_first_class(system: System, 
     expect(page.locator("#try .choice")).to_have_text(["bar1"])
     page.get_by_role("button", name="Ask again").click()
     expect(page.locator(".headline strong")).to_have_text("bar")
+
+
+def test_pictures_of_one_stream_never_go_to_another(taught: System, open_page: Open, tmp_path: Path) -> None:
+    taught.show("dot", "dot", stream="other")
+    page = open_page("/#/shapes")
+    expect(page.locator("#try .choice")).to_have_count(2)
+    files = [tmp_path / f"{number}.png" for number in range(6)]
+    for number, file in enumerate(files):
+        file.write_bytes(picture("ring", shade=200 + number))
+    taught.extractor.open.clear()
+    page.locator("#try input[type=file]").set_input_files(files)
+    expect(page.locator(".queue .tile")).to_have_count(6)
+    page.locator("#picker").select_option("other")
+    expect(page.locator(".queue .tile")).to_have_count(0)
+    answered: list[Response] = []
+    page.on("response", lambda answer: answered.append(answer) if answer.request.method == "POST" else None)
+    with page.expect_response(lambda answer: len(answered) == 2):
+        taught.extractor.open.set()
+    page.locator("#try input[type=file]").set_input_files(files[:1])
+    expect(page.locator(".queue .tile")).to_have_text("dot")
+    got = [taught.client.get(f"/v1/streams/{each}/predictions").json()["predictions"] for each in ("shapes", "other")]
+    assert list(map(len, got)) == [5 + 2, 1 + 1]

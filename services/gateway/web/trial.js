@@ -15,7 +15,8 @@ export class Trial {
   #api;
   #answer;
   #kinds;
-  #stream = null;
+  /** The stay with one stream: whatever was begun in an earlier one belongs to that. */
+  #visit = { stream: null };
   #turn = 0;
   #timer = null;
   #drawing = new Drawing();
@@ -36,7 +37,7 @@ export class Trial {
   }
 
   reset(stream) {
-    this.#stream = stream;
+    this.#visit = { stream };
     this.#queue.clear();
     this.#upload.show(null);
     this.#answer.offer([]);
@@ -88,15 +89,18 @@ export class Trial {
   async #askDrawing() {
     clearTimeout(this.#timer);
     if (this.#drawing.empty) return this.#answer.say("Draw something first.");
+    const visit = this.#visit;
     const coarse = await this.#small();
-    await this.#ask(subjectOf(await this.#drawing.picture(coarse), null));
+    const picture = await this.#drawing.picture(coarse);
+    if (visit === this.#visit) await this.#ask(subjectOf(picture, null));
   }
 
   /** Whether the stream's newest picture is small: a drawing has to look like its pictures. */
   async #small() {
+    const { stream } = this.#visit;
     try {
-      const [newest] = await this.#api.predictions(this.#stream, { limit: 1 });
-      const image = element("img", { src: this.#api.imageUrl(this.#stream, newest.id) });
+      const [newest] = await this.#api.predictions(stream, { limit: 1 });
+      const image = element("img", { src: this.#api.imageUrl(stream, newest.id) });
       await image.decode();
       return image.naturalWidth <= SMALL;
     } catch {
@@ -118,12 +122,11 @@ export class Trial {
   async #ask(subject) {
     const turn = ++this.#turn;
     this.#answer.wait(subject);
-    await this.#predict(subject, (text) => turn === this.#turn && this.#answer.say(text));
+    await this.#predict(subject, this.#visit.stream, (text) => turn === this.#turn && this.#answer.say(text));
     if (turn === this.#turn) this.#answer.show(subject);
   }
 
-  async #predict(subject, onWait = () => {}) {
-    const stream = this.#stream;
+  async #predict(subject, stream, onWait = () => {}) {
     try {
       subject.prediction = { ...(await ask(this.#api, stream, subject.image, onWait)) };
     } catch (problem) {
@@ -131,8 +134,10 @@ export class Trial {
     }
   }
 
+  /** The files of one stream never go to another: those that wait when it is left are not sent. */
   async #askFiles(files) {
-    if (this.#stream === null) return;
+    const visit = this.#visit;
+    if (visit.stream === null) return;
     this.#turnTo("upload");
     const turn = ++this.#turn;
     const left = files.map((image) => subjectOf(image, URL.createObjectURL(image)));
@@ -140,8 +145,8 @@ export class Trial {
     this.#upload.show(left[0].url);
     this.#answer.wait(left[0]);
     const work = async () => {
-      for (let subject = left.shift(); subject; subject = left.shift()) {
-        await this.#predict(subject);
+      for (let subject = left.shift(); subject && visit === this.#visit; subject = left.shift()) {
+        await this.#predict(subject, visit.stream);
         this.#queue.settle(subject);
         if (turn === this.#turn) this.#look(subject);
       }
