@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import Open
+from tests.browser.conftest import AWAY, Open
 from tests.browser.system import System, picture
 
 MOST_TILES = 60
@@ -82,6 +82,31 @@ def test_pause_holds_still_until_resumed(page: Page, taught: System) -> None:
     expect(page.locator("[data-id=held]")).to_have_count(0)
     page.get_by_role("button", name="Resume").click()
     expect(page.locator("[data-id=held]")).to_be_visible()
+
+
+def test_a_filter_chosen_while_it_holds_still_is_shown(page: Page, taught: System) -> None:
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_label("Only those predicted as").select_option("ring")
+    expect(tiles(page)).to_have_count(1)
+    taught.show("ring", id="held")
+    expect(page.locator("#gallery-note")).to_have_text("Held still while you look: 1 new.")
+    expect(tiles(page)).to_have_count(1)
+    page.get_by_role("button", name="Resume").click()
+    expect(tiles(page)).to_have_count(2)
+
+
+def test_what_was_missed_while_it_held_still_is_fetched_when_let_go(taught: System, open_page: Open) -> None:
+    page = open_page("/#/shapes", tolerated=AWAY)
+    expect(tiles(page)).to_have_count(5)
+    page.get_by_role("button", name="Pause").click()
+    taught.close_gateway()
+    expect(page.locator("#connection")).to_have_text(re.compile("Lost at"))
+    taught.open_gateway()
+    taught.show("bar", id="missed")
+    expect(page.locator("#connection")).to_have_text("Live")
+    expect(tiles(page)).to_have_count(5)
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator("[data-id=missed]")).to_be_visible()
 
 
 def test_another_models_matrix_and_classes_can_be_shown(page: Page, taught: System) -> None:

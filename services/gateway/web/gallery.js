@@ -19,6 +19,8 @@ export class Gallery {
   #onOpen;
   #stream = null;
   #turn = 0;
+  #current = false;
+  #due = false;
   #tiles = [];
   #coming = [];
   #arrived = [];
@@ -65,14 +67,16 @@ export class Gallery {
     if (!this.#filters.live) this.#refetch();
   }
 
-  /** Fetches what the filter asks for. */
+  /** Fetches what the filter asks for; what is held still, and is of this filter, only once it is let go. */
   async refresh() {
     const turn = ++this.#turn;
-    if (this.#stream === null || this.#holds.size) return;
+    this.#due = this.#current && this.#holds.size > 0;
+    if (this.#stream === null || this.#due) return;
     this.#arrived = [];
     const found = await this.#api.predictions(this.#stream, this.#filters.query(MOST_TILES)).catch((problem) => problem);
     if (turn !== this.#turn) return;
     if (found instanceof Error) return this.#say(found.message), this.#refetch();
+    this.#current = true;
     this.#replace(found.map((one) => this.#tileOf(one)));
     this.#say("");
   }
@@ -95,7 +99,9 @@ export class Gallery {
   #restart() {
     this.#arrived = [];
     this.#coming = [];
+    this.#current = false;
     this.#replace([]);
+    this.#holds.delete("focus"); // It went with its tile, and no event tells of that.
     this.refresh();
   }
 
@@ -103,16 +109,27 @@ export class Gallery {
   async #takeArrived() {
     if (this.#coming.length) return;
     if (this.#holds.size) return this.#say(`Held still while you look: ${count(this.#arrived.length)}${this.#arrived.length === MOST_TILES ? " or more" : ""} new.`);
-    const known = new Set(this.#tiles.map((tile) => tile.prediction.id));
-    const coming = this.#arrived.filter((one) => !known.has(one.id)).slice(0, this.#capacity()).map((one) => this.#tileOf(one));
+    const coming = this.#unseen(this.#arrived).slice(0, this.#capacity()).map((one) => this.#tileOf(one));
     [this.#arrived, this.#coming] = [[], coming];
     this.#say("");
     await Promise.race([Promise.all(coming.map((tile) => tile.loaded)), pause(PATIENCE_MS)]);
     if (this.#coming !== coming) return;
     this.#coming = [];
     if (this.#holds.size) this.#arrived.push(...coming.map((tile) => tile.prediction));
-    else if (coming.length) this.#replace([...coming, ...this.#tiles]);
+    else this.#bringIn(coming);
     if (this.#arrived.length) this.#flush();
+  }
+
+  /** While their images were loading, a fetch may have brought some of them. */
+  #bringIn(coming) {
+    const unseen = new Set(this.#unseen(coming.map((tile) => tile.prediction)));
+    if (unseen.size) this.#replace([...coming.filter((tile) => unseen.has(tile.prediction)), ...this.#tiles]);
+  }
+
+  /** Those that no tile shows yet, each once. */
+  #unseen(predictions) {
+    const seen = new Set(this.#tiles.map((tile) => tile.prediction.id));
+    return predictions.filter(({ id }) => !seen.has(id) && seen.add(id));
   }
 
   /** Shows exactly these, in whole rows, so that the edge is straight. */
@@ -193,7 +210,8 @@ export class Gallery {
     if (held) this.#holds.add(reason);
     else this.#holds.delete(reason);
     if (this.#holds.size) return;
-    if (this.#filters.live) this.#flush();
+    if (this.#due) this.refresh();
+    else if (this.#filters.live) this.#flush();
     else this.#refetch();
   }
 
