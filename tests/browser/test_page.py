@@ -60,6 +60,23 @@ def test_streams_are_chosen_and_kept_in_the_address(taught: System, open_page: O
     expect(page.locator(".figure.images .value")).to_have_text("1")
 
 
+def test_the_skip_link_moves_the_focus_and_keeps_the_stream(taught: System, open_page: Open) -> None:
+    page = open_page("/#/shapes")
+    expect(page.locator("#tiles .tile")).to_have_count(5)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("#content")).to_be_focused()
+    expect(page).to_have_url(re.compile("#/shapes$"))
+    expect(page.locator("#picker")).to_have_value("shapes")
+    expect(page.locator("#tiles .tile")).to_have_count(5)
+
+
+def test_an_address_that_names_no_stream_is_as_none(taught: System, open_page: Open) -> None:
+    page = open_page("/#/%")
+    expect(page.locator("#connection")).to_have_text("Live")
+    expect(page.locator("#picker")).to_have_value("shapes")
+
+
 def test_a_stream_can_be_named_before_it_exists(system: System, open_page: Open) -> None:
     page = open_page(tolerated=("404",))
     page.get_by_role("button", name="name a stream").click()

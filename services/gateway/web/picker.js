@@ -14,7 +14,7 @@ export class Picker extends EventTarget {
     super();
     this.#select = select;
     select.addEventListener("change", () => this.#changed());
-    window.addEventListener("hashchange", () => fromAddress() && this.choose(fromAddress()));
+    window.addEventListener("hashchange", () => this.#moved());
     this.offer([]);
   }
 
@@ -34,6 +34,13 @@ export class Picker extends EventTarget {
     this.dispatchEvent(new CustomEvent("choose", { detail: name }));
   }
 
+  /** An address that names no stream, such as the skip link's, leaves the one that is followed in it. */
+  #moved() {
+    const name = fromAddress();
+    if (name !== null) this.choose(name);
+    else if (this.chosen !== null) history.replaceState(null, "", `#/${this.chosen}`);
+  }
+
   #changed() {
     const wanted = this.#select.value;
     this.#select.value = this.chosen ?? "";
@@ -43,6 +50,5 @@ export class Picker extends EventTarget {
 }
 
 function fromAddress() {
-  const name = decodeURIComponent(location.hash.replace(/^#\/?/, ""));
-  return /^[a-z0-9][a-z0-9._-]{0,62}$/.test(name) ? name : null;
+  return /^#\/([a-z0-9][a-z0-9._-]{0,62})$/.exec(location.hash)?.[1] ?? null;
 }
