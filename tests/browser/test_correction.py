@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import AWAY, Open
 from tests.browser.system import System
@@ -81,6 +81,27 @@ def test_a_label_of_somebody_else_shows_while_the_dialog_is_open(page: Page, tau
     taught.tell(doubtful, "bar")
     expect(page.locator("#correction .verdict")).to_contain_text("it is “bar”")
     expect(page.locator(f"[data-id='{doubtful}'] .mark")).to_have_text(re.compile("✓ right|✕ is bar"))
+
+
+def test_a_label_of_one_stream_touches_nothing_of_another(taught: System, open_page: Open) -> None:
+    for stream in ("shapes", "other"):
+        taught.show("dot", stream=stream, id="same")
+    page = open_page("/#/shapes")
+    page.locator("[data-id=same]").click()
+    expect(page.locator("#correction .choice")).to_have_count(2)
+    held: list[Route] = []
+    page.route("**/shapes/labels?*", lambda route: held.append(route))
+    with page.expect_request("**/shapes/labels?*"):
+        page.keyboard.press("1")
+    page.evaluate("location.hash = '#/other'")
+    expect(page.locator("#correction")).to_be_hidden()
+    expect(page.locator(".figure.images .value")).to_have_text("1")
+    with page.expect_response("**/shapes/labels?*"):
+        held[0].continue_()
+    page.keyboard.press("u")
+    expect(page.locator("#notices")).to_contain_text("Nothing to undo.")
+    expect(page.locator("[data-id=same] .mark")).to_have_text("no label")
+    assert (taught.truth("same"), taught.truth("same", stream="other")) == ("bar", None)
 
 
 def test_nothing_moves_while_the_dialog_is_open(page: Page, taught: System, doubtful: str) -> None:

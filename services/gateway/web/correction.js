@@ -46,6 +46,10 @@ export class Correction extends EventTarget {
     this.#parts.classes.focus(prediction.truth ?? prediction.label);
   }
 
+  close() {
+    this.#dialog.close();
+  }
+
   /** New classes appear while the dialog is open. */
   offer(labels) {
     this.#labels = labels;
@@ -131,11 +135,11 @@ export class Correction extends EventTarget {
   }
 
   async #teach(label) {
-    const { id } = this.#prediction;
-    const say = (text) => this.#prediction.id === id && write(this.#parts.outcome, text);
+    const [stream, { id }] = [this.#stream, this.#prediction];
+    const say = (text) => this.#stream === stream && this.#prediction.id === id && write(this.#parts.outcome, text);
     say(label === null ? "Taking it back…" : `Teaching ${quoted(label)}…`);
     try {
-      if (!(await this.#teaching.teach(this.#stream, id, label))) say(LATER);
+      if (!(await this.#teaching.teach(stream, id, label))) say(LATER);
     } catch (problem) {
       say(`Not sent. ${problem.message}`);
     }

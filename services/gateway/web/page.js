@@ -58,6 +58,8 @@ export class Page {
   follow(name) {
     this.#stream?.close();
     this.#status = null;
+    this.#correction.close();
+    this.#teaching.forget();
     for (const panel of [this.#figures, this.#curve, this.#models, this.#confusion, this.#report]) panel.reset();
     for (const note of ["#facts", "#models-note"]) write(find(note), "");
     this.#stream = this.#listen(new Stream(this.#api, name));
@@ -93,7 +95,9 @@ export class Page {
     this.#paint();
   }
 
+  /** Ids are a stream's own: an outcome of the stream that was left says nothing of this one's images. */
   #settle(outcome) {
+    if (outcome.stream !== this.#stream?.name) return;
     for (const panel of [this.#gallery, this.#correction, this.#trial]) panel.settle(outcome);
   }
 

@@ -31,6 +31,11 @@ export class Teaching extends EventTarget {
     return answer;
   }
 
+  /** The last label is of a stream that has been left. */
+  forget() {
+    this.#undo = Promise.resolve(null);
+  }
+
   /** Takes the last label back, or puts the one before it in again. */
   async undo() {
     const undoing = this.#undo;
