@@ -86,6 +86,17 @@ def open_page(browser: Browser, system: System) -> Iterator[Open]:
         yield begin
 
 
+def hide(page: Page, hidden: bool) -> None:
+    """What a browser does as people turn to another tab, or back: without a window, Chromium has none that is hidden."""
+    page.evaluate(
+        """(hidden) => {
+            Object.defineProperty(document, "hidden", { configurable: true, value: hidden });
+            document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        hidden,
+    )
+
+
 class Watch:
     """Notes what no page of ours may do."""
 

@@ -3,9 +3,9 @@
 import re
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.browser.conftest import AWAY, Open
+from tests.browser.conftest import AWAY, Open, hide
 from tests.browser.system import System, picture
 
 MOST_TILES = 60
@@ -107,6 +107,22 @@ def test_what_was_missed_while_it_held_still_is_fetched_when_let_go(taught: Syst
     expect(tiles(page)).to_have_count(5)
     page.get_by_role("button", name="Resume").click()
     expect(page.locator("[data-id=missed]")).to_be_visible()
+
+
+def test_a_prediction_that_is_fetched_while_its_image_loads_is_shown_once(page: Page, taught: System) -> None:
+    expect(page.locator("#connection")).to_have_text("Live")
+    held: list[Route] = []
+    page.route("**/images/slow?*", lambda route: held.append(route))
+    with page.expect_request("**/images/slow?*"):
+        taught.show("bar", id="slow")
+    for hidden in (True, False):
+        hide(page, hidden)
+    expect(page.locator("[data-id=slow]")).to_have_count(1)
+    taught.show("ring", id="after")
+    expect(page.locator("[data-id=after]")).to_be_visible()
+    expect(page.locator("[data-id=slow]")).to_have_count(1)
+    for route in held:
+        route.continue_()
 
 
 def test_another_models_matrix_and_classes_can_be_shown(page: Page, taught: System) -> None:

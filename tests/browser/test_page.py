@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import AWAY, Open
+from tests.browser.conftest import AWAY, Open, hide
 from tests.browser.system import System
 
 HOSTILE = "<img src=x onerror=document.title='owned'>"
@@ -101,6 +101,19 @@ def test_reconnects_after_a_restart_and_shows_what_it_missed(taught: System, ope
     expect(page.locator("#connection")).to_have_text("Live")
     expect(page.locator(".figure.images .value")).to_have_text("6")
     expect(page.locator("[data-id=while-away]")).to_be_visible()
+
+
+def test_a_hidden_page_keeps_no_connection_and_catches_up_when_it_is_seen(taught: System, open_page: Open) -> None:
+    page = open_page("/#/shapes")
+    expect(page.locator("#tiles .tile")).to_have_count(5)
+    with page.expect_event("requestfailed", lambda request: request.url.endswith("/events")):
+        hide(page, True)
+    taught.show("dot", "dot", id="while-hidden")
+    expect(page.locator("[data-id=while-hidden]")).to_have_count(0)
+    hide(page, False)
+    expect(page.locator("[data-id=while-hidden]")).to_be_visible()
+    expect(page.locator(".figure.images .value")).to_have_text("6")
+    expect(page.locator("#connection")).to_have_text("Live")
 
 
 def test_labels_are_text_whatever_they_hold(system: System, open_page: Open) -> None:

@@ -33,3 +33,18 @@ export function pause(milliseconds, signal) {
     signal?.addEventListener("abort", done);
   });
 }
+
+/** Resolves once people can see the page, or `signal` aborts. */
+export function shown(signal) {
+  return new Promise((resolve) => {
+    const look = () => {
+      if (document.hidden && !signal.aborted) return;
+      document.removeEventListener("visibilitychange", look);
+      signal.removeEventListener("abort", look);
+      resolve();
+    };
+    document.addEventListener("visibilitychange", look);
+    signal.addEventListener("abort", look);
+    look();
+  });
+}

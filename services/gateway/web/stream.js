@@ -1,6 +1,6 @@
-/** One stream followed live: its status, predictions and outcomes as events, reconnecting for as long as it takes. */
+/** One stream followed live: its status, predictions and outcomes as events, reconnecting for as long as it takes; while nobody can see the page, it rests. */
 
-import { pause } from "./pace.js";
+import { pause, shown } from "./pace.js";
 
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 8000;
@@ -27,8 +27,10 @@ export class Stream extends EventTarget {
     let wait = FIRST_PAUSE_MS;
     this.#tell("connection", "connecting");
     while (!this.#ended.signal.aborted) {
+      await shown(this.#ended.signal);
       const state = await this.#attempt(() => (wait = FIRST_PAUSE_MS));
       if (this.#ended.signal.aborted) return;
+      if (document.hidden) continue;
       this.#tell("connection", state);
       await pause(state === "absent" ? ABSENT_PAUSE_MS : wait, this.#ended.signal);
       wait = Math.min(wait * 1.6, LONGEST_PAUSE_MS);
@@ -46,17 +48,21 @@ export class Stream extends EventTarget {
     } catch (problem) {
       return problem.status === 404 ? "absent" : "lost";
     }
-    await this.#listen(onLive);
+    if (!document.hidden) await this.#listen(onLive);
     return "lost";
   }
 
-  /** Resolves when the connection ends, is ended, or has been silent for longer than the gateway's pings allow. */
+  /**
+   * Resolves when the connection ends, is ended, or has been silent for longer than the gateway's pings allow; also as the
+   * page is hidden, for browsers have six connections for all the tabs of a host, and each of these would keep one.
+   */
   #listen(onLive) {
     const source = new EventSource(this.#api.eventsUrl(this.name));
     return new Promise((resolve) => {
       let silence = null;
       const end = () => {
         clearTimeout(silence);
+        document.removeEventListener("visibilitychange", end);
         source.close();
         resolve();
       };
@@ -72,6 +78,7 @@ export class Stream extends EventTarget {
         this.#tell("fresh", null);
       };
       source.onerror = end;
+      document.addEventListener("visibilitychange", end);
       this.#ended.signal.addEventListener("abort", end);
     });
   }
