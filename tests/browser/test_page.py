@@ -145,6 +145,17 @@ def test_a_phone_shows_everything_without_scrolling_sideways(system: System, ope
     assert page.evaluate("(([d]) => d.scrollWidth - d.clientWidth)([document.querySelector('#correction')])") == 0
 
 
+def test_a_matrix_of_many_classes_leaves_room_for_the_table_beside_it(system: System, open_page: Open) -> None:
+    for number in range(30):
+        system.show("ring", f"class {number:02}")
+    page = open_page()
+    expect(page.locator(".matrix tbody tr")).to_have_count(29)
+    table = page.locator(".card.report").bounding_box()
+    assert table is not None
+    assert table["width"] >= 420
+    assert sideways(page) == 0
+
+
 def sideways(page: Page) -> int:
     """Pixels that the page is wider than its window."""
     return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
