@@ -69,6 +69,14 @@ def test_number_keys_teach_and_undo_takes_back(page: Page, taught: System) -> No
     expect(page.locator("#try .choice").first).to_be_disabled()
 
 
+def test_number_keys_teach_after_a_click_on_a_blank_part_of_the_page(page: Page) -> None:
+    draw(page, BAR)
+    expect(page.locator(".headline strong")).to_have_text("bar")
+    page.locator("#curve-title").click()
+    page.keyboard.press("2")
+    expect(page.locator("#try .outcome")).to_contain_text("learned as “ring”")
+
+
 def test_for_small_pictures_the_drawing_is_cut_out_and_coarse(page: Page, taught: System) -> None:
     draw(page, [(0.1, 0.1), (0.1, 0.3)])
     expect(page.locator(".headline strong")).to_have_text("bar")

@@ -27,9 +27,9 @@ export function listen(dialog, button, actions) {
   });
 }
 
-/** Number keys name what was drawn, unless the focus is on something else. */
+/** Number keys name what was drawn, unless the focus is on something else; a click on blank paper leaves it on main. */
 function ofTrial(target) {
-  return target === document.body || target.closest(".try") !== null;
+  return target.matches("body, main") || target.closest(".try") !== null;
 }
 
 function busy(event) {
