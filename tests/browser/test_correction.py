@@ -75,6 +75,23 @@ def test_a_new_class_a_retraction_and_undo(page: Page, taught: System, doubtful:
     assert taught.truth(doubtful) == "dot 2 u"
 
 
+def test_keys_work_on_after_a_button_that_is_of_no_more_use(page: Page, doubtful: str) -> None:
+    dialog = page.locator("#correction")
+    page.locator(f"[data-id='{doubtful}']").click()
+    page.keyboard.press("2")
+    expect(dialog.locator(".outcome")).to_contain_text("learned as “ring”")
+    dialog.get_by_role("button", name="Take the label back").click()
+    expect(dialog.locator(".outcome")).to_contain_text("Label taken back")
+    page.keyboard.press("1")
+    expect(dialog.locator(".outcome")).to_contain_text("learned as “bar”")
+    following = dialog.get_by_role("button", name="Next")
+    for _ in range(5):
+        following.click()
+    expect(following).to_be_disabled()
+    page.keyboard.press("ArrowLeft")
+    expect(following).to_be_enabled()
+
+
 def test_a_label_of_somebody_else_shows_while_the_dialog_is_open(page: Page, taught: System, doubtful: str) -> None:
     page.locator(f"[data-id='{doubtful}']").click()
     expect(page.locator("#correction .verdict")).to_have_text("no label yet")

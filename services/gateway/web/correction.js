@@ -116,7 +116,14 @@ export class Correction extends EventTarget {
     parts.retract.disabled = truth === null;
     parts.before.disabled = !this.#neighbour(id, -1);
     parts.after.disabled = !this.#neighbour(id, 1);
+    this.#keepFocus(truth ?? label);
     write(parts.facts, `${id}\nposition ${position}, ${new Date(at).toLocaleString()}`);
+  }
+
+  /** A button that has been pressed and is of no more use would take the focus, and the keys, out of the dialog. */
+  #keepFocus(label) {
+    const focused = document.activeElement;
+    if (this.#dialog.open && (focused === document.body || focused.disabled)) this.#parts.classes.focus(label);
   }
 
   #step(by) {
