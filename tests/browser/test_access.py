@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Open
+from tests.browser.conftest import AWAY, Open
 from tests.browser.system import System
 
 KEY = "a-key-of-our-own"
@@ -40,6 +40,18 @@ def test_asks_once_for_the_key_and_keeps_it_as_a_cookie(taught: System, open_pag
     expect(page.locator("#tiles .tile")).to_have_count(5)
     expect(page.locator("#ask")).to_be_hidden()
     assert page.evaluate("document.cookie + JSON.stringify({ ...localStorage, ...sessionStorage })") == "{}"
+
+
+@pytest.mark.parametrize("settings", [{"api_keys": KEY}])
+def test_a_key_that_cannot_be_checked_is_said_and_can_be_given_again(taught: System, open_page: Open) -> None:
+    page = open_page("/#/shapes", tolerated=("401", *AWAY))
+    page.get_by_label("Key", exact=True).fill(KEY)
+    taught.close_gateway()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("The gateway cannot be reached")
+    taught.open_gateway()
+    page.get_by_role("button", name="Continue").click()
+    expect(page.locator("#connection")).to_have_text("Live")
 
 
 def test_everything_to_press_has_a_name_and_every_image_a_text(taught: System, open_page: Open) -> None:

@@ -51,10 +51,19 @@ export class Question {
 
   async #answer() {
     const answer = this.#input.value.trim();
-    const refusal = await this.#asked.check?.(answer);
+    const refusal = await this.#refusal(answer);
     if (refusal) return write(this.#problem, refusal);
     this.#end(answer);
     this.#dialog.close();
+  }
+
+  /** A check that could not be made refuses too, and says why. */
+  async #refusal(answer) {
+    try {
+      return await this.#asked.check?.(answer);
+    } catch (problem) {
+      return problem.message;
+    }
   }
 
   #end(answer) {
