@@ -133,15 +133,26 @@ def test_uploads_several_pictures_and_names_the_one_that_is_none(
 
 
 def test_a_picture_can_be_pasted(page: Page) -> None:
+    paste(page, picture("ring"))
+    expect(page.locator(".headline strong")).to_have_text("ring")
+
+
+def test_a_picture_without_a_stream_is_told_what_to_do(system: System, open_page: Open) -> None:
+    page = open_page()
+    expect(page.get_by_role("heading", name="No stream yet")).to_be_visible()
+    paste(page, picture("ring"))
+    expect(page.locator("#notices")).to_contain_text("there is no stream yet. Name one first")
+
+
+def paste(page: Page, data: bytes) -> None:
     page.evaluate(
         """async (bytes) => {
             const held = new DataTransfer();
             held.items.add(new File([new Uint8Array(bytes)], "pasted.png", { type: "image/png" }));
             document.dispatchEvent(new ClipboardEvent("paste", { clipboardData: held, bubbles: true }));
         }""",
-        list(picture("ring")),
+        list(data),
     )
-    expect(page.locator(".headline strong")).to_have_text("ring")
 
 
 def test_waits_with_words_for_an_extractor_that_stands_still(page: Page, taught: System) -> None:

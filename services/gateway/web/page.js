@@ -50,7 +50,7 @@ export class Page {
     const parts = { tiles: find("#tiles"), note: find("#gallery-note"), empty: find("#gallery-empty") };
     this.#gallery = new Gallery(this.#api, parts, this.#filters, (one) => this.#open(one));
     this.#correction = new Correction(find("#correction"), this.#api, this.#teaching, (id, step) => this.#gallery.neighbour(id, step));
-    this.#trial = new Trial(find("#try"), find("#try-kind"), this.#api, this.#teaching);
+    this.#trial = new Trial(find("#try"), find("#try-kind"), this.#api, this.#teaching, this.#notices);
     this.#wire();
   }
 

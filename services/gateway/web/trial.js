@@ -10,11 +10,13 @@ import { Upload } from "./upload.js";
 const LIFTED_MS = 900;
 const AT_ONCE = 2;
 const SMALL = 32;
+const STREAMLESS = "Not sent: there is no stream yet. Name one first, then give it your pictures.";
 
 export class Trial {
   #api;
   #answer;
   #kinds;
+  #notices;
   /** The stay with one stream: whatever was begun in an earlier one belongs to that. */
   #visit = { stream: null };
   #turn = 0;
@@ -24,8 +26,9 @@ export class Trial {
   #queue = new Queue();
   #panes = {};
 
-  constructor(root, kinds, api, teaching) {
+  constructor(root, kinds, api, teaching, notices) {
     this.#api = api;
+    this.#notices = notices;
     this.#kinds = kinds;
     this.#build(root, teaching);
     segments(kinds, [["draw", "Draw"], ["upload", "Upload"]], "draw", (kind) => this.#turnTo(kind));
@@ -137,7 +140,7 @@ export class Trial {
   /** The files of one stream never go to another: those that wait when it is left are not sent. */
   async #askFiles(files) {
     const visit = this.#visit;
-    if (visit.stream === null) return;
+    if (visit.stream === null) return this.#notices.say(STREAMLESS);
     this.#turnTo("upload");
     const turn = ++this.#turn;
     const left = files.map((image) => subjectOf(image, URL.createObjectURL(image)));
