@@ -87,7 +87,7 @@ def open_page(browser: Browser, system: System) -> Iterator[Open]:
 
 
 def hide(page: Page, hidden: bool) -> None:
-    """What a browser does as people turn to another tab, or back: without a window, Chromium has none that is hidden."""
+    """What a browser does as people turn to another tab, or back; without a window, Chromium hides none."""
     page.evaluate(
         """(hidden) => {
             Object.defineProperty(document, "hidden", { configurable: true, value: hidden });
