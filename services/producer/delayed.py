@@ -1,4 +1,4 @@
-"""Labels that are sent a number of images after the images they belong to."""
+"""Labels that are sent as events of their own, a number of images after the images they belong to."""
 
 from collections import deque
 from collections.abc import Container
@@ -10,7 +10,10 @@ AT_ONCE = 32
 
 
 class DelayedLabels:
-    """The labels of one run that are still to be sent into one stream, in the order of the images."""
+    """The labels of one run that are still to be sent into one stream, in the order of the images.
+
+    A ``delay`` of 0: as soon as there are enough for one request.
+    """
 
     def __init__(self, client: Client, stream: str, delay: int) -> None:
         self._client, self._stream, self._delay = client, stream, delay
@@ -25,7 +28,7 @@ class DelayedLabels:
         """
         self._waiting.append((id, label))
         due = len(self._waiting) - self._delay
-        if due >= max(1, min(AT_ONCE, self._delay // 4)):
+        if due >= (max(1, min(AT_ONCE, self._delay // 4)) if self._delay else AT_ONCE):
             self._send(due, rejected)
 
     def flush(self, rejected: Container[str]) -> None:

@@ -36,15 +36,26 @@ class Outstanding:
         self.rejected: dict[str, tuple[str, str]] = {}
         """Id -> name and reason."""
         self._silent: dict[str, str] = {}
+        self._labels: dict[str, str] = {}
+        self._unlabelled: list[tuple[str, str]] = []
+        self.otherwise = 0
+        """How many sent with a label were known already, by another label that stays."""
         self.offset = -1
         """Where the features of the newest known prediction stand in the stream's partition of ``examples``."""
 
     def __len__(self) -> int:
         return len(self._names)
 
-    def add(self, id: str, name: str) -> None:
-        """Sent, and acknowledged by the gateway."""
+    def add(self, id: str, name: str, label: str | None = None) -> None:
+        """Sent, perhaps with a label in the same event, and acknowledged by the gateway."""
         self._names[id] = name
+        if label is not None:
+            self._labels[id] = label
+
+    def take_unlabelled(self) -> list[tuple[str, str]]:
+        """Ids and labels that were sent with images known already, without any label; those not taken before."""
+        taken, self._unlabelled = self._unlabelled, []
+        return taken
 
     def settle(self, most: int, tell: Callable[[str], None]) -> None:
         """Return once at most ``most`` are outstanding; blocks as long as the services make progress.
@@ -107,7 +118,16 @@ class Outstanding:
         del self._names[id]
         self.predicted += 1
         self.offset = max(self.offset, offset(answer["position"]))
+        self._compare(id, answer["truth"])
         self._patience_now_s = self._patience_s
+
+    def _compare(self, id: str, truth: str | None) -> None:
+        """A new image has the label it came with; of one that is known already the learner passes it over."""
+        label = self._labels.pop(id, truth)
+        if label is not None and truth is None:
+            self._unlabelled.append((id, label))
+        elif label != truth:
+            self.otherwise += 1
 
     def _mark(self) -> object:
         """Changes when the learner gets on, also with the images of others."""

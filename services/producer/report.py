@@ -34,6 +34,11 @@ def described(summary: Summary, seen: Survey) -> list[str]:
             f"without an answer: {len(summary.silent):,}, like {summary.silent[0]}. They are in the log; either the "
             "stream has known them for long, or no extractor or no learner is at work: see `prequel status`"
         )
+    if summary.otherwise:
+        lines.append(
+            f"labels not taken: {summary.otherwise:,}, whose images have another label already, which stays; "
+            "`prequel label` or --label-delay corrects it"
+        )
     if seen.ignored:
         lines.append(f"left out, being no images by their names: {seen.ignored:,}")
     return lines

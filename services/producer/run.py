@@ -22,7 +22,10 @@ Complaints = list[tuple[str, str]]
 
 
 class Summary(NamedTuple):
-    """What became of one run. Accuracies are the champion's over the whole stream, None without labels."""
+    """What became of one run. Accuracies are the champion's over the whole stream, None without labels.
+
+    ``otherwise`` counts images that were known already by another label than the one sent, and keep it.
+    """
 
     stream: str
     sent: int
@@ -32,6 +35,7 @@ class Summary(NamedTuple):
     rejected: Complaints
     unreadable: Complaints
     silent: list[str]
+    otherwise: int
     seconds: float
     model: str | None
     accuracy: float | None
@@ -131,6 +135,7 @@ class Run:
         self._acknowledge()
         if len(self._outstanding) + len(self._loaded) > self._most:
             self._outstanding.settle(self._most // 2, self._wait)
+            self._label_known()
         items, self._loaded = self._loaded, []
         outgoing = [item._replace(label=None) for item in items] if self._label_delay else items
         self._sending = items, sender.submit(self._client.post_images, self._stream, outgoing)
@@ -150,9 +155,14 @@ class Run:
     def _count(self, item: Item) -> None:
         self._sent += 1
         self._labelled += item.label is not None
-        self._outstanding.add(item.id, item.name)
+        self._outstanding.add(item.id, item.name, None if self._label_delay else item.label)
         if self._label_delay:
             self._labels.follow(item.id, item.label, self._outstanding.rejected)
+
+    def _label_known(self) -> None:
+        """Send the labels of images that turned out to be known without one: their events were passed over."""
+        for id, label in self._outstanding.take_unlabelled():
+            self._labels.follow(id, label, self._outstanding.rejected)
 
     def _finish(self, sender: ThreadPoolExecutor) -> None:
         if self._loaded:
@@ -161,6 +171,8 @@ class Run:
         self._outstanding.settle(0, self._wait)
         self._labels.flush(self._outstanding.rejected)
         self._outstanding.ask_again()
+        self._label_known()
+        self._labels.flush(self._outstanding.rejected)
         self._await_status()
 
     def _await_status(self) -> None:
@@ -210,6 +222,7 @@ class Run:
             [*self._refused, *self._outstanding.rejected.values()],
             self._unreadable,
             self._outstanding.silent,
+            self._outstanding.otherwise,
             seconds,
             status["champion"] if status else None,
             champion.get("accuracy"),

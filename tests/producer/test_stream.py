@@ -88,6 +88,35 @@ def test_again_nothing_is_learned_twice(stream: Callable[..., Summary], client: 
     assert after["images"] == 300
 
 
+def test_labels_may_come_with_a_second_run(
+    stream: Callable[..., Summary], system: System, client: Client, photos: Photos
+) -> None:
+    folder = photos(50)
+    assert stream(folder, labels="none").labelled == 0
+    for _ in range(2):
+        summary = stream(folder, labels="folder")
+        assert (summary.sent, summary.labelled, summary.new, summary.otherwise) == (150, 150, 0, 0)
+        status = client.stream("colours")
+        assert status is not None
+        assert (status["images"], status["labelled"], status["statuses"]) == (150, 150, {"learned": 150})
+    assert len(system.labels()) == 150
+
+
+def test_a_second_run_undoes_no_correction(
+    stream: Callable[..., Summary], console: Console, client: Client, photos: Photos
+) -> None:
+    folder = photos(2)
+    stream(folder)
+    id = client.recent("colours", 1)[0]["id"]
+    client.post_labels("colours", [{"id": id, "label": "teal"}], 10)
+    summary = stream(folder)
+    assert (summary.labelled, summary.otherwise) == (6, 1)
+    assert "labels not taken: 1, whose images have another label already" in printed(console)
+    answer = client.prediction("colours", id)
+    assert answer is not None
+    assert answer["truth"] == "teal"
+
+
 def test_late_labels_come_after_so_many_images(
     stream: Callable[..., Summary], system: System, client: Client, photos: Photos
 ) -> None:
