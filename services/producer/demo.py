@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from services.producer.client import Client, GatewayError
-from services.producer.report import say
+from services.producer.report import exit_code, say
 from services.producer.run import Summary
 from services.producer.sources import ProducerError
 from services.producer.stream import stream_images
@@ -49,8 +49,11 @@ class Demo:
     def _run(self, client: Client, url: str) -> None:
         stays = False
         try:
+            if self._summary:
+                check_writable(self._summary)
             client.streams()
             summary = stream_images(client, STREAM, "digits", console=self._console, stop=self._stop, clock=self._clock)
+            self._code = int(exit_code(summary) == 1)
             self._report(client, summary)
             stays = self._stay and not self._stop.is_set()
         except (GatewayError, ProducerError) as error:
@@ -65,7 +68,23 @@ class Demo:
 
     def _report(self, client: Client, summary: Summary) -> None:
         if self._summary:
-            self._summary.write_text(json.dumps(result(summary, client.stream(STREAM) or {}), indent=2) + "\n")
+            text = json.dumps(result(summary, client.stream(STREAM) or {}), indent=2) + "\n"
+            try:
+                self._summary.write_text(text)
+            except OSError as error:
+                raise _unwritable(self._summary, error) from None
+
+
+def check_writable(summary: Path) -> None:
+    """Open the file, creating it, so that nothing is streamed for a summary that nobody gets. Raises ProducerError."""
+    try:
+        summary.open("a").close()
+    except OSError as error:
+        raise _unwritable(summary, error) from None
+
+
+def _unwritable(summary: Path, error: OSError) -> ProducerError:
+    return ProducerError(f"--summary {summary} cannot be written ({error.strerror}): give a file in an existing folder")
 
 
 def result(summary: Summary, status: dict[str, Any]) -> dict[str, Any]:

@@ -31,7 +31,7 @@ COLOURS = {"red": (200, 0, 0), "green": (0, 200, 0), "blue": (0, 0, 200)}
 
 
 class MeanColour:
-    """An extractor of three features; what is no image it rejects. ``open`` closed, it stands still."""
+    """An extractor of three features; what is no image it rejects, or all. ``open`` closed, it stands still."""
 
     name = "extractor"
     topic = IMAGES
@@ -40,6 +40,7 @@ class MeanColour:
     def __init__(self) -> None:
         self.open = threading.Event()
         self.open.set()
+        self.rejects = False
 
     def restore(self, partition: int, generation: int) -> int | None:
         return None
@@ -50,6 +51,8 @@ class MeanColour:
         for record in records:
             image = decode_image(record)
             try:
+                if self.rejects:
+                    raise OSError
                 vector = np.asarray(Image.open(io.BytesIO(image.data)).convert("RGB"), np.float32).mean((0, 1)) / 255
             except OSError:
                 rejected.append((record, Rejected("undecodable", "so says the test")))

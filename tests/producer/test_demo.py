@@ -1,0 +1,39 @@
+"""The demo's exit code and its summary, on a gateway of the test's."""
+
+import json
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from services.producer.client import Client
+from services.producer.demo import STREAM, Demo
+from shared.log import IMAGES
+from tests.producer.conftest import System
+from tests.producer.test_commands import printed
+
+
+def demo(client: Client, console: Console, stop: threading.Event, summary: Path, url: str) -> int:
+    shown = Demo(console, stop=stop, clock=time.monotonic, stay=False, summary=summary)
+    shown.start(client, url)
+    return shown.finish()
+
+
+@pytest.mark.parametrize("name", ["no-such-folder/summary.json", "."])
+def test_a_summary_that_cannot_be_written_ends_it_before_anything_is_streamed(
+    name: str, client: Client, console: Console, stop: threading.Event, system: System, tmp_path: Path
+) -> None:
+    assert demo(client, console, stop, tmp_path / name, system.url) == 1
+    assert f"prequel demo: --summary {tmp_path / name} cannot be written (" in printed(console)
+    assert stop.is_set()
+    assert system.log.bounds(IMAGES)[0].end == 0
+
+
+def test_no_prediction_is_a_failure(
+    client: Client, console: Console, stop: threading.Event, system: System, tmp_path: Path
+) -> None:
+    system.extractor.rejects = True
+    assert demo(client, console, stop, tmp_path / "summary.json", system.url) == 1
+    assert json.loads((tmp_path / "summary.json").read_text())["stream"] == STREAM
