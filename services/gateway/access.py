@@ -4,10 +4,10 @@ import hmac
 import re
 from collections.abc import Callable, Sequence
 from hashlib import sha256
-from http.cookies import CookieError, SimpleCookie
 from ipaddress import ip_address
 
 from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.gateway.problems import Problem, problem_response
@@ -51,7 +51,7 @@ class Keys:
         given = token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")
         if given:
             return self.match(given.encode("latin-1", "replace")) is not None
-        return self.valid(_cookie(headers.get("cookie", "")))
+        return self.valid(cookie_parser(headers.get("cookie", "")).get(COOKIE, ""))
 
 
 class Access:
@@ -99,15 +99,6 @@ class Access:
 
 def _signed(key: bytes, issued: str) -> str:
     return hmac.new(key, f"prequel session {issued}".encode(), sha256).hexdigest()
-
-
-def _cookie(header: str) -> str:
-    cookies: SimpleCookie = SimpleCookie()
-    try:
-        cookies.load(header)
-    except CookieError:
-        return ""
-    return cookies[COOKIE].value if COOKIE in cookies else ""
 
 
 def _same_origin(headers: Headers) -> bool:

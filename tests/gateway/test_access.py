@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from services.gateway.access import SESSION_SECONDS, Keys
+from services.gateway.access import COOKIE, SESSION_SECONDS, Keys
 from tests.gateway.conftest import PNG, Served, starting
 
 KEY, OTHER = "first-Key", "second key"
@@ -102,6 +102,14 @@ def test_a_session_stands_for_the_key_in_a_browser(client: httpx.Client) -> None
     assert client.get("/v1/streams").status_code == 200
     assert client.delete("/v1/session").status_code == 204
     assert client.get("/v1/streams").status_code == 401
+
+
+@pytest.mark.parametrize("other", ['prefs={"a": 1}', "odd", "a b=c", 'open="', "=x"])
+def test_a_session_holds_beside_the_odd_cookies_of_other_applications(client: httpx.Client, other: str) -> None:
+    session = Keys([KEY], lambda: 1_000.0).session(KEY.encode())
+    for header in (f"{other}; {COOKIE}={session}", f"{COOKIE}={session}; {other}"):
+        assert client.get("/v1/streams", headers={"Cookie": header}).status_code == 200
+        assert client.get("/v1/streams", headers={"Cookie": header.replace(session, "1.x")}).status_code == 401
 
 
 def test_no_session_without_a_key(client: httpx.Client) -> None:
