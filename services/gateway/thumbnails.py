@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import struct
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -104,7 +105,15 @@ def _shrunk(image: Image.Image, side: int) -> Image.Image:
         image = image.convert("I").point([value / 257 for value in range(65_536)], "L")
     image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     image.thumbnail((side, side))
-    return ImageOps.exif_transpose(image)
+    return _upright(image)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned by its EXIF; unreadable EXIF turns nothing, as in a viewer and in the extractor."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except (SyntaxError, ValueError, TypeError, OSError, struct.error, LookupError, OverflowError):
+        return image
 
 
 def _encode(image: Image.Image) -> Picture:

@@ -112,6 +112,13 @@ def test_a_rotated_photograph_stands_upright() -> None:
     assert top > 200 > 50 > bottom
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+@pytest.mark.parametrize("exif", [b"Exif\0\0garbage!!!", b"Exif\0\0", b"Exif\0\0II*\0\xff\xff\xff\xff"])
+def test_a_photograph_with_broken_exif_is_shown_as_it_is(exif: bytes) -> None:
+    small = opened(thumbnail(encoded(photo(400, 200), "JPEG", exif=exif), 100, PIXELS).data)
+    assert small.size == (100, 50)
+
+
 def test_a_small_image_is_not_enlarged_and_stays_exact() -> None:
     image = Image.frombytes("L", (8, 8), bytes(range(64)))
     picture = thumbnail(encoded(image, "PNG"), 96, PIXELS)
