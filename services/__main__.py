@@ -290,8 +290,13 @@ def _console() -> "Console":
 
 
 def _cache(settings: Settings) -> Path:
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(settings.cache or Path(home) / "prequel")
+    """Raises ConfigError where neither a setting nor a home says where."""
+    if settings.cache:
+        return Path(settings.cache)
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "prequel"
+    except RuntimeError as error:
+        raise ConfigError(f"PREQUEL_CACHE is not set, and this user has no home ({error}): name a folder") from None
 
 
 def _new_id() -> str:

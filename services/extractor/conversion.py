@@ -7,7 +7,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -39,22 +40,36 @@ def converted(recipe: Recipe, cache: Path, environ: Mapping[str, str]) -> Conver
 
     That process runs Keras on its own OpenVINO backend, whatever KERAS_BACKEND is here: converting takes a tenth of a
     second instead of TensorFlow's ten, needs no TensorFlow, and none of it stays in this process.
-    ``environ`` is what that process gets. Raises ConfigError (weights, input size), ConversionFailed.
+    ``environ`` is what that process gets. Raises ConfigError (weights, input size, cache), ConversionFailed.
     """
     folder = cache / _key(recipe)
-    if not (folder / ABOUT).is_file():
-        shutil.rmtree(folder, ignore_errors=True)
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache, prefix="converting-") as scratch:
-            _convert(recipe, Path(scratch), environ)
-            _publish(Path(scratch), folder)
-    about = json.loads((folder / ABOUT).read_text())
+    with _usable(cache):
+        if not (folder / ABOUT).is_file():
+            shutil.rmtree(folder, ignore_errors=True)
+            cache.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=cache, prefix="converting-") as scratch:
+                _convert(recipe, Path(scratch), environ)
+                _publish(Path(scratch), folder)
+        about = json.loads((folder / ABOUT).read_text())
     return Converted(folder / MODEL, about["id"], about["dim"])
 
 
 def forget(converted: Converted) -> None:
-    """Remove a network from the cache."""
-    shutil.rmtree(converted.file.parent)
+    """Remove a network from the cache. Raises ConfigError."""
+    folder = converted.file.parent
+    with _usable(folder.parent):
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def _usable(cache: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(
+            f"PREQUEL_CACHE={cache} cannot be used ({error.strerror or error}): set it to a folder that this user may "
+            "write, on a disk with room for the backbone"
+        ) from error
 
 
 def _key(recipe: Recipe) -> str:

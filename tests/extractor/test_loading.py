@@ -108,6 +108,14 @@ def test_keras_runs_what_openvino_cannot(weights: Path, tmp_path: Path, caplog: 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("engine", ["auto", "openvino"])
+def test_a_cache_that_cannot_be_used(engine: str, weights: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    for cache in (Path("/proc/nope"), tmp_path / "file" / "cache"):
+        with pytest.raises(ConfigError, match=f"PREQUEL_CACHE={cache} cannot be used .*: set it to a folder"):
+            small(weights, cache, engine=engine)
+
+
 @pytest.mark.parametrize("engine", ["openvino", "keras"])
 def test_imagenet_weights_without_a_network(engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", NO_NETWORK["https_proxy"])
