@@ -29,6 +29,9 @@ DEFAULT_URL = "http://127.0.0.1:8000"
 EXTRACTOR_CHECKPOINT_SECONDS = 1.0
 """The extractor has no state: it only commits how far it is, which costs little."""
 
+SIGNAL_SECONDS = 1.0
+"""Ctrl-C reaches the process that converts too, which may end before this one has noticed."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code. Usage errors and wrong settings end with 2 and a message."""
@@ -52,12 +55,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _extract(process: Process) -> None:
     """Begin to extract on a thread of its own; the backbone is loaded there."""
     from services.extractor import extractor
+    from services.extractor.conversion import Interrupted
 
     settings = process.settings
 
     def run() -> None:
         process.health.waits("extractor", f"loading backbone {settings.backbone}")
-        processor = extractor.create(settings, cache=_cache(settings), environ=os.environ, metrics=process.metrics)
+        try:
+            processor = extractor.create(settings, cache=_cache(settings), environ=os.environ, metrics=process.metrics)
+        except Interrupted:
+            if process.stop.wait(SIGNAL_SECONDS):
+                return
+            raise
         with closing(processor):
             process.drive(processor, checkpoint_seconds=EXTRACTOR_CHECKPOINT_SECONDS)
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,10 @@ class ConversionFailed(Exception):
     """Keras or OpenVINO could not convert this network; Keras itself may still run it."""
 
 
+class Interrupted(Exception):
+    """Somebody stopped the conversion, as Ctrl-C does; it says nothing about the network."""
+
+
 class Converted(NamedTuple):
     """A network that OpenVINO can read, with the id and the dimension of its vectors."""
 
@@ -40,7 +45,7 @@ def converted(recipe: Recipe, cache: Path, environ: Mapping[str, str]) -> Conver
 
     That process runs Keras on its own OpenVINO backend, whatever KERAS_BACKEND is here: converting takes a tenth of a
     second instead of TensorFlow's ten, needs no TensorFlow, and none of it stays in this process.
-    ``environ`` is what that process gets. Raises ConfigError (weights, input size, cache), ConversionFailed.
+    ``environ`` is what that process gets. Raises ConfigError (weights, size, cache), ConversionFailed, Interrupted.
     """
     folder = cache / _key(recipe)
     with _usable(cache):
@@ -88,6 +93,9 @@ def _convert(recipe: Recipe, folder: Path, environ: Mapping[str, str]) -> None:
     done = subprocess.run(command, env=environ, capture_output=True, text=True, errors="replace", check=False)
     if done.returncode == WRONG_SETTING:
         raise ConfigError(done.stderr.strip().splitlines()[-1])
+    # Python ends by the signal too, but by exit code 1 where it came before the first line of ours.
+    if done.returncode in (-signal.SIGINT, -signal.SIGTERM) or "KeyboardInterrupt" in done.stderr:
+        raise Interrupted("the conversion of the backbone was interrupted")
     if done.returncode != 0:
         raise ConversionFailed(f"exit {done.returncode}: {' '.join(done.stderr.split())[-500:]}")
 

@@ -166,7 +166,7 @@ class ExtractorProcessor:
 def create(settings: Settings, *, cache: Path, environ: Mapping[str, str], metrics: Metrics) -> ExtractorProcessor:
     """The extractor that the settings ask for, its backbone loaded: see `loading.load` for what that takes.
 
-    Close it when its runner has ended. Raises ConfigError.
+    Close it when its runner has ended. Raises ConfigError; conversion.Interrupted where Ctrl-C ended the conversion.
     """
     backbone = load(settings, cache, environ)
     threads = settings.decode_threads or os.cpu_count() or 1

@@ -19,7 +19,7 @@ def load(settings: Settings, cache: Path, environ: Mapping[str, str]) -> Backbon
 
     ``cache`` is a folder for converted networks, ``environ`` the environment of the process that converts. Takes well
     under a second from a warm cache (Keras is then not even imported), seconds from a cold one, longer on a GPU.
-    Raises ConfigError, which names the setting and the remedy.
+    Raises ConfigError, which names the setting and the remedy; conversion.Interrupted.
     """
     wanted = recipe(settings)
     if settings.engine == "keras" or (settings.engine == "auto" and (_keras_has_gpu() or not find_spec("openvino"))):

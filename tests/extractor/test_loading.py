@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from services.extractor.backbones import Backbone
+from services.extractor.conversion import Interrupted
 from services.extractor.keras_backbone import KerasBackbone
 from services.extractor.loading import load
 from services.extractor.openvino_engine import OpenVinoBackbone, _precision
@@ -106,6 +107,19 @@ def test_keras_runs_what_openvino_cannot(weights: Path, tmp_path: Path, caplog: 
     assert len(caplog.messages) == 1
     assert f"OpenVINO cannot run {SMALL}, Keras runs it instead" in caplog.messages[0]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("end", ["kill -INT $$", "kill -TERM $$", "echo KeyboardInterrupt >&2; exit 1"])
+def test_an_interrupted_conversion_does_not_fall_back(
+    end: str, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\n{end}\n")
+    python.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(python))
+    with pytest.raises(Interrupted):
+        small(weights, tmp_path / "cache", engine="auto")
+    assert list((tmp_path / "cache").iterdir()) == []
 
 
 @pytest.mark.parametrize("engine", ["auto", "openvino"])

@@ -1,11 +1,16 @@
-"""What the command line makes of this user's system: no home, odd paths."""
+"""What the command line makes of this user's system: no home, Ctrl-C while it starts."""
 
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from services.__main__ import _cache
 from shared.config import ConfigError, Settings
+from tests.e2e.processes import DEADLINE_S, ROOT, eventually, free_port
 
 
 @pytest.fixture
@@ -24,3 +29,23 @@ def test_a_user_without_a_home_needs_a_cache_by_name() -> None:
     assert _cache(Settings(cache="/cache")) == Path("/cache")
     with pytest.raises(ConfigError, match=r"PREQUEL_CACHE is not set, and this user has no home .*: name a folder"):
         _cache(Settings())
+
+
+def test_ctrl_c_while_the_backbone_is_converted_ends_the_process(tmp_path: Path) -> None:
+    given = {"PREQUEL_DATA": str(tmp_path), "PREQUEL_CACHE": str(tmp_path / "cache"), "PREQUEL_OPS_PORT": "0"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "services", "up", "--port", str(free_port())],
+        cwd=ROOT,
+        env={**os.environ, **given, "PREQUEL_ENGINE": "auto"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    eventually(lambda: list(tmp_path.glob("cache/converting-*")), "a conversion has begun")
+    os.killpg(process.pid, signal.SIGINT)
+    said, _ = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 0, said
+    assert "Keras runs it instead" not in said
+    assert "Traceback" not in said
+    assert list((tmp_path / "cache").iterdir()) == []
