@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import logging
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -25,29 +26,47 @@ from shared.config import ConfigError
 
 MIDDLE_SHAPE = 8
 
+_log = logging.getLogger(__name__)
+
 
 class KerasBackbone:
-    """Runs a network in Keras, on whatever backend and device Keras has, in three fixed batch shapes."""
+    """Runs a network in Keras, on whatever backend and device Keras has, in three fixed batch shapes.
+
+    A shape that memory does not suffice for is given up for good; only one image that does not fit is an error.
+    """
 
     def __init__(self, recipe: Recipe, *, precision: str, batch: int) -> None:
-        """Builds and compiles: takes seconds, on a GPU perhaps minutes. Raises ConfigError."""
+        """Builds and compiles: takes seconds, on a GPU perhaps minutes. Raises ConfigError, OutOfMemory."""
         gpu = bool(gpus())
         self.precision = "bfloat16" if precision == "bfloat16" or (precision == "auto" and gpu) else "float32"
         self._model, self.id = build_fastest(recipe, self.precision)
         self.size, self.dim = recipe.size, int(self._model.output_shape[-1])
         self._shapes = sorted({1, min(MIDDLE_SHAPE, batch), batch})
         self._model.compile(jit_compile=_with_xla(gpu))
-        for shape in self._shapes:
-            self.extract(np.zeros((shape, self.size, self.size, 3), np.uint8))
+        for shape in list(self._shapes):
+            if shape in self._shapes:
+                self.extract(np.zeros((shape, self.size, self.size, 3), np.uint8))
 
     def extract(self, images: Images) -> Vectors:
         """As Backbone has it; a batch is padded to the next fixed shape, so that nothing compiles again."""
-        largest = self._shapes[-1]
-        parts = [self._run(images[start : start + largest]) for start in range(0, len(images), largest)]
-        return np.concatenate(parts) if parts else np.empty((0, self.dim), np.float32)
+        parts = [np.empty((0, self.dim), np.float32)]
+        start = 0
+        while start < len(images):
+            shape = next((shape for shape in self._shapes if shape >= len(images) - start), self._shapes[-1])
+            try:
+                parts.append(self._run(images[start : start + shape], shape))
+                start += shape
+            except OutOfMemory as error:
+                self._give_up(shape, error)
+        return np.concatenate(parts)
 
-    def _run(self, images: Images) -> Vectors:
-        shape = next(shape for shape in self._shapes if shape >= len(images))
+    def _give_up(self, shape: int, error: OutOfMemory) -> None:
+        if shape == 1:
+            raise error
+        self._shapes = [each for each in self._shapes if each < shape]
+        _log.warning("not enough memory for %d images at once, %d from now on: %s", shape, self._shapes[-1], error)
+
+    def _run(self, images: Images, shape: int) -> Vectors:
         padded = images
         if len(images) < shape:
             padded = np.zeros((shape, *images.shape[1:]), np.uint8)

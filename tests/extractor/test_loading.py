@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import pytest
 
-from services.extractor.backbones import Backbone
+from services.extractor.backbones import Backbone, OutOfMemory
 from services.extractor.conversion import Interrupted
 from services.extractor.keras_backbone import KerasBackbone
 from services.extractor.loading import load
@@ -226,6 +226,55 @@ def test_keras_pads_to_its_fixed_shapes(weights: Path, tmp_path: Path) -> None:
     assert np.abs(whole - alone).max() < 1e-5 * np.abs(whole).max()
     assert backbone.extract(images[:0]).shape == (0, backbone.dim)
     assert isinstance(backbone, KerasBackbone)
+
+
+def cramped(monkeypatch: pytest.MonkeyPatch, fits: int) -> list[int]:
+    """Give Keras memory for so many images at once only; the batches that it tries."""
+    tried: list[int] = []
+    whole = keras.Model.predict_on_batch
+
+    def limited(model: Any, images: Any) -> Any:
+        tried.append(len(images))
+        if len(images) > fits:
+            raise RuntimeError("RESOURCE_EXHAUSTED: so says the test")
+        return whole(model, images)
+
+    monkeypatch.setattr(keras.Model, "predict_on_batch", limited)
+    return tried
+
+
+@pytest.mark.parametrize(
+    ("fits", "expected"), [(32, [1, 8, 32, 32, 8]), (31, [1, 8, 32, *[8] * 9]), (2, [1, 8, *[1] * 48])]
+)
+def test_keras_gives_up_the_shapes_that_memory_does_not_suffice_for(
+    fits: int, expected: list[int], weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = cramped(monkeypatch, fits)
+    backbone = small(weights, tmp_path, engine="keras", precision="float32", batch=32)
+    assert backbone.extract(varied(40, 64)).shape == (40, backbone.dim)
+    assert tried == expected
+
+
+def test_keras_gives_up_a_shape_that_no_longer_fits(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backbone = small(weights, tmp_path, engine="keras", precision="float32", batch=32)
+    images = varied(20, 64)
+    whole = backbone.extract(images)
+    tried = cramped(monkeypatch, 10)
+    for batches in ([32, 8, 8, 8], [8, 8, 8]):
+        assert np.abs(backbone.extract(images) - whole).max() < 1e-5 * np.abs(whole).max()
+        assert tried == batches
+        tried.clear()
+
+
+def test_memory_that_does_not_suffice_for_one_image_is_an_error(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = cramped(monkeypatch, 0)
+    with pytest.raises(OutOfMemory, match="1 images: RESOURCE_EXHAUSTED"):
+        small(weights, tmp_path, engine="keras", batch=32)
+    assert tried == [1]
 
 
 def test_keras_in_bfloat16_is_near_float32_and_leaves_no_policy_behind(weights: Path, tmp_path: Path) -> None:
