@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from services.__main__ import main
-from shared.config import from_environment
+from shared.config import Settings, from_environment
 from tests.deploy import compose, dockerfile
 from tests.deploy.compose import ROOT
 
@@ -87,6 +87,10 @@ def test_every_command_is_one(name: str, capsys: pytest.CaptureFixture[str]) -> 
     with pytest.raises(SystemExit) as ended:
         main([*SERVICES[name].get("command", image.command), "--help"])
     assert ended.value.code == 0, capsys.readouterr()
+
+
+def test_the_learner_runs_the_models_that_the_settings_table_names() -> None:
+    assert SERVICES["learner"]["environment"]["PREQUEL_MODELS"] == Settings.model_validate({}).models
 
 
 def test_every_volume_is_declared_and_used() -> None:
