@@ -212,6 +212,8 @@ def _topics(chosen: argparse.Namespace) -> int:
 
 
 def _doctor(chosen: argparse.Namespace) -> int:
+    from rich.text import Text
+
     from shared.doctor import examine
 
     settings, console = _settings(chosen), _console()
@@ -219,10 +221,10 @@ def _doctor(chosen: argparse.Namespace) -> int:
         ill = 0
         for finding in examine(settings, log, store, time.time()):
             ill += not finding.well
-            sign = "[green]ok[/]" if finding.well else "[red]no[/]"
-            console.print(sign, f"{finding.subject}: {finding.found}", highlight=False, soft_wrap=True)
+            sign = Text("ok", "green") if finding.well else Text("no", "red")
+            console.print(sign, Text(f"{finding.subject}: {finding.found}"), soft_wrap=True)
             if not finding.well:
-                console.print(f"   {finding.remedy}", markup=False, highlight=False, soft_wrap=True)
+                console.print(Text(f"   {finding.remedy}"), soft_wrap=True)
     return int(ill > 0)
 
 

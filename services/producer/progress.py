@@ -48,7 +48,8 @@ class Lines:
         self._told = text
 
     def _print(self, text: str) -> None:
-        self._console.print(f"{self._stream}: {text}", markup=False, highlight=False, soft_wrap=True)
+        line = f"{self._stream}: {text}"
+        self._console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager

@@ -53,7 +53,8 @@ def check_stream(stream: str) -> None:
 def say(console: Console, *lines: str) -> None:
     """Print lines as they are, whatever file names are in them."""
     for line in lines:
-        console.print(line.encode("utf-8", "replace").decode(), markup=False, highlight=False, soft_wrap=True)
+        text = line.encode("utf-8", "replace").decode()
+        console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 def _listed(what: str, complaints: Complaints) -> list[str]:

@@ -14,7 +14,7 @@ from services.producer.client import Client
 from services.producer.kinds import open_source
 from services.producer.label import label_image
 from services.producer.progress import progress_on
-from services.producer.report import described, exit_code
+from services.producer.report import described, exit_code, say
 from services.producer.run import Progress, Run, Summary
 from services.producer.sources import ProducerError, Survey
 from services.producer.status import show_status
@@ -105,6 +105,16 @@ def test_status_of_nothing(client: Client, console: Console) -> None:
     assert json.loads(printed(console)) == []
     with pytest.raises(ProducerError, match="there is no stream pets yet"):
         show_status(client, "pets", False, console)
+
+
+def test_names_are_printed_as_they_are(client: Client, console: Console) -> None:
+    assert label_image(client, "colours", "cam:a:1", ":cat: [red]", console) == 0
+    say(console, "x[/red]:cat:.jpg")
+    with progress_on(console, "colours", 3, iter([0.0, 5.0, 5.0]).__next__) as progress:
+        progress.tell("cam:a:1")
+    text = printed(console)
+    for part in ("colours cam:a:1: ", "x[/red]:cat:.jpg", "colours: waiting: cam:a:1"):
+        assert part in text
 
 
 def test_a_bar_on_a_terminal() -> None:

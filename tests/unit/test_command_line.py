@@ -1,4 +1,4 @@
-"""What the command line makes of this user's system: no home, Ctrl-C while it starts."""
+"""What the command line makes of this user's system: no home, odd paths, Ctrl-C while it starts."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from services.__main__ import _cache
+from services.__main__ import _cache, main
 from shared.config import ConfigError, Settings
 from tests.e2e.processes import DEADLINE_S, ROOT, eventually, free_port
 
@@ -26,9 +26,9 @@ def homeless(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("homeless")
 def test_a_user_without_a_home_needs_a_cache_by_name() -> None:
-    assert _cache(Settings(cache="/cache")) == Path("/cache")
+    assert _cache(Settings.model_validate({"cache": "/cache"})) == Path("/cache")
     with pytest.raises(ConfigError, match=r"PREQUEL_CACHE is not set, and this user has no home .*: name a folder"):
-        _cache(Settings())
+        _cache(Settings.model_validate({}))
 
 
 def test_ctrl_c_while_the_backbone_is_converted_ends_the_process(tmp_path: Path) -> None:
@@ -49,3 +49,14 @@ def test_ctrl_c_while_the_backbone_is_converted_ends_the_process(tmp_path: Path)
     assert "Keras runs it instead" not in said
     assert "Traceback" not in said
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_the_doctor_prints_paths_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "[bold]a[" / "[" / "cat:cat:[red]"
+    monkeypatch.setenv("PREQUEL_WEIGHTS", f"{folder}/none.h5")
+    assert main(["doctor", "--data", str(folder)]) == 1
+    said = capsys.readouterr().out
+    assert f"sqlite:///{folder}" in said
+    assert f"{folder}/none.h5" in said
