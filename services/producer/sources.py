@@ -83,11 +83,14 @@ class Source(Protocol):
 
 
 def content_id(name: str, data: bytes) -> str:
-    """A readable id of a name and its bytes: the name's stem and 80 bits of a digest of both."""
+    """A readable id of a name and its bytes: the name's stem and 80 bits of a digest of both.
+
+    It begins with no hyphen, which a command line would take for an option.
+    """
     name = unicodedata.normalize("NFC", name)
     digest = hashlib.blake2b(os.fsencode(name) + b"\0", digest_size=10)
     digest.update(data)
-    stem = _SLUG.sub("-", name.rpartition("/")[2].rpartition(".")[0])[:64]
+    stem = _SLUG.sub("-", name.rpartition("/")[2].rpartition(".")[0])[:64].lstrip("-")
     return f"{stem or 'image'}-{digest.hexdigest()}"
 
 

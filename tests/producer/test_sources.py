@@ -1,6 +1,7 @@
 """Ids, order and the choice of a source."""
 
 import io
+import re
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,11 @@ def test_ids_depend_on_name_and_bytes_only(tmp_path: Path) -> None:
 
 def folder(root: Path) -> Folder:
     return Folder(root, no_label)
+
+
+@pytest.mark.parametrize("name", ["猫.jpg", "--help.jpg", "- a.jpg", "猫" * 70 + "a.jpg", "-.jpg"])
+def test_no_id_looks_like_an_option(name: str) -> None:
+    assert re.match("[a-z]", content_id(name, b"data"))
 
 
 @pytest.mark.parametrize("name", ["cat/1.jpg", "猫.png", "a b!.gif", "x" * 300 + ".jpg", ".jpg", "a.b:c_d-e.webp"])
