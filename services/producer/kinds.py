@@ -19,12 +19,12 @@ def open_source(source: str, labels: str | None = None) -> Source:
     if source == "digits" and not Path(source).exists():
         return _digits(labels)
     path = Path(source).expanduser()
+    if not _exists(path):
+        raise SourceError(f"{source} does not exist; {WANTED}")
     if labels and labels.startswith("csv:"):
         return Table(Path(labels.removeprefix("csv:")).expanduser(), path if path.is_dir() else path.parent)
     if path.is_dir():
         return Folder(path, _folder_rule(path, labels))
-    if not path.exists():
-        raise SourceError(f"{source} does not exist; {WANTED}")
     if not is_image(path.name):
         raise SourceError(f"{source} is no image by its name ({' '.join(CONTENT_TYPES)}); {WANTED}")
     return SingleImage(path, _image_label(path, labels))
@@ -35,11 +35,20 @@ def survey(source: Source, labels: str | None) -> Survey:
     seen = Survey()
     for _ in source.entries(seen):
         pass
+    if not seen.images and seen.unreadable:
+        raise SourceError(f"no images there, but folders that cannot be read: {'; '.join(seen.unreadable[:5])}")
     if not seen.images:
         raise SourceError(f"no images there ({' '.join(CONTENT_TYPES)}), {seen.ignored} other files; {WANTED}")
     if labels not in (None, "none") and not seen.labelled:
         raise SourceError(f"--labels {labels} finds no label: {_EXPECTED.get(labels, 'all rows have an empty label')}")
     return seen
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:
+        raise SourceError(f"{path}: {error.strerror}; {WANTED}") from None
 
 
 _EXPECTED = {

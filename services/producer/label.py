@@ -19,7 +19,10 @@ def label_image(client: Client, stream: str, id: str, label: str | None, console
     answer = client.post_labels(stream, [{"id": id, "label": label, "by": "prequel label"}], wait_s)[0]
     status = answer.get("status")
     names = {name: answer.get(name) or "nothing" for name in ("label", "previous", "predicted")}
-    say(console, f"{stream} {id}: {_OUTCOMES[str(status)].format(**names)}")
+    text = _OUTCOMES[str(status)].format(**names)
+    if reason := answer.get("reason"):
+        text = f"rejected: {reason}: {answer.get('detail')}"
+    say(console, f"{stream} {id}: {text}")
     return int(status in ("expired", "rejected"))
 
 

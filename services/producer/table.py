@@ -65,7 +65,7 @@ class Table:
 
     def _check_paths(self, rows: Sequence[Sequence[str]], columns: tuple[int, int]) -> None:
         names = [row[columns[0]].strip() for row in rows[:_LOOKED_AT] if len(row) > columns[0]]
-        if not any(self._path(name).is_file() for name in names):
+        if not any(_is_file(self._path(name)) for name in names):
             raise SourceError(
                 f"{self._file}: none of its first {len(names)} paths exists below {self._folders[0]} "
                 f"or {self._folders[1]}; wanted columns path,label with paths relative to one of them"
@@ -73,7 +73,15 @@ class Table:
 
     def _path(self, name: str) -> Path:
         candidates = [folder / name for folder in self._folders]
-        return next((path for path in candidates if path.is_file()), candidates[0])
+        return next((path for path in candidates if _is_file(path)), candidates[0])
+
+
+def _is_file(path: Path) -> bool:
+    """What cannot be looked at (too long a name, no permission) is none: its own error comes when it is read."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _columns(row: Sequence[str]) -> tuple[int, int] | None:

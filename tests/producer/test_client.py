@@ -9,8 +9,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from services.producer.client import Client, GatewayError, Refused, Stopped, connect
+from services.producer.label import label_image
 from services.producer.sources import Item
 from tests.gateway.conftest import free_port
 
@@ -180,3 +182,21 @@ def test_what_is_no_address(url: str, stop: threading.Event) -> None:
     message = r"no address.*http://127\.0\.0\.1:8000"
     with pytest.raises(GatewayError, match=message), connect(url, None, stop=stop, clock=time.monotonic):
         pass
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (
+            {"reason": "too-many-streams", "detail": "10 streams are all"},
+            "rejected: too-many-streams: 10 streams are all",
+        ),
+        ({}, "rejected: too many labels wait for their images, or the stream has too many classes"),
+    ],
+)
+def test_a_rejected_label_is_told_why(
+    more: dict[str, str], said: str, server: Scripted, client: Client, console: Console
+) -> None:
+    server.script = [(200, {"streams": []}), (200, [{"id": "a", "status": "rejected", **more}])]
+    assert label_image(client, "pets", "a", "cat", console) == 1
+    assert console.file.getvalue() == f"pets a: {said}\n"  # type: ignore[attr-defined]  # the fixture's StringIO

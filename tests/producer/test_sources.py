@@ -2,6 +2,7 @@
 
 import io
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +116,8 @@ def test_a_single_image(tmp_path: Path) -> None:
     ("source", "labels", "message"),
     [
         ("nowhere", None, "nowhere does not exist; give a folder"),
+        ("nowhere", "csv:empty.csv", "nowhere does not exist; give a folder"),
+        ("x" * 300, None, "x: File name too long; give a folder"),
         ("notes.txt", None, "no image by its name"),
         ("empty", None, "no images there"),
         ("flat", "folder", "--labels folder finds no label.*cat/1.jpg"),
@@ -132,3 +135,11 @@ def test_what_cannot_be_streamed(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SourceError, match=message):
         survey(open_source(source, labels), labels)
+
+
+def test_a_folder_that_cannot_be_read_is_named_with_the_reason(tmp_path: Path) -> None:
+    root = fill(tmp_path / "photos", NAMES)
+    source = open_source(str(root))
+    shutil.rmtree(root)
+    with pytest.raises(SourceError, match=f"cannot be read: {root}: No such file or directory"):
+        survey(source, None)

@@ -61,6 +61,16 @@ def test_a_missing_image_is_an_os_error_when_it_is_its_turn(photos: Path) -> Non
         table.load(gone)
 
 
+def test_a_path_that_is_too_long_is_an_image_that_cannot_be_read(photos: Path) -> None:
+    long = "x" * 300 + ".jpg"
+    entries, _ = listed(f"{long},cat\na.jpg,dog\n", photos)
+    assert [entry.label for entry in entries] == ["cat", "dog"]
+    with pytest.raises(OSError, match="File name too long"):
+        Table(photos.parent / "labels.csv", photos).load(entries[0])
+    with pytest.raises(SourceError, match="none of its first 1 paths exists below"):
+        listed(f"{long},cat\n", photos)
+
+
 def test_a_table_of_other_paths_is_refused_at_once(photos: Path) -> None:
     with pytest.raises(SourceError, match="none of its first 2 paths exists below"):
         listed("x.jpg,cat\ny.jpg,dog\n", photos)
