@@ -68,3 +68,9 @@ def test_links_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", page.read_text(encoding="utf-8"))
     broken = [link for link in links if not (page.parent / link).exists()]
     assert not broken, f"{page.name} links to what is not there: {', '.join(broken)}"
+
+
+@pytest.mark.parametrize("line", re.findall(r"^curl .*$", TEXT, re.MULTILINE))
+def test_addresses_are_quoted_for_shells_that_match_files(line: str) -> None:
+    bare = re.sub(r"'[^']*'|\"[^\"]*\"", "", line)
+    assert not set("?*[]{}&") & set(bare), "zsh: no matches found"

@@ -70,6 +70,12 @@ def test_what_is_no_image_is_counted(tmp_path: Path) -> None:
     assert (survey.images, survey.labelled, survey.labels, survey.ignored) == (1, 1, {"cat"}, 4)
 
 
+def test_nothing_in_a_hidden_folder_is_sent_or_counted(tmp_path: Path) -> None:
+    fill(tmp_path, ["cat/1.jpg", "cat/.cache/2.jpg", ".git/3.jpg", ".git/config"])
+    entries, survey = listed(tmp_path)
+    assert ([entry.name for entry in entries], survey.ignored) == (["cat/1.jpg"], 0)
+
+
 def test_unicode_class_names(tmp_path: Path) -> None:
     fill(tmp_path, ["Käse/1.jpg", "猫/2.jpg", "🐶/3.jpg"])
     assert set(labels(tmp_path).values()) == {"Käse", "猫", "🐶"}
