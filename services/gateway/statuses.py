@@ -1,9 +1,12 @@
 """The learners' status of each stream, from the store, at most a quarter of a second old."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
+
+from pydantic import ValidationError
 
 from services.gateway.answers import OWN_CALLS
 from shared import status
@@ -13,22 +16,28 @@ from shared.store import Store
 FRESH_SECONDS = 0.25
 KEPT = 10_000
 
+_log = logging.getLogger(__name__)
+
 
 class Kept(NamedTuple):
-    """One stream's status as it was in the store at ``at``."""
+    """One stream's status as it was in the store at ``at``; None where that was no status."""
 
     at: float
     raw: bytes
-    status: StreamStatus
+    status: StreamStatus | None
 
 
 class Statuses:
-    """Reads the store off the event loop. Every call raises StoreUnavailable."""
+    """Reads the store off the event loop. Every call raises StoreUnavailable.
+
+    What is no status there (of another version, or damaged) is as good as none, and said once: a learner replaces it.
+    """
 
     def __init__(self, store: Store, clock: Callable[[], float]) -> None:
         self._store, self._clock = store, clock
         self._kept: dict[str, Kept] = {}
         self._reading: dict[str, asyncio.Task[Kept | None]] = {}
+        self._unreadable: set[str] = set()
         self._threads = ThreadPoolExecutor(2, "gateway-store")
 
     async def get(self, stream: str) -> StreamStatus | None:
@@ -62,13 +71,28 @@ class Statuses:
         try:
             raw = await self._call(self._store.get, status.key(stream))
             before = self._kept.pop(stream, None)
-            if raw is None or len(self._kept) >= KEPT:
-                return None if raw is None else Kept(self._clock(), raw, StreamStatus.model_validate_json(raw))
-            known = before.status if before and before.raw == raw else StreamStatus.model_validate_json(raw)
-            self._kept[stream] = Kept(self._clock(), raw, known)
-            return self._kept[stream]
+            if raw is None:
+                return None
+            known = before.status if before and before.raw == raw else self._decoded(stream, raw)
+            kept = Kept(self._clock(), raw, known)
+            if len(self._kept) < KEPT:
+                self._kept[stream] = kept
+            return kept
         finally:
             del self._reading[stream]
+
+    def _decoded(self, stream: str, raw: bytes) -> StreamStatus | None:
+        try:
+            decoded = StreamStatus.model_validate_json(raw)
+        except ValidationError as error:
+            if stream not in self._unreadable:
+                _log.warning(
+                    "stream %s is not shown: its status in the store is none of this version: %s", stream, error
+                )
+            self._unreadable.add(stream)
+            return None
+        self._unreadable.discard(stream)
+        return decoded
 
     async def _call(self, function: Callable[[str], Any], key: str) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, key)

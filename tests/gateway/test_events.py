@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, ExitStack
 import pytest
 
 from services.gateway.subscriptions import MOST_SUBSCRIBERS, QUEUE_EVENTS, RECENT_EVENTS, Happening, Subscriptions
+from shared import status
 from shared.events import Drift, encode_drift
 from shared.log import Position
 from tests.gateway import reading
@@ -65,6 +66,22 @@ def test_the_status_comes_at_once_and_whenever_it_changes(gateway: Served) -> No
         assert first.data["images"] == 1
         gateway.post_image(wait=10)
         assert any(status.data["images"] == 2 for status in statuses)
+
+
+@pytest.mark.parametrize("broken", [b"no JSON", b"{}", b'{"stream": "old", "images": "many"}'])
+def test_a_status_that_is_none_hides_no_other(broken: bytes, gateway: Served, caplog: pytest.LogCaptureFixture) -> None:
+    gateway.store.put(status.key("old"), broken)
+    gateway.post_image(wait=10)
+    with listening(gateway, "/v1/events") as stream, listening(gateway, "/v1/streams/old/events"):
+        statuses = of({"status"}, stream)
+        assert next(statuses).data["stream"] == "pets"
+        gateway.post_image(wait=10)
+        assert any(each.data["images"] == 2 for each in statuses)
+    assert [each["stream"] for each in gateway.client.get("/v1/streams").json()["streams"]] == ["pets"]
+    assert gateway.client.get("/v1/streams/old").status_code == 404
+    assert len([line for line in caplog.messages if "stream old is not shown" in line]) == 1
+    gateway.store.put(status.key("old"), gateway.store.get(status.key("pets")) or b"")
+    until(lambda: gateway.client.get("/v1/streams/old").status_code == 200)
 
 
 def test_who_comes_back_gets_what_was_missed(gateway: Served) -> None:
