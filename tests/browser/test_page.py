@@ -108,8 +108,11 @@ def test_a_hidden_page_keeps_no_connection_and_catches_up_when_it_is_seen(taught
     expect(page.locator("#tiles .tile")).to_have_count(5)
     with page.expect_event("requestfailed", lambda request: request.url.endswith("/events")):
         hide(page, True)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if request.url.endswith("/shapes") else None)
     taught.show("dot", "dot", id="while-hidden")
     expect(page.locator("[data-id=while-hidden]")).to_have_count(0)
+    assert len(asked) <= 1, "it asks on and on while nobody sees it"
     hide(page, False)
     expect(page.locator("[data-id=while-hidden]")).to_be_visible()
     expect(page.locator(".figure.images .value")).to_have_text("6")
