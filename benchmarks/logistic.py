@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from river import linear_model, multiclass, naive_bayes, preprocessing
 
 from services.learner.models import table
 from services.learner.models.model import Matrix
+from tests.models.rivers import river_logistic, river_naive_bayes, river_softmax
 
 ROUNDS = 7
 REACH = {
@@ -19,18 +19,6 @@ REACH = {
     ("softmax", 1280, 10): 300,
     ("naive-bayes", 1280, 10): 300,
 }
-
-
-def river_logistic() -> Any:
-    return preprocessing.StandardScaler() | multiclass.OneVsRestClassifier(linear_model.LogisticRegression())
-
-
-def river_softmax() -> Any:
-    return preprocessing.StandardScaler() | linear_model.SoftmaxRegression()
-
-
-def river_naive_bayes() -> Any:
-    return naive_bayes.GaussianNB()  # type: ignore[no-untyped-call]
 
 
 RIVER: dict[str, Callable[[], Any]] = {

@@ -6,28 +6,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from river import checks, evaluate, linear_model, metrics, multiclass, naive_bayes, preprocessing, stream
+from river import checks, evaluate, metrics, preprocessing, stream
 
 from services.learner.models import table
 from services.learner.models.river_classifier import RiverClassifier
 from services.learner.models.river_pickle import loads
 from services.learner.models.spec import UnknownModel
+from tests.models.rivers import river_logistic, river_naive_bayes, river_softmax
 from tests.models.suite import ROWS
 from tests.models.suite import stream as examples
 
 Oracle = Callable[[], Any]
-
-
-def river_logistic() -> Any:
-    return preprocessing.StandardScaler() | multiclass.OneVsRestClassifier(linear_model.LogisticRegression())
-
-
-def river_softmax() -> Any:
-    return preprocessing.StandardScaler() | linear_model.SoftmaxRegression()
-
-
-def river_naive_bayes() -> Any:
-    return naive_bayes.GaussianNB()  # type: ignore[no-untyped-call]
 
 
 ORACLES: dict[str, Oracle] = {
