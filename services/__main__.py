@@ -3,7 +3,6 @@
 import argparse
 import logging
 import os
-import signal
 import sys
 import threading
 import time
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 from shared.config import ConfigError, Settings, from_environment
 from shared.log import LogUnavailable
 from shared.process import Process, open_log, open_store
+from shared.signals import stop_on_signals
 from shared.store import Fenced, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _serve(process: Process, learner: "Learner | None", announce: Callable[[str]
 
 def _up(chosen: argparse.Namespace) -> int:
     process = Process(_settings(chosen))
-    _stop_on_signals(process.stop)
+    stop_on_signals(process.stop)
     return _all_in_one(process, lambda url: print(f"Prequel is at {url}", flush=True))
 
 
@@ -146,19 +146,19 @@ def _all_in_one(process: Process, announce: Callable[[str], None]) -> int:
 
 def _extractor(chosen: argparse.Namespace) -> int:
     process = Process(_settings(chosen))
-    _stop_on_signals(process.stop)
+    stop_on_signals(process.stop)
     return process.operate(lambda address: _extract(process))
 
 
 def _learner(chosen: argparse.Namespace) -> int:
     process = Process(_settings(chosen))
-    _stop_on_signals(process.stop)
+    stop_on_signals(process.stop)
     return process.operate(lambda address: _learn(process, address))
 
 
 def _gateway(chosen: argparse.Namespace) -> int:
     process = Process(_settings(chosen))
-    _stop_on_signals(process.stop)
+    stop_on_signals(process.stop)
     try:
         _serve(process, None, lambda url: print(f"gateway at {url}", flush=True))
     finally:
@@ -172,7 +172,7 @@ def _demo(chosen: argparse.Namespace) -> int:
     with TemporaryDirectory(prefix="prequel-demo-") as folder:
         settings = _settings(chosen, data=chosen.data or Path(folder))
         process, stay = Process(settings), sys.stdout.isatty() and not chosen.exit
-        _stop_on_signals(process.stop)
+        stop_on_signals(process.stop)
         show = demo.Demo(_console(), stop=process.stop, clock=time.monotonic, stay=stay, summary=chosen.summary)
         return max(_all_in_one(process, lambda url: show.start(_client(url, chosen, process.stop), url)), show.finish())
 
@@ -270,7 +270,7 @@ def _asking(chosen: argparse.Namespace, run: Callable[["Client", "Console", thre
     from services.producer.sources import ProducerError
 
     stop = threading.Event()
-    _stop_on_signals(stop)
+    stop_on_signals(stop)
     try:
         with closing(_client(chosen.url, chosen, stop)) as client:
             return run(client, _console(), stop)
@@ -312,18 +312,6 @@ def _cache(settings: Settings) -> Path:
 
 def _new_id() -> str:
     return uuid.uuid4().hex
-
-
-def _stop_on_signals(stop: threading.Event) -> None:
-    """The first SIGINT or SIGTERM asks to finish, the second ends the process at once."""
-
-    def ask(number: int, frame: object) -> None:
-        if stop.is_set():
-            os._exit(128 + number)
-        stop.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, ask)
 
 
 def _parser() -> argparse.ArgumentParser:
