@@ -2,9 +2,9 @@
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import lapack
 
 from services.learner.models.discriminant import Discriminant
+from services.learner.models.lapack import factorise, solve
 from services.learner.models.model import Matrix
 from services.learner.models.projection import Projection
 from services.learner.models.sums import Sums
@@ -49,8 +49,6 @@ class Ridge:
             return np.zeros((classes, sums.dim)), offsets
         penalised = sums.second.copy(order="F")
         penalised[np.diag_indices(sums.dim)] += penalty
-        factor, failed = lapack.dpotrf(penalised, lower=1, clean=0, overwrite_a=1)
-        if failed:
+        if not factorise(penalised):
             return sums.totals[:classes] / max(penalty, 1e-300), offsets
-        weights: Array = lapack.dpotrs(factor, sums.totals[:classes].T, lower=1)[0].T
-        return np.ascontiguousarray(weights), offsets
+        return solve(penalised, sums.totals[:classes]), offsets

@@ -2,9 +2,9 @@
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import blas, lapack
 
 from services.learner.models.discriminant import Discriminant
+from services.learner.models.lapack import factorise, rank_update, solve
 from services.learner.models.projection import Projection
 from services.learner.models.score_kernels import correlate
 from services.learner.models.sums import Sums
@@ -42,7 +42,8 @@ class Lda:
         if not present.any():
             return np.zeros((classes, sums.dim)), np.zeros(classes)
         parts = totals[present] / np.sqrt(counts[present])[:, None]
-        scatter = blas.dsyrk(-1.0, parts.T, beta=1.0, c=sums.second, lower=1)
+        scatter = sums.second.copy(order="F")
+        rank_update(scatter, parts, scale=-1.0, keep=1.0)
         overall = totals.sum(axis=0) / count
         inverse = _inverse_deviations(scatter.diagonal() / count, sums.second.diagonal() / count, overall)
         means = np.zeros((classes, sums.dim))
@@ -57,12 +58,8 @@ class Lda:
     def _solve(self, scatter: Array, inverse: Array, means: Array, count: float) -> Array:
         shrinkage = self._shrinkage or max(_LEAST_SHRINKAGE, len(inverse) / (len(inverse) + count))
         correlate(scatter, inverse, (1.0 - shrinkage) / count, shrinkage)
-        factor, failed = lapack.dpotrf(scatter, lower=1, clean=0, overwrite_a=1)
-        if failed:
-            # Rounding has made the matrix indefinite, as happens when values differ by many orders of magnitude.
-            return means
-        solved: Array = lapack.dpotrs(factor, means.T, lower=1)[0].T
-        return solved
+        # Rounding may have made the matrix indefinite, as happens when values differ by many orders of magnitude.
+        return solve(scatter, means) if factorise(scatter) else means
 
 
 def _inverse_deviations(within: Array, moment: Array, mean: Array) -> Array:

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import blas
 
 from services.learner.models.classes import grown
+from services.learner.models.lapack import rank_update
 from services.learner.models.model import Vector
 from services.learner.models.score_kernels import pack, unpack
 
@@ -61,7 +61,7 @@ class Sums:
         for sign in (1.0, -1.0):
             chosen = rows[self.signs[: self.filled] == sign]
             if len(chosen):
-                self._second = blas.dsyrk(sign, chosen.T, beta=kept, c=self._second, lower=1, overwrite_c=1)
+                rank_update(self._second, chosen, scale=sign, keep=kept)
                 kept = 1.0
         self.filled, self.signs[:] = 0, 1.0
 
