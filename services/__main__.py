@@ -29,7 +29,7 @@ DEFAULT_URL = "http://127.0.0.1:8000"
 EXTRACTOR_CHECKPOINT_SECONDS = 1.0
 """The extractor has no state: it only commits how far it is, which costs little."""
 
-SIGNAL_SECONDS = 1.0
+SIGNAL_SECONDS = 10.0
 """Ctrl-C reaches the process that converts too, which may end before this one has noticed."""
 
 
@@ -62,7 +62,9 @@ def _extract(process: Process) -> None:
     def run() -> None:
         process.health.waits("extractor", f"loading backbone {settings.backbone}")
         try:
-            processor = extractor.create(settings, cache=_cache(settings), environ=os.environ, metrics=process.metrics)
+            processor = extractor.create(
+                settings, cache=_cache(settings), environ=os.environ, metrics=process.metrics, stop=process.stop
+            )
         except Interrupted:
             if process.stop.wait(SIGNAL_SECONDS):
                 return
@@ -77,13 +79,9 @@ def _learn(process: Process, address: str | None) -> "Learner":
     """Begin to learn on a thread of its own; the learner, for queries. Raises ConfigError."""
     from services.learner.learner import Learner
     from services.learner.models import table
-    from services.learner.reactions import checked
 
     settings = process.settings
-    try:
-        specs = [checked(spec, signed=bool(settings.snapshot_key.get_secret_value())) for spec in settings.model_names]
-    except table.UnknownModel as error:
-        raise ConfigError(f"PREQUEL_MODELS={settings.models}: {error}") from error
+    specs = _models(settings)
     learner = Learner(
         settings,
         log=process.log,
@@ -183,11 +181,14 @@ def _rebuild(chosen: argparse.Namespace) -> int:
     from services.learner.rebuilding import rebuild
 
     settings = _settings(chosen)
+    _models(settings)
+    stop = threading.Event()
+    stop_on_signals(stop)
     log, store = open_log(settings), open_store(settings)
     with closing(log), closing(store):
         return rebuild(
             _console(),
-            lambda advance: Rebuild(settings, log, store, table, advance),
+            lambda advance: Rebuild(settings, log, store, table, advance, stop),
             verify=chosen.verify,
             threads=os.cpu_count() or 1,
             owner=_new_id(),
@@ -292,6 +293,18 @@ def _client(url: str, chosen: argparse.Namespace, stop: threading.Event) -> "Cli
 def _settings(chosen: argparse.Namespace, **given: object) -> Settings:
     names = ("data", "host", "port", "backbone", "models")
     return from_environment(os.environ, **({name: getattr(chosen, name, None) for name in names} | given))
+
+
+def _models(settings: Settings) -> list[str]:
+    """The specs of the models that the settings ask for. Raises ConfigError."""
+    from services.learner.models.table import UnknownModel
+    from services.learner.reactions import checked
+
+    signed = bool(settings.snapshot_key.get_secret_value())
+    try:
+        return [checked(spec, signed=signed) for spec in settings.model_names]
+    except UnknownModel as error:
+        raise ConfigError(f"PREQUEL_MODELS={settings.models}: {error}") from error
 
 
 def _console() -> "Console":

@@ -82,7 +82,9 @@ class Settings(BaseModel):
     snapshot_max_bytes: int = Field(512 * 2**20, ge=2**20, description="largest snapshot of a partition in bytes")
     incarnation: int = Field(0, ge=0, description="raise by one after deleting a consumer group")
     group: str = Field("prequel", description="prefix of the consumer groups' names")
-    view_predictions: int = Field(50_000, ge=1, description="predictions of a stream that a gateway can show")
+    view_predictions: int = Field(
+        50_000, ge=1, description="predictions of a stream to show; at its start a gateway reads so many of a partition"
+    )
 
     kafka_security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="how brokers are spoken to"

@@ -66,11 +66,9 @@ class Process:
         ).run(self.stop)
 
     def operate(self, service: Callable[[str], Queries | None]) -> int:
-        """Run one service beside its operations server until ``stop``; the exit code."""
+        """Run one service beside its operations server until ``stop``; the exit code. Raises ConfigError."""
         queries = _Later()
-        ops = Ops(
-            self.settings.ops_host, self.settings.ops_port, health=self.health, metrics=self.metrics, queries=queries
-        )
+        ops = self._ops(queries)
         host, port = ops.address
         ops.start()
         print(f"health and metrics at http://{host}:{port}", flush=True)
@@ -81,6 +79,17 @@ class Process:
             ops.close()
             code = self.close()
         return code
+
+    def _ops(self, queries: Queries) -> Ops:
+        """Raises ConfigError where nobody can listen there."""
+        host, port = self.settings.ops_host, self.settings.ops_port
+        try:
+            return Ops(host, port, health=self.health, metrics=self.metrics, queries=queries)
+        except OSError as error:
+            raise ConfigError(
+                f"PREQUEL_OPS_HOST={host}, PREQUEL_OPS_PORT={port}: cannot listen there ({error.strerror or error}): "
+                "give an address of this machine, and a port that is free (0: any)"
+            ) from error
 
     def close(self) -> int:
         """Wait until every service has finished its batch and committed; 1 where one of them crashed."""

@@ -62,8 +62,14 @@ class Groups:
 
     def enter(self, group: str, topic: Topic, member: str) -> None:
         """Become a member, with a sign of life that ends with this process, ``withdraw``, ``leave`` or ``close``."""
-        self._give_sign(member)
-        key = (group, topic.name)
+        try:
+            self._give_sign(member)
+            self._enrol((group, topic.name), topic, member)
+        except BaseException:
+            self._remove_sign(member)  # Each try is another member: their files would run out before the disk has room.
+            raise
+
+    def _enrol(self, key: tuple[str, str], topic: Topic, member: str) -> None:
         with self._database.writing() as connection:
             self._sweep(connection, key)
             turns = f"SELECT coalesce(max(turn), 0) FROM members WHERE {_OF_GROUP}"
@@ -105,6 +111,10 @@ class Groups:
         with self._database.writing() as connection:
             if connection.execute(f"DELETE FROM members WHERE {_OF_GROUP} AND member = ?", (*key, member)).rowcount:
                 _deal(connection, key, topic.partitions)
+        self._remove_sign(member)
+
+    def _remove_sign(self, member: str) -> None:
+        self.withdraw(member)
         with suppress(OSError):  # A file that nobody locks harms nobody.
             (self._locks / member).unlink(missing_ok=True)
 

@@ -8,17 +8,21 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from services.extractor.backbones import IMAGENET, Recipe
 from shared.config import ConfigError
 
 FORMAT = 1
 """Raise it when the same recipe, Keras and OpenVINO give another file than before."""
+
+LOOK_SECONDS = 0.2
+"""How often whoever waits for a conversion looks whether it is still wanted."""
 
 WRONG_SETTING = 78
 WHOLE, MODEL, ABOUT = "whole", "model.xml", "about.json"
@@ -40,12 +44,13 @@ class Converted(NamedTuple):
     dim: int
 
 
-def converted(recipe: Recipe, cache: Path, environ: Mapping[str, str]) -> Converted:
+def converted(recipe: Recipe, cache: Path, environ: Mapping[str, str], stop: threading.Event) -> Converted:
     """From the cache, else converted now, which takes some seconds and the memory of Keras in another process.
 
     That process runs Keras on its own OpenVINO backend, whatever KERAS_BACKEND is here: converting takes a tenth of a
     second instead of TensorFlow's ten, needs no TensorFlow, and none of it stays in this process.
-    ``environ`` is what that process gets. Raises ConfigError (weights, size, cache), ConversionFailed, Interrupted.
+    ``environ`` is what that process gets; it is ended where ``stop`` is set. Raises ConfigError (weights, size, cache),
+    ConversionFailed, Interrupted.
     """
     folder = cache / _key(recipe)
     with _usable(cache):
@@ -53,7 +58,7 @@ def converted(recipe: Recipe, cache: Path, environ: Mapping[str, str]) -> Conver
             shutil.rmtree(folder, ignore_errors=True)
             cache.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=cache, prefix="converting-") as scratch:
-                _convert(recipe, Path(scratch), environ)
+                _convert(recipe, Path(scratch), environ, stop)
                 _publish(Path(scratch), folder)
         about = json.loads((folder / ABOUT).read_text())
     return Converted(folder / MODEL, about["id"], about["dim"])
@@ -80,24 +85,45 @@ def _usable(cache: Path) -> Iterator[None]:
 def _key(recipe: Recipe) -> str:
     """Everything that decides the file, weights by content."""
     if recipe.weights != IMAGENET:
-        with Path(recipe.weights).open("rb") as file:
-            recipe = recipe._replace(weights=hashlib.file_digest(file, "sha256").hexdigest())
+        recipe = recipe._replace(weights=_digest(recipe.weights))
     parts = (FORMAT, version("keras"), version("openvino"), *recipe)
     return f"{recipe.name}-{hashlib.sha256(repr(parts).encode()).hexdigest()[:16]}"
 
 
-def _convert(recipe: Recipe, folder: Path, environ: Mapping[str, str]) -> None:
+def _digest(weights: str) -> str:
+    try:
+        with Path(weights).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ConfigError(
+            f"PREQUEL_WEIGHTS={weights} cannot be read ({error.strerror or error}): give this user read access to it"
+        ) from error
+
+
+def _convert(recipe: Recipe, folder: Path, environ: Mapping[str, str], stop: threading.Event) -> None:
     command = [sys.executable, "-m", "services.extractor.conversion", json.dumps(recipe), str(folder)]
     path = os.pathsep.join(filter(None, sys.path))
     environ = {**environ, "KERAS_BACKEND": "openvino", "PYTHONPATH": path}
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, errors="replace", check=False)
-    if done.returncode == WRONG_SETTING:
-        raise ConfigError(done.stderr.strip().splitlines()[-1])
+    pipes: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True, "errors": "replace"}
+    with subprocess.Popen(command, env=environ, **pipes) as child:
+        said = _last_words(child, stop)
+    if child.returncode == WRONG_SETTING:
+        raise ConfigError(said.strip().splitlines()[-1])
     # Python ends by the signal too, but by exit code 1 where it came before the first line of ours.
-    if done.returncode in (-signal.SIGINT, -signal.SIGTERM) or "KeyboardInterrupt" in done.stderr:
+    if child.returncode in (-signal.SIGINT, -signal.SIGTERM) or "KeyboardInterrupt" in said:
         raise Interrupted("the conversion of the backbone was interrupted")
-    if done.returncode != 0:
-        raise ConversionFailed(f"exit {done.returncode}: {' '.join(done.stderr.split())[-500:]}")
+    if child.returncode != 0:
+        raise ConversionFailed(f"exit {child.returncode}: {' '.join(said.split())[-500:]}")
+
+
+def _last_words(child: "subprocess.Popen[str]", stop: threading.Event) -> str:
+    """What the process complained of, once it has ended. Ctrl-C reaches it by itself, what ends only us does not."""
+    while True:
+        try:
+            return child.communicate(timeout=LOOK_SECONDS)[1]
+        except subprocess.TimeoutExpired:
+            if stop.is_set():
+                child.terminate()
 
 
 def _publish(scratch: Path, folder: Path) -> None:

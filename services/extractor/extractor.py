@@ -2,6 +2,7 @@
 
 import logging
 import os
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +22,8 @@ from shared.metrics import Metrics
 from shared.runner import Processed
 
 SOURCE = "prequel/extractor"
+MOST_STREAMS, OTHERS = 10_000, "(others)"
+"""So many streams are counted by name, the others together."""
 IDLE_SECONDS = 0.2
 """How long to wait for an image when there is nothing to do: the longest that a stop has to wait too."""
 
@@ -56,12 +59,14 @@ class ExtractorProcessor:
         batch: int,
         batch_wait: float,
         metrics: Metrics,
+        most_streams: int = MOST_STREAMS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.backbone, self.most_records = backbone, batch
         self._decoder, self._batch_wait, self._metrics, self._clock = decoder, batch_wait, metrics, clock
         self._queue: deque[Item] = deque()
         self._fits = batch
+        self._streams, self._most_streams = set[str](), most_streams
         # Shown as zero before the first batch: a rate needs a value to begin from.
         self._seconds = {stage: metrics.stage_seconds.labels(stage) for stage in ("decode", "infer", "encode")}
         self._extra: Headers = (("ce_precision", backbone.precision.encode()),)
@@ -158,17 +163,26 @@ class ExtractorProcessor:
 
     def _message(self, item: Item, vector: Vectors) -> Message:
         assert item.image is not None
-        self._metrics.images.labels(item.image.stream).inc()
+        self._metrics.images.labels(self._counted_as(item.image.stream)).inc()
         extra = (*self._extra, *_foreign(item.record.headers))
         return encode_features(item.image, vector, self.backbone.id, source=SOURCE, extra=extra)
 
+    def _counted_as(self, stream: str) -> str:
+        """The stream, or OTHERS where that would be one more than is counted by name: anyone can think up names."""
+        if len(self._streams) < self._most_streams:
+            self._streams.add(stream)
+        return stream if stream in self._streams else OTHERS
 
-def create(settings: Settings, *, cache: Path, environ: Mapping[str, str], metrics: Metrics) -> ExtractorProcessor:
+
+def create(
+    settings: Settings, *, cache: Path, environ: Mapping[str, str], metrics: Metrics, stop: threading.Event
+) -> ExtractorProcessor:
     """The extractor that the settings ask for, its backbone loaded: see `loading.load` for what that takes.
 
-    Close it when its runner has ended. Raises ConfigError; conversion.Interrupted where Ctrl-C ended the conversion.
+    Close it when its runner has ended. Raises ConfigError; conversion.Interrupted where Ctrl-C, or ``stop``, ended the
+    conversion.
     """
-    backbone = load(settings, cache, environ)
+    backbone = load(settings, cache, environ, stop)
     threads = settings.decode_threads or os.cpu_count() or 1
     decoder = Decoder(
         backbone.size, max_pixels=settings.max_pixels, max_bytes=settings.max_image_bytes, threads=threads

@@ -1,6 +1,7 @@
 """Loading: which engine runs the backbone here, and the backbone in it."""
 
 import logging
+import threading
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,12 +15,12 @@ _GPU_DEVICES = tuple(map(Path, ("/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd", "/
 _log = logging.getLogger(__name__)
 
 
-def load(settings: Settings, cache: Path, environ: Mapping[str, str]) -> Backbone:
+def load(settings: Settings, cache: Path, environ: Mapping[str, str], stop: threading.Event | None = None) -> Backbone:
     """The backbone that the settings ask for, ready to run.
 
-    ``cache`` is a folder for converted networks, ``environ`` the environment of the process that converts. Takes well
-    under a second from a warm cache (Keras is then not even imported), seconds from a cold one, longer on a GPU.
-    Raises ConfigError, which names the setting and the remedy; conversion.Interrupted.
+    ``cache`` is a folder for converted networks, ``environ`` the environment of the process that converts, which is
+    ended where ``stop`` is set. Takes well under a second from a warm cache (Keras is then not even imported), seconds
+    from a cold one, longer on a GPU. Raises ConfigError, which names setting and remedy; conversion.Interrupted.
     """
     wanted = recipe(settings)
     if settings.engine == "keras" or (settings.engine == "auto" and (_keras_has_gpu() or not find_spec("openvino"))):
@@ -27,20 +28,22 @@ def load(settings: Settings, cache: Path, environ: Mapping[str, str]) -> Backbon
     if not find_spec("openvino"):
         raise ConfigError("PREQUEL_ENGINE=openvino: OpenVINO is not installed; pip install openvino, or use keras")
     try:
-        return _on_openvino(settings, wanted, cache, environ)
+        return _on_openvino(settings, wanted, cache, environ, stop or threading.Event())
     except (conversion.ConversionFailed, RuntimeError) as error:
         _log.warning("OpenVINO cannot run %s, Keras runs it instead, several times slower: %s", wanted.name, error)
         return _on_keras(settings, wanted)
 
 
-def _on_openvino(settings: Settings, wanted: Recipe, cache: Path, environ: Mapping[str, str]) -> Backbone:
-    network = conversion.converted(wanted, cache, environ)
+def _on_openvino(
+    settings: Settings, wanted: Recipe, cache: Path, environ: Mapping[str, str], stop: threading.Event
+) -> Backbone:
+    network = conversion.converted(wanted, cache, environ, stop)
     try:
         return _compiled(settings, wanted, network)
     except RuntimeError as error:
         _log.warning("converting %s again: what was in %s is damaged: %s", wanted.name, network.file, error)
         conversion.forget(network)
-        return _compiled(settings, wanted, conversion.converted(wanted, cache, environ))
+        return _compiled(settings, wanted, conversion.converted(wanted, cache, environ, stop))
 
 
 def _compiled(settings: Settings, wanted: Recipe, network: conversion.Converted) -> Backbone:
@@ -74,6 +77,11 @@ def _keras_has_gpu() -> bool:
         return False
     try:
         from services.extractor import keras_backbone
-    except ImportError:
+    except ImportError as error:
+        _log.warning(
+            "there is a GPU, but Keras cannot start (%s), so the CPU is used: install TensorFlow, JAX or PyTorch with "
+            "GPU support and set KERAS_BACKEND to tensorflow, jax or torch",
+            error,
+        )
         return False
     return bool(keras_backbone.gpus())

@@ -42,7 +42,10 @@ class RemoteLearner:
         raw = self._store.get(status.key(stream))
         if raw is None:
             raise UnknownStream(stream)
-        address = StreamStatus.model_validate_json(raw).address
+        try:
+            address = StreamStatus.model_validate_json(raw).address
+        except ValidationError as error:
+            raise LearnerUnavailable(f"the status of {stream} in the store is none of this version: {error}") from error
         if not address:
             raise LearnerUnavailable(f"the learner of {stream} tells no address: set its PREQUEL_ADVERTISE")
         return address

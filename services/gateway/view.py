@@ -53,8 +53,8 @@ class View:
     """At most ``per_stream`` predictions a stream and ``most`` in all, the newest ones. For one thread only.
 
     Every record may be applied any number of times, and a replayed stretch of the log again after newer records:
-    a prediction of the same position is the same one, one that had to go stays away, and an older label event never
-    overrules a newer one.
+    a prediction of the same position is the same one (of other models, where the log was folded anew), one that had to
+    go stays away, and an older label event never overrules a newer one.
     """
 
     def __init__(self, per_stream: int, most: int) -> None:
@@ -70,6 +70,9 @@ class View:
         shelf = self._shelves.setdefault(prediction.stream, Shelf())
         known = shelf.entries.get(prediction.id)
         if known and known.position == prediction.position:
+            if known.value != value:
+                known = known._replace(value=value, label=prediction.label, margin=margin(prediction))
+                shelf.entries[prediction.id] = known
             return known
         decided = NOWHERE if prediction.truth is None else prediction.position
         entry = Entry(value, prediction.position, prediction.label, prediction.truth, decided, margin(prediction))

@@ -42,7 +42,7 @@ class Fold:
         turn = _Turn(self._features(decoded))
         for record, event in decoded:
             try:
-                self._step(self._stream(event.stream), event, turn)
+                self._step(event, turn)
             except Rejected as error:
                 rejected.append((record, error))
         turn.flush()
@@ -53,15 +53,16 @@ class Fold:
         turn.emitted.sort(key=lambda emit: emit.at.offset)
         return Folded(turn.emitted, rejected, turn.repeated)
 
-    def _step(self, stream: StreamState, event: Features | Label, turn: "_Turn") -> None:
+    def _step(self, event: Features | Label, turn: "_Turn") -> None:
         if isinstance(event, Label):
+            stream = self._stream(event.stream)
             turn.flush(stream)
             turn.emitted += stream.label(event, turn.features)
             return
+        self._make_sure_of_room(event)
+        stream = self._stream(event.stream)
         if turn.holds(stream, event.id) or stream.knows(event.id):
             turn.flush(stream)
-        if not stream.models:
-            self._make_sure_of_room(event.vector.size)
         if stream.accept(event):
             self.cache.put(event.position, event.vector)
             turn.hold(stream, event)
@@ -75,10 +76,13 @@ class Fold:
             self.streams[name] = StreamState(name, self._limits, self._table)
         return self.streams[name]
 
-    def _make_sure_of_room(self, dim: int) -> None:
+    def _make_sure_of_room(self, event: Features) -> None:
         """Raises Rejected where the models of one more stream are too many for a snapshot; the first always fits."""
+        known = self.streams.get(event.stream)
+        if known is not None and known.models:
+            return
         held = sum(self._birth_bytes(stream.dim) for stream in self.streams.values() if stream.models)
-        if held and held + self._birth_bytes(dim) > self._limits.max_model_bytes:
+        if held and held + self._birth_bytes(event.vector.size) > self._limits.max_model_bytes:
             raise Rejected("too-many-streams", f"their models take {held} bytes already (PREQUEL_MAX_MODEL_BYTES)")
 
     def _birth_bytes(self, dim: int) -> int:

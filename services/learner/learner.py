@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import orjson
+from pydantic import ValidationError
 
 from services.learner.describe import Recalls, describe, forget, measure
 from services.learner.envelope import Envelope, Place
@@ -20,7 +21,7 @@ from shared.events import Outcome, Prediction, Vector, encode_drift, encode_outc
 from shared.log import EXAMPLES, Log, Message, Position, Record
 from shared.metrics import Metrics
 from shared.runner import Processed
-from shared.status import Answer, SnapshotStatus, UnknownStream
+from shared.status import Answer, SnapshotStatus, StreamStatus, UnknownStream
 from shared.store import Fence, Fenced, Store
 
 SOURCE = "prequel/learner"
@@ -107,6 +108,8 @@ class Learner:
         with self._lock:
             self._partitions[partition] = _Partition(fold, snapshots, generation, partitions, None)
             self._changed |= {(partition, name) for name in fold.streams}
+        if found := self._published_snapshot(partition, fold):
+            self._show(partition, found)
         return fold.position
 
     def process(self, records: Sequence[Record]) -> Processed:
@@ -235,12 +238,29 @@ class Learner:
             fold.position, partition.partitions, self._limits, fold.parts(envelope.seal)
         )
         now = self._clock()
-        partition.snapshot = SnapshotStatus(
+        found = SnapshotStatus(
             position=str(Position(number, fold.position)), at=now, bytes=written.total, seconds=now - began
         )
+        self._show(number, found)
         self._metrics.snapshot_seconds.observe(now - began)
         self._metrics.snapshot_bytes.set(written.written)
         self._changed |= {(number, name) for name in fold.streams}
+
+    def _show(self, number: int, snapshot: SnapshotStatus) -> None:
+        self._partitions[number].snapshot = snapshot
+        # Of the moment when it is asked: a learner that is stuck must not look as if it had just written one.
+        self._metrics.snapshot_age.labels(str(number)).set_function(lambda: self._clock() - snapshot.at)
+
+    def _published_snapshot(self, number: int, fold: Fold) -> SnapshotStatus | None:
+        """What was published of the snapshot that the fold begins with; None where it was another, or unreadable."""
+        for name in fold.streams:
+            try:
+                found = StreamStatus.model_validate_json(self._store.get(status.key(name)) or b"").snapshot
+            except ValidationError:
+                continue
+            if found and found.position == str(Position(number, fold.position)):
+                return found
+        return None
 
     def _publish(self) -> None:
         now = self._clock()
@@ -254,15 +274,12 @@ class Learner:
                 snapshot=partition.snapshot,
                 address=self._address,
             )
-            self._store.put(status.key(name), orjson.dumps(found.model_dump()))
+            self._store.put(status.key(name), found.model_dump_json().encode())
             self._recalls[name] = measure(found, self._metrics, self._recalls.get(name, frozenset()))
             for delay in state.delays:
                 self._metrics.label_delay.labels(name).observe(delay)
             state.delays.clear()
             self._metrics.position.labels(str(number)).set(partition.fold.position)
-        for number, partition in self._partitions.items():
-            if partition.snapshot:
-                self._metrics.snapshot_age.labels(str(number)).set(now - partition.snapshot.at)
         self._changed.clear()
         self._published = now
 

@@ -1,5 +1,6 @@
 """Rebuilding: folds the log from its start, in parallel over partitions, and compares with the stored snapshots."""
 
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -26,6 +27,10 @@ MOST_GENERATIONS = 10_000
 """Members of a group that came and went without a snapshot between them, at most."""
 
 
+class Interrupted(Exception):
+    """Somebody stopped it: what was not finished is as it was."""
+
+
 class Verdict(NamedTuple):
     """What came of one partition. ``compared`` is the newest snapshot's digest, None where there is none."""
 
@@ -42,7 +47,8 @@ class Verdict(NamedTuple):
 class Rebuild:
     """Folds every partition from the beginning of the log to its newest snapshot, or to its end without one.
 
-    ``advance`` is told of every batch: partition and records folded. Raises LogUnavailable, StoreUnavailable.
+    ``advance`` is told of every batch: partition and records folded. Raises LogUnavailable, StoreUnavailable, and
+    Interrupted soon after ``stop`` is set.
     """
 
     def __init__(
@@ -52,9 +58,10 @@ class Rebuild:
         store: Store,
         table: ModelTable,
         advance: Callable[[int, int], None],
+        stop: threading.Event,
     ) -> None:
         self._settings, self._log, self._store, self._table = settings, log, store, table
-        self._advance = advance
+        self._advance, self._stop = advance, stop
         self._limits = limits(settings)
 
     def total(self) -> int:
@@ -133,6 +140,8 @@ class Rebuild:
                 for stream in fold.streams.values():
                     stream.delays.clear()  # for metrics, which nobody takes here: a float per label of the whole log
                 self._advance(partition, len(records))
+                if self._stop.is_set():
+                    raise Interrupted
         finally:
             reader.close()
         return fold

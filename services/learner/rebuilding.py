@@ -7,17 +7,27 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from services.learner.rebuild import Rebuild, Verdict
+from services.learner.rebuild import Interrupted, Rebuild, Verdict
 
 Advance = Callable[[int, int], None]
+INTERRUPTED = 130
+"""The exit code of what Ctrl-C ended."""
 
 
 def rebuild(console: Console, make: Callable[[Advance], Rebuild], *, verify: bool, threads: int, owner: str) -> int:
-    """Fold the log from its start and compare, or write what came of it; 1 where a snapshot is not what it says."""
+    """Fold the log from its start and compare, or write what came of it.
+
+    The exit code: 1 where a snapshot is not what the log says, 130 where it was interrupted.
+    """
     with _progress(console) as (bar, task):
         work = make(lambda partition, records: bar.advance(task, records))
         bar.update(task, total=work.total())
-        verdicts = work.verify(threads) if verify else work.write(threads, owner)
+        try:
+            verdicts = work.verify(threads) if verify else work.write(threads, owner)
+        except Interrupted:
+            bar.stop()
+            console.print("interrupted: the snapshots of what was not folded to its end are as they were")
+            return INTERRUPTED
     console.print(_table(verdicts))
     return int(not all(verdict.equal for verdict in verdicts))
 

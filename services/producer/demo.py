@@ -32,7 +32,7 @@ class Demo:
         self._console, self._stop, self._clock = console, stop, clock
         self._stay, self._summary = stay, summary
         self._thread: threading.Thread | None = None
-        self._code = 0
+        self._code = 1
 
     def start(self, client: Client, url: str) -> None:
         """Begin to stream to the gateway at ``url``, which may be about to start."""
@@ -42,8 +42,9 @@ class Demo:
 
     def finish(self) -> int:
         """Wait for the end; the exit code."""
-        if self._thread:
-            self._thread.join()
+        if self._thread is None:
+            return 0
+        self._thread.join()
         return self._code
 
     def _run(self, client: Client, url: str) -> None:
@@ -53,12 +54,11 @@ class Demo:
                 check_writable(self._summary)
             client.streams()
             summary = stream_images(client, STREAM, "digits", console=self._console, stop=self._stop, clock=self._clock)
-            self._code = int(exit_code(summary) == 1)
             self._report(client, summary)
+            self._code = int(exit_code(summary) == 1)
             stays = self._stay and not self._stop.is_set()
         except (GatewayError, ProducerError) as error:
             say(self._console, f"prequel demo: {error}")
-            self._code = 1
         finally:
             client.close()
             if not stays:

@@ -1,5 +1,6 @@
 """Groups of the embedded log where time matters: leases, members put out, partitions that come back."""
 
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.log import OffsetOutOfRange, Polled
+from shared.log import LogUnavailable, OffsetOutOfRange, Polled
 from shared.sqlite_group import SILENT_LEASES, share_out
 from shared.sqlite_log import SqliteLog
 from shared.sqlite_member import SqliteMember
@@ -219,3 +220,26 @@ def test_shares_are_even_and_little_moves(partitions: int, names: list[str], own
     assert dealt == share_out(partitions, names, owners)
     assert share_out(partitions, names, dealt) == dealt
     assert share_out(partitions, [], owners) == {}
+
+
+def test_who_cannot_enter_leaves_no_file_behind(tmp_path: Path) -> None:
+    log = SqliteLog(tmp_path, busy_timeout_s=0.01)
+    first = log.join("g", "t")
+    first.poll(1, 0.0)
+    files, signs = open_files(), sorted((tmp_path / "_members").iterdir())
+    writer = sqlite3.connect(tmp_path / "_groups.sqlite", isolation_level=None)
+    writer.execute("BEGIN IMMEDIATE")
+    for _ in range(20):
+        member = log.join("g", "t")
+        with pytest.raises(LogUnavailable, match="locked"):
+            member.poll(1, 0.0)
+        member.close()
+    writer.close()
+    assert open_files() <= files
+    assert sorted((tmp_path / "_members").iterdir()) == signs
+    assert changes(log.join("g", "t").poll(1, 0.0)) == ((), ())
+    log.close()
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))

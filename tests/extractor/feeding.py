@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from services.extractor.backbones import Images, OutOfMemory, Vectors
 from services.extractor.decoding import Decoder
-from services.extractor.extractor import ExtractorProcessor
+from services.extractor.extractor import MOST_STREAMS, ExtractorProcessor
 from shared.events import encode_image
 from shared.log import IMAGES, Headers, Record
 from shared.metrics import Metrics
@@ -48,12 +48,20 @@ class Clock:
 class Bench:
     """An extractor over a clock and a backbone of the test's, with metrics to read."""
 
-    def __init__(self, backbone: MeanColour | None = None, batch: int = BATCH) -> None:
+    def __init__(
+        self, backbone: MeanColour | None = None, batch: int = BATCH, most_streams: int = MOST_STREAMS
+    ) -> None:
         self.backbone = backbone or MeanColour()
         self.clock, self.metrics = Clock(), Metrics(CollectorRegistry())
         self.decoder = Decoder(self.backbone.size, max_pixels=10_000, max_bytes=100_000, threads=2)
         self.processor = ExtractorProcessor(
-            self.backbone, self.decoder, batch=batch, batch_wait=WAIT, metrics=self.metrics, clock=self.clock
+            self.backbone,
+            self.decoder,
+            batch=batch,
+            batch_wait=WAIT,
+            metrics=self.metrics,
+            most_streams=most_streams,
+            clock=self.clock,
         )
 
     def finish(self) -> Processed:

@@ -175,3 +175,13 @@ def test_metrics(bench: Bench) -> None:
 def test_it_is_the_runners_processor(bench: Bench) -> None:
     processor: ExtractorProcessor = bench.processor
     assert (processor.name, processor.topic, processor.most_records) == ("extractor", "images", BATCH)
+
+
+def test_streams_are_counted_by_name_as_far_as_memory_is_bounded() -> None:
+    bench = Bench(most_streams=2)
+    for offset, stream in enumerate(("a", "b", "c", "d", "a")):
+        bench.processor.process([record(offset, stream=stream)])
+    bench.finish()
+    counted = {stream: bench.metric("images_total", stream=stream) for stream in ("a", "b", "c", "(others)")}
+    assert counted == {"a": 2, "b": 1, "c": 0, "(others)": 2}
+    bench.processor.close()

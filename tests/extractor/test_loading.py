@@ -5,6 +5,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ import keras
 import numpy as np
 import pytest
 
+from services import extractor
+from services.extractor import loading
 from services.extractor.backbones import Backbone, OutOfMemory
 from services.extractor.conversion import Interrupted
 from services.extractor.keras_backbone import KerasBackbone
@@ -120,6 +123,39 @@ def test_an_interrupted_conversion_does_not_fall_back(
     with pytest.raises(Interrupted):
         small(weights, tmp_path / "cache", engine="auto")
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_conversion_that_nobody_wants_any_more_is_ended(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\necho $$ >{tmp_path}/pid\nexec sleep 600\n")
+    python.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(python))
+    stop = threading.Event()
+    stop.set()
+    chosen = settings(backbone=SMALL, weights=str(weights), engine="auto")
+    with pytest.raises(Interrupted):
+        load(chosen, tmp_path / "cache", ENVIRON, stop)
+    assert not Path("/proc", (tmp_path / "pid").read_text().strip()).exists()
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_weights_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"PREQUEL_WEIGHTS=/proc/self/mem cannot be read .*: give this user read"):
+        small(Path("/proc/self/mem"), tmp_path)
+
+
+def test_a_gpu_that_keras_cannot_use_is_not_passed_over_in_silence(
+    warm: Path, weights: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(loading, "_GPU_DEVICES", (Path("/dev/null"),))
+    monkeypatch.setitem(sys.modules, "services.extractor.keras_backbone", None)
+    monkeypatch.delattr(extractor, "keras_backbone", raising=False)
+    assert isinstance(small(weights, warm, engine="auto"), OpenVinoBackbone)
+    (said,) = caplog.messages
+    assert "there is a GPU, but Keras cannot start" in said
+    assert "set KERAS_BACKEND to tensorflow, jax or torch" in said
 
 
 @pytest.mark.parametrize("engine", ["auto", "openvino"])

@@ -80,7 +80,7 @@ def test_images_in_features_out(tmp_path: Path) -> None:
     fill(log, pictures)
     chosen = settings(batch=8, precision="float32")
     metrics, stop = Metrics(CollectorRegistry()), threading.Event()
-    processor = create(chosen, cache=tmp_path / "cache", environ=ENVIRON, metrics=metrics)
+    processor = create(chosen, cache=tmp_path / "cache", environ=ENVIRON, metrics=metrics, stop=stop)
     runner = Runner(
         log,
         processor,

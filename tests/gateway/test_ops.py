@@ -63,6 +63,7 @@ def learner(ops: Ops, tmp_path: Path) -> Iterator[RemoteLearner]:
     ):
         told = status_of(stream, 1, 0).model_copy(update={"address": address or None})
         store.put(status.key(stream), told.model_dump_json().encode())
+    store.put(status.key("old"), b'{"stream": "old"}')
     remote = RemoteLearner(store, httpx.Client(timeout=5))
     yield remote
     remote.close()
@@ -158,7 +159,9 @@ def test_what_the_learner_refuses_is_refused(learner: RemoteLearner) -> None:
         learner.answer("nobody", np.zeros(3, np.float32))
 
 
-@pytest.mark.parametrize(("stream", "why"), [("gone", "cannot be reached"), ("no", "PREQUEL_ADVERTISE")])
+@pytest.mark.parametrize(
+    ("stream", "why"), [("gone", "cannot be reached"), ("no", "PREQUEL_ADVERTISE"), ("old", "of this version")]
+)
 def test_a_learner_that_is_away_is_unavailable(learner: RemoteLearner, stream: str, why: str) -> None:
     with pytest.raises(LearnerUnavailable, match=why):
         learner.answer(stream, np.zeros(3, np.float32))

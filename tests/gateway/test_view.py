@@ -94,6 +94,18 @@ def test_the_same_id_again_is_a_new_prediction() -> None:
     assert (ids(view), len(view)) == (["a", "b"], 2)
 
 
+def test_what_other_models_say_of_the_same_image_takes_its_place() -> None:
+    view = View(3, 12)
+    for event in (image("a", 0), image("b", 1), label("a", 2, "dog")):
+        taken(view, event)
+    other = image("a", 0)._replace(model="other", label="bird", probabilities={"bird": 0.75, "cat": 0.25})
+    taken(view, other)
+    entry = view.get("pets", "a")
+    assert entry
+    assert (entry.json()["model"], entry.label, entry.truth, entry.margin) == ("other", "bird", "dog", 0.5)
+    assert (ids(view), len(view)) == (["b", "a"], 2)
+
+
 def test_margins() -> None:
     assert margin(image("a", 0, data=b"=cat@0.75")) == 0.5
     one = image("a", 0)._replace(probabilities={"cat": 1.0})

@@ -407,6 +407,7 @@ def test_streams_whose_models_would_not_fit_a_snapshot_are_refused_wherever_a_ru
     again = stored_and_read(first)
     assert [record.offset for record, _ in again.apply(log.records[3:]).rejected] == [4, 5, 6, 7, 8, 9, 10, 11]
     assert again.digest() == whole.digest()
+    assert sorted(whole.streams) == ["s0", "s1"], "a stream that was refused takes no place"
     assert new_fold(log, models="slda", max_model_bytes=2**20).apply(wide(900)).rejected == []
 
 

@@ -11,9 +11,11 @@ from prometheus_client import CollectorRegistry
 from services.learner.learner import Learner
 from services.learner.snapshots import read_roots, root_key
 from shared.config import ConfigError, Settings
+from shared.log import EXAMPLES, Message
 from shared.metrics import Metrics
 from shared.sqlite_log import SqliteLog
 from shared.sqlite_store import SqliteStore
+from shared.status import StreamStatus, key
 from tests.learner.building import Table, Written
 
 
@@ -86,3 +88,33 @@ def test_labels_of_one_id_in_two_streams_are_all_counted(
     for stream in ("early", "with"):
         labels = {"stream": stream, "status": "learned"}
         assert registry.get_sample_value("prequel_labels_total", labels) == 1
+
+
+def test_the_age_of_a_snapshot_goes_on_while_nothing_happens_and_over_a_restart(
+    log: Growing, store: SqliteStore, registry: CollectorRegistry
+) -> None:
+    now, settings = [1_000.0], Settings.model_validate({"models": "nearest"})
+
+    def learner(registry: CollectorRegistry) -> Learner:
+        return Learner(
+            settings, log=log, store=store, table=Table(), metrics=Metrics(registry), clock=lambda: now[0], owner="o"
+        )
+
+    def age(registry: CollectorRegistry) -> float | None:
+        return registry.get_sample_value("prequel_snapshot_age_seconds", {"partition": "0"})
+
+    first, again = learner(registry), CollectorRegistry()
+    first.restore(0, 1)
+    assert age(registry) is None
+    log.append([Message(EXAMPLES, r.key, r.value, r.headers) for r in [Written().features("i0", [1, 0, 0], "a")]])
+    first.checkpoint(first.process(log.follow(EXAMPLES, {0: 0}).poll(1, 0)).positions)
+    now[0] += 60
+    assert age(registry) == 60
+    second = learner(again)
+    second.restore(0, 2)
+    now[0] += 60
+    assert age(again) == 120
+    second.process(())
+    shown = StreamStatus.model_validate_json(store.get(key("s")) or b"")
+    assert shown.snapshot is not None
+    assert (shown.snapshot.at, shown.snapshot.position, shown.updated_at) == (1_000.0, "0:1", 1_120.0)

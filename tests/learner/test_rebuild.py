@@ -1,13 +1,15 @@
 """Rebuilding: what is folded anew is the snapshot's state; a log that ends before its snapshot is told at once."""
 
 import gc
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from services.learner.rebuild import Rebuild
+from services.learner.rebuild import Interrupted, Rebuild
+from services.learner.snapshots import read_roots, root_key
 from services.learner.stream import StreamState
 from shared.config import Settings
 from shared.log import EXAMPLES, Message, Record
@@ -40,7 +42,7 @@ def go_on(partition: int, records: int) -> None:
 
 
 def rebuild(log: SqliteLog, store: SqliteStore) -> Rebuild:
-    return Rebuild(Settings.model_validate({"models": "nearest"}), log, store, Table(), go_on)
+    return Rebuild(Settings.model_validate({"models": "nearest"}), log, store, Table(), go_on, threading.Event())
 
 
 def test_what_was_rebuilt_is_verified(tmp_path: Path, store: SqliteStore) -> None:
@@ -72,5 +74,17 @@ def test_no_delays_of_labels_are_kept_for_metrics_that_nobody_takes(tmp_path: Pa
         assert [state.labelled for state in states] == [6]
 
     with closing(logged(tmp_path / "log", examples.records)) as log:
-        Rebuild(Settings.model_validate({"models": "nearest"}), log, store, Table(), look).verify(1)
+        Rebuild(Settings.model_validate({"models": "nearest"}), log, store, Table(), look, threading.Event()).verify(1)
     assert kept == [0]
+
+
+def test_what_is_stopped_writes_nothing(tmp_path: Path, store: SqliteStore) -> None:
+    stop = threading.Event()
+    settings = Settings.model_validate({"models": "nearest"})
+    with closing(logged(tmp_path / "log", written())) as log:
+        made = Rebuild(settings, log, store, Table(), lambda partition, records: stop.set(), stop)
+        with pytest.raises(Interrupted):
+            made.write(1, "me")
+        with pytest.raises(Interrupted):
+            made.verify(1)
+    assert read_roots(store.get(root_key(0))) == []

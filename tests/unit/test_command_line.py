@@ -60,3 +60,15 @@ def test_the_doctor_prints_paths_as_they_are(
     said = capsys.readouterr().out
     assert f"sqlite:///{folder}" in said
     assert f"{folder}/none.h5" in said
+
+
+@pytest.mark.parametrize(
+    ("models", "said"), [("slad", "PREQUEL_MODELS=slad"), ("river:naive_bayes.GaussianNB", "PREQUEL_SNAPSHOT_KEY")]
+)
+def test_a_rebuild_refuses_models_that_a_learner_would_refuse(
+    models: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PREQUEL_MODELS", models)
+    assert main(["rebuild", "--data", str(tmp_path)]) == 2
+    assert said in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

@@ -1,11 +1,14 @@
 """What the composition root opens fits the settings."""
 
+import socket
 from contextlib import closing
 from pathlib import Path
 
-from shared.config import Settings
+import pytest
+
+from shared.config import ConfigError, Settings
 from shared.log import IMAGES, Message
-from shared.process import open_log
+from shared.process import Process, open_log
 from shared.sqlite_log import MAX_RECORD_BYTES
 
 
@@ -15,3 +18,14 @@ def test_the_embedded_log_takes_the_largest_image_that_the_settings_allow(tmp_pa
     with closing(open_log(settings)) as log:
         [at] = log.append([Message(IMAGES, b"s", bytes(most))])
         assert len(log.read(IMAGES, at.partition, [at.offset])[at.offset].value) == most
+
+
+def test_an_operations_port_that_is_taken_is_told_by_its_setting(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        process = Process(Settings.model_validate({"data": tmp_path, "ops_port": port}))
+        with pytest.raises(
+            ConfigError, match=rf"PREQUEL_OPS_PORT={port}: cannot listen there \(Address already in use"
+        ):
+            process.operate(lambda address: None)
+    process.close()
