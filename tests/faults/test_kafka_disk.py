@@ -1,0 +1,94 @@
+"""A real broker whose disk fills up: appends are refused, nothing acknowledged is lost, with room it goes on."""
+
+import os
+import subprocess
+import uuid
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+
+from shared.kafka_client import KafkaCluster
+from shared.kafka_log import KafkaLog
+from shared.log import LogUnavailable, Message, Position
+from shared.topics import TopicState
+from tests.servers.jars import NoKafka
+from tests.servers.kafka import Kafka
+from tests.servers.ports import wait_until
+from tests.servers.session import missing
+
+DISK_MB, BALLAST_MB = 160, 80
+PATIENCE_S = 120.0
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 160 MiB, half of it taken by a file ``ballast``."""
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", str(tmp_path)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("no tmpfs can be mounted here: a broker's full disk was not tried")
+    (tmp_path / "ballast").write_bytes(bytes(BALLAST_MB * 2**20))
+    yield tmp_path
+    subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
+
+
+@pytest.fixture
+def broker(disk: Path) -> Iterator[Kafka]:
+    server = Kafka(disk / "cluster", properties={"log.segment.bytes": str(8 * 2**20)})
+    try:
+        server.start()
+    except NoKafka as error:
+        missing(str(error))
+    yield server
+    server.discard()
+
+
+def fill(log: KafkaLog, topic: str, kept: dict[Position, bytes]) -> str:
+    """Append until the log refuses; what it says. ``kept`` gets what was acknowledged."""
+    for number in range(1_000):
+        values = [b"%d.%d." % (number, each) + os.urandom(100_000) for each in range(4)]
+        try:
+            positions = log.append([Message(topic, b"k", value) for value in values])
+        except LogUnavailable as error:
+            return str(error)
+        kept.update(zip(positions, values, strict=True))
+    raise AssertionError("the disk never filled up")
+
+
+def read(log: KafkaLog, topic: str, count: int) -> dict[Position, bytes]:
+    """The first ``count`` records, as soon as the broker is well enough to give them."""
+    found: dict[Position, bytes] = {}
+
+    def complete() -> bool:
+        with suppress(LogUnavailable), closing(log.follow(topic, {0: len(found)})) as reader:
+            found.update((Position(0, each.offset), each.value) for each in reader.poll(100, 1.0))
+        return len(found) >= count
+
+    wait_until(complete, PATIENCE_S, f"{count} records of {topic}")
+    return found
+
+
+@pytest.mark.soak
+def test_a_broker_on_a_full_disk_loses_nothing_and_goes_on_once_there_is_room(broker: Kafka, disk: Path) -> None:
+    kept: dict[Position, bytes] = {}
+    with closing(KafkaLog(KafkaCluster(broker.bootstrap(), timeout_s=5.0, delivery_s=10.0))) as log:
+        topic = f"t-{uuid.uuid4().hex[:12]}"
+        log.create(topic, TopicState(1, 1, {}))
+        refusal = fill(log, topic, kept)
+        assert f"appending to {topic}" in refusal
+        assert "check that enough brokers run" in refusal
+        assert len(kept) >= 100, "the disk was full before anything was written"
+        broker.kill()  # Kafka gives up a disk that failed: whoever made room starts it again.
+        (disk / "ballast").unlink()
+        broker.start()
+        after = Message(topic, b"k", b"after")
+
+        def appended() -> bool:
+            with suppress(LogUnavailable):
+                kept.update(zip(log.append([after]), [after.value], strict=True))
+            return after.value in kept.values()
+
+        wait_until(appended, PATIENCE_S, "an append once there is room")
+        found = read(log, topic, max(kept).offset + 1)
+    assert {position: found.get(position) for position in kept} == kept
