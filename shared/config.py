@@ -115,7 +115,8 @@ class Settings(BaseModel):
     @field_validator("log")
     @classmethod
     def _log_scheme(cls, value: str) -> str:
-        if value and not re.match(r"(sqlite:///.|kafka://.)", value):
+        broker = r"(\[[0-9a-fA-F:.]+\]|[^\s:,/\[\]]+)(:\d{1,5})?"
+        if value and not re.fullmatch(rf"sqlite:///.+|kafka://{broker}(,{broker})*/?", value):
             raise ValueError("use sqlite:///DIR or kafka://host:port[,host:port...]")
         return value
 

@@ -70,8 +70,7 @@ class KafkaLookup:
     def close(self) -> None:
         """Waits for the threads that read."""
         self._closed = True
-        for _ in range(MOST_CONSUMERS):
-            consumer = self._idle.get()
+        for consumer in [self._idle.get() for _ in range(MOST_CONSUMERS)]:
             if consumer is not None:
                 self._cluster.shut(consumer)
             self._idle.put(None)

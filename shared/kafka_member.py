@@ -134,19 +134,20 @@ class KafkaMember:
             )
         return None if offset is None or offset < 0 else int(offset)
 
-    def commit(self, positions: Mapping[int, int]) -> None:
+    def commit(self, positions: Mapping[int, int]) -> bool:
         ours = {
             TopicPartition(self._topic, p): OffsetAndMetadata(offset, "", -1)
             for p, offset in positions.items()
             if p in self._since
         }
         if not ours or self._consumer is None:
-            return
+            return True
         try:
             with self._cluster.translated(f"committing the position of {self._group}"):
                 self._consumer.commit(ours, timeout_ms=int(self._cluster.timeout_s * 1000))
         except MembershipLost:
-            return  # none is ours any more; the next poll tells which
+            return False  # the next poll tells what is still ours
+        return True
 
     def close(self) -> None:
         self.closed = True

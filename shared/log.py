@@ -126,10 +126,11 @@ class Member(Protocol):
         """The group's committed position, or None. May block; raises LogUnavailable."""
         ...
 
-    def commit(self, positions: Mapping[int, int]) -> None:
+    def commit(self, positions: Mapping[int, int]) -> bool:
         """Record positions for the group, durable on return. A partition that is no longer ours is left out.
 
-        May block; raises LogUnavailable.
+        False where the group is just dividing its partitions anew and records nothing: commit again after the next
+        poll. May block; raises LogUnavailable.
         """
         ...
 

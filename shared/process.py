@@ -150,7 +150,13 @@ def open_store(settings: Settings) -> Store:
     if not settings.store_url.startswith("sqlite:///"):
         from shared import redis_store
 
-        return redis_store.RedisStore(settings.store_url, ca=settings.redis_ca)
+        try:
+            return redis_store.RedisStore(settings.store_url, ca=settings.redis_ca)
+        except ValueError:  # It may quote a part of the password.
+            raise ConfigError(
+                "PREQUEL_STORE is no address of Redis: give redis://[user:password@]host:port[/db], with / # ? @ and "
+                "the like in the password percent-encoded (/ is %2F, # is %23, ? is %3F, @ is %40)"
+            ) from None
     from shared.sqlite_store import SqliteStore
 
     return SqliteStore(Path(settings.store_url.removeprefix("sqlite:///")))

@@ -2,7 +2,7 @@
 
 import itertools
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +15,9 @@ from shared.store import Fence, Fenced, StoreUnavailable
 
 PIECE_BYTES = 512 * 2**10
 """One command moves no more than this: about 1.5 ms during which Redis serves nobody else."""
+
+LOOKED_AT = 1_000
+"""Keys that one script looks at, for the same reason."""
 
 TIMEOUT_S = 5.0
 RETRIES = 2
@@ -71,6 +74,17 @@ return 'done'
 # ARGV: field, content. Answers done, or again: another writer of this key has removed our pieces.
 _PUT = _LIBRARY + "return assign(KEYS[1], ARGV[1], ARGV[2])"
 
+# KEYS: hashes. Answers those that have a value: a put that was cut off leaves one that only has `coming`.
+_HELD = """
+local held = {}
+for _, key in ipairs(KEYS) do
+  if redis.call('HEXISTS', key, 'value') == 1 or redis.call('HEXISTS', key, 'pieces') == 1 then
+    held[#held + 1] = key
+  end
+end
+return held
+"""
+
 # KEYS: the keys to delete.
 _DELETE = _LIBRARY + "for _, key in ipairs(KEYS) do remove(key) end"
 
@@ -94,7 +108,7 @@ _SWAP = (
     + """
 local held = redis.call('HMGET', KEYS[1], 'incarnation', 'generation', 'owner', 'turn')
 if held[1] ~= ARGV[1] or held[2] ~= ARGV[2] or held[3] ~= ARGV[3] then return 'fenced' end
-if tonumber(ARGV[4]) < tonumber(held[4]) then return 'late' end
+if tonumber(ARGV[4]) <= tonumber(held[4]) then return 'late' end
 local answer = assign(KEYS[1], ARGV[5], ARGV[6])
 if answer ~= 'done' then return answer end
 redis.call('HSET', KEYS[1], 'turn', ARGV[4])
@@ -107,6 +121,7 @@ _SCRIPTS = {
     "announce": _ANNOUNCE,
     "piece": _PIECE,
     "put": _PUT,
+    "held": _HELD,
     "delete": _DELETE,
     "acquire": _ACQUIRE,
     "swap": _SWAP,
@@ -165,10 +180,20 @@ class RedisStore:
                 self._run("delete", [self._key(key) for key in keys])
 
     def keys(self, prefix: str) -> list[str]:
-        start = self._key(prefix)
         with self._translated("listing"):
-            found = set(self._client.scan_iter(match=_literal(start) + b"*", count=1000))
-        return sorted(name.decode().removeprefix(self._key("").decode()) for name in found)
+            return self._names(self._scan(prefix))
+
+    def held(self, prefix: str) -> list[str]:
+        with self._translated("listing"):
+            found = self._scan(prefix)
+            chunks = [found[at : at + LOOKED_AT] for at in range(0, len(found), LOOKED_AT)]
+            return self._names(itertools.chain.from_iterable(self._run("held", chunk) for chunk in chunks))
+
+    def _scan(self, prefix: str) -> list[bytes]:
+        return list(set(self._client.scan_iter(match=_literal(self._key(prefix)) + b"*", count=1000)))
+
+    def _names(self, keys: Iterable[bytes]) -> list[str]:
+        return sorted(key.decode().removeprefix(self._key("").decode()) for key in keys)
 
     def acquire(self, key: str, fence: Fence) -> bytes | None:
         with self._translated("acquiring"):

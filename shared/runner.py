@@ -61,7 +61,11 @@ class Processor(Protocol):
         ...
 
     def drop(self, partition: int) -> None:
-        """Forget a partition's state without writing anything."""
+        """Forget a partition's state without writing anything, also where ``restore`` did not come to its end."""
+        ...
+
+    def hide(self, partition: int) -> None:
+        """Take out the metrics of a partition that is somebody else's."""
         ...
 
 
@@ -89,6 +93,7 @@ class Runner:
         self._clock, self._metrics, self._health = clock, metrics, health
         self._checkpoint_seconds, self._checkpoint_events = checkpoint_seconds, checkpoint_events
         self._retry_seconds = retry_seconds
+        self._shown: set[int] = set()
 
     def run(self, stop: threading.Event) -> None:
         """Work until ``stop``; then finish the batch, snapshot, return. Raises what is a bug, or needs an operator."""
@@ -112,7 +117,9 @@ class Runner:
     def _attend(self, stop: threading.Event) -> None:
         member = self._log.join(self._group, self._processor.topic)
         with ThreadPoolExecutor(1, f"{self._processor.name}-publisher") as publisher:
-            session = Session(self._log, self._processor, member, self._group, publisher, self._metrics, self._clock)
+            session = Session(
+                self._log, self._processor, member, self._group, publisher, self._metrics, self._clock, self._shown
+            )
             try:
                 while not stop.is_set():
                     session.turn()
@@ -139,19 +146,22 @@ class Session:
         publisher: ThreadPoolExecutor,
         metrics: Metrics,
         clock: Callable[[], float],
+        shown: set[int],
     ) -> None:
+        """``shown``: partitions whose metrics are shown, kept from session to session."""
         self._log, self._processor, self._member, self._publisher = log, processor, member, publisher
-        self._group, self._metrics, self._clock = group, metrics, clock
+        self._group, self._metrics, self._clock, self._shown = group, metrics, clock, shown
         self._owned: set[int] = set()
         self._positions: dict[int, int] = {}
         self._in_flight: deque[Future[None]] = deque()
+        self._uncommitted: dict[int, int] = {}
         self._since, self._events, self._measured = clock(), 0, clock()
 
     def turn(self) -> None:
         """Poll once, process, hand the outputs to the publisher. Raises what a failed publication raised."""
         polled = self._member.poll(self._processor.most_records, self._processor.patience())
         for partition in polled.lost:
-            self._lose(partition)
+            self.lose(partition)
         for partition in polled.assigned:
             self._take(partition, polled.generation)
         self._account(self._processor.process(polled.records))
@@ -168,15 +178,20 @@ class Session:
         """Outputs durable, then the state, then the group's position (for the extractor: the one that counts)."""
         self._settle(0)
         self._processor.checkpoint(self._positions)
-        self._member.commit(self._positions)
+        self._uncommitted |= self._positions
         self._since, self._events, self._positions = self._clock(), 0, {}
+        self._commit()
 
     def measure(self) -> None:
-        """Report how far behind the group is on the partitions that are ours."""
+        """Report how far behind the group is on the partitions that are ours, and on no others."""
+        self._commit()
         topic = self._processor.topic
         for partition, behind in self._log.lag(self._group, topic).items():
             if partition in self._owned:
                 self._metrics.lag.labels(self._processor.name, topic, str(partition)).set(behind)
+        for partition in self._shown - self._owned:
+            self._hide(partition)
+        self._shown |= self._owned
         self._measured = self._clock()
 
     def finish(self) -> None:
@@ -186,24 +201,44 @@ class Session:
         if self._positions:
             self.checkpoint()
 
+    def lose(self, partition: int) -> None:
+        """Another member has it, or will have it."""
+        self._forget(partition)
+        self._hide(partition)
+
     def drop(self) -> None:
+        """Forget everything. What is shown of the partitions stays until somebody is known to have them.
+
+        Whoever cannot work has to be seen: the next session will begin with the same ones, most likely.
+        """
         for partition in sorted(self._owned):
-            self._lose(partition)
+            self._forget(partition)
 
     def _take(self, partition: int, generation: int) -> None:
+        self._owned.add(partition)  # First: a processor that fails half-way through restoring is told to drop it.
         offset = self._processor.restore(partition, generation)
         if offset is None:
             offset = self._member.committed(partition)
+        else:
+            self._uncommitted[partition] = offset
         if offset is None:
             offset = self._log.bounds(self._processor.topic)[partition].begin
         self._member.seek(partition, offset)
-        self._owned.add(partition)
 
-    def _lose(self, partition: int) -> None:
+    def _commit(self) -> None:
+        if self._uncommitted and self._member.commit(self._uncommitted):
+            self._uncommitted = {}
+
+    def _forget(self, partition: int) -> None:
         self._owned.discard(partition)
         self._positions.pop(partition, None)
-        self._metrics.lag.remove(self._processor.name, self._processor.topic, str(partition))
+        self._uncommitted.pop(partition, None)
         self._processor.drop(partition)
+
+    def _hide(self, partition: int) -> None:
+        self._shown.discard(partition)
+        self._metrics.lag.remove(self._processor.name, self._processor.topic, str(partition))
+        self._processor.hide(partition)
 
     def _account(self, processed: Processed) -> None:
         for _, rejected in processed.rejected:

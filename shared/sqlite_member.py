@@ -81,8 +81,9 @@ class SqliteMember:
     def committed(self, partition: int) -> int | None:
         return self._groups.committed(self._group, self._topic.name).get(partition)
 
-    def commit(self, positions: Mapping[int, int]) -> None:
+    def commit(self, positions: Mapping[int, int]) -> bool:
         self._groups.commit(self._group, self._topic.name, self._member, self._since, positions)
+        return True
 
     def close(self) -> None:
         if not self._closed and self._entered:

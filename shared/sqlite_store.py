@@ -34,8 +34,15 @@ class SqliteStore:
             connection.executemany("DELETE FROM items WHERE key = ?", [(key,) for key in keys])
 
     def keys(self, prefix: str) -> list[str]:
+        return self._list(prefix, "")
+
+    def held(self, prefix: str) -> list[str]:
+        return self._list(prefix, "AND value IS NOT NULL")
+
+    def _list(self, prefix: str, condition: str) -> list[str]:
+        query = f"SELECT key FROM items WHERE key >= ? {condition} ORDER BY key"
         with self._database.reading() as connection:
-            rows = connection.execute("SELECT key FROM items WHERE key >= ? ORDER BY key", (prefix,)).fetchall()
+            rows = connection.execute(query, (prefix,)).fetchall()
         return list(takewhile(lambda key: key.startswith(prefix), (row[0] for row in rows)))
 
     def acquire(self, key: str, fence: Fence) -> bytes | None:

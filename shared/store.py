@@ -40,7 +40,14 @@ class Store(Protocol):
         ...
 
     def keys(self, prefix: str) -> list[str]:
-        """All keys that start with ``prefix``, sorted, those of ``acquire``/``swap`` included."""
+        """All keys that start with ``prefix``, sorted, those of ``acquire``/``swap`` included.
+
+        Also such as a ``put`` that was cut off left behind, of which ``get`` knows nothing: for whoever tidies up.
+        """
+        ...
+
+    def held(self, prefix: str) -> list[str]:
+        """Those of ``keys`` that have a value."""
         ...
 
     def acquire(self, key: str, fence: Fence) -> bytes | None:

@@ -97,6 +97,9 @@ class ExtractorProcessor:
                 item.decoded.cancel()
         self._queue = deque(item for item in self._queue if item.record.partition != partition)
 
+    def hide(self, partition: int) -> None:
+        """Nothing is shown by partition."""
+
     def close(self) -> None:
         """End the decoding threads."""
         self._decoder.close()

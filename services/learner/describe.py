@@ -146,10 +146,14 @@ def _recalls(status: StreamStatus) -> dict[tuple[str, str], float]:
     return found
 
 
-def forget(partition: int, streams: Sequence[str], metrics: Metrics) -> None:
-    """Take out the gauges of a partition that is no longer ours: whoever owns it now reports them."""
+def hide(partition: int, metrics: Metrics) -> None:
+    """Take out the gauges of a partition that is somebody else's: whoever owns it now reports them."""
     for gauge in (metrics.position, metrics.snapshot_age):
         gauge.remove(str(partition))
+
+
+def forget(streams: Sequence[str], metrics: Metrics) -> None:
+    """Take out the gauges of streams whose state is no longer here."""
     for gauge in (
         metrics.pending,
         metrics.coverage,

@@ -9,7 +9,7 @@ import numpy as np
 import orjson
 from pydantic import ValidationError
 
-from services.learner.describe import Recalls, describe, forget, measure
+from services.learner.describe import Recalls, describe, forget, hide, measure
 from services.learner.envelope import Envelope, Place
 from services.learner.feature_cache import FeatureCache
 from services.learner.fold import Fold, Folded
@@ -88,6 +88,8 @@ class Learner:
         """Held while the state changes and while a query reads it."""
         self._partitions: dict[int, _Partition] = {}
         self._changed: set[tuple[int, str]] = set()
+        self._statuses: dict[str, bytes] = {}
+        """What was published of each stream last."""
         self._recalls: dict[str, Recalls] = {}
         self._published = self._looked = clock()
 
@@ -144,7 +146,11 @@ class Learner:
         streams = list(lost.fold.streams) if lost else []
         for name in streams:
             self._recalls.pop(name, None)
-        forget(partition, streams, self._metrics)
+            self._statuses.pop(name, None)
+        forget(streams, self._metrics)
+
+    def hide(self, partition: int) -> None:
+        hide(partition, self._metrics)
 
     # Queries.
 
@@ -199,12 +205,7 @@ class Learner:
 
     def _check_partitions(self, before: int) -> None:
         """Blocks. Raises ConfigError where the topic has not as many as before, LogUnavailable."""
-        now = self._log.partitions(EXAMPLES)
-        if now != before:
-            raise ConfigError(
-                f"topic {EXAMPLES} has {now} partitions, its snapshots were made with {before}: streams would move. "
-                "Give the topic its old number of partitions back, or start with an empty store to fold everything anew"
-            )
+        check_partitions(before, self._log.partitions(EXAMPLES))
 
     def _messages(self, partition: int, folded: Folded) -> list[Message]:
         self._metrics.duplicates.labels(self.name).inc(folded.repeated)
@@ -274,7 +275,8 @@ class Learner:
                 snapshot=partition.snapshot,
                 address=self._address,
             )
-            self._store.put(status.key(name), found.model_dump_json().encode())
+            self._statuses[name] = found.model_dump_json().encode()
+            self._store.put(status.key(name), self._statuses[name])
             self._recalls[name] = measure(found, self._metrics, self._recalls.get(name, frozenset()))
             for delay in state.delays:
                 self._metrics.label_delay.labels(name).observe(delay)
@@ -284,10 +286,16 @@ class Learner:
         self._published = now
 
     def _look(self) -> None:
-        """Raises Fenced where the store was emptied: what it should have is then made again, without an event first."""
+        """Raises Fenced where the store was emptied: what it should have is then made again, without an event first.
+
+        Statuses are not fenced: one that a learner wrote when it woke up too late is replaced by ours.
+        """
         for number, partition in self._partitions.items():
             if partition.snapshots.lost():
                 raise Fenced(f"examples:{number}: the store has lost the snapshots; the state is folded anew")
+            for name in partition.fold.streams:
+                if self._store.get(status.key(name)) != self._statuses.get(name):
+                    self._changed.add((number, name))
         self._looked = self._clock()
 
     def _begin(self, partition: int) -> int:
@@ -312,6 +320,17 @@ def _outlived(settings: Settings) -> str:
         "Another learner may just have taken it over; if instead the consumer group was deleted or has expired, its "
         f"generations began again at 1: set PREQUEL_INCARNATION={settings.incarnation + 1} for all learners"
     )
+
+
+def check_partitions(before: int, now: int) -> None:
+    """Raises ConfigError where the topic has not as many partitions as when the snapshots were made."""
+    if now != before:
+        raise ConfigError(
+            f"topic {EXAMPLES} has {now} partitions, its snapshots were made with {before}: new events of a stream "
+            f"would come to another partition than its old ones. Make the topic anew with {before} partitions and copy "
+            "its records, each into its partition and in order; or begin with new topics, an empty store and another "
+            "PREQUEL_GROUP"
+        )
 
 
 def same_limits(root: Root, limits: Limits) -> bool:

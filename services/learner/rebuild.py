@@ -11,7 +11,7 @@ from services.learner.blobs import Part, unpack
 from services.learner.envelope import Envelope, Place
 from services.learner.feature_cache import FeatureCache
 from services.learner.fold import Fold, fingerprint
-from services.learner.learner import limits, same_limits
+from services.learner.learner import check_partitions, limits, same_limits
 from services.learner.snapshots import Root, Snapshots, build, read_roots, root_key
 from services.learner.stream import ModelTable
 from shared.config import ConfigError, Settings
@@ -99,16 +99,18 @@ class Rebuild:
                 partition, fold, root, False, f"the snapshot was made with other settings: {root.limits}"
             )
         if fold.digest() == root.digest:
-            return self._verdict(partition, fold, root, True, "bit-equal")
+            return self._verdict(partition, fold, root, *self._readable(partition, fold, root))
         if root.built_on != build() and self._close(partition, fold, root):
             return self._verdict(partition, fold, root, True, f"equal within {TOLERANCE:g}; made on {root.built_on}")
         return self._verdict(partition, fold, root, False, "the snapshot is not what the log says")
 
     def _write(self, partition: int, owner: str) -> Verdict:
+        partitions = self._log.partitions(EXAMPLES)
+        for root in read_roots(self._store.get(root_key(partition))):
+            check_partitions(root.partitions, partitions)
         snapshots, generation = self._take_over(partition, owner)
         fold = self._fold(partition, *self._log.bounds(EXAMPLES)[partition])
         envelope = Envelope(self._key, Place(partition, fold.position, generation))
-        partitions = self._log.partitions(EXAMPLES)
         snapshots.write(fold.position, partitions, self._limits, fold.parts(envelope.seal))
         return self._verdict(partition, fold, None, True, "written")
 
@@ -146,11 +148,23 @@ class Rebuild:
             reader.close()
         return fold
 
-    def _close(self, partition: int, fold: Fold, root: Root) -> bool:
-        """Whether all arrays of all models are within TOLERANCE of the snapshot's."""
+    def _readable(self, partition: int, fold: Fold, root: Root) -> tuple[bool, str]:
+        """Whether what the root names is there, and is the state that its digest says."""
+        try:
+            found = self._kept(partition, fold, root).digest() == root.digest
+        except ValueError as error:
+            return False, f"the root is right, but a learner could not read the snapshot: {error}"
+        return (True, "bit-equal") if found else (False, "the root is right, but its parts are another state")
+
+    def _kept(self, partition: int, fold: Fold, root: Root) -> Fold:
+        """The state that a learner would begin with. Raises ValueError where it cannot be read."""
         snapshots = Snapshots(self._store, partition, Fence(0, 0, ""), most_bytes=0)
         envelope = Envelope(self._key, Place(partition, root.offset, root.generation))
-        kept = Fold.from_root(root, snapshots.read, envelope, self._limits, self._table, fold.cache)
+        return Fold.from_root(root, snapshots.read, envelope, self._limits, self._table, fold.cache)
+
+    def _close(self, partition: int, fold: Fold, root: Root) -> bool:
+        """Whether all arrays of all models are within TOLERANCE of the snapshot's."""
+        kept = self._kept(partition, fold, root)
         pairs: Sequence[tuple[bytes, bytes]] = [
             (mine[name].body, theirs[name].body)
             for mine, theirs in _matching(fold, kept)

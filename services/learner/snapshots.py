@@ -2,7 +2,7 @@
 
 import logging
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
@@ -13,6 +13,8 @@ from shared.config import ConfigError
 from shared.store import Fence, Store
 
 KEPT = 3
+MOST_SWEPT = 3_000
+"""Dead parts that go with one root; more wait for the next: while they are deleted, Redis serves nobody."""
 FORMAT = 2
 """Raised with every change of what a state holds or how it is folded: no state may come of two kinds of fold."""
 
@@ -74,7 +76,7 @@ class Snapshots:
         if body and not self._roots:
             logger.warning("%s is of a Prequel that folded otherwise: folded anew from the log", self._root_key)
         self._live = {_key(root): self._addresses(root) for root in self._roots}
-        self._stale = self._stored() - self._kept()
+        self._stale = self._addressed(self._store.keys(self._prefix)) - self._kept()
         return self._roots
 
     def read(self, address: str) -> bytes:
@@ -95,8 +97,9 @@ class Snapshots:
                 f"the state takes {total} bytes, more than PREQUEL_SNAPSHOT_MAX_BYTES={self._most_bytes}: "
                 "raise it, or lower PREQUEL_WINDOW, PREQUEL_MAX_STREAMS or the number of models"
             )
-        # Asked anew each time: a Redis that came back without its last second has lost parts that we wrote.
-        fresh = parts.keys() - self._stored()
+        # Asked anew each time: a Redis that came back without its last second has lost parts that we wrote, and one
+        # that was cut off in the middle of a part has its key, but not its value.
+        fresh = parts.keys() - self._addressed(self._store.held(self._prefix))
         for address in sorted(fresh):
             self._store.put(self._prefix + address, parts[address].body)
         root = Root(
@@ -126,13 +129,14 @@ class Snapshots:
         live = {_key(kept): self._live.get(_key(kept), set()) for kept in roots}
         live[_key(root)] = addresses
         everything = self._kept() | self._stale
-        dropped = everything - set().union(*live.values())
+        dropped = sorted(everything - set().union(*live.values()))
         body = orjson.dumps({"format": FORMAT, "roots": [kept._asdict() for kept in roots]})
-        self._store.swap(self._root_key, self._fence, body, [self._prefix + address for address in sorted(dropped)])
-        self._roots, self._live, self._stale = roots, live, set()
+        swept, later = dropped[:MOST_SWEPT], dropped[MOST_SWEPT:]
+        self._store.swap(self._root_key, self._fence, body, [self._prefix + address for address in swept])
+        self._roots, self._live, self._stale = roots, live, set(later)
 
-    def _stored(self) -> set[str]:
-        return {key.removeprefix(self._prefix) for key in self._store.keys(self._prefix)}
+    def _addressed(self, keys: Iterable[str]) -> set[str]:
+        return {key.removeprefix(self._prefix) for key in keys}
 
     def _kept(self) -> set[str]:
         return set().union(*self._live.values())

@@ -23,6 +23,7 @@ from shared.runner import Processed, Processor, Runner
 from shared.sqlite_log import SqliteLog
 from shared.sqlite_store import SqliteStore
 from tests.learner.building import Table
+from tests.servers.ports import free_port
 
 SIDE = 8
 REACH = 0.4
@@ -60,6 +61,8 @@ class Pixels:
     def checkpoint(self, positions: Mapping[int, int]) -> None: ...
 
     def drop(self, partition: int) -> None: ...
+
+    def hide(self, partition: int) -> None: ...
 
 
 def features(data: bytes) -> Vector:
@@ -101,7 +104,7 @@ class System:
             clock=time.time,
             owner="test",
         )
-        self._stop, self._port = threading.Event(), 0
+        self._stop, self._port = threading.Event(), free_port()  # for as long as it lives, also while it is closed
         self._workers = [threading.Thread(target=self._work, args=(each,)) for each in (self.extractor, self.learner)]
         for worker in self._workers:
             worker.start()
@@ -124,11 +127,10 @@ class System:
             new_id=lambda: uuid.uuid4().hex,
         )
         listener = serving.listen("127.0.0.1", self._port)
-        self._port = listener.getsockname()[1]
         self._gateway = threading.Thread(target=serving.serve, args=(application, listener, self._closing))
         self._gateway.start()
         key = next(iter(self.settings.keys), "")
-        self.client = httpx.Client(base_url=self.url, timeout=20, headers={"X-API-Key": key} if key else {})
+        self.client = httpx.Client(base_url=self.url, timeout=90, headers={"X-API-Key": key} if key else {})
         until(lambda: self.client.get("/readyz").status_code == 200)
 
     def close_gateway(self) -> None:
@@ -147,7 +149,7 @@ class System:
 
     def show(self, shape: str, label: str | None = None, *, stream: str = "shapes", id: str = "", **drawn: int) -> str:
         """Send an image of a shape, wait for its prediction, then label it; the answer is its id."""
-        params = {"wait": "20"}
+        params = {"wait": "60"}
         headers = {"Content-Type": "image/png", "Idempotency-Key": id or uuid.uuid4().hex}
         sent = self.client.post(
             f"/v1/streams/{stream}/images", content=picture(shape, **drawn), headers=headers, params=params
@@ -159,7 +161,7 @@ class System:
 
     def tell(self, id: str, label: str | None, *, stream: str = "shapes") -> None:
         body = {"id": id, "label": label}
-        answer = self.client.post(f"/v1/streams/{stream}/labels", json=body, params={"wait": "20"})
+        answer = self.client.post(f"/v1/streams/{stream}/labels", json=body, params={"wait": "60"})
         assert answer.status_code == 200, answer.text
 
     def truth(self, id: str, *, stream: str = "shapes") -> str | None:
@@ -181,7 +183,7 @@ class System:
         ).run(self._stop)
 
 
-def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     """Wait for what another thread does; fails the test when it does not."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -70,6 +70,17 @@ class StoreContract:
         assert store.keys("nothing") == []
         assert store.keys("") == sorted(["b/2", "b/10", "b", "a/1", "bb", "B/1", "b/é", "b*", "c", "b/root"])
 
+    def test_those_with_a_value_are_held(self, make_store: MakeStore) -> None:
+        store = make_store()
+        for key in ("b/2", "b/10", "a"):
+            store.put(key, b"")
+        store.acquire("b/root", HELD)
+        assert store.keys("b/") == ["b/10", "b/2", "b/root"]
+        assert store.held("b/") == ["b/10", "b/2"]
+        store.swap("b/root", HELD, b"r", ["b/2"])
+        assert make_store().held("") == ["a", "b/10", "b/root"]
+        assert store.held("nothing") == []
+
     # Fenced values.
 
     def test_a_root_is_empty_until_the_first_swap(self, make_store: MakeStore) -> None:

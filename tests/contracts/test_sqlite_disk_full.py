@@ -50,7 +50,7 @@ def fill(log: SqliteLog, kept: dict[Position, bytes], most: int = 10_000) -> str
     raise AssertionError("the disk never filled up")
 
 
-def until_refused(error: type[Exception], write: Callable[[int], None]) -> tuple[str, int]:
+def until_refused(error: type[Exception], write: Callable[[int], object]) -> tuple[str, int]:
     """Write 0, 1, 2 and so on until that fails; what it says, and which one failed."""
     for number in range(10_000):
         try:

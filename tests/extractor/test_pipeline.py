@@ -181,7 +181,7 @@ def life(log: FaultyLog, faults: Faults) -> None:
     processor.faults = faults
     member = log.join(GROUP, IMAGES)
     with ThreadPoolExecutor(1) as publisher:
-        session = Session(log, processor, member, GROUP, publisher, metrics, clock)
+        session = Session(log, processor, member, GROUP, publisher, metrics, clock, set())
         try:
             while sum(log.lag(GROUP, IMAGES).values()):
                 session.turn()

@@ -101,6 +101,10 @@ class FaultyStore:
         self._check()
         return self._store.keys(prefix)
 
+    def held(self, prefix: str) -> list[str]:
+        self._check()
+        return self._store.held(prefix)
+
     def acquire(self, key: str, fence: Fence) -> bytes | None:
         self._check()
         return self._store.acquire(key, fence)

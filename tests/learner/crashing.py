@@ -56,8 +56,8 @@ class MortalMember:
     def committed(self, partition: int) -> int | None:
         return self._mortality.do("committed", lambda: self._member.committed(partition))
 
-    def commit(self, positions: Mapping[int, int]) -> None:
-        self._mortality.do("commit", lambda: self._member.commit(positions))
+    def commit(self, positions: Mapping[int, int]) -> bool:
+        return self._mortality.do("commit", lambda: self._member.commit(positions))
 
     def close(self) -> None:
         """Even of a dead process: a dead one's place in the group is freed by the log."""
@@ -114,6 +114,9 @@ class MortalStore:
 
     def keys(self, prefix: str) -> list[str]:
         return self._mortality.do("keys", lambda: self._store.keys(prefix))
+
+    def held(self, prefix: str) -> list[str]:
+        return self._mortality.do("held", lambda: self._store.held(prefix))
 
     def acquire(self, key: str, fence: Fence) -> bytes | None:
         return self._mortality.do("acquire", lambda: self._store.acquire(key, fence))

@@ -132,6 +132,9 @@ class Hasty:
     def drop(self, partition: int) -> None:
         self._learner.drop(partition)
 
+    def hide(self, partition: int) -> None:
+        self._learner.hide(partition)
+
 
 class Forgetful(Hasty):
     """A mutation: a learner that goes by the group's committed position instead of its snapshot's."""

@@ -43,7 +43,7 @@ def session(tmp_path: Path, registry: CollectorRegistry) -> Iterator[Session]:
         log.append([Message(EXAMPLES, r.key, r.value, r.headers) for r in examples.records])
         learner = Learner(settings, log=log, store=store, table=Table(), metrics=metrics, clock=time.time, owner="o")
         member = log.join("learners", EXAMPLES)
-        session = Session(log, learner, member, "learners", publisher, metrics, time.monotonic)
+        session = Session(log, learner, member, "learners", publisher, metrics, time.monotonic, set())
         while sum(log.lag("learners", EXAMPLES).values()):
             session.turn()
             session.checkpoint()
@@ -66,8 +66,17 @@ def test_gauges_of_a_partition_end_with_it(session: Session, registry: Collector
     shown = gauges(registry)
     assert shown >= {"prequel_log_lag", "prequel_learner_position", "prequel_snapshot_age_seconds"}
     assert shown >= {"prequel_class_recall", "prequel_label_coverage", "prequel_prequential_accuracy"}
-    session.drop()
+    session.lose(0)
     assert gauges(registry) == set()
+
+
+def test_a_learner_that_cannot_work_still_shows_how_far_it_is_behind(
+    session: Session, registry: CollectorRegistry
+) -> None:
+    session.drop()
+    assert gauges(registry) == {"prequel_log_lag", "prequel_learner_position", "prequel_snapshot_age_seconds"}
+    session.measure()
+    assert gauges(registry) == set(), "the next session did not get the partition: somebody else has it"
 
 
 def test_counters_stay(session: Session, registry: CollectorRegistry) -> None:

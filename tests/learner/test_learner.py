@@ -118,3 +118,25 @@ def test_the_age_of_a_snapshot_goes_on_while_nothing_happens_and_over_a_restart(
     shown = StreamStatus.model_validate_json(store.get(key("s")) or b"")
     assert shown.snapshot is not None
     assert (shown.snapshot.at, shown.snapshot.position, shown.updated_at) == (1_000.0, "0:1", 1_120.0)
+
+
+def test_what_a_learner_that_woke_too_late_published_is_replaced(log: Growing, store: SqliteStore) -> None:
+    now, settings = [1_000.0], Settings.model_validate({"models": "nearest"})
+    learner = Learner(
+        settings,
+        log=log,
+        store=store,
+        table=Table(),
+        metrics=Metrics(CollectorRegistry()),
+        clock=lambda: now[0],
+        owner="heir",
+        address="heir:1",
+    )
+    learner.restore(0, 2)
+    learner.checkpoint(learner.process([Written().features("i0", [1, 0, 0], "a")]).positions)
+    ours = StreamStatus.model_validate_json(store.get(key("s")) or b"")
+    store.put(key("s"), ours.model_copy(update={"images": 0, "address": "zombie:1"}).model_dump_json().encode())
+    now[0] += 10
+    learner.process(())
+    found = StreamStatus.model_validate_json(store.get(key("s")) or b"")
+    assert (found.images, found.address, found.updated_at) == (1, "heir:1", 1_010.0)

@@ -11,7 +11,7 @@ import pytest
 from services.learner.rebuild import Interrupted, Rebuild
 from services.learner.snapshots import read_roots, root_key
 from services.learner.stream import StreamState
-from shared.config import Settings
+from shared.config import ConfigError, Settings
 from shared.log import EXAMPLES, Message, Record
 from shared.sqlite_log import SqliteLog
 from shared.sqlite_store import SqliteStore
@@ -88,3 +88,26 @@ def test_what_is_stopped_writes_nothing(tmp_path: Path, store: SqliteStore) -> N
         with pytest.raises(Interrupted):
             made.verify(1)
     assert read_roots(store.get(root_key(0))) == []
+
+
+@pytest.mark.parametrize("damage", ["missing", "damaged"])
+def test_a_snapshot_whose_parts_cannot_be_read_is_wrong(tmp_path: Path, store: SqliteStore, damage: str) -> None:
+    with closing(logged(tmp_path / "log", written())) as log:
+        rebuild(log, store).write(1, "me")
+        key = store.keys("snapshot/0/part/")[-1]
+        store.delete([key])
+        if damage == "damaged":
+            store.put(key, b"?")
+        (verdict,) = rebuild(log, store).verify(1)
+    assert not verdict.equal
+    assert "could not read the snapshot: part" in verdict.remark
+
+
+def test_nothing_is_written_where_streams_have_moved(tmp_path: Path, store: SqliteStore) -> None:
+    with closing(logged(tmp_path / "log", written())) as log:
+        rebuild(log, store).write(1, "me")
+        before = store.get(root_key(0))
+        log.partitions = lambda topic: 2  # type: ignore[method-assign]
+        with pytest.raises(ConfigError, match="has 2 partitions, its snapshots were made with 1"):
+            rebuild(log, store).write(1, "me")
+    assert store.get(root_key(0)) == before

@@ -119,3 +119,16 @@ def test_snapshots_of_a_newer_fold_are_refused(store: SqliteStore) -> None:
     reformatted(store, FORMAT + 1)
     with pytest.raises(ConfigError, match="use the newer Prequel"):
         opened(store)
+
+
+def test_many_dead_parts_are_swept_a_few_at_a_time(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.learner.snapshots.MOST_SWEPT", 3)
+    for number in range(8):
+        store.put(f"snapshot/0/part/dead-{number}", b"dead")
+    snapshots = opened(store)
+    left = []
+    for number in range(4):
+        snapshots.write(number, 1, (), state(0))
+        left.append(len(store.keys("snapshot/0/part/dead-")))
+    assert left == [5, 2, 0, 0]
+    assert readable(snapshots, 0)

@@ -26,6 +26,7 @@ from shared.runner import Processed, Processor, Runner
 from shared.sqlite_log import SqliteLog
 from shared.sqlite_store import SqliteStore
 from tests.learner.building import Table
+from tests.servers.ports import free_port
 
 COLOURS = {"red": (200, 0, 0), "green": (0, 200, 0), "blue": (0, 0, 200)}
 
@@ -67,6 +68,8 @@ class MeanColour:
 
     def drop(self, partition: int) -> None: ...
 
+    def hide(self, partition: int) -> None: ...
+
 
 class System:
     """Log, store, gateway, extractor, learner; the gateway can go and come back at its port."""
@@ -85,7 +88,7 @@ class System:
             clock=time.time,
             owner="test",
         )
-        self._stop, self._port = threading.Event(), 0
+        self._stop, self._port = threading.Event(), free_port()  # for as long as it lives, also while it is closed
         self._workers = [threading.Thread(target=self._work, args=(each,)) for each in (self.extractor, self.learner)]
         for worker in self._workers:
             worker.start()
@@ -108,7 +111,6 @@ class System:
             new_id=lambda: uuid.uuid4().hex,
         )
         listener = serving.listen("127.0.0.1", self._port)
-        self._port = listener.getsockname()[1]
         self._gateway = threading.Thread(target=serving.serve, args=(application, listener, self._closing))
         self._gateway.start()
 
@@ -165,7 +167,7 @@ def stop() -> threading.Event:
 
 @pytest.fixture
 def client(system: System, stop: threading.Event) -> Iterator[Client]:
-    with connect(system.url, None, stop=stop, clock=time.monotonic, patience_s=20) as connected:
+    with connect(system.url, None, stop=stop, clock=time.monotonic, patience_s=60) as connected:
         yield connected
 
 

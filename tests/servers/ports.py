@@ -1,23 +1,43 @@
 """Free ports and waiting for a server to answer."""
 
-import random
+import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+
+SLICE, SLICES = 2_000, 8
+"""Every worker of pytest-xdist takes its ports from a slice of its own: 15,000 to 30,999 in all."""
+
+
+def _slice() -> range:
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % SLICES
+    return range(15_000 + SLICE * number, 15_000 + SLICE * (number + 1))
+
+
+def _places() -> Iterator[int]:
+    """The slice once over, from a place that differs between test runs which share the machine.
+
+    The factor is about the golden section of a slice: processes of neighbouring ids begin far apart.
+    """
+    ports, begin = _slice(), os.getpid() * 1237
+    return (ports[(begin + n) % SLICE] for n in range(SLICE))
+
+
+_left = _places()
 
 
 def free_port() -> int:
-    """A port nobody listens on, below the range that outgoing connections take theirs from.
+    """A port nobody listens on, below the range that outgoing connections take theirs from; never one twice.
 
     A server that is killed and started again needs its port back; from the ephemeral range another
     process may have borrowed it meanwhile.
     """
-    while True:
-        port = random.SystemRandom().randrange(15_000, 32_000)
+    for port in _left:
         with socket.socket() as claim, suppress(OSError):
-            claim.bind(("127.0.0.1", port))
+            claim.bind(("", port))  # on any address: deployments use more than one
             return port
+    raise RuntimeError(f"all ports were handed out: {_slice()}")
 
 
 def listening(port: int) -> bool:

@@ -12,6 +12,7 @@ from services.learner.learner import Learner
 from services.learner.models import table
 from shared.config import from_environment
 from shared.process import Process
+from shared.signals import stop_on_signals
 from shared.store import Fence, Fenced, Store
 
 
@@ -33,6 +34,9 @@ class Sleeper:
     def keys(self, prefix: str) -> list[str]:
         return self._store.keys(prefix)
 
+    def held(self, prefix: str) -> list[str]:
+        return self._store.held(prefix)
+
     def acquire(self, key: str, fence: Fence) -> bytes | None:
         return self._store.acquire(key, fence)
 
@@ -45,9 +49,15 @@ class Sleeper:
         try:
             self._store.swap(key, fence, value, drop)
         except Fenced:
-            self._woke.write_text(f"fenced {key}")
+            self._tell(f"fenced {key}")
             raise
-        self._woke.write_text(f"written {key}")
+        self._tell(f"written {key}")
+
+    def _tell(self, what: str) -> None:
+        """Who waits for the file must not find it empty."""
+        begun = self._woke.with_suffix(".begun")
+        begun.write_text(what)
+        begun.replace(self._woke)
 
     def close(self) -> None:
         self._store.close()
@@ -56,7 +66,7 @@ class Sleeper:
 def main() -> int:
     process = Process(from_environment(os.environ))
     process.store = Sleeper(process.store, Path(os.environ["SLEEPER_MARK"]))
-    signal.signal(signal.SIGTERM, lambda number, frame: process.stop.set())
+    stop_on_signals(process.stop)
 
     def learn(address: str) -> Learner:
         learner = Learner(

@@ -106,6 +106,8 @@ def test_there_are_limits_and_choices_to_test() -> None:
         ("log", "data/log", "sqlite:///DIR or kafka://host"),
         ("log", "redis://host", "sqlite:///DIR or kafka://host"),
         ("log", "kafka://", "sqlite:///DIR or kafka://host"),
+        ("log", "kafka://host:notaport", "sqlite:///DIR or kafka://host"),
+        ("log", "kafka://one:9092,,two", "sqlite:///DIR or kafka://host"),
         ("store", "store.sqlite", "sqlite:///FILE or redis://"),
         ("store", "kafka://host", "sqlite:///FILE or redis://"),
         ("models", "logistic,", "at least one model, each once"),
@@ -118,7 +120,7 @@ def test_a_wrong_text_is_refused_with_the_remedy(name: str, value: str, remedy: 
 
 
 def test_right_texts_are_taken() -> None:
-    for log in ("sqlite:///data/log", "kafka://one:9092,two:9092"):
+    for log in ("sqlite:///data/log", "kafka://one:9092,two:9092", "kafka://one,[::1]:9092/"):
         assert from_environment({"PREQUEL_LOG": log}).log_url == log
     for store in ("sqlite:////abs/file", "redis://host:6379/0", "rediss://user:pw@host"):
         assert from_environment({"PREQUEL_STORE": store}).store_url == store

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from shared.config import Settings
-from shared.doctor import Finding, examine
+from shared.doctor import Finding, _shown, examine
 from shared.log import IMAGES, Message
 from shared.sqlite_log import SqliteLog
 from shared.sqlite_store import SqliteStore
@@ -62,3 +62,8 @@ def broken(tmp_path: Path) -> Path:
 
 def test_a_store_that_cannot_be_used_is_a_finding_not_a_crash(broken: Path) -> None:
     assert not findings(broken)["store"].well
+
+
+def test_no_password_is_shown() -> None:
+    assert _shown("rediss://user:secret@host/1?password=secret") == "rediss://host:6379/1"
+    assert _shown("sqlite:///some/file") == "sqlite:///some/file"

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,11 @@ from prometheus_client import CollectorRegistry
 
 from shared.events import Rejected
 from shared.health import Health
-from shared.log import DEAD_LETTERS, EXAMPLES, Headers, Message, Record, RecordTooLarge
+from shared.log import DEAD_LETTERS, EXAMPLES, Headers, Message, Polled, Record, RecordTooLarge
 from shared.metrics import Metrics
-from shared.runner import Processed, Runner
+from shared.runner import Processed, Runner, Session
 from shared.sqlite_log import SqliteLog
+from shared.store import StoreUnavailable
 
 LIMIT = 4096
 
@@ -43,6 +45,8 @@ class Refusing:
         self.committed |= positions
 
     def drop(self, partition: int) -> None: ...
+
+    def hide(self, partition: int) -> None: ...
 
 
 @pytest.fixture
@@ -121,3 +125,76 @@ def test_an_output_too_large_stops_the_service(log: SqliteLog) -> None:
     with pytest.raises(RecordTooLarge):
         run(log, 10, [Message("predictions", b"pets", b"x" * LIMIT * 2)])
     assert letters(log) == []
+
+
+class Group:
+    """A member that is given one partition; it records no position while the group is ``busy``."""
+
+    def __init__(self) -> None:
+        self.busy = True
+        self.recorded: dict[int, int] = {}
+        self.polls = [Polled([], (0,), (), 1), Polled([], (), (), 1)]
+
+    def poll(self, max_records: int, timeout_s: float) -> Polled:
+        return self.polls.pop(0)
+
+    def seek(self, partition: int, offset: int) -> None: ...
+
+    def committed(self, partition: int) -> int | None:
+        return None
+
+    def commit(self, positions: Mapping[int, int]) -> bool:
+        if not self.busy:
+            self.recorded |= positions
+        return not self.busy
+
+    def close(self) -> None: ...
+
+
+class Restoring(Refusing):
+    """Takes a partition over at 7, or fails in the middle of it."""
+
+    fails = False
+
+    def __init__(self) -> None:
+        super().__init__(threading.Event(), 0, 1)
+        self.dropped: list[int] = []
+
+    def restore(self, partition: int, generation: int) -> int | None:
+        if self.fails:
+            raise StoreUnavailable("half-way")
+        return 7
+
+    def drop(self, partition: int) -> None:
+        self.dropped.append(partition)
+
+
+@pytest.fixture
+def group() -> Group:
+    return Group()
+
+
+def session(log: SqliteLog, processor: Restoring, group: Group, publisher: ThreadPoolExecutor) -> Session:
+    return Session(log, processor, group, "g", publisher, Metrics(CollectorRegistry()), lambda: 0.0, set())
+
+
+def test_a_position_that_the_group_did_not_record_is_told_again(log: SqliteLog, group: Group) -> None:
+    with ThreadPoolExecutor(1) as publisher:
+        begun = session(log, Restoring(), group, publisher)
+        begun.turn()
+        begun.measure()
+        assert group.recorded == {}
+        group.busy = False
+        begun.measure()
+        assert group.recorded == {0: 7}, "where it was taken over is where the group is now"
+
+
+def test_a_partition_that_was_taken_over_by_half_is_dropped(log: SqliteLog, group: Group) -> None:
+    processor = Restoring()
+    processor.fails = True
+    with ThreadPoolExecutor(1) as publisher:
+        begun = session(log, processor, group, publisher)
+        with pytest.raises(StoreUnavailable):
+            begun.turn()
+        begun.drop()
+    assert processor.dropped == [0]
