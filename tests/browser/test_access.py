@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import AWAY, Open
+from tests.browser.conftest import AWAY, STARTING, Open
 from tests.browser.system import System
 
 KEY = "a-key-of-our-own"
@@ -44,7 +44,7 @@ def test_asks_once_for_the_key_and_keeps_it_as_a_cookie(taught: System, open_pag
 
 @pytest.mark.parametrize("settings", [{"api_keys": KEY}])
 def test_a_key_that_cannot_be_checked_is_said_and_can_be_given_again(taught: System, open_page: Open) -> None:
-    page = open_page("/#/shapes", tolerated=("401", *AWAY))
+    page = open_page("/#/shapes", tolerated=("401", *AWAY, *STARTING))
     page.get_by_label("Key", exact=True).fill(KEY)
     taught.close_gateway()
     page.keyboard.press("Enter")

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.conftest import AWAY, Open
+from tests.browser.conftest import AWAY, STARTING, Open
 from tests.browser.system import System
 
 
@@ -18,6 +18,7 @@ def doubtful(taught: System) -> str:
 @pytest.fixture
 def page(doubtful: str, open_page: Open) -> Page:
     opened = open_page("/#/shapes")
+    expect(opened.locator("#connection")).to_have_text("Live")
     expect(opened.locator(f"[data-id='{doubtful}']")).to_be_visible()
     expect(opened.locator("#try .choice")).to_have_count(2)
     return opened
@@ -104,6 +105,7 @@ def test_a_label_of_one_stream_touches_nothing_of_another(taught: System, open_p
     for stream in ("shapes", "other"):
         taught.show("dot", stream=stream, id="same")
     page = open_page("/#/shapes")
+    expect(page.locator("#connection")).to_have_text("Live")
     page.locator("[data-id=same]").click()
     expect(page.locator("#correction .choice")).to_have_count(2)
     held: list[Route] = []
@@ -136,7 +138,8 @@ def test_nothing_moves_while_the_dialog_is_open(page: Page, taught: System, doub
 def test_a_label_that_cannot_be_sent_is_said_and_can_be_sent_again(
     taught: System, open_page: Open, doubtful: str
 ) -> None:
-    page = open_page("/#/shapes", tolerated=AWAY)
+    page = open_page("/#/shapes", tolerated=(*AWAY, *STARTING))
+    expect(page.locator("#connection")).to_have_text("Live")
     page.locator(f"[data-id='{doubtful}']").click()
     expect(page.locator("#correction .choice")).to_have_count(2)
     taught.close_gateway()

@@ -14,28 +14,28 @@ from playwright.sync_api import Browser, Page, expect
 
 from services.producer.digits import Digits
 from services.producer.sources import Survey
-from tests.browser.conftest import AWAY, Watch
+from tests.browser.conftest import AWAY, STARTING, Watch
 from tests.browser.strokes import DIGITS, draw
 from tests.browser.system import until
+from tests.servers.ports import free_port
 
 IMAGES = 500
 READ_RIGHT = 7
 PATIENCE_MS = 120_000
-STARTING = ("503",)
 
 
 class Product:
     """`prequel up` in a process of its own; started again, it has its port and its data again."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._port = folder, "0"
+        self._folder, self._port = folder, free_port()  # it is started again on it
         self._process: subprocess.Popen[str] | None = None
         self.url = ""
 
     def start(self) -> None:
         data = str(self._folder / "data")
         process = self._process = subprocess.Popen(
-            [sys.executable, "-m", "services", "up", "--data", data, "--port", self._port],
+            [sys.executable, "-m", "services", "up", "--data", data, "--port", str(self._port)],
             stdout=subprocess.PIPE,
             text=True,
             env=self._environment(),
@@ -45,7 +45,12 @@ class Product:
         found = re.search(r"http://\S+", line)
         assert found, line
         self.url = found[0]
-        self._port = self.url.rpartition(":")[2]
+
+    def ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/readyz", timeout=20).status_code == 200
+        except httpx.TransportError:
+            return False
 
     def run(self, *arguments: str) -> None:
         command = [sys.executable, "-m", "services", *arguments]
@@ -115,7 +120,7 @@ def test_a_newcomers_first_minutes(page: Page, product: Product, folder: Path) -
     product.start()
     expect(page.locator("#connection")).to_have_text("Live", timeout=PATIENCE_MS)
     expect(page.locator("#try .choice")).to_have_count(11)
-    until(lambda: httpx.get(f"{product.url}/readyz").status_code == 200, 120)
+    until(product.ready, 120)
     page.get_by_role("button", name="Ask again").click()
     expect(page.locator(".headline strong")).to_have_text("roof", timeout=PATIENCE_MS)
 

@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import AWAY, Open, hide
+from tests.browser.conftest import AWAY, STARTING, Open, hide
 from tests.browser.system import System
 
 HOSTILE = "<img src=x onerror=document.title='owned'>"
@@ -92,7 +92,7 @@ def test_a_stream_can_be_named_before_it_exists(system: System, open_page: Open)
 
 
 def test_reconnects_after_a_restart_and_shows_what_it_missed(taught: System, open_page: Open) -> None:
-    page = open_page(tolerated=AWAY)
+    page = open_page(tolerated=(*AWAY, *STARTING))
     expect(page.locator("#connection")).to_have_text("Live")
     taught.close_gateway()
     expect(page.locator("#connection")).to_have_text(re.compile("Lost at .*; trying again"))
@@ -105,6 +105,7 @@ def test_reconnects_after_a_restart_and_shows_what_it_missed(taught: System, ope
 
 def test_a_hidden_page_keeps_no_connection_and_catches_up_when_it_is_seen(taught: System, open_page: Open) -> None:
     page = open_page("/#/shapes")
+    expect(page.locator("#connection")).to_have_text("Live")
     expect(page.locator("#tiles .tile")).to_have_count(5)
     with page.expect_event("requestfailed", lambda request: request.url.endswith("/events")):
         hide(page, True)

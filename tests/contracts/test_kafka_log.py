@@ -13,12 +13,12 @@ from tests.contracts.group_contract import GroupContract
 from tests.contracts.log_contract import LogContract, MakeLog, Opening
 
 LIMIT = 2**20
-SESSION_S = 2.0
+SESSION_S = 6.0
 
 
 @pytest.fixture
 def patience_s() -> float:
-    return 20.0
+    return 60.0
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from tests.contracts.store_contract import MakeStore, StoreContract
 
 @pytest.fixture
 def patience_s() -> float:
-    return 20.0
+    return 60.0
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from tests.contracts.log_contract import LogContract, MakeLog, Opening, messages
 
 @pytest.fixture
 def patience_s() -> float:
-    return 20.0
+    return 60.0
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_threads_that_append_together_share_transactions(tmp_path: Path) -> None
 
     def clock() -> float:
         asked.append(1)
-        gate.wait(20)
+        gate.wait(60)
         return 0.0
 
     log = SqliteLog(tmp_path, clock=clock)
@@ -118,10 +118,10 @@ def test_threads_that_append_together_share_transactions(tmp_path: Path) -> None
     threads = [threading.Thread(target=append) for _ in range(30)]
     for thread in threads:
         thread.start()
-        came.acquire(timeout=20)
+        came.acquire(timeout=60)
     gate.set()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert log.bounds("t")[0].end == 30
     assert len(asked) < 15
     log.close()
@@ -146,7 +146,7 @@ def test_closing_the_log_ends_a_wait_with_an_error(tmp_path: Path) -> None:
     log = SqliteLog(tmp_path)
     reader, member = log.follow("t", {0: 0}), log.join("g", "t")
     member.poll(1, 0.0)
-    waits: list[Callable[[], object]] = [lambda: reader.poll(1, 60.0), lambda: member.poll(1, 60.0)]
+    waits: list[Callable[[], object]] = [lambda: reader.poll(1, 300.0), lambda: member.poll(1, 300.0)]
     ended: list[str] = []
 
     def wait(poll: Callable[[], object]) -> None:
@@ -159,7 +159,7 @@ def test_closing_the_log_ends_a_wait_with_an_error(tmp_path: Path) -> None:
         thread.start()
     log.close()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert len(ended) == 2
     assert all("closed" in message for message in ended)
 
@@ -168,10 +168,10 @@ def test_an_append_and_closing_ring_for_those_who_wait(tmp_path: Path) -> None:
     topic = Topic("t", tmp_path / "t.sqlite", 1, clock=Clock(), busy_timeout_s=1.0)
     topic.open()
     for happen in (lambda: topic.append([topic.row(Message("t", None, b""))]), topic.close):
-        waiting = threading.Thread(target=topic.bell.wait, args=(topic.bell.rings, 60.0))
+        waiting = threading.Thread(target=topic.bell.wait, args=(topic.bell.rings, 300.0))
         waiting.start()
         happen()
-        waiting.join(20)
+        waiting.join(60)
         assert not waiting.is_alive()
 
 

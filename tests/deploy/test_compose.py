@@ -149,7 +149,7 @@ def test_a_stop_finishes_within_its_grace_period(deployment: Deployment, digits:
     began = time.monotonic()
     running = [name for name in (*SERVICES, "prometheus") if name in deployment.processes]
     assert {name: deployment.stop(name) for name in running} == dict.fromkeys(running, 0)
-    assert time.monotonic() - began < DEADLINE_S
+    assert time.monotonic() - began < 120
 
 
 def _told(digits: dict[str, Any]) -> dict[str, Series]:

@@ -148,10 +148,9 @@ def test_a_wheel_has_the_weights_and_the_page(tmp_path: Path) -> None:
     for name, rest in instructions:
         if name == "COPY" and "locks" not in rest:
             for source in rest.split()[:-1]:
-                copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy
-                copy(ROOT / source, tmp_path / source)
+                _copy(ROOT / source, tmp_path / source)
     built = instructions[-1][1].replace("/wheels", str(tmp_path / "wheels"))
-    subprocess.run([sys.executable, "-m", *built.split()], cwd=tmp_path, check=True, capture_output=True, timeout=120)
+    subprocess.run([sys.executable, "-m", *built.split()], cwd=tmp_path, check=True, capture_output=True, timeout=300)
     (wheel,) = (tmp_path / "wheels").glob("prequel-*.whl")
     packed = {each for each in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in each}
     wanted = {
@@ -162,6 +161,14 @@ def test_a_wheel_has_the_weights_and_the_page(tmp_path: Path) -> None:
     }
     assert "services/extractor/weights/compact.weights.h5" in wanted
     assert packed == wanted
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Without what other tests' processes write into the same folders meanwhile."""
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        shutil.copy(source, target)
 
 
 def test_grafana_finds_its_datasource_and_dashboards() -> None:

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -13,14 +12,10 @@ from types import TracebackType
 
 import httpx
 
+from tests.servers.ports import free_port as free_port  # others have it from here
+
 ROOT = Path(__file__).resolve().parents[2]
-DEADLINE_S = 90.0
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+DEADLINE_S = 300.0
 
 
 def eventually(condition: Callable[[], object], what: str, deadline_s: float = DEADLINE_S) -> None:
@@ -39,6 +34,7 @@ class Up:
         self.url = f"http://127.0.0.1:{self.port}"
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PREQUEL_")}
         self.environment = environment | {"PREQUEL_DATA": str(folder), "PREQUEL_PORT": str(self.port)}
+        self.environment["PYTHONFAULTHANDLER"] = "1"  # on SIGABRT, one that hangs shows where
         self.environment |= settings or {}
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -81,14 +77,14 @@ class Up:
 
     def ready(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/readyz", timeout=1).status_code == 200
+            return httpx.get(f"{self.url}/readyz", timeout=10).status_code == 200
         except httpx.TransportError:
             return False
 
     def images(self, stream: str) -> int:
         """Examples learned by now, 0 while nobody answers."""
         try:
-            answer = httpx.get(f"{self.url}/v1/streams/{stream}", timeout=1)
+            answer = httpx.get(f"{self.url}/v1/streams/{stream}", timeout=30)
         except httpx.TransportError:
             return 0
         return int(answer.json()["images"]) if answer.status_code == 200 else 0

@@ -6,7 +6,7 @@ import uuid
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -21,6 +21,7 @@ from tests.servers.proxy import Proxy
 from tests.servers.session import missing
 
 Open = Callable[..., KafkaLog]
+T = TypeVar("T")
 
 PATIENCE_S = 60.0
 
@@ -49,14 +50,14 @@ def open_log() -> Iterator[Open]:
     opened: list[KafkaLog] = []
 
     def start(servers: str, **given: Any) -> KafkaLog:
-        options = {"timeout_s": 2.0, "delivery_s": 4.0, "session_s": 1.5, "quiet_s": 0.5}
+        options = {"timeout_s": 2.0, "delivery_s": 4.0, "session_s": 6.0, "quiet_s": 0.5}
         opened.append(KafkaLog(KafkaCluster(servers, **(options | given))))
         return opened[-1]
 
     yield start
     for log in opened:
         log.close()
-    wait_until(lambda: not clients(), 10, f"the end of all clients: {clients()}")
+    wait_until(lambda: not clients(), 60, f"the end of all clients: {clients()}")
 
 
 def clients() -> list[str]:
@@ -169,11 +170,10 @@ def test_nothing_acknowledged_is_lost_when_the_broker_is_bounced(
 
 def test_a_broker_that_is_away_is_said_and_found_again(broker: Kafka, open_log: Open, topic: str) -> None:
     log = open_log(broker.bootstrap(), timeout_s=0.7, delivery_s=1.8, quiet_s=0.3)
-    log.append([Message(topic, b"k", b"0:")])
+    open_log(broker.bootstrap(), timeout_s=10.0, delivery_s=30.0).append([Message(topic, b"k", b"0:")])
     reader, member = log.follow(topic, {0: 0}), log.join(f"g-{topic}", topic)
-    assert len(reader.poll(10, 5.0)) == 1
-    take_over(member)
-    assert len(member.poll(10, 5.0).records) == 1
+    assert len(delivered(reader)) == 1
+    assert len(taken_over(member)) == 1
     broker.kill()
     uses: list[Callable[[], object]] = [
         lambda: member.commit({0: 1}),
@@ -187,21 +187,49 @@ def test_a_broker_that_is_away_is_said_and_found_again(broker: Kafka, open_log: 
         began = time.monotonic()
         with pytest.raises(LogUnavailable):
             use()
-        assert time.monotonic() - began < 15
+        assert time.monotonic() - began < 40
     broker.start()
-    appended = log.append([Message(topic, b"k", b"1:")])[0].offset
+    appended = patiently(lambda: log.append([Message(topic, b"k", b"1:")]))[0].offset
     records: list[Record] = []
     while not records or records[-1].offset < appended:
-        records += reader.poll(10, 1.0)
+        records += delivered(reader)
     assert {number(record) for record in records} == {1}
-    assert log.read(topic, 0, [0])[0].value == b"0:"
-    take_over(member)
-    assert number(member.poll(10, 5.0).records[0]) == 0
+    assert patiently(lambda: log.read(topic, 0, [0]))[0].value == b"0:"
+    assert number(taken_over(member)[0]) == 0
+
+
+def patiently(use: Callable[[], T]) -> T:
+    """What it gives once the log answers: on a busy machine a broker that is up exceeds short timeouts too."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return use()
+        except LogUnavailable:
+            if time.monotonic() > deadline:
+                raise
+
+
+def delivered(reader: Reader) -> list[Record]:
+    """The next records, however long they take."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not (records := patiently(lambda: reader.poll(10, 1.0))):
+        assert time.monotonic() < deadline, "nothing came"
+    return records
+
+
+def taken_over(member: Member) -> list[Record]:
+    """Take partition 0 over from its start, once more where it is lost meanwhile; its first records."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not (polled := patiently(lambda: member.poll(10, 0.1))).records:
+        assert time.monotonic() < deadline, "nothing came"
+        if 0 in polled.assigned:
+            member.seek(0, 0)
+    return list(polled.records)
 
 
 def until_unavailable(call: Callable[[], object]) -> None:
     """Call again and again; returns only if nothing is raised for long."""
-    deadline = time.monotonic() + 14
+    deadline = time.monotonic() + 35
     while time.monotonic() < deadline:
         call()
 
@@ -209,7 +237,7 @@ def until_unavailable(call: Callable[[], object]) -> None:
 def take_over(member: Member) -> None:
     """Poll until partition 0 is ours, and begin it from the start."""
     deadline = time.monotonic() + PATIENCE_S
-    while 0 not in member.poll(1, 0.1).assigned:
+    while 0 not in patiently(lambda: member.poll(1, 0.1)).assigned:
         assert time.monotonic() < deadline
     member.seek(0, 0)
 
@@ -220,7 +248,7 @@ def take_over(member: Member) -> None:
 def test_a_network_that_breaks_and_delays_loses_and_doubles_nothing(
     broker: Kafka, proxy: Proxy, open_log: Open, topic: str
 ) -> None:
-    log = open_log(f"127.0.0.1:{proxy.port}")
+    log = open_log(f"127.0.0.1:{proxy.port}", timeout_s=10.0, delivery_s=30.0)
     appender, follower = Appender(log, topic), Follower(log.follow(topic, {0: 0}))
     appender.start()
     follower.start()
@@ -289,7 +317,7 @@ def resident_bytes() -> int:
 
 
 def test_a_client_that_stands_still_is_found_out_and_replaced(broker: Kafka, open_log: Open, topic: str) -> None:
-    log = open_log(broker.bootstrap(), quiet_s=0.3)
+    log = open_log(broker.bootstrap(), timeout_s=10.0, delivery_s=30.0, quiet_s=0.3)
     reader, member = log.follow(topic, {0: 0}), log.join(f"g-{topic}", topic)
     take_over(member)
     assert member.poll(10, 0.1).records == reader.poll(10, 0.1) == []
@@ -300,26 +328,26 @@ def test_a_client_that_stands_still_is_found_out_and_replaced(broker: Kafka, ope
     for poll in (lambda: reader.poll(10, 0.1), lambda: member.poll(10, 0.1)):
         with pytest.raises(LogUnavailable, match="stands still"):
             until_unavailable(poll)
-    assert [number(record) for record in reader.poll(10, 5.0)] == [1]
-    take_over(member)
-    assert [number(record) for record in member.poll(10, 5.0).records] == [1]
+    assert [number(record) for record in delivered(reader)] == [1]
+    assert [number(record) for record in taken_over(member)] == [1]
 
 
 def test_a_silent_topic_is_not_taken_for_a_stall(broker: Kafka, open_log: Open, topic: str) -> None:
-    log = open_log(broker.bootstrap(), quiet_s=0.1)
+    log = open_log(broker.bootstrap(), timeout_s=10.0, delivery_s=30.0, quiet_s=0.1)
     reader = log.follow(topic, {0: 0})
     for _ in range(6):
         assert reader.poll(10, 0.2) == []
     log.append([Message(topic, b"k", b"1:")])
-    assert len(reader.poll(10, 5.0)) == 1
+    assert len(delivered(reader)) == 1
 
 
 def test_a_reader_that_retention_has_passed_is_told(broker: Kafka, open_log: Open) -> None:
-    log = open_log(broker.bootstrap())
+    log = open_log(broker.bootstrap(), timeout_s=10.0, delivery_s=30.0)
     name = new_topic(log, retention_ms="1000", segment_bytes=str(2**20), message_timestamp_type="LogAppendTime")
     log.append([Message(name, None, bytes(200_000))] * 15)
     reader = log.follow(name, {0: 0})
-    wait_until(lambda: log.bounds(name)[0].begin > 5, PATIENCE_S, "retention")
+    # All of it: the beginning must not move on between what the reader is told and what is asked then.
+    wait_until(lambda: log.bounds(name)[0].begin == 15, PATIENCE_S, "retention")
     with pytest.raises(OffsetOutOfRange) as raised:
         until_unavailable(lambda: reader.poll(10, 0.2))
     assert raised.value.offset == 0
@@ -338,6 +366,7 @@ class Worker(threading.Thread):
         self.given: list[tuple[int, int, Record]] = []
         self.leave = threading.Event()
         self.problems: list[str] = []
+        self._unsought: set[int] = set()
 
     def run(self) -> None:
         owned: set[int] = set()
@@ -355,12 +384,15 @@ class Worker(threading.Thread):
     def _turn(self, owned: set[int]) -> None:
         polled = self._member.poll(20, 0.05)
         owned -= set(polled.lost)
-        for partition in polled.assigned:
-            self._member.seek(partition, self._member.committed(partition) or 0)
         owned |= set(polled.assigned)
         if not {record.partition for record in polled.records} <= owned:
             self.problems.append("a record of a partition that is not ours")
         self.given += [(record.partition, polled.generation, record) for record in polled.records]
+        self._unsought = self._unsought - set(polled.lost) | set(polled.assigned)
+        for partition in sorted(self._unsought):
+            # Where the log does not tell now, it assigns the partition no second time: the next turn asks again.
+            self._member.seek(partition, self._member.committed(partition) or 0)
+            self._unsought.remove(partition)
         ends: dict[int, int] = {}
         for record in polled.records:
             ends[record.partition] = record.offset + 1
@@ -371,13 +403,13 @@ class Worker(threading.Thread):
 def test_in_a_storm_of_rebalances_every_record_is_given_and_only_to_its_owner(
     broker: Kafka, open_log: Open, seconds: float
 ) -> None:
-    log = open_log(broker.bootstrap(), timeout_s=10.0, session_s=3.0)
+    log = open_log(broker.bootstrap(), timeout_s=10.0, session_s=6.0)
     name = new_topic(log, partitions=6)
     stop = time.monotonic() + seconds
     workers: list[Worker] = []
     everyone: list[Worker] = []
     sent = 0
-    while time.monotonic() < stop:
+    while time.monotonic() < stop or len(everyone) < 4:
         sent += len(log.append([Message(name, None, b"%d:" % n) for n in range(20)]))
         if len(workers) < 4:
             workers.append(Worker(log, f"g-{name}", name, f"worker-{len(everyone)}"))

@@ -1,6 +1,7 @@
 """What other people's clients, brokers' settings and credentials do to the log, on a real Kafka."""
 
 import logging
+import re
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -47,14 +48,14 @@ def open_log() -> Iterator[Open]:
     opened: list[KafkaLog] = []
 
     def start(servers: str, *security: str, **given: Any) -> KafkaLog:
-        options = {"timeout_s": 3.0} | given
+        options = {"timeout_s": 10.0} | given
         opened.append(KafkaLog(KafkaCluster(servers, KafkaSecurity(*security), **options)))
         return opened[-1]
 
     yield start
     for log in opened:
         log.close()
-    wait_until(lambda: not clients(), 10, f"the end of all clients: {clients()}")
+    wait_until(lambda: not clients(), 60, f"the end of all clients: {clients()}")
 
 
 def clients() -> list[str]:
@@ -73,7 +74,7 @@ def everything(log: KafkaLog, topic: str) -> list[Record]:
     begin, end = log.bounds(topic)[0]
     reader = log.follow(topic, {0: begin})
     records: list[Record] = []
-    for _ in range(200):
+    for _ in range(600):
         records += reader.poll(100, 0.1)
         if reader.positions()[0] >= end:
             return records
@@ -144,7 +145,7 @@ def test_what_a_foreign_transaction_aborted_is_never_seen_and_holds_nobody_up(
         producer.begin_transaction()
         sent = [producer.send(topic, f"{name}{n}".encode()) for n in range(3)]
         for future in sent:
-            future.get(10)
+            future.get(60)
         if commit:
             producer.commit_transaction()
         else:
@@ -186,7 +187,7 @@ def test_a_record_larger_than_we_send_is_refused_with_all_that_came_with_it(
 
 def test_the_largest_image_goes_through(secured: Kafka, open_log: Open) -> None:
     given = from_environment({"PREQUEL_LOG": f"kafka://{secured.bootstrap()}"}, max_image_bytes=32 * 2**20)
-    log = open_log(secured.bootstrap(), max_record_bytes=cluster(given).max_record_bytes)
+    log = open_log(secured.bootstrap(), max_record_bytes=cluster(given).max_record_bytes, timeout_s=30.0)
     assert create(log, given) == list(TOPICS)
     assert check(log, given) == []
     assert create(log, given) == []
@@ -257,7 +258,7 @@ def test_a_user_needs_no_more_rights_than_we_say(secured: Kafka, open_log: Open)
     assert log.read("allowed", 0, [0])[0].value == b"v"
     assert log.bounds("allowed") == {0: (0, 1)}
     member = log.join("allowed", "allowed")
-    for _ in range(100):
+    for _ in range(600):
         if member.poll(1, 0.1).assigned:
             break
     member.seek(0, 0)
@@ -288,7 +289,7 @@ def test_every_kind_of_login_works(
     (position,) = log.append([Message(topic, b"k", b"v")])
     assert log.read(topic, 0, [position.offset])[position.offset].value == b"v"
     member = log.join(f"g-{topic}", topic)
-    for _ in range(100):
+    for _ in range(600):
         if member.poll(1, 0.1).assigned:
             break
     member.seek(0, position.offset)
@@ -301,6 +302,19 @@ def test_tls_with_a_client_certificate_works(secured: Kafka, open_log: Open, pap
     for certificate in ((str(papers.client), ""), (str(cert), str(key))):
         log = open_log(secured.bootstrap("SSL"), "SSL", "", "", "", str(papers.ca), *certificate)
         assert len(log.append([Message(topic, b"k", b"v")])) == 1
+
+
+def refused(match: str, *tries: Callable[[], object]) -> str:
+    """What the first try says; the next, which takes longer, where a busy machine had no time to find out why."""
+    said = ""
+    for use in tries:
+        with pytest.raises(LogUnavailable) as raised:
+            use()
+        said = str(raised.value)
+        if re.search(match, said):
+            break
+    assert re.search(match, said)
+    return said
 
 
 WRONG = [
@@ -327,26 +341,24 @@ def test_wrong_credentials_name_the_setting_and_never_the_secret(
 ) -> None:
     caplog.set_level(logging.DEBUG)  # The most talkative that anybody could set.
     given = tuple(str(papers.ca) if part == "CA" else part for part in security)
-    log = open_log(secured.bootstrap(listener), *given, timeout_s=1.0)
-    with pytest.raises(LogUnavailable, match=remedy) as raised:
-        log.partitions("images")
-    for text in (str(raised.value), caplog.text, repr(KafkaSecurity(*given)), repr(log._cluster)):
+    quick, patient = (open_log(secured.bootstrap(listener), *given, timeout_s=each) for each in (1.0, 10.0))
+    said = refused(remedy, lambda: quick.partitions("images"), lambda: patient.partitions("images"))
+    for text in (said, caplog.text, repr(KafkaSecurity(*given)), repr(quick._cluster)):
         assert "wrong-secret" not in text
         assert PASSWORD not in text
 
 
 @pytest.mark.parametrize("servers", ["no.such.host.invalid:9092", "a b"])
 def test_a_name_that_does_not_resolve_is_said(open_log: Open, servers: str) -> None:
-    with pytest.raises(LogUnavailable, match="does not resolve"):
-        open_log(servers, timeout_s=1.0).partitions("images")
+    quick, patient = (open_log(servers, timeout_s=each) for each in (1.0, 10.0))
+    refused("does not resolve", lambda: quick.partitions("images"), lambda: patient.partitions("images"))
 
 
 def test_an_address_without_kafka_is_said_and_leaves_no_threads(open_log: Open) -> None:
-    log = open_log("127.0.0.1:1", timeout_s=0.55)
+    quick, patient = (open_log("127.0.0.1:1", timeout_s=each) for each in (0.55, 10.0))
     before = set(threading.enumerate())
-    for use in uses(log, "images"):
-        with pytest.raises(LogUnavailable, match="nothing listens"):
-            use()
+    for tries in zip(uses(quick, "images"), uses(patient, "images"), strict=True):
+        refused("nothing listens", *tries)
     assert set(threading.enumerate()) <= before
 
 

@@ -24,6 +24,7 @@ from shared.sqlite_store import SqliteStore
 from shared.status import Queries
 from shared.store import Store
 from tests.gateway.echo_learner import EchoLearner, predicted
+from tests.servers.ports import free_port as free_port  # others have it from here
 
 PNG = (
     b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x02\0\0\0\x90wS\xde\0\0\0\x0cIDATx\x9cc\xf8\xcf\xc0\0\0"
@@ -120,7 +121,7 @@ def run(settings: Settings, log: Log, store: Store, queries: Queries | None, lea
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     thread = threading.Thread(target=serving.serve, args=(application, listener, stop))
     thread.start()
-    client = httpx.Client(base_url=url, timeout=20)
+    client = httpx.Client(base_url=url, timeout=90)
 
     def end() -> None:
         stop.set()
@@ -130,9 +131,9 @@ def run(settings: Settings, log: Log, store: Store, queries: Queries | None, lea
     return Served(client, log, store, health, metrics, learner, end, url)
 
 
-def flood(gateway: Served, count: int, stream: str = "pets") -> None:
-    """Many predictions at once into the log, and wait until the gateway has them all."""
-    for start in range(0, count, 1_000):
+def flood(gateway: Served, count: int, stream: str = "pets", begin: int = 0) -> None:
+    """Many predictions at once into the log, numbered ``begin`` to ``count``; wait until the gateway has them all."""
+    for start in range(begin, count, 1_000):
         gateway.log.append(
             [
                 encode_prediction(predicted(stream, f"flood.{n}", Position(0, n), PNG), source="test")
@@ -140,7 +141,7 @@ def flood(gateway: Served, count: int, stream: str = "pets") -> None:
             ]
         )
     last = f"/v1/streams/{stream}/predictions/flood.{count - 1}"
-    assert gateway.client.get(last, params={"wait": 20}).status_code == 200
+    assert gateway.client.get(last, params={"wait": 60}).status_code == 200
 
 
 @contextmanager
@@ -156,17 +157,12 @@ def stalled(gateway: Served, path: str) -> Iterator[socket.socket]:
         yield connection
 
 
-def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     """Wait for what another thread does; fails the test when it does not."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.005)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @pytest.fixture

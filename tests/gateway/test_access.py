@@ -21,7 +21,7 @@ def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 @pytest.fixture
 def client(keyed: Served) -> Iterator[httpx.Client]:
     """A client without a cookie of another test's."""
-    with httpx.Client(base_url=keyed.url) as client:
+    with httpx.Client(base_url=keyed.url, timeout=20) as client:
         yield client
 
 

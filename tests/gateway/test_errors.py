@@ -114,14 +114,14 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 def test_an_image_that_says_it_is_too_large_is_not_read(small: Served) -> None:
-    with socket.create_connection(("127.0.0.1", small.client.base_url.port or 0), timeout=5) as raw:
+    with socket.create_connection(("127.0.0.1", small.client.base_url.port or 0), timeout=20) as raw:
         raw.sendall(f"POST {IMAGES} HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n".encode())
         raw.sendall(b"Content-Length: 2001\r\n\r\n")
         assert b" 413 " in raw.recv(4096).split(b"\r\n")[0]
 
 
 def test_an_image_without_a_length_is_read_no_further_than_the_limit(small: Served) -> None:
-    with socket.create_connection(("127.0.0.1", small.client.base_url.port or 0), timeout=5) as raw:
+    with socket.create_connection(("127.0.0.1", small.client.base_url.port or 0), timeout=20) as raw:
         raw.sendall(f"POST {IMAGES} HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n".encode())
         raw.sendall(b"Transfer-Encoding: chunked\r\n\r\n" + b"7d1\r\n" + b"x" * 2_001 + b"\r\n")
         assert b" 413 " in raw.recv(4096).split(b"\r\n")[0]
@@ -133,7 +133,7 @@ def test_an_image_that_turns_out_too_large_is_refused(small: Served, size: int) 
         for start in range(0, size, 500):
             yield b"x" * min(500, size - start)
 
-    with httpx.Client(base_url=small.url) as client:
+    with httpx.Client(base_url=small.url, timeout=20) as client:
         assert "2000" in problem(client.post(IMAGES, content=body(), headers=PNG_TYPE), 413)["detail"]
     assert small.client.get("/healthz").status_code == 200
 
@@ -318,7 +318,7 @@ def test_a_good_image_after_a_bad_one_of_the_same_id_gets_its_prediction(shared_
     ],
 )
 def test_broken_http_ends_its_connection_only(shared_gateway: Served, raw: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", shared_gateway.client.base_url.port or 0), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", shared_gateway.client.base_url.port or 0), timeout=20) as connection:
         connection.sendall(raw)
         connection.shutdown(socket.SHUT_WR)
         while connection.recv(4096):

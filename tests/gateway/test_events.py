@@ -1,5 +1,6 @@
 """Server-Sent Events over a real socket: what comes, in which order, and what happens to who is slow or comes back."""
 
+import itertools
 import socket
 import threading
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from tests.gateway.echo_learner import predicted
 from tests.gateway.reading import Event, of
 
 PETS = "/v1/streams/pets/events"
+PIECE = 2_000
 
 
 def listening(gateway: Served, path: str = PETS, last: str | None = None) -> AbstractContextManager[Iterator[Event]]:
@@ -142,10 +144,13 @@ async def test_a_slow_client_is_cut_off_and_told(subscriptions: Subscriptions) -
 
 def test_a_client_that_does_not_read_gets_an_end_and_holds_up_nobody(gateway: Served) -> None:
     with stalled(gateway, PETS) as connection, listening(gateway) as quick, ThreadPoolExecutor(1) as threads:
-        count = threads.submit(lambda: sum(1 for _ in zip(range(20_000), of({"prediction"}, quick), strict=False)))
-        flood(gateway, 20_000)
-        assert count.result() == 20_000
-        connection.settimeout(10)
+        events = of({"prediction"}, quick)
+        for begin in range(0, 20_000, PIECE):
+            # In pieces: a quick reader that a busy machine holds up for a moment must not count as a slow one.
+            count = threads.submit(lambda: sum(1 for _ in itertools.islice(events, PIECE)))
+            flood(gateway, begin + PIECE, begin=begin)
+            assert count.result() == PIECE
+        connection.settimeout(60)
         rest = b"".join(iter(lambda: connection.recv(1 << 20), b""))
     assert b"event: reconnect" in rest[-300:]
     assert rest.count(b"event: prediction") < 20_000
@@ -177,7 +182,7 @@ def test_only_so_many_may_listen_until_some_go(gateway: Served) -> None:
     address = ("127.0.0.1", gateway.client.base_url.port or 0)
     with ExitStack() as stack:
         for _ in range(MOST_SUBSCRIBERS):
-            connection = stack.enter_context(socket.create_connection(address, timeout=10))
+            connection = stack.enter_context(socket.create_connection(address, timeout=60))
             connection.sendall(request)
             assert b"200 OK" in connection.recv(4096)
         answer = gateway.client.get(PETS)

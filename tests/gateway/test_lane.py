@@ -89,6 +89,7 @@ async def test_a_log_that_is_away_fails_who_is_in_the_group_and_shows(
 
 
 async def test_a_log_that_does_not_answer_is_away(log: FaultyLog, health: Health) -> None:
+    assert log.bounds("images")[0].end == 0  # makes the log's files, which may take longer than the patience
     lane = Lane(log, "images", health, patience=0.05)
     log.gate.clear()
     with pytest.raises(LogUnavailable, match="no answer"):
@@ -97,6 +98,9 @@ async def test_a_log_that_does_not_answer_is_away(log: FaultyLog, health: Health
         await lane.append([message(b"given up before it was tried")])
     log.gate.set()
     await lane.close()
+    async with asyncio.timeout(60):
+        while log.bounds("images")[0].end == 0:
+            await asyncio.sleep(0.01)
     assert log.bounds("images")[0].end == 1
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from services.producer.client import Client, GatewayError, Refused, Stopped, connect
 from services.producer.label import label_image
 from services.producer.sources import Item
-from tests.gateway.conftest import free_port
+from tests.servers.ports import free_port
 
 ITEMS = [Item(f"id-{number}", f"{number}.png", "cat", bytes([number]) * 10, "image/png") for number in range(3)]
 Script = list[tuple[int, Any] | None]
@@ -71,7 +71,7 @@ def server() -> Iterator[Scripted]:
 
 @pytest.fixture
 def client(server: Scripted, stop: threading.Event) -> Iterator[Client]:
-    with connect(server.url, "kéy", stop=stop, clock=time.monotonic, patience_s=5) as connected:
+    with connect(server.url, "kéy", stop=stop, clock=time.monotonic, patience_s=20) as connected:
         yield connected
 
 

@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.e2e.processes import DEADLINE_S, ROOT, Up, eventually
+import pytest
+
+from tests.e2e.processes import ROOT, Up, eventually
 
 DIGITS = 1_797
+ENDED_S = 90.0
 
 
 def test_the_demo_ends_by_itself_with_an_accuracy_to_show(tmp_path: Path) -> None:
@@ -22,6 +25,17 @@ def test_the_demo_ends_by_itself_with_an_accuracy_to_show(tmp_path: Path) -> Non
     assert summary["window_accuracy"] >= summary["accuracy"]
     assert summary["images_per_second"] > 0
     assert f"accuracy {summary['accuracy']:.4f} since the stream began" in ended.stdout
+
+
+def output_of(process: "subprocess.Popen[str]") -> str:
+    """What it said, once it has ended; where it does not, the test fails with the stacks of all its threads."""
+    try:
+        said, _ = process.communicate(timeout=ENDED_S)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGABRT)
+        said, _ = process.communicate(timeout=ENDED_S)
+        pytest.fail(f"it did not end within {ENDED_S:g} s:\n{said}")
+    return said
 
 
 def test_ctrl_c_and_again(tmp_path: Path) -> None:
@@ -38,7 +52,7 @@ def test_ctrl_c_and_again(tmp_path: Path) -> None:
         )
         eventually(lambda: up.images("digits") >= 100, "a hundred digits learned")
         streaming.send_signal(signal.SIGINT)
-        said, _ = streaming.communicate(timeout=DEADLINE_S)
+        said = output_of(streaming)
         assert streaming.returncode == 130, said
         assert "of 1,797 images sent" in said
         assert "the same command goes on from here" in said

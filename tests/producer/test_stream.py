@@ -231,7 +231,7 @@ def test_services_that_stop_for_good_end_it(stream: Callable[..., Summary], syst
 
 def test_the_rate_is_kept(stream: Callable[..., Summary], photos: Photos) -> None:
     summary = stream(photos(20), rate=60)
-    assert 0.95 < summary.seconds < 5
+    assert 0.95 < summary.seconds < 20
 
 
 def test_unreadable_files_are_named(stream: Callable[..., Summary], console: Console, photos: Photos) -> None:

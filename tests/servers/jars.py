@@ -1,5 +1,6 @@
 """The real Apache Kafka's jars, resolved by Maven once into a cache folder of the user's."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 
 KAFKA = "4.1.1"
 LOG4J = "2.24.3"
+MAVEN_S = 900.0
 COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies"
 
 ARTIFACTS = (
@@ -29,7 +31,11 @@ def jars() -> Path:
             raise NoKafka(f"{tool} is not installed: a real Kafka needs Java 17 and Maven")
     folder = _cache() / f"kafka-{KAFKA}"
     if not folder.is_dir():
-        _resolve(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with folder.with_suffix(".lock").open("w") as lock:  # Maven's own folder takes no two downloads of one file
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not folder.is_dir():
+                _resolve(folder)
     return folder
 
 
@@ -38,32 +44,17 @@ def _cache() -> Path:
 
 
 def _resolve(folder: Path) -> None:
-    """Several test runs may do this at once: each into a folder of its own, the first rename wins."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    """For the holder of the lock only. The folder appears whole or not at all."""
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         Path(scratch, "pom.xml").write_text(_pom())
-        done = subprocess.run(
-            [
-                "mvn",
-                "-q",
-                "-B",
-                COPY,
-                "-DincludeScope=runtime",
-                "-DoutputDirectory=jars",
-            ],
-            cwd=scratch,
-            capture_output=True,
-            text=True,
-            timeout=900,
-            check=False,
-        )
+        command = ["mvn", "-q", "-B", COPY, "-DincludeScope=runtime", "-DoutputDirectory=jars"]
+        try:
+            done = subprocess.run(command, cwd=scratch, capture_output=True, text=True, timeout=MAVEN_S, check=False)
+        except subprocess.TimeoutExpired:
+            raise NoKafka(f"Maven could not fetch Apache Kafka {KAFKA} within {MAVEN_S:g} s") from None
         if done.returncode:
             raise NoKafka(f"Maven could not fetch Apache Kafka {KAFKA}:\n{(done.stdout + done.stderr)[-2000:]}")
-        try:
-            Path(scratch, "jars").rename(folder)
-        except OSError:
-            if not folder.is_dir():
-                raise
+        Path(scratch, "jars").rename(folder)
 
 
 def _pom() -> str:

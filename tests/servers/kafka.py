@@ -8,9 +8,10 @@ import uuid
 from pathlib import Path
 from typing import NamedTuple
 
-from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
+from shared.kafka_client import KafkaCluster
+from shared.log import LogUnavailable
 from tests.servers.jars import jars
 from tests.servers.ports import free_port, listening, wait_until
 
@@ -29,6 +30,8 @@ appender.file.fileName={file}
 appender.file.layout.type=PatternLayout
 appender.file.layout.pattern=%d %p %m (%c{{1}})%n
 """
+
+START_S = 180.0
 
 LISTENERS = ("PLAINTEXT", "CONTROLLER", "PROXIED", "SASL_PLAINTEXT", "SSL", "SASL_SSL")
 
@@ -122,7 +125,7 @@ class Kafka:
         for node in self.nodes:
             if node.process is None:
                 node.start()
-        wait_until(self._answers, 60, f"Kafka starting\n{self.nodes[0].tail()}")
+        wait_until(self._answers, START_S, f"Kafka starting\n{self.nodes[0].tail()}")
 
     def stop(self) -> None:
         """Clean: SIGTERM."""
@@ -163,8 +166,9 @@ class Kafka:
         if not listening(node.ports["PLAINTEXT"]):
             return False
         try:
-            admin = KafkaAdminClient(bootstrap_servers=f"127.0.0.1:{node.ports['PLAINTEXT']}", bootstrap_timeout_ms=500)
-        except KafkaError:
+            # Ours ends the thread of a client that gives up; the bare KafkaAdminClient would leave it running.
+            admin = KafkaCluster(f"127.0.0.1:{node.ports['PLAINTEXT']}", timeout_s=5.0).admin()
+        except LogUnavailable:
             return False
         try:
             return len(admin.describe_cluster()["brokers"]) == len(self.nodes)
@@ -192,7 +196,7 @@ class Kafka:
             for node in nodes
         ]
         for process in running:
-            said, _ = process.communicate(timeout=60)
+            said, _ = process.communicate(timeout=START_S)
             if process.returncode:
                 raise RuntimeError(f"StorageTool: {said[-2000:]}")
 

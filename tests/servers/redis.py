@@ -45,7 +45,7 @@ class Redis:
         return f"rediss://{user}{'@' if user else ''}127.0.0.1:{self.tls_port}/0"
 
     def client(self) -> Any:
-        return redis.Redis(port=self.port, socket_timeout=5)
+        return redis.Redis(port=self.port, socket_timeout=30)
 
     def launch(self) -> None:
         """Start without waiting: a server with much to load answers LOADING at first."""
@@ -61,7 +61,7 @@ class Redis:
 
     def start(self) -> None:
         self.launch()
-        wait_until(self._answers, 20, f"Redis starting, see {self.folder / 'out.log'}")
+        wait_until(self._answers, 60, f"Redis starting, see {self.folder / 'out.log'}")
 
     def stop(self) -> None:
         self._end(signal.SIGTERM)
@@ -100,7 +100,7 @@ class Redis:
             return
         self.process.send_signal(how)
         self.process.send_signal(signal.SIGCONT)
-        self.process.wait(20)
+        self.process.wait(60)
         self.process = None
 
     def _answers(self) -> bool:

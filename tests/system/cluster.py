@@ -25,11 +25,11 @@ from tests.servers.redis import NoRedis, Redis
 from tests.servers.session import missing
 
 ROOT = Path(__file__).resolve().parents[2]
-DEADLINE_S = 120.0
+DEADLINE_S = 300.0
 
 SETTINGS = {
     "PREQUEL_KAFKA_PARTITIONS": "4",
-    "PREQUEL_KAFKA_SESSION": "2.5",
+    "PREQUEL_KAFKA_SESSION": "6",  # long enough for a busy machine to keep its members
     "PREQUEL_CHECKPOINT_SECONDS": "0.3",
     "PREQUEL_CACHE_EXAMPLES": "8",  # most labels need features that are read back from the log
     "PREQUEL_WINDOW": "2000",
@@ -103,7 +103,7 @@ class Service:
     def reasons(self) -> dict[str, str] | None:
         """Why it is not ready, by component; nothing where it is; None while it does not answer."""
         try:
-            answer = httpx.get(f"{self.url}/readyz", timeout=1)
+            answer = httpx.get(f"{self.url}/readyz", timeout=10)
         except httpx.TransportError:
             return None
         return {} if answer.status_code == 200 else dict(answer.json().get("reasons") or {"?": answer.text})
@@ -152,7 +152,7 @@ class Cluster:
             client.flushall()
         with closing(self.admin()) as admin, closing(self.log()) as log:
             admin.delete_topics([topic for topic in TOPICS if topic in admin.list_topics()])
-            wait_until(lambda: not set(TOPICS) & set(admin.list_topics()), 30, "the end of the old topics")
+            wait_until(lambda: not set(TOPICS) & set(admin.list_topics()), 60, "the end of the old topics")
             create(log, self.settings)
 
     def admin(self) -> KafkaAdminClient:
@@ -198,7 +198,7 @@ class Cluster:
 
     def log(self) -> KafkaLog:
         """A log of the tests' own, to be closed."""
-        return KafkaLog(KafkaCluster(self.kafka.bootstrap(), timeout_s=5.0, quiet_s=0.5))
+        return KafkaLog(KafkaCluster(self.kafka.bootstrap(), timeout_s=30.0, quiet_s=0.5))
 
     def store(self) -> RedisStore:
         return RedisStore(self.redis.url(), timeout_s=2.0)

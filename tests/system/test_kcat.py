@@ -33,7 +33,7 @@ def test_kcat_sends_a_photograph_and_reads_predictions(
     cluster.start("learner")
     cluster.start("extractor")
     subprocess.run(
-        [kcat, "-P", "-b", servers, "-t", "images", "-k", "pets", str(photo)], check=True, timeout=30, input=b""
+        [kcat, "-P", "-b", servers, "-t", "images", "-k", "pets", str(photo)], check=True, timeout=60, input=b""
     )
     wait_until(lambda: bool(predicted(log)), DEADLINE_S, "the prediction")
     (id,) = predicted(log)
@@ -41,7 +41,7 @@ def test_kcat_sends_a_photograph_and_reads_predictions(
     arguments = [kcat, "-C", "-b", servers, "-t", "predictions", "-o", "beginning", "-e", "-q", "-f", "%k %s\n"]
 
     def read() -> list[dict[str, object]]:
-        said = subprocess.run(arguments, check=True, timeout=30, capture_output=True, text=True).stdout.splitlines()
+        said = subprocess.run(arguments, check=True, timeout=60, capture_output=True, text=True).stdout.splitlines()
         assert all(line.startswith("pets ") for line in said)
         return [json.loads(line.removeprefix("pets ")) for line in said]
 

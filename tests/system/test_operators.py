@@ -77,7 +77,7 @@ def test_retention_that_passed_a_learner_ends_it_and_rebuild_goes_on(cluster: Cl
     log.append([events.features(STREAM, f"j{n}", [n, 1, 1], "a") for n in range(20)])
     with closing(cluster.admin()) as admin:
         admin.delete_records({TopicPartition(EXAMPLES, partition): offset + 5})
-    wait_until(lambda: log.bounds(EXAMPLES)[partition].begin == offset + 5, 30, "retention")
+    wait_until(lambda: log.bounds(EXAMPLES)[partition].begin == offset + 5, 60, "retention")
     ends(cluster.start("learner")[0], "retention has passed", "prequel rebuild")
     rebuilt = cluster.run("rebuild")
     assert rebuilt.returncode == 0, rebuilt.stdout + rebuilt.stderr
@@ -89,7 +89,7 @@ def test_retention_that_passed_an_extractor_ends_it(cluster: Cluster, log: Kafka
     (at,) = log.append([events.image(STREAM, "i0", events.png())._replace(partition=0)])
     log.append([events.image(STREAM, f"j{n}", events.png())._replace(partition=0) for n in range(3)])
     with closing(log.join(group, IMAGES)) as member:
-        wait_until(lambda: bool(member.poll(1, 1.0).assigned), 30, "the partitions")
+        wait_until(lambda: bool(member.poll(1, 1.0).assigned), 60, "the partitions")
         member.commit({0: at.offset + 1})
     with closing(cluster.admin()) as admin:
         admin.delete_records({TopicPartition(IMAGES, 0): 3})
