@@ -130,6 +130,8 @@ class Runner:
                         session.measure()
                 session.finish()
             finally:
+                # After a failure all of it is replayed: with the log away each batch in the queue would wait for it.
+                publisher.shutdown(wait=False, cancel_futures=True)
                 session.drop()
                 member.close()
 

@@ -10,7 +10,17 @@ from prometheus_client import CollectorRegistry
 
 from shared.events import Rejected
 from shared.health import Health
-from shared.log import DEAD_LETTERS, EXAMPLES, Headers, Message, Polled, Record, RecordTooLarge
+from shared.log import (
+    DEAD_LETTERS,
+    EXAMPLES,
+    Headers,
+    LogUnavailable,
+    Message,
+    Polled,
+    Position,
+    Record,
+    RecordTooLarge,
+)
 from shared.metrics import Metrics
 from shared.runner import Processed, Runner, Session
 from shared.sqlite_log import SqliteLog
@@ -198,3 +208,37 @@ def test_a_partition_that_was_taken_over_by_half_is_dropped(log: SqliteLog, grou
             begun.turn()
         begun.drop()
     assert processor.dropped == [0]
+
+
+class Slow(SqliteLog):
+    """A log that takes its time to say that it is away, as Kafka does; counts how often it was asked."""
+
+    asked = 0
+
+    def append(self, messages: Sequence[Message]) -> list[Position]:
+        if messages[0].topic != DEAD_LETTERS:
+            return super().append(messages)
+        self.asked += 1
+        threading.Event().wait(0.2)
+        raise LogUnavailable("away")
+
+
+def test_after_a_failed_publication_what_waits_behind_it_is_not_tried(tmp_path: Path) -> None:
+    log, stop = Slow(tmp_path), threading.Event()
+    log.append([Message(EXAMPLES, b"s", b"x")] * 3)
+    processor = Refusing(stop, 3, most_records=1)
+    runner = Runner(
+        log,
+        processor,
+        group="g",
+        clock=lambda: 0.0,
+        metrics=Metrics(CollectorRegistry()),
+        health=Health(),
+        checkpoint_seconds=1e9,
+        checkpoint_events=10**9,
+        retry_seconds=0,
+    )
+    runner.run(stop)
+    assert processor.committed == {}
+    assert log.asked < 3, "the one that had begun was waited for, the one behind it was not begun"
+    log.close()
