@@ -86,7 +86,7 @@ class KafkaMember:
                 batches = poll_as_member(consumer, min(left, SLICE_S), max_records)
             assigned, lost = self._change(consumer)
             records = [as_record(r) for tp, batch in batches.items() if tp.partition in self._reading for r in batch]
-            self._watch(consumer, bool(records))
+            self._watch(consumer, {record.partition for record in records})
             if records or assigned or lost or left <= SLICE_S:
                 return Polled(records, assigned, lost, self._generation)
 
@@ -103,9 +103,9 @@ class KafkaMember:
             self._generation = self._ownership.generation
         return assigned, lost
 
-    def _watch(self, consumer: Any, fed: bool) -> None:
-        if fed:
-            self._watchdog.fed()
+    def _watch(self, consumer: Any, delivered: Collection[int]) -> None:
+        if delivered:
+            self._watchdog.fed(consumer, delivered, self._reading)
             return
         with self._cluster.reading(consumer, self._topic):
             positions = {p: consumer.position(TopicPartition(self._topic, p)) for p in self._reading}
@@ -116,7 +116,7 @@ class KafkaMember:
         self._consumer = consumer = self._cluster.consumer(group=self._group)
         self._ownership = _Ownership(consumer)
         consumer.subscribe([self._topic], listener=self._ownership)
-        self._watchdog.fed()
+        self._watchdog.begin()
         return consumer
 
     def seek(self, partition: int, offset: int) -> None:

@@ -1,6 +1,6 @@
 """Reads Kafka from explicit positions, and notices when a consumer is stuck rather than idle."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from shared.kafka_client import KafkaCluster, TopicPartition
@@ -8,6 +8,9 @@ from shared.log import LogUnavailable, Record
 
 SLICE_S = 1.0
 """The watchdog looks so often into a poll that waits for longer."""
+
+STARVED_S = 600.0
+"""Long: where the work is slow, a partition waits its turn behind all that was fetched of the others."""
 
 LOOK_S = 5.0
 """How long the brokers may take to answer the watchdog, at most."""
@@ -30,22 +33,41 @@ class Watchdog:
     """Tells a silent log from a silent client: asks for the ends over the very connection that should deliver.
 
     kafka-python's consumers have stalled for good in releases as late as 3.0.9, without an error and with records
-    waiting. A consumer that stands still before waiting records at two looks in a row is given up.
+    waiting. A consumer that stands still before waiting records at two looks in a row is given up; one partition, while
+    others deliver, after it has done so for STARVED_S too.
     """
 
     def __init__(self, cluster: KafkaCluster, topic: str) -> None:
         self._cluster, self._topic = cluster, topic
         self._since = cluster.clock()
         self._behind: dict[int, int] = {}
+        self._heard: dict[int, float] = {}
+        self._suspects: dict[int, int] = {}
 
-    def fed(self) -> None:
-        """Records came."""
-        self._since, self._behind = self._cluster.clock(), {}
+    def begin(self) -> None:
+        """The consumer is new."""
+        self._since, self._behind, self._heard, self._suspects = self._cluster.clock(), {}, {}, {}
+
+    def fed(self, consumer: Any, delivered: Collection[int], reading: Collection[int]) -> None:
+        """Records came, of some of the partitions that are read. As ``look`` for one that has long been silent."""
+        now = self._cluster.clock()
+        self._since, self._behind = now, self._suspects
+        self._heard = {p: now if p in delivered else self._heard.get(p, now) for p in reading}
+        starved = [p for p, heard in self._heard.items() if now - heard > STARVED_S]
+        if starved:
+            with self._cluster.translated(f"reading {self._topic}"):
+                positions = {p: consumer.position(TopicPartition(self._topic, p)) for p in starved}
+            self._ask(consumer, positions)
+            self._suspects = self._behind
+            self._heard |= dict.fromkeys(starved, now - STARVED_S + self._cluster.quiet_s)
+        self._behind = {}
 
     def look(self, consumer: Any, positions: Mapping[int, int]) -> None:
         """Ask, if it has been quiet for long enough. Blocks; raises LogUnavailable when stuck or cut off."""
-        if self._cluster.clock() - self._since < self._cluster.quiet_s:
-            return
+        if self._cluster.clock() - self._since >= self._cluster.quiet_s:
+            self._ask(consumer, positions)
+
+    def _ask(self, consumer: Any, positions: Mapping[int, int]) -> None:
         timeout_ms = int(min(self._cluster.timeout_s, LOOK_S) * 1000)
         asked = [TopicPartition(self._topic, p) for p in positions or (0,)]  # who reads nothing wants an answer too
         with self._cluster.translated(f"reading {self._topic}"):
@@ -100,7 +122,7 @@ class KafkaReader:
             moved = {p: consumer.position(TopicPartition(self._topic, p)) for p in self._positions}
         self._positions = moved
         if batches:
-            self._watchdog.fed()
+            self._watchdog.fed(consumer, {tp.partition for tp in batches}, self._positions)
         else:
             self._watchdog.look(consumer, self._positions)
         return [as_record(record) for batch in batches.values() for record in batch]
@@ -111,7 +133,7 @@ class KafkaReader:
         consumer.assign([TopicPartition(self._topic, partition) for partition in self._positions])
         for partition, offset in self._positions.items():
             consumer.seek(TopicPartition(self._topic, partition), offset)
-        self._watchdog.fed()
+        self._watchdog.begin()
         return consumer
 
     def positions(self) -> dict[int, int]:
