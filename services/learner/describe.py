@@ -44,7 +44,7 @@ def describe(
         models={spec: _model(state, number) for number, spec in enumerate(specs)},
         curve=_curve(state),
         confusion={spec: _confusion(state, number) for number, spec in enumerate(specs)},
-        drifts=[DriftMark(scored=scored, model=model, detector=detector) for scored, model, detector in state.marks],
+        drifts=_marks(state),
         feature_drift=state.feature_drift.score,
         unknown=_unknown(state),
         snapshot=snapshot,
@@ -90,6 +90,15 @@ def _curve(state: StreamState) -> list[CurvePoint]:
             window_accuracy=dict(zip(specs, recent, strict=True)),
         )
         for scored, accuracy, recent in state.scores.points()
+    ]
+
+
+def _marks(state: StreamState) -> list[DriftMark]:
+    """On the curve's axis, which leaves out what was retracted."""
+    places = state.scores.places([mark.scored for mark in state.marks])
+    return [
+        DriftMark(scored=place, model=mark.model, detector=mark.detector)
+        for place, mark in zip(places, state.marks, strict=True)
     ]
 
 

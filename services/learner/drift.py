@@ -144,7 +144,7 @@ class PageHinkley:
 class ErrorDrift:
     """Both detectors on the errors (0 or 1) of one model: where either finds a rise, that is a drift; both begin anew.
 
-    A fall is a model that learns: it is no drift.
+    A fall is a model that learns: it is no drift, and the detector alone that found it begins anew, as River's does.
     """
 
     def __init__(self) -> None:
@@ -153,7 +153,10 @@ class ErrorDrift:
     def update(self, wrong: bool) -> str | None:
         """The name of the detector that found a rise of the error, None where there is none."""
         before = self._adwin.mean
-        cut = self._adwin.update(float(wrong)) and self._adwin.mean > before
+        found = self._adwin.update(float(wrong))
+        cut = found and self._adwin.mean > before
+        if found:
+            self._adwin = Adwin()
         shifted = self._page_hinkley.update(float(wrong)) and self._page_hinkley.rose
         if not cut and not shifted:
             return None

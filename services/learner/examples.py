@@ -24,6 +24,7 @@ _ENTRY = np.dtype(
         ("score", "<i8"),
         ("learned", "<i8"),
         ("unknown", "<i4"),
+        ("remains", "<i4"),
     ]
 )
 
@@ -45,7 +46,7 @@ class Chunk:
     def append(self, id: str, position: Position, time: float, guesses: Sequence[Guess], unknown: bool) -> None:
         row = len(self.ids)
         self.ids.append(id)
-        self.entries[row] = (position.partition, position.offset, time, UNLABELLED, UNSCORED, 0, unknown)
+        self.entries[row] = (position.partition, position.offset, time, UNLABELLED, UNSCORED, 0, unknown, 0)
         for model, guess in enumerate(guesses):
             width = len(guess.classes)
             if width > self.top_classes.shape[2]:
@@ -131,10 +132,16 @@ class Entry:
         """Whether the champion abstained."""
         return bool(self._chunk.entries["unknown"][self._row])
 
-    def set(self, label: int, score: int, learned: int) -> None:
+    @property
+    def remains(self) -> bool:
+        """Whether something of a label that it has no more is left in some model."""
+        return bool(self._chunk.entries["remains"][self._row])
+
+    def set(self, label: int, score: int, learned: int, remains: bool) -> None:
         self._chunk.entries["label"][self._row] = label
         self._chunk.entries["score"][self._row] = score
         self._chunk.entries["learned"][self._row] = learned
+        self._chunk.entries["remains"][self._row] = remains
         self._chunk.saved = None
 
 

@@ -41,14 +41,19 @@ class Guess(NamedTuple):
 
 
 def guesses(predicted: Sequence[Probabilities], classes: Sequence[int]) -> list[Guess]:
-    """The predictions of one model; ``classes`` are the stream's numbers of the model's classes, in its order."""
+    """The predictions of one model; ``classes`` are the stream's numbers of the model's classes, in its order.
+
+    What is no number, as of a model whose weights have grown beyond all bounds, counts as 0.
+    """
     found: list[Guess] = []
     start = 0
     while start < len(predicted):
         known, end = len(predicted[start]), start
         while end < len(predicted) and len(predicted[end]) == known:
             end += 1
-        matrix = np.array(predicted[start:end]).reshape(end - start, known)
+        matrix = np.nan_to_num(
+            np.array(predicted[start:end]).reshape(end - start, known), nan=0.0, posinf=0.0, neginf=0.0
+        )
         order = np.argsort(-matrix, axis=1, kind="stable")[:, :TOP]
         kept = np.take_along_axis(matrix, order, axis=1).astype(np.float32).tolist()
         named = np.asarray(classes, np.int64)[order].tolist() if known else order.tolist()

@@ -41,9 +41,10 @@ class Novelty:
         if label >= len(self._counts):
             self._grow(label + 1, len(x))
         wide = x.astype(np.float64)
+        # Not wide @ wide: the last bits of BLAS depend on the number of its threads.
         self._counts[label] += sign
         self._totals[label] += sign * wide
-        self._squares[label] += sign * float(wide @ wide)
+        self._squares[label] += sign * float(np.square(wide).sum())
 
     def _far(self, x: Vector) -> bool:
         settled = self._counts >= LEAST_EXAMPLES

@@ -180,6 +180,11 @@ class Prequential:
             result[label] = (precision, recall, f1, support)
         return result
 
+    def places(self, indices: Sequence[int]) -> list[int]:
+        """Where on the curve's axis each of these indices lies, as near as its points are."""
+        held = np.cumsum(self.curve_held)
+        return [int(held[min(max(index - 1, 0) // self.stride, len(held) - 1)]) for index in indices]
+
     def points(self) -> list[tuple[int, list[float], list[float]]]:
         """The curve: (scored examples, per model accuracy since the start, the same over about the last window)."""
         held = np.cumsum(self.curve_held)

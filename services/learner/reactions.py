@@ -4,6 +4,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 from services.learner.models import table
 from services.learner.models.model import Model
+from services.learner.models.recipes import Mapped, Scaled
 from services.learner.models.spec import UnknownModel
 
 REACTIONS = ("none", "reset", "forget")
@@ -13,7 +14,7 @@ KEPT = 0.25
 
 @runtime_checkable
 class Fading(Protocol):
-    """A model whose past can be made to weigh less: those made of sums."""
+    """A model whose past can be made to weigh less."""
 
     def fade(self, keep: float) -> None: ...
 
@@ -27,8 +28,16 @@ class Reaction(NamedTuple):
 
 def fade(model: Model) -> None:
     """Let the model's past weigh KEPT of what it did, where it can."""
-    if isinstance(model, Fading):
-        model.fade(KEPT)
+    made = _innermost(model)
+    if isinstance(made, Fading):
+        made.fade(KEPT)
+
+
+def _innermost(model: Model) -> Model:
+    """The model behind all recipes: these are fixed, or learn of the features only."""
+    while isinstance(model, Mapped | Scaled):
+        model = model.inner
+    return model
 
 
 def reaction(spec: str) -> Reaction:
@@ -45,8 +54,8 @@ def checked(spec: str, *, signed: bool) -> str:
     """A spec without its reaction, once the table knows it. Raises UnknownModel, for an unsigned pickle too."""
     model, kind = reaction(spec)
     table.check(model)
-    if kind == "forget" and not isinstance(table.create(model, 8, seed=0), Fading):
-        raise UnknownModel(f"model {spec!r}: drift=forget is for models made of sums (slda, ridge); use drift=reset")
+    if kind == "forget" and not isinstance(_innermost(table.create(model, 8, seed=0)), Fading):
+        raise UnknownModel(f"model {spec!r}: drift=forget is for slda and ridge, behind any recipe; use drift=reset")
     if table.pickled(model) and not signed:
         raise UnknownModel(f"{model} is stored as a pickle: set PREQUEL_SNAPSHOT_KEY to a long random text to sign it")
     return model

@@ -199,20 +199,20 @@ class StreamState:
         return [outcome, *(Emit(event.position, drift) for drift in drifts)]
 
     def _apply(self, entry: Entry, event: Label, features: FeaturesAt) -> tuple[str, str | None, bool, list[Drift]]:
-        """What became of the label, the previous one, whether that is out of every model, and the drifts."""
+        """What became of the label, the previous one, whether every other is out of every model, and the drifts."""
         previous = None if entry.label == UNLABELLED else self.labels[entry.label]
         if event.label == previous:
-            return "unchanged", previous, True, []
+            return "unchanged", previous, not entry.remains, []
         x = features(entry.position)
         if x is None:
             return "expired", previous, True, []
         if event.label is not None and not self._admit(event.label):
             return "rejected", previous, True, []
-        exact = self._relearn(entry, x, previous, event.label)
+        exact = self._relearn(entry, x, previous, event.label) and not entry.remains
         if previous is None:
             assert event.label is not None
-            return "learned", None, True, self._score(entry, event.label, event.time, entry.guesses)
-        self._rescore(entry, event.label)
+            return "learned", None, exact, self._score(entry, event.label, event.time, entry.guesses)
+        self._rescore(entry, event.label, exact)
         return "retracted" if event.label is None else "corrected", previous, exact, []
 
     def _relearn(self, entry: Entry, x: Vector, previous: str | None, label: str | None) -> bool:
@@ -231,10 +231,11 @@ class StreamState:
 
     def _unlearn(self, number: int, entry: Entry, x: Vector, label: str) -> bool:
         """Whether nothing of the label is left in the model: what a reset model never learned is not in it."""
-        if not self.models[number].exact:
+        forgotten = entry.learned < self.born[number]
+        if forgotten and self.reactions[number].kind == "reset":
+            return True
+        if forgotten or not self.models[number].exact:
             return False
-        if entry.learned < self.born[number]:
-            return self.reactions[number].kind == "reset"
         self.models[number].unlearn(x, label)
         return True
 
@@ -244,7 +245,7 @@ class StreamState:
         scored = any(guess.known for guess in said)
         learned = self.scores.total
         index = self.scores.score(truth, _labels(said), _losses(said, truth)) if scored else UNSCORED
-        entry.set(truth, index, learned)
+        entry.set(truth, index, learned, entry.remains)
         self.labelled += 1
         self.pending -= 1
         self.delays.append(max(0.0, time - entry.time))
@@ -270,7 +271,7 @@ class StreamState:
             self.born[number] = scored
         return [Drift(self.name, entry.position, spec, detector, scored, kind == "reset", time)]
 
-    def _rescore(self, entry: Entry, label: str | None) -> None:
+    def _rescore(self, entry: Entry, label: str | None, exact: bool) -> None:
         old, said = entry.label, entry.guesses
         truth = UNLABELLED if label is None else self.classes[label]
         if entry.score != UNSCORED:
@@ -279,7 +280,7 @@ class StreamState:
             self.unknowns.count(entry.unknown, said[0], old, -1)
             if label is not None:
                 self.unknowns.count(entry.unknown, said[0], truth)
-        entry.set(truth, UNSCORED if label is None else entry.score, self.scores.total)
+        entry.set(truth, UNSCORED if label is None else entry.score, self.scores.total, not exact)
         if label is None:
             self.labelled -= 1
             self.pending += 1

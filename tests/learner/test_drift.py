@@ -76,6 +76,32 @@ def test_both_find_something_in_what_these_tests_draw() -> None:
     assert found_by(PageHinkley().update, values)
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000), st.lists(st.integers(1, 700), min_size=1, max_size=5))
+def test_the_first_rise_is_no_later_than_the_one_that_rivers_adwin_finds(seed: int, lengths: list[int]) -> None:
+    values, adwin, rises = changing(seed, lengths), _river("ADWIN"), []
+    for at, value in enumerate(values):
+        before = adwin.estimation
+        adwin.update(value)
+        if adwin.drift_detected and adwin.estimation > before:
+            rises.append(at)
+    ours = ErrorDrift()
+    found = [(at, name) for at, value in enumerate(values) if (name := ours.update(bool(value)))]
+    if rises:
+        assert found[0][0] <= rises[0]
+    if found and found[0][1] == "adwin":
+        assert found[0][0] == rises[0]
+
+
+def test_after_falls_a_rise_is_found_where_river_finds_it() -> None:
+    random = np.random.default_rng(0)
+    errors = [random.random() < share for share in (0.5, 0.1, 0.25) for _ in range(1_500)]
+    adwin, ours = _river("ADWIN"), ErrorDrift()
+    theirs = [at for at, wrong in enumerate(errors) if adwin.update(float(wrong)) or adwin.drift_detected]
+    assert next(at for at, wrong in enumerate(errors) if ours.update(bool(wrong))) in theirs
+    assert min(theirs) < 3_000, "there was no fall before the rise"
+
+
 @pytest.mark.parametrize("at", [0, 1, 40, 700])
 def test_numbers_go_on_as_if_nothing_had_been(at: int) -> None:
     values = [0.0] * 400 + changing(3, [400]) + [1.0] * 400

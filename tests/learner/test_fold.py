@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from services.learner.describe import describe
 from services.learner.envelope import Envelope, Place
 from services.learner.fold import Fold
+from services.learner.guesses import guesses
 from services.learner.models.spec import UnknownModel
 from services.learner.prequential import Prequential
 from services.learner.reactions import checked
@@ -254,6 +255,17 @@ def test_a_model_of_sums_forgets_faster_after_a_drift() -> None:
     assert stored_and_read(fold).digest() == fold.digest()
 
 
+@pytest.mark.parametrize("recipe", ["l2", "project:2", "scale"])
+def test_what_is_behind_a_recipe_forgets_too(recipe: str) -> None:
+    spec = f"{recipe}|slda"
+    checked(f"{spec};drift=forget", signed=False)
+    log, fold = drifted(f"{spec};drift=forget")
+    plain = new_fold(log, models=spec)
+    plain.apply(log.records)
+    weight = [each.streams["s"].models[0].state().arrays["inner.counts"].sum() for each in (fold, plain)]
+    assert weight[0] < weight[1]
+
+
 @pytest.mark.parametrize("spec", ["logistic;drift=forget", "slda;drift=panic", "slda;drift=none;drift=reset"])
 def test_a_reaction_that_cannot_be_is_named(spec: str) -> None:
     with pytest.raises(UnknownModel, match="drift="):
@@ -318,11 +330,38 @@ def test_after_a_reset_what_the_new_model_learned_can_be_taken_out_again() -> No
     assert (changed.any(), said) == (False, [("corrected", True), ("corrected", True), ("retracted", True)])
 
 
+def outcomes_of(fold: Fold, records: Sequence[Record]) -> list[tuple[str, bool]]:
+    emitted = fold.apply(records).emitted
+    return [(emit.event.status, emit.event.exact) for emit in emitted if isinstance(emit.event, Outcome)]
+
+
+def test_what_a_model_could_not_take_back_is_said_of_every_later_label() -> None:
+    log = Written()
+    for number in range(20):
+        log.features(f"i{number}", [number % 2, 1, 0], "ab"[number % 2])
+    fold = new_fold(log, models="logistic")
+    fold.apply(log.records)
+    said = outcomes_of(fold, [log.label("i3", label) for label in ("b", None, "b", "b", "a")])
+    statuses = ["unchanged", "retracted", "learned", "unchanged", "corrected"]
+    assert said == list(zip(statuses, [True, False, False, False, False], strict=True))
+    again = stored_and_read(fold)
+    assert outcomes_of(again, [log.label("i3", "b"), log.label("i4", "a")]) == [
+        ("corrected", False),
+        ("unchanged", True),
+    ]
+
+
+def test_of_a_model_that_began_anew_nothing_has_to_be_taken_back() -> None:
+    log, fold = drifted("logistic;drift=reset")
+    said = outcomes_of(fold, [log.label("i3", "p"), log.label("i3", "q")])
+    assert said == [("corrected", True), ("corrected", False)]
+
+
 def test_what_is_half_forgotten_stays_and_the_outcome_says_so() -> None:
     log, fold = drifted("slda;drift=forget")
     changed, said = sums_and_outcomes(log, fold, [("i3", "p"), ("i3", None), ("i899", "p"), ("i899", None)])
     known = fold.streams["s"].models[0].labels
-    assert said == [("corrected", False), ("retracted", True), ("corrected", True), ("retracted", True)]
+    assert said == [("corrected", False), ("retracted", False), ("corrected", True), ("retracted", True)]
     assert changed.tolist() == [-float(label == "q") for label in known]
 
 
@@ -414,3 +453,18 @@ def test_streams_whose_models_would_not_fit_a_snapshot_are_refused_wherever_a_ru
 def wide(dim: int) -> list[Record]:
     log = Written()
     return [log.features("i", [0.0] * dim, "a")]
+
+
+def test_marks_of_drifts_lie_on_the_curve_though_much_was_retracted() -> None:
+    log, fold = drifted("nearest;drift=reset")
+    scored = fold.streams["s"].marks[-1].scored
+    fold.apply([log.label(f"i{number}", None) for number in range(300)])
+    found = describe(fold.streams["s"], Position(0, 0), now=0, snapshot=None, address=None)
+    assert abs(found.drifts[-1].scored - (scored - 300)) <= fold.streams["s"].scores.stride
+    assert found.drifts[-1].scored <= found.curve[-1].scored
+
+
+def test_a_model_that_says_no_number_is_scored_as_if_it_had_said_nothing() -> None:
+    (guess,) = guesses([np.array([np.nan, np.inf])], [0, 1])
+    assert [np.isfinite(share) for share in guess.probabilities] == [True, True]
+    assert guess.loss(0) == guess.loss(1) > 0

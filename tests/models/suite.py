@@ -86,7 +86,7 @@ def proper(probabilities: Probabilities, classes: int) -> bool:
 
 def settle(model: Model) -> None:
     """Let a model that solves now and then do so now, in its recipes too."""
-    inner = getattr(model, "_inner", model)
+    inner = getattr(model, "inner", model)
     if isinstance(inner, Discriminant):
         inner.solve()
 

@@ -29,7 +29,7 @@ def discriminant(spec: str, dim: int) -> Discriminant:
 
 
 def weights(model: Model) -> tuple[Array, Array]:
-    solver: Any = getattr(model, "_inner", model)
+    solver: Any = getattr(model, "inner", model)
     solver.solve()
     state: ModelState = solver.state()
     order = np.argsort(model.labels)
@@ -326,3 +326,56 @@ def test_every_process_comes_to_the_same_bits() -> None:
         )
     assert digests[0] == digests[1]
     assert len(digests[0].split()) == 3
+
+
+@pytest.mark.parametrize("spec", ["slda;decay=0.05", "slda;decay=0.2"])
+def test_a_class_that_stays_away_fades_to_nothing_and_not_to_garbage(spec: str) -> None:
+    random = np.random.default_rng(0)
+    model = discriminant(spec, 4)
+    xs = random.normal(size=(20_000, 4)).astype(np.float32)
+    labels = ["gone"] * 10 + ["a" if x[0] > 0 else "b" for x in xs[10:]]
+    for at in range(0, 20_000, 500):
+        predicted = model.fold(xs[at : at + 500], labels[at : at + 500])
+        assert all(np.isfinite(each).all() for each in predicted)
+    right = [model.labels[int(np.argmax(p))] == label for p, label in zip(predicted, labels[-500:], strict=True)]
+    assert np.mean(right) > 0.8
+    model.learn(xs[0], "gone")
+    assert np.isfinite(model.predict(xs[0])).all()
+
+
+def test_a_model_faded_again_and_again_stays_finite() -> None:
+    xs, labels = stream(200, 5, 3)
+    model = discriminant("slda", 5)
+    model.fold(xs, labels)
+    for _ in range(600):
+        model.fade(0.25)
+        model.learn(xs[0], labels[0])
+    assert np.isfinite(model.predict(xs[1])).all()
+
+
+def test_merging_changes_nothing_in_the_model_merged_from() -> None:
+    xs, labels = stream(100, 5, 3)
+    one, other = discriminant("slda", 5), discriminant("slda", 5)
+    one.fold(xs[:50], labels[:50])
+    other.fold(xs[50:], labels[50:])
+    before = contents(other.state())
+    one.merge(other)
+    assert contents(other.state()) == before
+
+
+@pytest.mark.parametrize("constant", [0.0, 3.7, -1e-3])
+def test_naive_bayes_corrected_where_features_are_constant_is_as_if_it_had_never_erred(constant: float) -> None:
+    random = np.random.default_rng(0)
+    a = np.column_stack([np.full(60, constant), random.normal(size=60)]).astype(np.float32)
+    b = random.normal(2.0, 1.0, size=(60, 2)).astype(np.float32)
+    erred, clean = table.create("naive-bayes", 2, seed=0), table.create("naive-bayes", 2, seed=0)
+    for number, (x, y) in enumerate(zip(a, b, strict=True)):
+        for model in (erred, clean):
+            model.learn(x, "a")
+            wrong = model is erred and number % 10 == 5
+            model.learn(y, "a" if wrong else "b")
+        if number % 10 == 5:
+            erred.unlearn(y, "a")
+            erred.learn(y, "b")
+    for x in [*a, *b]:
+        np.testing.assert_allclose(erred.predict(x), clean.predict(x), rtol=1e-6, atol=1e-9)

@@ -153,8 +153,12 @@ def _revert(x: Array, count: float, mean: Array, scatter: Array, precision: Arra
         mean[j] = mean[j] - before / count if count > 0.0 else 0.0
         removed = before * (np.float64(x[j]) - mean[j])
         left = scatter[j] - removed
-        # What rounding leaves of a feature that does not vary any more would be an endlessly sharp density.
-        scatter[j] = left if left > 1e-12 * removed and count > 1.0 else 0.0
+        scatter[j] = left
+        if left <= 1e-12 * removed or count <= 1.0:
+            # It does not vary any more. What rounding left would be an endlessly sharp density, now or, where it is in
+            # the mean, with the next example: all that were learned are float32, and so is what they have in common.
+            scatter[j] = 0.0
+            mean[j] = np.float64(np.float32(mean[j])) if abs(mean[j]) > 1e-12 * abs(x[j]) else 0.0
     _sharpen(scatter, max(count, 1.0), precision, height)
 
 

@@ -15,28 +15,29 @@ class Mapped:
     """A model of ``transform(x)``, which is fixed and works on each row by itself."""
 
     def __init__(self, inner: Loadable, dim: int, seed: int, transform: Callable[[Matrix], Matrix]) -> None:
-        self._inner, self._dim, self._seed, self._transform = inner, dim, seed, transform
+        self.inner = inner
+        self._dim, self._seed, self._transform = dim, seed, transform
         self.labels, self.exact = inner.labels, inner.exact
 
     def predict(self, x: Vector) -> Probabilities:
-        return self._inner.predict(self._map(x.reshape(1, -1))[0])
+        return self.inner.predict(self._map(x.reshape(1, -1))[0])
 
     def learn(self, x: Vector, label: str) -> None:
-        self._inner.learn(self._map(x.reshape(1, -1))[0], label)
+        self.inner.learn(self._map(x.reshape(1, -1))[0], label)
 
     def unlearn(self, x: Vector, label: str) -> None:
-        self._inner.unlearn(self._map(x.reshape(1, -1))[0], label)
+        self.inner.unlearn(self._map(x.reshape(1, -1))[0], label)
 
     def fold(self, xs: Matrix, labels: Sequence[str | None]) -> list[Probabilities]:
-        return self._inner.fold(self._map(xs), labels)
+        return self.inner.fold(self._map(xs), labels)
 
     def state(self) -> ModelState:
-        return nested(self._inner.state(), {"dim": self._dim, "seed": self._seed})
+        return nested(self.inner.state(), {"dim": self._dim, "seed": self._seed})
 
     def load(self, state: ModelState) -> None:
         """Become what ``state`` was taken of."""
-        self._inner.load(unnested(state))
-        self.labels = self._inner.labels
+        self.inner.load(unnested(state))
+        self.labels = self.inner.labels
 
     def _map(self, xs: Matrix) -> Matrix:
         if xs.shape[1] != self._dim:
@@ -50,19 +51,20 @@ class Scaled:
     exact = False
 
     def __init__(self, inner: Loadable, dim: int, seed: int) -> None:
-        self._inner, self._dim, self._seed, self._count = inner, dim, seed, 0
+        self.inner = inner
+        self._dim, self._seed, self._count = dim, seed, 0
         self._mean, self._variance, self._scale = np.zeros(dim), np.zeros(dim), np.zeros(dim, np.float32)
         self.labels = inner.labels
 
     def predict(self, x: Vector) -> Probabilities:
-        return self._inner.predict(self._scaled(x))
+        return self.inner.predict(self._scaled(x))
 
     def learn(self, x: Vector, label: str) -> None:
         self._check(x)
         self._count += 1
         past, z = np.empty(self._dim, np.float32), np.empty(self._dim, np.float32)
         observe(frozen(x), self._mean, self._variance, self._scale, self._count, past, z)
-        self._inner.learn(z, label)
+        self.inner.learn(z, label)
 
     def unlearn(self, x: Vector, label: str) -> None:
         raise NotImplementedError("scaling cannot be taken back: learn the right label instead")
@@ -77,15 +79,15 @@ class Scaled:
 
     def state(self) -> ModelState:
         own = {"dim": self._dim, "seed": self._seed, "count": self._count}
-        return nested(self._inner.state(), own, mean=self._mean.copy(), variance=self._variance.copy())
+        return nested(self.inner.state(), own, mean=self._mean.copy(), variance=self._variance.copy())
 
     def load(self, state: ModelState) -> None:
         """Become what ``state`` was taken of."""
         self._count = state.meta["count"]
         self._mean, self._variance = state.arrays["mean"].copy(), state.arrays["variance"].copy()
         rescale(self._variance, self._scale)
-        self._inner.load(unnested(state))
-        self.labels = self._inner.labels
+        self.inner.load(unnested(state))
+        self.labels = self.inner.labels
 
     def _scaled(self, x: Vector) -> Vector:
         self._check(x)

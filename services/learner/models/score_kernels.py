@@ -10,6 +10,8 @@ from services.learner.models.kernel import LANES, kernel
 
 Array = npt.NDArray[Any]
 
+_GONE = 1e-100
+"""Examples of a class, when all have faded so far that they count for nothing."""
 _FADING = 0.995
 _INERTIA = 5.0
 _STRIDE = 0.2
@@ -97,9 +99,17 @@ def _typical(recent: Array, counts: Array, classes: int, target: int) -> bool:
 @kernel
 def _fade(counts: Array, totals: Array, fading: float) -> None:
     for k in range(counts.shape[0]):
-        counts[k] *= fading
+        # A class that stays away is gone in the end: what fades below the normal numbers sticks there, and is garbage.
+        keep = fading if counts[k] > _GONE else 0.0
+        counts[k] *= keep
         for j in range(totals.shape[1]):
-            totals[k, j] *= fading
+            totals[k, j] *= keep
+
+
+@kernel
+def fade(counts: Array, totals: Array, fading: float) -> None:
+    """Let counts [classes] and totals [classes, dim] weigh ``fading`` of what they did, in place."""
+    _fade(counts, totals, fading)
 
 
 @kernel

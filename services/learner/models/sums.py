@@ -1,6 +1,7 @@
 """The sums that streaming discriminants are made of: counts, class totals, second moment."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 from services.learner.models.classes import grown
 from services.learner.models.lapack import rank_update
 from services.learner.models.model import Vector
-from services.learner.models.score_kernels import pack, unpack
+from services.learner.models.score_kernels import fade, pack, unpack
 
 Array = npt.NDArray[np.float64]
 
@@ -68,13 +69,13 @@ class Sums:
     def fade(self, keep: float) -> None:
         """Let all that was learned so far weigh ``keep`` of what it did."""
         self.settle()
-        self.counts *= keep
-        self.totals *= keep
+        fade(self.counts, self.totals, keep)
         self._second *= keep
 
     def merge(self, other: "Sums", numbers: npt.NDArray[np.int64]) -> None:
         """Add the sums of another stream, whose class i is our class ``numbers[i]``."""
         self.settle()
+        other = deepcopy(other)  # Settled out of turn, its own later blocks would begin elsewhere.
         other.settle()
         size = len(numbers)
         self.counts[numbers] += other.counts[:size]
