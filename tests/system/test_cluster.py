@@ -196,7 +196,8 @@ def asked(base: str, features: list[float]) -> dict[str, object]:
 @pytest.mark.soak
 def test_for_a_long_time(tmp_path: Path) -> None:
     deadline = time.monotonic() + SOAK_S
-    often = {"PREQUEL_CHECKPOINT_SECONDS": "0.2"}
+    # Many snapshots in the time there is: partitions of the killed are taken over soon.
+    often = {"PREQUEL_CHECKPOINT_SECONDS": "0.2", "PREQUEL_KAFKA_SESSION": "2.5"}
     with crew(tmp_path, often) as made, watching(made.cluster) as watcher:
         traffic = Traffic(made.gateways, 1_000_000, seed=1)
         traffic.start()
