@@ -193,7 +193,6 @@ class Session:
                 self._metrics.lag.labels(self._processor.name, topic, str(partition)).set(behind)
         for partition in self._shown - self._owned:
             self._hide(partition)
-        self._shown |= self._owned
         self._measured = self._clock()
 
     def finish(self) -> None:
@@ -217,7 +216,9 @@ class Session:
             self._forget(partition)
 
     def _take(self, partition: int, generation: int) -> None:
-        self._owned.add(partition)  # First: a processor that fails half-way through restoring is told to drop it.
+        # First: a processor that fails half-way through restoring is told to drop it, and later to hide it.
+        self._owned.add(partition)
+        self._shown.add(partition)
         offset = self._processor.restore(partition, generation)
         if offset is None:
             offset = self._member.committed(partition)

@@ -169,6 +169,7 @@ class Restoring(Refusing):
     def __init__(self) -> None:
         super().__init__(threading.Event(), 0, 1)
         self.dropped: list[int] = []
+        self.hidden: list[int] = []
 
     def restore(self, partition: int, generation: int) -> int | None:
         if self.fails:
@@ -177,6 +178,9 @@ class Restoring(Refusing):
 
     def drop(self, partition: int) -> None:
         self.dropped.append(partition)
+
+    def hide(self, partition: int) -> None:
+        self.hidden.append(partition)
 
 
 @pytest.fixture
@@ -207,7 +211,9 @@ def test_a_partition_that_was_taken_over_by_half_is_dropped(log: SqliteLog, grou
         with pytest.raises(StoreUnavailable):
             begun.turn()
         begun.drop()
-    assert processor.dropped == [0]
+        assert (processor.dropped, processor.hidden) == ([0], [])
+        begun.measure()
+    assert processor.hidden == [0], "the next session did not get it"
 
 
 class Slow(SqliteLog):
