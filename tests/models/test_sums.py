@@ -358,6 +358,8 @@ def test_merging_changes_nothing_in_the_model_merged_from() -> None:
     one, other = discriminant("slda", 5), discriminant("slda", 5)
     one.fold(xs[:50], labels[:50])
     other.fold(xs[50:], labels[50:])
+    other.learn(xs[0], labels[0])
+    assert len(other.state().arrays["pending"]), "nothing waits to be settled"
     before = contents(other.state())
     one.merge(other)
     assert contents(other.state()) == before
