@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -42,7 +42,7 @@ class KerasBackbone:
         self._model, self.id = build_fastest(recipe, self.precision)
         self.size, self.dim = recipe.size, int(self._model.output_shape[-1])
         self._shapes = sorted({1, min(MIDDLE_SHAPE, batch), batch})
-        self._model.compile(jit_compile=_with_xla(gpu))
+        self._compute = _computing(self._model, gpu)
         for shape in list(self._shapes):
             if shape in self._shapes:
                 self.extract(np.zeros((shape, self.size, self.size, 3), np.uint8))
@@ -72,29 +72,52 @@ class KerasBackbone:
             padded = np.zeros((shape, *images.shape[1:]), np.uint8)
             padded[: len(images)] = images
         try:
-            vectors = self._model.predict_on_batch(padded)
+            vectors = np.asarray(self._compute(padded), np.float32)
         except Exception as error:
             if _exhausted(error):
                 raise OutOfMemory(f"{shape} images: {str(error)[:200]}") from error
             raise
-        return np.asarray(vectors[: len(images)], np.float32)
+        return vectors[: len(images)]
 
 
 def gpus() -> list[str]:
     """The GPUs that Keras's backend sees."""
+    if keras.backend.backend() == "torch":  # Keras lists no devices there, but computes on CUDA where PyTorch has it
+        return [f"cuda:{number}" for number in range(_backend().cuda.device_count())]
     try:
         return list(keras.distribution.list_devices("gpu"))
     except (RuntimeError, NotImplementedError, AttributeError):  # how backends without one put it
         return []
 
 
-def _with_xla(gpu: bool) -> bool:
-    """JAX has nothing else; on a CPU XLA runs these networks ten times slower than TensorFlow's own kernels do.
+def _backend() -> Any:
+    """The package of Keras's backend. Keras has imported it: which one that is, is never ours to say."""
+    return sys.modules[keras.backend.backend()]
 
-    PyTorch's compiler is left out: it needs a C compiler where it runs.
+
+def _computing(model: Any, gpu: bool) -> Callable[[Images], Any]:
+    """What runs one batch of the network: uint8 images in, an array of vectors out.
+
+    On a CPU XLA runs these networks ten times slower than TensorFlow's own kernels do. PyTorch's compiler is left out:
+    it needs a C compiler where it runs.
     """
-    backend = keras.backend.backend()
-    return bool(backend == "jax" or (backend == "tensorflow" and gpu))
+    if keras.backend.backend() == "jax":
+        return _jitted(model)
+    model.compile(jit_compile=keras.backend.backend() == "tensorflow" and gpu)
+    return lambda images: model.predict_on_batch(images)
+
+
+def _jitted(model: Any) -> Callable[[Images], Any]:
+    """The network as one function that JAX compiles, its weights as arguments.
+
+    ``predict_on_batch`` takes every weight out of the model and puts it back at each call: milliseconds of Python under
+    the interpreter's lock, which the decoding threads wait for. As constants the weights would be compiled in, for
+    each shape anew.
+    """
+    jax = _backend()
+    weights = [[variable.value for variable in of] for of in (model.trainable_variables, model.non_trainable_variables)]
+    run = jax.jit(lambda trained, fixed, images: model.stateless_call(trained, fixed, images, training=False)[0])
+    return lambda images: run(*weights, images)
 
 
 def build(recipe: Recipe, precision: str, layout: str) -> tuple[Any, str]:
