@@ -1,4 +1,4 @@
-# One image per service: docker build --target gateway (learner, extractor, extractor-gpu, producer).
+# One image per service: docker build --target gateway (learner, learner-keras, extractor, extractor-gpu, producer).
 # Every package is pinned with its hashes in locks/, which `make lock` writes.
 
 FROM python:3.11.14-slim-bookworm AS python
@@ -28,6 +28,11 @@ FROM python AS learner-packages
 COPY locks/learner.txt packages.txt
 RUN pip install --require-hashes --requirement packages.txt
 
+# Keras for mlp and replay=cgan: gigabytes that the other models do not need.
+FROM python AS learner-keras-packages
+COPY locks/learner-keras.txt packages.txt
+RUN pip install --require-hashes --requirement packages.txt
+
 FROM python AS gateway-packages
 COPY locks/gateway.txt packages.txt
 RUN pip install --require-hashes --requirement packages.txt
@@ -46,6 +51,10 @@ COPY --from=wheel /wheels /wheels
 RUN pip install --no-index --no-deps /wheels/*.whl
 
 FROM learner-packages AS learner-ready
+COPY --from=wheel /wheels /wheels
+RUN pip install --no-index --no-deps /wheels/*.whl
+
+FROM learner-keras-packages AS learner-keras-ready
 COPY --from=wheel /wheels /wheels
 RUN pip install --no-index --no-deps /wheels/*.whl
 
@@ -83,6 +92,11 @@ CMD ["extractor"]
 
 FROM runtime AS learner
 COPY --from=learner-ready /opt/prequel /opt/prequel
+CMD ["learner"]
+
+FROM runtime AS learner-keras
+COPY --from=learner-keras-ready /opt/prequel /opt/prequel
+ENV KERAS_BACKEND=tensorflow
 CMD ["learner"]
 
 FROM runtime AS gateway

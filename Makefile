@@ -43,6 +43,8 @@ lock: $(READY)  ## Pin the newest packages that pyproject.toml allows, with thei
 	for service in extractor learner gateway; do \
 		$$compile --extra $$service --extra kafka --extra redis pyproject.toml --output-file locks/$$service.txt; \
 	done; \
+	$$compile --extra learner --extra neural --extra kafka --extra redis pyproject.toml \
+		--output-file locks/learner-keras.txt; \
 	$$compile --extra extractor --extra gpu --extra kafka --extra redis pyproject.toml \
 		--output-file locks/extractor-gpu.txt; \
 	$$compile --extra producer pyproject.toml --output-file locks/producer.txt; \

@@ -9,11 +9,14 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from shared.config import ConfigError, Settings, from_environment
+from shared import logs
+from shared.config import ConfigError, Settings
+from shared.environment import from_environment, remarks
 from shared.log import LogUnavailable
 from shared.process import Process, open_log, open_store
 from shared.signals import stop_on_signals
@@ -33,20 +36,36 @@ SIGNAL_SECONDS = 10.0
 """Ctrl-C reaches the process that converts too, which may end before this one has noticed."""
 
 
+READER_GONE = 141
+"""The exit code of a program whose reader went away, as shells have it: 128 + SIGPIPE."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code. Usage errors and wrong settings end with 2 and a message."""
     chosen = _parser().parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for noisy in ("kafka", "httpx"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
     try:
-        return int(chosen.run(chosen))
+        _begin_to_log()
+        code = int(chosen.run(chosen))
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # Whoever read what we print has read enough (`| head`). What is still buffered must not fail at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return READER_GONE
     except ConfigError as error:
         print(f"prequel: {error}", file=sys.stderr)
         return 2
     except (LogUnavailable, StoreUnavailable, Fenced) as error:
         print(f"prequel: {error}", file=sys.stderr)
         return 1
+
+
+def _begin_to_log() -> None:
+    """Set the logging of this process up, and say what of the environment is ignored. Raises ConfigError."""
+    settings = from_environment(os.environ)
+    logs.configure(settings.log_level, settings.log_format)
+    for remark in remarks(os.environ):
+        logging.getLogger("prequel").warning(remark)
 
 
 # Commands that serve.
@@ -184,7 +203,8 @@ def _rebuild(chosen: argparse.Namespace) -> int:
     _models(settings)
     stop = threading.Event()
     stop_on_signals(stop)
-    log, store = open_log(settings), open_store(settings)
+    # Who only compares must not make what is not there: an empty log equals an empty store.
+    log, store = open_log(settings, create=not chosen.verify), open_store(settings, create=not chosen.verify)
     with closing(log), closing(store):
         return rebuild(
             _console(),
@@ -218,7 +238,7 @@ def _doctor(chosen: argparse.Namespace) -> int:
     from shared.doctor import examine
 
     settings, console = _settings(chosen), _console()
-    with closing(open_log(settings)) as log, closing(open_store(settings)) as store:
+    with closing(open_log(settings, create=False)) as log, closing(open_store(settings, create=False)) as store:
         ill = 0
         for finding in examine(settings, log, store, time.time()):
             ill += not finding.well
@@ -329,6 +349,7 @@ def _new_id() -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="prequel", description="Teach a model from a live stream of images.")
+    parser.add_argument("--version", action="version", version=f"prequel {version('prequel')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:

@@ -1,17 +1,21 @@
-"""Every setting, once: name, default, limits, meaning; read from a mapping that the composition root passes."""
+"""Every setting, once: name, default, limits, meaning."""
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 PREFIX = "PREQUEL_"
 
 
 class ConfigError(Exception):
     """A setting is wrong: the message names it, its value and the remedy."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches what listens on ``host``."""
+    return host in ("127.0.0.1", "localhost", "::1")
 
 
 class Settings(BaseModel):
@@ -34,7 +38,13 @@ class Settings(BaseModel):
         "is 0.0.0.0):OPS_PORT",
     )
     api_keys: SecretStr = Field(
-        SecretStr(""), description="comma-separated keys that clients must send; needed to listen beyond loopback"
+        SecretStr(""),
+        description="comma-separated keys that clients must send; needed to listen beyond loopback, by every service",
+    )
+
+    public_url: str = Field(
+        "",
+        description="address that browsers see, where a proxy stands before the gateway: https://prequel.example.org",
     )
 
     backbone: str = Field("compact", description="compact, or a keras.applications model (resnet50, mobilenetv2, ...)")
@@ -82,6 +92,8 @@ class Settings(BaseModel):
     snapshot_max_bytes: int = Field(512 * 2**20, ge=2**20, description="largest snapshot of a partition in bytes")
     incarnation: int = Field(0, ge=0, description="raise by one after deleting a consumer group")
     group: str = Field("prequel", description="prefix of the consumer groups' names")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="what a process logs, at least")
+    log_format: Literal["text", "json"] = Field("text", description="lines for people, or one JSON object a line")
     view_predictions: int = Field(
         50_000, ge=1, description="predictions of a stream to show; at its start a gateway reads so many of a partition"
     )
@@ -120,6 +132,13 @@ class Settings(BaseModel):
             raise ValueError("use sqlite:///DIR or kafka://host:port[,host:port...]")
         return value
 
+    @field_validator("public_url")
+    @classmethod
+    def _public_origin(cls, value: str) -> str:
+        if value and not re.fullmatch(r"https?://(\[[0-9a-fA-F:.]+\]|[^\s:/\[\]@?#]+)(:\d{1,5})?/?", value):
+            raise ValueError("use https://HOST or https://HOST:PORT, without a path")
+        return value.rstrip("/").lower()
+
     @field_validator("store")
     @classmethod
     def _store_scheme(cls, value: str) -> str:
@@ -129,10 +148,15 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _keys_beyond_loopback(self) -> "Settings":
-        if self.host not in ("127.0.0.1", "localhost", "::1") and not self.keys:
+        for name, host in (("HOST", self.host), ("OPS_HOST", self.ops_host)):
+            if not is_loopback(host) and not self.keys:
+                raise ValueError(
+                    f"{PREFIX}{name}={host} is reachable by others: set {PREFIX}API_KEYS to a secret of your own, "
+                    f"or {PREFIX}{name} to 127.0.0.1"
+                )
+        if self.public_url and not self.keys:
             raise ValueError(
-                f"{PREFIX}HOST={self.host} is reachable by others: set {PREFIX}API_KEYS to a secret of your own, "
-                f"or {PREFIX}HOST to 127.0.0.1"
+                f"{PREFIX}PUBLIC_URL={self.public_url} is for others: set {PREFIX}API_KEYS to a secret of your own"
             )
         return self
 
@@ -155,33 +179,3 @@ class Settings(BaseModel):
     def store_url(self) -> str:
         """Where the store is, with the default filled in."""
         return self.store or f"sqlite:///{self.data / 'store.sqlite'}"
-
-
-def from_environment(environ: Mapping[str, str], **given: object) -> Settings:
-    """Settings from PREQUEL_* variables, overridden by what the command line gave (None: not given).
-
-    Raises ConfigError for an unknown name or a wrong value.
-    """
-    values: dict[str, object] = {
-        name.removeprefix(PREFIX).lower(): value for name, value in environ.items() if name.startswith(PREFIX) and value
-    }
-    values |= {name: value for name, value in given.items() if value is not None}
-    try:
-        return Settings.model_validate(values)
-    except ValidationError as error:
-        raise ConfigError("; ".join(_explain(problem, values) for problem in error.errors())) from None
-
-
-def _explain(problem: object, values: Mapping[str, object]) -> str:
-    assert isinstance(problem, dict)
-    if not problem["loc"]:
-        return str(problem["msg"]).removeprefix("Value error, ")
-    name = str(problem["loc"][0])
-    shown = "" if _secret(name) or "@" in str(values.get(name)) else f"={values.get(name)}"  # user:password@host
-    if problem["type"] == "extra_forbidden":
-        return f"{PREFIX}{name.upper()} is no setting of Prequel; README's table lists them all"
-    return f"{PREFIX}{name.upper()}{shown}: {str(problem['msg']).removeprefix('Value error, ')}"
-
-
-def _secret(name: str) -> bool:
-    return Settings.model_fields[name].annotation is SecretStr if name in Settings.model_fields else False

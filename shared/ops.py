@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import AF_INET, AF_INET6
 from socketserver import TCPServer
@@ -14,11 +15,14 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from shared.events import Vector, valid_stream
 from shared.health import Health
+from shared.keys import ApiKeys, given_key
 from shared.metrics import Metrics
 from shared.status import Queries, UnknownStream
 
 MOST_BODY_BYTES = 32 * 2**20
 IDLE_SECONDS = 30.0
+OPEN = ("/healthz", "/readyz")
+"""For those who start and stop containers: they have no key, and these tell no secret."""
 JSON, PROBLEM = "application/json", "application/problem+json"
 
 
@@ -42,11 +46,22 @@ class Ops:
     """Serves ``/healthz``, ``/readyz``, ``/metrics`` and, with ``queries``, ``POST /predict`` on threads of its own.
 
     ``/predict`` takes ``{"stream", "features"}`` and answers a shared.status.Answer: 404 where nobody knows the
-    stream, 422 where the features do not fit. Raises OSError where host and port cannot be listened on.
+    stream, 422 where the features do not fit. With ``keys``, all but the two health checks ask for one. Raises OSError
+    where host and port cannot be listened on.
     """
 
-    def __init__(self, host: str, port: int, *, health: Health, metrics: Metrics, queries: Queries | None) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        health: Health,
+        metrics: Metrics,
+        queries: Queries | None,
+        keys: ApiKeys | None = None,
+    ) -> None:
         self._health, self._metrics, self._queries = health, metrics, queries
+        self._keys = keys or ApiKeys(())
         self._server = _Server(host, port, self)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="ops", daemon=True)
 
@@ -65,6 +80,11 @@ class Ops:
             self._server.shutdown()
             self._thread.join()
         self._server.server_close()
+
+    def admit(self, path: str, headers: Mapping[str, str]) -> None:
+        """Raises Refused where a key is needed and is missing or wrong."""
+        if self._keys and path not in OPEN and (problem := self._keys.problem(given_key(headers))):
+            raise Refused(401, problem)
 
     def get(self, path: str) -> Reply:
         if path == "/healthz":
@@ -123,12 +143,16 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         path = urlsplit(self.path).path
         try:
+            self.server.ops.admit(path, {name.lower(): value for name, value in self.headers.items()})
             reply = self.server.ops.get(path) if self.command == "GET" else self.server.ops.post(path, self._body())
         except Refused as refused:
+            self.close_connection |= refused.status == 401  # its body, if any, is still on the connection
             problem = {"status": refused.status, "detail": str(refused)}
             reply = _json(refused.status, problem)._replace(content_type=PROBLEM)
         self.send_response(reply.status)
         self.send_header("Content-Type", reply.content_type)
+        if reply.status == 401:
+            self.send_header("WWW-Authenticate", "Bearer")
         self.send_header("Content-Length", str(len(reply.body)))
         if self.close_connection:
             self.send_header("Connection", "close")

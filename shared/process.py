@@ -10,9 +10,10 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from shared.config import ConfigError, Settings
+from shared.config import ConfigError, Settings, is_loopback
 from shared.events import Vector
 from shared.health import Health
+from shared.keys import ApiKeys
 from shared.log import EXAMPLES, Log, OffsetOutOfRange
 from shared.metrics import Metrics
 from shared.ops import Ops
@@ -84,12 +85,16 @@ class Process:
         """Raises ConfigError where nobody can listen there."""
         host, port = self.settings.ops_host, self.settings.ops_port
         try:
-            return Ops(host, port, health=self.health, metrics=self.metrics, queries=queries)
+            return Ops(host, port, health=self.health, metrics=self.metrics, queries=queries, keys=self._ops_keys())
         except OSError as error:
             raise ConfigError(
                 f"PREQUEL_OPS_HOST={host}, PREQUEL_OPS_PORT={port}: cannot listen there ({error.strerror or error}): "
                 "give an address of this machine, and a port that is free (0: any)"
             ) from error
+
+    def _ops_keys(self) -> ApiKeys:
+        """On loopback nobody is asked for a key."""
+        return ApiKeys(() if is_loopback(self.settings.ops_host) else self.settings.keys)
 
     def close(self) -> int:
         """Wait until every service has finished its batch and committed; 1 where one of them crashed."""
@@ -133,8 +138,11 @@ def _reachable(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def open_log(settings: Settings) -> Log:
-    """The log that PREQUEL_LOG names; only its own client is imported."""
+def open_log(settings: Settings, *, create: bool = True) -> Log:
+    """The log that PREQUEL_LOG names; only its own client is imported.
+
+    ``create`` False: an embedded log that does not exist raises LogUnavailable at its first use: for who only looks.
+    """
     if settings.log_url.startswith("kafka://"):
         from shared import kafka_log
 
@@ -142,11 +150,11 @@ def open_log(settings: Settings) -> Log:
     from shared.sqlite_log import MAX_RECORD_BYTES, SqliteLog
 
     most = max(MAX_RECORD_BYTES, settings.max_image_bytes + MOST_OVERHEAD_BYTES)
-    return SqliteLog(Path(settings.log_url.removeprefix("sqlite:///")), max_record_bytes=most)
+    return SqliteLog(Path(settings.log_url.removeprefix("sqlite:///")), max_record_bytes=most, create=create)
 
 
-def open_store(settings: Settings) -> Store:
-    """The store that PREQUEL_STORE names; only its own client is imported."""
+def open_store(settings: Settings, *, create: bool = True) -> Store:
+    """The store that PREQUEL_STORE names; only its own client is imported. ``create`` as for the log."""
     if not settings.store_url.startswith("sqlite:///"):
         from shared import redis_store
 
@@ -159,4 +167,4 @@ def open_store(settings: Settings) -> Store:
             ) from None
     from shared.sqlite_store import SqliteStore
 
-    return SqliteStore(Path(settings.store_url.removeprefix("sqlite:///")))
+    return SqliteStore(Path(settings.store_url.removeprefix("sqlite:///")), create=create)

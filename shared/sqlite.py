@@ -16,6 +16,7 @@ _ACCESS = "Give this user write access to the file and its folder, or choose ano
 _HELD = "Another process holds the file: wait for it, or find it (fuser FILE) and stop it."
 _DAMAGED = "The file is damaged or none of Prequel's: move it away, or restore it from a backup."
 _DISK = "Check the disk's health, free space and quota; nothing acknowledged is lost."
+_ELSEWHERE = "Check --data, PREQUEL_DATA, PREQUEL_LOG and PREQUEL_STORE."
 _UNEXPECTED = "If it comes again, check the file: sqlite3 FILE 'PRAGMA integrity_check'."
 _REMEDIES = {
     sqlite3.SQLITE_FULL: "Make room: nothing acknowledged is lost, and work goes on by itself.",
@@ -38,7 +39,7 @@ class Database:
 
     ``kind`` (four characters) and ``version`` are written into the file's header and must be found there. Every
     failure of SQLite or of the file system is raised as ``error``, with the remedy in its message. The folder and the
-    file are made on first use.
+    file are made on first use, or where ``create`` is False, must be there.
     """
 
     def __init__(
@@ -51,10 +52,12 @@ class Database:
         error: type[Exception],
         busy_timeout_s: float = 10.0,
         page_bytes: int = 4096,
+        create: bool = True,
     ) -> None:
         self.path = path
         self._kind, self._version, self._schema = int.from_bytes(kind.encode(), "big"), version, schema
         self._error, self._busy_timeout_s, self._page_bytes = error, busy_timeout_s, page_bytes
+        self._may_create = create
         self._lock, self._process = threading.Lock(), os.getpid()
         self._free: list[Connection] = []
         self._closed = False
@@ -108,7 +111,10 @@ class Database:
         connection.close()
 
     def _open(self) -> Connection:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if self._may_create:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        elif not self.path.exists():
+            raise self._error(f"{self.path} does not exist: nothing was stored there. {_ELSEWHERE}")
         connection = sqlite3.connect(
             self.path, timeout=self._busy_timeout_s, isolation_level=None, check_same_thread=False
         )

@@ -41,7 +41,9 @@ class Groups:
     a member raises the generation and deals the partitions anew; whoever keeps a partition keeps it undisturbed.
     """
 
-    def __init__(self, directory: Path, *, clock: Callable[[], float], lease_s: float, busy_timeout_s: float) -> None:
+    def __init__(
+        self, directory: Path, *, clock: Callable[[], float], lease_s: float, busy_timeout_s: float, create: bool = True
+    ) -> None:
         self.clock, self.lease_s = clock, lease_s
         self._locks = directory / "_members"
         self._signs: dict[str, IO[bytes]] = {}
@@ -52,6 +54,7 @@ class Groups:
             schema=_SCHEMA,
             error=LogUnavailable,
             busy_timeout_s=busy_timeout_s,
+            create=create,
         )
 
     def close(self) -> None:

@@ -24,7 +24,8 @@ class SqliteLog:
     ``partitions``: one number for every topic, or by topic (1 where it names none); the files remember it and refuse
     another. ``clock``: seconds since the epoch. ``lease_s``: how long without a poll a group member is sure to stay
     one (see Groups for how much longer it may). ``new_id`` names group members, each time differently.
-    ``max_poll_bytes`` bounds one poll's values, but for a single larger record.
+    ``max_poll_bytes`` bounds one poll's values, but for a single larger record. ``create`` False: files that are not
+    there are an error, for those who only look.
     """
 
     def __init__(
@@ -38,11 +39,12 @@ class SqliteLog:
         busy_timeout_s: float = 10.0,
         max_record_bytes: int = MAX_RECORD_BYTES,
         max_poll_bytes: int = 32 * 2**20,
+        create: bool = True,
     ) -> None:
         self._directory, self._partitions, self._clock, self._new_id = directory, partitions, clock, new_id
-        self._busy_timeout_s = busy_timeout_s
+        self._busy_timeout_s, self._create = busy_timeout_s, create
         self._max_record_bytes, self._max_poll_bytes = max_record_bytes, max_poll_bytes
-        self._groups = Groups(directory, clock=clock, lease_s=lease_s, busy_timeout_s=busy_timeout_s)
+        self._groups = Groups(directory, clock=clock, lease_s=lease_s, busy_timeout_s=busy_timeout_s, create=create)
         self._topics: dict[str, Topic] = {}
         self._lock = threading.Lock()
         self._closed = False
@@ -113,6 +115,7 @@ class SqliteLog:
             given if isinstance(given, int) else given.get(name, 1),
             clock=self._clock,
             busy_timeout_s=self._busy_timeout_s,
+            create=self._create,
         )
         topic.open()
         return topic

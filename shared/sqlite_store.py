@@ -13,11 +13,20 @@ _SCHEMA = (
 
 
 class SqliteStore:
-    """shared.store.Store in one file of one machine's own disk (not NFS). Nothing is opened before the first call."""
+    """shared.store.Store in one file of one machine's own disk (not NFS). Nothing is opened before the first call.
 
-    def __init__(self, path: Path, *, busy_timeout_s: float = 10.0) -> None:
+    ``create`` False: a file that is not there is an error, for those who only look.
+    """
+
+    def __init__(self, path: Path, *, busy_timeout_s: float = 10.0, create: bool = True) -> None:
         self._database = Database(
-            path, kind="PQst", version=1, schema=_SCHEMA, error=StoreUnavailable, busy_timeout_s=busy_timeout_s
+            path,
+            kind="PQst",
+            version=1,
+            schema=_SCHEMA,
+            error=StoreUnavailable,
+            busy_timeout_s=busy_timeout_s,
+            create=create,
         )
 
     def get(self, key: str) -> bytes | None:

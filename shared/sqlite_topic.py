@@ -64,7 +64,14 @@ class Topic:
     """Safe to use from several threads. Every method may block and raises LogUnavailable."""
 
     def __init__(
-        self, name: str, path: Path, partitions: int, *, clock: Callable[[], float], busy_timeout_s: float
+        self,
+        name: str,
+        path: Path,
+        partitions: int,
+        *,
+        clock: Callable[[], float],
+        busy_timeout_s: float,
+        create: bool = True,
     ) -> None:
         self.name, self.partitions, self.bell = name, partitions, Bell()
         self._clock = clock
@@ -76,6 +83,7 @@ class Topic:
             error=LogUnavailable,
             busy_timeout_s=busy_timeout_s,
             page_bytes=_PAGE_BYTES,
+            create=create,
         )
         self._waiting: deque[_Append] = deque()
         self._writer = threading.Lock()

@@ -11,6 +11,7 @@ from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.gateway.problems import Problem, problem_response
+from shared.keys import ApiKeys, challenge, given_key
 
 COOKIE = "prequel_session"
 SESSION_SECONDS = 30 * 24 * 3600
@@ -18,19 +19,15 @@ ALWAYS_OPEN = {"/healthz", "/readyz", "/v1/session"}
 HARMLESS = {"GET", "HEAD", "OPTIONS"}
 
 
-class Keys:
+SESSION_OVER = "the page's session is over: enter the API key again"
+
+
+class Keys(ApiKeys):
     """The API keys and the sessions made from them; sessions hold on every replica and end with their key."""
 
     def __init__(self, keys: Sequence[str], clock: Callable[[], float]) -> None:
-        self._keys, self._clock = [key.encode() for key in keys], clock
-
-    def __bool__(self) -> bool:
-        return bool(self._keys)
-
-    def match(self, given: bytes) -> bytes | None:
-        """The key that was given, in the same time whichever it is and however much of it is right."""
-        matches = [key for key in self._keys if hmac.compare_digest(sha256(key).digest(), sha256(given).digest())]
-        return matches[0] if matches else None
+        super().__init__(keys)
+        self._clock = clock
 
     def session(self, key: bytes) -> str:
         """A cookie's value that stands for the key for 30 days and does not tell it."""
@@ -45,13 +42,12 @@ class Keys:
         matches = [hmac.compare_digest(_signed(key, issued).encode(), given) for key in self._keys]
         return any(matches)
 
-    def admits(self, headers: Headers) -> bool:
-        """Whether a request carries a key (Bearer or X-API-Key) or a session."""
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        given = token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")
-        if given:
-            return self.match(given.encode("latin-1", "replace")) is not None
-        return self.valid(cookie_parser(headers.get("cookie", "")).get(COOKIE, ""))
+    def objection(self, headers: Headers) -> str | None:
+        """What is wrong with the key (Bearer or X-API-Key) or the session of a request; None where it may pass."""
+        given, session = given_key(headers), cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
+        if given or not session:
+            return self.problem(given)
+        return None if self.valid(session) else SESSION_OVER
 
 
 class Access:
@@ -62,8 +58,9 @@ class Access:
     (cross-site request forgery). ``is_page`` tells the page's own files: they hold no secret and ask for the key.
     """
 
-    def __init__(self, app: ASGIApp, keys: Keys, host: str, is_page: Callable[[str], bool]) -> None:
+    def __init__(self, app: ASGIApp, keys: Keys, host: str, public_url: str, is_page: Callable[[str], bool]) -> None:
         self._app, self._keys, self._host, self._is_page = app, keys, host, is_page
+        self._public_url = public_url
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and (problem := self._objection(scope)):
@@ -80,17 +77,28 @@ class Access:
                 f"this gateway has no API keys, so it answers only to loopback names, not to Host "
                 f"{headers.get('host', '')[:100]!r}: use http://127.0.0.1, or set PREQUEL_API_KEYS",
             )
-        if method not in HARMLESS and not _same_origin(headers):
-            return Problem(403, "a page of another origin may not do this: send it from the gateway's own page")
+        if method not in HARMLESS and not self._same_origin(headers):
+            return Problem(
+                403,
+                "a page of another origin may not do this: send it from the gateway's own page. Where a proxy changes "
+                f"the Host, set PREQUEL_PUBLIC_URL to the address that browsers see: {headers.get('origin', '')[:200]}",
+            )
         if not self._keys or path in ALWAYS_OPEN or (method in HARMLESS and self._is_page(path)):
             return None
-        if self._keys.admits(headers):
-            return None
-        return Problem(
-            401,
-            "an API key is needed: send Authorization: Bearer KEY, or X-API-Key: KEY",
-            {"WWW-Authenticate": "Bearer"},
-        )
+        objection = self._keys.objection(headers)
+        return Problem(401, objection, {"WWW-Authenticate": challenge(objection)}) if objection else None
+
+    def _same_origin(self, headers: Headers) -> bool:
+        """Browsers send Origin with every request that changes something, and Sec-Fetch-Site; other clients neither.
+
+        A proxy may have changed Host, which Origin then no longer names: what it is to browsers, the setting says.
+        """
+        origin = headers.get("origin")
+        if origin is None:
+            return headers.get("sec-fetch-site", "none") in ("same-origin", "none")
+        if self._public_url and origin.lower() == self._public_url:
+            return True
+        return origin.partition("://")[2].lower() == headers.get("host", "").lower()
 
     def _ours(self, host: str) -> bool:
         name = _host_name(host)
@@ -99,14 +107,6 @@ class Access:
 
 def _signed(key: bytes, issued: str) -> str:
     return hmac.new(key, f"prequel session {issued}".encode(), sha256).hexdigest()
-
-
-def _same_origin(headers: Headers) -> bool:
-    """Browsers send Origin with every request that changes something, and Sec-Fetch-Site; other clients neither."""
-    origin = headers.get("origin")
-    if origin is not None:
-        return origin.partition("://")[2].lower() == headers.get("host", "").lower()
-    return headers.get("sec-fetch-site", "none") in ("same-origin", "none")
 
 
 def _host_name(host: str) -> str:

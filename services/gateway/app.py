@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from importlib.metadata import version
 
 import httpx
 from fastapi import FastAPI
@@ -39,7 +40,6 @@ from shared.store import Store
 
 OTHER_BODY_BYTES = 32 * 2**20
 FORM_MARGIN_BYTES = 2**20
-VERSION = "0.1.0"
 
 
 def create(
@@ -54,7 +54,7 @@ def create(
     new_id: Callable[[], str],
 ) -> FastAPI:
     """The application; nothing runs before its lifespan begins. ``queries`` None: learners are asked over HTTP."""
-    own = None if queries else RemoteLearner(store, httpx.Client(timeout=TIMEOUT))
+    own = None if queries else RemoteLearner(store, httpx.Client(timeout=TIMEOUT, headers=_key(settings)))
     answering = queries or own
     assert answering
     gateway = Gateway(
@@ -75,7 +75,7 @@ def create(
     web = page.Page(page.WEB)
     app = documentation.DescribedApi(
         title="Prequel",
-        version=VERSION,
+        version=version("prequel"),
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -88,13 +88,20 @@ def create(
     return app
 
 
+def _key(settings: Settings) -> dict[str, str]:
+    """What a learner's operations server asks for where it listens beyond loopback: any one of the common keys."""
+    return {"X-API-Key": settings.keys[0]} if settings.keys else {}
+
+
 def _guard(app: FastAPI, gateway: Gateway, web: page.Page) -> None:
     """What every request passes before the routes; the last added is the first passed."""
     most = gateway.settings.max_image_bytes
     app.add_middleware(
         Limit, image_bytes=most, form_bytes=FORM_IMAGES * most + FORM_MARGIN_BYTES, other_bytes=OTHER_BODY_BYTES
     )
-    app.add_middleware(Access, keys=gateway.keys, host=gateway.settings.host, is_page=web.holds)
+    app.add_middleware(
+        Access, keys=gateway.keys, host=gateway.settings.host, public_url=gateway.settings.public_url, is_page=web.holds
+    )
     app.add_middleware(Protect)
     app.add_middleware(Measure, metrics=gateway.metrics)
 

@@ -40,6 +40,10 @@ class GivenKey(BaseModel):
 def routes(gateway: Gateway) -> APIRouter:
     router = APIRouter(tags=["operations"])
 
+    def secure(request: Request) -> bool:
+        """Whether browsers come by TLS: perhaps only as far as a proxy."""
+        return request.url.scheme == "https" or gateway.settings.public_url.startswith("https://")
+
     @router.get("/healthz", response_model=Alive, responses={503: {"model": Alive}}, summary="Alive?")
     async def healthz() -> Response:
         failed = gateway.health.failed
@@ -62,20 +66,19 @@ def routes(gateway: Gateway) -> APIRouter:
             key = gateway.keys.match(body.key.encode("utf-8", "replace"))
             if key is None:
                 raise Problem(401, "this is none of the gateway's API keys", {"WWW-Authenticate": "Bearer"})
-            _set_cookie(answer, gateway.keys.session(key), SESSION_SECONDS, request)
+            _set_cookie(answer, gateway.keys.session(key), SESSION_SECONDS, secure(request))
         return answer
 
     @router.delete("/v1/session", status_code=204, summary="End the page's session")
     async def end_session(request: Request) -> Response:
         answer = Response(status_code=204)
-        _set_cookie(answer, "", 0, request)
+        _set_cookie(answer, "", 0, secure(request))
         return answer
 
     return router
 
 
-def _set_cookie(answer: Response, value: str, seconds: int, request: Request) -> None:
-    secure = request.url.scheme == "https"
+def _set_cookie(answer: Response, value: str, seconds: int, secure: bool) -> None:
     answer.set_cookie(COOKIE, value, max_age=seconds, path="/", secure=secure, httponly=True, samesite="strict")
 
 

@@ -27,7 +27,9 @@ DIGITS = 1797
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """Everything up, no image sent yet."""
     try:
-        with Deployment(tmp_path_factory.mktemp("deployment"), {"PREQUEL_API_KEYS": KEY}) as running:
+        with Deployment(
+            tmp_path_factory.mktemp("deployment"), {"PREQUEL_API_KEYS": KEY, "GRAFANA_PASSWORD": "x"}
+        ) as running:
             assert not any(running.healthy(name) for name in SERVICES), "a health check passes where nothing runs"
             running.up(*SERVICES)
             yield running

@@ -1,6 +1,7 @@
 """The deployment's files held to the Compose specification, to each other, and to what we promise of images."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -14,17 +15,32 @@ import pytest
 import yaml
 
 from services.__main__ import main
-from shared.config import Settings, from_environment
+from shared.config import Settings
+from shared.environment import from_environment
 from tests.deploy import compose, dockerfile
 from tests.deploy.compose import ROOT
 
 SCHEMA = Path(__file__).parent / "compose-spec.json"
 LOCKS = sorted((ROOT / "locks").glob("*.txt"))
 GRAFANA = ROOT / "deploy" / "grafana"
-COMPOSE = compose.read({"PREQUEL_API_KEYS": "secret"})
+SECRETS = {"PREQUEL_API_KEYS": "secret", "GRAFANA_PASSWORD": "another"}
+COMPOSE = compose.read(SECRETS)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = [name for name, service in SERVICES.items() if "build" in service]
 FOREIGN = [name for name in SERVICES if name not in OURS]
+
+
+STARTS = """
+import sys
+from services.learner.models import table
+for spec in sys.argv[1:]:
+    try:
+        table.create(spec, 8, seed=0)
+    except table.UnknownModel as error:
+        assert "needs Keras" in str(error), error
+    else:
+        print(spec)
+"""
 
 
 def pins(lock: Path) -> set[str]:
@@ -37,9 +53,34 @@ def test_it_follows_the_compose_specification() -> None:
     jsonschema.Draft202012Validator(schema).validate(yaml.safe_load(compose.FILE.read_text(encoding="utf-8")))
 
 
-def test_without_a_key_it_does_not_start_and_says_what_to_do() -> None:
-    with pytest.raises(compose.Unset, match="PREQUEL_API_KEYS is not set"):
-        compose.read({})
+@pytest.mark.parametrize("name", SECRETS)
+def test_without_a_secret_it_does_not_start_and_says_what_to_do(name: str) -> None:
+    with pytest.raises(compose.Unset, match=f"{name} is not set"):
+        compose.read({key: value for key, value in SECRETS.items() if key != name})
+
+
+def test_grafana_does_not_know_the_key() -> None:
+    assert SERVICES["grafana"]["environment"]["GF_SECURITY_ADMIN_PASSWORD"] == "another"
+    assert "secret" not in str(SERVICES["grafana"])
+
+
+@pytest.mark.parametrize("target", ["learner", "learner-keras"])
+def test_a_learner_starts_the_models_that_its_image_is_for(target: str) -> None:
+    """With the packages of that image and no others."""
+    service = compose.read(SECRETS | {"LEARNER_TARGET": target})["services"]["learner"]
+    image = dockerfile.image(service["build"]["target"])
+    specs = ["mlp", "softmax;replay=cgan", "slda"]
+    ours = {"PATH": os.environ["PATH"], "NUMBA_CACHE_DIR": "", "IMAGE_LOCK": str(ROOT / image.lock)}
+    found = subprocess.run(
+        [sys.executable, "-c", STARTS, *specs],
+        cwd=ROOT,
+        env=os.environ | image.environment | ours | {"PYTHONPATH": str(Path(__file__).parent / "image")},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert found.stdout.split() == (specs if target == "learner-keras" else ["slda"]), found.stderr[-3000:]
 
 
 @pytest.mark.parametrize("name", SERVICES)

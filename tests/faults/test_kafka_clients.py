@@ -12,7 +12,7 @@ import pytest
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
 
-from shared.config import from_environment
+from shared.environment import from_environment
 from shared.kafka_client import KafkaCluster
 from shared.kafka_log import KafkaLog, cluster
 from shared.kafka_security import KafkaSecurity

@@ -93,6 +93,23 @@ def test_what_is_no_key_does_not(client: httpx.Client, headers: dict[str, str | 
     assert client.get("/v1/streams", headers=raw).status_code == 401
 
 
+@pytest.mark.parametrize(
+    ("headers", "told", "challenge"),
+    [
+        ({}, "an API key is needed", "Bearer"),
+        ({"X-API-Key": "nope"}, "none of PREQUEL_API_KEYS", 'Bearer error="invalid_token"'),
+        ({"Authorization": "Bearer nope"}, "none of PREQUEL_API_KEYS", 'Bearer error="invalid_token"'),
+        ({"Cookie": f"{COOKIE}=1.x"}, "session is over", 'Bearer error="invalid_token"'),
+    ],
+)
+def test_a_wrong_key_is_told_from_a_missing_one(
+    client: httpx.Client, headers: dict[str, str], told: str, challenge: str
+) -> None:
+    answer = client.get("/v1/streams", headers=headers)
+    assert told in answer.json()["detail"]
+    assert answer.headers["www-authenticate"] == challenge
+
+
 def test_a_session_stands_for_the_key_in_a_browser(client: httpx.Client) -> None:
     answer = client.post("/v1/session", json={"key": KEY})
     assert answer.status_code == 204
@@ -206,3 +223,23 @@ def test_no_answer_allows_other_origins_to_read_it(shared_gateway: Served) -> No
     answer = shared_gateway.client.get("/v1/streams", headers={"Origin": "https://evil.example"})
     assert not [name for name in answer.headers if name.startswith("access-control")]
     assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+
+
+@pytest.fixture(scope="module")
+def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A gateway behind a TLS proxy that puts a Host of its own before it."""
+    with starting(tmp_path_factory.mktemp("proxied")) as start:
+        yield start(api_keys=KEY, public_url="https://Prequel.example.org/")
+
+
+@pytest.mark.parametrize(("origin", "code"), [("https://prequel.example.org", 202), ("https://evil.example", 403)])
+def test_the_page_behind_a_proxy_that_changes_the_host_may_send(proxied: Served, origin: str, code: int) -> None:
+    headers = {"Host": "gateway:8000", "Origin": origin, "X-API-Key": KEY, "Content-Type": "image/png"}
+    answer = proxied.client.post(IMAGES, content=PNG, headers=headers)
+    assert answer.status_code == code, answer.text
+    assert code == 202 or f"PREQUEL_PUBLIC_URL to the address that browsers see: {origin}" in answer.json()["detail"]
+
+
+def test_the_session_of_a_page_that_comes_by_tls_stays_on_tls(proxied: Served, keyed: Served) -> None:
+    assert "Secure" in proxied.client.post("/v1/session", json={"key": KEY}).headers["set-cookie"]
+    assert "Secure" not in keyed.client.post("/v1/session", json={"key": KEY}).headers["set-cookie"]

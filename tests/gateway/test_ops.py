@@ -13,6 +13,7 @@ from services.gateway.remote_learner import LearnerUnavailable, RemoteLearner
 from shared import status
 from shared.events import Vector
 from shared.health import Health
+from shared.keys import ApiKeys
 from shared.metrics import Metrics
 from shared.ops import MOST_BODY_BYTES, Ops
 from shared.sqlite_store import SqliteStore
@@ -165,3 +166,24 @@ def test_what_the_learner_refuses_is_refused(learner: RemoteLearner) -> None:
 def test_a_learner_that_is_away_is_unavailable(learner: RemoteLearner, stream: str, why: str) -> None:
     with pytest.raises(LearnerUnavailable, match=why):
         learner.answer(stream, np.zeros(3, np.float32))
+
+
+def test_beyond_loopback_the_key_is_asked_for(health: Health) -> None:
+    keys = ApiKeys(["a-key", "another"])
+    server = Ops("127.0.0.1", 0, health=health, metrics=Metrics(CollectorRegistry()), queries=Pets(), keys=keys)
+    server.start()
+    try:
+        with httpx.Client(base_url="http://{}:{}".format(*server.address)) as client:
+            assert [client.get(path).status_code for path in ("/healthz", "/readyz")] == [200, 200]
+            for path in ("/metrics", "/nothing"):
+                missing, wrong = client.get(path), client.get(path, headers={"X-API-Key": "a-kex"})
+                assert (missing.status_code, wrong.status_code) == (401, 401)
+                assert missing.headers["www-authenticate"] == "Bearer"
+                assert "is needed" in missing.json()["detail"]
+                assert "none of PREQUEL_API_KEYS" in wrong.json()["detail"]
+            body = {"stream": "pets", "features": [0.25, 0.5, 0]}
+            assert client.post("/predict", json=body).status_code == 401
+            assert client.post("/predict", json=body, headers={"x-api-key": "another"}).status_code == 200
+            assert client.get("/metrics", headers={"Authorization": "Bearer a-key"}).status_code == 200
+    finally:
+        server.close()

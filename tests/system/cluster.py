@@ -12,7 +12,8 @@ from pathlib import Path
 import httpx
 from kafka import KafkaAdminClient
 
-from shared.config import Settings, from_environment
+from shared.config import Settings
+from shared.environment import from_environment
 from shared.kafka_client import KafkaCluster
 from shared.kafka_log import KafkaLog
 from shared.log import TOPICS

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from services.learner.learner import Learner
 from services.learner.models import table
-from shared.config import from_environment
+from shared.environment import from_environment
 from shared.process import Process
 from shared.signals import stop_on_signals
 from shared.store import Fence, Fenced, Store

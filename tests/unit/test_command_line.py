@@ -4,11 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
+import orjson
 import pytest
 
-from services.__main__ import _cache, main
+from services.__main__ import READER_GONE, _cache, main
 from shared.config import ConfigError, Settings
 from tests.e2e.processes import DEADLINE_S, ROOT, eventually, free_port
 
@@ -56,6 +58,7 @@ def test_the_doctor_prints_paths_as_they_are(
 ) -> None:
     folder = tmp_path / "[bold]a[" / "[" / "cat:cat:[red]"
     monkeypatch.setenv("PREQUEL_WEIGHTS", f"{folder}/none.h5")
+    assert main(["rebuild", "--data", str(folder)]) == 0  # makes log and store
     assert main(["doctor", "--data", str(folder)]) == 1
     said = capsys.readouterr().out
     assert f"sqlite:///{folder}" in said
@@ -72,3 +75,52 @@ def test_a_rebuild_refuses_models_that_a_learner_would_refuse(
     assert main(["rebuild", "--data", str(tmp_path)]) == 2
     assert said in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [["doctor"], ["rebuild", "--verify"]])
+def test_who_examines_creates_nothing(command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*command, "--data", str(tmp_path / "mistyped")]) == 1
+    said = "".join(capsys.readouterr())
+    assert f"{tmp_path}/mistyped/log" in said
+    assert "does not exist: nothing was stored there. Check --data" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert capsys.readouterr().out == f"prequel {version('prequel')}\n"
+
+
+def test_a_reader_that_has_read_enough_ends_it_quietly(tmp_path: Path) -> None:
+    """As `| head -0` does: closed before the first line."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "services", "topics"]
+    environ = {**os.environ, "PREQUEL_DATA": str(tmp_path)}
+    done = subprocess.run(command, cwd=ROOT, env=environ, stdout=writing, stderr=subprocess.PIPE, timeout=DEADLINE_S)
+    os.close(writing)
+    assert done.stderr == b""
+    assert done.returncode == READER_GONE
+
+
+def test_variables_that_are_no_settings_are_told_and_stop_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("PREQUEL_DATA", str(tmp_path))
+    monkeypatch.setenv("PREQUEL_WINDOWS", "3")
+    monkeypatch.setenv("PREQUEL_GATEWAY_PORT", "tcp://10.0.0.5:8000")
+    assert main(["topics"]) == 0
+    assert "did you mean PREQUEL_WINDOW?" in caplog.text
+    assert "PREQUEL_GATEWAY_PORT" in caplog.text
+
+
+def test_logs_are_json_where_the_setting_says_so(tmp_path: Path) -> None:
+    environ = {**os.environ, "PREQUEL_DATA": str(tmp_path), "PREQUEL_LOG_FORMAT": "json", "PREQUEL_WINDOWS": "3"}
+    command = [sys.executable, "-m", "services", "topics"]
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, timeout=DEADLINE_S, check=True)
+    (line,) = done.stderr.splitlines()
+    assert "PREQUEL_WINDOW?" in orjson.loads(line)["message"]
+    quiet = environ | {"PREQUEL_LOG_LEVEL": "ERROR"}
+    done = subprocess.run(command, cwd=ROOT, env=quiet, capture_output=True, timeout=DEADLINE_S, check=True)
+    assert done.stderr == b""

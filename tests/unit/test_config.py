@@ -8,7 +8,8 @@ import pytest
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from shared.config import PREFIX, ConfigError, Settings, from_environment
+from shared.config import PREFIX, ConfigError, Settings
+from shared.environment import from_environment
 
 FIELDS = Settings.model_fields
 SECRETS = [name for name, field in FIELDS.items() if field.annotation is SecretStr]
@@ -64,12 +65,29 @@ def test_a_variable_sets_what_it_names_and_the_command_line_wins() -> None:
     assert settings.log_url == "sqlite:////elsewhere/log"
 
 
+def test_an_operations_port_for_others_needs_a_key() -> None:
+    assert "PREQUEL_API_KEYS" in refused("ops_host", "0.0.0.0")
+    assert from_environment({"PREQUEL_OPS_HOST": "0.0.0.0", "PREQUEL_API_KEYS": "a"}).ops_host == "0.0.0.0"
+
+
+@pytest.mark.parametrize(
+    "url", ["prequel.example.org", "https://a/b", "ftp://a", "https://user@a", "https://", "https://a?b"]
+)
+def test_a_public_address_is_scheme_and_host(url: str) -> None:
+    refused("public_url", url, "https://HOST")
+
+
+def test_a_public_address_needs_a_key() -> None:
+    assert "PREQUEL_API_KEYS" in refused("public_url", "https://a.example")
+    given = {"PREQUEL_PUBLIC_URL": "https://A.example:8443/", "PREQUEL_API_KEYS": "a"}
+    assert from_environment(given).public_url == "https://a.example:8443"
+
+
 def test_an_empty_variable_is_as_none_at_all() -> None:
     assert from_environment({"PREQUEL_PORT": "", "PREQUEL_LOG": ""}) == from_environment({})
 
 
-def test_an_unknown_setting_is_refused() -> None:
-    assert "no setting of Prequel" in refused("prot", "8000")
+def test_an_unknown_setting_of_the_command_line_is_refused() -> None:
     with pytest.raises(ConfigError, match="PREQUEL_PROT is no setting"):
         from_environment({}, prot=8000)
 
@@ -142,8 +160,8 @@ def test_loopback_needs_none(host: str) -> None:
 
 def test_several_mistakes_are_told_together() -> None:
     with pytest.raises(ConfigError) as raised:
-        from_environment({"PREQUEL_PORT": "x", "PREQUEL_BATCH": "0", "PREQUEL_NONSENSE": "1"})
-    for name in ("PREQUEL_PORT=x", "PREQUEL_BATCH=0", "PREQUEL_NONSENSE"):
+        from_environment({"PREQUEL_PORT": "x", "PREQUEL_BATCH": "0"})
+    for name in ("PREQUEL_PORT=x", "PREQUEL_BATCH=0"):
         assert name in str(raised.value)
 
 

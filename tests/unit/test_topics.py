@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from shared.config import ConfigError, Settings, from_environment
+from shared.config import ConfigError, Settings
+from shared.environment import from_environment
 from shared.kafka_log import cluster
 from shared.log import TOPICS
 from shared.topics import TopicState, check, create, wanted
