@@ -224,7 +224,7 @@ def _topics(chosen: argparse.Namespace) -> int:
             print(f"{settings.log_url} is the embedded log: its topics need no set-up")
             return 0
         for created in [] if chosen.check else topics.create(log, settings):
-            print(f"created topic {created}")
+            print(f"created topic {settings.kafka_topic_prefix}{created}")
         wrong = topics.check(log, settings)
     for mismatch in wrong:
         print(mismatch, file=sys.stderr)

@@ -107,6 +107,16 @@ class Settings(BaseModel):
     kafka_ca: str = Field("", description="file of the CA that signed the brokers' certificates")
     kafka_cert: str = Field("", description="file of this client's certificate")
     kafka_key: str = Field("", description="file of this client's private key")
+    kafka_topic_prefix: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9._-]{0,100}$",
+        description="put before the topics' names: two Prequels share a cluster, each with a PREQUEL_GROUP of its own",
+    )
+    kafka_client_id: str = Field(
+        "prequel",
+        pattern=r"^[A-Za-z0-9._-]{1,200}$",
+        description="how brokers know this process, in their logs and quotas",
+    )
     kafka_partitions: int = Field(4, ge=1, description="partitions of topics that `prequel topics` creates")
     kafka_replication: int = Field(1, ge=1, description="replication factor of the same")
     kafka_min_insync: int = Field(1, ge=1, description="min.insync.replicas of the same")

@@ -61,8 +61,9 @@ class KafkaCluster:
 
     ``timeout_s`` bounds one request, ``delivery_s`` a record's way into the log with all retries, ``session_s`` how
     long a member may be silent before its partitions go to others, ``quiet_s`` how long no record may come before the
-    brokers are asked whether there is none. Every maker blocks until the cluster answered once
-    and raises LogUnavailable.
+    brokers are asked whether there is none. ``topic_prefix`` stands before the names of our topics in this cluster;
+    KafkaLog puts it there, and everybody behind it knows the cluster's names only. Every maker blocks until the cluster
+    answered once and raises LogUnavailable.
     """
 
     servers: str
@@ -72,6 +73,8 @@ class KafkaCluster:
     delivery_s: float = 30.0
     session_s: float = 10.0
     quiet_s: float = 5.0
+    topic_prefix: str = ""
+    client_id: str = "prequel"
     clock: Callable[[], float] = time.monotonic
 
     def producer(self) -> Any:
@@ -110,6 +113,14 @@ class KafkaCluster:
     def admin(self) -> Any:
         return self._made(KafkaAdminClient)
 
+    def topic(self, name: str) -> str:
+        """What a topic of ours is called in this cluster."""
+        return self.topic_prefix + name
+
+    def name(self, topic: str) -> str:
+        """The inverse of ``topic``."""
+        return topic.removeprefix(self.topic_prefix)
+
     @property
     def request_bytes(self) -> int:
         """The largest request, and so record, that a producer sends, however much a topic would take."""
@@ -136,7 +147,7 @@ class KafkaCluster:
                     bootstrap_timeout_ms=self._timeout_ms,
                     request_timeout_ms=self._timeout_ms,
                     reconnect_backoff_max_ms=1000,
-                    client_id="prequel",
+                    client_id=self.client_id,
                     **self.security.options(),
                     **options,
                 )
@@ -176,7 +187,7 @@ class KafkaCluster:
                 (partition, offset), *_ = sorted(lost.items())
                 (begin,) = consumer.beginning_offsets([partition], self._timeout_ms).values()
                 (end,) = consumer.end_offsets([partition], self._timeout_ms).values()
-            raise OffsetOutOfRange(topic, partition.partition, offset, begin, end) from error
+            raise OffsetOutOfRange(self.name(topic), partition.partition, offset, begin, end) from error
 
     def flush(self, producer: Any) -> None:
         """Send what waits and wait for its acknowledgements. Says nothing of failures: only the futures know.

@@ -34,35 +34,38 @@ class KafkaLog:
         self._open: list[KafkaReader | KafkaMember] = []
 
     def append(self, messages: Sequence[Message]) -> list[Position]:
+        if self._cluster.topic_prefix:
+            messages = [message._replace(topic=self._cluster.topic(message.topic)) for message in messages]
         return self._producers.append(messages)
 
     def partitions(self, topic: str) -> int:
-        return self._admin.partitions(topic)
+        return self._admin.partitions(self._cluster.topic(topic))
 
     def bounds(self, topic: str) -> dict[int, Bounds]:
-        return self._admin.bounds(topic)
+        return self._admin.bounds(self._cluster.topic(topic))
 
     def read(self, topic: str, partition: int, offsets: Sequence[int]) -> dict[int, Record]:
-        return self._lookup.read(topic, partition, offsets)
+        return self._lookup.read(self._cluster.topic(topic), partition, offsets)
 
     def follow(self, topic: str, positions: Mapping[int, int]) -> KafkaReader:
-        return self._kept(KafkaReader(self._cluster, self.partitions, topic, positions))
+        return self._kept(KafkaReader(self._cluster, self._admin.partitions, self._cluster.topic(topic), positions))
 
     def join(self, group: str, topic: str) -> KafkaMember:
-        return self._kept(KafkaMember(self._cluster, self.partitions, group, topic))
+        return self._kept(KafkaMember(self._cluster, self._admin.partitions, group, self._cluster.topic(topic)))
 
     def lag(self, group: str, topic: str) -> dict[int, int]:
         bounds = self.bounds(topic)
-        committed = self._admin.committed(group, topic)
+        committed = self._admin.committed(group, self._cluster.topic(topic))
         return {p: max(0, end - committed.get(p, begin)) for p, (begin, end) in bounds.items()}
 
     def describe(self, topics: Sequence[str]) -> dict[str, TopicState]:
         """Those of the topics that exist, with the settings in force. Blocks; raises LogUnavailable."""
-        return self._admin.describe(topics)
+        found = self._admin.describe([self._cluster.topic(topic) for topic in topics])
+        return {self._cluster.name(topic): state for topic, state in found.items()}
 
     def create(self, topic: str, wanted: TopicState) -> None:
         """Create a topic and wait until it can be used. Raises LogUnavailable, also where it exists."""
-        self._admin.create(topic, wanted)
+        self._admin.create(self._cluster.topic(topic), wanted)
 
     def close(self) -> None:
         """Also closes its readers and members: not while another thread polls one."""
@@ -113,4 +116,6 @@ def cluster(settings: Settings) -> KafkaCluster:
         security,
         max_record_bytes=settings.max_image_bytes + MOST_OVERHEAD_BYTES,
         session_s=settings.kafka_session,
+        topic_prefix=settings.kafka_topic_prefix,
+        client_id=settings.kafka_client_id,
     )

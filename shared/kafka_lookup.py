@@ -91,7 +91,7 @@ class _Search:
             before = self._at
             for record in self._take(left):
                 if record.offset in sought:
-                    found[record.offset] = as_record(record)
+                    found[record.offset] = as_record(record, self._cluster)
             while left and self._at is not None and left[0] < self._at:
                 left.popleft()  # found, or a gap: what a foreign transaction aborted, for one
             if self._at in (before, None):

@@ -85,7 +85,8 @@ class KafkaMember:
             with self._cluster.reading(consumer, self._topic):
                 batches = poll_as_member(consumer, min(left, SLICE_S), max_records)
             assigned, lost = self._change(consumer)
-            records = [as_record(r) for tp, batch in batches.items() if tp.partition in self._reading for r in batch]
+            ours = (batch for tp, batch in batches.items() if tp.partition in self._reading)
+            records = [as_record(record, self._cluster) for batch in ours for record in batch]
             self._watch(consumer, {record.partition for record in records})
             if records or assigned or lost or left <= SLICE_S:
                 return Polled(records, assigned, lost, self._generation)

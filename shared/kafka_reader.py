@@ -16,10 +16,10 @@ LOOK_S = 5.0
 """How long the brokers may take to answer the watchdog, at most."""
 
 
-def as_record(record: Any) -> Record:
+def as_record(record: Any, cluster: KafkaCluster) -> Record:
     """The client's record as ours; where Kafka allows no value at all (also of a header), it is an empty one."""
     return Record(
-        record.topic,
+        cluster.name(record.topic),
         record.partition,
         record.offset,
         record.key,
@@ -125,7 +125,7 @@ class KafkaReader:
             self._watchdog.fed(consumer, {tp.partition for tp in batches}, self._positions)
         else:
             self._watchdog.look(consumer, self._positions)
-        return [as_record(record) for batch in batches.values() for record in batch]
+        return [as_record(record, self._cluster) for batch in batches.values() for record in batch]
 
     def _open(self) -> Any:
         self._partitions(self._topic)

@@ -112,7 +112,7 @@ class Process:
         group = f"{self.settings.group}-extractor"
         return (
             f"Stop the members of group {group} and run: kafka-consumer-groups.sh --group {group} "
-            f"--topic {error.topic} --reset-offsets --to-earliest --execute"
+            f"--topic {self.settings.kafka_topic_prefix}{error.topic} --reset-offsets --to-earliest --execute"
         )
 
     def _fail(self, name: str, reason: str) -> None:

@@ -91,7 +91,8 @@ def check(cluster: Cluster, settings: Settings) -> list[Mismatch]:
     return [
         mismatch
         for topic, should in plan.items()
-        for mismatch in (_compare(topic, should, found[topic], servers) if topic in found else [_absent(topic)])
+        for named in [settings.kafka_topic_prefix + topic]
+        for mismatch in (_compare(named, should, found[topic], servers) if topic in found else [_absent(named)])
     ]
 
 

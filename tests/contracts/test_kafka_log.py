@@ -1,19 +1,21 @@
 """The log on Kafka keeps the contract of the log, on a real broker."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import pytest
 from kafka import KafkaAdminClient, TopicPartition
 
 from shared.kafka_client import KafkaCluster
 from shared.kafka_log import KafkaLog
-from shared.log import Log
+from shared.log import IMAGES, Log, Message
 from shared.topics import TopicState
 from tests.contracts.group_contract import GroupContract
 from tests.contracts.log_contract import LogContract, MakeLog, Opening
 
 LIMIT = 2**20
 SESSION_S = 6.0
+PREFIX = "staging."
 
 
 @pytest.fixture
@@ -28,7 +30,8 @@ def too_large() -> int:
 
 @pytest.fixture
 def cluster(kafka_bootstrap: str) -> KafkaCluster:
-    return KafkaCluster(kafka_bootstrap, session_s=SESSION_S)
+    """With a prefix: what the contract holds with one, it holds without, as the tests of the whole system have it."""
+    return KafkaCluster(kafka_bootstrap, session_s=SESSION_S, topic_prefix=PREFIX)
 
 
 @pytest.fixture
@@ -45,7 +48,7 @@ def with_topics(cluster: KafkaCluster) -> Iterator[Callable[[dict[str, int]], No
     yield make
     log.close()
     admin = KafkaAdminClient(bootstrap_servers=cluster.servers)
-    admin.delete_topics(made)
+    admin.delete_topics([cluster.topic(topic) for topic in made])
     admin.close()
 
 
@@ -69,7 +72,7 @@ def opening(cluster: KafkaCluster, with_topics: Callable[[dict[str, int]], None]
         with_topics(partitions)
         return (
             "from shared.kafka_client import KafkaCluster\nfrom shared.kafka_log import KafkaLog\n"
-            f"log = KafkaLog(KafkaCluster({cluster.servers!r}, session_s={SESSION_S}))"
+            f"log = KafkaLog(KafkaCluster({cluster.servers!r}, session_s={SESSION_S}, topic_prefix={PREFIX!r}))"
         )
 
     return source
@@ -79,7 +82,7 @@ def opening(cluster: KafkaCluster, with_topics: Callable[[dict[str, int]], None]
 def expire(cluster: KafkaCluster) -> Callable[[str, int, int], None]:
     def delete(topic: str, partition: int, before: int) -> None:
         admin = KafkaAdminClient(bootstrap_servers=cluster.servers)
-        admin.delete_records({TopicPartition(topic, partition): before})
+        admin.delete_records({TopicPartition(cluster.topic(topic), partition): before})
         admin.close()
 
     return delete
@@ -91,3 +94,26 @@ class TestKafkaLog(LogContract):
 
 class TestKafkaGroups(GroupContract):
     pass
+
+
+def test_two_prequels_share_a_cluster(kafka_bootstrap: str) -> None:
+    """Each with a prefix of its own sees its own topics only, under the names that everybody uses."""
+    logs = [KafkaLog(KafkaCluster(kafka_bootstrap, topic_prefix=prefix)) for prefix in ("east.", "west.")]
+    admin = KafkaAdminClient(bootstrap_servers=kafka_bootstrap)
+    try:
+        for number, log in enumerate(logs):
+            log.create(IMAGES, TopicState(1, 1, {}))
+            log.append([Message(IMAGES, b"pets", b"?" * size) for size in range(1, 2 + number)])
+        assert set(admin.list_topics()) >= {"east.images", "west.images"}
+        for number, log in enumerate(logs):
+            assert log.bounds(IMAGES) == {0: (0, 1 + number)}
+            assert set(log.describe([IMAGES])) == {IMAGES}
+            with closing(log.follow(IMAGES, {0: 0})) as reader:
+                records = [record for _ in range(1 + number) for record in reader.poll(1, 30.0)]
+            assert [(record.topic, record.offset) for record in records] == [(IMAGES, n) for n in range(1 + number)]
+            assert log.read(IMAGES, 0, [0])[0].topic == IMAGES
+    finally:
+        for log in logs:
+            log.close()
+        admin.delete_topics(["east.images", "west.images"])
+        admin.close()
