@@ -172,8 +172,8 @@ class Settings(BaseModel):
 
     @property
     def keys(self) -> list[str]:
-        """The API keys that clients may use; none means open."""
-        return [key.strip() for key in self.api_keys.get_secret_value().split(",") if key.strip()]
+        """The API keys that clients may use, in a file perhaps one a line; none means open."""
+        return [key.strip() for key in re.split(r"[,\n]", self.api_keys.get_secret_value()) if key.strip()]
 
     @property
     def model_names(self) -> list[str]:

@@ -149,6 +149,7 @@ def test_right_texts_are_taken() -> None:
 def test_listening_beyond_loopback_needs_keys(host: str) -> None:
     assert "PREQUEL_API_KEYS" in refused("host", host)
     assert from_environment({"PREQUEL_HOST": host, "PREQUEL_API_KEYS": "a, b,,"}).keys == ["a", "b"]
+    assert from_environment({"PREQUEL_HOST": host, "PREQUEL_API_KEYS": "a\nb,c\n"}).keys == ["a", "b", "c"]
     with pytest.raises(ConfigError, match="PREQUEL_API_KEYS"):
         from_environment({"PREQUEL_HOST": host, "PREQUEL_API_KEYS": " , "})
 
