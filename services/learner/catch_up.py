@@ -20,6 +20,8 @@ def remodel(state: StreamState, specs: tuple[str, ...], twin: StreamState | None
         state.born, state.drifts, state.drifted = fresh.born, fresh.drifts, fresh.drifted
         state.scores, state.window = fresh.scores, fresh.window
         return
+    if specs == before:
+        return
     kept = [before.index(spec) if spec in before else None for spec in specs]
     _take(state, kept, twin)
     if specs[0] != before[0]:

@@ -21,6 +21,10 @@ from shared.log import EXAMPLES, Position, Record
 SOME_DIM = 8
 """Of vectors that a model is tried with: whether it can be made does not depend on it."""
 
+STEADY = "ncm"
+"""Goes with models of a replay that all begin anew at a drift: what they say of the first example then is scored only
+because another model of the stream knows a class. It costs least."""
+
 Decoded = tuple[Record, Features | Label | Defaults]
 
 
@@ -119,13 +123,16 @@ class Fold:
         if not added or not live:
             return {}
         begin, batches = self.cache.replay(partition, change.offset)
-        limits = self.history.at(begin)._replace(models=added)
+        limits = self.history.at(begin)._replace(models=added if _steady(added) else (*added, STEADY))
         replay = Fold(limits, self._table, self.cache.another(), position=begin)
         replay._live = live
         for records in batches:
             replay.apply(records)
         missing = {name: stream.twin(limits) for name, stream in live.items() if name not in replay.streams}
-        return replay.streams | missing
+        twins = replay.streams | missing
+        for twin in twins.values():
+            remodel(twin, added, None)
+        return twins
 
     def _stream(self, name: str) -> StreamState:
         if name not in self.streams:
@@ -200,6 +207,10 @@ class Fold:
         for name, address in root.streams.items():
             self.streams[name] = read(read_part(address), read_part, envelope.open, self.limits, table)
         return self
+
+
+def _steady(specs: Iterable[str]) -> bool:
+    return any(reaction(spec).kind != "reset" for spec in specs)
 
 
 def check_models(table: ModelTable, specs: Iterable[str]) -> None:

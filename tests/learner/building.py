@@ -73,6 +73,12 @@ class Written:
 
     def __init__(self) -> None:
         self.records: list[Record] = []
+        self.begin = 0
+        """What retention has left."""
+
+    def append_record(self, record: Record) -> Record:
+        """The next one, with the content of another log's."""
+        return self.append(Message(EXAMPLES, record.key, record.value, record.headers))
 
     def append(self, message: Message) -> Record:
         record = Record(EXAMPLES, 0, len(self.records), message.key, message.value, message.headers, 1_000.0)
@@ -99,10 +105,10 @@ class Written:
         return WrittenReader(self.records, positions[0])
 
     def read(self, topic: str, partition: int, offsets: Sequence[int]) -> dict[int, Record]:
-        return {offset: self.records[offset] for offset in offsets}
+        return {offset: self.records[offset] for offset in offsets if offset >= self.begin}
 
     def bounds(self, topic: str) -> dict[int, Bounds]:
-        return {0: Bounds(0, len(self.records))}
+        return {0: Bounds(self.begin, len(self.records))}
 
 
 class WrittenReader:
