@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from services.learner.defaults import limits
 from services.learner.feature_cache import FeatureCache
 from services.learner.fold import Fold
-from services.learner.learner import limits
 from services.learner.models import table
 from shared.config import Settings
 from shared.events import Image, Outcome, Prediction, Vector, encode_features, encode_outcome, encode_prediction

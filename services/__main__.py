@@ -208,7 +208,7 @@ def _rebuild(chosen: argparse.Namespace) -> int:
     with closing(log), closing(store):
         return rebuild(
             _console(),
-            lambda advance: Rebuild(settings, log, store, table, advance, stop),
+            lambda advance: Rebuild(settings, log, store, table, advance, stop, now=time.time()),
             verify=chosen.verify,
             threads=os.cpu_count() or 1,
             owner=_new_id(),

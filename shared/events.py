@@ -14,6 +14,7 @@ from shared.log import DEAD_LETTERS, EXAMPLES, IMAGES, PREDICTIONS, Headers, Mes
 IMAGE_TYPE = "prequel.image.v1"
 FEATURES_TYPE = "prequel.features.v1"
 LABEL_TYPE = "prequel.label.v1"
+DEFAULTS_TYPE = "prequel.defaults.v1"
 PREDICTION_TYPE = "prequel.prediction.v1"
 OUTCOME_TYPE = "prequel.outcome.v1"
 DRIFT_TYPE = "prequel.drift.v1"
@@ -72,6 +73,18 @@ class Label(NamedTuple):
     label: str | None
     by: str
     time: float
+    position: Position
+
+
+class Defaults(NamedTuple):
+    """The settings that the fold of this partition uses from here on, by name as in ``shared.config``.
+
+    ``started`` is when the process began whose settings they are, in seconds since the epoch: of two learners with
+    different settings that of the later start is right.
+    """
+
+    settings: Mapping[str, Any]
+    started: float
     position: Position
 
 
@@ -157,9 +170,11 @@ def decode_image(record: Record) -> Image:
     )
 
 
-def decode_example(record: Record) -> Features | Label:
+def decode_example(record: Record) -> Features | Label | Defaults:
     headers = _attributes(record)
-    kind = _check_type(headers, (FEATURES_TYPE, LABEL_TYPE))
+    kind = _check_type(headers, (FEATURES_TYPE, LABEL_TYPE, DEFAULTS_TYPE))
+    if kind == DEFAULTS_TYPE:
+        return _decode_defaults(record)
     stream = _stream(_key(record))
     if kind == FEATURES_TYPE:
         return _decode_features(record, headers, stream)
@@ -206,6 +221,14 @@ def _decode_label(record: Record, headers: dict[str, str], stream: str) -> Label
         _time(at if isinstance(at, str) else headers.get("ce_time"), record),
         Position(record.partition, record.offset),
     )
+
+
+def _decode_defaults(record: Record) -> Defaults:
+    body = _json(record.value)
+    settings, started = body.get("settings"), body.get("started")
+    if not isinstance(settings, dict) or isinstance(started, bool) or not isinstance(started, int | float):
+        raise Rejected("bad-defaults", "wanted an object in field settings and a time, in seconds, in field started")
+    return Defaults(settings, float(started), Position(record.partition, record.offset))
 
 
 def decode_prediction(record: Record) -> Prediction | Outcome | Drift:
@@ -302,6 +325,15 @@ def encode_label(
     body = {"id": id, "label": label, "by": by, "at": timestamp(time)}
     headers = _ce(LABEL_TYPE, event_id, source, time, "application/json")
     return Message(EXAMPLES, stream.encode(), orjson.dumps(body), headers)
+
+
+def encode_defaults(
+    settings: Mapping[str, Any], partition: int, *, started: float, by: str, time: float, event_id: str, source: str
+) -> Message:
+    """To one partition, without a key: each has a fold of its own."""
+    body = {"settings": settings, "started": started, "by": by, "at": timestamp(time)}
+    headers = _ce(DEFAULTS_TYPE, event_id, source, time, "application/json")
+    return Message(EXAMPLES, None, orjson.dumps(body), headers, partition)
 
 
 def prediction_json(prediction: Prediction) -> dict[str, Any]:

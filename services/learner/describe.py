@@ -56,7 +56,7 @@ def _model(state: StreamState, model: int) -> ModelStatus:
     scores = state.scores
     forgetting = scores.forgetting(model)
     return ModelStatus(
-        scored=scores.held,
+        scored=scores.of(model)[0].held,
         accuracy=scores.accuracy(model),
         window_accuracy=scores.window_accuracy(model),
         kappa=scores.kappa(model),
@@ -86,8 +86,8 @@ def _curve(state: StreamState) -> list[CurvePoint]:
     return [
         CurvePoint(
             scored=scored,
-            accuracy=dict(zip(specs, accuracy, strict=True)),
-            window_accuracy=dict(zip(specs, recent, strict=True)),
+            accuracy={spec: value for spec, value in zip(specs, accuracy, strict=True) if value is not None},
+            window_accuracy={spec: value for spec, value in zip(specs, recent, strict=True) if value is not None},
         )
         for scored, accuracy, recent in state.scores.points()
     ]

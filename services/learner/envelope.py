@@ -11,6 +11,7 @@ import orjson
 from services.learner import blobs
 from services.learner.blobs import Part
 from services.learner.models.model import ModelState
+from shared.config import ConfigError
 
 _MAGIC = b"prequel-signed-1\n"
 _MAC_BYTES = 32
@@ -31,10 +32,15 @@ class Envelope:
         self._key, self._place = key, place
 
     def seal(self, state: ModelState) -> Part:
-        """Raises ValueError for a pickled model without a key."""
+        """Raises ConfigError for a pickled model without a key."""
         plain = blobs.part({"model": state.meta}, state.arrays)
         if not state.pickled:
             return plain
+        if not self._key:
+            raise ConfigError(
+                "the streams have a model that is stored as a pickle, and PREQUEL_SNAPSHOT_KEY is empty: set it to the "
+                "long random text that other learners have, also while PREQUEL_MODELS takes the model out"
+            )
         header = orjson.dumps(self._header() | {"length": len(state.pickled)}, option=orjson.OPT_SORT_KEYS)
         content = b"%d\n%d\n" % (len(header), len(plain.body)) + header + plain.body + state.pickled
         body = _MAGIC + self._mac(content) + content

@@ -1,7 +1,7 @@
 """The join of features and labels: the window of examples that a label can still reach, and what waits for them."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.learner.blobs import Part, part
-from services.learner.guesses import TOP, Guess
+from services.learner.guesses import NOTHING, TOP, Guess
 from shared.log import Position
 
 CHUNK = 1024
@@ -48,18 +48,37 @@ class Chunk:
         self.ids.append(id)
         self.entries[row] = (position.partition, position.offset, time, UNLABELLED, UNSCORED, 0, unknown, 0)
         for model, guess in enumerate(guesses):
-            width = len(guess.classes)
-            if width > self.top_classes.shape[2]:
-                self._widen()
-            self.top_classes[model, row, :width] = guess.classes
-            self.top_probabilities[model, row, :width] = guess.probabilities
-            self.known[model, row] = guess.known
+            self._put(model, row, guess)
         self.saved = None
+
+    def remodel(self, kept: Sequence[int | None], added: Sequence[Sequence[Guess]]) -> None:
+        """New model n is the old one ``kept[n]``, or the next of ``added``: its guess of each row."""
+        old = self.top_classes, self.top_probabilities, self.known
+        models, width = len(kept), self.top_classes.shape[2]
+        self.top_classes = np.full((models, CHUNK, width), -1, "<i4")
+        self.top_probabilities = np.zeros((models, CHUNK, width), "<f4")
+        self.known = np.zeros((models, CHUNK), "<i4")
+        news = iter(added)
+        for number, before in enumerate(kept):
+            if before is not None:
+                self.top_classes[number], self.top_probabilities[number], self.known[number] = (a[before] for a in old)
+                continue
+            for row, guess in enumerate(next(news)):
+                self._put(number, row, guess)
+        self.saved = None
+
+    def _put(self, model: int, row: int, guess: Guess) -> None:
+        width = len(guess.classes)
+        if width > self.top_classes.shape[2]:
+            self._widen()
+        self.top_classes[model, row, :width] = guess.classes
+        self.top_probabilities[model, row, :width] = guess.probabilities
+        self.known[model, row] = guess.known
 
     def guesses(self, row: int) -> list[Guess]:
         rows = self.top_classes[:, row].tolist(), self.top_probabilities[:, row].tolist(), self.known[:, row].tolist()
         return [
-            Guess(classes[: min(TOP, known)], probabilities[: min(TOP, known)], known)
+            Guess(classes[: max(0, min(TOP, known))], probabilities[: max(0, min(TOP, known))], known)
             for classes, probabilities, known in zip(*rows, strict=True)
         ]
 
@@ -99,6 +118,11 @@ class Entry:
 
     def __init__(self, chunk: Chunk, row: int) -> None:
         self._chunk, self._row = chunk, row
+
+    @property
+    def sequence(self) -> int:
+        """How many examples came before it."""
+        return self._chunk.first + self._row
 
     @property
     def position(self) -> Position:
@@ -185,6 +209,24 @@ class Window:
                 self._chunks.popleft()
             yield id, int(chunk.entries["label"][row]) != UNLABELLED
 
+    def resize(self, size: int) -> None:
+        """From here on it is to hold so many: ``expire`` then takes out what is beyond."""
+        self._size = size
+
+    def remodel(self, kept: Sequence[int | None], guess: Callable[[str, Entry], Sequence[Guess]]) -> None:
+        """New model n is the old one ``kept[n]``, or the next of those that ``guess`` tells of an example."""
+        self._models = len(kept)
+        for chunk in self._chunks:
+            gone = max(0, self._oldest - chunk.first)
+            live = [guess(id, Entry(chunk, row)) for row, id in enumerate(chunk.ids[gone:], gone)]
+            rows = [(NOTHING,) * kept.count(None)] * gone + live
+            chunk.remodel(kept, list(zip(*rows, strict=True)))
+
+    def facts(self) -> list[tuple[str, Position, int]]:
+        """Id, position and label of each example: what no model's rounding can change."""
+        entries = [(chunk, row) for chunk in self._chunks for row in range(len(chunk.ids))][self._oldest % CHUNK :]
+        return [(chunk.ids[row], Entry(chunk, row).position, Entry(chunk, row).label) for chunk, row in entries]
+
     def parts(self) -> dict[str, Part]:
         return {f"window.{chunk.first // CHUNK:08d}": chunk.part() for chunk in self._chunks}
 
@@ -226,6 +268,12 @@ class Duplicates:
             self._known.add(value)
             if len(self._order) > self._size:
                 self._known.remove(self._order.popleft())
+
+    def resize(self, size: int) -> None:
+        """From here on remember so many."""
+        self._size = size
+        while len(self._order) > size:
+            self._known.remove(self._order.popleft())
 
     def array(self) -> npt.NDArray[np.uint64]:
         return np.array(self._order, "<u8")

@@ -1,10 +1,16 @@
 """The newest feature vectors in memory; all others are read back from the log by position."""
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 
 from shared.events import Features, Rejected, Vector, decode_example
-from shared.log import EXAMPLES, Log, Position
+from shared.log import EXAMPLES, Log, LogUnavailable, OffsetOutOfRange, Position, Record
+
+REPLAYED = 512
+"""Records in one batch of a replay, as a learner folds them: more only keep more memory."""
+WAIT_S = 1.0
+"""How long a poll of a replay waits. It ends with the first record, and all records wanted are there."""
 
 
 class FeatureCache:
@@ -14,6 +20,29 @@ class FeatureCache:
         self._log, self._most_examples, self._most_bytes = log, most_examples, most_bytes
         self._vectors: OrderedDict[Position, Vector] = OrderedDict()
         self._bytes = 0
+        self._begins: dict[int, int] | None = None
+
+    def turn(self) -> None:
+        """A new batch begins: where the log begins is asked anew, once, when its first label needs it."""
+        self._begins = None
+
+    def another(self) -> "FeatureCache":
+        """An empty one over the same log: of a replay, which meets every vector again."""
+        return FeatureCache(self._log, self._most_examples, self._most_bytes)
+
+    def replay(self, partition: int, end: int) -> tuple[int, Iterator[list[Record]]]:
+        """Where the log begins, and its records from there to ``end``, in batches. Blocks; raises LogUnavailable."""
+        begin = self._log.bounds(EXAMPLES)[partition].begin
+        return begin, self._batches(partition, begin, end)
+
+    def _batches(self, partition: int, begin: int, end: int) -> Iterator[list[Record]]:
+        with closing(self._log.follow(EXAMPLES, {partition: begin})) as reader:
+            while reader.positions()[partition] < end:
+                try:
+                    records = reader.poll(REPLAYED, WAIT_S)
+                except OffsetOutOfRange as error:
+                    raise LogUnavailable(f"a replay lost the race with retention, and begins again: {error}") from error
+                yield [record for record in records if record.offset < end]
 
     def put(self, position: Position, vector: Vector) -> None:
         self._vectors[position] = vector
@@ -24,9 +53,10 @@ class FeatureCache:
     def fetch(self, positions: Iterable[Position]) -> dict[Position, Vector]:
         """The vectors at these positions; those that retention has removed from the log are missing.
 
+        Also those that are still in memory: what becomes of a label must not depend on when the learner started.
         Blocks while those not in memory are read, together. Raises LogUnavailable.
         """
-        wanted = list(dict.fromkeys(positions))
+        wanted = [position for position in dict.fromkeys(positions) if position.offset >= self._begin(position)]
         found = {position: self._vectors[position] for position in wanted if position in self._vectors}
         missing: dict[int, list[int]] = {}
         for position in wanted:
@@ -39,3 +69,8 @@ class FeatureCache:
                     raise Rejected("not-features", f"{EXAMPLES}:{partition}:{offset} is no feature event any more")
                 found[Position(partition, offset)] = event.vector
         return found
+
+    def _begin(self, position: Position) -> int:
+        if self._begins is None:
+            self._begins = {partition: begin for partition, (begin, _) in self._log.bounds(EXAMPLES).items()}
+        return self._begins.get(position.partition, 0)

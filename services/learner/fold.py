@@ -3,18 +3,29 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from services.learner.blobs import Part
+from services.learner.blobs import Part, sha256
+from services.learner.catch_up import remodel
+from services.learner.defaults import History, Since, changed
 from services.learner.envelope import Envelope, Place
 from services.learner.feature_cache import FeatureCache
 from services.learner.models.model import ModelState
+from services.learner.models.spec import UnknownModel
 from services.learner.reactions import reaction
 from services.learner.snapshots import Root, digest
 from services.learner.stream import Emit, Limits, ModelTable, StreamState
 from services.learner.stream_parts import parts, read
-from shared.events import Features, Label, Outcome, Rejected, Vector, decode_example
-from shared.log import Position, Record
+from shared.config import ConfigError
+from shared.events import Defaults, Features, Label, Outcome, Rejected, Vector, decode_example
+from shared.log import EXAMPLES, Position, Record
 
-Decoded = tuple[Record, Features | Label]
+SOME_DIM = 8
+"""Of vectors that a model is tried with: whether it can be made does not depend on it."""
+
+STEADY = "ncm"
+"""Goes with models of a replay that all begin anew at a drift: what they say of the first example then is scored only
+because another model of the stream knows a class. It costs least."""
+
+Decoded = tuple[Record, Features | Label | Defaults]
 
 
 class Folded(NamedTuple):
@@ -29,15 +40,29 @@ class Folded(NamedTuple):
 class Fold:
     """The state of every stream of a partition. However records are cut into calls, state and outputs are the same."""
 
-    def __init__(self, limits: Limits, table: ModelTable, cache: FeatureCache, *, position: int) -> None:
-        self._limits, self._table, self.cache = limits, table, cache
+    def __init__(
+        self, limits: Limits, table: ModelTable, cache: FeatureCache, *, position: int, started: float = 0.0
+    ) -> None:
+        """``limits`` are of a process that began at ``started``, until a record in the log says others."""
+        self._table, self.cache = table, cache
+        self.history = History(Since(position, started, limits))
         self.streams: dict[str, StreamState] = {}
         self.position = position
         """The next offset to fold."""
+        self.last = ""
+        """The digest of the last record folded: what tells this log from another one."""
         self._births: dict[int, int] = {}
+        self._live: Mapping[str, StreamState] | None = None
+        """In a replay, the streams that it is for."""
+
+    @property
+    def limits(self) -> Limits:
+        """What is in force now."""
+        return self.history.now.limits
 
     def apply(self, records: Sequence[Record]) -> Folded:
         """Fold records in. Reads features back from the log where the cache has them no more: raises LogUnavailable."""
+        self.cache.turn()
         decoded, rejected = _decode(records)
         turn = _Turn(self._features(decoded))
         for record, event in decoded:
@@ -48,12 +73,17 @@ class Fold:
         turn.flush()
         rejected += [(record, error) for record, error in turn.refused(records)]
         if records:
-            self.position = records[-1].offset + 1
+            self.position, self.last = records[-1].offset + 1, fingerprint_of(records[-1])
         rejected.sort(key=lambda pair: pair[0].offset)
         turn.emitted.sort(key=lambda emit: emit.at.offset)
         return Folded(turn.emitted, rejected, turn.repeated)
 
-    def _step(self, event: Features | Label, turn: "_Turn") -> None:
+    def _step(self, event: Features | Label | Defaults, turn: "_Turn") -> None:
+        if isinstance(event, Defaults):
+            limits = changed(self.limits, event)
+            turn.flush()
+            self._change(Since(event.position.offset, event.started, limits), event.position.partition)
+            return
         if isinstance(event, Label):
             stream = self._stream(event.stream)
             turn.flush(stream)
@@ -69,26 +99,68 @@ class Fold:
         else:
             turn.repeated += 1
 
+    def _change(self, change: Since, partition: int) -> None:
+        """Other settings from this record on. Blocks while models that are new are caught up."""
+        before = self.limits
+        if self._live is not None:
+            change = change._replace(limits=change.limits._replace(models=before.models))
+        if change.limits == before:
+            self.history.add(change)
+            return
+        check_models(self._table, set(change.limits.models) - set(before.models))
+        twins = self._caught_up(change, partition)
+        self.history.add(change)
+        self._births.clear()
+        for name, stream in self.streams.items():
+            if change.limits.models != before.models:
+                remodel(stream, change.limits.models, twins.get(name))
+            stream.limit(change.limits)
+
+    def _caught_up(self, change: Since, partition: int) -> dict[str, StreamState]:
+        """The models that are new, by stream: as if they had been there since the earliest record that the log has."""
+        added = tuple(spec for spec in change.limits.models if spec not in self.limits.models)
+        live = {name: stream for name, stream in self.streams.items() if stream.models}
+        if not added or not live:
+            return {}
+        begin, batches = self.cache.replay(partition, change.offset)
+        limits = self.history.at(begin)._replace(models=added if _steady(added) else (*added, STEADY))
+        replay = Fold(limits, self._table, self.cache.another(), position=begin)
+        replay._live = live
+        for records in batches:
+            replay.apply(records)
+        missing = {name: stream.twin(limits) for name, stream in live.items() if name not in replay.streams}
+        twins = replay.streams | missing
+        for twin in twins.values():
+            remodel(twin, added, None)
+        return twins
+
     def _stream(self, name: str) -> StreamState:
         if name not in self.streams:
-            if len(self.streams) >= self._limits.max_streams:
-                raise Rejected("too-many-streams", f"this partition holds {len(self.streams)} (PREQUEL_MAX_STREAMS)")
-            self.streams[name] = StreamState(name, self._limits, self._table)
+            self.streams[name] = self._new_stream(name)
         return self.streams[name]
+
+    def _new_stream(self, name: str) -> StreamState:
+        if self._live is not None:
+            if name not in self._live:
+                raise Rejected("not-replayed", f"stream {name} has no state that could be caught up")
+            return self._live[name].twin(self.limits)
+        if len(self.streams) >= self.limits.max_streams:
+            raise Rejected("too-many-streams", f"this partition holds {len(self.streams)} (PREQUEL_MAX_STREAMS)")
+        return StreamState(name, self.limits, self._table)
 
     def _make_sure_of_room(self, event: Features) -> None:
         """Raises Rejected where the models of one more stream are too many for a snapshot; the first always fits."""
         known = self.streams.get(event.stream)
-        if known is not None and known.models:
+        if self._live is not None or (known is not None and known.models):
             return
         held = sum(self._birth_bytes(stream.dim) for stream in self.streams.values() if stream.models)
-        if held and held + self._birth_bytes(event.vector.size) > self._limits.max_model_bytes:
+        if held and held + self._birth_bytes(event.vector.size) > self.limits.max_model_bytes:
             raise Rejected("too-many-streams", f"their models take {held} bytes already (PREQUEL_MAX_MODEL_BYTES)")
 
     def _birth_bytes(self, dim: int) -> int:
         """What the models of a stream of such features take before they have learned anything."""
         if dim not in self._births:
-            states = [self._table.create(reaction(spec).spec, dim, seed=0).state() for spec in self._limits.models]
+            states = [self._table.create(reaction(spec).spec, dim, seed=0).state() for spec in self.limits.models]
             arrays = [array.nbytes for state in states for array in state.arrays.values()]
             self._births[dim] = sum(arrays) + sum(len(state.pickled) for state in states)
         return self._births[dim]
@@ -116,7 +188,8 @@ class Fold:
 
     def digest(self) -> str:
         """SHA-256 over all of the state: equal logs give equal digests (one build, one kind of processor)."""
-        return digest({name: found["head"].digest for name, found in self.parts(fingerprint).items()})
+        heads = {name: found["head"].digest for name, found in self.parts(fingerprint).items()}
+        return digest(heads, self.history.rows())
 
     @classmethod
     def from_root(
@@ -124,15 +197,35 @@ class Fold:
         root: Root,
         read_part: Callable[[str], bytes],
         envelope: Envelope,
-        limits: Limits,
         table: ModelTable,
         cache: FeatureCache,
     ) -> "Fold":
         """The state that a snapshot stands for. Raises ValueError where a part is missing, damaged or not ours."""
-        self = cls(limits, table, cache, position=root.offset)
+        history = History.from_rows(root.defaults)
+        self = cls(history.now.limits, table, cache, position=root.offset)
+        self.history, self.last = history, root.last
         for name, address in root.streams.items():
-            self.streams[name] = read(read_part(address), read_part, envelope.open, limits, table)
+            self.streams[name] = read(read_part(address), read_part, envelope.open, self.limits, table)
         return self
+
+
+def _steady(specs: Iterable[str]) -> bool:
+    return any(reaction(spec).kind != "reset" for spec in specs)
+
+
+def check_models(table: ModelTable, specs: Iterable[str]) -> None:
+    """Raises ConfigError for a model that the log names and this Prequel cannot make.
+
+    To leave it out would be another fold than that of whoever wrote the record.
+    """
+    for spec in sorted(specs):
+        try:
+            table.create(reaction(spec).spec, SOME_DIM, seed=0)
+        except UnknownModel as error:
+            raise ConfigError(
+                f"the log (topic {EXAMPLES}) says that model {spec!r} is learned, which this Prequel cannot make: "
+                f"{error}. Use the Prequel that wrote it, with all that the model needs installed"
+            ) from error
 
 
 class _Turn:
@@ -167,6 +260,14 @@ class _Turn:
             if isinstance(event, Outcome) and event.status == "rejected" and event.position == at:
                 detail = f"label {event.label!r}: more classes or waiting labels than the limits allow"
                 yield origin[at], Rejected("too-many-labels", detail)
+
+
+def fingerprint_of(record: Record) -> str:
+    """SHA-256 of a record as it is read back: another one at its place has another, also with the same value."""
+    parts = [b"-" if record.key is None else b"+" + record.key, record.value]
+    parts += [each for name, value in record.headers for each in (name.encode(), value)]
+    place = b"%d %d " % (record.partition, record.offset) + b" ".join(b"%d" % len(each) for each in parts)
+    return sha256(place + b"\n" + b"".join(parts))
 
 
 def fingerprint(state: ModelState) -> Part:

@@ -9,6 +9,8 @@ from services.learner.models.model import Probabilities
 from services.learner.prequential import loss_units
 
 TOP = 10
+ABSENT = -2
+"""Instead of a predicted class: the model was added later, and its replay did not meet the example like this."""
 
 
 class Guess(NamedTuple):
@@ -17,12 +19,17 @@ class Guess(NamedTuple):
     classes: list[int]
     probabilities: list[float]
     known: int
-    """How many classes the model knew."""
+    """How many classes the model knew; below 0 as in NOTHING and UNKNOWN."""
 
     @property
     def label(self) -> int:
         """The predicted class, -1 where the model knew none."""
         return self.classes[0] if self.classes else -1
+
+    @property
+    def scored(self) -> int:
+        """What is scored of it: ``label``, or ABSENT."""
+        return self.label if self.known >= 0 else ABSENT
 
     def probability(self, label: int) -> float:
         """Of a class: what was said of it, an even share of the rest where it is not among the 10."""
@@ -31,6 +38,10 @@ class Guess(NamedTuple):
         rest = self.known - len(self.classes)
         return max(0.0, 1.0 - sum(self.probabilities)) / rest if rest else 0.0
 
+    def renumbered(self, classes: Sequence[int]) -> "Guess":
+        """The same with class n as ``classes[n]``."""
+        return Guess([classes[label] for label in self.classes], self.probabilities, self.known)
+
     def knew(self, label: int) -> bool:
         """Whether the model knew the class. Beyond 10, models are taken to have met classes in the stream's order."""
         return label in self.classes or TOP < self.known > label
@@ -38,6 +49,12 @@ class Guess(NamedTuple):
     def loss(self, label: int) -> int:
         """Log loss in LOSS_UNIT; none for a class that the model could not know, as River's CrossEntropy has it."""
         return loss_units(self.probability(label)) if self.knew(label) else 0
+
+
+NOTHING = Guess([], [], -1)
+"""Of a model that was added later: it has not learned the example's label, and is not scored on it."""
+UNKNOWN = Guess([], [], -2)
+"""Of one that may have learned a label of the example, and is not scored on it."""
 
 
 def guesses(predicted: Sequence[Probabilities], classes: Sequence[int]) -> list[Guess]:

@@ -6,18 +6,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import orjson
 from pydantic import ValidationError
 
+from services.learner.beginning import check_reach, first_fold, foreign, overrules
+from services.learner.defaults import Since, as_settings, limits
 from services.learner.describe import Recalls, describe, forget, hide, measure
 from services.learner.envelope import Envelope, Place
 from services.learner.feature_cache import FeatureCache
 from services.learner.fold import Fold, Folded
+from services.learner.models.spec import UnknownModel
 from services.learner.snapshots import Root, Snapshots
-from services.learner.stream import Limits, ModelTable
+from services.learner.stream import ModelTable
 from shared import status
 from shared.config import ConfigError, Settings
-from shared.events import Outcome, Prediction, Vector, encode_drift, encode_outcome, encode_prediction
+from shared.events import Outcome, Prediction, Vector, encode_defaults, encode_drift, encode_outcome, encode_prediction
 from shared.log import EXAMPLES, Log, Message, Position, Record
 from shared.metrics import Metrics
 from shared.runner import Processed
@@ -43,23 +45,8 @@ class _Partition:
     partitions: int
     """Of the topic, when this one was taken over: later ones would bless what moved streams meanwhile."""
     snapshot: SnapshotStatus | None
-
-
-def limits(settings: Settings) -> Limits:
-    """What of the settings the state depends on."""
-    return Limits(
-        tuple(settings.model_names),
-        settings.seed,
-        settings.window,
-        settings.duplicates,
-        settings.accuracy_window,
-        settings.max_streams,
-        settings.max_labels,
-        settings.max_waiting,
-        settings.max_model_bytes,
-        settings.unknown_probability,
-        settings.unknown_distance,
-    )
+    settled: Since | None = None
+    """The settings of the log that this learner has looked at: with these, or overruled by them."""
 
 
 class Learner:
@@ -83,7 +70,7 @@ class Learner:
     ) -> None:
         self._settings, self._log, self._store, self._table = settings, log, store, table
         self._metrics, self._clock, self._owner, self._address = metrics, clock, owner, address
-        self._limits = limits(settings)
+        self._limits, self._started = limits(settings), clock()
         self._lock = threading.Lock()
         """Held while the state changes and while a query reads it."""
         self._partitions: dict[int, _Partition] = {}
@@ -104,12 +91,11 @@ class Learner:
             raise Fenced(f"examples:{partition}: {error}. {_outlived(self._settings)}") from error
         partitions = roots[0].partitions if roots else self._log.partitions(EXAMPLES)
         self._check_partitions(partitions)
-        fold = self._newest(partition, snapshots, roots)
-        if fold is None:
-            fold = Fold(self._limits, self._table, self._cache(), position=self._begin(partition))
+        fold = self._newest(partition, snapshots, roots) or self._first(partition, snapshots, roots)
         with self._lock:
             self._partitions[partition] = _Partition(fold, snapshots, generation, partitions, None)
             self._changed |= {(partition, name) for name in fold.streams}
+        self._settle(partition)
         if found := self._published_snapshot(partition, fold):
             self._show(partition, found)
         return fold.position
@@ -123,6 +109,7 @@ class Learner:
         for number, found in by_partition.items():
             with self._lock:
                 folded = self._partitions[number].fold.apply(found)
+            self._settle(number)
             messages += self._messages(number, folded)
             rejected += folded.rejected
         if not records and self._clock() - self._looked >= LOOK_SECONDS:
@@ -165,8 +152,8 @@ class Learner:
                     return Answer(
                         stream=stream,
                         position=str(Position(number, partition.fold.position)),
-                        model=self._limits.models[0],
-                        label=None if unknown else names[self._limits.models[0]],
+                        model=state.limits.models[0],
+                        label=None if unknown else names[state.limits.models[0]],
                         probabilities=probabilities,
                         models=names,
                         unknown=unknown,
@@ -176,32 +163,62 @@ class Learner:
     # The parts.
 
     def _newest(self, partition: int, snapshots: Snapshots, roots: Sequence[Root]) -> Fold | None:
-        """The state of the newest snapshot that is whole, was folded with these settings, and of this log."""
-        end = self._log.bounds(EXAMPLES)[partition].end
+        """The state of the newest snapshot that is whole and of this log; None where there is none."""
         for root in roots:
-            if root.offset > end:
+            if fault := foreign(self._log, partition, root):
                 # A broker that went down with its machine may come back without what it had not written to disk.
-                logger.warning(
-                    "examples:%d ends at %d, before the snapshot at %d: an older one is used",
-                    partition,
-                    end,
-                    root.offset,
-                )
+                logger.warning("examples:%d: the snapshot at %d is not used: %s", partition, root.offset, fault)
                 snapshots.disown(root)
                 continue
-            if not same_limits(root, self._limits):
-                logger.warning(
-                    "examples:%d is folded anew from the log: its snapshots were made with other settings (%s)",
-                    partition,
-                    root.limits,
-                )
-                return None
             envelope = self._envelope(Place(partition, root.offset, root.generation))
             try:
-                return Fold.from_root(root, snapshots.read, envelope, self._limits, self._table, self._cache())
+                return Fold.from_root(root, snapshots.read, envelope, self._table, self._cache())
+            except UnknownModel as error:
+                raise ConfigError(
+                    f"examples:{partition}: this Prequel cannot make a model of the snapshot: {error}"
+                ) from error
             except ValueError as error:
-                logger.warning("examples:%d: snapshot at %d is not used: %s", partition, root.offset, error)
+                logger.warning("examples:%d: the snapshot at %d is not used: %s", partition, root.offset, error)
         return None
+
+    def _first(self, partition: int, snapshots: Snapshots, roots: Sequence[Root]) -> Fold:
+        """The empty state where no snapshot can be used. Raises ConfigError where that would lose what was learned."""
+        begin = self._log.bounds(EXAMPLES)[partition].begin
+        check_reach(partition, begin, roots, outdated=snapshots.outdated)
+        return first_fold(self._log, partition, self._mine(partition), self._table, self._cache(), write=True)
+
+    def _settle(self, number: int) -> None:
+        """Have the fold use our settings from here on, unless a learner that started later has said others.
+
+        Asked whenever the fold's settings have changed. So two learners with different settings write one record each,
+        and not by turns for ever. Blocks; raises LogUnavailable.
+        """
+        partition = self._partitions[number]
+        now = partition.fold.history.now
+        if now == partition.settled:
+            return
+        if now.limits != self._limits and overrules(self._started, now.started, self._clock()):
+            self._log.append([self._mine(number)])
+            logger.info("examples:%d: the settings change from here on; what was learned stays", number)
+        elif now.limits != self._limits:
+            logger.warning(
+                "examples:%d is folded with the settings of a learner that started after this one, not with this one's:"
+                " %s. Start this one again if its own are right",
+                number,
+                as_settings(now.limits),
+            )
+        partition.settled = now
+
+    def _mine(self, partition: int) -> Message:
+        return encode_defaults(
+            as_settings(self._limits),
+            partition,
+            started=self._started,
+            by=self._owner,
+            time=self._clock(),
+            event_id=f"defaults:{partition}:{self._owner}",
+            source=SOURCE,
+        )
 
     def _check_partitions(self, before: int) -> None:
         """Blocks. Raises ConfigError where the topic has not as many as before, LogUnavailable."""
@@ -236,7 +253,7 @@ class Learner:
         fold = partition.fold
         envelope = self._envelope(Place(number, fold.position, partition.generation))
         written = partition.snapshots.write(
-            fold.position, partition.partitions, self._limits, fold.parts(envelope.seal)
+            fold.position, partition.partitions, fold.history.rows(), fold.parts(envelope.seal), fold.last
         )
         now = self._clock()
         found = SnapshotStatus(
@@ -298,16 +315,6 @@ class Learner:
                     self._changed.add((number, name))
         self._looked = self._clock()
 
-    def _begin(self, partition: int) -> int:
-        begin = self._log.bounds(EXAMPLES)[partition].begin
-        if begin > 0:
-            logger.warning(
-                "examples:%d is folded from %d on, the log's begin: no snapshot has what came before",
-                partition,
-                begin,
-            )
-        return begin
-
     def _cache(self) -> FeatureCache:
         return FeatureCache(self._log, self._settings.cache_examples, self._settings.cache_bytes)
 
@@ -331,8 +338,3 @@ def check_partitions(before: int, now: int) -> None:
             "its records, each into its partition and in order; or begin with new topics, an empty store and another "
             "PREQUEL_GROUP"
         )
-
-
-def same_limits(root: Root, limits: Limits) -> bool:
-    """Whether a snapshot was folded with these settings."""
-    return bool(orjson.dumps(root.limits) == orjson.dumps(list(limits)))

@@ -24,9 +24,18 @@ class Novelty:
 
     def __init__(self, probability: float, distance: float) -> None:
         self._probability, self._distance = probability, distance
+        self.since = 0
+        """How many examples had been scored when the sums began: a label that was learned before is not in them."""
         self._counts: Array = np.zeros(0)
         self._totals: Array = np.zeros((0, 0))
         self._squares: Array = np.zeros(0)
+
+    def change(self, probability: float, distance: float, scored: int) -> None:
+        """Other thresholds from here on, after so many scored examples; the sums begin where there is a distance."""
+        if bool(distance) != bool(self._distance):
+            self.since = scored
+            self._counts, self._totals, self._squares = np.zeros(0), np.zeros((0, 0)), np.zeros(0)
+        self._probability, self._distance = probability, distance
 
     def unknown(self, x: Vector, guess: Guess) -> bool:
         """Whether to abstain; never before the champion knows a class."""
@@ -63,7 +72,9 @@ class Novelty:
         self._totals = np.vstack([self._totals.reshape(-1, dim), np.zeros((more, dim))])
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        return {"counts": self._counts, "totals": self._totals, "squares": self._squares}
+        since = np.array([self.since], "<i8")
+        return {"counts": self._counts, "totals": self._totals, "squares": self._squares, "since": since}
 
     def load(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
         self._counts, self._totals, self._squares = arrays["counts"], arrays["totals"], arrays["squares"]
+        self.since = int(arrays["since"][0])

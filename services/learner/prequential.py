@@ -55,6 +55,8 @@ class Prequential:
 
     def __init__(self, models: int, window: int) -> None:
         self.window = window
+        self.tracked = 0
+        """The oldest index that the windowed accuracy knows of: more than its last ``window`` after it was widened."""
         self.total = 0
         """Indices given so far; ``held`` of them still count (the others were retracted)."""
         self.held = 0
@@ -67,13 +69,18 @@ class Prequential:
 
     def score(self, truth: int, predicted: Sequence[int], losses: Sequence[int]) -> int:
         """Score each model's prediction (class or -1) of an example now known to be ``truth``; return its index."""
+        index = self.skip()
+        self._count(index, truth, predicted, losses, 1)
+        return index
+
+    def skip(self) -> int:
+        """Give an index to an example of which these models said nothing: time passes, nothing is counted."""
         index = self.total
         self._make_room(index)
         self.total += 1
         self.faded_held *= FADING
         for tally in self.tallies:
             tally.faded_right *= FADING
-        self._count(index, truth, predicted, losses, 1)
         return index
 
     def restate(
@@ -112,7 +119,7 @@ class Prequential:
 
     def _count(self, index: int, truth: int, predicted: Sequence[int], losses: Sequence[int], sign: int) -> None:
         point, slot = index // self.stride, index % self.window
-        recent = index >= self.total - self.window
+        recent = index >= max(self.total - self.window, self.tracked)
         weight = sign * FADING ** (self.total - 1 - index)
         piece = (truth, point // POINTS_A_SLICE)
         self.held += sign
@@ -132,6 +139,31 @@ class Prequential:
             if recent:
                 tally.recent_right += sign * right
                 tally.recent[slot] = (_RIGHT if right else _WRONG) if sign > 0 else _EMPTY
+
+    # What changes with the settings.
+
+    def resize(self, window: int) -> None:
+        """From here on the windowed accuracy is over ``window`` indices; a wider one fills with those to come."""
+        newest = range(max(self.total - min(self.window, window), self.tracked), self.total)
+        for tally in self.tallies:
+            recent = bytearray(window)
+            for index in newest:
+                recent[index % window] = tally.recent[index % self.window]
+            tally.recent, tally.recent_right = recent, recent.count(_RIGHT)
+        self.window, self.tracked = window, newest.start
+        self.recent_held = window - self.tallies[0].recent.count(_EMPTY)
+
+    def keep(self, models: Sequence[int]) -> None:
+        """Only these models' tallies, in this order."""
+        self.tallies = [self.tallies[model] for model in models]
+
+    def renumber(self, classes: Sequence[int]) -> None:
+        """Class n is to be ``classes[n]``."""
+        numbers = dict(enumerate(classes)) | {-1: -1}
+        self.slices_held = {(numbers[label], at): n for (label, at), n in self.slices_held.items()}
+        for tally in self.tallies:
+            tally.confusion = {(numbers[true], numbers[guess]): n for (true, guess), n in tally.confusion.items()}
+            tally.slices = {(numbers[label], at): n for (label, at), n in tally.slices.items()}
 
     # What is read off.
 
@@ -187,6 +219,10 @@ class Prequential:
 
     def points(self) -> list[tuple[int, list[float], list[float]]]:
         """The curve: (scored examples, per model accuracy since the start, the same over about the last window)."""
+        return [point[1:] for point in self.curve()]
+
+    def curve(self) -> list[tuple[int, int, list[float], list[float]]]:
+        """The points, each behind the first index that is in none of them so far."""
         held = np.cumsum(self.curve_held)
         right = np.cumsum([tally.curve for tally in self.tallies], axis=1)
         back = max(1, self.window // self.stride)
@@ -194,7 +230,7 @@ class Prequential:
         for at in np.flatnonzero(self.curve_held).tolist():
             before = (int(held[at - back]), right[:, at - back]) if at >= back else (0, 0 * right[:, 0])
             recent = (right[:, at] - before[1]) / max(1, int(held[at]) - before[0])
-            points.append((int(held[at]), (right[:, at] / held[at]).tolist(), recent.tolist()))
+            points.append(((at + 1) * self.stride, int(held[at]), (right[:, at] / held[at]).tolist(), recent.tolist()))
         return points
 
     # As data.
@@ -203,6 +239,7 @@ class Prequential:
         """Everything, as JSON and arrays; ``from_parts`` is its inverse."""
         meta = {
             "window": self.window,
+            "tracked": self.tracked,
             "total": self.total,
             "held": self.held,
             "recent_held": self.recent_held,
@@ -224,7 +261,7 @@ class Prequential:
     @classmethod
     def from_parts(cls, meta: dict[str, Any], arrays: Arrays) -> "Prequential":
         self = cls(len(meta["tallies"]), meta["window"])
-        self.total, self.held = meta["total"], meta["held"]
+        self.tracked, self.total, self.held = meta["tracked"], meta["total"], meta["held"]
         self.recent_held, self.stride = meta["recent_held"], meta["stride"]
         self.faded_held = meta["faded_held"]
         self.curve_held = arrays["curve_held"].tolist()

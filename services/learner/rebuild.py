@@ -1,25 +1,24 @@
 """Rebuilding: folds the log from its start, in parallel over partitions, and compares with the stored snapshots."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-import numpy as np
-
-from services.learner.blobs import Part, unpack
+from services.learner.beginning import first_fold
+from services.learner.built_on import build, differences
+from services.learner.comparing import WITHIN, compare
+from services.learner.defaults import as_settings, limits
 from services.learner.envelope import Envelope, Place
 from services.learner.feature_cache import FeatureCache
-from services.learner.fold import Fold, fingerprint
-from services.learner.learner import check_partitions, limits, same_limits
-from services.learner.snapshots import Root, Snapshots, build, read_roots, root_key
+from services.learner.fold import Fold
+from services.learner.learner import check_partitions
+from services.learner.snapshots import Root, Snapshots, read_roots, root_key
 from services.learner.stream import ModelTable
 from shared.config import ConfigError, Settings
-from shared.log import EXAMPLES, Log
+from shared.events import encode_defaults
+from shared.log import EXAMPLES, Log, Message
 from shared.store import Fence, Fenced, Store
-
-TOLERANCE = 1e-4
-"""Relative: how far the arrays of models may differ that were folded on another kind of processor."""
 
 POLL_RECORDS = 1_000
 
@@ -59,10 +58,13 @@ class Rebuild:
         table: ModelTable,
         advance: Callable[[int, int], None],
         stop: threading.Event,
+        *,
+        now: float = 0.0,
     ) -> None:
+        """``now`` is when it began: for the record of the settings, where the log has none yet."""
+        self._now = now
         self._settings, self._log, self._store, self._table = settings, log, store, table
         self._advance, self._stop = advance, stop
-        self._limits = limits(settings)
 
     def total(self) -> int:
         """Records that will be folded, at most."""
@@ -89,29 +91,34 @@ class Rebuild:
         if root is not None and root.offset > end:
             remark = f"the log ends at {end}, before the snapshot ({root.offset})"
             return Verdict(partition, end, 0, 0, "", root.digest, False, remark)
-        fold = self._fold(partition, begin, end if root is None else root.offset)
+        fold = self._fold(partition, end if root is None else root.offset, write=False)
         if root is None:
             return self._verdict(partition, fold, None, True, "no snapshot to compare with")
-        if begin > 0:
+        if begin > root.defaults[0][0]:
             return self._verdict(partition, fold, root, False, f"retention removed the first {begin} events")
-        if not same_limits(root, self._limits):
-            return self._verdict(
-                partition, fold, root, False, f"the snapshot was made with other settings: {root.limits}"
-            )
         if fold.digest() == root.digest:
             return self._verdict(partition, fold, root, *self._readable(partition, fold, root))
-        if root.built_on != build() and self._close(partition, fold, root):
-            return self._verdict(partition, fold, root, True, f"equal within {TOLERANCE:g}; made on {root.built_on}")
-        return self._verdict(partition, fold, root, False, "the snapshot is not what the log says")
+        if root.built_on == build():
+            return self._verdict(partition, fold, root, False, "the snapshot is not what the log says")
+        return self._verdict(partition, fold, root, *self._elsewhere(partition, fold, root))
+
+    def _elsewhere(self, partition: int, fold: Fold, root: Root) -> tuple[bool, str]:
+        """Compare with a snapshot of another kind of machine, where the last bits may be others."""
+        made = f"made on another kind of machine ({differences(root.built_on)})"
+        try:
+            found = compare(fold, self._kept(partition, fold, root))
+        except ValueError as error:
+            return False, f"{made}, and a learner could not read the snapshot here: {error}"
+        return (False, f"{made}, but more than rounding differs: {found}") if found else (True, f"{WITHIN}; {made}")
 
     def _write(self, partition: int, owner: str) -> Verdict:
         partitions = self._log.partitions(EXAMPLES)
         for root in read_roots(self._store.get(root_key(partition))):
             check_partitions(root.partitions, partitions)
         snapshots, generation = self._take_over(partition, owner)
-        fold = self._fold(partition, *self._log.bounds(EXAMPLES)[partition])
+        fold = self._fold(partition, self._log.bounds(EXAMPLES)[partition].end, write=True)
         envelope = Envelope(self._key, Place(partition, fold.position, generation))
-        snapshots.write(fold.position, partitions, self._limits, fold.parts(envelope.seal))
+        snapshots.write(fold.position, partitions, fold.history.rows(), fold.parts(envelope.seal), fold.last)
         return self._verdict(partition, fold, None, True, "written")
 
     def _take_over(self, partition: int, owner: str) -> tuple[Snapshots, int]:
@@ -131,10 +138,10 @@ class Rebuild:
             f"{self._settings.incarnation}: use the learners' own"
         )
 
-    def _fold(self, partition: int, begin: int, end: int) -> Fold:
+    def _fold(self, partition: int, end: int, *, write: bool) -> Fold:
         cache = FeatureCache(self._log, self._settings.cache_examples, self._settings.cache_bytes)
-        fold = Fold(self._limits, self._table, cache, position=begin)
-        reader = self._log.follow(EXAMPLES, {partition: begin})
+        fold = first_fold(self._log, partition, self._mine(partition), self._table, cache, write=write)
+        reader = self._log.follow(EXAMPLES, {partition: fold.position})
         try:
             while fold.position < end and reader.positions()[partition] < end:
                 records = [record for record in reader.poll(POLL_RECORDS, 1.0) if record.offset < end]
@@ -148,6 +155,18 @@ class Rebuild:
             reader.close()
         return fold
 
+    def _mine(self, partition: int) -> Message:
+        settings = as_settings(limits(self._settings))
+        return encode_defaults(
+            settings,
+            partition,
+            started=self._now,
+            by="rebuild",
+            time=self._now,
+            event_id=f"defaults:{partition}",
+            source="prequel/rebuild",
+        )
+
     def _readable(self, partition: int, fold: Fold, root: Root) -> tuple[bool, str]:
         """Whether what the root names is there, and is the state that its digest says."""
         try:
@@ -160,18 +179,7 @@ class Rebuild:
         """The state that a learner would begin with. Raises ValueError where it cannot be read."""
         snapshots = Snapshots(self._store, partition, Fence(0, 0, ""), most_bytes=0)
         envelope = Envelope(self._key, Place(partition, root.offset, root.generation))
-        return Fold.from_root(root, snapshots.read, envelope, self._limits, self._table, fold.cache)
-
-    def _close(self, partition: int, fold: Fold, root: Root) -> bool:
-        """Whether all arrays of all models are within TOLERANCE of the snapshot's."""
-        kept = self._kept(partition, fold, root)
-        pairs: Sequence[tuple[bytes, bytes]] = [
-            (mine[name].body, theirs[name].body)
-            for mine, theirs in _matching(fold, kept)
-            for name in mine
-            if name.startswith("model.")
-        ]
-        return fold.streams.keys() == kept.streams.keys() and all(_arrays_close(*pair) for pair in pairs)
+        return Fold.from_root(root, snapshots.read, envelope, self._table, fold.cache)
 
     def _verdict(self, partition: int, fold: Fold, root: Root | None, equal: bool, remark: str) -> Verdict:
         examples = sum(stream.images for stream in fold.streams.values())
@@ -181,16 +189,3 @@ class Rebuild:
     @property
     def _key(self) -> bytes:
         return self._settings.snapshot_key.get_secret_value().encode()
-
-
-def _matching(mine: Fold, theirs: Fold) -> list[tuple[dict[str, Part], dict[str, Part]]]:
-    ours, others = mine.parts(fingerprint), theirs.parts(fingerprint)
-    return [(ours[name], others[name]) for name in sorted(ours.keys() & others.keys())]
-
-
-def _arrays_close(mine: bytes, theirs: bytes) -> bool:
-    ours, others = unpack(mine)[1], unpack(theirs)[1]
-    return ours.keys() == others.keys() and all(
-        ours[name].shape == others[name].shape and np.allclose(ours[name], others[name], TOLERANCE, TOLERANCE)
-        for name in ours
-    )

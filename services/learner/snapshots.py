@@ -1,21 +1,20 @@
 """Snapshots: content-addressed parts written first, then one small fenced root; the root is the commit."""
 
 import logging
-import platform
-from collections.abc import Iterable, Mapping
-from importlib.metadata import version
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
 
 from services.learner.blobs import Part, sha256, unpack
+from services.learner.built_on import build
 from shared.config import ConfigError
 from shared.store import Fence, Store
 
 KEPT = 3
 MOST_SWEPT = 3_000
 """Dead parts that go with one root; more wait for the next: while they are deleted, Redis serves nobody."""
-FORMAT = 3
+FORMAT = 4
 """Raised with every change of what a state holds or how it is folded: no state may come of two kinds of fold."""
 
 logger = logging.getLogger(__name__)
@@ -32,7 +31,10 @@ class Root(NamedTuple):
     generation: int
     owner: str
     partitions: int
-    limits: list[Any]
+    defaults: list[Any]
+    """The history of the settings that it was folded with."""
+    last: str
+    """The digest of the last record before ``offset``; empty where nothing was folded."""
     digest: str
     built_on: dict[str, str]
     streams: dict[str, str]
@@ -47,15 +49,13 @@ class Written(NamedTuple):
     total: int
 
 
-def build() -> dict[str, str]:
-    """What bit equality is promised within: versions and kind of processor."""
-    names = ("numpy", "numba", "river")
-    return {name: version(name) for name in names} | {"python": platform.python_version(), "machine": _processor()}
+def digest(heads: Mapping[str, str], defaults: Sequence[Any]) -> str:
+    """Of a partition's state, from the digests of its streams' heads and the history of its settings.
 
-
-def digest(heads: Mapping[str, str]) -> str:
-    """Of a partition's state, from the digests of its streams' heads."""
-    return sha256(orjson.dumps(dict(heads), option=orjson.OPT_SORT_KEYS))
+    Not when the processes began that wrote them: that changes nothing in the fold.
+    """
+    history = [[offset, settings] for offset, _, settings in defaults]
+    return sha256(orjson.dumps([dict(heads), history], option=orjson.OPT_SORT_KEYS))
 
 
 class Snapshots:
@@ -68,13 +68,14 @@ class Snapshots:
         self._roots: list[Root] = []
         self._live: dict[tuple[int, int], set[str]] = {}
         self._stale: set[str] = set()
+        self.outdated = False
+        """Whether what was acquired is of an older format, which this Prequel cannot read."""
 
     def acquire(self) -> list[Root]:
         """Take the partition over: its kept roots, newest first; whoever had it can write no more."""
         body = self._store.acquire(self._root_key, self._fence)
         self._roots = read_roots(body)
-        if body and not self._roots:
-            logger.warning("%s is of a Prequel that folded otherwise: folded anew from the log", self._root_key)
+        self.outdated = bool(body) and not self._roots
         self._live = {_key(root): self._addresses(root) for root in self._roots}
         self._stale = self._addressed(self._store.keys(self._prefix)) - self._kept()
         return self._roots
@@ -87,7 +88,12 @@ class Snapshots:
         return body
 
     def write(
-        self, offset: int, partitions: int, limits: tuple[Any, ...], streams: Mapping[str, Mapping[str, Part]]
+        self,
+        offset: int,
+        partitions: int,
+        defaults: Sequence[Any],
+        streams: Mapping[str, Mapping[str, Part]],
+        last: str = "",
     ) -> Written:
         """Make a snapshot the newest: parts that are not stored yet, then the root with the sweep of dead parts."""
         parts = {part.address: part for found in streams.values() for part in found.values()}
@@ -107,8 +113,9 @@ class Snapshots:
             self._fence.generation,
             self._fence.owner,
             partitions,
-            list(limits),
-            digest({name: found["head"].digest for name, found in streams.items()}),
+            list(defaults),
+            last,
+            digest({name: found["head"].digest for name, found in streams.items()}, defaults),
             build(),
             {name: found["head"].address for name, found in streams.items()},
         )
@@ -173,7 +180,3 @@ def read_roots(body: bytes | None) -> list[Root]:
     if content["format"] < FORMAT:
         return []
     return [Root(**root) for root in content["roots"]]
-
-
-def _processor() -> str:
-    return f"{platform.machine()} {platform.processor()}".strip()

@@ -1,6 +1,6 @@
 """The fold over one stream: features and labels in log order in, predictions and outcomes out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -8,11 +8,11 @@ import numpy as np
 from services.learner.drift import ErrorDrift
 from services.learner.examples import UNLABELLED, UNSCORED, Duplicates, Entry, Window
 from services.learner.feature_drift import FeatureDrift
-from services.learner.guesses import Guess, guesses
+from services.learner.guesses import NOTHING, Guess, guesses
 from services.learner.models.model import Model, ModelState
 from services.learner.novelty import Novelty
-from services.learner.prequential import Prequential
 from services.learner.reactions import fade, reaction
+from services.learner.scores import Scores
 from services.learner.unknowns import Unknowns
 from services.learner.waiting import Waiting, WaitingLabels
 from shared.events import Drift, Features, Label, Outcome, Prediction, Rejected, Vector
@@ -24,7 +24,7 @@ KEPT_MARKS = 100
 
 
 class Limits(NamedTuple):
-    """What of the settings the state depends on: other values, another fold."""
+    """What of the settings the state depends on, named as they are: part of the state, changed by an event."""
 
     models: tuple[str, ...]
     seed: int
@@ -71,6 +71,10 @@ class StreamState:
 
     def __init__(self, name: str, limits: Limits, table: ModelTable) -> None:
         self.name, self.limits, self.table = name, limits, table
+        self.seed = limits.seed
+        """The seed that the stream began with: another one is for streams that begin later."""
+        self.admissible: Collection[str] | None = None
+        """In a replay, the labels that the live stream has admitted; None where this is the live one."""
         self.reactions = [reaction(spec) for spec in limits.models]
         self.backbone, self.dim = "", 0
         self.models: list[Model] = []
@@ -79,13 +83,15 @@ class StreamState:
         forgotten, or half forgotten. 0 where it never did."""
         self.labels: list[str] = []
         self.classes: dict[str, int] = {}
-        self.scores = Prequential(len(limits.models), limits.accuracy_window)
+        self.scores = Scores(len(limits.models), limits.accuracy_window)
         self.unknowns = Unknowns()
+        self.unknowns_from = 0
+        """The example from which on abstentions are counted: those before were another champion's."""
         self.novelty = Novelty(limits.unknown_probability, limits.unknown_distance)
         self.drifts = [ErrorDrift() for _ in limits.models]
         self.drifted = [0] * len(limits.models)
         self.marks: list[Mark] = []
-        self.feature_drift = FeatureDrift(0, limits.seed)
+        self.feature_drift = FeatureDrift(0, self.seed)
         self.window = Window(limits.window, len(limits.models))
         self.duplicates = Duplicates(limits.duplicates)
         self.waiting = WaitingLabels(limits.max_waiting)
@@ -135,10 +141,30 @@ class StreamState:
     def _begin(self, event: Features) -> None:
         self.backbone, self.dim = event.backbone, event.vector.size
         self.models = [self._new_model(number) for number in range(len(self.reactions))]
-        self.feature_drift = FeatureDrift(self.dim, self.limits.seed)
+        self.feature_drift = FeatureDrift(self.dim, self.seed)
 
     def _new_model(self, number: int) -> Model:
-        return self.table.create(self.reactions[number].spec, self.dim, seed=self.limits.seed)
+        return self.table.create(self.reactions[number].spec, self.dim, seed=self.seed)
+
+    def twin(self, limits: Limits) -> "StreamState":
+        """An empty state for a replay of this stream: what it takes and admits is what this one did."""
+        twin = StreamState(self.name, limits, self.table)
+        twin.seed, twin.backbone, twin.dim, twin.admissible = self.seed, self.backbone, self.dim, self.classes.keys()
+        twin.models = [twin._new_model(number) for number in range(len(limits.models))]
+        twin.feature_drift = FeatureDrift(self.dim, self.seed)
+        return twin
+
+    # Settings.
+
+    def limit(self, limits: Limits) -> None:
+        """Other limits from here on, of the same models in the same order; what is beyond them expires."""
+        self.limits = limits
+        self.scores.resize(limits.accuracy_window)
+        self.novelty.change(limits.unknown_probability, limits.unknown_distance, self.scores.total)
+        self.window.resize(limits.window)
+        self.duplicates.resize(limits.duplicates)
+        self.waiting.resize(limits.max_waiting)
+        self._expire()
 
     def _numbers(self, model: Model) -> list[int]:
         return [self.classes[label] for label in model.labels]
@@ -155,6 +181,8 @@ class StreamState:
         """Whether the label is a class, or may become one."""
         if label not in self.classes:
             if len(self.labels) >= self.limits.max_labels:
+                return False
+            if self.admissible is not None and label not in self.admissible:
                 return False
             self.classes[label] = len(self.labels)
             self.labels.append(label)
@@ -223,7 +251,7 @@ class StreamState:
                 exact &= self._unlearn(number, entry, x, previous)
             if label is not None:
                 model.learn(x, label)
-        if previous is not None:
+        if previous is not None and (self.novelty.since == 0 or entry.learned > self.novelty.since):
             self.novelty.learn(x, self.classes[previous], -1)
         if label is not None:
             self.novelty.learn(x, self.classes[label])
@@ -231,6 +259,9 @@ class StreamState:
 
     def _unlearn(self, number: int, entry: Entry, x: Vector, label: str) -> bool:
         """Whether nothing of the label is left in the model: what a reset model never learned is not in it."""
+        known = entry.guesses[number].known
+        if known < 0:
+            return known == NOTHING.known
         forgotten = entry.learned < self.born[number]
         if forgotten and self.reactions[number].kind == "reset":
             return True
@@ -242,7 +273,7 @@ class StreamState:
     def _score(self, entry: Entry, label: str, time: float, said: Sequence[Guess]) -> list[Drift]:
         """Label an example; what was said when no class was known is no prediction and not scored, as in River."""
         truth = self.classes[label]
-        scored = any(guess.known for guess in said)
+        scored = any(guess.known > 0 for guess in said)
         learned = self.scores.total
         index = self.scores.score(truth, _labels(said), _losses(said, truth)) if scored else UNSCORED
         entry.set(truth, index, learned, entry.remains)
@@ -251,8 +282,13 @@ class StreamState:
         self.delays.append(max(0.0, time - entry.time))
         if not scored:
             return []
-        self.unknowns.count(entry.unknown, said[0], truth)
-        return [drift for number in range(len(said)) for drift in self._watch(number, said[number], truth, entry, time)]
+        self._count_unknown(entry, said[0], truth)
+        watched = [number for number, guess in enumerate(said) if guess.known >= 0]
+        return [drift for number in watched for drift in self._watch(number, said[number], truth, entry, time)]
+
+    def _count_unknown(self, entry: Entry, guess: Guess, truth: int, sign: int = 1) -> None:
+        if entry.sequence >= self.unknowns_from:
+            self.unknowns.count(entry.unknown, guess, truth, sign)
 
     def _watch(self, number: int, guess: Guess, truth: int, entry: Entry, time: float) -> list[Drift]:
         """Tell the model's drift detectors of its error; let the model react."""
@@ -277,9 +313,9 @@ class StreamState:
         if entry.score != UNSCORED:
             after = None if label is None else (truth, _losses(said, truth))
             self.scores.restate(entry.score, _labels(said), (old, _losses(said, old)), after)
-            self.unknowns.count(entry.unknown, said[0], old, -1)
+            self._count_unknown(entry, said[0], old, -1)
             if label is not None:
-                self.unknowns.count(entry.unknown, said[0], truth)
+                self._count_unknown(entry, said[0], truth)
         entry.set(truth, UNSCORED if label is None else entry.score, self.scores.total, not exact)
         if label is None:
             self.labelled -= 1
@@ -383,12 +419,13 @@ class StreamState:
         return {
             "name": self.name,
             "limits": list(self.limits),
+            "seed": self.seed,
             "backbone": self.backbone,
             "dim": self.dim,
             "labels": self.labels,
             "counts": [self.images, self.labelled, self.pending, self.repeated],
             "statuses": self.statuses,
-            "unknowns": self.unknowns.numbers(),
+            "unknowns": [*self.unknowns.numbers(), self.unknowns_from],
             "born": self.born,
             "drifts": [drift.numbers() for drift in self.drifts],
             "drifted": self.drifted,
@@ -397,17 +434,19 @@ class StreamState:
 
     def load_numbers(self, numbers: dict[str, Any]) -> None:
         """The inverse of ``numbers``, into an empty state."""
-        self.backbone, self.dim, self.labels = numbers["backbone"], numbers["dim"], numbers["labels"]
+        self.seed, self.backbone, self.dim = numbers["seed"], numbers["backbone"], numbers["dim"]
+        self.labels = numbers["labels"]
         self.classes = {label: number for number, label in enumerate(self.labels)}
         self.images, self.labelled, self.pending, self.repeated = numbers["counts"]
         self.statuses, self.born, self.drifted = numbers["statuses"], numbers["born"], numbers["drifted"]
-        self.unknowns.load(numbers["unknowns"])
+        *counted, self.unknowns_from = numbers["unknowns"]
+        self.unknowns.load(counted)
         self.drifts = [ErrorDrift.from_numbers(each) for each in numbers["drifts"]]
         self.marks = [Mark(*mark) for mark in numbers["marks"]]
 
 
 def _labels(said: Sequence[Guess]) -> list[int]:
-    return [guess.label for guess in said]
+    return [guess.scored for guess in said]
 
 
 def _losses(said: Sequence[Guess], truth: int) -> list[int]:

@@ -7,7 +7,7 @@ from services.learner.blobs import Part, part, sha256, unpack
 from services.learner.examples import Chunk, Duplicates, Window
 from services.learner.feature_drift import FeatureDrift
 from services.learner.models.model import ModelState
-from services.learner.prequential import Prequential
+from services.learner.scores import Scores
 from services.learner.stream import Limits, ModelTable, StreamState
 from services.learner.waiting import WaitingLabels
 
@@ -46,11 +46,11 @@ def read(
     bodies = {name: read_part(address) for name, (address, _) in meta["parts"].items()}
     state = StreamState(meta["name"], limits, table)
     state.load_numbers(meta)
-    state.scores = Prequential.from_parts(*unpack(bodies["scores"]))
+    state.scores = Scores.from_parts(*unpack(bodies["scores"]))
     state.waiting = WaitingLabels.from_rows(limits.max_waiting, unpack(bodies["waiting"])[0]["waiting"])
     state.duplicates = Duplicates.from_array(limits.duplicates, unpack(bodies["duplicates"])[1]["hashes"])
     state.novelty.load(unpack(bodies["novelty"])[1])
-    state.feature_drift = FeatureDrift(state.dim, limits.seed)
+    state.feature_drift = FeatureDrift(state.dim, state.seed)
     state.feature_drift.load(unpack(bodies["feature_drift"])[1])
     state.window = _window(meta, bodies, limits)
     if state.backbone:

@@ -28,6 +28,10 @@ class WaitingLabels:
     def full(self) -> bool:
         return len(self._labels) >= self._most
 
+    def resize(self, most: int) -> None:
+        """From here on take so many; more that wait already go on waiting."""
+        self._most = most
+
     def get(self, id: str) -> Waiting | None:
         return self._labels.get(id)
 

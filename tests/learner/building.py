@@ -1,21 +1,23 @@
 """What the learner's tests are built of: records as the log holds them, a model small enough to check by hand."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from services.learner.defaults import limits
 from services.learner.feature_cache import FeatureCache
 from services.learner.fold import Fold
-from services.learner.learner import limits
 from services.learner.models import table
 from services.learner.models.model import Matrix, Model, ModelState, Probabilities, Vector
 from shared.config import Settings
-from shared.events import Image, encode_features, encode_label
+from shared.events import Image, encode_defaults, encode_features, encode_label
 from shared.log import EXAMPLES, Bounds, Log, Message, Position, Record
 
 BACKBONE = "test-3"
 DIM = 3
+STARTED = 1.0
+"""When the process began whose settings a fold of the tests has, unless the test says otherwise."""
 
 
 class Nearest:
@@ -71,6 +73,12 @@ class Written:
 
     def __init__(self) -> None:
         self.records: list[Record] = []
+        self.begin = 0
+        """What retention has left."""
+
+    def append_record(self, record: Record) -> Record:
+        """The next one, with the content of another log's."""
+        return self.append(Message(EXAMPLES, record.key, record.value, record.headers))
 
     def append(self, message: Message) -> Record:
         record = Record(EXAMPLES, 0, len(self.records), message.key, message.value, message.headers, 1_000.0)
@@ -87,19 +95,46 @@ class Written:
         time = 1_000.0 + offset
         return self.append(encode_label(stream, id, label, by="test", time=time, event_id=f"l{offset}", source="test"))
 
+    def defaults(self, *, started: float = STARTED, **settings: Any) -> Record:
+        event_id = f"d{len(self.records)}"
+        return self.append(
+            encode_defaults(settings, 0, started=started, by="test", time=1_000.0, event_id=event_id, source="test")
+        )
+
+    def follow(self, topic: str, positions: Mapping[int, int]) -> "WrittenReader":
+        return WrittenReader(self.records, positions[0])
+
     def read(self, topic: str, partition: int, offsets: Sequence[int]) -> dict[int, Record]:
-        return {offset: self.records[offset] for offset in offsets}
+        return {offset: self.records[offset] for offset in offsets if offset >= self.begin}
 
     def bounds(self, topic: str) -> dict[int, Bounds]:
-        return {0: Bounds(0, len(self.records))}
+        return {0: Bounds(self.begin, len(self.records))}
+
+
+class WrittenReader:
+    """A Reader of them, in batches of seven: whatever is read so must not depend on where batches end."""
+
+    def __init__(self, records: Sequence[Record], position: int) -> None:
+        self._records, self._position = records, position
+
+    def poll(self, max_records: int, timeout_s: float) -> list[Record]:
+        found = list(self._records[self._position : self._position + min(max_records, 7)])
+        self._position += len(found)
+        return found
+
+    def positions(self) -> dict[int, int]:
+        return {0: self._position}
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 def new_fold(log: object, *, cached: int = 20_000, **settings: Any) -> Fold:
     given = Settings.model_validate({"models": "nearest,logistic", **settings})
     cache = FeatureCache(_log(log), cached, 2**29)
-    return Fold(limits(given), Table(), cache, position=0)
+    return Fold(limits(given), Table(), cache, position=0, started=STARTED)
 
 
 def _log(log: object) -> Log:
-    """The fold asks nothing of the log but single records by position."""
+    """The fold asks nothing of the log but single records by position, and a replay for what it holds."""
     return log  # type: ignore[return-value]

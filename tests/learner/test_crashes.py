@@ -23,8 +23,12 @@ LIMITS = {"window": 12, "accuracy_window": 5, "cache_examples": 3, "max_labels":
 
 
 def history() -> Written:
-    """Features with and without labels; labels late, early, again, different, retracted, for nothing, too late."""
+    """Features with and without labels; labels late, early, again, different, retracted, for nothing, too late.
+
+    The settings stand in the log, and change in the end: a model goes, and one is caught up.
+    """
     log = Written()
+    log.defaults(models="nearest,logistic", **LIMITS)
     log.label("i3", "a")
     for number in range(20):
         log.features(f"i{number}", [number % 5, -number, 1], "abc"[number % 3] if number % 4 else None)
@@ -37,6 +41,9 @@ def history() -> Written:
     log.label("i1", "c")
     log.label("nothing", "a")
     log.features("i50", [1, 2, 3, 4])
+    log.defaults(models="ncm,nearest", window=9)
+    log.label("i12", "a")
+    log.features("i51", [1, 2, 3], "c")
     return log
 
 

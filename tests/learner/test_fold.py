@@ -18,7 +18,7 @@ from services.learner.prequential import Prequential
 from services.learner.reactions import checked
 from services.learner.snapshots import Root
 from services.learner.stream import StreamState
-from shared.events import Drift, Features, Outcome, Prediction, decode_example
+from shared.events import Drift, Features, Label, Outcome, Prediction, decode_example
 from shared.log import Position, Record
 from shared.status import StreamStatus
 from tests.learner.building import Table, Written, new_fold
@@ -52,7 +52,7 @@ def reference(records: Sequence[Record]) -> Reference:
         event = decode_example(record)
         if isinstance(event, Features):
             plain.features(event)
-        else:
+        elif isinstance(event, Label):
             plain.label(event)
     return plain
 
@@ -135,8 +135,8 @@ def stored_and_read(fold: Fold) -> Fold:
     streams = fold.parts(envelope.seal)
     bodies = {part.address: part.body for parts in streams.values() for part in parts.values()}
     heads = {name: parts["head"].address for name, parts in streams.items()}
-    root = Root(fold.position, 1, "me", 1, [], fold.digest(), {}, heads)
-    return Fold.from_root(root, bodies.__getitem__, envelope, fold._limits, Table(), fold.cache)
+    root = Root(fold.position, 1, "me", 1, fold.history.rows(), fold.last, fold.digest(), {}, heads)
+    return Fold.from_root(root, bodies.__getitem__, envelope, Table(), fold.cache)
 
 
 def test_streams_of_one_partition_do_not_touch_each_other() -> None:
@@ -460,7 +460,7 @@ def test_marks_of_drifts_lie_on_the_curve_though_much_was_retracted() -> None:
     scored = fold.streams["s"].marks[-1].scored
     fold.apply([log.label(f"i{number}", None) for number in range(300)])
     found = describe(fold.streams["s"], Position(0, 0), now=0, snapshot=None, address=None)
-    assert abs(found.drifts[-1].scored - (scored - 300)) <= fold.streams["s"].scores.stride
+    assert abs(found.drifts[-1].scored - (scored - 300)) <= fold.streams["s"].scores.of(0)[0].stride
     assert found.drifts[-1].scored <= found.curve[-1].scored
 
 

@@ -107,7 +107,7 @@ def test_the_age_of_a_snapshot_goes_on_while_nothing_happens_and_over_a_restart(
     first.restore(0, 1)
     assert age(registry) is None
     log.append([Message(EXAMPLES, r.key, r.value, r.headers) for r in [Written().features("i0", [1, 0, 0], "a")]])
-    first.checkpoint(first.process(log.follow(EXAMPLES, {0: 0}).poll(1, 0)).positions)
+    first.checkpoint(first.process(log.follow(EXAMPLES, {0: 0}).poll(2, 0)).positions)
     now[0] += 60
     assert age(registry) == 60
     second = learner(again)
@@ -117,7 +117,7 @@ def test_the_age_of_a_snapshot_goes_on_while_nothing_happens_and_over_a_restart(
     second.process(())
     shown = StreamStatus.model_validate_json(store.get(key("s")) or b"")
     assert shown.snapshot is not None
-    assert (shown.snapshot.at, shown.snapshot.position, shown.updated_at) == (1_000.0, "0:1", 1_120.0)
+    assert (shown.snapshot.at, shown.snapshot.position, shown.updated_at) == (1_000.0, "0:2", 1_120.0)
 
 
 def test_what_a_learner_that_woke_too_late_published_is_replaced(log: Growing, store: SqliteStore) -> None:

@@ -81,7 +81,7 @@ def test_a_log_that_lost_its_end_is_folded_from_a_snapshot_before_that(
             learner.checkpoint({0: end})
     with learning(tmp_path / "shorter", store, examples(6), clock) as learner:
         assert learner.restore(0, 2) == 4
-        assert "examples:0 ends at 6, before the snapshot at 9" in caplog.text
+        assert "the snapshot at 9 is not used: the log ends at 6" in caplog.text
         learner.process(made.records[4:6])
         learner.checkpoint({0: 6})
     assert [root.offset for root in read_roots(store.get(root_key(0)))] == [6, 4]

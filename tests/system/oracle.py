@@ -7,9 +7,9 @@ from contextlib import closing
 
 import orjson
 
+from services.learner.defaults import limits
 from services.learner.feature_cache import FeatureCache
 from services.learner.fold import Fold
-from services.learner.learner import limits
 from services.learner.models import table
 from services.learner.snapshots import read_roots, root_key
 from shared.config import Settings

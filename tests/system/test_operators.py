@@ -8,6 +8,7 @@ from kafka.admin import NewPartitions
 from services.learner.snapshots import read_roots, root_key
 from shared.kafka_log import KafkaLog
 from shared.log import EXAMPLES, IMAGES
+from shared.status import StreamStatus, key
 from shared.store import Fence
 from tests.servers.ports import wait_until
 from tests.system import events
@@ -17,14 +18,14 @@ STREAM = "s"
 
 
 def one_snapshot(cluster: Cluster, log: KafkaLog) -> tuple[int, int]:
-    """Some examples, learned by a learner that has ended; partition and offset of the snapshot."""
+    """Some examples and a record of settings, folded by a learner that has ended; partition and snapshot's offset."""
     at = log.append([events.features(STREAM, f"i{n}", [n % 3, 1, -n], "ab"[n % 2]) for n in range(20)])
     (learner,) = cluster.start("learner")
     with closing(cluster.store()) as store:
-        key = root_key(at[0].partition)
-        wait_until(lambda: any(r.offset == 20 for r in read_roots(store.get(key))), DEADLINE_S, "the snapshot")
+        roots = root_key(at[0].partition)
+        wait_until(lambda: any(r.offset == 21 for r in read_roots(store.get(roots))), DEADLINE_S, "the snapshot")
     assert learner.terminate() == 0, learner.output
-    return at[0].partition, 20
+    return at[0].partition, 21
 
 
 def says(service: Service, *parts: str) -> None:
@@ -78,10 +79,33 @@ def test_retention_that_passed_a_learner_ends_it_and_rebuild_goes_on(cluster: Cl
     with closing(cluster.admin()) as admin:
         admin.delete_records({TopicPartition(EXAMPLES, partition): offset + 5})
     wait_until(lambda: log.bounds(EXAMPLES)[partition].begin == offset + 5, 60, "retention")
-    ends(cluster.start("learner")[0], "retention has passed", "prequel rebuild")
+    ends(cluster.start("learner")[0], f"the log begins at {offset + 5}", "prequel rebuild")
     rebuilt = cluster.run("rebuild")
     assert rebuilt.returncode == 0, rebuilt.stdout + rebuilt.stderr
     all_ready(cluster.start("learner"))
+
+
+def test_a_changed_setting_costs_nothing_though_retention_took_the_log(cluster: Cluster, log: KafkaLog) -> None:
+    partition, offset = one_snapshot(cluster, log)
+    with closing(cluster.admin()) as admin:
+        admin.delete_records({TopicPartition(EXAMPLES, partition): 15})
+    wait_until(lambda: log.bounds(EXAMPLES)[partition].begin == 15, 60, "retention")
+    changed = {"PREQUEL_MODELS": "slda,ncm", "PREQUEL_WINDOW": "10", "PREQUEL_MAX_LABELS": "7"}
+    with closing(cluster.store()) as store:
+        for number, settings in enumerate((changed, {}), 1):
+            (learner,) = cluster.start("learner", settings=settings)
+            at = offset + number
+            wait_until(
+                lambda at=at: read_roots(store.get(root_key(partition)))[0].offset == at,  # type: ignore[misc]
+                DEADLINE_S,
+                "the settings in a snapshot",
+            )
+            assert learner.terminate() == 0, learner.output
+            shown = StreamStatus.model_validate_json(store.get(key(STREAM)) or b"")
+            wanted = settings.get("PREQUEL_MODELS", cluster.settings.models).split(",")
+            assert (shown.images, shown.labelled, list(shown.models)) == (20, 20, wanted)
+            assert shown.models["slda"].scored == 19
+            assert shown.models[wanted[1]].scored == 4, "what the log has left, less its first example"
 
 
 def test_retention_that_passed_an_extractor_ends_it(cluster: Cluster, log: KafkaLog) -> None:

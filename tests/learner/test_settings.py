@@ -1,0 +1,207 @@
+"""Settings that change in the log: what was learned stays, and a model that is added is as if it had been there."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.learner.describe import describe
+from services.learner.fold import Fold
+from shared.config import ConfigError
+from shared.events import Outcome
+from shared.log import Bounds, Position
+from tests.learner.building import Written, new_fold
+from tests.learner.test_fold import LIMITS, _features, _label, cut, stored_and_read, turning, written
+
+_parts = st.lists(_features | _label, max_size=30)
+
+
+def joined(*parts: Sequence[tuple[Any, ...]] | dict[str, Any]) -> Written:
+    """Histories, and the settings that change between them."""
+    log = Written()
+    for part in parts:
+        if isinstance(part, dict):
+            log.defaults(**part)
+            continue
+        for record in written(part).records:
+            log.append_record(record)
+    return log
+
+
+def same_model(found: Fold, at: int, wanted: Fold, there: int) -> None:
+    """State, metrics, drift, and what the window keeps of it."""
+    for name, stream in found.streams.items():
+        other = wanted.streams[name]
+        if stream.models:
+            arrays, others = stream.models[at].state().arrays, other.models[there].state().arrays
+            assert all(np.array_equal(arrays[key], others[key]) for key in arrays.keys() | others.keys())
+        assert vars(stream.scores.tallies[at]) == vars(other.scores.tallies[there])
+        (ours, mine), (theirs, its) = stream.scores.of(at), other.scores.of(there)
+        assert (ours.held, ours.accuracy(mine)) == (theirs.held, theirs.accuracy(its))
+        assert (stream.drifts[at].numbers(), stream.born[at]) == (other.drifts[there].numbers(), other.born[there])
+        assert [said[at] for said in guessed(found)] == [said[there] for said in guessed(wanted)]
+
+
+def guessed(fold: Fold) -> list[Any]:
+    window = fold.streams["s"].window
+    found = (window.find(f"i{number}") for number in range(14))
+    return [entry.guesses for entry in found if entry]
+
+
+@settings(max_examples=150, deadline=None)
+@given(_parts, _parts, st.lists(st.integers(1, 9), max_size=8))
+def test_an_added_model_is_as_if_it_had_been_there_since_the_beginning(
+    before: list[Any], after: list[Any], sizes: list[int]
+) -> None:
+    log = joined(before, {"models": "nearest,logistic,ncm"}, after)
+    found, wanted = new_fold(log, **LIMITS), new_fold(log, models="nearest,logistic,ncm", **LIMITS)
+    emitted = [emit for piece in cut(log.records, sizes) for emit in found.apply(piece).emitted]
+    expected = wanted.apply(log.records).emitted
+    for model in range(3 if found.streams else 0):
+        same_model(found, model, wanted, model)
+    outcomes = [[e.event for e in each if isinstance(e.event, Outcome)] for each in (emitted, expected)]
+    assert outcomes[0] == outcomes[1]
+    again = new_fold(log, cached=1, **LIMITS)
+    again.apply(log.records)
+    assert again.digest() == found.digest() == stored_and_read(found).digest()
+
+
+@settings(max_examples=100, deadline=None)
+@given(_parts, _parts)
+def test_a_model_that_goes_leaves_the_others_as_they_are(before: list[Any], after: list[Any]) -> None:
+    log = joined(before, {"models": "ncm,logistic"}, after)
+    found, wanted = (
+        new_fold(log, models="nearest,logistic,ncm", **LIMITS),
+        new_fold(log, models="ncm,logistic", **LIMITS),
+    )
+    for fold in (found, wanted):
+        fold.apply(log.records)
+    for model in range(2 if found.streams else 0):
+        same_model(found, model, wanted, model)
+    assert stored_and_read(found).digest() == found.digest()
+
+
+@settings(max_examples=100, deadline=None)
+@given(_parts, _parts, st.integers(0, 20))
+def test_a_model_added_while_retention_takes_the_beginning_is_scored_on_the_rest(
+    before: list[Any], after: list[Any], begin: int
+) -> None:
+    log = joined(before, {"models": "ncm,nearest", "window": 9}, after)
+    log.begin = min(begin, len(before))
+    folds = [new_fold(log, cached=cached, **LIMITS) for cached in (1, 1_000)]
+    for fold in folds:
+        fold.apply(log.records)
+        for stream in fold.streams.values():
+            for number in range(2):
+                scores, at = stream.scores.of(number)
+                tally = scores.tallies[at]
+                assert sum(tally.confusion.values()) == scores.held <= stream.scores.of(1)[0].held
+                assert all(count > 0 for count in [*tally.confusion.values(), *tally.slices.values()])
+                assert tally.right == sum(tally.curve) >= tally.recent_right >= 0
+            describe(stream, Position(0, 0), now=0, snapshot=None, address=None)
+    assert folds[0].digest() == folds[1].digest() == stored_and_read(folds[0]).digest()
+
+
+@settings(max_examples=100, deadline=None)
+@given(_parts, _parts, st.integers(1, 12), st.integers(1, 12), st.integers(0, 5))
+def test_limits_apply_from_their_record_on(
+    before: list[Any], after: list[Any], window: int, accuracy_window: int, duplicates: int
+) -> None:
+    change = {"window": window, "accuracy_window": accuracy_window, "duplicates": duplicates, "max_labels": 4}
+    log = joined(before, change, after)
+    found = new_fold(log, **LIMITS)
+    found.apply(log.records)
+    assert (found.limits.window, found.limits.max_labels) == (window, 4)
+    for stream in found.streams.values():
+        assert len(stream.window) <= window
+        assert stream.pending == stream.images - stream.labelled or stream.pending >= 0
+        scores, _ = stream.scores.of(0)
+        assert scores.recent_held <= accuracy_window
+        assert sum(mark != 0 for mark in scores.tallies[0].recent) == scores.recent_held
+        assert sum(mark == 2 for mark in scores.tallies[0].recent) == scores.tallies[0].recent_right
+    assert stored_and_read(found).digest() == found.digest()
+
+
+def test_the_first_named_answers_and_abstentions_of_another_are_not_restated() -> None:
+    log = Written()
+    for number in range(20):
+        log.features(f"i{number}", [number % 2, 1, 0], "ab"[number % 2])
+    log.defaults(models="logistic,nearest", unknown_probability=0.9)
+    log.label("i3", "a")
+    log.features("last", [0, 1, 0], "a")
+    fold = new_fold(log)
+    emitted = fold.apply(log.records).emitted
+    stream = fold.streams["s"]
+    assert stream.limits.models == ("logistic", "nearest")
+    assert emitted[-1].event.model == "logistic"  # type: ignore[union-attr]
+    assert stream.unknowns.held + stream.unknowns.answered == 1
+
+
+def test_a_model_that_reacts_to_drift_is_caught_up_with_its_resets() -> None:
+    log, late = turning(600), turning(600)
+    late.defaults(models="nearest,nearest;drift=reset")
+    whole, added = new_fold(log, models="nearest,nearest;drift=reset"), new_fold(late, models="nearest")
+    whole.apply(log.records)
+    added.apply(late.records)
+    assert added.streams["s"].born == whole.streams["s"].born
+    assert added.streams["s"].marks == whole.streams["s"].marks
+    same_model(added, 0, whole, 0)
+
+
+def test_another_seed_is_for_streams_that_begin_later() -> None:
+    log = Written()
+    log.features("i0", [1, 2, 3], "a")
+    log.defaults(seed=7)
+    log.features("i0", [1, 2, 3], "a", stream="later")
+    fold = new_fold(log)
+    fold.apply(log.records)
+    assert [stream.seed for stream in fold.streams.values()] == [0, 7]
+    assert stored_and_read(fold).digest() == fold.digest()
+
+
+@pytest.mark.parametrize("wrong", [{"window": 0}, {"models": ""}, {"seed": "x"}, {"models": ["slda"]}])
+def test_settings_that_no_setting_allows_become_a_dead_letter(wrong: dict[str, Any]) -> None:
+    log = Written()
+    log.defaults(**wrong)
+    fold = new_fold(log)
+    assert [why.reason for _, why in fold.apply(log.records).rejected] == ["bad-defaults"]
+    assert fold.limits.window == 50_000
+
+
+def test_a_model_that_this_prequel_does_not_know_stops_it() -> None:
+    log = Written()
+    log.defaults(models="nearest,newest")
+    with pytest.raises(ConfigError, match="'newest' is learned, which this Prequel cannot make"):
+        new_fold(log).apply(log.records)
+
+
+@pytest.mark.parametrize("cached", [1, 1_000])
+def test_a_label_whose_features_retention_took_is_expired_whatever_is_cached(cached: int) -> None:
+    log = Written()
+    log.features("i0", [1, 2, 3], "a")
+    log.features("i1", [1, 2, 3], "a")
+    fold = new_fold(log, cached=cached)
+    fold.apply(log.records)
+    log.begin = 1
+    emitted = fold.apply([log.label("i0", "b"), log.label("i1", "b")]).emitted
+    assert [emit.event.status for emit in emitted if isinstance(emit.event, Outcome)] == ["expired", "corrected"]
+
+
+def test_where_the_log_begins_is_asked_once_a_batch_with_labels() -> None:
+    log = Written()
+    asked: list[str] = []
+    bounds = log.bounds
+
+    def counted(topic: str) -> dict[int, Bounds]:
+        asked.append(topic)
+        return bounds(topic)
+
+    log.bounds = counted  # type: ignore[method-assign]
+    fold = new_fold(log)
+    fold.apply([log.features(f"i{number}", [number, 2, 3]) for number in range(9)])
+    assert asked == []
+    fold.apply([log.label(f"i{number}", "a") for number in range(9)])
+    assert len(asked) == 1
