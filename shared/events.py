@@ -1,6 +1,7 @@
 """The only codec: typed events on one side, CloudEvents 1.0 records (Kafka binding, binary mode) on the other."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -128,6 +129,16 @@ def valid_id(text: str) -> bool:
 
 def valid_label(text: str) -> bool:
     return _LABEL.fullmatch(text) is not None
+
+
+def normal_label(text: str) -> str:
+    """The one spelling of a label: trimmed, and in Unicode's composed form (NFC).
+
+    Every door brings labels to it, and so does every decoder here: whatever wrote the log, a state never sees two
+    spellings of a class. What comes out may still be no valid label.
+    """
+    trimmed = text.strip()
+    return trimmed if trimmed.isascii() else unicodedata.normalize("NFC", trimmed)
 
 
 def timestamp(seconds: float) -> str:
@@ -448,9 +459,13 @@ def _id(text: object) -> str:
 
 
 def _label(text: str | None) -> str | None:
-    if text is not None and not valid_label(text):
+    """Its one spelling, None where there is none."""
+    if text is None:
+        return None
+    label = normal_label(text)
+    if not valid_label(label):
         raise Rejected("bad-label", f"{text[:150]!r} is not a label: 1 to 128 characters, no control characters")
-    return text
+    return label
 
 
 def _time(text: str | None, record: Record) -> float:

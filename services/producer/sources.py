@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from shared.events import LABEL_PATTERN, valid_label
+from shared.events import LABEL_PATTERN, normal_label, valid_label
 
 CONTENT_TYPES = {
     ".jpg": "image/jpeg",
@@ -108,11 +108,11 @@ def read_item(path: Path, entry: Entry) -> Item:
 
 
 def checked_label(text: str, where: str) -> str:
-    """The label in Unicode's composed form, so that the same word is the same class on every system.
+    """The label in its one spelling, so that the same word is the same class on every system.
 
     Raises SourceError naming ``where`` it came from.
     """
-    label = unicodedata.normalize("NFC", text)
+    label = normal_label(text)
     if not valid_label(label) or any("\ud800" <= character <= "\udfff" for character in label):
         raise SourceError(
             f"{where}: {text[:150]!r} cannot be a label ({LABEL_PATTERN}, valid Unicode); "

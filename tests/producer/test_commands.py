@@ -70,7 +70,7 @@ def test_a_label_may_come_before_its_image(client: Client, console: Console) -> 
     [
         ("No", "a", "b", "no name for a stream"),
         ("pets", "a b", "b", "no image id"),
-        ("pets", "a", "b\n", "no label"),
+        ("pets", "a", "b\x01", "no label"),
         ("pets", "a", "", "no label"),
     ],
 )
