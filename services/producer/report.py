@@ -41,6 +41,9 @@ def described(summary: Summary, seen: Survey) -> list[str]:
         )
     if seen.ignored:
         lines.append(f"left out, being no images by their names: {seen.ignored:,}")
+    if seen.folders:
+        names = ", ".join(name for name, _ in seen.folders.most_common(SHOWN))
+        lines.append(f"folders not looked into, being hidden or a system's own: {seen.folders.total():,} ({names})")
     return lines
 
 

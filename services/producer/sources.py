@@ -5,6 +5,7 @@ import os
 import random
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,13 +53,17 @@ class Item(NamedTuple):
 
 @dataclass
 class Survey:
-    """What a source holds, by names only: how many images, labelled ones, files that are none, unreadable ones."""
+    """What a source holds, by names only: how many images, labelled ones, files that are none, unreadable ones.
+
+    ``folders`` counts, by name, those that were not looked into, being hidden or a system's own.
+    """
 
     images: int = 0
     labelled: int = 0
     labels: set[str] = field(default_factory=set)
     ignored: int = 0
     unreadable: list[str] = field(default_factory=list)
+    folders: Counter[str] = field(default_factory=Counter)
 
     def add(self, entry: Entry) -> None:
         self.images += 1
