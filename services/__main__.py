@@ -380,7 +380,7 @@ def _parser() -> argparse.ArgumentParser:
     stream = command("stream", _stream, "stream a folder, an image or `digits` into a stream")
     stream.add_argument("source", help="a folder, an image, or: digits")
     stream.add_argument("--stream", required=True, metavar="S", help="name of the stream")
-    stream.add_argument("--labels", metavar="folder|filename|csv:FILE|none", help="where labels come from")
+    stream.add_argument("--labels", metavar="folder|filename|csv:FILE[#COLUMN]|none", help="where labels come from")
     stream.add_argument("--label-delay", type=int, default=0, metavar="N", help="send labels N images later")
     stream.add_argument("--rate", type=float, default=0.0, metavar="R", help="images per second; 0: as fast as it goes")
     stream.add_argument("--shuffle", type=int, metavar="SEED", help="in a random order")

@@ -120,10 +120,11 @@ def test_a_single_image(tmp_path: Path) -> None:
         ("x" * 300, None, "x: File name too long; give a folder"),
         ("notes.txt", None, "no image by its name"),
         ("empty", None, "no images there"),
+        ("empty.csv", None, "is a table, no image: give the folder of its images, and --labels csv:empty.csv"),
         ("flat", "folder", "--labels folder finds no label.*cat/1.jpg"),
         ("flat", "filename", "--labels filename finds no label.*cat.123.jpg"),
         ("flat", "csv:empty.csv", "rows have an empty label"),
-        ("flat", "folders", "--labels folders is unknown: use folder, filename, csv:FILE or none"),
+        ("flat", "folders", "--labels folders is unknown: use folder, filename, csv:FILE, csv:FILE#COLUMN or none"),
         ("digits", "folder", "labels of their own"),
     ],
 )
