@@ -1,5 +1,6 @@
 """The only codec: typed events on one side, CloudEvents 1.0 records (Kafka binding, binary mode) on the other."""
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
@@ -139,6 +140,11 @@ def normal_label(text: str) -> str:
     """
     trimmed = text.strip()
     return trimmed if trimmed.isascii() else unicodedata.normalize("NFC", trimmed)
+
+
+def content_digest(data: bytes) -> str:
+    """Which bytes an image has: the first 128 bits of their SHA-256, as `sha256sum` prints them."""
+    return hashlib.sha256(data).hexdigest()[:32]
 
 
 def timestamp(seconds: float) -> str:
