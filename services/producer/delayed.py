@@ -7,6 +7,8 @@ from services.producer.client import Client
 from services.producer.outstanding import offset
 
 AT_ONCE = 32
+BY = "prequel stream"
+"""Who says what labels these events hold."""
 
 
 class DelayedLabels:
@@ -38,10 +40,6 @@ class DelayedLabels:
 
     def _send(self, count: int, rejected: Container[str]) -> None:
         due = [self._waiting.popleft() for _ in range(count)]
-        labels = [
-            {"id": id, "label": label, "by": "prequel stream"}
-            for id, label in due
-            if label is not None and id not in rejected
-        ]
+        labels = [{"id": id, "label": label, "by": BY} for id, label in due if label is not None and id not in rejected]
         if labels:
             self.offset = offset(self._client.post_labels(self._stream, labels)[-1]["position"])

@@ -108,7 +108,7 @@ def no_label(name: str) -> None:
 
 def _listed(folder: Path) -> tuple[list[str], list[str], list[str]]:
     """Sorted names of files, of folders, and of the folders that are not looked into."""
-    files, folders, passed = [], [], []
+    files, folders, passed = list[str](), list[str](), list[str]()
     with os.scandir(folder) as found:
         for entry in found:
             if not entry.is_dir():

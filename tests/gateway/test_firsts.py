@@ -8,7 +8,7 @@ import pytest
 from services.gateway.firsts import Firsts, Given
 from services.gateway.live import Live
 from services.gateway.problems import Problem
-from shared.config import Settings
+from shared.config import from_environment
 from shared.health import Health
 from shared.log import Log, Record
 from tests.gateway.conftest import PNG, Served, Start
@@ -118,7 +118,7 @@ def test_what_retention_has_removed_is_not_compared(start: Start) -> None:
 
 @pytest.mark.anyio
 async def test_so_many_are_remembered(gateway: Served) -> None:
-    live = Live(gateway.log, Settings(), gateway.metrics, Health())
+    live = Live(gateway.log, from_environment({}), gateway.metrics, Health())
     firsts = Firsts(gateway.log, live, keep=2)
     for id in ("a", "b", "c"):
         await firsts.admit("pets", [Given("id", id, PNG, None)])

@@ -163,7 +163,7 @@ def test_names_that_are_not_utf8_can_be_read(tmp_path: Path) -> None:
     source = Folder(tmp_path, no_label)
     (entry,) = source.entries(Survey())
     item = source.load(entry)
-    assert item.id.startswith("caf-")
+    assert item.old_id.startswith("caf-")
     assert item.data
 
 
