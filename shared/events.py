@@ -25,6 +25,7 @@ STREAM_PATTERN = r"[a-z0-9][a-z0-9._-]{0,62}"
 ID_PATTERN = r"[A-Za-z0-9._:-]{1,128}"
 LABEL_PATTERN = r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,128}"
 _STREAM, _ID, _LABEL = re.compile(STREAM_PATTERN), re.compile(ID_PATTERN), re.compile(LABEL_PATTERN)
+_DIGEST = re.compile(r"[0-9a-f]{32}")
 
 _KNOWN_BY = ("ce_id", "ce_subject", "ce_image", "ce_source", "ce_time")
 _SHORT_BYTES = 256
@@ -64,6 +65,8 @@ class Features(NamedTuple):
     vector: Vector
     image: Position
     position: Position
+    digest: str = ""
+    """Of the image's bytes, as ``content_digest`` has it; empty where whoever extracted them does not say."""
 
 
 class Label(NamedTuple):
@@ -207,6 +210,7 @@ def _decode_features(record: Record, headers: dict[str, str], stream: str) -> Fe
         vector,
         image,
         Position(record.partition, record.offset),
+        _digest(headers.get("ce_digest", "")),
     )
 
 
@@ -307,6 +311,7 @@ def encode_features(image: Image, vector: Vector, backbone: str, *, source: str,
         ("ce_dim", str(vector.size).encode()),
         ("ce_image", str(image.position).encode()),
         *extra,
+        ("ce_digest", content_digest(image.data).encode()),
     ]
     if image.label is not None:
         headers.append(("ce_label", image.label.encode()))
@@ -472,6 +477,11 @@ def _label(text: str | None) -> str | None:
     if not valid_label(label):
         raise Rejected("bad-label", f"{text[:150]!r} is not a label: 1 to 128 characters, no control characters")
     return label
+
+
+def _digest(text: str) -> str:
+    """What is no digest of ours says nothing of the image's bytes."""
+    return text if _DIGEST.fullmatch(text) else ""
 
 
 def _time(text: str | None, record: Record) -> float:

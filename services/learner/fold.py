@@ -1,5 +1,6 @@
 """The fold over one partition of examples: ``state = fold(log[0:offset])``, pure."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -24,6 +25,8 @@ class Folded(NamedTuple):
     rejected: list[tuple[Record, Rejected]]
     repeated: int
     """Duplicates among them."""
+    conflicts: Mapping[str, int]
+    """Of these, the ones that came with another image or another label, by which."""
 
 
 class Fold:
@@ -51,7 +54,7 @@ class Fold:
             self.position = records[-1].offset + 1
         rejected.sort(key=lambda pair: pair[0].offset)
         turn.emitted.sort(key=lambda emit: emit.at.offset)
-        return Folded(turn.emitted, rejected, turn.repeated)
+        return Folded(turn.emitted, rejected, turn.repeated, turn.conflicts)
 
     def _step(self, event: Features | Label, turn: "_Turn") -> None:
         if isinstance(event, Label):
@@ -67,7 +70,7 @@ class Fold:
             self.cache.put(event.position, event.vector)
             turn.hold(stream, event)
         else:
-            turn.repeated += 1
+            turn.repeat(stream.repeat(event))
 
     def _stream(self, name: str) -> StreamState:
         if name not in self.streams:
@@ -142,6 +145,7 @@ class _Turn:
         self.features = features
         self.emitted: list[Emit] = []
         self.repeated = 0
+        self.conflicts = Counter[str]()
         self._runs: dict[str, tuple[StreamState, dict[str, Features]]] = {}
 
     def holds(self, stream: StreamState, id: str) -> bool:
@@ -149,6 +153,12 @@ class _Turn:
 
     def hold(self, stream: StreamState, event: Features) -> None:
         self._runs.setdefault(stream.name, (stream, {}))[1][event.id] = event
+
+    def repeat(self, conflict: str) -> None:
+        """Count a duplicate, which may have come with a difference."""
+        self.repeated += 1
+        if conflict:
+            self.conflicts[conflict] += 1
 
     def flush(self, stream: StreamState | None = None) -> None:
         """Predict what is held, of one stream or of all."""

@@ -27,6 +27,7 @@ from shared.events import (
     Outcome,
     Prediction,
     Rejected,
+    content_digest,
     decode_example,
     decode_image,
     decode_prediction,
@@ -110,7 +111,7 @@ def test_features(
     assert features.vector.dtype == np.float32
     assert features.vector.tobytes() == vector.tobytes()
     assert features._replace(time=time, vector=vector) == Features(
-        id, stream, label, time, backbone, vector, where, position
+        id, stream, label, time, backbone, vector, where, position, content_digest(b"")
     )
 
 
