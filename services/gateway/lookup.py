@@ -37,6 +37,7 @@ class RefusedLabel(BaseModel):
 
     label: str
     status: str = Field(description="rejected or expired")
+    position: str = Field(description="where it stands in the log")
 
 
 class Known(BaseModel):
@@ -112,7 +113,7 @@ def _known(id: str, entry: Entry, by: dict[Position, str]) -> dict[str, Any]:
     return {
         "id": id,
         "truth": entry.truth,
-        "refused": {"label": refused.label, "status": refused.status} if refused else None,
+        "refused": refused._asdict() | {"position": str(refused.position)} if refused else None,
         "by": by.get(entry.decided) if _is_late(entry) else None,
         "late": _is_late(entry),
     }

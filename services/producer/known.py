@@ -7,7 +7,7 @@ from typing import Any
 
 from services.producer.client import Client, Stopped
 from services.producer.delayed import BY, DelayedLabels
-from services.producer.outstanding import Said
+from services.producer.outstanding import Said, offset
 from services.producer.sources import Item
 
 ASKED_AT_ONCE = 1_000
@@ -57,7 +57,8 @@ class Known:
         ids = [id for item in items for id in (item.id, item.old_id) if id]
         found = {each["id"]: each for some in _some(ids) for each in self._client.lookup(self._stream, some)}
         known = {item.id: found.get(item.id) or found.get(item.old_id) for item in items}
-        self._compare([(item.name, item.label, each) for item in items if (each := known[item.id])])
+        # The limit may have been raised since a label was refused: it is sent once more.
+        self._compare([(item.name, item.label, each) for item in items if (each := known[item.id])], ("expired",))
         self.known += sum(each is not None for each in known.values())
         return [item for item in items if known[item.id] is None]
 
@@ -65,7 +66,9 @@ class Known:
         """At pictures that turned out to have another label than the one they were sent with, or none."""
         for some in _some(said):
             found = {each["id"]: each for each in self._client.lookup(self._stream, [each.id for each in some])}
-            self._compare([(each.name, each.label, found[each.id]) for each in some if each.id in found])
+            self._compare(
+                [(each.name, each.label, found[each.id]) for each in some if each.id in found], tuple(REFUSED)
+            )
 
     def also(self, item: Item) -> None:
         """A picture that was there already is there by this label too: if the stream has it so, it was not moved."""
@@ -94,13 +97,14 @@ class Known:
         """What the source says otherwise than the stream, and nowhere as the stream."""
         return [(said, truth) for said, truth in self._moved.values() if (said.id, truth) not in self._also]
 
-    def _compare(self, pictures: Sequence[tuple[str, str | None, dict[str, Any]]]) -> None:
+    def _compare(self, pictures: Sequence[tuple[str, str | None, dict[str, Any]]], final: Sequence[str]) -> None:
+        """``final``: the refusals that nothing can change any more."""
         others = []
         for name, label, found in pictures:
             if label is None or label == found["truth"]:
                 continue
             said = Said(found["id"], name, label)
-            if reason := _refused(found, label):
+            if (reason := _refused(found, label)) and found["refused"]["status"] in final:
                 self.refused.append((name, reason))
             elif found["truth"] is None:
                 self._label(said)
@@ -132,7 +136,7 @@ class Known:
                 continue
             if each["truth"] == said.label:
                 self.corrected += said.id in self._moved
-            elif reason := _refused(each, said.label):
+            elif (reason := _refused(each, said.label)) and offset(each["refused"]["position"]) >= self._labels.first:
                 self.refused.append((said.name, reason))
             else:
                 yield said

@@ -8,7 +8,7 @@ import pytest
 from services.gateway.firsts import Firsts, Given
 from services.gateway.live import Live
 from services.gateway.problems import Problem
-from shared.config import from_environment
+from shared.environment import from_environment
 from shared.health import Health
 from shared.log import Log, Record
 from tests.gateway.conftest import PNG, Served, Start

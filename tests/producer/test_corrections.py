@@ -154,3 +154,21 @@ def test_labels_that_come_too_late_are_counted_and_shown(
     late = [name for name, reason in summary.refused if "no longer reaches so far back" in reason]
     assert len(late) == 20
     assert exit_code(summary) == LABELS_NOT_TAKEN
+
+
+def test_a_picture_whose_label_was_refused_takes_another(
+    tmp_path: Path, console: Console, stop: threading.Event, photos: Photos
+) -> None:
+    """What was refused is no truth: nothing is to be corrected."""
+    folder = photos(2)
+    with ExitStack() as stack:
+        system = System(tmp_path / "room", max_labels=2)
+        stack.callback(system.close)
+        client = stack.enter_context(connect(system.url, None, stop=stop, clock=time.monotonic))
+        stream = streaming(client, console, stop)
+        assert len(stream(folder).refused) == 2
+        (folder / "red").rename(folder / "blue" / "more")
+        shutil.move(folder / "blue" / "more" / "0000.png", folder / "blue" / "red 0.png")
+        shutil.move(folder / "blue" / "more" / "0001.png", folder / "green" / "red 1.png")
+        summary = stream(folder)
+    assert (summary.refused, summary.moved, exit_code(summary)) == ([], [], 0)
