@@ -264,6 +264,7 @@ def _stream(chosen: argparse.Namespace) -> int:
             label_delay=chosen.label_delay,
             rate=chosen.rate,
             shuffle=chosen.shuffle,
+            correct=chosen.correct,
             console=console,
             stop=stop,
             clock=time.monotonic,
@@ -380,10 +381,11 @@ def _parser() -> argparse.ArgumentParser:
     stream = command("stream", _stream, "stream a folder, an image or `digits` into a stream")
     stream.add_argument("source", help="a folder, an image, or: digits")
     stream.add_argument("--stream", required=True, metavar="S", help="name of the stream")
-    stream.add_argument("--labels", metavar="folder|filename|csv:FILE|none", help="where labels come from")
+    stream.add_argument("--labels", metavar="folder|filename|csv:FILE[#COLUMN]|none", help="where labels come from")
     stream.add_argument("--label-delay", type=int, default=0, metavar="N", help="send labels N images later")
     stream.add_argument("--rate", type=float, default=0.0, metavar="R", help="images per second; 0: as fast as it goes")
     stream.add_argument("--shuffle", type=int, metavar="SEED", help="in a random order")
+    stream.add_argument("--correct", action="store_true", help="correct what an earlier run said otherwise")
     label = command("label", _label, "say what an image shows, correct it, or take it back")
     label.add_argument("stream")
     label.add_argument("id")

@@ -1,6 +1,8 @@
 """The only codec: typed events on one side, CloudEvents 1.0 records (Kafka binding, binary mode) on the other."""
 
+import hashlib
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -24,6 +26,7 @@ STREAM_PATTERN = r"[a-z0-9][a-z0-9._-]{0,62}"
 ID_PATTERN = r"[A-Za-z0-9._:-]{1,128}"
 LABEL_PATTERN = r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,128}"
 _STREAM, _ID, _LABEL = re.compile(STREAM_PATTERN), re.compile(ID_PATTERN), re.compile(LABEL_PATTERN)
+_DIGEST = re.compile(r"[0-9a-f]{32}")
 
 _KNOWN_BY = ("ce_id", "ce_subject", "ce_image", "ce_source", "ce_time")
 _SHORT_BYTES = 256
@@ -63,6 +66,8 @@ class Features(NamedTuple):
     vector: Vector
     image: Position
     position: Position
+    digest: str = ""
+    """Of the image's bytes, as ``content_digest`` has it; empty where whoever extracted them does not say."""
 
 
 class Label(NamedTuple):
@@ -143,6 +148,21 @@ def valid_label(text: str) -> bool:
     return _LABEL.fullmatch(text) is not None
 
 
+def normal_label(text: str) -> str:
+    """The one spelling of a label: trimmed, and in Unicode's composed form (NFC).
+
+    Every door brings labels to it, and so does every decoder here: whatever wrote the log, a state never sees two
+    spellings of a class. What comes out may still be no valid label.
+    """
+    trimmed = text.strip()
+    return trimmed if trimmed.isascii() else unicodedata.normalize("NFC", trimmed)
+
+
+def content_digest(data: bytes) -> str:
+    """Which bytes an image has: the first 128 bits of their SHA-256, as `sha256sum` prints them."""
+    return hashlib.sha256(data).hexdigest()[:32]
+
+
 def timestamp(seconds: float) -> str:
     """RFC 3339 in UTC with milliseconds; the nearest it can say where that is before year 1 or after year 9999."""
     return (
@@ -205,6 +225,7 @@ def _decode_features(record: Record, headers: dict[str, str], stream: str) -> Fe
         vector,
         image,
         Position(record.partition, record.offset),
+        _digest(headers.get("ce_digest", "")),
     )
 
 
@@ -313,6 +334,7 @@ def encode_features(image: Image, vector: Vector, backbone: str, *, source: str,
         ("ce_dim", str(vector.size).encode()),
         ("ce_image", str(image.position).encode()),
         *extra,
+        ("ce_digest", content_digest(image.data).encode()),
     ]
     if image.label is not None:
         headers.append(("ce_label", image.label.encode()))
@@ -480,9 +502,18 @@ def _id(text: object) -> str:
 
 
 def _label(text: str | None) -> str | None:
-    if text is not None and not valid_label(text):
+    """Its one spelling, None where there is none."""
+    if text is None:
+        return None
+    label = normal_label(text)
+    if not valid_label(label):
         raise Rejected("bad-label", f"{text[:150]!r} is not a label: 1 to 128 characters, no control characters")
-    return text
+    return label
+
+
+def _digest(text: str) -> str:
+    """What is no digest of ours says nothing of the image's bytes."""
+    return text if _DIGEST.fullmatch(text) else ""
 
 
 def _time(text: str | None, record: Record) -> float:

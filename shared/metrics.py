@@ -46,6 +46,9 @@ class Metrics:
         self.images = counter("images_total", "Images extracted", ("stream",))
         self.rejected = counter("rejected_total", "Records that became dead letters", ("service", "reason"))
         self.duplicates = counter("duplicates_total", "Events whose id was seen before", ("service",))
+        self.conflicts = counter(
+            "conflicts_total", "Of these, with another image (content) or another label", ("service", "reason")
+        )
         self.http_seconds = histogram(
             "http_request_seconds", "Seconds that HTTP requests took", ("route", "method", "code"), _FAST
         )

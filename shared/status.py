@@ -110,6 +110,8 @@ class StreamStatus(BaseModel):
     feature_drift: float = 0.0
     """How far the features' recent mean is from their long-run mean, in long-run standard deviations."""
     unknown: UnknownStatus | None = None
+    conflicts: dict[str, int] = {}
+    """Ids that came again: with another image (``content``), or another label (``label``)."""
     snapshot: SnapshotStatus | None = None
     address: str | None = None
     """Where the learner that owns the stream answers queries; None where it shares the gateway's process."""

@@ -110,6 +110,8 @@ class ProblemAnswer(BaseModel):
     status: int
     detail: str
     errors: list[dict[str, str]] | None = Field(None, description="field and message, where fields are wrong")
+    conflict: str | None = Field(None, description="of 409: content or label")
+    first: dict[str, str | None] | None = Field(None, description="of 409: what came first, and its present truth")
 
 
 def json_answer(body: object, status: int = 200) -> Response:
@@ -133,6 +135,7 @@ def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
 _MEANING = {
     401: "An API key is needed.",
     404: "There is no such thing; the detail says what to look for.",
+    409: "The id is known by another image, or with another label; first says which.",
     410: "It was there, and retention has removed it.",
     413: "The body, or the image, is larger than allowed.",
     415: "The Content-Type is not one that is read here.",

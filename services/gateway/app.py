@@ -14,6 +14,7 @@ from services.gateway import (
     events_stream,
     images,
     labels,
+    lookup,
     operations,
     page,
     pictures,
@@ -23,6 +24,7 @@ from services.gateway import (
     streams,
 )
 from services.gateway.access import Access, Keys
+from services.gateway.firsts import Firsts
 from services.gateway.gateway import Gateway
 from services.gateway.lane import Lane
 from services.gateway.live import Live
@@ -57,6 +59,7 @@ def create(
     own = None if queries else RemoteLearner(store, httpx.Client(timeout=TIMEOUT, headers=_key(settings)))
     answering = queries or own
     assert answering
+    live = Live(log, settings, metrics, health)
     gateway = Gateway(
         settings=settings,
         log=log,
@@ -66,7 +69,8 @@ def create(
         clock=clock,
         new_id=new_id,
         keys=Keys(settings.keys, clock),
-        live=Live(log, settings, metrics, health),
+        live=live,
+        firsts=Firsts(log, live),
         statuses=Statuses(store, clock),
         images=Lane(log, "images", health),
         labels=Lane(log, "labels", health),
@@ -107,7 +111,7 @@ def _guard(app: FastAPI, gateway: Gateway, web: page.Page) -> None:
 
 
 def _include(app: FastAPI, gateway: Gateway, web: page.Page) -> None:
-    for group in (images, pictures, labels, predictions, predict, streams, events_stream, operations):
+    for group in (images, pictures, labels, lookup, predictions, predict, streams, events_stream, operations):
         app.include_router(group.routes(gateway))
     app.include_router(documentation.routes(app))
     app.router.default = web

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from services.gateway.access import Keys
+from services.gateway.firsts import Firsts
 from services.gateway.lane import Lane
 from services.gateway.live import Live
 from services.gateway.statuses import Statuses
@@ -30,6 +31,7 @@ class Gateway:
     new_id: Callable[[], str]
     keys: Keys
     live: Live
+    firsts: Firsts
     statuses: Statuses
     images: Lane
     labels: Lane

@@ -7,13 +7,14 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request, Response
 
 from services.gateway.answers import BINARY, Accepted, Predicted, described, json_answer, refused
+from services.gateway.firsts import Given
 from services.gateway.gateway import SOURCE, Gateway
 from services.gateway.live import Refusal
 from services.gateway.parameters import GivenId, GivenLabel, StreamName, Wait, only_known
 from services.gateway.problems import invalid, unavailable
 from services.gateway.uploads import Upload, read_uploads
 from shared.events import encode_image, valid_id
-from shared.log import LogUnavailable, Position
+from shared.log import LogUnavailable, Position, RecordTooLarge
 
 BODY = {
     "required": True,
@@ -41,7 +42,7 @@ def routes(gateway: Gateway) -> APIRouter:
         "/v1/streams/{stream}/images",
         status_code=202,
         response_model=Accepted | list[Accepted],
-        responses={200: {"model": Predicted | list[Predicted]}, **described(413, 415, 422, 503)},
+        responses={200: {"model": Predicted | list[Predicted]}, **described(409, 413, 415, 422, 503)},
         openapi_extra={"requestBody": BODY},
         summary="Send images",
     )
@@ -52,10 +53,15 @@ def routes(gateway: Gateway) -> APIRouter:
 
         Several images of one form get a list; with an Idempotency-Key `k` they have the ids `k.1`, `k.2`, ...
         A form may hold `id` and `label` once for each file, in the order of the files (an empty label is none).
+        An id that is known already counts once: the same bytes again, with the same label or none, change nothing and
+        get the same answer; other bytes, or another label, get 409, and nothing of the request is taken.
         """
         uploads = await read_uploads(request, gateway.settings.max_image_bytes)
         ids = [upload.id or each for upload, each in zip(uploads, _ids(gateway, id, len(uploads)), strict=True)]
-        positions = await _append(gateway, stream, label, uploads, ids)
+        uploads = [each._replace(label=(label if each.label is None else each.label) or None) for each in uploads]
+        given = [] if id is None and uploads[0].id is None else _given(ids, uploads)
+        await gateway.firsts.admit(stream, given)
+        positions = await _append(gateway, stream, uploads, ids)
         answers: list[dict[str, Any]] = [
             {"id": each, "stream": stream, "position": str(position)}
             for each, position in zip(ids, positions, strict=True)
@@ -75,16 +81,21 @@ def _ids(gateway: Gateway, given: str | None, count: int) -> list[str]:
     return ids
 
 
-async def _append(
-    gateway: Gateway, stream: str, label: str | None, uploads: Sequence[Upload], ids: Sequence[str]
-) -> list[Position]:
+def _given(ids: Sequence[str], uploads: Sequence[Upload]) -> list[Given]:
+    """Images whose ids their sender chose: any others are new by construction."""
+    fields = [f"id {number}" for number in range(1, len(ids) + 1)] if uploads[0].id else ["Idempotency-Key"] * len(ids)
+    triples = zip(fields, ids, uploads, strict=True)
+    return [Given(field, id, upload.data, upload.label) for field, id, upload in triples]
+
+
+async def _append(gateway: Gateway, stream: str, uploads: Sequence[Upload], ids: Sequence[str]) -> list[Position]:
     now = gateway.clock()
     messages = [
         encode_image(
             id,
             stream,
             upload.data,
-            label=(label if upload.label is None else upload.label) or None,
+            label=upload.label,
             time=now,
             source=SOURCE,
             content_type=upload.content_type,
@@ -93,6 +104,9 @@ async def _append(
     ]
     try:
         return await gateway.images.append(messages)
+    except RecordTooLarge:
+        gateway.firsts.forget(stream, ids)
+        raise
     except LogUnavailable as error:
         raise unavailable(
             f"the log did not confirm it: {error}; send it again, with Idempotency-Key to count once",

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 from services.gateway.answers import Accepted, OutcomeAnswer, described, json_answer
 from services.gateway.gateway import SOURCE, Gateway
 from services.gateway.live import Refusal
-from services.gateway.parameters import LABEL, StreamName, Wait, only_known
+from services.gateway.parameters import LABEL, OneSpelling, StreamName, Wait, only_known
 from services.gateway.problems import unavailable
 from shared.events import ID_PATTERN, Outcome, encode_label, outcome_json
 from shared.log import LogUnavailable, Position
@@ -24,7 +24,7 @@ class GivenLabel(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     id: Annotated[str, Field(pattern=f"^{ID_PATTERN}$", description="the image's id; it may come later")]
-    label: Annotated[str, Field(pattern=LABEL)] | None = Field(description="null takes the label back")
+    label: Annotated[str, OneSpelling, Field(pattern=LABEL)] | None = Field(description="null takes the label back")
     by: Annotated[str, Field(max_length=128)] | None = Field(None, description="who says so")
 
 

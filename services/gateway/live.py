@@ -83,6 +83,10 @@ class Live:
             return refusal
         return await self._predictions.wait((stream, id), wait)
 
+    def refused_image(self, stream: str, id: str) -> Refusal | None:
+        """Why the newest image of this id was refused, if it was, lately."""
+        return self._refusals.get((stream, id))
+
     async def outcome(self, label: Position, wait: float) -> Outcome | Refusal | None:
         """What became of the label event at ``label``; None if that did not come in ``wait`` seconds."""
         return await self._outcomes.wait(label, wait)

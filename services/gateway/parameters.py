@@ -3,13 +3,22 @@
 from typing import Annotated, Any
 
 from fastapi import Header, Path, Query, Request
+from pydantic import BeforeValidator
 
 from services.gateway.problems import Problem
-from shared.events import ID_PATTERN, LABEL_PATTERN, STREAM_PATTERN
+from shared.events import ID_PATTERN, LABEL_PATTERN, STREAM_PATTERN, normal_label
 
 LONGEST_WAIT_SECONDS = 60.0
 LABEL = f"^{LABEL_PATTERN}$".replace(r"\ud800-\udfff", "")
 """Without the surrogates, which pydantic's expressions cannot name: its strings hold none."""
+
+
+def _one_spelling(value: object) -> object:
+    return normal_label(value) if isinstance(value, str) else value
+
+
+OneSpelling = BeforeValidator(_one_spelling)
+"""For a label, wherever it comes in: its pattern is looked for after it was brought to its one spelling."""
 
 StreamName = Annotated[str, Path(pattern=f"^{STREAM_PATTERN}$", description="name of the stream, as in `pets`")]
 ImageId = Annotated[str, Path(pattern=f"^{ID_PATTERN}$", description="id of the image")]
@@ -17,7 +26,7 @@ Wait = Annotated[
     float,
     Query(ge=0, le=LONGEST_WAIT_SECONDS, allow_inf_nan=False, description="seconds to wait for what follows"),
 ]
-GivenLabel = Annotated[str | None, Query(pattern=LABEL, description="what the image shows, if known")]
+GivenLabel = Annotated[str | None, OneSpelling, Query(pattern=LABEL, description="what the image shows, if known")]
 GivenId = Annotated[
     str | None,
     Header(

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from services.gateway.answers import PredictionAnswer, PredictionList, described, json_answer
 from services.gateway.gateway import Gateway
 from services.gateway.live import Refusal
-from services.gateway.parameters import ImageId, StreamName, Wait, only_known
+from services.gateway.parameters import ImageId, OneSpelling, StreamName, Wait, only_known
 from services.gateway.problems import Problem, unavailable
 from services.gateway.view import Entry
 from shared.log import Position
@@ -21,9 +21,11 @@ MOST_LISTED = 1_000
 Limit = Annotated[int, Query(ge=1, le=MOST_LISTED, description="how many at most")]
 Sort = Annotated[Literal["recent", "uncertain"], Query(description="newest first, or least certain first")]
 PredictedAs = Annotated[
-    str | None, Query(max_length=128, description="only those predicted as this; empty: as nothing")
+    str | None, OneSpelling, Query(max_length=128, description="only those predicted as this; empty: as nothing")
 ]
-TrulyOf = Annotated[str | None, Query(max_length=128, description="only those truly of this; empty: not labelled")]
+TrulyOf = Annotated[
+    str | None, OneSpelling, Query(max_length=128, description="only those truly of this; empty: not labelled")
+]
 Wrong = Annotated[bool | None, Query(description="only those predicted wrongly (false: rightly)")]
 Before = Annotated[
     str | None, Query(pattern=r"^\d{1,9}:\d{1,18}$", description="only older ones: `next` of the answer before")

@@ -8,7 +8,7 @@ from fastapi import Request
 from starlette.datastructures import FormData, UploadFile
 
 from services.gateway.problems import Problem, invalid
-from shared.events import ID_PATTERN, LABEL_PATTERN, valid_id, valid_label
+from shared.events import ID_PATTERN, LABEL_PATTERN, normal_label, valid_id, valid_label
 
 MOST_FILES = 100
 FORM_IMAGES = 4
@@ -51,13 +51,16 @@ async def _form(request: Request, most_bytes: int) -> list[Upload]:
             _checked(f"file {number} ({(file.filename or '')[:100]})", await file.read(), _kind(file), most_bytes)
             for number, file in enumerate(files, 1)
         ]
-        ids, labels = _field(form, "id", valid_id, ID_PATTERN), _field(form, "label", _no_or_valid, LABEL_PATTERN)
+        ids = _field(form, "id", str, valid_id, ID_PATTERN)
+        labels = _field(form, "label", normal_label, _no_or_valid, LABEL_PATTERN)
         return [upload._replace(id=id, label=label) for upload, id, label in zip(uploads, ids, labels, strict=True)]
 
 
-def _field(form: FormData, name: str, valid: Callable[[str], bool], pattern: str) -> list[str] | list[None]:
+def _field(
+    form: FormData, name: str, read: Callable[[str], str], valid: Callable[[str], bool], pattern: str
+) -> list[str] | list[None]:
     """One value for each file, in the order of the files, or none at all."""
-    values, files = [str(value) for value in form.getlist(name)], len(form.getlist("file"))
+    values, files = [read(str(value)) for value in form.getlist(name)], len(form.getlist("file"))
     if values and len(values) != files:
         raise invalid(name, f"is there {len(values)} times for {files} files: give it once for each, in their order")
     for number, value in enumerate(values, 1):

@@ -11,6 +11,16 @@ from shared.log import Position
 NOWHERE = Position(-1, -1)
 DECIDING = {"learned", "corrected", "unchanged", "retracted"}
 """What a label can become that says what the truth is now; all others leave it as it was."""
+REFUSING = {"rejected", "expired"}
+"""What a label can become that leaves the truth as it was, though somebody wanted another."""
+
+
+class RefusedLabel(NamedTuple):
+    """A label that was not taken, where it stands in ``examples`` and what became of it."""
+
+    position: Position
+    label: str
+    status: str
 
 
 class Entry(NamedTuple):
@@ -26,6 +36,8 @@ class Entry(NamedTuple):
     truth: str | None
     decided: Position
     margin: float
+    refused: RefusedLabel | None = None
+    """The newest label that was refused, if any; the truth may be newer."""
 
     def json(self) -> dict[str, Any]:
         """The prediction with its present truth, as it goes over HTTP."""
@@ -89,6 +101,10 @@ class View:
         if entry and outcome.status in DECIDING and outcome.position >= entry.decided:
             decided = entry._replace(truth=outcome.label, decided=outcome.position)
             self._shelves[outcome.stream].entries[outcome.id] = decided
+        elif entry and outcome.status in REFUSING and outcome.label is not None:
+            refused = RefusedLabel(outcome.position, outcome.label, outcome.status)
+            if entry.refused is None or refused.position >= entry.refused.position:
+                self._shelves[outcome.stream].entries[outcome.id] = entry._replace(refused=refused)
 
     def get(self, stream: str, id: str) -> Entry | None:
         shelf = self._shelves.get(stream)

@@ -47,6 +47,7 @@ def describe(
         drifts=_marks(state),
         feature_drift=state.feature_drift.score,
         unknown=_unknown(state),
+        conflicts=state.conflicts.numbers(),
         snapshot=snapshot,
         address=address,
     )

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,8 @@ from shared.log import Position
 
 CHUNK = 1024
 UNLABELLED = UNSCORED = -1
+UNTOLD = -2
+"""The first label of an example whose own label is no class: it was refused, or another had come before it."""
 
 _ENTRY = np.dtype(
     [
@@ -25,10 +27,19 @@ _ENTRY = np.dtype(
         ("learned", "<i8"),
         ("unknown", "<i4"),
         ("remains", "<i4"),
+        ("first", "<i4"),
+        ("digest", "<u8"),
     ]
 )
 
 Arrays = dict[str, npt.NDArray[Any]]
+
+
+class First(NamedTuple):
+    """How an example came: its label then (UNLABELLED, UNTOLD), and 64 bits of its image's digest, 0 where unknown."""
+
+    label: int
+    digest: int
 
 
 class Chunk:
@@ -43,10 +54,12 @@ class Chunk:
         self.known = np.zeros((models, CHUNK), "<i4")
         self.saved: Part | None = None
 
-    def append(self, id: str, position: Position, time: float, guesses: Sequence[Guess], unknown: bool) -> None:
+    def append(
+        self, id: str, position: Position, time: float, guesses: Sequence[Guess], unknown: bool, first: "First"
+    ) -> None:
         row = len(self.ids)
         self.ids.append(id)
-        self.entries[row] = (position.partition, position.offset, time, UNLABELLED, UNSCORED, 0, unknown, 0)
+        self.entries[row] = (position.partition, position.offset, time, UNLABELLED, UNSCORED, 0, unknown, 0, *first)
         for model, guess in enumerate(guesses):
             self._put(model, row, guess)
         self.saved = None
@@ -152,6 +165,10 @@ class Entry:
         return self._chunk.guesses(self._row)
 
     @property
+    def first(self) -> First:
+        return First(int(self._chunk.entries["first"][self._row]), int(self._chunk.entries["digest"][self._row]))
+
+    @property
     def unknown(self) -> bool:
         """Whether the champion abstained."""
         return bool(self._chunk.entries["unknown"][self._row])
@@ -189,11 +206,13 @@ class Window:
         sequence = self._sequence.get(id)
         return None if sequence is None else self._entry(sequence)
 
-    def append(self, id: str, position: Position, time: float, guesses: Sequence[Guess], unknown: bool) -> Entry:
+    def append(
+        self, id: str, position: Position, time: float, guesses: Sequence[Guess], unknown: bool, first: First
+    ) -> Entry:
         if not self._chunks or len(self._chunks[-1].ids) == CHUNK:
             self._chunks.append(Chunk(self._next, self._models, max(len(guess.classes) for guess in guesses)))
         chunk = self._chunks[-1]
-        chunk.append(id, position, time, guesses, unknown)
+        chunk.append(id, position, time, guesses, unknown, first)
         self._sequence[id] = self._next
         self._next += 1
         return Entry(chunk, len(chunk.ids) - 1)

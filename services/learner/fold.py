@@ -1,5 +1,6 @@
 """The fold over one partition of examples: ``state = fold(log[0:offset])``, pure."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -35,6 +36,8 @@ class Folded(NamedTuple):
     rejected: list[tuple[Record, Rejected]]
     repeated: int
     """Duplicates among them."""
+    conflicts: Mapping[str, int]
+    """Of these, the ones that came with another image or another label, by which."""
 
 
 class Fold:
@@ -76,7 +79,7 @@ class Fold:
             self.position, self.last = records[-1].offset + 1, fingerprint_of(records[-1])
         rejected.sort(key=lambda pair: pair[0].offset)
         turn.emitted.sort(key=lambda emit: emit.at.offset)
-        return Folded(turn.emitted, rejected, turn.repeated)
+        return Folded(turn.emitted, rejected, turn.repeated, turn.conflicts)
 
     def _step(self, event: Features | Label | Defaults, turn: "_Turn") -> None:
         if isinstance(event, Defaults):
@@ -97,7 +100,7 @@ class Fold:
             self.cache.put(event.position, event.vector)
             turn.hold(stream, event)
         else:
-            turn.repeated += 1
+            turn.repeat(stream.repeat(event))
 
     def _change(self, change: Since, partition: int) -> None:
         """Other settings from this record on. Blocks while models that are new are caught up."""
@@ -235,6 +238,7 @@ class _Turn:
         self.features = features
         self.emitted: list[Emit] = []
         self.repeated = 0
+        self.conflicts = Counter[str]()
         self._runs: dict[str, tuple[StreamState, dict[str, Features]]] = {}
 
     def holds(self, stream: StreamState, id: str) -> bool:
@@ -242,6 +246,12 @@ class _Turn:
 
     def hold(self, stream: StreamState, event: Features) -> None:
         self._runs.setdefault(stream.name, (stream, {}))[1][event.id] = event
+
+    def repeat(self, conflict: str) -> None:
+        """Count a duplicate, which may have come with a difference."""
+        self.repeated += 1
+        if conflict:
+            self.conflicts[conflict] += 1
 
     def flush(self, stream: StreamState | None = None) -> None:
         """Predict what is held, of one stream or of all."""

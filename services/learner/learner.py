@@ -226,6 +226,8 @@ class Learner:
 
     def _messages(self, partition: int, folded: Folded) -> list[Message]:
         self._metrics.duplicates.labels(self.name).inc(folded.repeated)
+        for reason, count in folded.conflicts.items():
+            self._metrics.conflicts.labels(self.name, reason).inc(count)
         messages = []
         early = {
             (event.stream, event.id)

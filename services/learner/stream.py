@@ -5,8 +5,9 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from services.learner.conflicts import CONTENT, LABEL, Conflicts
 from services.learner.drift import ErrorDrift
-from services.learner.examples import UNLABELLED, UNSCORED, Duplicates, Entry, Window
+from services.learner.examples import UNLABELLED, UNSCORED, UNTOLD, Duplicates, Entry, First, Window
 from services.learner.feature_drift import FeatureDrift
 from services.learner.guesses import NOTHING, Guess, guesses
 from services.learner.models.model import Model, ModelState
@@ -96,6 +97,7 @@ class StreamState:
         self.duplicates = Duplicates(limits.duplicates)
         self.waiting = WaitingLabels(limits.max_waiting)
         self.images = self.labelled = self.pending = self.repeated = 0
+        self.conflicts = Conflicts()
         self.statuses: dict[str, int] = {}
         self.delays: list[float] = []
         """Seconds from example to first label since somebody last took them: for the metrics, no part of the state."""
@@ -103,7 +105,7 @@ class StreamState:
     # Features.
 
     def accept(self, event: Features) -> bool:
-        """Whether it is new; a duplicate is counted. Raises Rejected where it does not fit this stream."""
+        """Whether it is new, else see ``repeat``. Raises Rejected where it does not fit this stream."""
         if not self.models:
             self._begin(event)
         if event.backbone != self.backbone or event.vector.size != self.dim:
@@ -112,10 +114,26 @@ class StreamState:
                 f"stream {self.name} learns from {self.backbone} ({self.dim} values), "
                 f"not from {event.backbone} ({event.vector.size})",
             )
-        if self.knows(event.id):
-            self.repeated += 1
-            return False
-        return True
+        return not self.knows(event.id)
+
+    def repeat(self, event: Features) -> str:
+        """Count an example that is known already; what is different this time, as far as the window tells, or ""."""
+        self.repeated += 1
+        reason = self._conflict(event)
+        if reason:
+            self.conflicts.count(reason)
+        return reason
+
+    def _conflict(self, event: Features) -> str:
+        entry = self.window.find(event.id)
+        if entry is None:
+            return ""
+        first, digest = entry.first, _short(event.digest)
+        if digest and first.digest and digest != first.digest:
+            return CONTENT
+        if event.label is None or first.label == UNTOLD:
+            return ""
+        return "" if self.classes.get(event.label, UNTOLD) in (first.label, entry.label) else LABEL
 
     def knows(self, id: str) -> bool:
         """Whether an example with this id was seen, as far back as ids are remembered."""
@@ -193,7 +211,9 @@ class StreamState:
         self.pending += 1
         self.feature_drift.look(event.vector)
         unknown = self.novelty.unknown(event.vector, said[0])
-        entry = self.window.append(event.id, event.position, event.time, said, unknown)
+        own = UNLABELLED if event.label is None else self.classes.get(event.label, UNTOLD)
+        first = First(own, _short(event.digest))
+        entry = self.window.append(event.id, event.position, event.time, said, unknown, first)
         truth = label if status == "learned" else None
         emitted = [Emit(event.position, self._prediction(event, truth, said, unknown))]
         early = self.waiting.pop(event.id)
@@ -424,6 +444,7 @@ class StreamState:
             "dim": self.dim,
             "labels": self.labels,
             "counts": [self.images, self.labelled, self.pending, self.repeated],
+            "conflicts": self.conflicts.numbers(),
             "statuses": self.statuses,
             "unknowns": [*self.unknowns.numbers(), self.unknowns_from],
             "born": self.born,
@@ -441,6 +462,7 @@ class StreamState:
         self.statuses, self.born, self.drifted = numbers["statuses"], numbers["born"], numbers["drifted"]
         *counted, self.unknowns_from = numbers["unknowns"]
         self.unknowns.load(counted)
+        self.conflicts.load(numbers["conflicts"])
         self.drifts = [ErrorDrift.from_numbers(each) for each in numbers["drifts"]]
         self.marks = [Mark(*mark) for mark in numbers["marks"]]
 
@@ -451,3 +473,8 @@ def _labels(said: Sequence[Guess]) -> list[int]:
 
 def _losses(said: Sequence[Guess], truth: int) -> list[int]:
     return [guess.loss(truth) for guess in said]
+
+
+def _short(digest: str) -> int:
+    """64 bits of an image's digest, enough to tell two images of one id apart; 0 for none."""
+    return int(digest[:16], 16) if digest else 0

@@ -53,6 +53,11 @@ class Client:
     def close(self) -> None:
         self._http.close()
 
+    @property
+    def url(self) -> str:
+        """The gateway's address."""
+        return str(self._http.base_url).rstrip("/")
+
     def check(self) -> None:
         """Ask once whether a gateway is there and lets us in."""
         try:
@@ -64,7 +69,7 @@ class Client:
         except Refused:
             raise _stranger(answer) from None
 
-    def post_images(self, stream: str, items: Sequence[Item]) -> list[tuple[Item, str]]:
+    def post_images(self, stream: str, items: Sequence[Item]) -> list[tuple[Item, Refused]]:
         """Send images with their labels in one request, in order; return those that were refused, and why.
 
         All others are durable in the log.
@@ -73,7 +78,7 @@ class Client:
             self._post_form(stream, items)
         except Refused as refused:
             if len(items) == 1:
-                return [(items[0], str(refused))]
+                return [(items[0], refused)]
             return [pair for item in items for pair in self.post_images(stream, [item])]
         return []
 
@@ -85,6 +90,11 @@ class Client:
             "POST", f"/v1/streams/{stream}/labels", params=_waiting(wait_s), json=list(labels), timeout=_longer(wait_s)
         )
         return list(answer)
+
+    def lookup(self, stream: str, ids: Sequence[str], who: bool = False) -> list[dict[str, Any]]:
+        """Those of at most 1,000 ids that the stream knows, with their truths; ``who``: and who gave these."""
+        answer = self._request("POST", f"/v1/streams/{stream}/lookup", json={"ids": list(ids), "who": who})
+        return list(answer["examples"])
 
     def prediction(self, stream: str, id: str, wait_s: float = 0) -> dict[str, Any] | None:
         """The prediction of an image, or None if there is none within ``wait_s``; Refused where there will be none."""

@@ -7,6 +7,8 @@ from services.producer.client import Client
 from services.producer.outstanding import offset
 
 AT_ONCE = 32
+BY = "prequel stream"
+"""Who says what labels these events hold."""
 
 
 class DelayedLabels:
@@ -18,8 +20,8 @@ class DelayedLabels:
     def __init__(self, client: Client, stream: str, delay: int) -> None:
         self._client, self._stream, self._delay = client, stream, delay
         self._waiting: deque[tuple[str, str | None]] = deque()
-        self.offset = -1
-        """Where the newest label that was sent stands in the stream's partition of ``examples``."""
+        self.first = self.offset = -1
+        """Where the first and the newest label that were sent stand in the stream's partition of ``examples``."""
 
     def follow(self, id: str, label: str | None, rejected: Container[str]) -> None:
         """An image was sent; send what is due now, a few at once where the delay is long enough not to care.
@@ -38,10 +40,7 @@ class DelayedLabels:
 
     def _send(self, count: int, rejected: Container[str]) -> None:
         due = [self._waiting.popleft() for _ in range(count)]
-        labels = [
-            {"id": id, "label": label, "by": "prequel stream"}
-            for id, label in due
-            if label is not None and id not in rejected
-        ]
+        labels = [{"id": id, "label": label, "by": BY} for id, label in due if label is not None and id not in rejected]
         if labels:
-            self.offset = offset(self._client.post_labels(self._stream, labels)[-1]["position"])
+            sent = [offset(each["position"]) for each in self._client.post_labels(self._stream, labels)]
+            self.first, self.offset = sent[0] if self.first < 0 else self.first, sent[-1]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from services.producer.sources import Entry, Item, Survey, checked_label, is_image, read_item
+from services.producer.system_folders import is_system_folder
 
 SPLITS = frozenset(("train", "training", "test", "testing", "val", "valid", "validation", "eval", "dev", "holdout"))
 _NUMBERED = re.compile(r"(.+?)[._ -]+\d+")
@@ -26,7 +27,7 @@ class Folder:
         while waiting:
             folder = waiting.pop()
             try:
-                files, folders = self._visit(self._root / folder, seen)
+                files, folders = self._visit(self._root / folder, seen, survey)
             except OSError as error:
                 survey.unreadable.append(f"{folder or self._root}: {error.strerror}")
                 continue
@@ -36,12 +37,14 @@ class Folder:
     def load(self, entry: Entry) -> Item:
         return read_item(self._root / entry.name, entry)
 
-    def _visit(self, folder: Path, seen: set[tuple[int, int]]) -> tuple[list[str], list[str]]:
+    def _visit(self, folder: Path, seen: set[tuple[int, int]], survey: Survey) -> tuple[list[str], list[str]]:
         status = folder.stat()
         if (status.st_dev, status.st_ino) in seen:
             return [], []
         seen.add((status.st_dev, status.st_ino))
-        return _listed(folder)
+        files, folders, passed = _listed(folder)
+        survey.folders.update(passed)
+        return files, folders
 
     def _images(self, folder: str, files: list[str], survey: Survey) -> Iterator[Entry]:
         for name in files:
@@ -103,13 +106,13 @@ def no_label(name: str) -> None:
     """For images whose labels come later, or never."""
 
 
-def _listed(folder: Path) -> tuple[list[str], list[str]]:
-    """Sorted names of files and of folders, without the hidden ones' folders."""
-    files, folders = [], []
+def _listed(folder: Path) -> tuple[list[str], list[str], list[str]]:
+    """Sorted names of files, of folders, and of the folders that are not looked into."""
+    files, folders, passed = list[str](), list[str](), list[str]()
     with os.scandir(folder) as found:
         for entry in found:
             if not entry.is_dir():
                 files.append(entry.name)
-            elif not entry.name.startswith("."):
-                folders.append(entry.name)
-    return sorted(files), sorted(folders)
+            else:
+                (passed if is_system_folder(entry.name) else folders).append(entry.name)
+    return sorted(files), sorted(folders), sorted(passed)

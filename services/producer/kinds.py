@@ -8,7 +8,8 @@ from services.producer.sources import CONTENT_TYPES, Source, SourceError, Survey
 from services.producer.table import Table
 
 WANTED = "give a folder of images, an image file, or the word digits"
-LABELS = "folder, filename, csv:FILE or none"
+LABELS = "folder, filename, csv:FILE, csv:FILE#COLUMN or none"
+_TABLES = frozenset((".csv", ".tsv"))
 
 
 def open_source(source: str, labels: str | None = None) -> Source:
@@ -22,9 +23,12 @@ def open_source(source: str, labels: str | None = None) -> Source:
     if not _exists(path):
         raise SourceError(f"{source} does not exist; {WANTED}")
     if labels and labels.startswith("csv:"):
-        return Table(Path(labels.removeprefix("csv:")).expanduser(), path if path.is_dir() else path.parent)
+        file, column = _table(labels.removeprefix("csv:"))
+        return Table(file, path if path.is_dir() else path.parent, column)
     if path.is_dir():
         return Folder(path, _folder_rule(path, labels))
+    if path.suffix.lower() in _TABLES:
+        raise SourceError(f"{source} is a table, no image: give the folder of its images, and --labels csv:{source}")
     if not is_image(path.name):
         raise SourceError(f"{source} is no image by its name ({' '.join(CONTENT_TYPES)}); {WANTED}")
     return SingleImage(path, _image_label(path, labels))
@@ -42,6 +46,13 @@ def survey(source: Source, labels: str | None) -> Survey:
     if labels not in (None, "none") and not seen.labelled:
         raise SourceError(f"--labels {labels} finds no label: {_EXPECTED.get(labels, 'all rows have an empty label')}")
     return seen
+
+
+def _table(text: str) -> tuple[Path, str | None]:
+    """File and column of ``FILE#COLUMN``; a file whose own name holds a # is that file."""
+    whole = Path(text).expanduser()
+    name, mark, column = text.rpartition("#")
+    return (whole, None) if not mark or _exists(whole) else (Path(name).expanduser(), column)
 
 
 def _exists(path: Path) -> bool:

@@ -5,7 +5,7 @@ from rich.console import Console
 from services.producer.client import Client
 from services.producer.report import check_stream, say
 from services.producer.sources import ProducerError
-from shared.events import ID_PATTERN, LABEL_PATTERN, valid_id, valid_label
+from shared.events import ID_PATTERN, LABEL_PATTERN, normal_label, valid_id, valid_label
 
 
 def label_image(client: Client, stream: str, id: str, label: str | None, console: Console, wait_s: float = 10.0) -> int:
@@ -13,6 +13,7 @@ def label_image(client: Client, stream: str, id: str, label: str | None, console
     check_stream(stream)
     if not valid_id(id):
         raise ProducerError(f"{id[:150]!r} is no image id ({ID_PATTERN})")
+    label = None if label is None else normal_label(label)
     if label is not None and not valid_label(label):
         raise ProducerError(f"{label[:150]!r} is no label ({LABEL_PATTERN})")
     client.check()

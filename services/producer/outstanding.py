@@ -3,13 +3,21 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from services.producer.client import Client, Refused, Stopped
 
 WAIT_SECONDS = 1.0
 PATIENCE_SECONDS = 15.0
 ASKED_AGAIN = 1_000
+
+
+class Said(NamedTuple):
+    """What a source says of the picture that is known by an id: the name of its file, and its label."""
+
+    id: str
+    name: str
+    label: str
 
 
 class Outstanding:
@@ -37,9 +45,7 @@ class Outstanding:
         """Id -> name and reason."""
         self._silent: dict[str, str] = {}
         self._labels: dict[str, str] = {}
-        self._unlabelled: list[tuple[str, str]] = []
-        self.otherwise = 0
-        """How many sent with a label were known already, by another label that stays."""
+        self._unlike: list[Said] = []
         self.offset = -1
         """Where the features of the newest known prediction stand in the stream's partition of ``examples``."""
 
@@ -52,9 +58,12 @@ class Outstanding:
         if label is not None:
             self._labels[id] = label
 
-    def take_unlabelled(self) -> list[tuple[str, str]]:
-        """Ids and labels that were sent with images known already, without any label; those not taken before."""
-        taken, self._unlabelled = self._unlabelled, []
+    def take_unlike(self) -> list[Said]:
+        """What was sent with images that have another label, or none; those not taken before.
+
+        They were known already, or the label was refused.
+        """
+        taken, self._unlike = self._unlike, []
         return taken
 
     def settle(self, most: int, tell: Callable[[str], None]) -> None:
@@ -115,19 +124,13 @@ class Outstanding:
             self.rejected[id] = self._names.pop(id), str(refused)
 
     def _predicted(self, id: str, answer: dict[str, Any]) -> None:
-        del self._names[id]
+        name = self._names.pop(id)
         self.predicted += 1
         self.offset = max(self.offset, offset(answer["position"]))
-        self._compare(id, answer["truth"])
+        label = self._labels.pop(id, None)
+        if label is not None and label != answer["truth"]:
+            self._unlike.append(Said(id, name, label))
         self._patience_now_s = self._patience_s
-
-    def _compare(self, id: str, truth: str | None) -> None:
-        """A new image has the label it came with; of one that is known already the learner passes it over."""
-        label = self._labels.pop(id, truth)
-        if label is not None and truth is None:
-            self._unlabelled.append((id, label))
-        elif label != truth:
-            self.otherwise += 1
 
     def _mark(self) -> object:
         """Changes when the learner gets on, also with the images of others."""

@@ -1,26 +1,35 @@
 """What a command says in the end: a run in lines for people, and its exit code."""
 
+from collections.abc import Sequence
+
 from rich.console import Console
 
-from services.producer.run import Complaints, Summary
+from services.producer.run import Summary
 from services.producer.sources import ProducerError, Survey
 from shared.events import STREAM_PATTERN, valid_stream
 
 SHOWN = 5
 INTERRUPTED = 130
+LABELS_NOT_TAKEN = 3
+"""Not 2, which a wrong command line gets."""
 
 
 def exit_code(summary: Summary) -> int:
-    """130 after Ctrl-C, 1 if not one image was predicted, else 0."""
-    return INTERRUPTED if summary.interrupted else int(not summary.predicted)
+    """130 after Ctrl-C, 1 if not one image has a prediction, 3 if the stream lacks labels of the source, else 0."""
+    if summary.interrupted:
+        return INTERRUPTED
+    if not summary.predicted:
+        return 1
+    return LABELS_NOT_TAKEN if summary.refused or summary.moved or summary.contradictions else 0
 
 
-def described(summary: Summary, seen: Survey) -> list[str]:
-    """A run in lines for people."""
+def described(summary: Summary, seen: Survey, again: str = "the same command with --correct") -> list[str]:
+    """A run in lines for people; ``again`` is the command that corrects what was moved."""
     stopped = "; stopped: the same command goes on from here" if summary.interrupted else ""
+    known = f", {summary.known:,} known already and not sent again" if summary.known else ""
     lines = [
         f"{summary.stream}: {summary.sent:,} of {seen.images:,} images sent in {summary.seconds:.1f} s "
-        f"({summary.rate:,.0f}/s), {summary.labelled:,} with a label, {summary.new:,} new to the stream{stopped}"
+        f"({summary.rate:,.0f}/s), {summary.labelled:,} with a label, {summary.new:,} new to the stream{known}{stopped}"
     ]
     if summary.accuracy is not None and summary.window_accuracy is not None:
         lines.append(
@@ -34,13 +43,26 @@ def described(summary: Summary, seen: Survey) -> list[str]:
             f"without an answer: {len(summary.silent):,}, like {summary.silent[0]}. They are in the log; either the "
             "stream has known them for long, or no extractor or no learner is at work: see `prequel status`"
         )
-    if summary.otherwise:
-        lines.append(
-            f"labels not taken: {summary.otherwise:,}, whose images have another label already, which stays; "
-            "`prequel label` or --label-delay corrects it"
-        )
+    lines += _of_labels(summary, again)
     if seen.ignored:
         lines.append(f"left out, being no images by their names: {seen.ignored:,}")
+    if seen.folders:
+        names = ", ".join(name for name, _ in seen.folders.most_common(SHOWN))
+        lines.append(f"folders not looked into, being hidden or a system's own: {seen.folders.total():,} ({names})")
+    return lines
+
+
+def _of_labels(summary: Summary, again: str) -> list[str]:
+    lines = _listed("labels refused", summary.refused)
+    lines += _listed("labels that the source has changed since", summary.moved)
+    if summary.moved:
+        lines.append(f"to correct them: {again}")
+    if summary.corrected:
+        lines.append(f"corrected: {summary.corrected:,}")
+    lines += _listed("labelled otherwise by somebody, which stays (`prequel label` changes it)", summary.kept)
+    lines += _listed("the same picture under two labels", summary.contradictions)
+    if summary.copies:
+        lines.append(f"copies of pictures that were there already, and count once: {summary.copies:,}")
     return lines
 
 
@@ -57,7 +79,7 @@ def say(console: Console, *lines: str) -> None:
         console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
-def _listed(what: str, complaints: Complaints) -> list[str]:
+def _listed(what: str, complaints: Sequence[tuple[str, str]]) -> list[str]:
     if not complaints:
         return []
     more = len(complaints) - SHOWN

@@ -5,12 +5,13 @@ import os
 import random
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from shared.events import LABEL_PATTERN, valid_label
+from shared.events import LABEL_PATTERN, content_digest, normal_label, valid_label
 
 CONTENT_TYPES = {
     ".jpg": "image/jpeg",
@@ -41,24 +42,32 @@ class Entry(NamedTuple):
 
 
 class Item(NamedTuple):
-    """An image ready to be sent. ``id`` depends on name and bytes only: the same image again is the same id."""
+    """An image ready to be sent. ``id`` depends on its bytes only: one picture has one id, wherever it lies.
+
+    ``old_id`` is what it was called when ids depended on paths too; empty where it was called the same.
+    """
 
     id: str
     name: str
     label: str | None
     data: bytes
     content_type: str
+    old_id: str = ""
 
 
 @dataclass
 class Survey:
-    """What a source holds, by names only: how many images, labelled ones, files that are none, unreadable ones."""
+    """What a source holds, by names only: how many images, labelled ones, files that are none, unreadable ones.
+
+    ``folders`` counts, by name, those that were not looked into, being hidden or a system's own.
+    """
 
     images: int = 0
     labelled: int = 0
     labels: set[str] = field(default_factory=set)
     ignored: int = 0
     unreadable: list[str] = field(default_factory=list)
+    folders: Counter[str] = field(default_factory=Counter)
 
     def add(self, entry: Entry) -> None:
         self.images += 1
@@ -82,11 +91,9 @@ class Source(Protocol):
         ...
 
 
-def content_id(name: str, data: bytes) -> str:
-    """A readable id of a name and its bytes: the name's stem and 80 bits of a digest of both.
-
-    It begins with no hyphen, which a command line would take for an option.
-    """
+def id_by_path(name: str, data: bytes) -> str:
+    """The id that a picture had in streams from before ids were those of the bytes: the stem of its name, and 80 bits
+    of a digest of its path within the source and its bytes. Such streams know it by this."""
     name = unicodedata.normalize("NFC", name)
     digest = hashlib.blake2b(os.fsencode(name) + b"\0", digest_size=10)
     digest.update(data)
@@ -104,15 +111,16 @@ def read_item(path: Path, entry: Entry) -> Item:
     if not path.is_file():
         raise OSError(f"{path} is no regular file" if path.exists() else f"{path} does not exist")
     data = path.read_bytes()
-    return Item(content_id(entry.name, data), entry.name, entry.label, data, CONTENT_TYPES[path.suffix.lower()])
+    kind, old_id = CONTENT_TYPES[path.suffix.lower()], id_by_path(entry.name, data)
+    return Item(content_digest(data), entry.name, entry.label, data, kind, old_id)
 
 
 def checked_label(text: str, where: str) -> str:
-    """The label in Unicode's composed form, so that the same word is the same class on every system.
+    """The label in its one spelling, so that the same word is the same class on every system.
 
     Raises SourceError naming ``where`` it came from.
     """
-    label = unicodedata.normalize("NFC", text)
+    label = normal_label(text)
     if not valid_label(label) or any("\ud800" <= character <= "\udfff" for character in label):
         raise SourceError(
             f"{where}: {text[:150]!r} cannot be a label ({LABEL_PATTERN}, valid Unicode); "

@@ -1,5 +1,6 @@
 """The command `stream`: a source, a stream's name, and how fast and how late."""
 
+import shlex
 import threading
 from collections.abc import Callable
 
@@ -22,13 +23,15 @@ def stream_images(
     label_delay: int = 0,
     rate: float = 0.0,
     shuffle: int | None = None,
+    correct: bool = False,
     console: Console,
     stop: threading.Event,
     clock: Callable[[], float],
 ) -> Summary:
     """Stream a source and show how it goes; ends soon after ``stop`` is set. Raises ProducerError.
 
-    ``labels``: folder, filename, csv:FILE, none; None: folder where images lie in folders, else none.
+    ``labels``: folder, filename, csv:FILE, none; None: folder where images lie in folders, else none. ``correct``: what
+    an earlier run said of a picture and the source says otherwise now is corrected, else only counted.
     """
     check_stream(stream)
     if label_delay < 0 or not 0 <= rate < float("inf"):
@@ -37,7 +40,23 @@ def stream_images(
     opened = open_source(source, labels)
     seen = survey(opened, labels)
     with progress_on(console, stream, seen.images, clock) as progress:
-        run = Run(opened, stream, client, label_delay=label_delay, rate=rate, progress=progress, stop=stop, clock=clock)
+        run = Run(
+            opened,
+            stream,
+            client,
+            label_delay=label_delay,
+            rate=rate,
+            correct=correct,
+            progress=progress,
+            stop=stop,
+            clock=clock,
+        )
         summary = run.run(ordered(opened, Survey(), shuffle))
-    say(console, *described(summary, seen))
+    say(console, *described(summary, seen, correcting(source, stream, labels, client.url)))
     return summary
+
+
+def correcting(source: str, stream: str, labels: str | None, url: str) -> str:
+    """The command that corrects what was moved, ready to be pasted."""
+    options = ["--labels", labels] if labels else []
+    return shlex.join(["prequel", "stream", source, "--stream", stream, *options, "--url", url, "--correct"])

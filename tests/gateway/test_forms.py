@@ -50,3 +50,23 @@ def test_a_wrong_field_is_named_and_nothing_is_taken(gateway: Served, form: dict
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == field
     assert gateway.log.bounds("images")[0].end == 0
+
+
+def test_a_label_comes_in_one_spelling_whatever_the_door(gateway: Served) -> None:
+    spelled = " Ka\u0308se\n"
+    gateway.post_image(id="a", label=spelled, wait=10)
+    gateway.client.post(PATH, files=FILES[:1], data={"id": "b", "label": spelled}, params={"wait": 10})
+    gateway.post_image(id="c", wait=10)
+    outcome = gateway.post_label("c", spelled, wait=10).json()
+    assert outcome["label"] == "K\u00e4se"
+    listed = gateway.client.get("/v1/streams/pets/predictions", params={"truth": spelled}).json()["predictions"]
+    assert sorted(each["id"] for each in listed) == ["a", "b", "c"]
+    headers = [dict(record.headers) for record in gateway.log.read("images", 0, [0, 1]).values()]
+    assert [each["ce_label"].decode() for each in headers] == ["K\u00e4se"] * 2
+
+
+def test_a_label_of_nothing_but_space_is_none(gateway: Served) -> None:
+    assert gateway.post_image(label=" ").status_code == 422
+    assert gateway.post_label("a", "\t").status_code == 422
+    gateway.client.post(PATH, files=FILES[:1], data={"id": "b", "label": "  "})
+    assert decode_image(gateway.log.read("images", 0, [0])[0]).label is None

@@ -85,9 +85,11 @@ class Written:
         self.records.append(record)
         return record
 
-    def features(self, id: str, x: Sequence[float], label: str | None = None, *, stream: str = "s") -> Record:
+    def features(
+        self, id: str, x: Sequence[float], label: str | None = None, *, stream: str = "s", data: bytes = b""
+    ) -> Record:
         offset = len(self.records)
-        image = Image(id, stream, label, 1_000.0 + offset, b"", Position(0, offset))
+        image = Image(id, stream, label, 1_000.0 + offset, data, Position(0, offset))
         return self.append(encode_features(image, np.array(x, np.float32), BACKBONE, source="test"))
 
     def label(self, id: str, label: str | None, *, stream: str = "s") -> Record:

@@ -468,3 +468,58 @@ def test_a_model_that_says_no_number_is_scored_as_if_it_had_said_nothing() -> No
     (guess,) = guesses([np.array([np.nan, np.inf])], [0, 1])
     assert [np.isfinite(share) for share in guess.probabilities] == [True, True]
     assert guess.loss(0) == guess.loss(1) > 0
+
+
+SAME, OTHER_LABEL, OTHER_IMAGE = ({"content": content, "label": label} for content, label in ((0, 0), (0, 1), (1, 0)))
+
+
+@pytest.mark.parametrize(
+    ("first", "again", "wanted"),
+    [
+        ((b"x", "a"), (b"x", "a"), SAME),
+        ((b"x", "a"), (b"x", None), SAME),
+        ((b"x", None), (b"x", None), SAME),
+        ((b"x", "a"), (b"x", "b"), OTHER_LABEL),
+        ((b"x", None), (b"x", "b"), OTHER_LABEL),
+        ((b"x", "a"), (b"y", "a"), OTHER_IMAGE),
+        ((b"x", "a"), (b"y", "b"), OTHER_IMAGE),
+    ],
+)
+def test_an_id_that_comes_again_otherwise_is_counted_apart(
+    first: tuple[bytes, str | None], again: tuple[bytes, str | None], wanted: dict[str, int]
+) -> None:
+    log = Written()
+    log.features("c", [0.0, 1.0], "b")
+    log.features("d", [0.0, 1.0], "a")
+    for data, label in (first, again):
+        log.features("i", [1.0, 2.0], label, data=data)
+    fold = new_fold(log, **LIMITS)
+    together = fold.apply(log.records)
+    assert fold.streams["s"].conflicts.numbers() == wanted
+    assert {"content": 0, "label": 0, **together.conflicts} == wanted
+    assert (together.repeated, fold.streams["s"].repeated) == (1, 1)
+    singly = new_fold(log, **LIMITS)
+    for record in log.records:
+        singly.apply([record])
+    assert singly.digest() == fold.digest()
+
+
+def test_an_id_that_comes_again_as_it_came_is_no_conflict_after_a_correction() -> None:
+    log = Written()
+    log.features("i", [1.0, 2.0], "a", data=b"x")
+    log.label("i", "b")
+    for label in ("a", "b", "c"):
+        log.features("i", [1.0, 2.0], label, data=b"x")
+    fold = new_fold(log, **LIMITS)
+    assert fold.apply(log.records).conflicts == {"label": 1}
+
+
+def test_features_that_do_not_tell_of_their_image_are_no_conflict() -> None:
+    log = Written()
+    for _ in range(2):
+        record = log.features("i", [1.0, 2.0], "a", data=b"x")
+    headers = tuple(pair for pair in record.headers if pair[0] != "ce_digest")
+    log.records[-1] = record._replace(headers=headers)
+    log.records.append(record._replace(offset=2, headers=(*headers, ("ce_digest", b"none"))))
+    fold = new_fold(log, **LIMITS)
+    assert (fold.apply(log.records).conflicts, fold.streams["s"].repeated) == ({}, 2)

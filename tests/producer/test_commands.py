@@ -20,7 +20,7 @@ from services.producer.sources import ProducerError, Survey
 from services.producer.status import show_status
 
 STATUS = {"champion": "slda", "models": {"slda": {"accuracy": 0.5, "window_accuracy": 0.75}}}
-SUMMARY = Summary("pets", 10, 10, 10, 10, [], [], [], 0, 2.0, "slda", 0.9, 0.95, False)
+SUMMARY = Summary("pets", 10, 10, 10, 10, [], [], [], 2.0, "slda", 0.9, 0.95, False)
 
 
 class Quiet:
@@ -70,7 +70,7 @@ def test_a_label_may_come_before_its_image(client: Client, console: Console) -> 
     [
         ("No", "a", "b", "no name for a stream"),
         ("pets", "a b", "b", "no image id"),
-        ("pets", "a", "b\n", "no label"),
+        ("pets", "a", "b\x01", "no label"),
         ("pets", "a", "", "no label"),
     ],
 )

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from services.producer.folder import Folder, filename_label, folder_labels, no_label
+from services.producer.report import described
 from services.producer.sources import Entry, SourceError, Survey
+from tests.producer.test_commands import SUMMARY
 
 
 def fill(root: Path, names: Iterable[str]) -> Path:
@@ -76,6 +78,33 @@ def test_nothing_in_a_hidden_folder_is_sent_or_counted(tmp_path: Path) -> None:
     assert ([entry.name for entry in entries], survey.ignored) == (["cat/1.jpg"], 0)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "@eaDir",
+        ".thumbnails",
+        "#recycle",
+        "__MACOSX",
+        ".AppleDouble",
+        "lost+found",
+        "$RECYCLE.BIN",
+        ".@__thumb",
+        ".git",
+    ],
+)
+def test_folders_of_systems_are_counted_and_never_a_class(tmp_path: Path, name: str) -> None:
+    fill(tmp_path, ["cat/1.jpg", f"cat/{name}/1.jpg", f"{name}/2.jpg"])
+    entries, survey = listed(tmp_path)
+    assert ([entry.name for entry in entries], survey.ignored) == (["cat/1.jpg"], 0)
+    assert survey.folders == {name: 2}
+    assert any(name in line for line in described(SUMMARY, survey))
+
+
+def test_a_folder_of_a_system_among_splits_is_none_of_them(tmp_path: Path) -> None:
+    fill(tmp_path, ["train/1.jpg", "test/2.jpg", "@eaDir/1.jpg"])
+    assert labels(tmp_path) == {"test/2.jpg": None, "train/1.jpg": None}
+
+
 def test_unicode_class_names(tmp_path: Path) -> None:
     fill(tmp_path, ["Käse/1.jpg", "猫/2.jpg", "🐶/3.jpg"])
     assert set(labels(tmp_path).values()) == {"Käse", "猫", "🐶"}
@@ -134,7 +163,7 @@ def test_names_that_are_not_utf8_can_be_read(tmp_path: Path) -> None:
     source = Folder(tmp_path, no_label)
     (entry,) = source.entries(Survey())
     item = source.load(entry)
-    assert item.id.startswith("caf-")
+    assert item.old_id.startswith("caf-")
     assert item.data
 
 

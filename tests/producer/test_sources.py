@@ -1,5 +1,6 @@
 """Ids, order and the choice of a source."""
 
+import hashlib
 import io
 import re
 import shutil
@@ -13,16 +14,34 @@ from sklearn.datasets import load_digits
 from services.producer.digits import Digits
 from services.producer.folder import Folder, no_label
 from services.producer.kinds import open_source, survey
-from services.producer.sources import Entry, SourceError, Survey, content_id, is_image, ordered
+from services.producer.sources import Entry, SourceError, Survey, id_by_path, is_image, ordered
 from shared.events import valid_id
 from tests.producer.test_folder import fill
 
 NAMES = ["cat/1.jpg", "cat/2.jpg", "dog/1.jpg", "dog/2.jpg"]
 
 
-def test_ids_depend_on_name_and_bytes_only(tmp_path: Path) -> None:
+def test_one_picture_has_one_id_whatever_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = fill(tmp_path / "pets", ["cat/1.jpg"]) / "cat" / "1.jpg"
+    (tmp_path / "link").symlink_to(tmp_path / "pets")
+    (tmp_path / "moved" / "dog").mkdir(parents=True)
+    (tmp_path / "moved" / "dog" / "other.png").write_bytes(picture.read_bytes())
+    for name, path in (("plain", "cat/1.jpg"), ("dotted", "./cat/../cat/1.jpg"), ("absolute", str(picture))):
+        (tmp_path / f"{name}.csv").write_text(f"{path},cat\n")
+    monkeypatch.chdir(tmp_path)
+    sources: list[tuple[str, str | None]] = [
+        (path, None) for path in ("pets", "pets/cat", "./pets/../pets", "pets/cat/1.jpg", "link", "moved")
+    ]
+    sources += [("pets", f"csv:{name}.csv") for name in ("plain", "dotted", "absolute")]
+    ids = set()
+    for source in (open_source(*each) for each in sources):
+        ids |= {source.load(entry).id for entry in source.entries(Survey())}
+    assert ids == {hashlib.sha256(b"cat/1.jpg").hexdigest()[:32]}
+
+
+def test_old_ids_depend_on_name_and_bytes_only(tmp_path: Path) -> None:
     here, there = fill(tmp_path / "here", NAMES), fill(tmp_path / "there", NAMES)
-    ids = [[source.load(entry).id for entry in source.entries(Survey())] for source in map(folder, (here, there))]
+    ids = [[source.load(entry).old_id for entry in source.entries(Survey())] for source in map(folder, (here, there))]
     assert ids[0] == ids[1]
     assert len(set(ids[0])) == 4
 
@@ -33,21 +52,21 @@ def folder(root: Path) -> Folder:
 
 @pytest.mark.parametrize("name", ["猫.jpg", "--help.jpg", "- a.jpg", "猫" * 70 + "a.jpg", "-.jpg"])
 def test_no_id_looks_like_an_option(name: str) -> None:
-    assert re.match("[a-z]", content_id(name, b"data"))
+    assert re.match("[a-z]", id_by_path(name, b"data"))
 
 
 @pytest.mark.parametrize("name", ["cat/1.jpg", "猫.png", "a b!.gif", "x" * 300 + ".jpg", ".jpg", "a.b:c_d-e.webp"])
 def test_every_id_is_valid(name: str) -> None:
-    assert valid_id(content_id(name, b"data"))
+    assert valid_id(id_by_path(name, b"data"))
 
 
 def test_other_names_and_other_bytes_are_other_ids() -> None:
-    ids = {content_id(name, data) for name in ("a/1.jpg", "b/1.jpg", "a1.jpg") for data in (b"", b"x", b"/x")}
+    ids = {id_by_path(name, data) for name in ("a/1.jpg", "b/1.jpg", "a1.jpg") for data in (b"", b"x", b"/x")}
     assert len(ids) == 9
 
 
 def test_a_name_is_the_same_in_every_unicode_form() -> None:
-    assert content_id("Ka\u0308se.jpg", b"x") == content_id("K\u00e4se.jpg", b"x")
+    assert id_by_path("Ka\u0308se.jpg", b"x") == id_by_path("K\u00e4se.jpg", b"x")
 
 
 def test_shuffling_depends_on_the_seed_only(tmp_path: Path) -> None:
@@ -120,10 +139,11 @@ def test_a_single_image(tmp_path: Path) -> None:
         ("x" * 300, None, "x: File name too long; give a folder"),
         ("notes.txt", None, "no image by its name"),
         ("empty", None, "no images there"),
+        ("empty.csv", None, "is a table, no image: give the folder of its images, and --labels csv:empty.csv"),
         ("flat", "folder", "--labels folder finds no label.*cat/1.jpg"),
         ("flat", "filename", "--labels filename finds no label.*cat.123.jpg"),
         ("flat", "csv:empty.csv", "rows have an empty label"),
-        ("flat", "folders", "--labels folders is unknown: use folder, filename, csv:FILE or none"),
+        ("flat", "folders", "--labels folders is unknown: use folder, filename, csv:FILE, csv:FILE#COLUMN or none"),
         ("digits", "folder", "labels of their own"),
     ],
 )

@@ -75,7 +75,9 @@ def test_a_folder_is_learned(
     assert f"accuracy {summary.accuracy:.4f}" in printed(console)
 
 
-def test_again_nothing_is_learned_twice(stream: Callable[..., Summary], client: Client, photos: Photos) -> None:
+def test_again_nothing_is_learned_or_even_sent_twice(
+    stream: Callable[..., Summary], client: Client, photos: Photos
+) -> None:
     folder = photos(100)
     stream(folder)
     before = client.stream("colours")
@@ -83,7 +85,8 @@ def test_again_nothing_is_learned_twice(stream: Callable[..., Summary], client: 
     after = client.stream("colours")
     assert before is not None
     assert after is not None
-    assert (summary.sent, summary.predicted, summary.new) == (300, 300, 0)
+    assert (summary.sent, summary.known, summary.predicted, summary.new) == (0, 300, 300, 0)
+    assert exit_code(summary) == 0
     assert before["models"] == after["models"]
     assert after["images"] == 300
 
@@ -95,7 +98,7 @@ def test_labels_may_come_with_a_second_run(
     assert stream(folder, labels="none").labelled == 0
     for _ in range(2):
         summary = stream(folder, labels="folder")
-        assert (summary.sent, summary.labelled, summary.new, summary.otherwise) == (150, 150, 0, 0)
+        assert (summary.sent, summary.known, summary.new, summary.moved, summary.kept) == (0, 150, 0, [], [])
         status = client.stream("colours")
         assert status is not None
         assert (status["images"], status["labelled"], status["statuses"]) == (150, 150, {"learned": 150})
@@ -108,10 +111,13 @@ def test_a_second_run_undoes_no_correction(
     folder = photos(2)
     stream(folder)
     id = client.recent("colours", 1)[0]["id"]
-    client.post_labels("colours", [{"id": id, "label": "teal"}], 10)
-    summary = stream(folder)
-    assert (summary.labelled, summary.otherwise) == (6, 1)
-    assert "labels not taken: 1, whose images have another label already" in printed(console)
+    client.post_labels("colours", [{"id": id, "label": "teal", "by": "ada"}], 10)
+    for correct in (False, True):
+        summary = stream(folder, correct=correct)
+        assert (summary.known, summary.moved, summary.corrected) == (6, [], 0)
+        assert [reason for _, reason in summary.kept] == ["teal by ada, red here"]
+        assert exit_code(summary) == 0
+    assert "labelled otherwise by somebody, which stays" in printed(console)
     answer = client.prediction("colours", id)
     assert answer is not None
     assert answer["truth"] == "teal"
@@ -150,7 +156,7 @@ def test_rejected_images_are_named_and_do_not_hold_up_the_end(
 ) -> None:
     folder = photos(20)
     for name in ("red/0003.png", "blue/9998.png", "red/9999.png"):
-        (folder / name).write_bytes(b"no image")
+        (folder / name).write_bytes(b"no image " + name.encode())
     (folder / "empty.jpg").write_bytes(b"")
     (folder / "notes.txt").write_text("not sent")
     summary = stream(folder, label_delay=5)

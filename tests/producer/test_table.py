@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from services.producer.kinds import open_source
 from services.producer.sources import Entry, SourceError, Survey
 from services.producer.table import Table
 from tests.producer.test_folder import fill
@@ -79,12 +80,18 @@ def test_a_table_of_other_paths_is_refused_at_once(photos: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (b"a.jpg,cat\nb.png\n", "line 2 has 1 column; wanted path,label"),
+        (b"a.jpg,cat\nb.png\n", "line 2 has 1 column, 2 are wanted"),
         (b"path,label\na.jpg,cat\nb.png,line\x01feed\n", "line 3.*cannot be a label"),
         (b"a.jpg," + b"x" * 129, "line 1.*cannot be a label"),
         (b"a.jpg,caf\xe9\n", "not UTF-8"),
         (b"a.jpg,ca\x00t\n", "NUL|cannot be a label"),
-        (b"", "none of its first 0 paths"),
+        (b"", "is empty; wanted columns path,label"),
+        (b"path,label\n", "none of its first 0 paths"),
+        (b"a.jpg cat\nb.png dog\n", "has one column only"),
+        (b'a.jpg,"cat\nb.png,dog\n', r'line 2: a value goes over several lines: is there a quote \("\) too many'),
+        ("path,label\na.jpg,cat\n".encode("utf-16-le"), "looks like UTF-16 without its mark"),
+        (b"path,label\nhttps://example.org/a.jpg,cat\n", "is a web address: download"),
+        (b"path,label\nC:\\me\\photos\\sub\\c.jpg,cat\n", "another place, 'sub/c.jpg' is there: leave out"),
         (b'a.jpg,"' + b"x" * 200_000, "field larger|cannot be a label"),
     ],
 )
@@ -105,3 +112,69 @@ def test_rows_are_read_as_they_are_needed(photos: Path) -> None:
     assert [next(entries).label for _ in range(1_000)] == ["cat"] * 1_000
     with pytest.raises(SourceError, match="line 1001"):
         next(entries)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a.jpg|cat\nsub/c.jpg|dog\n",
+        "a.jpg,cat\nsub\\c.jpg,dog\n",
+        "'a.jpg','cat'\n'sub/c.jpg','dog'\n",
+        'a.jpg, "cat"\nsub/c.jpg, "dog"\n',
+        "image,species\na,cat\nsub/c,dog\n",
+        "id,breed\na,cat\nsub/c,dog\n",
+        "photo,animal\na.jpg,cat\nsub/c.jpg,dog\n",
+        "animal,photo\ncat,a.jpg\ndog,sub/c.jpg\n",
+        "cat,a.jpg\ndog,sub/c.jpg\n",
+        "image,split,species\na.jpg,train,cat\nsub/c.jpg,test,dog\n",
+        "file_name,height,width,species\na.jpg,10,20,cat\nsub/c.jpg,10,30,dog\n",
+        "filename,cat,dog\na.jpg,1,0\nsub/c.jpg,0,1\n",
+        "filename,split,cat,dog\na.jpg,x,1.0,0.0\nsub/c.jpg,y,0.0,1.0\n",
+        ",image,label\n0,a.jpg,cat\n1,sub/c.jpg,dog\n",
+        "\ufeffpath;label\na.jpg;cat\nsub/c.jpg;dog\n".encode("utf-16"),
+    ],
+)
+def test_tables_of_all_kinds_of_programs(text: str | bytes, photos: Path) -> None:
+    entries = listed(text, photos)[0]
+    assert [entry.label for entry in entries] == ["cat", "dog"]
+    table = Table(photos.parent / "labels.csv", photos)
+    assert [table.load(entry).data for entry in entries] == [b"a.jpg", b"sub/c.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("filename,cat,dog\na.jpg,0.9,0.1\nb.png,0.2,0.8\n", r"cat \(0\.9, 0\.2\); dog \(0\.1, 0\.8\)"),
+        ("filename,cat,dog\na.jpg,1,1\nb.png,0,1\n", r"cat \(1, 0\); dog \(1\)"),
+        ("image,split,animal\na.jpg,train,cat\nb.png,test,dog\n", r"split \(train, test\); animal \(cat, dog\)"),
+        ("file_name,height,width\na.jpg,1,2\nb.png,3,4\n", r"height \(1, 3\); width \(2, 4\)"),
+        ("filename,split\na.jpg,train\nb.png,test\n", r"split \(train, test\)"),
+        ("image,label,class\na.jpg,1,cat\nb.png,2,dog\n", r"label \(1, 2\); class \(cat, dog\)"),
+        ("a.jpg,train,cat\nb.png,test,dog\n", r"#2 \(train, test\); #3 \(cat, dog\)"),
+    ],
+)
+def test_a_label_column_that_cannot_be_told_is_no_guess(text: str, told: str, photos: Path) -> None:
+    with pytest.raises(
+        SourceError, match=f"does not say which column is the label.*{told}.*--labels csv:.*labels.csv#"
+    ):
+        listed(text, photos)
+
+
+@pytest.mark.parametrize("column", ["animal", "Animal", "3"])
+def test_the_label_column_may_be_named(column: str, photos: Path) -> None:
+    path = photos.parent / "labels.csv"
+    path.write_text("image,split,animal\na.jpg,train,cat\nb.png,test,dog\n")
+    source = open_source(str(photos), f"csv:{path}#{column}")
+    assert [entry.label for entry in source.entries(Survey())] == ["cat", "dog"]
+    with pytest.raises(SourceError, match="has no column 'species'; it has image, split, animal"):
+        list(open_source(str(photos), f"csv:{path}#species").entries(Survey()))
+
+
+def test_a_first_image_that_is_missing_is_no_header(photos: Path) -> None:
+    assert [entry.name for entry in listed("gone.jpg,cat\na.jpg,dog\n", photos)[0]] == ["gone.jpg", "a.jpg"]
+
+
+def test_several_classes_of_one_image_further_down_are_named(photos: Path) -> None:
+    text = "filename,cat,dog\n" + "a.jpg,1,0\n" * 150 + "b.png,1,1\n"
+    with pytest.raises(SourceError, match=r"line 152 has 1 in several columns \(cat, dog\)"):
+        listed(text, photos)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import unicodedata
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +27,7 @@ from shared.events import (
     Outcome,
     Prediction,
     Rejected,
+    content_digest,
     decode_example,
     decode_image,
     decode_prediction,
@@ -37,6 +39,7 @@ from shared.events import (
     encode_outcome,
     encode_prediction,
     encode_rejected,
+    normal_label,
     outcome_json,
     prediction_json,
     timestamp,
@@ -50,7 +53,8 @@ from shared.log import DEAD_LETTERS, EXAMPLES, IMAGES, PREDICTIONS, Headers, Mes
 
 streams = st.from_regex(r"[a-z0-9][a-z0-9._-]{0,62}", fullmatch=True)
 ids = st.from_regex(r"[A-Za-z0-9._:-]{1,128}", fullmatch=True)
-labels = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=1, max_size=128)
+texts = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=1, max_size=128)
+labels = texts.map(normal_label).filter(valid_label)
 times = st.integers(-62_135_596_800_000, 253_402_300_799_000).map(lambda milliseconds: milliseconds / 1000)
 positions = st.builds(Position, st.integers(0, 1000), st.integers(0, 2**62))
 finite = st.floats(width=32, allow_nan=False, allow_infinity=False)
@@ -107,7 +111,7 @@ def test_features(
     assert features.vector.dtype == np.float32
     assert features.vector.tobytes() == vector.tobytes()
     assert features._replace(time=time, vector=vector) == Features(
-        id, stream, label, time, backbone, vector, where, position
+        id, stream, label, time, backbone, vector, where, position, content_digest(b"")
     )
 
 
@@ -529,3 +533,21 @@ def test_ids_and_labels() -> None:
     assert not any(valid_id(text) for text in ("", "a b", "a" * 129, "ä", "a\n", "a/b"))
     assert all(valid_label(text) for text in ("cat", "größe ✓", " ", "x" * 128, "🐈"))
     assert not any(valid_label(text) for text in ("", "\n", "a\x7fb", "\x00", "x" * 129))
+
+
+@given(st.text(st.characters(codec="utf-8")))
+def test_a_label_has_one_spelling(text: str) -> None:
+    label = normal_label(text)
+    assert normal_label(label) == label
+    for other in (f" {text}\r\n", unicodedata.normalize("NFD", text), unicodedata.normalize("NFC", text)):
+        assert normal_label(other) == label
+
+
+@pytest.mark.parametrize("text", ["Ka\u0308se", " K\u00e4se\t", "K\u00e4se\r\n", "\u00a0K\u00e4se"])
+def test_whoever_wrote_the_log_no_decoder_gives_two_spellings(text: str) -> None:
+    image = encode_image("i", "pets", b"x", label=text, time=0.0, source="test", content_type="image/png")
+    decoded = decode_image(recorded(image))
+    assert decoded.label == "K\u00e4se"
+    features = encode_features(decoded._replace(label=text), np.ones(2, np.float32), "b", source="test")
+    label = encode_label("pets", "i", text, by="", time=0.0, event_id="e", source="test")
+    assert [decode_example(recorded(each)).label for each in (features, label)] == ["K\u00e4se"] * 2

@@ -1,0 +1,75 @@
+"""Looking many images up at once."""
+
+from typing import Any
+
+import pytest
+
+from services.gateway.lookup import MAX_IDS
+from services.gateway.view import NOWHERE, RefusedLabel, View
+from shared.events import Outcome
+from shared.log import Position
+from tests.gateway.conftest import PNG, Served
+from tests.gateway.echo_learner import predicted
+
+PATH = "/v1/streams/pets/lookup"
+
+
+def look_up(gateway: Served, *ids: str, who: bool = False) -> list[dict[str, Any]]:
+    answer = gateway.client.post(PATH, json={"ids": ids, "who": who})
+    assert answer.status_code == 200
+    found: list[dict[str, Any]] = answer.json()["examples"]
+    return found
+
+
+def test_known_images_have_their_truth(gateway: Served) -> None:
+    gateway.post_image(id="a", label="cat", wait=10)
+    gateway.post_image(id="b", wait=10)
+    gateway.post_image(id="c", wait=10)
+    gateway.post_label("c", "dog", wait=10)
+    found = look_up(gateway, "c", "nobody", "a", "b")
+    assert [(each["id"], each["truth"], each["late"], each["refused"]) for each in found] == [
+        ("c", "dog", True, None),
+        ("a", "cat", False, None),
+        ("b", None, False, None),
+    ]
+    assert look_up(gateway, "nobody") == []
+
+
+def test_who_gave_a_truth_is_read_from_the_log(gateway: Served) -> None:
+    gateway.post_image(id="a", label="cat", wait=10)
+    body = [{"id": "a", "label": "cat", "by": "me"}, {"id": "a", "label": "dog", "by": "ada"}]
+    gateway.client.post("/v1/streams/pets/labels", json=body, params={"wait": 10})
+    assert [each["by"] for each in look_up(gateway, "a")] == [None]
+    assert [each["by"] for each in look_up(gateway, "a", who=True)] == ["ada"]
+
+
+@pytest.mark.parametrize("ids", [[], ["not an id"], ["a"] * (MAX_IDS + 1), "a"])
+def test_what_cannot_be_looked_up(gateway: Served, ids: object) -> None:
+    assert gateway.client.post(PATH, json={"ids": ids}).status_code == 422
+
+
+def outcome(status: str, label: str | None, offset: int) -> Outcome:
+    return Outcome("a", "pets", Position(0, offset), status, label, None, None, True, 0.0)
+
+
+@pytest.mark.parametrize("again", [0, 1, 2])
+def test_a_refused_label_is_remembered_however_often_it_is_read(again: int) -> None:
+    view = View(10, 10)
+    outcomes = [outcome("rejected", "cow", 5), outcome("learned", "cat", 6), outcome("expired", "emu", 7)]
+    view.predicted(predicted("pets", "a", Position(0, 5), PNG), b"{}")
+    for each in [*outcomes, *outcomes[:again]]:
+        view.decided(each)
+    entry = view.get("pets", "a")
+    assert entry is not None
+    assert (entry.truth, entry.decided) == ("cat", Position(0, 6))
+    assert entry.refused == RefusedLabel(Position(0, 7), "emu", "expired")
+
+
+def test_a_label_that_is_refused_leaves_no_truth() -> None:
+    view = View(10, 10)
+    view.predicted(predicted("pets", "a", Position(0, 5), PNG), b"{}")
+    view.decided(outcome("rejected", "cow", 5))
+    entry = view.get("pets", "a")
+    assert entry is not None
+    assert (entry.truth, entry.decided) == (None, NOWHERE)
+    assert entry.refused == RefusedLabel(Position(0, 5), "cow", "rejected")
