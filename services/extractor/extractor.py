@@ -27,6 +27,8 @@ MOST_STREAMS, OTHERS = 10_000, "(others)"
 IDLE_SECONDS = 0.2
 """How long to wait for an image when there is nothing to do: the longest that a stop has to wait too."""
 
+_DAMAGED: Headers = (("ce_damaged", b"true"),)
+"""On the features of an image of which a part was missing; others have no such attribute."""
 _NOTHING = Processed((), (), {})
 _log = logging.getLogger(__name__)
 
@@ -139,7 +141,7 @@ class ExtractorProcessor:
         begin = time.perf_counter()
         vectors = self._infer(np.stack([decoded.pixels for _, decoded in good]))
         inferred = time.perf_counter()
-        messages = [self._message(item, vector) for (item, _), vector in zip(good, vectors, strict=True)]
+        messages = [self._message(*each, vector) for each, vector in zip(good, vectors, strict=True)]
         self._seconds["decode"].observe(sum(decoded.seconds for _, decoded in good))
         self._seconds["infer"].observe(inferred - begin)
         self._seconds["encode"].observe(time.perf_counter() - inferred)
@@ -164,10 +166,10 @@ class ExtractorProcessor:
         starts = range(0, len(images), self._fits)
         return np.concatenate([self.backbone.extract(images[start : start + self._fits]) for start in starts])
 
-    def _message(self, item: Item, vector: Vectors) -> Message:
+    def _message(self, item: Item, decoded: Decoded, vector: Vectors) -> Message:
         assert item.image is not None
         self._metrics.images.labels(self._counted_as(item.image.stream)).inc()
-        extra = (*self._extra, *_foreign(item.record.headers))
+        extra = (*self._extra, *(_DAMAGED if decoded.damaged else ()), *_foreign(item.record.headers))
         return encode_features(item.image, vector, self.backbone.id, source=SOURCE, extra=extra)
 
     def _counted_as(self, stream: str) -> str:

@@ -9,7 +9,8 @@ from services.gateway.gateway import Gateway
 from services.gateway.live import Refusal
 from services.gateway.parameters import ImageId, StreamName, only_known
 from services.gateway.problems import Problem, unavailable
-from services.gateway.thumbnails import Picture, Undecodable, recognised
+from services.gateway.thumbnails import Picture, recognised
+from shared.events import Rejected
 from shared.log import IMAGES, Position
 
 SMALLEST_SIDE, LARGEST_SIDE = 16, 1024
@@ -71,5 +72,6 @@ def _picture(gateway: Gateway, position: Position, size: int | None) -> Picture:
         return Picture(record.value, recognised(record.value))
     try:
         return gateway.thumbnails.make(str(position), record.value, size)
-    except Undecodable as error:
-        raise Problem(422, f"no thumbnail can be made: {error}; without size the bytes come as they are") from None
+    except Rejected as error:
+        detail = f"no thumbnail can be made: {error.detail}; without size the bytes come as they are"
+        raise Problem(422, detail) from None
