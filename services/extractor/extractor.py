@@ -15,6 +15,7 @@ import numpy as np
 from services.extractor.backbones import Backbone, Images, OutOfMemory, Vectors
 from services.extractor.decoding import Decoded, Decoder
 from services.extractor.loading import load
+from shared.attributes import canonical
 from shared.config import Settings
 from shared.events import Image, Rejected, decode_image, encode_features
 from shared.log import IMAGES, Headers, Message, Record
@@ -111,7 +112,7 @@ class ExtractorProcessor:
             image = decode_image(record)
         except Rejected as rejected:
             return Item(record, now, None, None, rejected)
-        return Item(record, now, image, self._decoder.submit(record.value), None)
+        return Item(record, now, image, self._decoder.submit(image.data), None)
 
     def _due(self, more_came: bool) -> bool:
         """A full batch waits for one more poll, so that the next is decoded meanwhile; a partial one, for its time."""
@@ -204,4 +205,4 @@ def _outcome(item: Item) -> Decoded:
 
 def _foreign(headers: Headers) -> Headers:
     """Headers that are neither CloudEvents' nor about the payload: traces and the like travel on with the image."""
-    return tuple(pair for pair in headers if not pair[0].startswith("ce_") and pair[0].lower() != "content-type")
+    return tuple(pair for pair in headers if not canonical(pair[0]).startswith(("ce_", "content-type")))

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Iterable
 
+from shared.attributes import NONE, Attributes
 from shared.events import Features, Rejected, Vector, decode_example
 from shared.log import EXAMPLES, Log, Position
 
@@ -14,12 +15,23 @@ class FeatureCache:
         self._log, self._most_examples, self._most_bytes = log, most_examples, most_bytes
         self._vectors: OrderedDict[Position, Vector] = OrderedDict()
         self._bytes = 0
+        self._attributes: dict[Position, Attributes] = {}
+        self.read: dict[Position, Attributes] = {}
+        """The attributes of what was fetched in this turn, from memory or not: so they depend on the log only."""
 
-    def put(self, position: Position, vector: Vector) -> None:
+    def turn(self) -> None:
+        """A new batch begins."""
+        self.read = {}
+
+    def put(self, position: Position, vector: Vector, attributes: Attributes = NONE) -> None:
         self._vectors[position] = vector
+        if attributes:
+            self._attributes[position] = attributes
         self._bytes += vector.nbytes
         while len(self._vectors) > self._most_examples or self._bytes > self._most_bytes:
-            self._bytes -= self._vectors.popitem(last=False)[1].nbytes
+            gone, vector = self._vectors.popitem(last=False)
+            self._bytes -= vector.nbytes
+            self._attributes.pop(gone, None)
 
     def fetch(self, positions: Iterable[Position]) -> dict[Position, Vector]:
         """The vectors at these positions; those that retention has removed from the log are missing.
@@ -28,6 +40,8 @@ class FeatureCache:
         """
         wanted = list(dict.fromkeys(positions))
         found = {position: self._vectors[position] for position in wanted if position in self._vectors}
+        if self._attributes:
+            self.read.update({at: self._attributes[at] for at in found if at in self._attributes})
         missing: dict[int, list[int]] = {}
         for position in wanted:
             if position not in found:
@@ -37,5 +51,7 @@ class FeatureCache:
                 event = decode_example(record)
                 if not isinstance(event, Features):
                     raise Rejected("not-features", f"{EXAMPLES}:{partition}:{offset} is no feature event any more")
-                found[Position(partition, offset)] = event.vector
+                found[event.position] = event.vector
+                if event.attributes:
+                    self.read[event.position] = event.attributes
         return found

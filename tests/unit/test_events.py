@@ -78,7 +78,7 @@ def recorded(message: Message, position: Position = HERE) -> Record:
 
 @given(ids, streams, st.binary(), st.none() | labels, times, positions)
 def test_images(id: str, stream: str, data: bytes, label: str | None, time: float, position: Position) -> None:
-    message = encode_image(id, stream, data, label=label, time=time, source="test", content_type="image/png")
+    message = encode_image(id, stream, data, label=label, time=time, source="prequel/test", content_type="image/png")
     assert (message.topic, message.key, message.value) == (IMAGES, None, data)
     image = decode_image(recorded(message, position))
     assert close(image.time, time)
@@ -98,7 +98,7 @@ def test_features(
 ) -> None:
     image = Image(id, stream, label, time, b"", where)
     extra = (("ce_precision", b"bfloat16"),)
-    message = encode_features(image, vector, backbone, source="test", extra=extra)
+    message = encode_features(image, vector, backbone, source="prequel/test", extra=extra)
     assert (message.topic, message.key) == (EXAMPLES, stream.encode())
     assert set(extra) < set(message.headers)
     features = decode_example(recorded(message, position))
