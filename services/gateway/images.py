@@ -19,6 +19,7 @@ BODY = {
     "required": True,
     "content": {
         "image/*": BINARY,
+        "application/cloudevents+json": {"schema": {"type": "object", "required": ["data_base64"]}},
         "multipart/form-data": {
             "schema": {
                 "type": "object",
@@ -52,6 +53,8 @@ def routes(gateway: Gateway) -> APIRouter:
 
         Several images of one form get a list; with an Idempotency-Key `k` they have the ids `k.1`, `k.2`, ...
         A form may hold `id` and `label` once for each file, in the order of the files (an empty label is none).
+        An image may be a CloudEvent, in binary mode (`ce-id`, `ce-label`, ...) or structured: attributes that are not
+        known here travel with it to its prediction and outcome.
         """
         uploads = await read_uploads(request, gateway.settings.max_image_bytes)
         ids = [upload.id or each for upload, each in zip(uploads, _ids(gateway, id, len(uploads)), strict=True)]
@@ -86,8 +89,9 @@ async def _append(
             upload.data,
             label=(label if upload.label is None else upload.label) or None,
             time=now,
-            source=SOURCE,
+            source=upload.attributes.get("source", SOURCE),
             content_type=upload.content_type,
+            attributes=upload.attributes,
         )
         for id, upload in zip(ids, uploads, strict=True)
     ]

@@ -18,10 +18,10 @@ def interlaced(image: ImageFile) -> bool:
     return image.format == "PNG" and bool(image.info.get("interlace"))
 
 
-def filled(image: ImageFile, blank: Image.Image) -> Image.Image:
-    """Pixels that are as in ``blank`` are taken from the nearest pass that has them."""
+def filled(image: ImageFile, nothing: int | tuple[int, ...]) -> Image.Image:
+    """What still is ``nothing``, as all was before it was loaded, is taken from a coarser pass that has it."""
     pixels: npt.NDArray[Any] = np.array(image)
-    missing = pixels == np.asarray(blank)
+    missing = pixels == np.asarray(Image.new(image.mode, (1, 1), nothing))[0, 0]
     if missing.ndim == 3:
         missing = missing.all(axis=2)
     rows, columns = np.arange(image.height), np.arange(image.width)

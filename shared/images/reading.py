@@ -123,16 +123,16 @@ def _load_what_is_there(image: ImageFile, near: tuple[int, int], cut: bool) -> L
     if not image.tile:
         raise SyntaxError("the file ends before its pixels begin")
     box = _drafted(image, near)
-    blank = Image.new(image.mode, image.size, _NOTHING.get(image.mode, 0))
-    image.im, passes = blank.im.copy(), interlaced(image)
+    nothing, passes = _NOTHING.get(image.mode, 0), interlaced(image)
+    image.im = Image.new(image.mode, image.size, nothing).im
     try:
         image.load()
     except _TRUNCATED:
         cut, image.tile = True, []
-        if image.tobytes() == blank.tobytes():
+        if image.getextrema() == Image.new(image.mode, (1, 1), nothing).getextrema():
             raise
     if cut and passes and image.width * image.height <= LARGE_PIXELS:
-        return Loaded(filled(image, blank), (0, 0, *image.size), cut)
+        return Loaded(filled(image, nothing), (0, 0, *image.size), cut)
     return Loaded(image, box or (0, 0, *image.size), cut)
 
 
