@@ -233,7 +233,7 @@ def _decode_label(record: Record, headers: dict[str, str], stream: str) -> Label
 
 
 def decode_prediction(record: Record) -> Prediction | Outcome | Drift:
-    kind = _check_type(_read(record)[1], tuple(_DECODERS))
+    kind = _check_type(_written_type(record), tuple(_DECODERS))
     body = _json(record.value)
     try:
         return _DECODERS[kind](body, record)
@@ -466,6 +466,14 @@ def _read(record: Record) -> tuple[Record, dict[str, str]]:
         raise Rejected("malformed", "a ce_ header is not UTF-8") from None
     except Malformed as error:
         raise Rejected("malformed", str(error)) from None
+
+
+def _written_type(record: Record) -> dict[str, str]:
+    """The type alone, as we write it: all that is read of a prediction's headers."""
+    try:
+        return {name: value.decode() for name, value in record.headers if name == "ce_type"}
+    except UnicodeDecodeError:
+        raise Rejected("malformed", "a ce_ header is not UTF-8") from None
 
 
 def _check_type(headers: dict[str, str], wanted: tuple[str, ...]) -> str:
