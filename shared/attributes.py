@@ -1,7 +1,6 @@
 """The attributes of CloudEvents, from headers of any spelling or from structured mode; those of others travel on."""
 
 import base64
-import binascii
 from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
@@ -122,7 +121,7 @@ def _data(event: Mapping[str, Any]) -> tuple[bytes, Headers]:
     if isinstance(encoded, str):
         try:
             return base64.b64decode(encoded, validate=True), ()
-        except binascii.Error as error:
+        except ValueError as error:
             raise Malformed(f"data_base64 is no base64: {error}") from None
     if isinstance(data, list) and data and all(type(each) in (int, float) for each in data):
         with np.errstate(over="ignore"):  # infinite then, and refused as such

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.attributes import MAX_ATTRIBUTES, MAX_BYTES, STRUCTURED, Malformed, binary, canonical, foreign, structured
@@ -152,6 +152,7 @@ def test_a_dead_letter_keeps_the_id_in_whatever_spelling() -> None:
         ),
     ).map(lambda each: json.dumps(each).encode())
 )
+@example(b'{"data_base64":"\\u0080"}')
 def test_any_bytes_are_an_event_or_malformed(text: bytes) -> None:
     try:
         structured(text)
