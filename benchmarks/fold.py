@@ -49,7 +49,7 @@ def _data(file: str | None, events: int) -> tuple[Vector, list[str]]:
 def _records(features: Vector, labels: list[str]) -> Iterator[Record]:
     for offset, (vector, label) in enumerate(zip(features, labels, strict=True)):
         image = Image(f"image-{offset}", "bench", label, 1.7e9 + offset, b"", Position(0, offset))
-        message = encode_features(image, vector, "bench-avg-224-00000000", source="bench")
+        message = encode_features(image, vector, "bench-avg-224-00000000", source="prequel/bench")
         yield Record(EXAMPLES, 0, offset, message.key, message.value, message.headers, 1.7e9)
 
 
@@ -59,9 +59,9 @@ def _run(records: list[Record], settings: Settings) -> float:
     for at in range(0, len(records), BATCH):
         for _, event in fold.apply(records[at : at + BATCH]).emitted:
             if isinstance(event, Prediction):
-                encode_prediction(event, source="bench")
+                encode_prediction(event, source="prequel/bench")
             elif isinstance(event, Outcome):
-                encode_outcome(event, source="bench")
+                encode_outcome(event, source="prequel/bench")
     return len(records) / (time.process_time() - began)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
+from shared.attributes import NONE, Attributes, Malformed, binary, canonical, foreign, read_event
 from shared.log import DEAD_LETTERS, EXAMPLES, IMAGES, PREDICTIONS, Headers, Message, Position, Record
 
 IMAGE_TYPE = "prequel.image.v1"
@@ -53,6 +54,8 @@ class Image(NamedTuple):
     time: float
     data: bytes
     position: Position
+    attributes: Attributes = NONE
+    """Those of others: they travel with the image to its features, prediction and outcome."""
 
 
 class Features(NamedTuple):
@@ -66,6 +69,7 @@ class Features(NamedTuple):
     vector: Vector
     image: Position
     position: Position
+    attributes: Attributes = NONE
     digest: str = ""
     """Of the image's bytes, as ``content_digest`` has it; empty where whoever extracted them does not say."""
 
@@ -108,6 +112,7 @@ class Prediction(NamedTuple):
     time: float
     unknown: bool = False
     """Whether the champion abstained: ``label`` is None then, what it would have said stands in ``models``."""
+    attributes: Attributes = NONE
 
 
 class Outcome(NamedTuple):
@@ -122,6 +127,8 @@ class Outcome(NamedTuple):
     predicted: str | None
     exact: bool
     time: float
+    attributes: Attributes = NONE
+    """The image's, where its features were read for this: with learned, corrected and retracted."""
 
 
 class Drift(NamedTuple):
@@ -177,7 +184,7 @@ def timestamp(seconds: float) -> str:
 
 def decode_image(record: Record) -> Image:
     """Any image event, and any bare record whose key is a stream name. The bytes are not looked at."""
-    headers = _attributes(record)
+    record, headers = _read(record)
     _check_type(headers, (IMAGE_TYPE, ""))
     stream = headers.get("ce_subject") or _key(record)
     return Image(
@@ -187,11 +194,20 @@ def decode_image(record: Record) -> Image:
         _time(headers.get("ce_time"), record),
         record.value,
         Position(record.partition, record.offset),
+        foreign(headers),
     )
 
 
+def payload(record: Record) -> bytes:
+    """The encoded image in a record, whatever its mode; of one that is no event, its value as it is."""
+    try:
+        return binary(record).value
+    except Malformed:
+        return record.value
+
+
 def decode_example(record: Record) -> Features | Label | Defaults:
-    headers = _attributes(record)
+    record, headers = _read(record)
     kind = _check_type(headers, (FEATURES_TYPE, LABEL_TYPE, DEFAULTS_TYPE))
     if kind == DEFAULTS_TYPE:
         return _decode_defaults(record)
@@ -225,8 +241,16 @@ def _decode_features(record: Record, headers: dict[str, str], stream: str) -> Fe
         vector,
         image,
         Position(record.partition, record.offset),
+        _carried(headers),
         _digest(headers.get("ce_digest", "")),
     )
+
+
+def _carried(headers: dict[str, str]) -> Attributes:
+    """The image's attributes, and whether a part of it was missing: that is said to whoever looks at it."""
+    if headers.get("ce_damaged") != "true":
+        return foreign(headers)
+    return {**foreign(headers), "damaged": "true"}
 
 
 def _decode_label(record: Record, headers: dict[str, str], stream: str) -> Label:
@@ -253,7 +277,7 @@ def _decode_defaults(record: Record) -> Defaults:
 
 
 def decode_prediction(record: Record) -> Prediction | Outcome | Drift:
-    kind = _check_type(_attributes(record, "ce_type"), tuple(_DECODERS))
+    kind = _check_type(_written_type(record), tuple(_DECODERS))
     body = _json(record.value)
     try:
         return _DECODERS[kind](body, record)
@@ -276,7 +300,13 @@ def _prediction(body: dict[str, Any], record: Record) -> Prediction:
         Position.parse(body["image"]),
         _time(body["at"], record),
         body.get("unknown") is True,
+        _given(body),
     )
+
+
+def _given(body: dict[str, Any]) -> Attributes:
+    given = body.get("attributes", NONE)
+    return {str(name): str(value) for name, value in given.items()} or NONE
 
 
 def _outcome(body: dict[str, Any], record: Record) -> Outcome:
@@ -290,6 +320,7 @@ def _outcome(body: dict[str, Any], record: Record) -> Outcome:
         _label(body["predicted"]),
         bool(body["exact"]),
         _time(body.get("at"), record),
+        _given(body),
     )
 
 
@@ -318,10 +349,19 @@ _DECODERS: Mapping[str, Callable[[dict[str, Any], Record], Prediction | Outcome 
 
 
 def encode_image(
-    id: str, stream: str, data: bytes, *, label: str | None, time: float, source: str, content_type: str
+    id: str,
+    stream: str,
+    data: bytes,
+    *,
+    label: str | None,
+    time: float,
+    source: str,
+    content_type: str,
+    attributes: Attributes = NONE,
 ) -> Message:
     """Without a key, so that a stream's images may spread over all partitions."""
     headers = [*_ce(IMAGE_TYPE, id, source, time, content_type), ("ce_subject", stream.encode())]
+    headers += [(f"ce_{name}", value.encode()) for name, value in attributes.items() if name != "source"]
     if label is not None:
         headers.append(("ce_label", label.encode()))
     return Message(IMAGES, None, data, tuple(headers))
@@ -329,11 +369,12 @@ def encode_image(
 
 def encode_features(image: Image, vector: Vector, backbone: str, *, source: str, extra: Headers = ()) -> Message:
     headers = [
-        *_ce(FEATURES_TYPE, image.id, source, image.time, "application/octet-stream"),
+        *_ce(FEATURES_TYPE, image.id, image.attributes.get("source", source), image.time, "application/octet-stream"),
         ("ce_backbone", backbone.encode()),
         ("ce_dim", str(vector.size).encode()),
         ("ce_image", str(image.position).encode()),
         *extra,
+        *((f"ce_{name}", value.encode()) for name, value in image.attributes.items() if name != "source"),
         ("ce_digest", content_digest(image.data).encode()),
     ]
     if image.label is not None:
@@ -360,8 +401,8 @@ def encode_defaults(
 
 def prediction_json(prediction: Prediction) -> dict[str, Any]:
     """The JSON form of a prediction, in the log and over HTTP."""
-    id, stream, position, model, label, probabilities, models, truth, image, time, unknown = prediction
-    return {
+    id, stream, position, model, label, probabilities, models, truth, image, time, unknown, attributes = prediction
+    body = {
         "id": id,
         "stream": stream,
         "position": str(position),
@@ -374,11 +415,12 @@ def prediction_json(prediction: Prediction) -> dict[str, Any]:
         "at": timestamp(time),
         "unknown": unknown,
     }
+    return {**body, "attributes": dict(attributes)} if attributes else body
 
 
 def outcome_json(outcome: Outcome) -> dict[str, Any]:
     """The JSON form of an outcome, in the log and over HTTP."""
-    return {
+    body = {
         "id": outcome.id,
         "stream": outcome.stream,
         "position": str(outcome.position),
@@ -389,6 +431,7 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         "exact": outcome.exact,
         "at": timestamp(outcome.time),
     }
+    return {**body, "attributes": dict(outcome.attributes)} if outcome.attributes else body
 
 
 def encode_prediction(prediction: Prediction, *, source: str) -> Message:
@@ -430,8 +473,8 @@ def encode_rejected(record: Record, rejected: Rejected, *, source: str, time: fl
     origin = f"{record.topic}:{record.partition}:{record.offset}"
     ours = {"ce_type": REJECTED_TYPE.encode(), "ce_reason": rejected.reason.encode(), "ce_origin": origin.encode()}
     ours["ce_detail"] = rejected.detail[:500].encode("utf-8", "replace")
-    have = {name for name, _ in record.headers}
-    theirs = [pair for pair in record.headers if pair[0] not in ours]
+    have = {canonical(name) for name, _ in record.headers}
+    theirs = [pair for pair in record.headers if canonical(pair[0]) not in ours]
     missing = [
         pair for pair in _ce(REJECTED_TYPE, origin, source, time, "application/octet-stream") if pair[0] not in have
     ]
@@ -445,7 +488,8 @@ def abridged(record: Record, rejected: Rejected) -> tuple[Record, Rejected]:
     The value is left out, as the detail says; key and attributes stay as far as they are short and somebody who waits
     for the record may know it by them.
     """
-    short = {name: value for name, value in record.headers if name in _KNOWN_BY and len(value) <= _SHORT_BYTES}
+    spelled = {canonical(name): value for name, value in record.headers}
+    short = {name: value for name, value in spelled.items() if name in _KNOWN_BY and len(value) <= _SHORT_BYTES}
     key = record.key if len(record.key or b"") <= _SHORT_BYTES else None
     origin = f"{record.topic}:{record.partition}:{record.offset}"
     note = f"too large for a dead letter, the value ({len(record.value)} bytes) stands at {origin} only: "
@@ -468,9 +512,20 @@ def _ce(kind: str, id: str, source: str, time: float, content_type: str) -> Head
     )
 
 
-def _attributes(record: Record, prefix: str = "ce_") -> dict[str, str]:
+def _read(record: Record) -> tuple[Record, dict[str, str]]:
+    """The record in binary mode, and its attributes."""
     try:
-        return {name: value.decode() for name, value in record.headers if name.startswith(prefix)}
+        return read_event(record)
+    except UnicodeDecodeError:
+        raise Rejected("malformed", "a ce_ header is not UTF-8") from None
+    except Malformed as error:
+        raise Rejected("malformed", str(error)) from None
+
+
+def _written_type(record: Record) -> dict[str, str]:
+    """The type alone, as we write it: all that is read of a prediction's headers."""
+    try:
+        return {name: value.decode() for name, value in record.headers if name == "ce_type"}
     except UnicodeDecodeError:
         raise Rejected("malformed", "a ce_ header is not UTF-8") from None
 

@@ -14,6 +14,7 @@ ONE_PLACE = {
     "kafka": ["shared/kafka_client.py", "shared/kafka_repairs.py"],
     "redis": ["shared/redis_store.py"],
     "openvino": ["services/extractor/openvino_engine.py"],
+    "pillow_heif": ["shared/images/reading.py"],
     "sqlite3": ["shared/sqlite.py"],
     "keras": ["services/extractor/keras_backbone.py", "services/learner/models/keras_networks.py"],
 }

@@ -15,6 +15,7 @@ import numpy as np
 from services.extractor.backbones import Backbone, Images, OutOfMemory, Vectors
 from services.extractor.decoding import Decoded, Decoder
 from services.extractor.loading import load
+from shared.attributes import canonical
 from shared.config import Settings
 from shared.events import Image, Rejected, decode_image, encode_features
 from shared.log import IMAGES, Headers, Message, Record
@@ -27,6 +28,8 @@ MOST_STREAMS, OTHERS = 10_000, "(others)"
 IDLE_SECONDS = 0.2
 """How long to wait for an image when there is nothing to do: the longest that a stop has to wait too."""
 
+_DAMAGED: Headers = (("ce_damaged", b"true"),)
+"""On the features of an image of which a part was missing; others have no such attribute."""
 _NOTHING = Processed((), (), {})
 _log = logging.getLogger(__name__)
 
@@ -109,7 +112,7 @@ class ExtractorProcessor:
             image = decode_image(record)
         except Rejected as rejected:
             return Item(record, now, None, None, rejected)
-        return Item(record, now, image, self._decoder.submit(record.value), None)
+        return Item(record, now, image, self._decoder.submit(image.data), None)
 
     def _due(self, more_came: bool) -> bool:
         """A full batch waits for one more poll, so that the next is decoded meanwhile; a partial one, for its time."""
@@ -139,7 +142,7 @@ class ExtractorProcessor:
         begin = time.perf_counter()
         vectors = self._infer(np.stack([decoded.pixels for _, decoded in good]))
         inferred = time.perf_counter()
-        messages = [self._message(item, vector) for (item, _), vector in zip(good, vectors, strict=True)]
+        messages = [self._message(*each, vector) for each, vector in zip(good, vectors, strict=True)]
         self._seconds["decode"].observe(sum(decoded.seconds for _, decoded in good))
         self._seconds["infer"].observe(inferred - begin)
         self._seconds["encode"].observe(time.perf_counter() - inferred)
@@ -164,10 +167,10 @@ class ExtractorProcessor:
         starts = range(0, len(images), self._fits)
         return np.concatenate([self.backbone.extract(images[start : start + self._fits]) for start in starts])
 
-    def _message(self, item: Item, vector: Vectors) -> Message:
+    def _message(self, item: Item, decoded: Decoded, vector: Vectors) -> Message:
         assert item.image is not None
         self._metrics.images.labels(self._counted_as(item.image.stream)).inc()
-        extra = (*self._extra, *_foreign(item.record.headers))
+        extra = (*self._extra, *(_DAMAGED if decoded.damaged else ()), *_foreign(item.record.headers))
         return encode_features(item.image, vector, self.backbone.id, source=SOURCE, extra=extra)
 
     def _counted_as(self, stream: str) -> str:
@@ -202,4 +205,4 @@ def _outcome(item: Item) -> Decoded:
 
 def _foreign(headers: Headers) -> Headers:
     """Headers that are neither CloudEvents' nor about the payload: traces and the like travel on with the image."""
-    return tuple(pair for pair in headers if not pair[0].startswith("ce_") and pair[0].lower() != "content-type")
+    return tuple(pair for pair in headers if not canonical(pair[0]).startswith(("ce_", "content-type")))

@@ -37,6 +37,7 @@ class PredictionAnswer(BaseModel):
     image: str
     at: str
     unknown: bool = Field(False, description="whether the champion abstains: then label is null")
+    attributes: dict[str, str] = Field({}, description="the image's attributes of others; left out where it has none")
 
 
 class OutcomeAnswer(BaseModel):
@@ -51,6 +52,7 @@ class OutcomeAnswer(BaseModel):
     predicted: str | None
     exact: bool = Field(description="whether every model is as if the right label had come first")
     at: str
+    attributes: dict[str, str] = Field({}, description="the image's, where its features were read for this")
     reason: str | None = Field(None, description="why it was rejected, where the learner says more than that")
     detail: str | None = None
 

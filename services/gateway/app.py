@@ -35,6 +35,7 @@ from services.gateway.thumbnails import Thumbnails
 from services.gateway.uploads import FORM_IMAGES
 from shared.config import Settings
 from shared.health import Health
+from shared.images.limits import Limits
 from shared.log import Log
 from shared.metrics import Metrics
 from shared.status import Queries
@@ -74,7 +75,7 @@ def create(
         statuses=Statuses(store, clock),
         images=Lane(log, "images", health),
         labels=Lane(log, "labels", health),
-        thumbnails=Thumbnails(settings.max_pixels),
+        thumbnails=Thumbnails(Limits(settings.max_image_bytes, settings.max_pixels)),
     )
     web = page.Page(page.WEB)
     app = documentation.DescribedApi(

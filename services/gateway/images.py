@@ -20,6 +20,7 @@ BODY = {
     "required": True,
     "content": {
         "image/*": BINARY,
+        "application/cloudevents+json": {"schema": {"type": "object", "required": ["data_base64"]}},
         "multipart/form-data": {
             "schema": {
                 "type": "object",
@@ -55,6 +56,8 @@ def routes(gateway: Gateway) -> APIRouter:
         A form may hold `id` and `label` once for each file, in the order of the files (an empty label is none).
         An id that is known already counts once: the same bytes again, with the same label or none, change nothing and
         get the same answer; other bytes, or another label, get 409, and nothing of the request is taken.
+        An image may be a CloudEvent, in binary mode (`ce-id`, `ce-label`, ...) or structured: attributes that are not
+        known here travel with it to its prediction and outcome.
         """
         uploads = await read_uploads(request, gateway.settings.max_image_bytes)
         ids = [upload.id or each for upload, each in zip(uploads, _ids(gateway, id, len(uploads)), strict=True)]
@@ -97,8 +100,9 @@ async def _append(gateway: Gateway, stream: str, uploads: Sequence[Upload], ids:
             upload.data,
             label=upload.label,
             time=now,
-            source=SOURCE,
+            source=upload.attributes.get("source", SOURCE),
             content_type=upload.content_type,
+            attributes=upload.attributes,
         )
         for id, upload in zip(ids, uploads, strict=True)
     ]

@@ -8,6 +8,7 @@ from services.gateway.arrivals import Arrivals
 from services.gateway.follower import Follower
 from services.gateway.subscriptions import Happening, Subscriptions
 from services.gateway.view import Entry, View
+from shared.attributes import canonical
 from shared.config import Settings
 from shared.events import Outcome, Prediction, Rejected, decode_prediction
 from shared.health import Health
@@ -154,7 +155,7 @@ def refusals(records: Sequence[Record]) -> list[Refusal]:
 
 
 def _refusal(record: Record) -> Refusal | None:
-    headers = {name: value.decode("utf-8", "replace") for name, value in record.headers}
+    headers = {canonical(name): value.decode("utf-8", "replace") for name, value in record.headers}
     topic, _, origin = headers.get("ce_origin", "").partition(":")
     if "ce_image" in headers:
         topic, origin = IMAGES, headers["ce_image"]

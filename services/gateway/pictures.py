@@ -9,7 +9,8 @@ from services.gateway.gateway import Gateway
 from services.gateway.live import Refusal
 from services.gateway.parameters import ImageId, StreamName, only_known
 from services.gateway.problems import Problem, unavailable
-from services.gateway.thumbnails import Picture, Undecodable, recognised
+from services.gateway.thumbnails import Picture, recognised
+from shared.events import Rejected, payload
 from shared.log import IMAGES, Position
 
 SMALLEST_SIDE, LARGEST_SIDE = 16, 1024
@@ -67,9 +68,11 @@ def _picture(gateway: Gateway, position: Position, size: int | None) -> Picture:
     record = gateway.log.read(IMAGES, position.partition, [position.offset]).get(position.offset)
     if record is None:
         raise Problem(410, f"the image at {position} is no longer in the log: retention has removed it")
+    data = payload(record)
     if size is None:
-        return Picture(record.value, recognised(record.value))
+        return Picture(data, recognised(data))
     try:
-        return gateway.thumbnails.make(str(position), record.value, size)
-    except Undecodable as error:
-        raise Problem(422, f"no thumbnail can be made: {error}; without size the bytes come as they are") from None
+        return gateway.thumbnails.make(str(position), data, size)
+    except Rejected as error:
+        detail = f"no thumbnail can be made: {error.detail}; without size the bytes come as they are"
+        raise Problem(422, detail) from None

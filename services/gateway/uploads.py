@@ -7,8 +7,12 @@ from typing import NamedTuple
 from fastapi import Request
 from starlette.datastructures import FormData, UploadFile
 
+from services.gateway.cloud_events import in_body, in_headers
 from services.gateway.problems import Problem, invalid
+from shared.attributes import NONE, STRUCTURED, Attributes
 from shared.events import ID_PATTERN, LABEL_PATTERN, normal_label, valid_id, valid_label
+from shared.images.kinds import format_of, media_type
+from shared.images.refusals import refusal
 
 MOST_FILES = 100
 FORM_IMAGES = 4
@@ -21,13 +25,15 @@ UNKNOWN_TYPE = "application/octet-stream"
 class Upload(NamedTuple):
     """An encoded image as it was sent; nobody has looked at the bytes. ``content_type`` is what the client says.
 
-    ``id`` and ``label`` are those of a form's field; "" is no label, None is for the request to say.
+    ``id`` and ``label`` are those of a form's field, or of a CloudEvent; "" is no label, None is for the request to
+    say. ``attributes`` are a CloudEvent's that we do not know.
     """
 
     data: bytes
     content_type: str
     id: str | None = None
     label: str | None = None
+    attributes: Attributes = NONE
 
 
 async def read_uploads(request: Request, most_bytes: int) -> list[Upload]:
@@ -35,13 +41,23 @@ async def read_uploads(request: Request, most_bytes: int) -> list[Upload]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
         return await _form(request, most_bytes)
+    body = await request.body()
+    if kind == STRUCTURED:
+        event, data, inner = in_body(body)
+        return [_checked("data_base64", data, _type_or_unknown(inner), most_bytes)._replace(**event._asdict())]
     if not _IMAGE_TYPE.fullmatch(kind):
-        raise Problem(
-            415,
-            f"Content-Type {kind[:100]!r} is no image: send the bytes of one with Content-Type: image/jpeg "
-            "(image/png, image/webp, ...), or a form (multipart/form-data) with it as file",
-        )
-    return [_checked("body", await request.body(), kind, most_bytes)]
+        raise Problem(415, f"Content-Type {kind[:100]!r} is no image: {_instead(body)}")
+    event = in_headers(request.headers.items())
+    return [_checked("body", body, kind, most_bytes)._replace(**event._asdict())]
+
+
+def _instead(body: bytes) -> str:
+    """What to send instead of a body that is called no image, by what it is."""
+    format = format_of(body)
+    if format:
+        return f"the bytes are one, so send them with Content-Type: {media_type(format)}"
+    how = "with Content-Type: image/jpeg (image/png, ...), or a form (multipart/form-data) with it as file"
+    return f"the body is {refusal(body)}, {how}" if body else f"send the bytes of one {how}"
 
 
 async def _form(request: Request, most_bytes: int) -> list[Upload]:
@@ -89,7 +105,11 @@ def _files(form: FormData) -> list[UploadFile]:
 
 
 def _kind(file: UploadFile) -> str:
-    kind = (file.content_type or "").partition(";")[0].strip().lower()
+    return _type_or_unknown(file.content_type or "")
+
+
+def _type_or_unknown(content_type: str) -> str:
+    kind = content_type.partition(";")[0].strip().lower()
     return kind if _IMAGE_TYPE.fullmatch(kind) else UNKNOWN_TYPE
 
 

@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 
+from shared.attributes import NONE, Attributes
 from shared.events import Features, Rejected, Vector, decode_example
 from shared.log import EXAMPLES, Log, LogUnavailable, OffsetOutOfRange, Position, Record
 
@@ -20,11 +21,10 @@ class FeatureCache:
         self._log, self._most_examples, self._most_bytes = log, most_examples, most_bytes
         self._vectors: OrderedDict[Position, Vector] = OrderedDict()
         self._bytes = 0
+        self._attributes: dict[Position, Attributes] = {}
+        self.read: dict[Position, Attributes] = {}
+        """The attributes of what was fetched in this turn, from memory or not: so they depend on the log only."""
         self._begins: dict[int, int] | None = None
-
-    def turn(self) -> None:
-        """A new batch begins: where the log begins is asked anew, once, when its first label needs it."""
-        self._begins = None
 
     def another(self) -> "FeatureCache":
         """An empty one over the same log: of a replay, which meets every vector again."""
@@ -44,11 +44,19 @@ class FeatureCache:
                     raise LogUnavailable(f"a replay lost the race with retention, and begins again: {error}") from error
                 yield [record for record in records if record.offset < end]
 
-    def put(self, position: Position, vector: Vector) -> None:
+    def turn(self) -> None:
+        """A new batch begins: where the log begins is asked anew, once, when its first label needs it."""
+        self.read, self._begins = {}, None
+
+    def put(self, position: Position, vector: Vector, attributes: Attributes = NONE) -> None:
         self._vectors[position] = vector
+        if attributes:
+            self._attributes[position] = attributes
         self._bytes += vector.nbytes
         while len(self._vectors) > self._most_examples or self._bytes > self._most_bytes:
-            self._bytes -= self._vectors.popitem(last=False)[1].nbytes
+            gone, vector = self._vectors.popitem(last=False)
+            self._bytes -= vector.nbytes
+            self._attributes.pop(gone, None)
 
     def fetch(self, positions: Iterable[Position]) -> dict[Position, Vector]:
         """The vectors at these positions; those that retention has removed from the log are missing.
@@ -58,6 +66,8 @@ class FeatureCache:
         """
         wanted = [position for position in dict.fromkeys(positions) if position.offset >= self._begin(position)]
         found = {position: self._vectors[position] for position in wanted if position in self._vectors}
+        if self._attributes:
+            self.read.update({at: self._attributes[at] for at in found if at in self._attributes})
         missing: dict[int, list[int]] = {}
         for position in wanted:
             if position not in found:
@@ -67,7 +77,9 @@ class FeatureCache:
                 event = decode_example(record)
                 if not isinstance(event, Features):
                     raise Rejected("not-features", f"{EXAMPLES}:{partition}:{offset} is no feature event any more")
-                found[Position(partition, offset)] = event.vector
+                found[event.position] = event.vector
+                if event.attributes:
+                    self.read[event.position] = event.attributes
         return found
 
     def _begin(self, position: Position) -> int:

@@ -28,6 +28,9 @@ because another model of the stream knows a class. It costs least."""
 
 Decoded = tuple[Record, Features | Label | Defaults]
 
+_READ = ("learned", "corrected", "retracted")
+"""Outcomes for which the features were read, whatever else a batch held."""
+
 
 class Folded(NamedTuple):
     """What came of some records, in log order."""
@@ -90,14 +93,14 @@ class Fold:
         if isinstance(event, Label):
             stream = self._stream(event.stream)
             turn.flush(stream)
-            turn.emitted += stream.label(event, turn.features)
+            turn.emitted += self._attributed(stream.label(event, turn.features), stream, event)
             return
         self._make_sure_of_room(event)
         stream = self._stream(event.stream)
         if turn.holds(stream, event.id) or stream.knows(event.id):
             turn.flush(stream)
         if stream.accept(event):
-            self.cache.put(event.position, event.vector)
+            self.cache.put(event.position, event.vector, event.attributes)
             turn.hold(stream, event)
         else:
             turn.repeat(stream.repeat(event))
@@ -136,6 +139,15 @@ class Fold:
         for twin in twins.values():
             remodel(twin, added, None)
         return twins
+
+    def _attributed(self, emitted: list[Emit], stream: StreamState, label: Label) -> list[Emit]:
+        """The label's outcome with the attributes of its image, where its features were read for it."""
+        entry = stream.window.find(label.id) if self.cache.read else None
+        attributes = self.cache.read.get(entry.position) if entry else None
+        if not attributes or not isinstance(emitted[0].event, Outcome) or emitted[0].event.status not in _READ:
+            return emitted
+        outcome = emitted[0].event._replace(attributes=attributes)
+        return [Emit(emitted[0].at, outcome), *emitted[1:]]
 
     def _stream(self, name: str) -> StreamState:
         if name not in self.streams:

@@ -226,7 +226,7 @@ class StreamState:
             if early or status == "rejected":
                 at = early.position if early else event.position
                 outcome = self._outcome(event.id, at, event.time, status, label, None, said)
-                emitted.append(Emit(event.position, outcome))
+                emitted.append(Emit(event.position, outcome._replace(attributes=event.attributes)))
         self._expire()
         return emitted
 
@@ -393,6 +393,7 @@ class StreamState:
             image=event.image,
             time=event.time,
             unknown=unknown,
+            attributes=event.attributes,
         )
 
     def _outcome(

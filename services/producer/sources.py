@@ -22,6 +22,12 @@ CONTENT_TYPES = {
     ".webp": "image/webp",
     ".bmp": "image/bmp",
     ".gif": "image/gif",
+    ".avif": "image/avif",
+    ".heic": "image/heic",
+    ".heif": "image/heif",
+    ".hif": "image/heif",
+    ".tif": "image/tiff",
+    ".tiff": "image/tiff",
 }
 _SLUG = re.compile(r"[^A-Za-z0-9._:-]+")
 

@@ -1,12 +1,14 @@
 """Correcting a prediction: with the keyboard alone, with a new class, with a label taken back, too late."""
 
+import io
 import re
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import AWAY, STARTING, Open
-from tests.browser.system import System
+from tests.browser.system import System, picture
 
 
 @pytest.fixture
@@ -179,3 +181,17 @@ def test_of_many_classes_the_likeliest_come_first(taught: System, open_page: Ope
     assert page.locator("#correction datalist option").count() == 23
     page.keyboard.press("1")
     expect(page.locator("#correction .outcome")).to_contain_text("learned as “the dot”")
+
+
+def test_what_no_browser_shows_is_shown_as_a_thumbnail_with_what_came_with_it(page: Page, taught: System) -> None:
+    """A TIFF: the dialog asks for the whole image first, and for its largest thumbnail where that does not show."""
+    file = io.BytesIO()
+    Image.open(io.BytesIO(picture("dot"))).save(file, "TIFF")
+    headers = {"Content-Type": "image/tiff", "ce-id": "scan-1", "ce-camera": "north"}
+    sent = taught.client.post("/v1/streams/shapes/images?wait=60", content=file.getvalue(), headers=headers)
+    assert sent.status_code == 200, sent.text
+    page.locator("[data-id='scan-1']").click()
+    image = page.locator("#correction img.portrait")
+    expect(image).to_have_attribute("src", re.compile(r"scan-1\?size=1024"))
+    expect(image).to_have_js_property("naturalWidth", 32)
+    expect(page.locator("#correction .facts")).to_contain_text("camera: north")

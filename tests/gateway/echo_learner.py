@@ -95,6 +95,7 @@ class EchoLearner:
             reason = "too-large" if b"huge" in image.data else "undecodable"
             return [encode_rejected(record, Rejected(reason, "so says the test"), source=SOURCE, time=0)]
         prediction = predicted(image.stream, image.id, image.position, image.data, image.label)
+        prediction = prediction._replace(attributes=image.attributes)
         with self._lock:
             self.predictions[image.stream, image.id] = prediction
             self.truths.setdefault((image.stream, image.id), image.label)

@@ -77,7 +77,7 @@ def test_a_bad_parameter_of_an_image_is_named(
 def test_a_body_that_is_no_image_by_its_type_is_refused(shared_gateway: Served, kind: str | None) -> None:
     headers = {"Content-Type": kind} if kind else {}
     body = problem(shared_gateway.client.post(IMAGES, content=PNG, headers=headers), 415)
-    assert "image/jpeg" in body["detail"]
+    assert "send them with Content-Type: image/png" in body["detail"]
 
 
 def test_types_may_have_parameters_and_capitals(shared_gateway: Served) -> None:

@@ -5,13 +5,16 @@ import io
 import pytest
 from PIL import Image
 
-from services.gateway.thumbnails import Thumbnails, Undecodable, recognised, thumbnail
-from shared.events import encode_prediction
+from services.gateway.thumbnails import Thumbnails, recognised, thumbnail
+from shared.events import Rejected, encode_prediction
+from shared.images.limits import MAX_SCANS, Limits
+from shared.images.reading import ImageReader
 from shared.log import Position
 from tests.gateway.conftest import PNG, Served
 from tests.gateway.echo_learner import predicted
 
-PIXELS = 64_000_000
+LIMITS = Limits(2**24, 64_000_000)
+READER = ImageReader(LIMITS)
 HTML = b"<!doctype html><script>fetch('/v1/streams')</script>"
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
 
@@ -72,17 +75,17 @@ def test_what_is_no_image_is_never_shown_as_what_it_is(shared_gateway: Served, d
     assert shared_gateway.client.get(path, params={"size": 96}).status_code == 422
 
 
-@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "BMP", "GIF"])
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "BMP", "GIF", "AVIF", "TIFF"])
 def test_each_format_is_recognised_and_made_small(form: str) -> None:
     data = encoded(photo(), form)
     assert recognised(data) == f"image/{form.lower()}"
-    assert opened(thumbnail(data, 96, PIXELS).data).size == (96, 72)
+    assert opened(thumbnail(data, 96, READER).data).size == (96, 72)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
 def test_every_mode_of_png_gets_a_thumbnail(mode: str) -> None:
     image = photo().convert("I").point(lambda value: value * 257).convert(mode) if "I" in mode else photo(mode=mode)
-    small = opened(thumbnail(encoded(image, "PNG"), 96, PIXELS).data)
+    small = opened(thumbnail(encoded(image, "PNG"), 96, READER).data)
     assert small.size == (96, 72)
     levels = small.convert("L").histogram()
     assert min(sum(levels[:50]), sum(levels[200:])) > 0
@@ -90,14 +93,14 @@ def test_every_mode_of_png_gets_a_thumbnail(mode: str) -> None:
 
 def test_transparency_is_kept() -> None:
     image = Image.new("RGBA", (300, 300), (255, 0, 0, 0))
-    picture = thumbnail(encoded(image, "PNG"), 96, PIXELS)
+    picture = thumbnail(encoded(image, "PNG"), 96, READER)
     assert picture.content_type == "image/png"
     assert opened(picture.data).getchannel("A").getextrema() == (0, 0)
 
 
 def test_cmyk_is_shown_in_its_colours() -> None:
     image = Image.new("RGB", (200, 100), (250, 10, 10)).convert("CMYK")
-    red, green, blue = opened(thumbnail(encoded(image, "JPEG"), 96, PIXELS).data).resize((1, 1)).tobytes()
+    red, green, blue = opened(thumbnail(encoded(image, "JPEG"), 96, READER).data).resize((1, 1)).tobytes()
     assert (red > 200, green < 60, blue < 60) == (True, True, True)
 
 
@@ -106,7 +109,7 @@ def test_a_rotated_photograph_stands_upright() -> None:
     image.paste((255, 255, 255), (0, 0, 200, 200))
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was held with its right side up: turn by 90 degrees clockwise
-    small = opened(thumbnail(encoded(image, "JPEG", exif=exif), 100, PIXELS).data).convert("L")
+    small = opened(thumbnail(encoded(image, "JPEG", exif=exif), 100, READER).data).convert("L")
     assert small.size == (50, 100)
     top, bottom = small.resize((1, 2), Image.Resampling.BOX).tobytes()
     assert top > 200 > 50 > bottom
@@ -115,37 +118,37 @@ def test_a_rotated_photograph_stands_upright() -> None:
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
 @pytest.mark.parametrize("exif", [b"Exif\0\0garbage!!!", b"Exif\0\0", b"Exif\0\0II*\0\xff\xff\xff\xff"])
 def test_a_photograph_with_broken_exif_is_shown_as_it_is(exif: bytes) -> None:
-    small = opened(thumbnail(encoded(photo(400, 200), "JPEG", exif=exif), 100, PIXELS).data)
+    small = opened(thumbnail(encoded(photo(400, 200), "JPEG", exif=exif), 100, READER).data)
     assert small.size == (100, 50)
 
 
 def test_a_small_image_is_not_enlarged_and_stays_exact() -> None:
     image = Image.frombytes("L", (8, 8), bytes(range(64)))
-    picture = thumbnail(encoded(image, "PNG"), 96, PIXELS)
+    picture = thumbnail(encoded(image, "PNG"), 96, READER)
     assert picture.content_type == "image/png"
     assert opened(picture.data).convert("L").tobytes() == image.tobytes()
 
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"\xff\xd8\xff", PNG[:40], encoded(photo(), "JPEG")[:300], b"GIF89a" + b"\0" * 30, encoded(photo(), "TIFF")],
+    [b"", b"\xff\xd8\xff", PNG[:40], encoded(photo(), "JPEG")[:300], b"GIF89a" + b"\0" * 30, encoded(photo(), "PPM")],
 )
 def test_what_is_broken_has_no_thumbnail(data: bytes) -> None:
-    with pytest.raises(Undecodable):
-        thumbnail(data, 96, PIXELS)
+    with pytest.raises(Rejected):
+        thumbnail(data, 96, READER)
 
 
 def test_a_decompression_bomb_is_not_decoded() -> None:
     bomb = encoded(Image.new("1", (12_000, 12_000)), "PNG")
     assert len(bomb) < 50_000
-    with pytest.raises(Undecodable, match="pixels"):
-        thumbnail(bomb, 96, 1_000_000)
+    with pytest.raises(Rejected, match="pixels"):
+        thumbnail(bomb, 96, ImageReader(Limits(2**24, 1_000_000)))
 
 
 def test_what_is_kept_is_bounded() -> None:
     data = encoded(photo(), "JPEG")
-    size = len(thumbnail(data, 96, PIXELS).data)
-    thumbnails = Thumbnails(PIXELS, most_bytes=3 * size)
+    size = len(thumbnail(data, 96, READER).data)
+    thumbnails = Thumbnails(LIMITS, most_bytes=3 * size)
     for name in ("a", "b", "c", "b", "d"):
         thumbnails.make(name, data, 96)
         assert thumbnails.kept("a", 96) is not None or name == "d"
@@ -159,3 +162,15 @@ def test_an_image_that_retention_removed_is_gone(shared_gateway: Served) -> None
     shared_gateway.client.get("/v1/streams/pets/predictions/gone", params={"wait": 10})
     answer = shared_gateway.client.get("/v1/streams/pets/images/gone")
     assert (answer.status_code, answer.headers["content-type"]) == (410, "application/problem+json")
+
+
+def test_a_jpeg_of_very_many_scans_has_no_thumbnail() -> None:
+    """What the extractor refuses at once costs the gateway nothing either."""
+    ordinary = encoded(photo(), "JPEG", progressive=True)
+    scan = ordinary[ordinary.rindex(b"\xff\xda") : -2]
+    with pytest.raises(Rejected, match="scans"):
+        thumbnail(ordinary[:-2] + scan * MAX_SCANS + b"\xff\xd9", 96, READER)
+
+
+def test_a_photograph_without_its_end_has_a_thumbnail() -> None:
+    assert opened(thumbnail(encoded(photo(), "JPEG")[:-150], 96, READER).data).size == (96, 72)

@@ -10,6 +10,7 @@ from services.learner.feature_cache import FeatureCache
 from services.learner.fold import Fold
 from services.learner.models import table
 from services.learner.models.model import Matrix, Model, ModelState, Probabilities, Vector
+from shared.attributes import NONE, Attributes
 from shared.config import Settings
 from shared.events import Image, encode_defaults, encode_features, encode_label
 from shared.log import EXAMPLES, Bounds, Log, Message, Position, Record
@@ -86,11 +87,18 @@ class Written:
         return record
 
     def features(
-        self, id: str, x: Sequence[float], label: str | None = None, *, stream: str = "s", data: bytes = b""
+        self,
+        id: str,
+        x: Sequence[float],
+        label: str | None = None,
+        *,
+        stream: str = "s",
+        data: bytes = b"",
+        attributes: Attributes = NONE,
     ) -> Record:
         offset = len(self.records)
-        image = Image(id, stream, label, 1_000.0 + offset, data, Position(0, offset))
-        return self.append(encode_features(image, np.array(x, np.float32), BACKBONE, source="test"))
+        image = Image(id, stream, label, 1_000.0 + offset, data, Position(0, offset), attributes)
+        return self.append(encode_features(image, np.array(x, np.float32), BACKBONE, source="prequel/test"))
 
     def label(self, id: str, label: str | None, *, stream: str = "s") -> Record:
         offset = len(self.records)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.attributes import NONE
 from shared.events import (
     DRIFT_TYPE,
     FEATURES_TYPE,
@@ -82,7 +83,7 @@ def recorded(message: Message, position: Position = HERE) -> Record:
 
 @given(ids, streams, st.binary(), st.none() | labels, times, positions)
 def test_images(id: str, stream: str, data: bytes, label: str | None, time: float, position: Position) -> None:
-    message = encode_image(id, stream, data, label=label, time=time, source="test", content_type="image/png")
+    message = encode_image(id, stream, data, label=label, time=time, source="prequel/test", content_type="image/png")
     assert (message.topic, message.key, message.value) == (IMAGES, None, data)
     image = decode_image(recorded(message, position))
     assert close(image.time, time)
@@ -102,7 +103,7 @@ def test_features(
 ) -> None:
     image = Image(id, stream, label, time, b"", where)
     extra = (("ce_precision", b"bfloat16"),)
-    message = encode_features(image, vector, backbone, source="test", extra=extra)
+    message = encode_features(image, vector, backbone, source="prequel/test", extra=extra)
     assert (message.topic, message.key) == (EXAMPLES, stream.encode())
     assert set(extra) < set(message.headers)
     features = decode_example(recorded(message, position))
@@ -111,7 +112,7 @@ def test_features(
     assert features.vector.dtype == np.float32
     assert features.vector.tobytes() == vector.tobytes()
     assert features._replace(time=time, vector=vector) == Features(
-        id, stream, label, time, backbone, vector, where, position, content_digest(b"")
+        id, stream, label, time, backbone, vector, where, position, NONE, content_digest(b"")
     )
 
 
@@ -550,4 +551,7 @@ def test_whoever_wrote_the_log_no_decoder_gives_two_spellings(text: str) -> None
     assert decoded.label == "K\u00e4se"
     features = encode_features(decoded._replace(label=text), np.ones(2, np.float32), "b", source="test")
     label = encode_label("pets", "i", text, by="", time=0.0, event_id="e", source="test")
-    assert [decode_example(recorded(each)).label for each in (features, label)] == ["K\u00e4se"] * 2
+    for each in (features, label):
+        example = decode_example(recorded(each))
+        assert isinstance(example, Features | Label)
+        assert example.label == "K\u00e4se"

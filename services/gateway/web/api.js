@@ -67,7 +67,8 @@ export class Api {
 
   /** Resolves to `{id, position, prediction?}`. */
   sendImage(stream, image, wait) {
-    const headers = { "Content-Type": image.type || "application/octet-stream" };
+    // Not every browser knows HEIC by its name; the gateway looks at the bytes.
+    const headers = { "Content-Type": image.type || "image/unknown" };
     return this.#json(`${at(stream)}/images?${query({ wait })}`, { method: "POST", headers, body: image }, wait);
   }
 

@@ -9,6 +9,9 @@ import { natural, outcomeSentence, percent, quoted, took } from "./words.js";
 
 const VERDICTS = { right: "✓ right: it is", wrong: "✕ wrong: it is", none: "it is" };
 
+/** The longest side of the largest thumbnail, in pixels. */
+const LARGEST = 1024;
+
 /** Event: `closed` (detail: the id last shown). */
 export class Correction extends EventTarget {
   #dialog;
@@ -68,6 +71,7 @@ export class Correction extends EventTarget {
   #build() {
     const parts = this.#parts;
     parts.image = element("img", { className: "portrait", alt: "The image" });
+    parts.image.addEventListener("error", () => this.#showSmaller());
     parts.image.addEventListener("load", () => parts.image.classList.toggle("small", parts.image.naturalWidth < 160));
     parts.title = element("h2", { id: "correction-title" });
     parts.verdict = element("span", { className: "verdict" });
@@ -95,6 +99,12 @@ export class Correction extends EventTarget {
     return button;
   }
 
+  /** What no browser shows as it was sent (HEIC, TIFF), it shows as a thumbnail. */
+  #showSmaller() {
+    const smaller = this.#api.imageUrl(this.#stream, this.#prediction.id, LARGEST);
+    if (this.#parts.image.src !== smaller) this.#parts.image.src = smaller;
+  }
+
   #turnTo(prediction) {
     this.#prediction = prediction;
     this.#parts.image.src = this.#api.imageUrl(this.#stream, prediction.id);
@@ -117,7 +127,7 @@ export class Correction extends EventTarget {
     parts.before.disabled = !this.#neighbour(id, -1);
     parts.after.disabled = !this.#neighbour(id, 1);
     this.#keepFocus(truth ?? label);
-    write(parts.facts, `${id}\nposition ${position}, ${new Date(at).toLocaleString()}`);
+    write(parts.facts, `${id}\nposition ${position}, ${new Date(at).toLocaleString()}${carried(this.#prediction)}`);
   }
 
   /** A button that has been pressed and is of no more use would take the focus, and the keys, out of the dialog. */
@@ -151,6 +161,11 @@ export class Correction extends EventTarget {
       say(`Not sent. ${problem.message}`);
     }
   }
+}
+
+/** The attributes that came with the image, a line each. */
+function carried({ attributes = {} }) {
+  return Object.entries(attributes).map(([name, value]) => `\n${name}: ${value}`).join("");
 }
 
 function said(models, champion, truth) {

@@ -1,0 +1,1 @@
+"""What bytes are, and what of them is shown."""

@@ -1,0 +1,47 @@
+"""The attributes of others reach prediction and outcome, whether features are in memory or read back from the log."""
+
+import pytest
+
+from shared.events import Outcome, Prediction
+from tests.learner.building import Written, new_fold
+
+TRACE = {"traceparent": "00-abc-def-01", "camera": "north"}
+
+
+def folded(log: Written, cached: int, batch: int) -> list[tuple[str, dict[str, str]]]:
+    fold = new_fold(log, cached=cached)
+    told: list[tuple[str, dict[str, str]]] = []
+    for start in range(0, len(log.records), batch):
+        for emit in fold.apply(log.records[start : start + batch]).emitted:
+            if isinstance(emit.event, Prediction):
+                told.append((f"prediction {emit.event.id}", dict(emit.event.attributes)))
+            elif isinstance(emit.event, Outcome):
+                told.append((f"{emit.event.status} {emit.event.id}", dict(emit.event.attributes)))
+    return told
+
+
+@pytest.mark.parametrize("cached", [0, 1, 20_000])
+@pytest.mark.parametrize("batch", [1, 3, 100])
+def test_they_depend_on_the_log_only(cached: int, batch: int) -> None:
+    log = Written()
+    log.label("early", "cat")
+    log.features("early", [1, 0], attributes=TRACE)
+    log.features("late", [0, 1], attributes=TRACE)
+    log.features("plain", [1, 1])
+    for label in ("cat", "cat", "dog", None):
+        log.label("late", label)
+        log.label("plain", label)
+    log.label("unknown", "cat")
+    assert folded(log, cached, batch) == [
+        ("waiting early", {}),
+        ("prediction early", TRACE),
+        ("learned early", TRACE),
+        ("prediction late", TRACE),
+        ("prediction plain", {}),
+        *(
+            (f"{status} {id}", TRACE if id == "late" and status != "unchanged" else {})
+            for status in ("learned", "unchanged", "corrected", "retracted")
+            for id in ("late", "plain")
+        ),
+        ("waiting unknown", {}),
+    ]
