@@ -23,7 +23,7 @@ OURS = frozenset(
     "ce_" + name
     for name in (
         *("specversion", "id", "type", "subject", "time", "datacontenttype", "dataschema", "dataref"),
-        *("label", "backbone", "dim", "image", "precision", "damaged", "reason", "detail", "origin"),
+        *("label", "backbone", "dim", "image", "precision", "damaged", "digest", "moved", "reason", "detail", "origin"),
     )
 )
 """Attributes that CloudEvents or we define: they say what they say of one event, and do not travel."""
