@@ -13,6 +13,7 @@ import numpy as np
 import orjson
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from shared.deadlines import OPS_IDLE_S
 from shared.events import Vector, valid_stream
 from shared.health import Health
 from shared.keys import ApiKeys, given_key
@@ -20,9 +21,12 @@ from shared.metrics import Metrics
 from shared.status import Queries, UnknownStream
 
 MOST_BODY_BYTES = 32 * 2**20
+<<<<<<< HEAD
 IDLE_SECONDS = 30.0
 OPEN = ("/healthz", "/readyz")
 """For those who start and stop containers: they have no key, and these tell no secret."""
+=======
+>>>>>>> 4d8c9cf (Keep deadlines and backoffs in one table, and state from what is only shown)
 JSON, PROBLEM = "application/json", "application/problem+json"
 
 
@@ -132,7 +136,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "prequel", ""
-    timeout = IDLE_SECONDS
+    timeout = OPS_IDLE_S
 
     def do_GET(self) -> None:
         self._answer()

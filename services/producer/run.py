@@ -8,8 +8,9 @@ from typing import Any, NamedTuple, Protocol
 
 from services.producer.client import Client, Stopped
 from services.producer.delayed import DelayedLabels
-from services.producer.outstanding import PATIENCE_SECONDS, Outstanding, offset
+from services.producer.outstanding import Outstanding, offset
 from services.producer.sources import Entry, Item, Source
+from shared.deadlines import PRODUCER_SILENCE_S
 
 MOST_OUTSTANDING = 256
 MOST_IMAGES = 32
@@ -178,7 +179,7 @@ class Run:
     def _await_status(self) -> None:
         """Wait until the stream's status has everything in it that is known to be in the log."""
         wanted = max(self._labels.offset, self._outstanding.offset)
-        deadline = self._clock() + PATIENCE_SECONDS
+        deadline = self._clock() + PRODUCER_SILENCE_S
         while self._clock() < deadline:
             status = self._client.stream(self._stream)
             if wanted < 0 or (status and offset(status["position"]) > wanted):
