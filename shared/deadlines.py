@@ -7,7 +7,7 @@ from shared.retry import Backoff
 ANSWER_S = 5.0
 """No answer keeps a client longer because a server hangs: people give up after about ten, and their tools retry."""
 
-STORE_READ_S = 1.0
+STORE_READ_S = 1.2
 """For a status out of the store, which takes a millisecond: who waits longer is better served with the newest known."""
 
 APPEND_S = 3.5
@@ -22,8 +22,8 @@ LEARNER_CONNECT_S, LEARNER_READ_S = 1.0, 3.0
 PROMISE_S = 2.0
 """For a status that shows what a call with `wait` has answered: a learner publishes within a quarter of a second."""
 
-READY_S = STORE_READ_S
-"""For /readyz to ask the store: probes give up after a second or a few."""
+PROMISE_AGAIN = Backoff(0.01, 0.1)
+"""Between looks for such a status: the store does not tell, an idle learner has published it in ten milliseconds."""
 
 COMPLAINT_S = 5.0
 """How long /readyz tells of an append that failed, where none follows: a probe looks once in that time."""

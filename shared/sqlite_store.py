@@ -16,14 +16,10 @@ _SCHEMA = (
 class SqliteStore:
     """shared.store.Store in one file of one machine's own disk (not NFS). Nothing is opened before the first call.
 
-<<<<<<< HEAD
     ``create`` False: a file that is not there is an error, for those who only look.
     """
 
-    def __init__(self, path: Path, *, busy_timeout_s: float = 10.0, create: bool = True) -> None:
-=======
-    def __init__(self, path: Path, *, busy_timeout_s: float = SQLITE_BUSY_S) -> None:
->>>>>>> 4d8c9cf (Keep deadlines and backoffs in one table, and state from what is only shown)
+    def __init__(self, path: Path, *, busy_timeout_s: float = SQLITE_BUSY_S, create: bool = True) -> None:
         self._database = Database(
             path,
             kind="PQst",

@@ -13,6 +13,7 @@ from shared.health import Health
 from shared.log import Log
 from shared.metrics import Metrics
 from shared.status import Queries
+from shared.supervisor import Supervisor
 
 SOURCE = "prequel/gateway"
 
@@ -29,6 +30,7 @@ class Gateway:
     clock: Callable[[], float]
     new_id: Callable[[], str]
     keys: Keys
+    supervisor: Supervisor
     live: Live
     statuses: Statuses
     images: Lane

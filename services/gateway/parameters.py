@@ -11,6 +11,8 @@ LONGEST_WAIT_SECONDS = 60.0
 LABEL = f"^{LABEL_PATTERN}$".replace(r"\ud800-\udfff", "")
 """Without the surrogates, which pydantic's expressions cannot name: its strings hold none."""
 
+POSITION = r"^\d{1,9}:\d{1,18}$"
+
 StreamName = Annotated[str, Path(pattern=f"^{STREAM_PATTERN}$", description="name of the stream, as in `pets`")]
 ImageId = Annotated[str, Path(pattern=f"^{ID_PATTERN}$", description="id of the image")]
 Wait = Annotated[

@@ -1,15 +1,16 @@
 """Thumbnails of stored images, made by Pillow within limits, the newest kept in memory."""
 
-import asyncio
 import io
 import struct
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
 from PIL import Image, ImageOps, UnidentifiedImageError
+
+from services.gateway.bounded import Bounded
+from shared.deadlines import QUERY_S
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 KEPT_BYTES = 32 * 2**20
@@ -53,14 +54,14 @@ class Thumbnails:
 
     def __init__(self, max_pixels: int, most_bytes: int = KEPT_BYTES) -> None:
         self._max_pixels, self._most_bytes = max_pixels, most_bytes
-        self._threads = ThreadPoolExecutor(THREADS, "gateway-thumbnails")
+        self._threads = Bounded("gateway-thumbnails", THREADS, QUERY_S)
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[str, int], Picture] = OrderedDict()
         self._bytes = 0
 
     async def run(self, work: Callable[[], Result]) -> Result:
-        """Do something slow where thumbnails are made."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        """Do something slow where thumbnails are made. Raises Late."""
+        return await self._threads.run(work)
 
     def kept(self, image: str, side: int) -> Picture | None:
         with self._lock:
@@ -80,7 +81,7 @@ class Thumbnails:
         return picture
 
     def close(self) -> None:
-        self._threads.shutdown(wait=False)
+        self._threads.close()
 
 
 def thumbnail(data: bytes, side: int, max_pixels: int) -> Picture:
