@@ -41,8 +41,8 @@ def test_no_other_file_names_a_wait_or_a_retry() -> None:
     assert not wrong, f"give them to shared/deadlines.py, with the reason: {wrong}"
 
 
-def _made_of_numbers(node: ast.Assign) -> bool:
-    return any(numeric(each) for each in ast.walk(node.value) if isinstance(each, ast.expr))
+def _made_of_numbers(node: ast.AST) -> bool:
+    return any(numeric(each) for each in ast.walk(node) if isinstance(each, ast.expr))
 
 
 def _allowed(file: str, name: str) -> bool:
