@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from shared import logs
 from shared.config import ConfigError, Settings
+from shared.deadlines import CONVERTER_SIGNAL_S
 from shared.environment import from_environment, remarks
 from shared.log import LogUnavailable
 from shared.process import Process, open_log, open_store
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
 DEFAULT_URL = "http://127.0.0.1:8000"
 EXTRACTOR_CHECKPOINT_SECONDS = 1.0
 """The extractor has no state: it only commits how far it is, which costs little."""
-
-SIGNAL_SECONDS = 10.0
-"""Ctrl-C reaches the process that converts too, which may end before this one has noticed."""
 
 
 READER_GONE = 141
@@ -85,7 +83,7 @@ def _extract(process: Process) -> None:
                 settings, cache=_cache(settings), environ=os.environ, metrics=process.metrics, stop=process.stop
             )
         except Interrupted:
-            if process.stop.wait(SIGNAL_SECONDS):
+            if process.stop.wait(CONVERTER_SIGNAL_S):
                 return
             raise
         with closing(processor):
@@ -110,13 +108,14 @@ def _learn(process: Process, address: str | None) -> "Learner":
         clock=time.time,
         owner=_new_id(),
         address=address,
+        health=process.health,
     )
 
     def run() -> None:
         process.health.waits("learner", "compiling the models")
         for spec in specs:
             table.compile(spec, 8)
-        process.drive(learner, checkpoint_seconds=settings.checkpoint_seconds)
+        process.drive(learner, checkpoint_seconds=settings.checkpoint_seconds, ready=learner.ready)
 
     process.start("learner", run)
     return learner

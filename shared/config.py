@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
@@ -189,3 +190,9 @@ class Settings(BaseModel):
     def store_url(self) -> str:
         """Where the store is, with the default filled in."""
         return self.store or f"sqlite:///{self.data / 'store.sqlite'}"
+
+
+def without_secrets(url: str) -> str:
+    """An address without user, password and parameters, which may hold a password too."""
+    where = urlsplit(url)
+    return url if where.scheme == "sqlite" else f"{where.scheme}://{where.hostname}:{where.port or 6379}{where.path}"

@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from shared import topics
-from shared.config import Settings
+from shared.config import Settings, without_secrets
 from shared.log import TOPICS, Log, LogUnavailable
 from shared.store import Store, StoreUnavailable
 
@@ -90,13 +89,7 @@ def _store(settings: Settings, store: Store) -> Iterator[Finding]:
     well = store.get("doctor") == b"?"
     store.delete(["doctor"])
     remedy = "" if well else "another program writes to this store: give Prequel a database of its own"
-    yield Finding("store", f"{_shown(settings.store_url)}: {len(store.keys('status/')):,} streams", remedy)
-
-
-def _shown(url: str) -> str:
-    """Without user, password and parameters, which may hold a password too."""
-    where = urlsplit(url)
-    return url if where.scheme == "sqlite" else f"{where.scheme}://{where.hostname}:{where.port or 6379}{where.path}"
+    yield Finding("store", f"{without_secrets(settings.store_url)}: {len(store.keys('status/')):,} streams", remedy)
 
 
 def _disk(settings: Settings) -> Finding:

@@ -1,11 +1,14 @@
 """What a Kafka cluster says of its topics and groups, and how topics are made."""
 
+import itertools
+import random
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
+from shared.deadlines import COORDINATOR_AGAIN
 from shared.kafka_client import (
     COMMITTED_ONLY,
     EARLIEST,
@@ -24,9 +27,6 @@ from shared.topics import TopicState
 _Answer = TypeVar("_Answer")
 
 _NO_SUCH_TOPIC = 3
-
-RETRY_S = 0.1
-"""Until a group's coordinator is asked for again; a cluster has none before the first group."""
 
 
 class KafkaAdmin:
@@ -103,8 +103,8 @@ class KafkaAdmin:
 
     def _ask(self, doing: str, question: Callable[[Any], _Answer]) -> _Answer:
         deadline = self._cluster.clock() + self._cluster.timeout_s
-        with self._lock:
-            while True:
+        with self._turn(doing):
+            for tries in itertools.count(1):
                 try:
                     with self._cluster.translated(doing):
                         return question(self._take())
@@ -112,7 +112,18 @@ class KafkaAdmin:
                     self._drop()
                     if not isinstance(error, CoordinatorMoved) or self._cluster.clock() > deadline:
                         raise
-                    time.sleep(RETRY_S)
+                    time.sleep(COORDINATOR_AGAIN.pause(tries, random.random()))
+        raise AssertionError("unreachable")
+
+    @contextmanager
+    def _turn(self, doing: str) -> Iterator[None]:
+        """The lock; raises LogUnavailable where whoever has it waits for brokers that do not answer."""
+        if not self._lock.acquire(timeout=2 * self._cluster.timeout_s):
+            raise LogUnavailable(f"{doing}: others wait for the brokers, which do not answer")
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def _take(self) -> Any:
         if self._closed:

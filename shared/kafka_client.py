@@ -15,6 +15,14 @@ from kafka.net.compat import KafkaNetClient
 from kafka.protocol.consumer import IsolationLevel, OffsetSpec
 from kafka.structs import OffsetAndMetadata
 
+from shared.deadlines import (
+    KAFKA_CLOSE_S,
+    KAFKA_DELIVERY_S,
+    KAFKA_QUIET_S,
+    KAFKA_RECONNECT_CAP_S,
+    KAFKA_REQUEST_S,
+    KAFKA_SESSION_S,
+)
 from shared.kafka_repairs import repaired
 from shared.kafka_security import KafkaSecurity, keep_passwords_out_of_logs
 from shared.log import LogUnavailable, OffsetOutOfRange, RecordTooLarge
@@ -69,10 +77,10 @@ class KafkaCluster:
     servers: str
     security: KafkaSecurity = field(default_factory=KafkaSecurity)
     max_record_bytes: int = 16 * 2**20 + MOST_OVERHEAD_BYTES
-    timeout_s: float = 10.0
-    delivery_s: float = 30.0
-    session_s: float = 10.0
-    quiet_s: float = 5.0
+    timeout_s: float = KAFKA_REQUEST_S
+    delivery_s: float = KAFKA_DELIVERY_S
+    session_s: float = KAFKA_SESSION_S
+    quiet_s: float = KAFKA_QUIET_S
     topic_prefix: str = ""
     client_id: str = "prequel"
     clock: Callable[[], float] = time.monotonic
@@ -146,7 +154,7 @@ class KafkaCluster:
                     bootstrap_servers=self.servers,
                     bootstrap_timeout_ms=self._timeout_ms,
                     request_timeout_ms=self._timeout_ms,
-                    reconnect_backoff_max_ms=1000,
+                    reconnect_backoff_max_ms=int(KAFKA_RECONNECT_CAP_S * 1000),
                     client_id=self.client_id,
                     **self.security.options(),
                     **options,
@@ -200,7 +208,7 @@ class KafkaCluster:
     def shut(self, consumer: Any) -> None:
         """Close a consumer and leave its group; a broker that is away keeps nobody waiting for long."""
         with contextlib.suppress(kafka_errors.KafkaError):  # it is given up either way
-            consumer.close(autocommit=False, timeout_ms=min(2000, self._timeout_ms))
+            consumer.close(autocommit=False, timeout_ms=min(int(KAFKA_CLOSE_S * 1000), self._timeout_ms))
 
     def abort(self, producer: Any) -> None:
         """Tear a producer down at once: nothing that it still holds may reach the log later."""

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from shared.deadlines import KAFKA_LOOKUP_SLICE_S
 from shared.kafka_admin import KafkaAdmin
 from shared.kafka_client import KafkaCluster, TopicPartition
 from shared.kafka_reader import as_record
@@ -24,8 +25,6 @@ LARGEST_OFFSET = 2**63 - 1
 """Kafka's protocol has no larger one."""
 
 NO_PARTITION = Bounds(0, 0)
-
-SLICE_MS = 500
 
 WAIT_MS = 10
 """How long a broker may hold a fetch at the end of the log: one that reads ahead there delays the next search."""
@@ -52,7 +51,7 @@ class KafkaLookup:
 
     @contextlib.contextmanager
     def _consumer(self) -> Iterator[Any]:
-        consumer = self._idle.get()
+        consumer = self._idle_one()
         try:
             if self._closed:
                 raise LogUnavailable("this log is closed")
@@ -66,6 +65,13 @@ class KafkaLookup:
             raise
         finally:
             self._idle.put(consumer)
+
+    def _idle_one(self) -> Any:
+        """A consumer that nobody uses, None for one still to be made."""
+        try:
+            return self._idle.get(timeout=self._cluster.timeout_s)
+        except queue.Empty:
+            raise LogUnavailable("all look-ups wait for the brokers, which do not answer") from None
 
     def close(self) -> None:
         """Waits for the threads that read."""
@@ -106,7 +112,8 @@ class _Search:
         began = self._at
         try:
             with self._cluster.reading(self._consumer, self._partition.topic):
-                polled = self._consumer.poll(timeout_ms=SLICE_MS, max_records=_end_of_run(left) - self._at)
+                most = _end_of_run(left) - self._at
+                polled = self._consumer.poll(timeout_ms=int(KAFKA_LOOKUP_SLICE_S * 1000), max_records=most)
                 self._at = self._consumer.position(self._partition)
         except OffsetOutOfRange:
             self._at = None

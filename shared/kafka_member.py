@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from shared.deadlines import KAFKA_MEMBER_SLICE_S
 from shared.kafka_client import (
     NO_GENERATION,
     ConsumerRebalanceListener,
@@ -14,9 +15,6 @@ from shared.kafka_client import (
 from shared.kafka_reader import Watchdog, as_record
 from shared.kafka_repairs import poll_as_member
 from shared.log import LogUnavailable, Polled
-
-SLICE_S = 0.1
-"""A change of ownership is told at most this much later than it came, however long a poll may wait."""
 
 
 class _Ownership(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has no types
@@ -83,12 +81,12 @@ class KafkaMember:
         while True:
             left = max(0.0, deadline - self._cluster.clock())
             with self._cluster.reading(consumer, self._topic):
-                batches = poll_as_member(consumer, min(left, SLICE_S), max_records)
+                batches = poll_as_member(consumer, min(left, KAFKA_MEMBER_SLICE_S), max_records)
             assigned, lost = self._change(consumer)
             ours = (batch for tp, batch in batches.items() if tp.partition in self._reading)
             records = [as_record(record, self._cluster) for batch in ours for record in batch]
             self._watch(consumer, {record.partition for record in records})
-            if records or assigned or lost or left <= SLICE_S:
+            if records or assigned or lost or left <= KAFKA_MEMBER_SLICE_S:
                 return Polled(records, assigned, lost, self._generation)
 
     def _change(self, consumer: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -3,7 +3,8 @@
 import itertools
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from shared.kafka_client import KafkaCluster
@@ -46,7 +47,7 @@ class KafkaProducers:
         targets = [(message, self._partition(message), self._size(message)) for message in messages]
         if not targets:
             return []
-        with self._slots:
+        with self._slot():
             producer = self._take()
             try:
                 with self._cluster.translated(f"appending to {' and '.join(sorted({m.topic for m in messages}))}"):
@@ -96,6 +97,16 @@ class KafkaProducers:
         if metadata.offset < 0:
             raise LogUnavailable("the record is in the log, but Kafka has forgotten where: append it again")
         return Position(metadata.partition, metadata.offset)
+
+    @contextmanager
+    def _slot(self) -> Iterator[None]:
+        """One of MOST_APPENDS; raises LogUnavailable where all of them wait for brokers that do not answer."""
+        if not self._slots.acquire(timeout=self._cluster.delivery_s):
+            raise LogUnavailable(f"{MOST_APPENDS} appends wait for the brokers already: this one was not tried")
+        try:
+            yield
+        finally:
+            self._slots.release()
 
     def _take(self) -> Any:
         with self._lock:

@@ -3,17 +3,9 @@
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from shared.deadlines import KAFKA_LOOK_S, KAFKA_READ_SLICE_S, KAFKA_STARVED_S
 from shared.kafka_client import KafkaCluster, TopicPartition
 from shared.log import LogUnavailable, Record
-
-SLICE_S = 1.0
-"""The watchdog looks so often into a poll that waits for longer."""
-
-STARVED_S = 600.0
-"""Long: where the work is slow, a partition waits its turn behind all that was fetched of the others."""
-
-LOOK_S = 5.0
-"""How long the brokers may take to answer the watchdog, at most."""
 
 
 def as_record(record: Any, cluster: KafkaCluster) -> Record:
@@ -34,7 +26,7 @@ class Watchdog:
 
     kafka-python's consumers have stalled for good in releases as late as 3.0.9, without an error and with records
     waiting. A consumer that stands still before waiting records at two looks in a row is given up; one partition, while
-    others deliver, after it has done so for STARVED_S too.
+    others deliver, after it has done so for KAFKA_STARVED_S too.
     """
 
     def __init__(self, cluster: KafkaCluster, topic: str) -> None:
@@ -53,13 +45,13 @@ class Watchdog:
         now = self._cluster.clock()
         self._since, self._behind = now, self._suspects
         self._heard = {p: now if p in delivered else self._heard.get(p, now) for p in reading}
-        starved = [p for p, heard in self._heard.items() if now - heard > STARVED_S]
+        starved = [p for p, heard in self._heard.items() if now - heard > KAFKA_STARVED_S]
         if starved:
             with self._cluster.translated(f"reading {self._topic}"):
                 positions = {p: consumer.position(TopicPartition(self._topic, p)) for p in starved}
             self._ask(consumer, positions)
             self._suspects = self._behind
-            self._heard |= dict.fromkeys(starved, now - STARVED_S + self._cluster.quiet_s)
+            self._heard |= dict.fromkeys(starved, now - KAFKA_STARVED_S + self._cluster.quiet_s)
         self._behind = {}
 
     def look(self, consumer: Any, positions: Mapping[int, int]) -> None:
@@ -68,7 +60,7 @@ class Watchdog:
             self._ask(consumer, positions)
 
     def _ask(self, consumer: Any, positions: Mapping[int, int]) -> None:
-        timeout_ms = int(min(self._cluster.timeout_s, LOOK_S) * 1000)
+        timeout_ms = int(min(self._cluster.timeout_s, KAFKA_LOOK_S) * 1000)
         asked = [TopicPartition(self._topic, p) for p in positions or (0,)]  # who reads nothing wants an answer too
         with self._cluster.translated(f"reading {self._topic}"):
             ends = consumer.end_offsets(asked, timeout_ms)
@@ -110,8 +102,8 @@ class KafkaReader:
         deadline = self._cluster.clock() + timeout_s
         while True:
             left = max(0.0, deadline - self._cluster.clock())
-            records = self._turn(consumer, max_records, min(left, SLICE_S))
-            if records or left <= SLICE_S:
+            records = self._turn(consumer, max_records, min(left, KAFKA_READ_SLICE_S))
+            if records or left <= KAFKA_READ_SLICE_S:
                 return records
 
     def _turn(self, consumer: Any, max_records: int, timeout_s: float) -> list[Record]:

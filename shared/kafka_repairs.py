@@ -7,8 +7,7 @@ from kafka.coordinator.base import MemberState
 from kafka.coordinator.consumer import ConsumerCoordinator
 from kafka.record.default_records import DefaultRecordBatch
 
-JOINING_S = 0.05
-"""How long a poll waits at least while the group deals its partitions anew."""
+from shared.deadlines import KAFKA_JOIN_S
 
 
 def repaired(consumer: Any) -> Any:
@@ -22,7 +21,7 @@ def poll_as_member(consumer: Any, timeout_s: float, most: int) -> Any:
     joining = consumer.group_metadata().state is not MemberState.STABLE
     consumer._coordinator.in_poll = True
     try:
-        return consumer.poll(timeout_ms=int(max(timeout_s, JOINING_S * joining) * 1000), max_records=most)
+        return consumer.poll(timeout_ms=int(max(timeout_s, KAFKA_JOIN_S * joining) * 1000), max_records=most)
     finally:
         consumer._coordinator.in_poll = False
 

@@ -1,5 +1,6 @@
 """The small HTTP server of extractor and learner: alive, ready, metrics, and a learner's answers to queries."""
 
+import logging
 import sys
 import threading
 from collections.abc import Mapping
@@ -13,14 +14,17 @@ import numpy as np
 import orjson
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from shared.deadlines import OPS_IDLE_S
 from shared.events import Vector, valid_stream
 from shared.health import Health
 from shared.keys import ApiKeys, given_key
 from shared.metrics import Metrics
 from shared.status import Queries, UnknownStream
+from shared.supervisor import Supervisor
+
+logger = logging.getLogger(__name__)
 
 MOST_BODY_BYTES = 32 * 2**20
-IDLE_SECONDS = 30.0
 OPEN = ("/healthz", "/readyz")
 """For those who start and stop containers: they have no key, and these tell no secret."""
 JSON, PROBLEM = "application/json", "application/problem+json"
@@ -63,7 +67,8 @@ class Ops:
         self._health, self._metrics, self._queries = health, metrics, queries
         self._keys = keys or ApiKeys(())
         self._server = _Server(host, port, self)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="ops", daemon=True)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._serve, name="ops", daemon=True)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -74,8 +79,12 @@ class Ops:
     def start(self) -> None:
         self._thread.start()
 
+    def _serve(self) -> None:
+        Supervisor(self._health).run("operations server", lambda working: self._server.serve_forever(0.1), self._stop)
+
     def close(self) -> None:
         """Answer nobody any more."""
+        self._stop.set()
         if self._thread.is_alive():
             self._server.shutdown()
             self._thread.join()
@@ -132,7 +141,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "prequel", ""
-    timeout = IDLE_SECONDS
+    timeout = OPS_IDLE_S
 
     def do_GET(self) -> None:
         self._answer()
@@ -149,6 +158,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection |= refused.status == 401  # its body, if any, is still on the connection
             problem = {"status": refused.status, "detail": str(refused)}
             reply = _json(refused.status, problem)._replace(content_type=PROBLEM)
+        except Exception:
+            logger.exception("%s %s failed", self.command, path[:200])
+            problem = {
+                "status": 500,
+                "detail": "a bug; the log of this service has the traceback: please report it",
+            }
+            reply = _json(500, problem)._replace(content_type=PROBLEM)
         self.send_response(reply.status)
         self.send_header("Content-Type", reply.content_type)
         if reply.status == 401:

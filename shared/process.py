@@ -53,8 +53,10 @@ class Process:
         self._threads.append(thread)
         thread.start()
 
-    def drive(self, processor: Processor, *, checkpoint_seconds: float) -> None:
-        """Run a processor in this thread until ``stop``. Raises what needs an operator."""
+    def drive(
+        self, processor: Processor, *, checkpoint_seconds: float, ready: Callable[[], None] = lambda: None
+    ) -> None:
+        """Run a processor in this thread until ``stop``; see Runner. Raises what needs an operator."""
         Runner(
             self.log,
             processor,
@@ -64,6 +66,7 @@ class Process:
             health=self.health,
             checkpoint_seconds=checkpoint_seconds,
             checkpoint_events=self.settings.checkpoint_events,
+            ready=ready,
         ).run(self.stop)
 
     def operate(self, service: Callable[[str], Queries | None]) -> int:

@@ -8,9 +8,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import redis
-from redis.backoff import ExponentialBackoff
+from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
 
+from shared.deadlines import REDIS_COMMAND_S, REDIS_READS, REDIS_RETRIES, REDIS_RETRY
 from shared.store import Fence, Fenced, StoreUnavailable
 
 PIECE_BYTES = 512 * 2**10
@@ -18,10 +19,6 @@ PIECE_BYTES = 512 * 2**10
 
 LOOKED_AT = 1_000
 """Keys that one script looks at, for the same reason."""
-
-TIMEOUT_S = 5.0
-RETRIES = 2
-"""Of a command whose answer was lost, on top of the first try. Every command and script here may be repeated."""
 
 WRITERS = 10
 """Large values of one key, written at the same time, that get into each other's way before one of them gives up."""
@@ -141,7 +138,7 @@ class RedisStore:
         *,
         ca: str = "",
         prefix: str = "prequel",
-        timeout_s: float = TIMEOUT_S,
+        timeout_s: float = REDIS_COMMAND_S,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
         """``url``: redis://[user:password@]host:port[/db], or rediss:// for TLS; ``ca``: file of the CA that signed.
@@ -159,7 +156,8 @@ class RedisStore:
             socket_timeout=timeout_s,
             socket_connect_timeout=timeout_s,
             health_check_interval=30,
-            retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), RETRIES),
+            # Every command and script here may be repeated.
+            retry=Retry(ExponentialWithJitterBackoff(cap=REDIS_RETRY.cap_s, base=REDIS_RETRY.base_s), REDIS_RETRIES),
             **tls,
         )
         self._scripts: Mapping[str, Any] = {name: self._client.register_script(text) for name, text in _SCRIPTS.items()}
@@ -241,7 +239,7 @@ class RedisStore:
 
     def _read(self, key: bytes) -> bytes | None:
         """The value, assembled; anew from the start where it was replaced meanwhile."""
-        while True:
+        for _ in range(REDIS_READS):
             value, pieces = self._client.hmget(key, "value", "pieces")
             if pieces is None:
                 return None if value is None else bytes(value)
@@ -254,6 +252,7 @@ class RedisStore:
                     f"{self._where}: pieces of a value are missing. Was something deleted or evicted? "
                     "Set maxmemory-policy to noeviction"
                 )
+        raise StoreUnavailable(f"{self._where}: a value is replaced faster than it can be read")
 
     @contextmanager
     def _translated(self, doing: str) -> Iterator[None]:

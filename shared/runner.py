@@ -1,19 +1,18 @@
 """The one loop of every processor: poll, process, flush the outputs, checkpoint."""
 
-import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple, Protocol
 
+from shared.deadlines import METRIC_AGAIN, REJOIN
 from shared.events import Rejected, abridged, encode_rejected
 from shared.health import Health
 from shared.log import Log, LogUnavailable, Member, Message, Record, RecordTooLarge
 from shared.metrics import Metrics
+from shared.retry import Attempts, Backoff
 from shared.store import Fenced, StoreUnavailable
-
-logger = logging.getLogger(__name__)
 
 IN_FLIGHT_BATCHES = 2
 """Batches of outputs on their way to the log while the next one is processed."""
@@ -72,8 +71,12 @@ class Processor(Protocol):
 class Runner:
     """Drives one processor as a member of one consumer group until it is told to stop.
 
-    Order, never changed: outputs durable -> snapshot with its offset -> commit to the group. Whatever becomes
-    unavailable, the answer is the same as to a crash: drop the state, wait, restore, replay.
+    Order, never changed: outputs durable -> snapshot with its offset -> commit to the group. Whatever of these becomes
+    unavailable, the answer is the same as to a crash: drop the state, leave the group, wait, restore, replay. What is
+    only shown (lag, gauges, the group's position of a processor that keeps its own) costs nothing when it fails.
+
+    It joins only once the log has answered and ``ready`` has not raised what is away: whoever cannot work would take
+    partitions from those that can, again and again.
     """
 
     def __init__(
@@ -87,43 +90,48 @@ class Runner:
         health: Health,
         checkpoint_seconds: float,
         checkpoint_events: int,
-        retry_seconds: float = 1.0,
+        ready: Callable[[], None] = lambda: None,
+        backoff: Backoff = REJOIN,
     ) -> None:
         self._log, self._processor, self._group = log, processor, group
         self._clock, self._metrics, self._health = clock, metrics, health
         self._checkpoint_seconds, self._checkpoint_events = checkpoint_seconds, checkpoint_events
-        self._retry_seconds = retry_seconds
+        self._ready = ready
+        self._attempts = Attempts(processor.name, health, backoff, clock=clock)
+        self._measuring = Attempts(f"{processor.name}: metrics", health, METRIC_AGAIN, clock=clock)
         self._shown: set[int] = set()
 
     def run(self, stop: threading.Event) -> None:
         """Work until ``stop``; then finish the batch, snapshot, return. Raises what is a bug, or needs an operator."""
         while not stop.is_set():
             try:
+                self._log.partitions(self._processor.topic)
+                self._ready()
                 self._attend(stop)
             except (LogUnavailable, StoreUnavailable, Fenced) as error:
-                self._wait_for(str(error))
-                stop.wait(self._retry_seconds)
+                stop.wait(self._attempts.failed(error))
             except BaseException as error:
                 self._health.fails(self._processor.name, f"stopped: {error!r}")
                 raise
-
-    def _wait_for(self, reason: str) -> None:
-        """Say on /readyz why nothing goes on, and once, when that is new, in the log."""
-        reason = f"{reason}; trying again every {self._retry_seconds:g} s"
-        if self._health.reasons.get(self._processor.name) != reason:
-            logger.warning("the %s waits: %s", self._processor.name, reason)
-        self._health.waits(self._processor.name, reason)
 
     def _attend(self, stop: threading.Event) -> None:
         member = self._log.join(self._group, self._processor.topic)
         with ThreadPoolExecutor(1, f"{self._processor.name}-publisher") as publisher:
             session = Session(
-                self._log, self._processor, member, self._group, publisher, self._metrics, self._clock, self._shown
+                self._log,
+                self._processor,
+                member,
+                self._group,
+                publisher,
+                self._metrics,
+                self._clock,
+                self._shown,
+                self._measuring,
             )
             try:
                 while not stop.is_set():
                     session.turn()
-                    self._health.works(self._processor.name)
+                    self._attempts.worked()
                     if session.due(self._checkpoint_seconds, self._checkpoint_events):
                         session.checkpoint()
                     if session.stale(self._checkpoint_seconds):
@@ -149,11 +157,15 @@ class Session:
         metrics: Metrics,
         clock: Callable[[], float],
         shown: set[int],
+        measuring: Attempts,
     ) -> None:
-        """``shown``: partitions whose metrics are shown, kept from session to session."""
+        """``shown``: partitions whose metrics are shown, kept from session to session, as is ``measuring``."""
         self._log, self._processor, self._member, self._publisher = log, processor, member, publisher
         self._group, self._metrics, self._clock, self._shown = group, metrics, clock, shown
+        self._measuring = measuring
         self._owned: set[int] = set()
+        self._by_group: set[int] = set()
+        """Those whose position is the one that the group has committed: only there does a commit count."""
         self._positions: dict[int, int] = {}
         self._in_flight: deque[Future[None]] = deque()
         self._uncommitted: dict[int, int] = {}
@@ -182,10 +194,15 @@ class Session:
         self._processor.checkpoint(self._positions)
         self._uncommitted |= self._positions
         self._since, self._events, self._positions = self._clock(), 0, {}
-        self._commit()
+        self._note()
 
     def measure(self) -> None:
-        """Report how far behind the group is on the partitions that are ours, and on no others."""
+        """Show how far behind the group is. Nothing that fails here costs state: it is said, and tried again later."""
+        self._measuring.run(self._measure, LogUnavailable)
+        self._measured = self._clock()
+
+    def _measure(self) -> None:
+        """Of the partitions that are ours, and of no others."""
         self._commit()
         topic = self._processor.topic
         for partition, behind in self._log.lag(self._group, topic).items():
@@ -193,7 +210,6 @@ class Session:
                 self._metrics.lag.labels(self._processor.name, topic, str(partition)).set(behind)
         for partition in self._shown - self._owned:
             self._hide(partition)
-        self._measured = self._clock()
 
     def finish(self) -> None:
         """Take what is in the processor's pipeline to its end and commit it."""
@@ -221,6 +237,7 @@ class Session:
         self._shown.add(partition)
         offset = self._processor.restore(partition, generation)
         if offset is None:
+            self._by_group.add(partition)
             offset = self._member.committed(partition)
         else:
             self._uncommitted[partition] = offset
@@ -232,8 +249,16 @@ class Session:
         if self._uncommitted and self._member.commit(self._uncommitted):
             self._uncommitted = {}
 
+    def _note(self) -> None:
+        """Commit, where that is for people only: a processor's own state has the position that counts."""
+        if self._by_group & set(self._uncommitted):
+            self._commit()
+        else:
+            self._measuring.run(self._commit, LogUnavailable)
+
     def _forget(self, partition: int) -> None:
         self._owned.discard(partition)
+        self._by_group.discard(partition)
         self._positions.pop(partition, None)
         self._uncommitted.pop(partition, None)
         self._processor.drop(partition)

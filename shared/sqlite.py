@@ -1,6 +1,7 @@
 """The one place that opens SQLite files: durable settings, lent connections, errors that say what to do."""
 
 import os
+import random
 import sqlite3
 import threading
 import time
@@ -8,10 +9,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from shared.deadlines import SQLITE_BUSY_S, SQLITE_CHECKPOINT_BUSY_S, SQLITE_SWITCH
+
 Connection = sqlite3.Connection
 
 _CHECKPOINT_BYTES = 16 * 2**20
-_CHECKPOINT_PATIENCE_MS = 100
 _ACCESS = "Give this user write access to the file and its folder, or choose another folder."
 _HELD = "Another process holds the file: wait for it, or find it (fuser FILE) and stop it."
 _DAMAGED = "The file is damaged or none of Prequel's: move it away, or restore it from a backup."
@@ -50,7 +52,7 @@ class Database:
         version: int,
         schema: Sequence[str],
         error: type[Exception],
-        busy_timeout_s: float = 10.0,
+        busy_timeout_s: float = SQLITE_BUSY_S,
         page_bytes: int = 4096,
         create: bool = True,
     ) -> None:
@@ -163,14 +165,15 @@ class Database:
 
     def _enter_wal(self, connection: Connection) -> None:
         # Two processes that make the file together: the switch does not wait for the lock by itself.
-        deadline = time.monotonic() + self._busy_timeout_s
+        deadline, tries = time.monotonic() + self._busy_timeout_s, 0
         while connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
             try:
                 connection.execute("PRAGMA journal_mode=WAL")
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                     raise
-                time.sleep(0.002)
+                tries += 1
+                time.sleep(SQLITE_SWITCH.pause(tries, random.random()))
 
     def _checkpoint(self, connection: Connection, size: int) -> None:
         """Move the write-ahead log into the file now and then.
@@ -182,7 +185,7 @@ class Database:
         if self._unsettled_bytes < _CHECKPOINT_BYTES:
             return
         self._unsettled_bytes = 0
-        connection.execute(f"PRAGMA busy_timeout={_CHECKPOINT_PATIENCE_MS}")
+        connection.execute(f"PRAGMA busy_timeout={round(SQLITE_CHECKPOINT_BUSY_S * 1000)}")
         with suppress(sqlite3.OperationalError):  # The commit stands; a disk in trouble shows in the next one.
             connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
         connection.execute(f"PRAGMA busy_timeout={round(self._busy_timeout_s * 1000)}")

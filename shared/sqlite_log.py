@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from shared.deadlines import LEASE_S, SQLITE_BUSY_S
 from shared.log import Bounds, LogUnavailable, Message, Position, Record, RecordTooLarge
 from shared.sqlite_group import Groups
 from shared.sqlite_member import SqliteMember
@@ -34,9 +35,9 @@ class SqliteLog:
         *,
         partitions: Mapping[str, int] | int = 1,
         clock: Callable[[], float] = time.time,
-        lease_s: float = 10.0,
+        lease_s: float = LEASE_S,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
-        busy_timeout_s: float = 10.0,
+        busy_timeout_s: float = SQLITE_BUSY_S,
         max_record_bytes: int = MAX_RECORD_BYTES,
         max_poll_bytes: int = 32 * 2**20,
         create: bool = True,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from itertools import takewhile
 from pathlib import Path
 
+from shared.deadlines import SQLITE_BUSY_S
 from shared.sqlite import Connection, Database
 from shared.store import Fence, Fenced, StoreUnavailable
 
@@ -18,7 +19,7 @@ class SqliteStore:
     ``create`` False: a file that is not there is an error, for those who only look.
     """
 
-    def __init__(self, path: Path, *, busy_timeout_s: float = 10.0, create: bool = True) -> None:
+    def __init__(self, path: Path, *, busy_timeout_s: float = SQLITE_BUSY_S, create: bool = True) -> None:
         self._database = Database(
             path,
             kind="PQst",

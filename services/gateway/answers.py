@@ -78,6 +78,7 @@ StreamAnswer = create_model(
     __doc__="A stream's status; its curve and confusion matrix have calls of their own.",
     **_OF_STREAMS,
     snapshot_age=(float | None, Field(description="seconds since the newest snapshot")),
+    age_seconds=(float, Field(description="seconds since the store last said so: many only while it is away")),
 )
 
 

@@ -33,13 +33,14 @@ from services.gateway.remote_learner import TIMEOUT, RemoteLearner
 from services.gateway.statuses import Statuses
 from services.gateway.thumbnails import Thumbnails
 from services.gateway.uploads import FORM_IMAGES
-from shared.config import Settings
+from shared.config import Settings, without_secrets
 from shared.health import Health
 from shared.images.limits import Limits
 from shared.log import Log
 from shared.metrics import Metrics
 from shared.status import Queries
 from shared.store import Store
+from shared.supervisor import Supervisor
 
 OTHER_BODY_BYTES = 32 * 2**20
 FORM_MARGIN_BYTES = 2**20
@@ -57,10 +58,11 @@ def create(
     new_id: Callable[[], str],
 ) -> FastAPI:
     """The application; nothing runs before its lifespan begins. ``queries`` None: learners are asked over HTTP."""
-    own = None if queries else RemoteLearner(store, httpx.Client(timeout=TIMEOUT, headers=_key(settings)))
+    own = None if queries else RemoteLearner(store, _client(settings))
     answering = queries or own
     assert answering
     live = Live(log, settings, metrics, health)
+    supervisor = Supervisor(health)
     gateway = Gateway(
         settings=settings,
         log=log,
@@ -70,11 +72,12 @@ def create(
         clock=clock,
         new_id=new_id,
         keys=Keys(settings.keys, clock),
+        supervisor=supervisor,
         live=live,
         firsts=Firsts(log, live),
-        statuses=Statuses(store, clock),
-        images=Lane(log, "images", health),
-        labels=Lane(log, "labels", health),
+        statuses=Statuses(store, clock, live.promises, health, without_secrets(settings.store_url)),
+        images=Lane(log, "images", health, supervisor),
+        labels=Lane(log, "labels", health, supervisor),
         thumbnails=Thumbnails(Limits(settings.max_image_bytes, settings.max_pixels)),
     )
     web = page.Page(page.WEB)
@@ -96,6 +99,11 @@ def create(
 def _key(settings: Settings) -> dict[str, str]:
     """What a learner's operations server asks for where it listens beyond loopback: any one of the common keys."""
     return {"X-API-Key": settings.keys[0]} if settings.keys else {}
+
+
+def _client(settings: Settings) -> httpx.Client:
+    """To learners. Never through a proxy that the environment names: it cannot know their addresses."""
+    return httpx.Client(timeout=TIMEOUT, headers=_key(settings), trust_env=False)
 
 
 def _guard(app: FastAPI, gateway: Gateway, web: page.Page) -> None:
@@ -122,7 +130,11 @@ def _lifespan(gateway: Gateway, own: RemoteLearner | None) -> Lifespan[FastAPI]:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         gateway.start()
-        publisher = asyncio.create_task(events_stream.publish_statuses(gateway))
+        publisher = asyncio.create_task(
+            gateway.supervisor.keep(
+                "gateway: statuses for listeners", lambda working: events_stream.publish_statuses(gateway, working)
+            )
+        )
         try:
             yield
         finally:

@@ -14,6 +14,7 @@ from services.gateway.problems import unavailable
 from services.gateway.subscriptions import encode
 from shared.status import StreamStatus
 from shared.store import StoreUnavailable
+from shared.supervisor import Working
 
 PING_SECONDS = 15.0
 STATUS_SECONDS = 0.5
@@ -77,7 +78,7 @@ async def _events(gateway: Gateway, stream: str | None, last: str | None) -> Asy
         subscriptions.close(subscriber)
 
 
-async def publish_statuses(gateway: Gateway) -> None:
+async def publish_statuses(gateway: Gateway, working: Working) -> None:
     """For ever: send each status that somebody listens to, at first and once it has changed (the store does not tell).
 
     At first too: it may have changed since the connection's own first status was read.
@@ -90,6 +91,7 @@ async def publish_statuses(gateway: Gateway) -> None:
             if sent.get(stream) is not status:
                 gateway.live.subscriptions.send(stream, _encode_status(gateway, status))
         sent = now
+        working()
 
 
 async def _listened(gateway: Gateway) -> list[StreamStatus]:

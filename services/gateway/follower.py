@@ -2,15 +2,16 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Generic, Protocol, TypeVar
 
+from shared.deadlines import FOLLOW_AGAIN, HAND_OVER_S
 from shared.health import Health
 from shared.log import Bounds, Log, LogUnavailable, OffsetOutOfRange, Record
+from shared.supervisor import Supervisor, Working
 
 BATCH_RECORDS = 500
 POLL_SECONDS = 0.1
-RETRY_SECONDS = 1.0
 
 Decoded = TypeVar("Decoded")
 Taken = TypeVar("Taken", contravariant=True)
@@ -46,6 +47,7 @@ class Follower(Generic[Decoded]):
         self._log, self._topic, self._depth, self._health = log, topic, depth, health
         self._decode, self._taker = decode, taker
         self._name = f"gateway: {topic}"
+        self._supervisor = Supervisor(health, backoff=FOLLOW_AGAIN)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"gateway-{topic}", daemon=True)
         self._positions: dict[int, int] = {}
@@ -63,43 +65,41 @@ class Follower(Generic[Decoded]):
         await asyncio.to_thread(self._thread.join)
 
     def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                self._follow()
-            except LogUnavailable as error:
-                self._health.waits(self._name, f"{error}; trying again every {RETRY_SECONDS:g} s")
-                self._stop.wait(RETRY_SECONDS)
-            except OffsetOutOfRange as error:
-                self._health.waits(self._name, f"{error}; reading anew what there is")
-                self._positions = {}
-            except BaseException as error:
-                self._health.fails(self._name, f"stopped: {error!r}")
-                raise
+        self._supervisor.run(self._name, self._follow, self._stop, LogUnavailable, OffsetOutOfRange)
 
-    def _follow(self) -> None:
+    def _follow(self, working: Working) -> None:
+        """Go on where it was after the log was away; after anything else, read anew what there is."""
         if not self._positions:
             self._begin()
         reader = self._log.follow(self._topic, self._positions)
         try:
             while not self._stop.is_set():
-                self._hand_over(reader.poll(BATCH_RECORDS, POLL_SECONDS), reader.positions())
+                self._hand_over(reader.poll(BATCH_RECORDS, POLL_SECONDS), reader.positions(), working)
+        except LogUnavailable:
+            raise
+        except Exception:
+            self._positions = {}
+            raise
         finally:
             reader.close()
 
-    def _hand_over(self, records: Sequence[Record], positions: dict[int, int]) -> None:
+    def _hand_over(self, records: Sequence[Record], positions: dict[int, int], working: Working) -> None:
         current = all(positions[partition] >= end for partition, end in self._ends.items())
         if records or current is not self._current:
-            asyncio.run_coroutine_threadsafe(self._taker.take(self._decode(records), current), self._loop).result()
+            self._on_loop(self._taker.take(self._decode(records), current))
         self._positions, self._current = positions, current
         if current:
-            self._health.works(self._name)
+            working()
 
     def _begin(self) -> None:
         bounds = self._log.bounds(self._topic)
         self._ends = {partition: held.end for partition, held in bounds.items()}
         self._current = False
-        asyncio.run_coroutine_threadsafe(self._taker.begin(), self._loop).result()
+        self._on_loop(self._taker.begin())
         self._positions = {partition: self._first(held) for partition, held in bounds.items()}
+
+    def _on_loop(self, work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(HAND_OVER_S)
 
     def _first(self, held: Bounds) -> int:
         return max(held.begin, held.end - self._depth)

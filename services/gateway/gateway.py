@@ -14,6 +14,7 @@ from shared.health import Health
 from shared.log import Log
 from shared.metrics import Metrics
 from shared.status import Queries
+from shared.supervisor import Supervisor
 
 SOURCE = "prequel/gateway"
 
@@ -30,6 +31,7 @@ class Gateway:
     clock: Callable[[], float]
     new_id: Callable[[], str]
     keys: Keys
+    supervisor: Supervisor
     live: Live
     firsts: Firsts
     statuses: Statuses

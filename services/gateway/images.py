@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from services.gateway.answers import BINARY, Accepted, Predicted, described, json_answer, refused
 from services.gateway.firsts import Given
 from services.gateway.gateway import SOURCE, Gateway
+from services.gateway.lane import may_arrive
 from services.gateway.live import Refusal
 from services.gateway.parameters import GivenId, GivenLabel, StreamName, Wait, only_known
 from services.gateway.problems import invalid, unavailable
@@ -114,7 +115,7 @@ async def _append(gateway: Gateway, stream: str, uploads: Sequence[Upload], ids:
     except LogUnavailable as error:
         raise unavailable(
             f"the log did not confirm it: {error}; send it again, with Idempotency-Key to count once",
-            {"ids": list(ids)},
+            {"ids": list(ids), "may_arrive": may_arrive(error)},
         ) from error
 
 

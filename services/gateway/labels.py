@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from services.gateway.answers import Accepted, OutcomeAnswer, described, json_answer
 from services.gateway.gateway import SOURCE, Gateway
+from services.gateway.lane import may_arrive
 from services.gateway.live import Refusal
 from services.gateway.parameters import LABEL, OneSpelling, StreamName, Wait, only_known
 from services.gateway.problems import unavailable
@@ -73,7 +74,10 @@ async def _append(gateway: Gateway, stream: str, given: Sequence[GivenLabel]) ->
     try:
         return await gateway.labels.append(messages)
     except LogUnavailable as error:
-        raise unavailable(f"the log did not confirm it: {error}; send it again, the same label counts once") from error
+        raise unavailable(
+            f"the log did not confirm it: {error}; send it again, the same label counts once",
+            {"may_arrive": may_arrive(error)},
+        ) from error
 
 
 def _answer(stream: str, given: GivenLabel, position: Position, found: Outcome | Refusal | None) -> dict[str, Any]:

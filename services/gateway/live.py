@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from services.gateway.arrivals import Arrivals
 from services.gateway.follower import Follower
+from services.gateway.promises import Promises
 from services.gateway.subscriptions import Happening, Subscriptions
 from services.gateway.view import Entry, View
 from shared.attributes import canonical
@@ -45,6 +46,7 @@ class Live:
         self._metrics, self._health = metrics, health
         self.view = View(settings.view_predictions, STREAMS_IN_FULL * settings.view_predictions)
         self.subscriptions = Subscriptions()
+        self.promises = Promises()
         self.current = False
         self._predictions: Arrivals[tuple[str, str], Entry | Refusal] = Arrivals(0)
         self._outcomes: Arrivals[Position, Outcome | Refusal] = Arrivals(KEPT_OUTCOMES)
@@ -75,8 +77,15 @@ class Live:
     ) -> Entry | Refusal | None:
         """The prediction with its present truth, or why there will be none; None if neither came in ``wait`` seconds.
 
-        With ``image``, what became of an earlier image of the same id does not count as an answer.
+        With ``image``, what became of an earlier image of the same id does not count as an answer. Whoever waited will
+        find what was answered in the stream's status too.
         """
+        found = await self._found(stream, id, wait, image)
+        if wait > 0 and isinstance(found, Entry):
+            self.promises.make(stream, found.position)
+        return found
+
+    async def _found(self, stream: str, id: str, wait: float, image: Position | None) -> Entry | Refusal | None:
         if predicted := self.view.get(stream, id):
             return predicted
         refusal = self._refusals.get((stream, id))
@@ -89,8 +98,14 @@ class Live:
         return self._refusals.get((stream, id))
 
     async def outcome(self, label: Position, wait: float) -> Outcome | Refusal | None:
-        """What became of the label event at ``label``; None if that did not come in ``wait`` seconds."""
-        return await self._outcomes.wait(label, wait)
+        """What became of the label event at ``label``; None if that did not come in ``wait`` seconds.
+
+        Whoever waited will find it in the stream's status too.
+        """
+        found = await self._outcomes.wait(label, wait)
+        if wait > 0 and isinstance(found, Outcome):
+            self.promises.make(found.stream, label)
+        return found
 
     # What comes in.
 

@@ -1,6 +1,6 @@
 """Calls for those who run the service: alive, ready, metrics, and the page's session."""
 
-import asyncio
+from contextlib import suppress
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -11,8 +11,6 @@ from services.gateway.answers import described, json_answer
 from services.gateway.gateway import Gateway
 from services.gateway.problems import Problem
 from shared.store import StoreUnavailable
-
-STORE_SECONDS = 2.0
 
 
 class Alive(BaseModel):
@@ -51,7 +49,8 @@ def routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/readyz", response_model=Ready, responses={503: {"model": Ready}}, summary="Ready?")
     async def readyz() -> Response:
-        reasons = gateway.health.reasons | await _store_reason(gateway)
+        await _ask_store(gateway)
+        reasons = gateway.health.reasons
         return json_answer({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
 
     @router.get("/metrics", response_class=Response, summary="Prometheus metrics")
@@ -82,12 +81,7 @@ def _set_cookie(answer: Response, value: str, seconds: int, secure: bool) -> Non
     answer.set_cookie(COOKIE, value, max_age=seconds, path="/", secure=secure, httponly=True, samesite="strict")
 
 
-async def _store_reason(gateway: Gateway) -> dict[str, str]:
-    """The store is asked now: unlike the log, nobody follows it."""
-    try:
-        await asyncio.wait_for(gateway.statuses.check(), STORE_SECONDS)
-    except StoreUnavailable as error:
-        return {"gateway: store": str(error)}
-    except TimeoutError:
-        return {"gateway: store": f"no answer within {STORE_SECONDS:g} s"}
-    return {}
+async def _ask_store(gateway: Gateway) -> None:
+    """The store is asked now: unlike the log, nobody follows it. What came of it is among the reasons then."""
+    with suppress(StoreUnavailable):
+        await gateway.statuses.check()

@@ -19,6 +19,7 @@ def _one_spelling(value: object) -> object:
 
 OneSpelling = BeforeValidator(_one_spelling)
 """For a label, wherever it comes in: its pattern is looked for after it was brought to its one spelling."""
+POSITION = r"^\d{1,9}:\d{1,18}$"
 
 StreamName = Annotated[str, Path(pattern=f"^{STREAM_PATTERN}$", description="name of the stream, as in `pets`")]
 ImageId = Annotated[str, Path(pattern=f"^{ID_PATTERN}$", description="id of the image")]

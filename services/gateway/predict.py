@@ -3,14 +3,15 @@
 from typing import Annotated
 
 import numpy as np
-from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, FailFast, Field
 
 from services.gateway.answers import described, json_answer
+from services.gateway.bounded import Bounded
 from services.gateway.gateway import Gateway
 from services.gateway.parameters import StreamName, only_known
 from services.gateway.problems import Problem, invalid
+from shared.deadlines import QUERY_S
 from shared.events import Vector
 from shared.status import Answer, UnknownStream
 
@@ -33,7 +34,7 @@ class Given(BaseModel):
 
 def routes(gateway: Gateway) -> APIRouter:
     router = APIRouter(tags=["predictions"], dependencies=[Depends(only_known)])
-    limiter = CapacityLimiter(QUERIES_AT_ONCE)
+    asking = Bounded("gateway-queries", QUERIES_AT_ONCE, QUERY_S)
 
     @router.post(
         "/v1/streams/{stream}/predict",
@@ -45,7 +46,7 @@ def routes(gateway: Gateway) -> APIRouter:
         """What the newest state says of a feature vector. Nothing is stored, counted or learned."""
         vector = _vector(body.features)
         try:
-            answer = await to_thread.run_sync(gateway.queries.answer, stream, vector, limiter=limiter)
+            answer = await asking.run(lambda: gateway.queries.answer(stream, vector))
         except UnknownStream:
             raise Problem(404, f"no learner knows the stream {stream}: it comes to life with its first image") from None
         except ValueError as error:

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from services.gateway.answers import PredictionAnswer, PredictionList, described, json_answer
 from services.gateway.gateway import Gateway
 from services.gateway.live import Refusal
-from services.gateway.parameters import ImageId, OneSpelling, StreamName, Wait, only_known
+from services.gateway.parameters import POSITION, ImageId, OneSpelling, StreamName, Wait, only_known
 from services.gateway.problems import Problem, unavailable
 from services.gateway.view import Entry
 from shared.log import Position
@@ -27,9 +27,7 @@ TrulyOf = Annotated[
     str | None, OneSpelling, Query(max_length=128, description="only those truly of this; empty: not labelled")
 ]
 Wrong = Annotated[bool | None, Query(description="only those predicted wrongly (false: rightly)")]
-Before = Annotated[
-    str | None, Query(pattern=r"^\d{1,9}:\d{1,18}$", description="only older ones: `next` of the answer before")
-]
+Before = Annotated[str | None, Query(pattern=POSITION, description="only older ones: `next` of the answer before")]
 
 
 class Wanted(NamedTuple):

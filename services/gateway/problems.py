@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from services.gateway.bounded import Late
 from services.gateway.remote_learner import LearnerUnavailable
 from shared.log import LogUnavailable, RecordTooLarge
 from shared.store import StoreUnavailable
@@ -86,6 +87,10 @@ async def _store_away(request: Request, error: Exception) -> Response:
     return problem_response(unavailable(f"the store cannot be reached now: {error}; send the request again"))
 
 
+async def _late(request: Request, error: Exception) -> Response:
+    return problem_response(unavailable(f"the log, or the learner, does not answer ({error}); send the request again"))
+
+
 async def _learner_away(request: Request, error: Exception) -> Response:
     return problem_response(unavailable(f"{error}; send the request again"))
 
@@ -104,6 +109,7 @@ _HANDLERS: dict[type[Exception], Handler] = {
     LogUnavailable: _log_away,
     StoreUnavailable: _store_away,
     LearnerUnavailable: _learner_away,
+    Late: _late,
     RecordTooLarge: _too_large,
     Exception: _bug,
 }

@@ -5,11 +5,12 @@ import orjson
 from pydantic import ValidationError
 
 from shared import status
+from shared.deadlines import LEARNER_CONNECT_S, LEARNER_READ_S
 from shared.events import Vector
 from shared.status import Answer, StreamStatus, UnknownStream
 from shared.store import Store
 
-TIMEOUT = httpx.Timeout(10.0, connect=2.0)
+TIMEOUT = httpx.Timeout(LEARNER_READ_S, connect=LEARNER_CONNECT_S)
 
 
 class LearnerUnavailable(Exception):

@@ -8,9 +8,15 @@ from pydantic import BaseModel
 
 from services.gateway.answers import ConfusionAnswer, Curve, StreamAnswer, StreamList, described, json_answer
 from services.gateway.gateway import Gateway
-from services.gateway.parameters import StreamName, only_known
+from services.gateway.parameters import POSITION, StreamName, only_known
 from services.gateway.problems import Problem, invalid
+from shared.log import Position
 from shared.status import StreamStatus
+
+After = Annotated[
+    str | None,
+    Query(pattern=POSITION, description="a prediction's or outcome's position, whose effect the answer is to show"),
+]
 
 
 def routes(gateway: Gateway) -> APIRouter:
@@ -25,9 +31,13 @@ def routes(gateway: Gateway) -> APIRouter:
     @router.get(
         "/v1/streams/{stream}", response_model=StreamAnswer, responses=described(404, 422, 503), summary="One stream"
     )
-    async def read_stream(stream: StreamName) -> Response:
-        """Counts, and per model the prequential metrics: every example scored before it was learned."""
-        return json_answer(gateway.statuses.summary(await _status(gateway, stream)))
+    async def read_stream(stream: StreamName, after: After = None) -> Response:
+        """Counts, and per model the prequential metrics: every example scored before it was learned.
+
+        It shows whatever a call with `wait` has answered here, or, with `after`, at another gateway. While the store is
+        away, it is the newest known: `age_seconds` (and the header Age) tell for how long.
+        """
+        return _aged(gateway, stream, gateway.statuses.summary(await _status(gateway, stream, after)))
 
     @router.get(
         "/v1/streams/{stream}/curve",
@@ -35,9 +45,11 @@ def routes(gateway: Gateway) -> APIRouter:
         responses=described(404, 422, 503),
         summary="Accuracy curve",
     )
-    async def read_curve(stream: StreamName) -> Response:
-        status = await _status(gateway, stream)
-        return json_answer({"stream": stream, "points": _dumped(status.curve), "drifts": _dumped(status.drifts)})
+    async def read_curve(stream: StreamName, after: After = None) -> Response:
+        status = await _status(gateway, stream, after)
+        return _aged(
+            gateway, stream, {"stream": stream, "points": _dumped(status.curve), "drifts": _dumped(status.drifts)}
+        )
 
     @router.get(
         "/v1/streams/{stream}/confusion",
@@ -48,22 +60,29 @@ def routes(gateway: Gateway) -> APIRouter:
     async def read_confusion(
         stream: StreamName,
         model: Annotated[str | None, Query(max_length=200, description="empty: the champion")] = None,
+        after: After = None,
     ) -> Response:
-        status = await _status(gateway, stream)
+        status = await _status(gateway, stream, after)
         name = model or status.champion
         if name not in status.confusion:
             raise invalid("model", f"no model {name!r} in this stream; there are {', '.join(status.confusion)}")
-        return json_answer({"stream": stream, "model": name, **status.confusion[name].model_dump()})
+        return _aged(gateway, stream, {"stream": stream, "model": name, **status.confusion[name].model_dump()})
 
     return router
+
+
+def _aged(gateway: Gateway, stream: str, body: dict[str, Any]) -> Response:
+    answer = json_answer(body)
+    answer.headers["Age"] = str(int(gateway.statuses.age(stream)))
+    return answer
 
 
 def _dumped(models: Sequence[BaseModel]) -> list[dict[str, Any]]:
     return [model.model_dump() for model in models]
 
 
-async def _status(gateway: Gateway, stream: str) -> StreamStatus:
-    status = await gateway.statuses.get(stream)
+async def _status(gateway: Gateway, stream: str, after: str | None) -> StreamStatus:
+    status = await gateway.statuses.get(stream, Position.parse(after) if after else None)
     if status is None:
         raise Problem(404, f"no stream {stream}: it comes to life with its first image; /v1/streams lists all")
     return status

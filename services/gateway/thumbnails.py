@@ -1,15 +1,15 @@
 """Thumbnails of stored images, made by Pillow within limits, the newest kept in memory."""
 
-import asyncio
 import io
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
 from PIL import Image
 
+from services.gateway.bounded import Bounded
+from shared.deadlines import QUERY_S
 from shared.images.colours import plain, upright
 from shared.images.kinds import format_of, media_type
 from shared.images.limits import Limits
@@ -43,14 +43,14 @@ class Thumbnails:
 
     def __init__(self, limits: Limits, most_bytes: int = KEPT_BYTES) -> None:
         self._reader, self._most_bytes = ImageReader(limits), most_bytes
-        self._threads = ThreadPoolExecutor(THREADS, "gateway-thumbnails")
+        self._threads = Bounded("gateway-thumbnails", THREADS, QUERY_S)
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[str, int], Picture] = OrderedDict()
         self._bytes = 0
 
     async def run(self, work: Callable[[], Result]) -> Result:
-        """Do something slow where thumbnails are made."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        """Do something slow where thumbnails are made. Raises Late."""
+        return await self._threads.run(work)
 
     def kept(self, image: str, side: int) -> Picture | None:
         with self._lock:
@@ -70,7 +70,7 @@ class Thumbnails:
         return picture
 
     def close(self) -> None:
-        self._threads.shutdown(wait=False)
+        self._threads.close()
         self._reader.close()
 
 

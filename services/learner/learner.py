@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,18 +19,27 @@ from services.learner.snapshots import Root, Snapshots
 from services.learner.stream import ModelTable
 from shared import status
 from shared.config import ConfigError, Settings
+from shared.deadlines import STATUS_AGAIN
 from shared.events import Outcome, Prediction, Vector, encode_defaults, encode_drift, encode_outcome, encode_prediction
+from shared.health import Health
 from shared.log import EXAMPLES, Log, Message, Position, Record
 from shared.metrics import Metrics
+from shared.retry import Attempts
 from shared.runner import Processed
 from shared.status import Answer, SnapshotStatus, StreamStatus, UnknownStream
-from shared.store import Fence, Fenced, Store
+from shared.store import Fence, Fenced, Store, StoreUnavailable
 
 SOURCE = "prequel/learner"
+CHECK_KEY = "learner/check"
+"""Written before a group is joined, and read by nobody."""
 STATUS_SECONDS = 0.25
 LOOK_SECONDS = 5.0
 """How often an idle learner looks whether the store still has its snapshots."""
 IDLE_SECONDS = 0.2
+SHORTEST_IDLE_SECONDS = 0.005
+"""While a status waits to be published: whoever asked for it waits too. Never nothing, or a poll would not read on."""
+STATUS_SHARE = 10
+"""Publishing when nothing else is to be done takes at most this part of the time, one in ten."""
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +76,7 @@ class Learner:
         clock: Callable[[], float],
         owner: str,
         address: str | None = None,
+        health: Health | None = None,
     ) -> None:
         self._settings, self._log, self._store, self._table = settings, log, store, table
         self._metrics, self._clock, self._owner, self._address = metrics, clock, owner, address
@@ -79,8 +89,18 @@ class Learner:
         """What was published of each stream last."""
         self._recalls: dict[str, Recalls] = {}
         self._published = self._looked = clock()
+        self._pace = 0.0
+        """Seconds from one publication to the next, where there is time for it."""
+        self._statuses_kept = Attempts("learner: statuses", health or Health(), STATUS_AGAIN, clock=clock)
 
     # Processor.
+
+    def ready(self) -> None:
+        """Raises StoreUnavailable where no snapshot could be written now: such a learner must not join its group.
+
+        It writes, since a store that is full or a replica reads very well.
+        """
+        self._store.put(CHECK_KEY, b"")
 
     def restore(self, partition: int, generation: int) -> int:
         fence = Fence(self._settings.incarnation, generation, self._owner)
@@ -114,12 +134,14 @@ class Learner:
             rejected += folded.rejected
         if not records and self._clock() - self._looked >= LOOK_SECONDS:
             self._look()
-        if self._changed and self._clock() - self._published >= STATUS_SECONDS:
+        if self._changed and self._until_published(self._pace if not records else STATUS_SECONDS) <= 0:
             self._publish()
         return Processed(messages, rejected, {n: self._partitions[n].fold.position for n in by_partition})
 
     def patience(self) -> float:
-        return IDLE_SECONDS
+        if not self._changed or not self._statuses_kept.due:
+            return IDLE_SECONDS
+        return min(max(self._until_published(self._pace), SHORTEST_IDLE_SECONDS), IDLE_SECONDS)
 
     def checkpoint(self, positions: Mapping[int, int]) -> None:
         for number in sorted(positions):
@@ -278,11 +300,23 @@ class Learner:
                 found = StreamStatus.model_validate_json(self._store.get(status.key(name)) or b"").snapshot
             except ValidationError:
                 continue
+            except StoreUnavailable:
+                return None  # only the snapshot's age is not known then
             if found and found.position == str(Position(number, fold.position)):
                 return found
         return None
 
+    def _until_published(self, pace: float) -> float:
+        return self._published + pace - self._clock()
+
     def _publish(self) -> None:
+        """What fails here costs no state: it is said on /readyz and tried again. Only a snapshot needs the store."""
+        began = self._clock()
+        self._statuses_kept.run(self._publish_changed, StoreUnavailable)
+        self._published = self._clock()
+        self._pace = min((self._published - began) * STATUS_SHARE, STATUS_SECONDS)
+
+    def _publish_changed(self) -> None:
         now = self._clock()
         for number, name in sorted(self._changed):
             partition = self._partitions[number]
@@ -302,20 +336,29 @@ class Learner:
             state.delays.clear()
             self._metrics.position.labels(str(number)).set(partition.fold.position)
         self._changed.clear()
-        self._published = now
 
     def _look(self) -> None:
         """Raises Fenced where the store was emptied: what it should have is then made again, without an event first.
+
+        A store that cannot be asked now has lost nothing yet.
+        """
+        lost: list[int] = []
+        self._statuses_kept.run(lambda: lost.extend(self._compare()), StoreUnavailable)
+        self._looked = self._clock()
+        if lost:
+            raise Fenced(f"examples:{lost[0]}: the store has lost the snapshots; the state is folded anew")
+
+    def _compare(self) -> Iterator[int]:
+        """Partitions whose snapshots the store has lost; statuses that are not as we published them change again.
 
         Statuses are not fenced: one that a learner wrote when it woke up too late is replaced by ours.
         """
         for number, partition in self._partitions.items():
             if partition.snapshots.lost():
-                raise Fenced(f"examples:{number}: the store has lost the snapshots; the state is folded anew")
+                yield number
             for name in partition.fold.streams:
                 if self._store.get(status.key(name)) != self._statuses.get(name):
                     self._changed.add((number, name))
-        self._looked = self._clock()
 
     def _cache(self) -> FeatureCache:
         return FeatureCache(self._log, self._settings.cache_examples, self._settings.cache_bytes)

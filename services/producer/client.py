@@ -1,5 +1,7 @@
 """A client of the gateway that repeats what was not answered, under the same id."""
 
+import itertools
+import random
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -10,6 +12,7 @@ import httpx
 import orjson
 
 from services.producer.sources import Item, ProducerError
+from shared.deadlines import PRODUCER_AGAIN, PRODUCER_ANSWER_S, PRODUCER_CONNECT_S, PRODUCER_PATIENCE_S
 
 AGAIN = frozenset((429, 502, 503, 504))
 """Answers that mean: not now."""
@@ -40,7 +43,11 @@ class Client:
     """
 
     def __init__(
-        self, http: httpx.Client, stop: threading.Event, clock: Callable[[], float], patience_s: float = 60.0
+        self,
+        http: httpx.Client,
+        stop: threading.Event,
+        clock: Callable[[], float],
+        patience_s: float = PRODUCER_PATIENCE_S,
     ) -> None:
         self._http, self._stop, self._clock, self._patience_s = http, stop, clock, patience_s
 
@@ -151,8 +158,9 @@ class Client:
             raise
 
     def _request(self, method: str, path: str, **request: Any) -> Any:
-        begin, pause = self._clock(), 0.1
-        while True:
+        begin = self._clock()
+        for tries in itertools.count(1):
+            pause = PRODUCER_AGAIN.pause(tries, random.random())
             problem: object
             try:
                 answer = self._http.request(method, path, **request)
@@ -165,7 +173,7 @@ class Client:
                 raise self._away(problem)
             if self._stop.wait(pause):
                 raise Stopped("stopped before the gateway answered")
-            pause = min(pause * 2, 5.0)
+        raise AssertionError("unreachable")
 
     def _away(self, problem: object) -> GatewayError:
         return GatewayError(
@@ -175,12 +183,18 @@ class Client:
 
 
 def connect(
-    url: str, api_key: str | None, *, stop: threading.Event, clock: Callable[[], float], patience_s: float = 60.0
+    url: str,
+    api_key: str | None,
+    *,
+    stop: threading.Event,
+    clock: Callable[[], float],
+    patience_s: float = PRODUCER_PATIENCE_S,
 ) -> Client:
     """A client of the gateway at ``url``, to be closed. Raises GatewayError where that is no address."""
     headers = [(b"User-Agent", b"prequel"), *([(b"X-API-Key", api_key.encode())] if api_key else [])]
     try:
-        http = httpx.Client(base_url=url, headers=headers, timeout=httpx.Timeout(30.0, connect=5.0), trust_env=False)
+        timeout = httpx.Timeout(PRODUCER_ANSWER_S, connect=PRODUCER_CONNECT_S)
+        http = httpx.Client(base_url=url, headers=headers, timeout=timeout, trust_env=False)
         if http.base_url.scheme not in ("http", "https") or not http.base_url.host:
             raise httpx.InvalidURL("no scheme or host")
     except httpx.InvalidURL as error:
@@ -235,4 +249,4 @@ def _waiting(wait_s: float) -> dict[str, str]:
 
 
 def _longer(wait_s: float) -> httpx.Timeout:
-    return httpx.Timeout(wait_s + 30.0, connect=5.0)
+    return httpx.Timeout(wait_s + PRODUCER_ANSWER_S, connect=PRODUCER_CONNECT_S)

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from services.producer.client import Client, Refused, Stopped
+from shared.deadlines import PRODUCER_SILENCE_S
 
 WAIT_SECONDS = 1.0
-PATIENCE_SECONDS = 15.0
 ASKED_AGAIN = 1_000
 
 
@@ -35,7 +35,7 @@ class Outstanding:
         *,
         stop: threading.Event,
         clock: Callable[[], float],
-        patience_s: float = PATIENCE_SECONDS,
+        patience_s: float = PRODUCER_SILENCE_S,
     ) -> None:
         self._client, self._stream, self._stop, self._clock = client, stream, stop, clock
         self._patience_s = self._patience_now_s = patience_s

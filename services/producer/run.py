@@ -9,9 +9,10 @@ from typing import Any, NamedTuple, Protocol
 from services.producer.client import Client, Refused, Stopped
 from services.producer.delayed import DelayedLabels
 from services.producer.known import Known
-from services.producer.outstanding import PATIENCE_SECONDS, Outstanding, Said, offset
+from services.producer.outstanding import Outstanding, Said, offset
 from services.producer.seen import Seen
 from services.producer.sources import Entry, Item, Source
+from shared.deadlines import PRODUCER_SILENCE_S
 
 MOST_OUTSTANDING = 256
 MOST_IMAGES = 32
@@ -207,7 +208,7 @@ class Run:
     def _await_status(self) -> None:
         """Wait until the stream's status has everything in it that is known to be in the log."""
         wanted = max(self._labels.offset, self._outstanding.offset)
-        deadline = self._clock() + PATIENCE_SECONDS
+        deadline = self._clock() + PRODUCER_SILENCE_S
         while self._clock() < deadline:
             status = self._client.stream(self._stream)
             if wanted < 0 or (status and offset(status["position"]) > wanted):

@@ -14,10 +14,12 @@ from services.extractor.backbones import Backbone
 from services.extractor.decoding import Decoder
 from services.extractor.extractor import ExtractorProcessor, create
 from services.extractor.loading import load
+from shared.deadlines import METRIC_AGAIN
 from shared.events import Features, decode_example, encode_image
 from shared.health import Health
 from shared.log import DEAD_LETTERS, EXAMPLES, IMAGES, Log, LogUnavailable, Message, Position, Record
 from shared.metrics import Metrics
+from shared.retry import Attempts
 from shared.runner import Processed, Runner, Session
 from shared.sqlite_log import SqliteLog
 from tests.extractor.feeding import PICTURES, Clock, MeanColour
@@ -180,8 +182,9 @@ def life(log: FaultyLog, faults: Faults) -> None:
     processor = FaultyProcessor(backbone, decoder, batch=4, batch_wait=0.0, metrics=metrics, clock=clock)
     processor.faults = faults
     member = log.join(GROUP, IMAGES)
+    measuring = Attempts("metrics", Health(), METRIC_AGAIN)
     with ThreadPoolExecutor(1) as publisher:
-        session = Session(log, processor, member, GROUP, publisher, metrics, clock, set())
+        session = Session(log, processor, member, GROUP, publisher, metrics, clock, set(), measuring)
         try:
             while sum(log.lag(GROUP, IMAGES).values()):
                 session.turn()

@@ -2,7 +2,6 @@
 
 import re
 import threading
-from collections import Counter
 
 import numpy as np
 
@@ -44,7 +43,8 @@ class EchoLearner:
         self._lock = threading.Lock()
         self.predictions: dict[tuple[str, str], Prediction] = {}
         self.truths: dict[tuple[str, str], str | None] = {}
-        self._counts: Counter[str] = Counter()
+        self._positions: dict[str, Position] = {}
+        """Of each stream: behind all that was answered."""
 
     def start(self) -> None:
         for thread in self._threads:
@@ -66,7 +66,8 @@ class EchoLearner:
         with self._lock:
             images = sum(known == stream for known, _ in self.predictions)
             labelled = sum(known == stream and truth is not None for (known, _), truth in self.truths.items())
-            self._store.put(status.key(stream), status_of(stream, images, labelled).model_dump_json().encode())
+            told = status_of(stream, images, labelled).model_copy(update={"position": str(self._positions[stream])})
+            self._store.put(status.key(stream), told.model_dump_json().encode())
 
     def _follow(self, topic: str) -> None:
         reader = self._log.follow(topic, dict.fromkeys(self._log.bounds(topic), 0))
@@ -98,9 +99,14 @@ class EchoLearner:
         prediction = prediction._replace(attributes=image.attributes)
         with self._lock:
             self.predictions[image.stream, image.id] = prediction
+            self._passed(image.stream, image.position)
             self.truths.setdefault((image.stream, image.id), image.label)
         self.write_status(image.stream)
         return [encode_prediction(prediction, source=SOURCE)]
+
+    def _passed(self, stream: str, at: Position) -> None:
+        behind = Position(at.partition, at.offset + 1)
+        self._positions[stream] = max(self._positions.get(stream, behind), behind)
 
     def _refuse_features(self, image: Image, record: Record) -> Message:
         """As a learner refuses an example of a stream that is one too many."""
@@ -114,6 +120,7 @@ class EchoLearner:
             prediction, before = self.predictions.get(key), self.truths.get(key)
             state = _fate(prediction, before, label.label)
             self.truths[key] = label.label
+            self._passed(label.stream, label.position)
         outcome = Outcome(
             label.id,
             label.stream,

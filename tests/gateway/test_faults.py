@@ -13,17 +13,18 @@ import httpx
 import orjson
 import pytest
 
-from services.gateway import serving
+from services.gateway import events_stream, serving
 from services.gateway.follower import Follower
+from services.gateway.gateway import Gateway
 from services.gateway.remote_learner import LearnerUnavailable
 from shared.events import Vector
 from shared.health import Health
 from shared.log import Message, Record
 from shared.sqlite_log import SqliteLog
-from shared.status import Answer
+from shared.status import Answer, StreamStatus
 from tests.gateway.conftest import Served, Start, flood, stalled, until
 from tests.gateway.faults import FaultyLog, FaultyStore
-from tests.gateway.reading import listening
+from tests.gateway.reading import listening, of
 
 PETS = "/v1/streams/pets"
 QUICK_S = 30.0
@@ -100,15 +101,20 @@ def test_without_the_store_images_still_come_and_go(start: Start, gateway: Serve
     store = FaultyStore(gateway.store)
     second = start(store=store)
     second.post_image(id="a", wait=10)
+    assert second.client.get("/v1/streams").status_code == 200
     store.away = True
-    until(lambda: second.client.get(PETS).status_code == 503)
-    assert second.client.get("/v1/streams").status_code == 503
-    assert reasons(second) == {"gateway: store": "Redis is away"}
+    until(lambda: second.client.get(PETS).json()["age_seconds"] > 0.3)
+    assert second.client.get(PETS).json()["images"] == 1
+    assert second.client.get(f"{PETS}/curve").headers["age"] == "0"
+    (listed,) = second.client.get("/v1/streams").json()["streams"]
+    assert listed["age_seconds"] > 0.3
+    assert second.client.get("/v1/streams/unknown").status_code == 503
+    assert reasons(second) == {"gateway: store": "Redis is away; trying again by itself"}
     with listening(f"{second.url}{PETS}/events") as stream:
         assert second.post_image(id="b", wait=10).status_code == 200
-        assert next(stream).data["id"] == "b"
+        assert next(of({"prediction"}, stream)).data["id"] == "b"
         store.away = False
-        assert next(stream).kind == "status"
+        assert any(event.data["images"] == 2 for event in of({"status"}, stream))
     assert second.client.get("/readyz").status_code == 200
 
 
@@ -169,28 +175,57 @@ def test_what_others_write_into_predictions_does_no_harm(
 
 
 class Broken:
-    """Takes nothing: a bug."""
+    """Takes nothing at first: a bug."""
+
+    failures = 2
+    taken = False
 
     async def begin(self) -> None: ...
 
     async def take(self, decoded: object, current: bool) -> None:
-        raise ZeroDivisionError("a bug")
+        if self.failures:
+            self.failures -= 1
+            raise ZeroDivisionError("a bug")
+        self.taken = True
 
 
 @pytest.mark.anyio
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-async def test_a_bug_in_the_view_is_told_by_healthz(tmp_path: Path) -> None:
-    health = Health()
+async def test_a_bug_in_the_view_is_shown_and_the_view_begins_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    health, broken = Health(), Broken()
 
     def decode(records: object) -> list[Record]:
         return []
 
-    follower = Follower(SqliteLog(tmp_path), "predictions", 10, health, decode, Broken())
+    follower = Follower(SqliteLog(tmp_path), "predictions", 10, health, decode, broken)
     follower.start()
-    while not health.failed:
-        await asyncio.sleep(0.001)
+    async with asyncio.timeout(30):
+        while "a bug" not in health.reasons.get("gateway: predictions", ""):
+            await asyncio.sleep(0.001)
+        while health.reasons:
+            await asyncio.sleep(0.001)
     await follower.close()
-    assert "a bug" in health.failed
+    assert broken.taken
+    assert health.failed is None
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_live_status_goes_on_after_a_bug(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    listened, failures = events_stream._listened, [ZeroDivisionError("a bug"), ZeroDivisionError("a bug")]
+
+    async def fails_at_first(gateway: Gateway) -> list[StreamStatus]:
+        if failures:
+            raise failures.pop()
+        return await listened(gateway)
+
+    monkeypatch.setattr(events_stream, "_listened", fails_at_first)
+    gateway = start(ready=False)
+    until(lambda: "a bug" in reasons(gateway).get("gateway: statuses for listeners", ""))
+    with listening(f"{gateway.url}{PETS}/events") as stream:
+        gateway.post_image(id="a", wait=10)
+        assert next(of({"status"}, stream)).data["images"] == 1
+    until(lambda: gateway.client.get("/readyz").status_code == 200)
 
 
 def test_stopping_is_quick_whoever_waits_and_listens(gateway: Served) -> None:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from services.gateway.lane import Lane
+from services.gateway.lane import Lane, Unconfirmed
 from shared.health import Health
 from shared.log import LogUnavailable, Message, Position, RecordTooLarge
 from shared.sqlite_log import SqliteLog
+from shared.supervisor import Supervisor
 from tests.gateway.faults import FaultyLog
 
 pytestmark = pytest.mark.anyio
@@ -27,7 +28,7 @@ def health() -> Health:
 
 @pytest.fixture
 async def lane(log: FaultyLog, health: Health) -> AsyncIterator[Lane]:
-    lane = Lane(log, "images", health, patience=5)
+    lane = Lane(log, "images", health, Supervisor(health), patience=5)
     yield lane
     log.gate.set()
     await lane.close()
@@ -90,12 +91,14 @@ async def test_a_log_that_is_away_fails_who_is_in_the_group_and_shows(
 
 async def test_a_log_that_does_not_answer_is_away(log: FaultyLog, health: Health) -> None:
     assert log.bounds("images")[0].end == 0  # makes the log's files, which may take longer than the patience
-    lane = Lane(log, "images", health, patience=0.05)
+    lane = Lane(log, "images", health, Supervisor(health), patience=0.05)
     log.gate.clear()
-    with pytest.raises(LogUnavailable, match="no answer"):
+    with pytest.raises(Unconfirmed, match="may still arrive") as begun:
         await lane.append([message(b"in the log nevertheless")])
-    with pytest.raises(LogUnavailable, match="no answer"):
+    with pytest.raises(Unconfirmed, match="will not arrive") as waiting:
         await lane.append([message(b"given up before it was tried")])
+    assert (begun.value.may_arrive, waiting.value.may_arrive) == (True, False)
+    assert "hangs" in health.reasons["gateway: images"]
     log.gate.set()
     await lane.close()
     async with asyncio.timeout(60):

@@ -12,8 +12,11 @@ from prometheus_client import CollectorRegistry
 from services.learner.describe import describe, measure
 from services.learner.learner import Learner
 from shared.config import Settings
+from shared.deadlines import METRIC_AGAIN
+from shared.health import Health
 from shared.log import EXAMPLES, Message, Position
 from shared.metrics import Metrics
+from shared.retry import Attempts
 from shared.runner import Session
 from shared.sqlite_log import SqliteLog
 from shared.sqlite_store import SqliteStore
@@ -43,7 +46,8 @@ def session(tmp_path: Path, registry: CollectorRegistry) -> Iterator[Session]:
         log.append([Message(EXAMPLES, r.key, r.value, r.headers) for r in examples.records])
         learner = Learner(settings, log=log, store=store, table=Table(), metrics=metrics, clock=time.time, owner="o")
         member = log.join("learners", EXAMPLES)
-        session = Session(log, learner, member, "learners", publisher, metrics, time.monotonic, set())
+        measuring = Attempts("metrics", Health(), METRIC_AGAIN)
+        session = Session(log, learner, member, "learners", publisher, metrics, time.monotonic, set(), measuring)
         while sum(log.lag("learners", EXAMPLES).values()):
             session.turn()
             session.checkpoint()

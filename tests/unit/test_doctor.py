@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from shared.config import Settings
-from shared.doctor import Finding, _shown, examine
+from shared.config import Settings, without_secrets
+from shared.doctor import Finding, examine
 from shared.log import IMAGES, Message
 from shared.sqlite_log import SqliteLog
 from shared.sqlite_store import SqliteStore
@@ -65,5 +65,5 @@ def test_a_store_that_cannot_be_used_is_a_finding_not_a_crash(broken: Path) -> N
 
 
 def test_no_password_is_shown() -> None:
-    assert _shown("rediss://user:secret@host/1?password=secret") == "rediss://host:6379/1"
-    assert _shown("sqlite:///some/file") == "sqlite:///some/file"
+    assert without_secrets("rediss://user:secret@host/1?password=secret") == "rediss://host:6379/1"
+    assert without_secrets("sqlite:///some/file") == "sqlite:///some/file"

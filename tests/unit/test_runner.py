@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
+from shared.deadlines import METRIC_AGAIN
 from shared.events import Rejected
 from shared.health import Health
 from shared.log import (
@@ -22,6 +23,7 @@ from shared.log import (
     RecordTooLarge,
 )
 from shared.metrics import Metrics
+from shared.retry import Attempts
 from shared.runner import Processed, Runner, Session
 from shared.sqlite_log import SqliteLog
 from shared.store import StoreUnavailable
@@ -189,7 +191,8 @@ def group() -> Group:
 
 
 def session(log: SqliteLog, processor: Restoring, group: Group, publisher: ThreadPoolExecutor) -> Session:
-    return Session(log, processor, group, "g", publisher, Metrics(CollectorRegistry()), lambda: 0.0, set())
+    measuring = Attempts("metrics", Health(), METRIC_AGAIN)
+    return Session(log, processor, group, "g", publisher, Metrics(CollectorRegistry()), lambda: 0.0, set(), measuring)
 
 
 def test_a_position_that_the_group_did_not_record_is_told_again(log: SqliteLog, group: Group) -> None:

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from shared.deadlines import KAFKA_STARVED_S as STARVED_S
 from shared.kafka_client import KafkaCluster
-from shared.kafka_reader import STARVED_S, Watchdog
+from shared.kafka_reader import Watchdog
 from shared.log import LogUnavailable
 
 QUIET_S = 5.0

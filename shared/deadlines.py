@@ -1,0 +1,147 @@
+"""Every deadline, interval of waiting and backoff in one table, in seconds, each with its reason."""
+
+from shared.retry import Backoff
+
+# Answers of the gateway. The parts of one answer come one after the other and stay below the whole together.
+
+ANSWER_S = 5.0
+"""No answer keeps a client longer because a server hangs: people give up after about ten, and their tools retry."""
+
+STORE_READ_S = 1.2
+"""For a status out of the store, which takes a millisecond: who waits longer is better served with the newest known."""
+
+APPEND_S = 3.5
+"""For an append: a new leader is found by then, and with STORE_READ_S before it, it stays within ANSWER_S."""
+
+QUERY_S = 4.0
+"""For whatever else blocks an answer: a learner asked over HTTP, an image read back from the log, a thumbnail."""
+
+LEARNER_CONNECT_S, LEARNER_READ_S = 1.0, 3.0
+"""Together QUERY_S: a learner answers from memory, after the batch in progress at most."""
+
+PROMISE_S = 2.0
+"""For a status that shows what a call with `wait` has answered: a learner publishes within a quarter of a second."""
+
+PROMISE_AGAIN = Backoff(0.01, 0.1)
+"""Between looks for such a status: the store does not tell, an idle learner has published it in ten milliseconds."""
+
+COMPLAINT_S = 5.0
+"""How long /readyz tells of an append that failed, where none follows: a probe looks once in that time."""
+
+GATEWAY_CLOSE_S = 1.0
+"""For appends in progress when the gateway ends: nobody was told that they are there."""
+
+HAND_OVER_S = 60.0
+"""For the event loop to take in what a follower has read: it never blocks, so a loop that takes longer is stuck."""
+
+# The store.
+
+REDIS_COMMAND_S = 5.0
+"""One try of one command: the largest moves 512 KiB, and a Redis that saves or loads may be silent for seconds."""
+
+REDIS_RETRIES = 2
+"""Of a command whose answer was lost, on top of the first try: connections break in the best networks, once."""
+
+REDIS_RETRY = Backoff(0.05, 0.5)
+"""Between these tries: a broken connection is made anew at once; in half a second a fail-over's address settles."""
+
+REDIS_READS = 20
+"""A value that is replaced while it is read is read anew so often: its writers have hardly time to do that twice."""
+
+STORE_AGAIN = Backoff(0.25, 2.0)
+"""Until the gateway asks a store again that was away: statuses are current two seconds after it is back."""
+
+STATUS_AGAIN = Backoff(0.5, 5.0)
+"""Until the learner tries again to write statuses: a hanging store would hold the fold up for each try."""
+
+METRIC_AGAIN = Backoff(5.0, 60.0)
+"""Until a failing measurement is made again: nothing depends on it, and each may hold the fold up."""
+
+# Groups and background work.
+
+REJOIN = Backoff(0.5, 5.0)
+"""Until a service that could not work looks again whether it could: work goes on five seconds after an outage ends.
+Shorter would disturb the healthy members of the group, longer would be felt."""
+
+RESTART = Backoff(0.5, 10.0)
+"""Until a background task that failed is started again: a bug that shows at each start must not fill the log's disk."""
+
+FOLLOW_AGAIN = Backoff(0.5, 2.0)
+"""Until a follower asks a log again that was away: what the gateway shows is current two seconds after it is back."""
+
+# The embedded log and store.
+
+SQLITE_BUSY_S = 10.0
+"""For another process's transaction on the same file: the largest is 16 MiB and takes a second on a slow disk."""
+
+SQLITE_CHECKPOINT_BUSY_S = 0.1
+"""For readers to let a checkpoint restart the write-ahead log: it comes again with the next 16 MiB."""
+
+SQLITE_SWITCH = Backoff(0.002, 0.05)
+"""Until a file that two processes make together is asked again to use a write-ahead log: that takes milliseconds."""
+
+LEASE_S = 10.0
+"""Without a poll for as long a member of an embedded group is sure to stay one: a batch of images takes less."""
+
+# Kafka.
+
+KAFKA_REQUEST_S = 10.0
+"""One request: brokers hold some back for up to nine seconds while a partition's leader moves."""
+
+KAFKA_DELIVERY_S = 30.0
+"""A record's way into the log with all retries: a clean restart of a broker takes less."""
+
+KAFKA_SESSION_S = 10.0
+"""How long a silent member keeps its partitions: with less a busy machine loses them, with more a takeover waits."""
+
+KAFKA_QUIET_S = 5.0
+"""How long no record may come before the brokers are asked whether there is none: the client has stalled before."""
+
+KAFKA_LOOK_S = 5.0
+"""For the brokers' answer to that."""
+
+KAFKA_STARVED_S = 600.0
+"""As KAFKA_QUIET_S for one partition while others deliver: where work is slow, it waits its turn behind all of them."""
+
+KAFKA_READ_SLICE_S = 1.0
+"""A long poll of a reader is cut into such, for the watchdog to look in."""
+
+KAFKA_MEMBER_SLICE_S = 0.1
+"""A long poll of a member, too: a change of ownership is told at most this much later than it came."""
+
+KAFKA_LOOKUP_SLICE_S = 0.5
+"""One poll for a single record; the bounds are asked between two that brought nothing."""
+
+KAFKA_JOIN_S = 0.05
+"""How long a poll waits at least while the group assigns partitions: the client joins only inside polls."""
+
+KAFKA_CLOSE_S = 2.0
+"""For leaving a group: the others notice without it after KAFKA_SESSION_S."""
+
+KAFKA_RECONNECT_CAP_S = 1.0
+"""The client's own backoff between two connections: services go on a second after a broker is back."""
+
+COORDINATOR_AGAIN = Backoff(0.1, 1.0)
+"""Until a group's coordinator is asked for again; a new cluster has none before the first group, for about a second."""
+
+# The producer.
+
+PRODUCER_CONNECT_S, PRODUCER_ANSWER_S = 5.0, 30.0
+"""One try of one request: the gateway answers within ANSWER_S, but 32 images take their time on a slow line."""
+
+PRODUCER_PATIENCE_S = 60.0
+"""How long a request is repeated: a restart of the services takes less."""
+
+PRODUCER_AGAIN = Backoff(0.2, 5.0)
+"""Between these: the gateway asks for a second (Retry-After), which is kept where it is longer."""
+
+PRODUCER_SILENCE_S = 15.0
+"""How long services that say nothing is wrong may stand still before an image is given up as unanswered."""
+
+# Processes.
+
+OPS_IDLE_S = 30.0
+"""For the next request, or the rest of one, on a connection of the operations server: each holds a thread."""
+
+CONVERTER_SIGNAL_S = 10.0
+"""Ctrl-C reaches the process that converts a backbone too, which may end before this one has noticed."""

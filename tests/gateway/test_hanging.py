@@ -1,0 +1,153 @@
+"""Servers that accept and never answer: every call of the gateway comes back in time, and says what it could not do."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+
+from shared.deadlines import ANSWER_S
+from shared.log import Record
+from shared.status import Answer
+from tests.gateway.conftest import Served, Start, until
+from tests.gateway.faults import FaultyLog, FaultyStore
+from tests.gateway.reading import listening
+
+PETS = "/v1/streams/pets"
+MARGIN_S = 1.5
+"""For a busy machine, on top of what is promised."""
+
+
+class HangingStore(FaultyStore):
+    """``hangs``: calls wait until ``gate`` is set."""
+
+    def __init__(self, store: Any) -> None:
+        super().__init__(store)
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def _check(self) -> None:
+        self.gate.wait()
+        super()._check()
+
+
+class HangingLog(FaultyLog):
+    """Single records are held up by the gate too."""
+
+    def read(self, topic: str, partition: int, offsets: Any) -> dict[int, Record]:
+        self.gate.wait()
+        return super().read(topic, partition, offsets)
+
+
+class HangingLearner:
+    """Answers no query while the gate is not set."""
+
+    def __init__(self, learner: Any) -> None:
+        self._learner, self.gate = learner, threading.Event()
+
+    def answer(self, stream: str, features: Any) -> Answer:
+        self.gate.wait()
+        return self._learner.answer(stream, features)  # type: ignore[no-any-return]
+
+
+class Hanging:
+    """A gateway on servers that hang together."""
+
+    def __init__(self, start: Start, gateway: Served) -> None:
+        self.log, self.store = HangingLog(gateway.log), HangingStore(gateway.store)
+        self.learner = HangingLearner(gateway.learner)
+        self.served = start(log=self.log, store=self.store, queries=self.learner)
+        self.served.post_image(id="a", wait=10)
+        for path in (PETS, "/v1/streams", f"{PETS}/images/a"):
+            assert self.served.client.get(path).status_code == 200
+
+    def hang(self) -> None:
+        for each in (self.log, self.store, self.learner):
+            each.gate.clear()
+
+    def heal(self) -> None:
+        for each in (self.log, self.store, self.learner):
+            each.gate.set()
+
+
+@pytest.fixture
+def hanging(start: Start, gateway: Served) -> Iterator[Hanging]:
+    hanging = Hanging(start, gateway)
+    hanging.hang()
+    yield hanging
+    hanging.heal()
+
+
+Ask = Callable[[Served], httpx.Response]
+
+CALLS: dict[str, tuple[int, Ask]] = {
+    "a status": (200, lambda g: g.client.get(PETS)),
+    "all statuses": (200, lambda g: g.client.get("/v1/streams")),
+    "a curve": (200, lambda g: g.client.get(f"{PETS}/curve")),
+    "a matrix": (200, lambda g: g.client.get(f"{PETS}/confusion")),
+    "a status of what comes later": (200, lambda g: g.client.get(PETS, params={"after": "0:999"})),
+    "an unknown stream": (503, lambda g: g.client.get("/v1/streams/never-heard-of")),
+    "predictions": (200, lambda g: g.client.get(f"{PETS}/predictions")),
+    "a prediction": (200, lambda g: g.client.get(f"{PETS}/predictions/a")),
+    "an image": (503, lambda g: g.client.get(f"{PETS}/images/a", params={"size": 64})),
+    "a query": (503, lambda g: g.client.post(f"{PETS}/predict", json={"features": [1.0] * 4})),
+    "a new image": (503, lambda g: g.post_image(id="b")),
+    "a new label": (503, lambda g: g.post_label("a", "cat")),
+    "alive": (200, lambda g: g.client.get("/healthz")),
+    "metrics": (200, lambda g: g.client.get("/metrics")),
+    "ready": (503, lambda g: g.client.get("/readyz")),
+}
+
+
+def timed(served: Served, ask: Ask) -> tuple[float, httpx.Response]:
+    began = time.monotonic()
+    answer = ask(served)
+    return time.monotonic() - began, answer
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_no_answer_waits_for_long(hanging: Hanging, call: str) -> None:
+    code, ask = CALLS[call]
+    seconds, answer = timed(hanging.served, ask)
+    assert (answer.status_code, seconds < ANSWER_S + MARGIN_S) == (code, True), (answer.text, seconds)
+    if code == 503 and call != "ready":
+        assert answer.headers["content-type"] == "application/problem+json"
+    if call in ("alive", "metrics"):
+        assert seconds < MARGIN_S
+
+
+def test_nor_do_many_at_one_time(hanging: Hanging) -> None:
+    with ThreadPoolExecutor(4 * len(CALLS)) as crowd:
+        asked = [crowd.submit(timed, hanging.served, ask) for _ in range(4) for _, ask in CALLS.values()]
+        slowest = max(each.result()[0] for each in asked)
+    assert slowest < ANSWER_S + 2 * MARGIN_S
+
+
+def test_it_is_said_what_hangs_and_what_may_still_arrive(hanging: Hanging) -> None:
+    served = hanging.served
+    first = served.post_image(id="b").json()
+    assert (first["may_arrive"], "may still arrive" in first["detail"]) == (True, True)
+    second = served.post_image(id="c").json()
+    assert (second["may_arrive"], "will not arrive" in second["detail"]) == (False, True)
+    reasons = served.client.get("/readyz").json()["reasons"]
+    assert "hangs" in reasons["gateway: store"]
+    assert "hangs" in reasons["gateway: images"]
+    until(lambda: served.client.get(PETS).json()["age_seconds"] > 1)
+    assert int(served.client.get(PETS).headers["age"]) >= 1
+    hanging.heal()
+    until(lambda: served.client.get("/readyz").status_code == 200)
+    until(lambda: served.client.get(f"{PETS}/predictions/b").status_code == 200)
+    assert served.client.get(f"{PETS}/predictions/c").status_code == 404
+    until(lambda: served.client.get(PETS).json()["age_seconds"] < 0.5)
+    assert served.client.get(PETS).json()["images"] == 2
+
+
+def test_who_listens_gets_events_while_the_store_hangs(hanging: Hanging) -> None:
+    hanging.log.gate.set()
+    with listening(f"{hanging.served.url}{PETS}/events") as stream:
+        assert hanging.served.post_image(id="b", wait=10).status_code == 200
+        kinds = {next(stream).kind for _ in range(2)}
+        assert "prediction" in kinds

@@ -1,0 +1,107 @@
+"""Statuses are only shown: the fold goes on while none can be written, and they are there soon once they can."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from services.learner.learner import IDLE_SECONDS, LOOK_SECONDS, STATUS_SECONDS, Learner
+from shared import status
+from shared.config import Settings
+from shared.health import Health
+from shared.log import EXAMPLES, Message
+from shared.metrics import Metrics
+from shared.sqlite_log import SqliteLog
+from shared.sqlite_store import SqliteStore
+from shared.status import StreamStatus
+from shared.store import StoreUnavailable
+from tests.gateway.faults import FaultyStore
+from tests.learner.building import Table, Written
+from tests.learner.test_losses import Clock, examples
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[FaultyStore]:
+    with closing(SqliteStore(tmp_path / "store")) as store:
+        yield FaultyStore(store)
+
+
+@pytest.fixture
+def health() -> Health:
+    return Health()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def made() -> Written:
+    return examples(9)
+
+
+@pytest.fixture
+def learner(tmp_path: Path, store: FaultyStore, made: Written, health: Health, clock: Clock) -> Iterator[Learner]:
+    with closing(SqliteLog(tmp_path / "log")) as log:
+        log.append([Message(EXAMPLES, r.key, r.value, r.headers) for r in made.records])
+        learner = Learner(
+            Settings.model_validate({"models": "nearest,logistic"}),
+            log=log, store=store, table=Table(), metrics=Metrics(CollectorRegistry()), clock=clock, owner="o",
+            health=health,
+        )  # fmt: skip
+        learner.restore(0, 1)
+        yield learner
+
+
+def shown(store: FaultyStore) -> str | None:
+    raw = store.get(status.key("s"))
+    return StreamStatus.model_validate_json(raw).position if raw else None
+
+
+def test_the_fold_goes_on_while_no_status_can_be_written(
+    learner: Learner, store: FaultyStore, made: Written, health: Health, clock: Clock
+) -> None:
+    store.away = True
+    for at, record in enumerate(made.records):
+        clock.now += STATUS_SECONDS
+        assert learner.process([record]).positions == {0: at + 1}
+    assert "Redis is away" in health.reasons["learner: statuses"]
+    clock.now += LOOK_SECONDS
+    learner.process(())
+    with pytest.raises(StoreUnavailable):
+        learner.checkpoint({0: 9})
+    with pytest.raises(StoreUnavailable):
+        learner.ready()
+    store.away = False
+    learner.ready()
+    clock.now += LOOK_SECONDS
+    learner.process(())
+    assert (shown(store), health.reasons) == ("0:9", {})
+
+
+def test_a_bug_in_what_is_shown_costs_nothing_either(
+    learner: Learner, made: Written, health: Health, clock: Clock
+) -> None:
+    def address() -> str:
+        raise ZeroDivisionError("a bug")
+
+    learner._address = address  # type: ignore[assignment]  # nothing that JSON could hold
+    clock.now += STATUS_SECONDS
+    assert learner.process(made.records).positions == {0: 9}
+    learner.checkpoint({0: 9})
+    assert "the log has the stack" in health.reasons["learner: statuses"]
+
+
+def test_a_status_is_there_as_soon_as_there_is_nothing_else_to_do(
+    learner: Learner, store: FaultyStore, made: Written, clock: Clock
+) -> None:
+    assert learner.patience() == IDLE_SECONDS
+    for at, record in enumerate(made.records):
+        learner.process([record])
+        assert learner.patience() < 0.02, "the next poll does not wait for long"
+        learner.process(())
+        assert shown(store) == f"0:{at + 1}"
+    assert learner.patience() == IDLE_SECONDS
