@@ -252,13 +252,14 @@ class Session:
 
     def _publish(self, processed: Processed) -> None:
         """Append outputs and dead letters. Blocks; raises LogUnavailable, and RecordTooLarge for an output: a bug."""
-        letters = [self._dead_letter(record, rejected) for record, rejected in processed.rejected]
+        buried = [(record, rejected) for record, rejected in processed.rejected if not rejected.counted]
+        letters = [self._dead_letter(record, rejected) for record, rejected in buried]
         try:
             self._log.append([*processed.messages, *letters])
         except RecordTooLarge:
             self._log.append(processed.messages)
             # One by one: what becomes of a letter must not depend on those that came with it.
-            for record, rejected in processed.rejected:
+            for record, rejected in buried:
                 self._bury(record, rejected)
 
     def _bury(self, record: Record, rejected: Rejected) -> None:

@@ -6,15 +6,18 @@ from typing import NamedTuple
 from services.learner.blobs import Part
 from services.learner.envelope import Envelope, Place
 from services.learner.feature_cache import FeatureCache
-from services.learner.models.model import ModelState
+from services.learner.models.model import ModelState, size_of
 from services.learner.reactions import reaction
+from services.learner.saved import Saved
 from services.learner.snapshots import Root, digest
 from services.learner.stream import Emit, Limits, ModelTable, StreamState
-from services.learner.stream_parts import parts, read
+from services.learner.stream_parts import Streams, read, saved
 from shared.events import Features, Label, Outcome, Rejected, Vector, decode_example
 from shared.log import Position, Record
 
 Decoded = tuple[Record, Features | Label]
+KEPT_REFUSED = 1_000
+"""Names of refused streams that a partition remembers: more would make its root large, fewer repeat dead letters."""
 
 
 class Folded(NamedTuple):
@@ -34,7 +37,12 @@ class Fold:
         self.streams: dict[str, StreamState] = {}
         self.position = position
         """The next offset to fold."""
+        self.refused: dict[str, None] = {}
+        """The newest streams for which there was no room: each gets one dead letter."""
+        self.saved: dict[str, Saved] = {}
+        """Streams that are as a snapshot has them. Not part of the state."""
         self._births: dict[int, int] = {}
+        self._sizes: dict[str, int] = {}
 
     def apply(self, records: Sequence[Record]) -> Folded:
         """Fold records in. Reads features back from the log where the cache has them no more: raises LogUnavailable."""
@@ -54,12 +62,14 @@ class Fold:
         return Folded(turn.emitted, rejected, turn.repeated)
 
     def _step(self, event: Features | Label, turn: "_Turn") -> None:
+        self.saved.pop(event.stream, None)
+        self._sizes.pop(event.stream, None)
         if isinstance(event, Label):
             stream = self._stream(event.stream)
             turn.flush(stream)
             turn.emitted += stream.label(event, turn.features)
             return
-        self._make_sure_of_room(event)
+        self._make_sure_of_room(event, turn)
         stream = self._stream(event.stream)
         if turn.holds(stream, event.id) or stream.knows(event.id):
             turn.flush(stream)
@@ -76,14 +86,42 @@ class Fold:
             self.streams[name] = StreamState(name, self._limits, self._table)
         return self.streams[name]
 
-    def _make_sure_of_room(self, event: Features) -> None:
-        """Raises Rejected where the models of one more stream are too many for a snapshot; the first always fits."""
+    def _make_sure_of_room(self, event: Features, turn: "_Turn") -> None:
+        """Raises Rejected where there is no room for one more stream; with a dead letter only for its first image."""
         known = self.streams.get(event.stream)
         if known is not None and known.models:
             return
-        held = sum(self._birth_bytes(stream.dim) for stream in self.streams.values() if stream.models)
-        if held and held + self._birth_bytes(event.vector.size) > self._limits.max_model_bytes:
-            raise Rejected("too-many-streams", f"their models take {held} bytes already (PREQUEL_MAX_MODEL_BYTES)")
+        turn.flush()  # What the others hold must not depend on where a batch ends.
+        full = self.full(event.vector.size) if known is None else self._full_of_models(event.vector.size)
+        if not full:
+            self.refused.pop(event.stream, None)
+            return
+        told = event.stream in self.refused
+        self.refused[event.stream] = None
+        if len(self.refused) > KEPT_REFUSED:
+            del self.refused[next(iter(self.refused))]
+        raise Rejected("too-many-streams", f"{full}; later images of this stream are only counted", counted=told)
+
+    def full(self, dim: int) -> str:
+        """Why there is no room for one more stream of such features, with the setting's name; empty where there is."""
+        if len(self.streams) >= self._limits.max_streams:
+            return f"this partition holds {len(self.streams)} streams (PREQUEL_MAX_STREAMS)"
+        return self._full_of_models(dim)
+
+    def _full_of_models(self, dim: int) -> str:
+        """The first stream always fits, and those that there are go on whatever their models grow to."""
+        held = self.held()
+        if held and held + self._birth_bytes(dim) > self._limits.max_model_bytes:
+            return f"the models of this partition's streams take {held} bytes (PREQUEL_MAX_MODEL_BYTES)"
+        return ""
+
+    def held(self) -> int:
+        """Bytes that the models of all streams take. No batch may be on its way."""
+        for name, stream in self.streams.items():
+            if name not in self._sizes and stream.models:
+                grown = sum(size_of(model) for model in stream.models)
+                self._sizes[name] = max(self._birth_bytes(stream.dim), grown)
+        return sum(self._sizes.values())
 
     def _birth_bytes(self, dim: int) -> int:
         """What the models of a stream of such features take before they have learned anything."""
@@ -110,13 +148,14 @@ class Fold:
 
     # As data.
 
-    def parts(self, seal: Callable[[ModelState], Part]) -> dict[str, dict[str, Part]]:
+    def parts(self, seal: Callable[[ModelState], Part]) -> Mapping[str, Mapping[str, Part]]:
         """Stream -> its parts by name."""
-        return {name: parts(stream, seal) for name, stream in self.streams.items()}
+        return Streams(self.streams, seal)
 
     def digest(self) -> str:
         """SHA-256 over all of the state: equal logs give equal digests (one build, one kind of processor)."""
-        return digest({name: found["head"].digest for name, found in self.parts(fingerprint).items()})
+        heads = {name: found["head"].digest for name, found in self.parts(fingerprint).items()}
+        return digest(heads, list(self.refused))
 
     @classmethod
     def from_root(
@@ -131,7 +170,11 @@ class Fold:
         """The state that a snapshot stands for. Raises ValueError where a part is missing, damaged or not ours."""
         self = cls(limits, table, cache, position=root.offset)
         for name, address in root.streams.items():
-            self.streams[name] = read(read_part(address), read_part, envelope.open, limits, table)
+            head = read_part(address)
+            self.streams[name] = read(head, read_part, envelope.open, limits, table)
+            if (found := saved(head)) is not None:
+                self.saved[name] = found
+        self.refused = dict.fromkeys(root.refused)
         return self
 
 

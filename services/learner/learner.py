@@ -236,8 +236,14 @@ class Learner:
         fold = partition.fold
         envelope = self._envelope(Place(number, fold.position, partition.generation))
         written = partition.snapshots.write(
-            fold.position, partition.partitions, self._limits, fold.parts(envelope.seal)
+            fold.position,
+            partition.partitions,
+            self._limits,
+            fold.parts(envelope.seal),
+            refused=list(fold.refused),
+            saved=fold.saved,
         )
+        fold.saved = written.saved
         now = self._clock()
         found = SnapshotStatus(
             position=str(Position(number, fold.position)), at=now, bytes=written.total, seconds=now - began

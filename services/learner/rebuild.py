@@ -1,7 +1,7 @@
 """Rebuilding: folds the log from its start, in parallel over partitions, and compares with the stored snapshots."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -111,7 +111,8 @@ class Rebuild:
         snapshots, generation = self._take_over(partition, owner)
         fold = self._fold(partition, *self._log.bounds(EXAMPLES)[partition])
         envelope = Envelope(self._key, Place(partition, fold.position, generation))
-        snapshots.write(fold.position, partitions, self._limits, fold.parts(envelope.seal))
+        refused = list(fold.refused)
+        snapshots.write(fold.position, partitions, self._limits, fold.parts(envelope.seal), refused=refused)
         return self._verdict(partition, fold, None, True, "written")
 
     def _take_over(self, partition: int, owner: str) -> tuple[Snapshots, int]:
@@ -183,7 +184,7 @@ class Rebuild:
         return self._settings.snapshot_key.get_secret_value().encode()
 
 
-def _matching(mine: Fold, theirs: Fold) -> list[tuple[dict[str, Part], dict[str, Part]]]:
+def _matching(mine: Fold, theirs: Fold) -> list[tuple[Mapping[str, Part], Mapping[str, Part]]]:
     ours, others = mine.parts(fingerprint), theirs.parts(fingerprint)
     return [(ours[name], others[name]) for name in sorted(ours.keys() & others.keys())]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from services.learner.describe import describe
 from services.learner.envelope import Envelope, Place
-from services.learner.fold import Fold
+from services.learner.fold import Fold, fingerprint
 from services.learner.guesses import guesses
 from services.learner.models.spec import UnknownModel
 from services.learner.prequential import Prequential
@@ -137,6 +137,22 @@ def stored_and_read(fold: Fold) -> Fold:
     heads = {name: parts["head"].address for name, parts in streams.items()}
     root = Root(fold.position, 1, "me", 1, [], fold.digest(), {}, heads)
     return Fold.from_root(root, bodies.__getitem__, envelope, fold._limits, Table(), fold.cache)
+
+
+def test_streams_that_are_idle_are_as_they_were_saved_and_others_are_not() -> None:
+    log = Written()
+    for number in range(6):
+        log.features(f"i{number}", [float(number), 1.0], "ab"[number % 2], stream=f"s{number % 3}")
+    fold = new_fold(log)
+    fold.apply(log.records)
+    again = stored_and_read(fold)
+    assert sorted(again.saved) == ["s0", "s1", "s2"]
+    heads = {name: parts["head"] for name, parts in fold.parts(fingerprint).items()}
+    assert {name: (one.head, one.digest) for name, one in again.saved.items()} == {
+        name: (head.address, head.digest) for name, head in heads.items()
+    }
+    again.apply([log.label("i0", "b", stream="s0")])
+    assert sorted(again.saved) == ["s1", "s2"]
 
 
 def test_streams_of_one_partition_do_not_touch_each_other() -> None:
@@ -435,13 +451,15 @@ def test_an_image_that_was_learned_is_no_dead_letter_because_its_early_label_is_
 def test_streams_whose_models_would_not_fit_a_snapshot_are_refused_wherever_a_run_begins() -> None:
     log = Written()
     for number in range(6):
-        log.features("i", [float(number)] * 300, "a", stream=f"s{number}")
-        log.features("j", [float(number)] * 300, "b", stream=f"s{number}")
-    settings: dict[str, Any] = {"models": "slda", "max_model_bytes": 2**20}
+        log.features("i", [float(number)] * 60_000, "a", stream=f"s{number}")
+        log.features("j", [float(number)] * 60_000, "b", stream=f"s{number}")
+    settings: dict[str, Any] = {"models": "ncm", "max_model_bytes": 2**20}
     whole, first = new_fold(log, **settings), new_fold(log, **settings)
     refused = whole.apply(log.records).rejected
     assert {why.reason for _, why in refused} == {"too-many-streams"}
     assert [record.offset for record, _ in refused] == [4, 5, 6, 7, 8, 9, 10, 11]
+    assert [record.offset for record, why in refused if not why.counted] == [4, 6, 8, 10], "its first image tells"
+    assert "PREQUEL_MAX_MODEL_BYTES" in refused[0][1].detail
     first.apply(log.records[:3])
     again = stored_and_read(first)
     assert [record.offset for record, _ in again.apply(log.records[3:]).rejected] == [4, 5, 6, 7, 8, 9, 10, 11]

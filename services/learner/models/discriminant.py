@@ -110,8 +110,8 @@ class Discriminant:
 
     @property
     def size(self) -> int:
-        """Bytes of what is held, nearly: without making a copy of it, as ``state`` does."""
-        return self._sums.size + self._weights.nbytes
+        """See models.model.Sized."""
+        return self._sums.size + 2 * 8 * len(self.labels) * self._sums.dim
 
     def state(self) -> ModelState:
         meta = {"labels": list(self.labels), "dim": self._dim, "seed": self._seed, "since": self._since}

@@ -65,9 +65,9 @@ class Sums:
 
     @property
     def size(self) -> int:
-        """Bytes of what is held, as ``arrays`` has it, but for the counts."""
+        """Bytes of the examples or of their second moment, as ``arrays`` has them."""
         of_moment = 0 if self.few else 4 * self.dim * (self.dim + 1)
-        return of_moment + self.filled * (4 * self.dim + 8) + self.totals.nbytes
+        return of_moment + self.filled * (4 * self.dim + 8)
 
     def grow(self, classes: int) -> None:
         self.counts, self.totals = grown(self.counts, classes), grown(self.totals, classes)
