@@ -181,9 +181,9 @@ class RedisStore:
             for key, value in small.items():
                 self._scripts["put"](keys=[key], args=("value", value), client=pipeline)
             pipeline.execute()
-        for key, value in values.items():
+        for name, value in values.items():
             if len(value) > PIECE_BYTES:
-                self.put(key, value)
+                self.put(name, value)
 
     def get_all(self, keys: Sequence[str]) -> dict[str, bytes]:
         with self._translated("reading"):

@@ -23,11 +23,13 @@ from services.gateway import (
     streams,
 )
 from services.gateway.access import Access, Keys
+from services.gateway.details import Details
 from services.gateway.gateway import Gateway
 from services.gateway.lane import Lane
 from services.gateway.live import Live
 from services.gateway.middleware import Limit, Measure, Protect
 from services.gateway.remote_learner import TIMEOUT, RemoteLearner
+from services.gateway.room import Room
 from services.gateway.statuses import Statuses
 from services.gateway.thumbnails import Thumbnails
 from services.gateway.uploads import FORM_IMAGES
@@ -57,6 +59,7 @@ def create(
     own = None if queries else RemoteLearner(store, httpx.Client(timeout=TIMEOUT, headers=_key(settings)))
     answering = queries or own
     assert answering
+    statuses = Statuses(store, clock)
     gateway = Gateway(
         settings=settings,
         log=log,
@@ -67,7 +70,9 @@ def create(
         new_id=new_id,
         keys=Keys(settings.keys, clock),
         live=Live(log, settings, metrics, health),
-        statuses=Statuses(store, clock),
+        statuses=statuses,
+        details=Details(answering, store),
+        room=Room(statuses),
         images=Lane(log, "images", health),
         labels=Lane(log, "labels", health),
         thumbnails=Thumbnails(settings.max_pixels),

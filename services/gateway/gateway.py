@@ -4,8 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from services.gateway.access import Keys
+from services.gateway.details import Details
 from services.gateway.lane import Lane
 from services.gateway.live import Live
+from services.gateway.room import Room
 from services.gateway.statuses import Statuses
 from services.gateway.thumbnails import Thumbnails
 from shared.config import Settings
@@ -31,6 +33,8 @@ class Gateway:
     keys: Keys
     live: Live
     statuses: Statuses
+    details: Details
+    room: Room
     images: Lane
     labels: Lane
     thumbnails: Thumbnails
@@ -43,4 +47,5 @@ class Gateway:
         await self.images.close()
         await self.labels.close()
         self.statuses.close()
+        self.details.close()
         self.thumbnails.close()

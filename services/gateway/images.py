@@ -41,7 +41,7 @@ def routes(gateway: Gateway) -> APIRouter:
         "/v1/streams/{stream}/images",
         status_code=202,
         response_model=Accepted | list[Accepted],
-        responses={200: {"model": Predicted | list[Predicted]}, **described(413, 415, 422, 503)},
+        responses={200: {"model": Predicted | list[Predicted]}, **described(409, 413, 415, 422, 503)},
         openapi_extra={"requestBody": BODY},
         summary="Send images",
     )
@@ -53,6 +53,7 @@ def routes(gateway: Gateway) -> APIRouter:
         Several images of one form get a list; with an Idempotency-Key `k` they have the ids `k.1`, `k.2`, ...
         A form may hold `id` and `label` once for each file, in the order of the files (an empty label is none).
         """
+        await gateway.room.check(stream)
         uploads = await read_uploads(request, gateway.settings.max_image_bytes)
         ids = [upload.id or each for upload, each in zip(uploads, _ids(gateway, id, len(uploads)), strict=True)]
         positions = await _append(gateway, stream, label, uploads, ids)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -10,11 +10,14 @@ from pydantic import ValidationError
 
 from services.gateway.answers import OWN_CALLS
 from shared import status
-from shared.status import StreamStatus
+from shared.log import Position
+from shared.status import PartitionStatus, StreamStatus
 from shared.store import Store
 
 FRESH_SECONDS = 0.25
 KEPT = 10_000
+TOGETHER = 100
+"""Statuses in one read: some hundred kilobytes."""
 
 _log = logging.getLogger(__name__)
 
@@ -37,31 +40,58 @@ class Statuses:
         self._store, self._clock = store, clock
         self._kept: dict[str, Kept] = {}
         self._reading: dict[str, asyncio.Task[Kept | None]] = {}
+        self._partitions: dict[int, tuple[float, PartitionStatus | None]] = {}
         self._unreadable: set[str] = set()
         self._threads = ThreadPoolExecutor(2, "gateway-store")
 
     async def get(self, stream: str) -> StreamStatus | None:
-        kept = self._kept.get(stream)
-        if kept and 0 <= self._clock() - kept.at < FRESH_SECONDS:
-            return kept.status
+        if self._fresh(stream):
+            return self._kept[stream].status
         if stream not in self._reading:
             self._reading[stream] = asyncio.create_task(self._read(stream))
         kept = await asyncio.shield(self._reading[stream])
+        if kept and kept.status:
+            await self.partition(
+                Position.parse(kept.status.position).partition
+            )  # its snapshot is newer than any status
         return kept.status if kept else None
 
     async def all(self) -> list[StreamStatus]:
         names = status.streams(await self._call(self._store.keys, status.PREFIX))
-        found = [await self.get(name) for name in names]
-        return [each for each in found if each]
+        await self._read_all([name for name in names if not self._fresh(name)])
+        found = [each for name in names if (each := await self.get(name))]
+        for number in sorted({Position.parse(each.position).partition for each in found}):
+            await self.partition(number)
+        return found
+
+    async def read(self, key: str) -> bytes | None:
+        """Another value of the store."""
+        raw: bytes | None = await self._call(self._store.get, key)
+        return raw
+
+    async def partition(self, number: int) -> PartitionStatus | None:
+        """What a partition's learner tells of it, at most a quarter of a second old."""
+        told = self._partitions.get(number)
+        if told is None or not 0 <= self._clock() - told[0] < FRESH_SECONDS:
+            raw = await self.read(status.partition_key(number))
+            try:
+                told = self._clock(), PartitionStatus.model_validate_json(raw or b"")
+            except ValidationError:
+                told = self._clock(), None
+            self._partitions[number] = told
+        return told[1]
 
     async def check(self) -> None:
         """Raises StoreUnavailable if the store cannot be read now."""
         await self._call(self._store.get, status.PREFIX)
 
     def summary(self, each: StreamStatus) -> dict[str, Any]:
-        """A status without its curve and confusion (which have calls of their own), with the snapshot's age."""
+        """A status as it is answered, with the snapshot's age; curve and confusion have calls of their own."""
         answer = each.model_dump(exclude=OWN_CALLS)
-        answer["snapshot_age"] = max(0.0, self._clock() - each.snapshot.at) if each.snapshot else None
+        told = self._partitions.get(Position.parse(each.position).partition)
+        snapshot = told[1].snapshot if told and told[1] else each.snapshot
+        answer["snapshot"] = snapshot.model_dump() if snapshot else None
+        answer["snapshot_age"] = max(0.0, self._clock() - snapshot.at) if snapshot else None
         return answer
 
     def close(self) -> None:
@@ -80,6 +110,29 @@ class Statuses:
             return kept
         finally:
             del self._reading[stream]
+
+    def _fresh(self, stream: str) -> bool:
+        kept = self._kept.get(stream)
+        return kept is not None and 0 <= self._clock() - kept.at < FRESH_SECONDS
+
+    async def _read_all(self, streams: Sequence[str]) -> None:
+        """Together, and decoded off the event loop: one by one, hundreds would take longer than they stay fresh."""
+        for at in range(0, len(streams), TOGETHER):
+            some = list(streams[at : at + TOGETHER])
+            found = await asyncio.get_running_loop().run_in_executor(self._threads, self._read_some, some)
+            for name, kept in found.items():
+                if name in self._kept or len(self._kept) < KEPT:
+                    self._kept[name] = kept
+
+    def _read_some(self, streams: Sequence[str]) -> dict[str, Kept]:
+        raws = self._store.get_all([status.key(name) for name in streams])
+        now, found = self._clock(), {}
+        for name in streams:
+            raw, before = raws.get(status.key(name)), self._kept.get(name)
+            if raw is not None:
+                known = before.status if before and before.raw == raw else self._decoded(name, raw)
+                found[name] = Kept(now, raw, known)
+        return found
 
     def _decoded(self, stream: str, raw: bytes) -> StreamStatus | None:
         try:

@@ -10,7 +10,7 @@ from services.gateway.answers import ConfusionAnswer, Curve, StreamAnswer, Strea
 from services.gateway.gateway import Gateway
 from services.gateway.parameters import StreamName, only_known
 from services.gateway.problems import Problem, invalid
-from shared.status import StreamStatus
+from shared.status import MOST_LABELS, StreamStatus
 
 
 def routes(gateway: Gateway) -> APIRouter:
@@ -18,7 +18,10 @@ def routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/v1/streams", response_model=StreamList, responses=described(503), summary="All streams")
     async def list_streams() -> Response:
-        """The status of every stream that a learner has learned anything of."""
+        """The status of every stream that a learner has learned anything of.
+
+        Of a stream with many classes the 50 most frequent are listed here, and in live status; its own call has all.
+        """
         found = await gateway.statuses.all()
         return json_answer({"streams": [gateway.statuses.summary(each) for each in found]})
 
@@ -27,7 +30,15 @@ def routes(gateway: Gateway) -> APIRouter:
     )
     async def read_stream(stream: StreamName) -> Response:
         """Counts, and per model the prequential metrics: every example scored before it was learned."""
-        return json_answer(gateway.statuses.summary(await _status(gateway, stream)))
+        status = await _status(gateway, stream)
+        answer = gateway.statuses.summary(status)
+        if len(status.labels) > MOST_LABELS:
+            detail = await gateway.details.get(status)
+            for name, classes in detail.classes.items():
+                answer["models"].get(name, {})["classes"] = {
+                    label: each.model_dump() for label, each in classes.items()
+                }
+        return json_answer(answer)
 
     @router.get(
         "/v1/streams/{stream}/curve",
@@ -37,7 +48,8 @@ def routes(gateway: Gateway) -> APIRouter:
     )
     async def read_curve(stream: StreamName) -> Response:
         status = await _status(gateway, stream)
-        return json_answer({"stream": stream, "points": _dumped(status.curve), "drifts": _dumped(status.drifts)})
+        curve = (await gateway.details.get(status)).curve
+        return json_answer({"stream": stream, "points": _dumped(curve), "drifts": _dumped(status.drifts)})
 
     @router.get(
         "/v1/streams/{stream}/confusion",
@@ -51,9 +63,10 @@ def routes(gateway: Gateway) -> APIRouter:
     ) -> Response:
         status = await _status(gateway, stream)
         name = model or status.champion
-        if name not in status.confusion:
-            raise invalid("model", f"no model {name!r} in this stream; there are {', '.join(status.confusion)}")
-        return json_answer({"stream": stream, "model": name, **status.confusion[name].model_dump()})
+        confusion = (await gateway.details.get(status)).confusion
+        if name not in confusion:
+            raise invalid("model", f"no model {name!r} in this stream; there are {', '.join(confusion)}")
+        return json_answer({"stream": stream, "model": name, **confusion[name].model_dump()})
 
     return router
 

@@ -9,7 +9,7 @@ import numpy as np
 import orjson
 from pydantic import ValidationError
 
-from services.learner.describe import Recalls, describe, forget, hide, measure
+from services.learner.describe import Recalls, describe, detail, forget, hide, measure
 from services.learner.envelope import Envelope, Place
 from services.learner.feature_cache import FeatureCache
 from services.learner.fold import Fold, Folded
@@ -21,11 +21,14 @@ from shared.events import Outcome, Prediction, Vector, encode_drift, encode_outc
 from shared.log import EXAMPLES, Log, Message, Position, Record
 from shared.metrics import Metrics
 from shared.runner import Processed
-from shared.status import Answer, SnapshotStatus, StreamStatus, UnknownStream
+from shared.status import Answer, PartitionStatus, SnapshotStatus, StreamDetail, UnknownStream
 from shared.store import Fence, Fenced, Store
 
 SOURCE = "prequel/learner"
 STATUS_SECONDS = 0.25
+STATUS_SHARE = 0.1
+"""Of the time, at most, that goes into statuses: with many busy streams they come less often. Half as much would make
+a few hundred busy streams' statuses seconds old, twice as much is missed by the fold."""
 LOOK_SECONDS = 5.0
 """How often an idle learner looks whether the store still has its snapshots."""
 IDLE_SECONDS = 0.2
@@ -43,6 +46,8 @@ class _Partition:
     partitions: int
     """Of the topic, when this one was taken over: later ones would bless what moved streams meanwhile."""
     snapshot: SnapshotStatus | None
+    told: PartitionStatus | None = None
+    """What was published of it last."""
 
 
 def limits(settings: Settings) -> Limits:
@@ -88,10 +93,13 @@ class Learner:
         """Held while the state changes and while a query reads it."""
         self._partitions: dict[int, _Partition] = {}
         self._changed: set[tuple[int, str]] = set()
+        self._undetailed: set[tuple[int, str]] = set()
+        """Streams whose detail in the store is older than their state."""
         self._statuses: dict[str, bytes] = {}
         """What was published of each stream last."""
         self._recalls: dict[str, Recalls] = {}
         self._published = self._looked = clock()
+        self._pause = STATUS_SECONDS
 
     # Processor.
 
@@ -127,7 +135,7 @@ class Learner:
             rejected += folded.rejected
         if not records and self._clock() - self._looked >= LOOK_SECONDS:
             self._look()
-        if self._changed and self._clock() - self._published >= STATUS_SECONDS:
+        if self._changed and self._clock() - self._published >= self._pause:
             self._publish()
         return Processed(messages, rejected, {n: self._partitions[n].fold.position for n in by_partition})
 
@@ -137,12 +145,16 @@ class Learner:
     def checkpoint(self, positions: Mapping[int, int]) -> None:
         for number in sorted(positions):
             self._snapshot(number, self._partitions[number])
+            self._publish_details(number)
         self._publish()
+        for number in sorted(positions):
+            self._tell(number)
 
     def drop(self, partition: int) -> None:
         with self._lock:
             lost = self._partitions.pop(partition, None)
-            self._changed = {(number, name) for number, name in self._changed if number != partition}
+            for waiting in (self._changed, self._undetailed):
+                waiting -= {(number, name) for number, name in waiting if number == partition}
         streams = list(lost.fold.streams) if lost else []
         for name in streams:
             self._recalls.pop(name, None)
@@ -171,6 +183,13 @@ class Learner:
                         models=names,
                         unknown=unknown,
                     )
+        raise UnknownStream(stream)
+
+    def detail(self, stream: str) -> StreamDetail:
+        with self._lock:
+            for number, partition in self._partitions.items():
+                if stream in partition.fold.streams:
+                    return detail(partition.fold.streams[stream], Position(number, partition.fold.position))
         raise UnknownStream(stream)
 
     # The parts.
@@ -217,6 +236,7 @@ class Learner:
         }
         for _, event in folded.emitted:
             self._changed.add((partition, event.stream))
+            self._undetailed.add((partition, event.stream))
             if isinstance(event, Prediction):
                 self._metrics.predictions.labels(event.stream).inc()
                 if event.truth is not None and (event.stream, event.id) not in early:
@@ -251,7 +271,6 @@ class Learner:
         self._show(number, found)
         self._metrics.snapshot_seconds.observe(now - began)
         self._metrics.snapshot_bytes.set(written.written)
-        self._changed |= {(number, name) for name in fold.streams}
 
     def _show(self, number: int, snapshot: SnapshotStatus) -> None:
         self._partitions[number].snapshot = snapshot
@@ -260,17 +279,16 @@ class Learner:
 
     def _published_snapshot(self, number: int, fold: Fold) -> SnapshotStatus | None:
         """What was published of the snapshot that the fold begins with; None where it was another, or unreadable."""
-        for name in fold.streams:
-            try:
-                found = StreamStatus.model_validate_json(self._store.get(status.key(name)) or b"").snapshot
-            except ValidationError:
-                continue
-            if found and found.position == str(Position(number, fold.position)):
-                return found
-        return None
+        try:
+            told = PartitionStatus.model_validate_json(self._store.get(status.partition_key(number)) or b"")
+        except ValidationError:
+            return None
+        begun = told.snapshot is not None and told.snapshot.position == str(Position(number, fold.position))
+        return told.snapshot if begun else None
 
     def _publish(self) -> None:
         now = self._clock()
+        fresh: dict[str, bytes] = {}
         for number, name in sorted(self._changed):
             partition = self._partitions[number]
             state = partition.fold.streams[name]
@@ -281,15 +299,50 @@ class Learner:
                 snapshot=partition.snapshot,
                 address=self._address,
             )
-            self._statuses[name] = found.model_dump_json().encode()
-            self._store.put(status.key(name), self._statuses[name])
+            fresh[name] = found.model_dump_json().encode()
             self._recalls[name] = measure(found, self._metrics, self._recalls.get(name, frozenset()))
             for delay in state.delays:
                 self._metrics.label_delay.labels(name).observe(delay)
             state.delays.clear()
             self._metrics.position.labels(str(number)).set(partition.fold.position)
+        if fresh:
+            self._store.put_all({status.key(name): value for name, value in fresh.items()})
+        self._statuses |= fresh
+        for number, partition in self._partitions.items():
+            if partition.told is None or partition.told.streams != len(partition.fold.streams):
+                self._tell(number)
         self._changed.clear()
-        self._published = now
+        self._published = self._clock()
+        self._pause = max(STATUS_SECONDS, (self._published - now) / STATUS_SHARE)
+
+    def _tell(self, number: int) -> None:
+        """Publish what there is to know of a partition, where that has changed."""
+        partition = self._partitions[number]
+        fold = partition.fold
+        dim = next((state.dim for state in reversed(fold.streams.values()) if state.dim), 0)
+        told = PartitionStatus(
+            partition=number,
+            partitions=partition.partitions,
+            streams=len(fold.streams),
+            full=fold.full(dim),
+            snapshot=partition.snapshot,
+        )
+        if told != partition.told:
+            self._store.put(status.partition_key(number), told.model_dump_json().encode())
+            partition.told = told
+
+    def _publish_details(self, number: int) -> None:
+        """With the snapshot, for when no learner answers: whoever asks one gets newer ones."""
+        partition = self._partitions[number]
+        position = Position(number, partition.fold.position)
+        names = sorted(name for mine, name in self._undetailed if mine == number and name in partition.fold.streams)
+        found = {
+            status.detail_key(name): detail(partition.fold.streams[name], position).model_dump_json().encode()
+            for name in names
+        }
+        if found:
+            self._store.put_all(found)
+        self._undetailed -= {(number, name) for name in names}
 
     def _look(self) -> None:
         """Raises Fenced where the store was emptied: what it should have is then made again, without an event first.
@@ -299,8 +352,10 @@ class Learner:
         for number, partition in self._partitions.items():
             if partition.snapshots.lost():
                 raise Fenced(f"examples:{number}: the store has lost the snapshots; the state is folded anew")
-            for name in partition.fold.streams:
-                if self._store.get(status.key(name)) != self._statuses.get(name):
+            names = list(partition.fold.streams)
+            there = self._store.get_all([status.key(name) for name in names])
+            for name in names:
+                if there.get(status.key(name)) != self._statuses.get(name):
                     self._changed.add((number, name))
         self._looked = self._clock()
 

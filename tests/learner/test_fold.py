@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.learner.describe import describe
+from services.learner.describe import describe, detail
 from services.learner.envelope import Envelope, Place
 from services.learner.fold import Fold, fingerprint
 from services.learner.guesses import guesses
@@ -405,12 +405,12 @@ def test_a_status_is_the_same_after_a_restart_where_corrections_emptied_a_cell()
     log.label("a", "b")
     fold = new_fold(log)
     fold.apply(log.records)
-    statuses = [
-        describe(each.streams["s"], Position(0, 3), now=0, snapshot=None, address=None)
-        for each in (fold, stored_and_read(fold))
-    ]
+    states = [each.streams["s"] for each in (fold, stored_and_read(fold))]
+    statuses = [describe(state, Position(0, 3), now=0, snapshot=None, address=None) for state in states]
+    details = [detail(state, Position(0, 3)) for state in states]
     assert statuses[0] == statuses[1]
-    assert statuses[0].confusion["nearest"].labels == ["b"]
+    assert details[0] == details[1]
+    assert details[0].confusion["nearest"].labels == ["b"]
 
 
 def test_values_at_the_end_of_float32_leave_a_status_that_can_be_read() -> None:
@@ -479,7 +479,7 @@ def test_marks_of_drifts_lie_on_the_curve_though_much_was_retracted() -> None:
     fold.apply([log.label(f"i{number}", None) for number in range(300)])
     found = describe(fold.streams["s"], Position(0, 0), now=0, snapshot=None, address=None)
     assert abs(found.drifts[-1].scored - (scored - 300)) <= fold.streams["s"].scores.stride
-    assert found.drifts[-1].scored <= found.curve[-1].scored
+    assert found.drifts[-1].scored <= detail(fold.streams["s"], Position(0, 0)).curve[-1].scored
 
 
 def test_a_model_that_says_no_number_is_scored_as_if_it_had_said_nothing() -> None:

@@ -15,7 +15,7 @@ from shared.log import EXAMPLES, Message
 from shared.metrics import Metrics
 from shared.sqlite_log import SqliteLog
 from shared.sqlite_store import SqliteStore
-from shared.status import StreamStatus, key
+from shared.status import PartitionStatus, StreamStatus, key, partition_key
 from tests.learner.building import Table, Written
 
 
@@ -118,6 +118,8 @@ def test_the_age_of_a_snapshot_goes_on_while_nothing_happens_and_over_a_restart(
     shown = StreamStatus.model_validate_json(store.get(key("s")) or b"")
     assert shown.snapshot is not None
     assert (shown.snapshot.at, shown.snapshot.position, shown.updated_at) == (1_000.0, "0:1", 1_120.0)
+    told = PartitionStatus.model_validate_json(store.get(partition_key(0)) or b"")
+    assert (told.snapshot, told.streams, told.partitions, told.full) == (shown.snapshot, 1, 1, "")
 
 
 def test_what_a_learner_that_woke_too_late_published_is_replaced(log: Growing, store: SqliteStore) -> None:
