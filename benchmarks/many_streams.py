@@ -93,10 +93,10 @@ def measure_streams(cluster: Cluster, log: Log, streams: int, events: int, dim: 
     print(f"start until every partition answers: {took:.1f} s", flush=True)
     send(1)
     (heir,) = cluster.start("learner")
-    _report(cluster, learner)
+    wait_until(lambda: heir.reasons() == {} and _owned(heir) > 0, 120, "a share of the partitions")
     learner.kill()
     took = seconds(lambda: _answers(heir, streams, dim))
-    print(f"kill -9 until another learner answers for every partition: {took:.1f} s", flush=True)
+    print(f"kill -9 of one of two learners until the other answers for every partition: {took:.1f} s", flush=True)
     _report(cluster, heir)
 
 
@@ -153,6 +153,11 @@ def _report(cluster: Cluster, learner: Service) -> None:
         f"  {count:.0f} snapshots of {partitions} partitions, {each:.2f} s each; Redis holds {held / 1e6:.0f} MB",
         flush=True,
     )
+
+
+def _owned(learner: Service) -> int:
+    """How many partitions it has."""
+    return len(re.findall(r"^prequel_log_lag\{", httpx.get(f"{learner.url}/metrics", timeout=30).text, re.MULTILINE))
 
 
 def _snapshots(learner: Service) -> tuple[float, float]:

@@ -1,6 +1,7 @@
 """What `slda` and `ridge` share: linear scores solved from sums on a schedule, with calibrated probabilities."""
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,12 @@ _WORK = 2e6
 _URGENT, _DOUBLED, _SAVINGS = 8, 24, 128
 """What a solve out of turn costs for a new class or a correction, and for a class that has doubled; an example earns 1,
 and no more than the last is saved up."""
+
+
+@cache
+def _limit_threads() -> None:
+    """Once: to look through all libraries of the process takes over a millisecond, as long as making 20 models."""
+    threadpool_limits(1, user_api="blas")
 
 
 class Discriminant:
@@ -53,7 +60,7 @@ class Discriminant:
         fading: float = 1.0,
         sharpness: float = 0.2,
     ) -> None:
-        threadpool_limits(1, user_api="blas")
+        _limit_threads()
         self.exact = fading == 1.0
         self._dim, self._seed, self._solver, self._transform = dim, seed, solver, transform
         self._classes, self._sums = Classes(), Sums(width, fading)
