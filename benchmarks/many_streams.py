@@ -8,7 +8,7 @@ import argparse
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -51,7 +51,7 @@ def main() -> None:
 
 def measure_status() -> None:
     """Processor time of the status of one stream with 1,000 classes, which changes all the time."""
-    random, settings = np.random.default_rng(0), Settings(models="ncm,l2|ncm")
+    random, settings = np.random.default_rng(0), Settings.model_validate({"models": "ncm,l2|ncm"})
     fold = Fold(limits(settings), table, FeatureCache(SqliteLog(Path("unused")), 10, 2**20), position=0)
     for offset in range(20 * GENERATED):
         message = _example("s", offset, f"class {random.integers(GENERATED)}", random.normal(size=8))
@@ -132,7 +132,7 @@ def _answers(learner: Service, streams: int, dim: int) -> None:
         wait_until(_ok(learner, query), 120, f"the answer of stream-{number}")
 
 
-def _ok(learner: Service, query: dict[str, object]) -> Callable[[], bool]:
+def _ok(learner: Service, query: Mapping[str, object]) -> Callable[[], bool]:
     def ok() -> bool:
         try:
             return httpx.post(f"{learner.url}/predict", json=query, timeout=10).status_code == 200

@@ -20,7 +20,7 @@ Array = npt.NDArray[np.float64]
 @lru_cache(maxsize=16)
 def _signs(dim: int, seed: int) -> Array:
     """The projections, one for all streams of a backbone: they take more room than all else that a small stream has."""
-    signs = (2 * np.random.default_rng(seed).integers(2, size=(PROJECTIONS, dim)) - 1) / np.sqrt(max(dim, 1))
+    signs: Array = (2 * np.random.default_rng(seed).integers(2, size=(PROJECTIONS, dim)) - 1) / np.sqrt(max(dim, 1))
     signs.flags.writeable = False
     return signs
 

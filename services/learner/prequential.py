@@ -296,7 +296,8 @@ def _counts(cells: npt.NDArray[np.int64]) -> dict[tuple[int, int], int]:
 
 
 def _shares(part: Numbers, whole: Numbers) -> Floats:
-    return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
+    shares: Floats = np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
+    return shares
 
 
 def _forgetting(held: Numbers, right: Numbers) -> Floats:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
+import orjson
 
 from services.learner.blobs import Part, part, sha256, unpack
 from services.learner.examples import Chunk, Duplicates, Window
@@ -69,7 +70,7 @@ def _head(state: StreamState, found: Mapping[str, Part]) -> Part:
 
 
 def _digest(meta: Mapping[str, Any], digests: Mapping[str, str]) -> str:
-    return part({**meta, "parts": digests}).digest
+    return sha256(orjson.dumps({**meta, "parts": digests}, option=orjson.OPT_SORT_KEYS))
 
 
 def read(

@@ -20,7 +20,7 @@ from services.learner.snapshots import Root
 from services.learner.stream import StreamState
 from shared.events import Drift, Features, Outcome, Prediction, decode_example
 from shared.log import Position, Record
-from shared.status import StreamStatus
+from shared.status import MOST_LABELS, StreamDetail, StreamStatus
 from tests.learner.building import Table, Written, new_fold
 from tests.learner.reference import Reference
 
@@ -486,3 +486,40 @@ def test_a_model_that_says_no_number_is_scored_as_if_it_had_said_nothing() -> No
     (guess,) = guesses([np.array([np.nan, np.inf])], [0, 1])
     assert [np.isfinite(share) for share in guess.probabilities] == [True, True]
     assert guess.loss(0) == guess.loss(1) > 0
+
+
+def test_a_stream_of_many_classes_has_a_status_of_a_bounded_size_and_a_detail_of_all() -> None:
+    log = Written()
+    for number in range(400):
+        log.features(f"i{number}", [number % 7, 1.0, number % 11], f"class {number % 130}")
+    fold = new_fold(log)
+    fold.apply(log.records)
+    state = fold.streams["s"]
+    status = describe(state, Position(0, 400), now=0, snapshot=None, address=None)
+    everything = detail(state, Position(0, 400))
+    assert len(everything.classes["nearest"]) == 130
+    shown = status.models["nearest"].classes
+    assert len(shown) == MOST_LABELS
+    every = everything.classes["nearest"]
+    assert all(every[label] == each for label, each in shown.items())
+    others = [each.support for label, each in every.items() if label not in shown]
+    assert min(each.support for each in shown.values()) >= max(others)
+    assert StreamDetail.model_validate_json(everything.model_dump_json()) == everything
+
+
+@settings(max_examples=30, deadline=None)
+@given(_histories)
+def test_what_is_added_up_as_it_comes_is_what_the_matrix_says(history: list[tuple[Any, ...]]) -> None:
+    log = written(history)
+    fold = new_fold(log, **LIMITS, **CAREFUL)
+    fold.apply(log.records)
+    for state in fold.streams.values():
+        for tally in state.scores.tallies:
+            cells = tally.confusion
+            classes = range(len(state.labels))
+            true = [sum(n for (t, _), n in cells.items() if t == label) for label in classes]
+            guessed = [sum(n for (_, g), n in cells.items() if g == label) for label in classes]
+            assert state.scores.true.vector(len(classes)).tolist() == true
+            assert tally.guessed.vector(len(classes)).tolist() == guessed
+            assert tally.hits.vector(len(classes)).tolist() == [cells.get((k, k), 0) for k in classes]
+            assert tally.chance == sum(a * b for a, b in zip(true, guessed, strict=True))
