@@ -108,27 +108,8 @@ class Snapshots:
 
         Of a stream in ``saved``, which has not changed since, the parts are not even asked for.
         """
-        # Asked anew each time: a Redis that came back without its last second has lost parts that we wrote, and one
-        # that was cut off in the middle of a part has its key, but not its value.
-        put = Putting(self._store, self._prefix, self._addressed(self._store.held(self._prefix)))
-        found: dict[str, Saved] = {}
-        sizes: dict[str, int] = {}
-        again: dict[str, Saved] = {}
-        total = 0
-        for name in streams:
-            one = (saved or {}).get(name)
-            if one is None or not one.sizes.keys() <= put.held:
-                one, reusable = put.stream(streams[name])
-            else:
-                reusable = True
-            found[name] = one
-            total += sum(size for address, size in one.sizes.items() if address not in sizes)
-            sizes |= one.sizes
-            if reusable:
-                again[name] = one
-            if total > self._most_bytes:
-                raise self._too_large(total)
-        put.flush()
+        found, again, written = self._put(streams, saved or {})
+        sizes = dict(pair for one in found.values() for pair in one.sizes.items())
         root = Root(
             offset,
             self._fence.generation,
@@ -141,7 +122,30 @@ class Snapshots:
             list(refused),
         )
         self._commit(root, set(sizes))
-        return Written(root.digest, put.written, total, again)
+        return Written(root.digest, written, sum(sizes.values()), again)
+
+    def _put(
+        self, streams: Mapping[str, Mapping[str, Part]], saved: Mapping[str, Saved]
+    ) -> tuple[dict[str, Saved], dict[str, Saved], int]:
+        """All streams as they are stored then, those of them that serve for later snapshots, and the bytes written."""
+        # Asked anew each time: a Redis that came back without its last second has lost parts that we wrote, and one
+        # that was cut off in the middle of a part has its key, but not its value.
+        put = Putting(self._store, self._prefix, self._addressed(self._store.held(self._prefix)))
+        found: dict[str, Saved] = {}
+        again: dict[str, Saved] = {}
+        total = 0
+        for name in streams:
+            one, reusable = saved.get(name), True
+            if one is None or not one.sizes.keys() <= put.held:
+                one, reusable = put.stream(streams[name])
+            found[name] = one
+            if reusable:
+                again[name] = one
+            total += sum(one.sizes.values())
+            if total > self._most_bytes:
+                raise self._too_large(total)
+        put.flush()
+        return found, again, put.written
 
     def _too_large(self, total: int) -> SnapshotTooLarge:
         return SnapshotTooLarge(
