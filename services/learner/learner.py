@@ -301,8 +301,9 @@ class Learner:
             )
             fresh[name] = found.model_dump_json().encode()
             self._recalls[name] = measure(found, self._metrics, self._recalls.get(name, frozenset()))
+            delays = self._metrics.label_delay.labels(name)
             for delay in state.delays:
-                self._metrics.label_delay.labels(name).observe(delay)
+                delays.observe(delay)
             state.delays.clear()
             self._metrics.position.labels(str(number)).set(partition.fold.position)
         if fresh:
