@@ -71,11 +71,14 @@ class Settings(BaseModel):
     duplicates: int = Field(200_000, ge=0, le=10_000_000, description="ids of a stream remembered to drop duplicates")
     cache_examples: int = Field(20_000, ge=1, description="feature vectors of a partition kept in memory, at most")
     cache_bytes: int = Field(512 * 2**20, ge=2**20, description="bytes of the same, at most")
-    max_streams: int = Field(256, ge=1, description="streams in one partition")
+    max_streams: int = Field(1_000, ge=1, description="streams in one partition")
     max_labels: int = Field(1_000, ge=1, description="classes in one stream")
     max_waiting: int = Field(10_000, ge=0, description="labels of one stream that wait for their images")
     max_model_bytes: int = Field(
-        384 * 2**20, ge=2**20, description="bytes that the models of a partition's streams begin with, together"
+        384 * 2**20,
+        ge=2**20,
+        description="bytes of a partition's models with which it takes no more "
+        "streams; those that there are go on, and grow",
     )
     unknown_probability: float = Field(
         0.0, ge=0, le=1, description="the champion abstains below this probability; 0: never"
@@ -87,10 +90,12 @@ class Settings(BaseModel):
         description="the champion abstains this many class variances from every class mean; 0: never",
     )
     accuracy_window: int = Field(1_000, ge=1, le=1_000_000, description="scored examples in the windowed accuracy")
-    checkpoint_seconds: float = Field(5.0, gt=0, description="seconds between snapshots, at most")
-    checkpoint_events: int = Field(20_000, ge=1, description="events between snapshots, at most")
+    checkpoint_seconds: float = Field(
+        5.0, gt=0, description="seconds between snapshots; more where they would take over 10 % of the time"
+    )
+    checkpoint_events: int = Field(20_000, ge=1, description="events between snapshots; more in the same case")
     snapshot_key: SecretStr = Field(SecretStr(""), description="signs pickled River models; needed for river: models")
-    snapshot_max_bytes: int = Field(512 * 2**20, ge=2**20, description="largest snapshot of a partition in bytes")
+    snapshot_max_bytes: int = Field(4 * 2**30, ge=2**20, description="largest snapshot of a partition in bytes")
     incarnation: int = Field(0, ge=0, description="raise by one after deleting a consumer group")
     group: str = Field("prequel", description="prefix of the consumer groups' names")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="what a process logs, at least")

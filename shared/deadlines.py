@@ -16,6 +16,9 @@ APPEND_S = 3.5
 QUERY_S = 4.0
 """For whatever else blocks an answer: a learner asked over HTTP, an image read back from the log, a thumbnail."""
 
+DETAIL_S = 1.0
+"""For a learner's curve and matrix: after it the store's copy, as of the newest snapshot, is the better answer."""
+
 LEARNER_CONNECT_S, LEARNER_READ_S = 1.0, 3.0
 """Together QUERY_S: a learner answers from memory, after the batch in progress at most."""
 

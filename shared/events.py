@@ -38,11 +38,14 @@ Vector = npt.NDArray[np.float32]
 
 
 class Rejected(Exception):
-    """A record that cannot be processed, now or ever: it becomes a dead letter with this reason and detail."""
+    """A record that cannot be processed, now or ever: it becomes a dead letter with this reason and detail.
 
-    def __init__(self, reason: str, detail: str) -> None:
+    ``counted``: no dead letter, because one of the same kind has told it already.
+    """
+
+    def __init__(self, reason: str, detail: str, *, counted: bool = False) -> None:
         super().__init__(f"{reason}: {detail}")
-        self.reason, self.detail = reason, detail
+        self.reason, self.detail, self.counted = reason, detail, counted
 
 
 class Image(NamedTuple):

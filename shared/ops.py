@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 MOST_BODY_BYTES = 32 * 2**20
 OPEN = ("/healthz", "/readyz")
 """For those who start and stop containers: they have no key, and these tell no secret."""
+DETAIL = "/detail/"
 JSON, PROBLEM = "application/json", "application/problem+json"
 
 
@@ -49,6 +50,7 @@ class Refused(Exception):
 class Ops:
     """Serves ``/healthz``, ``/readyz``, ``/metrics`` and, with ``queries``, ``POST /predict`` on threads of its own.
 
+    ``GET /detail/STREAM`` answers a shared.status.StreamDetail, 404 where nobody knows the stream.
     ``/predict`` takes ``{"stream", "features"}`` and answers a shared.status.Answer: 404 where nobody knows the
     stream, 422 where the features do not fit. With ``keys``, all but the two health checks ask for one. Raises OSError
     where host and port cannot be listened on.
@@ -104,6 +106,11 @@ class Ops:
             return _json(503 if reasons else 200, {"ready": not reasons, "reasons": reasons})
         if path == "/metrics":
             return Reply(200, generate_latest(self._metrics.registry), CONTENT_TYPE_LATEST)
+        if path.startswith(DETAIL) and self._queries is not None:
+            try:
+                return Reply(200, self._queries.detail(path.removeprefix(DETAIL)).model_dump_json().encode())
+            except UnknownStream:
+                raise Refused(404, f"no stream {path.removeprefix(DETAIL)[:200]} here") from None
         raise Refused(404, f"there is nothing at {path[:200]}: there are /healthz, /readyz and /metrics")
 
     def post(self, path: str, body: bytes) -> Reply:

@@ -18,7 +18,7 @@ from shared.log import EXAMPLES, Log, OffsetOutOfRange
 from shared.metrics import Metrics
 from shared.ops import Ops
 from shared.runner import Processor, Runner
-from shared.status import Answer, Queries, UnknownStream
+from shared.status import Answer, Queries, StreamDetail, UnknownStream
 from shared.store import Store
 from shared.topics import MOST_OVERHEAD_BYTES
 
@@ -132,6 +132,11 @@ class _Later:
         if self.found is None:
             raise UnknownStream(stream)
         return self.found.answer(stream, features)
+
+    def detail(self, stream: str) -> StreamDetail:
+        if self.found is None:
+            raise UnknownStream(stream)
+        return self.found.detail(stream)
 
 
 def _reachable(host: str) -> str:

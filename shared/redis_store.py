@@ -172,6 +172,29 @@ class RedisStore:
         with self._translated("writing"):
             self._assign("put", [self._key(key)], (), value)
 
+    def put_all(self, values: Mapping[str, bytes]) -> None:
+        small = {self._key(key): value for key, value in values.items() if len(value) <= PIECE_BYTES}
+        with self._translated("writing"):
+            pipeline = self._client.pipeline(transaction=False)
+            for key, value in small.items():
+                self._scripts["put"](keys=[key], args=("value", value), client=pipeline)
+            pipeline.execute()
+        for name, value in values.items():
+            if len(value) > PIECE_BYTES:
+                self.put(name, value)
+
+    def get_all(self, keys: Sequence[str]) -> dict[str, bytes]:
+        with self._translated("reading"):
+            pipeline = self._client.pipeline(transaction=False)
+            for key in keys:
+                pipeline.hmget(self._key(key), "value", "pieces")
+            answers = dict(zip(keys, pipeline.execute(), strict=True))
+            found = {
+                key: None if pieces is None else self._read(self._key(key)) for key, (_, pieces) in answers.items()
+            }
+        whole = {key: value if found[key] is None else found[key] for key, (value, _) in answers.items()}
+        return {key: bytes(value) for key, value in whole.items() if value is not None}
+
     def delete(self, keys: Sequence[str]) -> None:
         if keys:
             with self._translated("deleting"):

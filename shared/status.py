@@ -1,4 +1,4 @@
-"""What the learner publishes of a stream in the store and the gateway serves: metrics, curve, confusion, snapshot."""
+"""What a learner tells of streams and partitions, and the gateway serves: metrics, curve, confusion, snapshot."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -7,7 +7,10 @@ from pydantic import BaseModel
 
 from shared.events import Vector
 
-PREFIX = "status/"
+PREFIX, DETAIL_PREFIX, PARTITION_PREFIX = "status/", "detail/", "partition/"
+MOST_LABELS = 50
+"""Classes in a published status, in a confusion matrix and in the metrics by class: the most frequent ones. A thousand
+would make each status 300 KB, four times a second."""
 
 
 class ClassStatus(BaseModel):
@@ -104,8 +107,7 @@ class StreamStatus(BaseModel):
     champion: str
     window: int
     models: dict[str, ModelStatus]
-    curve: list[CurvePoint]
-    confusion: dict[str, Confusion]
+    """With at most MOST_LABELS classes each: a StreamDetail has all."""
     drifts: list[DriftMark] = []
     feature_drift: float = 0.0
     """How far the features' recent mean is from their long-run mean, in long-run standard deviations."""
@@ -115,6 +117,26 @@ class StreamStatus(BaseModel):
     snapshot: SnapshotStatus | None = None
     address: str | None = None
     """Where the learner that owns the stream answers queries; None where it shares the gateway's process."""
+
+
+class StreamDetail(BaseModel):
+    """The parts of a status that grow with the stream: every class of every model, the curve, the matrices."""
+
+    stream: str
+    position: str
+    classes: dict[str, dict[str, ClassStatus]]
+    curve: list[CurvePoint]
+    confusion: dict[str, Confusion]
+
+
+class PartitionStatus(BaseModel):
+    """A partition as its learner sees it. ``full`` says why it takes no more streams; empty where it does."""
+
+    partition: int
+    partitions: int
+    streams: int
+    full: str = ""
+    snapshot: SnapshotStatus | None = None
 
 
 class Answer(BaseModel):
@@ -140,10 +162,24 @@ class Queries(Protocol):
         """Raises UnknownStream; ValueError where the vector has another dimension or is not finite."""
         ...
 
+    def detail(self, stream: str) -> StreamDetail:
+        """Raises UnknownStream."""
+        ...
+
 
 def key(stream: str) -> str:
     """Where a stream's status stands in the store."""
     return PREFIX + stream
+
+
+def detail_key(stream: str) -> str:
+    """Where the detail of a stream stands, as of its newest snapshot: for when no learner answers."""
+    return DETAIL_PREFIX + stream
+
+
+def partition_key(partition: int) -> str:
+    """Where a partition's status stands in the store."""
+    return f"{PARTITION_PREFIX}{partition}"
 
 
 def top(probabilities: dict[str, float], most: int = 10) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """The store: small values by key, and the fenced compare-and-set that snapshots are committed with (protocol)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 
@@ -33,6 +33,14 @@ class Store(Protocol):
 
     def put(self, key: str, value: bytes) -> None:
         """Durable on return, as far as the store is."""
+        ...
+
+    def put_all(self, values: Mapping[str, bytes]) -> None:
+        """As ``put`` of each, in any order, but at the cost of about one. After a failure some may be there."""
+        ...
+
+    def get_all(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """Those of the keys that have a value, with it, at the cost of about one ``get``."""
         ...
 
     def delete(self, keys: Sequence[str]) -> None:

@@ -8,10 +8,10 @@ from pydantic import BaseModel, Field, create_model
 
 from services.gateway.live import Refusal
 from services.gateway.problems import MEDIA_TYPE, Problem
-from shared.status import CurvePoint, DriftMark, StreamStatus
+from shared.status import CurvePoint, DriftMark, SnapshotStatus, StreamStatus
 
-OWN_CALLS = {"curve", "confusion", "address"}
-"""What a stream's status leaves out: these have calls of their own, the address is for gateways."""
+OWN_CALLS = {"address", "snapshot"}
+"""What a stream's status leaves out: the address is for gateways, and the snapshot is told of its partition."""
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 
@@ -77,6 +77,7 @@ StreamAnswer = create_model(
     "StreamAnswer",
     __doc__="A stream's status; its curve and confusion matrix have calls of their own.",
     **_OF_STREAMS,
+    snapshot=(SnapshotStatus | None, Field(description="the newest snapshot of the stream's partition")),
     snapshot_age=(float | None, Field(description="seconds since the newest snapshot")),
     age_seconds=(float, Field(description="seconds since the store last said so: many only while it is away")),
 )
@@ -138,7 +139,7 @@ def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
 _MEANING = {
     401: "An API key is needed.",
     404: "There is no such thing; the detail says what to look for.",
-    409: "The id is known by another image, or with another label; first says which.",
+    409: "It does not fit what is there: the id is another image's, or there is no room. The detail says what to do.",
     410: "It was there, and retention has removed it.",
     413: "The body, or the image, is larger than allowed.",
     415: "The Content-Type is not one that is read here.",

@@ -24,12 +24,14 @@ from services.gateway import (
     streams,
 )
 from services.gateway.access import Access, Keys
+from services.gateway.details import Details
 from services.gateway.firsts import Firsts
 from services.gateway.gateway import Gateway
 from services.gateway.lane import Lane
 from services.gateway.live import Live
 from services.gateway.middleware import Limit, Measure, Protect
 from services.gateway.remote_learner import TIMEOUT, RemoteLearner
+from services.gateway.room import Room
 from services.gateway.statuses import Statuses
 from services.gateway.thumbnails import Thumbnails
 from services.gateway.uploads import FORM_IMAGES
@@ -63,6 +65,7 @@ def create(
     assert answering
     live = Live(log, settings, metrics, health)
     supervisor = Supervisor(health)
+    statuses = Statuses(store, clock, live.promises, health, without_secrets(settings.store_url))
     gateway = Gateway(
         settings=settings,
         log=log,
@@ -75,7 +78,9 @@ def create(
         supervisor=supervisor,
         live=live,
         firsts=Firsts(log, live),
-        statuses=Statuses(store, clock, live.promises, health, without_secrets(settings.store_url)),
+        statuses=statuses,
+        details=Details(answering, store),
+        room=Room(statuses),
         images=Lane(log, "images", health, supervisor),
         labels=Lane(log, "labels", health, supervisor),
         thumbnails=Thumbnails(Limits(settings.max_image_bytes, settings.max_pixels)),

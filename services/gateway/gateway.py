@@ -4,9 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from services.gateway.access import Keys
+from services.gateway.details import Details
 from services.gateway.firsts import Firsts
 from services.gateway.lane import Lane
 from services.gateway.live import Live
+from services.gateway.room import Room
 from services.gateway.statuses import Statuses
 from services.gateway.thumbnails import Thumbnails
 from shared.config import Settings
@@ -35,6 +37,8 @@ class Gateway:
     live: Live
     firsts: Firsts
     statuses: Statuses
+    details: Details
+    room: Room
     images: Lane
     labels: Lane
     thumbnails: Thumbnails
@@ -47,4 +51,5 @@ class Gateway:
         await self.images.close()
         await self.labels.close()
         self.statuses.close()
+        self.details.close()
         self.thumbnails.close()

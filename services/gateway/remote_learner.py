@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from shared import status
 from shared.deadlines import LEARNER_CONNECT_S, LEARNER_READ_S
 from shared.events import Vector
-from shared.status import Answer, StreamStatus, UnknownStream
+from shared.status import Answer, StreamDetail, StreamStatus, UnknownStream
 from shared.store import Store
 
 TIMEOUT = httpx.Timeout(LEARNER_READ_S, connect=LEARNER_CONNECT_S)
@@ -36,6 +36,19 @@ class RemoteLearner:
         except ValidationError as error:
             raise LearnerUnavailable(f"the learner of {stream} answered nonsense: {error}") from error
 
+    def detail(self, stream: str) -> StreamDetail:
+        address = self._address(stream)
+        try:
+            response = self._client.get(f"http://{address}/detail/{stream}")
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise _unreachable(stream, address, error) from error
+        if response.status_code != 200:
+            raise LearnerUnavailable(f"the learner of {stream} answered {response.status_code}: {_detail(response)}")
+        try:
+            return StreamDetail.model_validate_json(response.content)
+        except ValidationError as error:
+            raise LearnerUnavailable(f"the learner of {stream} answered nonsense: {error}") from error
+
     def close(self) -> None:
         self._client.close()
 
@@ -58,7 +71,11 @@ class RemoteLearner:
                 f"http://{address}/predict", content=body, headers={"Content-Type": "application/json"}
             )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise LearnerUnavailable(f"the learner of {stream} at {address} cannot be reached: {error}") from error
+            raise _unreachable(stream, address, error) from error
+
+
+def _unreachable(stream: str, address: str, error: Exception) -> LearnerUnavailable:
+    return LearnerUnavailable(f"the learner of {stream} at {address} cannot be reached: {error}")
 
 
 def _detail(response: httpx.Response) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -16,12 +16,14 @@ from shared.deadlines import PROMISE_AGAIN, PROMISE_S, STORE_AGAIN, STORE_READ_S
 from shared.health import Health
 from shared.log import Position
 from shared.retry import Attempts
-from shared.status import StreamStatus
+from shared.status import PartitionStatus, StreamStatus
 from shared.store import Store, StoreUnavailable
 
 FRESH_SECONDS = 0.25
 KEPT = 10_000
 THREADS = 2
+TOGETHER = 100
+"""Statuses in one read: some hundred kilobytes."""
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +51,7 @@ class Statuses:
         self._kept: dict[str, Kept] = {}
         self._names: list[str] | None = None
         self._reading: dict[str, asyncio.Task[Kept | None]] = {}
+        self._partitions: dict[int, tuple[float, PartitionStatus | None]] = {}
         self._unreadable: set[str] = set()
         self._threads = Bounded("gateway-store", THREADS, STORE_READ_S)
         self._attempts = Attempts("gateway: store", health, STORE_AGAIN)
@@ -61,26 +64,51 @@ class Statuses:
         promised = self._promises.of(stream)
         await self._shown(stream, after if after and (promised is None or after > promised) else promised)
         kept = await self._newest(stream)
-        return kept.status if kept else None
+        if kept is None or kept.status is None:
+            return None
+        await self.partition(Position.parse(kept.status.position).partition)  # its snapshot is newer than any status
+        return kept.status
 
     async def all(self) -> list[StreamStatus]:
+        """Every stream's status, the newest known of those that cannot be read now."""
         await asyncio.gather(*(self._shown(name, self._promises.of(name)) for name in self._promises.streams()))
         try:
             self._names = status.streams(await self._call(self._store.keys, status.PREFIX))
         except StoreUnavailable:
             if self._names is None:
                 raise
-        found = [await self._newest_known(name) for name in self._names]
-        return [each.status for each in found if each and each.status]
+        read = await self._read_all([name for name in self._names if not self._fresh(name)])
+        found = [read.get(name) or self._kept.get(name) for name in self._names]
+        known = [each.status for each in found if each and each.status]
+        for number in sorted({Position.parse(each.position).partition for each in known}):
+            await self.partition(number)
+        return known
+
+    async def partition(self, number: int) -> PartitionStatus | None:
+        """What a partition's learner tells of it, at most a quarter of a second old, or the newest known."""
+        told = self._partitions.get(number)
+        if told is None or not 0 <= self._clock() - told[0] < FRESH_SECONDS:
+            try:
+                raw = await self._call(self._store.get, status.partition_key(number))
+                told = self._clock(), PartitionStatus.model_validate_json(raw or b"")
+            except ValidationError:
+                told = self._clock(), None
+            except StoreUnavailable:
+                return told[1] if told else None
+            self._partitions[number] = told
+        return told[1]
 
     async def check(self) -> None:
         """Raises StoreUnavailable if the store cannot be read now."""
         await self._call(self._store.get, status.PREFIX)
 
     def summary(self, each: StreamStatus) -> dict[str, Any]:
-        """A status without its curve and confusion (which have calls of their own), with the snapshot's age."""
+        """A status as it is answered, with the snapshot's age; curve and confusion have calls of their own."""
         answer = each.model_dump(exclude=OWN_CALLS)
-        answer["snapshot_age"] = max(0.0, self._clock() - each.snapshot.at) if each.snapshot else None
+        told = self._partitions.get(Position.parse(each.position).partition)
+        snapshot = told[1].snapshot if told and told[1] else each.snapshot
+        answer["snapshot"] = snapshot.model_dump() if snapshot else None
+        answer["snapshot_age"] = max(0.0, self._clock() - snapshot.at) if snapshot else None
         answer["age_seconds"] = self.age(each.stream)
         return answer
 
@@ -109,16 +137,10 @@ class Statuses:
                 return None
         return None
 
-    async def _newest_known(self, stream: str) -> Kept | None:
-        try:
-            return await self._newest(stream)
-        except StoreUnavailable:
-            return None
-
     async def _newest(self, stream: str) -> Kept | None:
         """Raises StoreUnavailable only where nothing is known."""
         kept = self._kept.get(stream)
-        if kept and 0 <= self._clock() - kept.at < FRESH_SECONDS:
+        if self._fresh(stream):
             return kept
         try:
             return await self._read_once(stream)
@@ -147,6 +169,34 @@ class Statuses:
         finally:
             del self._reading[stream]
 
+    def _fresh(self, stream: str) -> bool:
+        kept = self._kept.get(stream)
+        return kept is not None and 0 <= self._clock() - kept.at < FRESH_SECONDS
+
+    async def _read_all(self, streams: Sequence[str]) -> dict[str, Kept]:
+        """Together, and decoded off the event loop: one by one, hundreds would take longer than they stay fresh.
+
+        What the store does not tell now is missing.
+        """
+        read: dict[str, Kept] = {}
+        try:
+            for at in range(0, len(streams), TOGETHER):
+                read |= await self._call(self._read_some, list(streams[at : at + TOGETHER]))
+        except StoreUnavailable:
+            pass  # said on /readyz by _call; the newest known is answered
+        self._kept.update((name, kept) for name, kept in read.items() if name in self._kept or len(self._kept) < KEPT)
+        return read
+
+    def _read_some(self, streams: Sequence[str]) -> dict[str, Kept]:
+        raws = self._store.get_all([status.key(name) for name in streams])
+        now, found = self._clock(), {}
+        for name in streams:
+            raw, before = raws.get(status.key(name)), self._kept.get(name)
+            if raw is not None:
+                known = before.status if before and before.raw == raw else self._decoded(name, raw)
+                found[name] = Kept(now, raw, known)
+        return found
+
     def _decoded(self, stream: str, raw: bytes) -> StreamStatus | None:
         try:
             decoded = StreamStatus.model_validate_json(raw)
@@ -160,12 +210,12 @@ class Statuses:
         self._unreadable.discard(stream)
         return decoded
 
-    async def _call(self, function: Callable[[str], Any], key: str) -> Any:
+    async def _call(self, function: Callable[[Any], Any], argument: Any) -> Any:
         """Raises StoreUnavailable, at once while the store is known to be away: only now and then one call tries it."""
         if not self._attempts.due:
             raise StoreUnavailable(self._attempts.reason)
         try:
-            found = await self._threads.run(lambda: function(key))
+            found = await self._threads.run(lambda: function(argument))
         except Late as late:
             error = StoreUnavailable(f"{self._where} hangs: {late}; check it, and the network to it")
             self._attempts.failed(error)

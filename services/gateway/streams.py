@@ -11,7 +11,7 @@ from services.gateway.gateway import Gateway
 from services.gateway.parameters import POSITION, StreamName, only_known
 from services.gateway.problems import Problem, invalid
 from shared.log import Position
-from shared.status import StreamStatus
+from shared.status import MOST_LABELS, StreamStatus
 
 After = Annotated[
     str | None,
@@ -24,7 +24,10 @@ def routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/v1/streams", response_model=StreamList, responses=described(503), summary="All streams")
     async def list_streams() -> Response:
-        """The status of every stream that a learner has learned anything of."""
+        """The status of every stream that a learner has learned anything of.
+
+        Of a stream with many classes the 50 most frequent are listed here, and in live status; its own call has all.
+        """
         found = await gateway.statuses.all()
         return json_answer({"streams": [gateway.statuses.summary(each) for each in found]})
 
@@ -37,7 +40,15 @@ def routes(gateway: Gateway) -> APIRouter:
         It shows whatever a call with `wait` has answered here, or, with `after`, at another gateway. While the store is
         away, it is the newest known: `age_seconds` (and the header Age) tell for how long.
         """
-        return _aged(gateway, stream, gateway.statuses.summary(await _status(gateway, stream, after)))
+        status = await _status(gateway, stream, after)
+        answer = gateway.statuses.summary(status)
+        if len(status.labels) > MOST_LABELS:
+            detail = await gateway.details.get(status)
+            for name, classes in detail.classes.items():
+                answer["models"].get(name, {})["classes"] = {
+                    label: each.model_dump() for label, each in classes.items()
+                }
+        return _aged(gateway, stream, answer)
 
     @router.get(
         "/v1/streams/{stream}/curve",
@@ -47,9 +58,8 @@ def routes(gateway: Gateway) -> APIRouter:
     )
     async def read_curve(stream: StreamName, after: After = None) -> Response:
         status = await _status(gateway, stream, after)
-        return _aged(
-            gateway, stream, {"stream": stream, "points": _dumped(status.curve), "drifts": _dumped(status.drifts)}
-        )
+        curve = (await gateway.details.get(status)).curve
+        return _aged(gateway, stream, {"stream": stream, "points": _dumped(curve), "drifts": _dumped(status.drifts)})
 
     @router.get(
         "/v1/streams/{stream}/confusion",
@@ -64,9 +74,10 @@ def routes(gateway: Gateway) -> APIRouter:
     ) -> Response:
         status = await _status(gateway, stream, after)
         name = model or status.champion
-        if name not in status.confusion:
-            raise invalid("model", f"no model {name!r} in this stream; there are {', '.join(status.confusion)}")
-        return _aged(gateway, stream, {"stream": stream, "model": name, **status.confusion[name].model_dump()})
+        confusion = (await gateway.details.get(status)).confusion
+        if name not in confusion:
+            raise invalid("model", f"no model {name!r} in this stream; there are {', '.join(confusion)}")
+        return _aged(gateway, stream, {"stream": stream, "model": name, **confusion[name].model_dump()})
 
     return router
 

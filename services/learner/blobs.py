@@ -23,6 +23,11 @@ class Part(NamedTuple):
     address: str
     digest: str
 
+    @property
+    def signed(self) -> bool:
+        """Whether the bytes belong to one snapshot, and to no other."""
+        return self.address not in ("", self.digest)
+
 
 def pack(meta: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]] | None = None) -> bytes:
     """Equal contents give equal bytes, whatever the order of keys and the arrays' strides and byte order."""

@@ -1,31 +1,37 @@
 """A stream's state as the status that the gateway serves and the metrics that Prometheus scrapes."""
 
-from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
+
+from services.learner.prequential import PerClass
 from services.learner.stream import StreamState
 from shared.log import Position
 from shared.metrics import Metrics
 from shared.status import (
+    MOST_LABELS,
     ClassStatus,
     Confusion,
     CurvePoint,
     DriftMark,
     ModelStatus,
     SnapshotStatus,
+    StreamDetail,
     StreamStatus,
     UnknownStatus,
 )
-
-MOST_LABELS = 50
-"""Classes in a confusion matrix and in the metrics by class: the most frequent ones."""
 
 
 def describe(
     state: StreamState, position: Position, *, now: float, snapshot: SnapshotStatus | None, address: str | None
 ) -> StreamStatus:
-    """What is known of a stream at ``position``; ``now`` is in seconds since the epoch."""
+    """What is published of a stream at ``position``; ``now`` is in seconds since the epoch.
+
+    Its cost does not grow with the stream: of many classes only the most frequent are in it, and the curve and the
+    confusion matrices are in the ``detail``, which is made when somebody asks.
+    """
     specs = state.limits.models
+    shown = state.scores.frequent(MOST_LABELS)
     return StreamStatus(
         stream=state.name,
         position=str(position),
@@ -41,9 +47,7 @@ def describe(
         statuses=dict(sorted(state.statuses.items())),
         champion=specs[0],
         window=state.limits.window,
-        models={spec: _model(state, number) for number, spec in enumerate(specs)},
-        curve=_curve(state),
-        confusion={spec: _confusion(state, number) for number, spec in enumerate(specs)},
+        models={spec: _model(state, number, shown) for number, spec in enumerate(specs)},
         drifts=_marks(state),
         feature_drift=state.feature_drift.score,
         unknown=_unknown(state),
@@ -53,9 +57,20 @@ def describe(
     )
 
 
-def _model(state: StreamState, model: int) -> ModelStatus:
+def detail(state: StreamState, position: Position) -> StreamDetail:
+    """The parts of a status that grow with the stream."""
+    specs = state.limits.models
+    return StreamDetail.model_construct(
+        stream=state.name,
+        position=str(position),
+        classes={spec: _classes(state, state.scores.per_class(number), None) for number, spec in enumerate(specs)},
+        curve=_curve(state),
+        confusion={spec: _confusion(state, number) for number, spec in enumerate(specs)},
+    )
+
+
+def _model(state: StreamState, model: int, shown: Sequence[int]) -> ModelStatus:
     scores = state.scores
-    forgetting = scores.forgetting(model)
     return ModelStatus(
         scored=scores.of(model)[0].held,
         accuracy=scores.accuracy(model),
@@ -64,13 +79,29 @@ def _model(state: StreamState, model: int) -> ModelStatus:
         log_loss=scores.log_loss(model),
         fading_accuracy=scores.fading_accuracy(model),
         drifts=state.drifted[model],
-        classes={
-            state.labels[label]: ClassStatus(
-                precision=precision, recall=recall, f1=f1, support=support, forgetting=forgetting.get(label)
-            )
-            for label, (precision, recall, f1, support) in scores.per_class(model).items()
-        },
+        classes=_classes(state, scores.per_class(model), shown if len(state.labels) > MOST_LABELS else None),
     )
+
+
+def _classes(state: StreamState, found: PerClass, shown: Sequence[int] | None) -> dict[str, ClassStatus]:
+    """Of the classes ``shown``, or of all that were ever true or predicted."""
+    if shown is None:
+        shown = np.flatnonzero((found.support > 0) | ~np.isnan(found.precision)).tolist()
+    rows = zip(*(column[list(shown)].tolist() for column in found), strict=True)
+    return {
+        state.labels[label]: ClassStatus.model_construct(
+            precision=_number(precision),
+            recall=_number(recall),
+            f1=_number(f1),
+            support=support,
+            forgetting=_number(forgetting),
+        )
+        for label, (precision, recall, f1, support, forgetting) in zip(shown, rows, strict=True)
+    }
+
+
+def _number(value: float) -> float | None:
+    return value if value == value else None  # nan is nothing
 
 
 def _unknown(state: StreamState) -> UnknownStatus | None:
@@ -85,7 +116,7 @@ def _unknown(state: StreamState) -> UnknownStatus | None:
 def _curve(state: StreamState) -> list[CurvePoint]:
     specs = state.limits.models
     return [
-        CurvePoint(
+        CurvePoint.model_construct(
             scored=scored,
             accuracy={spec: value for spec, value in zip(specs, accuracy, strict=True) if value is not None},
             window_accuracy={spec: value for spec, value in zip(specs, recent, strict=True) if value is not None},
@@ -104,11 +135,7 @@ def _marks(state: StreamState) -> list[DriftMark]:
 
 
 def _confusion(state: StreamState, model: int) -> Confusion:
-    matrix = state.scores.tallies[model].confusion
-    support = Counter[int]()
-    for (truth, _), count in matrix.items():
-        support[truth] += count
-    shown = sorted(label for label, _ in sorted(support.items(), key=lambda item: (-item[1], item[0]))[:MOST_LABELS])
+    matrix, shown = state.scores.tallies[model].confusion, state.scores.frequent(MOST_LABELS)
     columns = [*shown, -1]
     return Confusion(
         labels=[state.labels[label] for label in shown],
@@ -147,13 +174,13 @@ def measure(status: StreamStatus, metrics: Metrics, before: Recalls = frozenset(
 
 
 def _recalls(status: StreamStatus) -> dict[tuple[str, str], float]:
-    found = {}
-    for name, model in status.models.items():
-        for label in status.confusion[name].labels:
-            recall = model.classes[label].recall if label in model.classes else None
-            if recall is not None:
-                found[name, label] = recall
-    return found
+    """Of no more than MOST_LABELS classes, the most frequent: each is a series in Prometheus."""
+    return {
+        (name, label): each.recall
+        for name, model in status.models.items()
+        for label, each in sorted(model.classes.items(), key=lambda item: -item[1].support)[:MOST_LABELS]
+        if each.recall is not None
+    }
 
 
 def hide(partition: int, metrics: Metrics) -> None:

@@ -13,6 +13,8 @@ from services.learner.guesses import NOTHING, TOP, Guess
 from shared.log import Position
 
 CHUNK = 1024
+FIRST_ROWS = 64
+"""Of a chunk that has just begun; CHUNK is this times a power of 4."""
 UNLABELLED = UNSCORED = -1
 UNTOLD = -2
 """The first label of an example whose own label is no class: it was refused, or another had come before it."""
@@ -48,16 +50,18 @@ class Chunk:
     def __init__(self, first: int, models: int, width: int) -> None:
         self.first = first
         self.ids: list[str] = []
-        self.entries = np.zeros(CHUNK, _ENTRY)
-        self.top_classes = np.full((models, CHUNK, width), -1, "<i4")
-        self.top_probabilities = np.zeros((models, CHUNK, width), "<f4")
-        self.known = np.zeros((models, CHUNK), "<i4")
+        self.entries = np.zeros(FIRST_ROWS, _ENTRY)
+        self.top_classes = np.full((models, FIRST_ROWS, width), -1, "<i4")
+        self.top_probabilities = np.zeros((models, FIRST_ROWS, width), "<f4")
+        self.known = np.zeros((models, FIRST_ROWS), "<i4")
         self.saved: Part | None = None
 
     def append(
         self, id: str, position: Position, time: float, guesses: Sequence[Guess], unknown: bool, first: "First"
     ) -> None:
         row = len(self.ids)
+        if row == len(self.entries):
+            self._resize(4 * row)
         self.ids.append(id)
         self.entries[row] = (position.partition, position.offset, time, UNLABELLED, UNSCORED, 0, unknown, 0, *first)
         for model, guess in enumerate(guesses):
@@ -112,12 +116,21 @@ class Chunk:
         models, filled, width = arrays["top_classes"].shape
         self = cls(meta["first"], models, width)
         self.ids = meta["ids"]
+        self._resize(FIRST_ROWS if filled <= FIRST_ROWS else CHUNK)
         self.entries[:filled] = arrays["entries"].view(_ENTRY)
         self.top_classes[:, :filled] = arrays["top_classes"]
         self.top_probabilities[:, :filled] = arrays["top_probabilities"]
         self.known[:, :filled] = arrays["known"]
         self.saved = saved
         return self
+
+    def _resize(self, rows: int) -> None:
+        """Room for so many examples: a stream of a few must not take that of a thousand."""
+        more = rows - len(self.entries)
+        self.entries = np.concatenate([self.entries, np.zeros(more, _ENTRY)])
+        self.top_classes = np.pad(self.top_classes, ((0, 0), (0, more), (0, 0)), constant_values=-1)
+        self.top_probabilities = np.pad(self.top_probabilities, ((0, 0), (0, more), (0, 0)))
+        self.known = np.pad(self.known, ((0, 0), (0, more)))
 
     def _widen(self) -> None:
         models, rows, width = self.top_classes.shape

@@ -1,5 +1,6 @@
 """Whether the features themselves move: a score from a few fixed projections, cheap and bounded."""
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,14 @@ FAST, SLOW = 0.05, 0.002
 Array = npt.NDArray[np.float64]
 
 
+@lru_cache(maxsize=16)
+def _signs(dim: int, seed: int) -> Array:
+    """The projections, one for all streams of a backbone: they take more room than all else that a small stream has."""
+    signs: Array = (2 * np.random.default_rng(seed).integers(2, size=(PROJECTIONS, dim)) - 1) / np.sqrt(max(dim, 1))
+    signs.flags.writeable = False
+    return signs
+
+
 class FeatureDrift:
     """How far the recent mean of the features has moved from their long-run mean, in long-run standard deviations.
 
@@ -24,8 +33,7 @@ class FeatureDrift:
     """
 
     def __init__(self, dim: int, seed: int) -> None:
-        signs = np.random.default_rng(seed).integers(2, size=(PROJECTIONS, dim))
-        self._signs = (2 * signs - 1) / np.sqrt(max(dim, 1))
+        self._signs = _signs(dim, seed)
         self._seen = 0
         self._fast: Array = np.zeros(PROJECTIONS)
         self._slow: Array = np.zeros(PROJECTIONS)

@@ -9,12 +9,13 @@ from services.learner.catch_up import remodel
 from services.learner.defaults import History, Since, changed
 from services.learner.envelope import Envelope, Place
 from services.learner.feature_cache import FeatureCache
-from services.learner.models.model import ModelState
+from services.learner.models.model import ModelState, size_of
 from services.learner.models.spec import UnknownModel
 from services.learner.reactions import reaction
+from services.learner.saved import Saved
 from services.learner.snapshots import Root, digest
 from services.learner.stream import Emit, Limits, ModelTable, StreamState
-from services.learner.stream_parts import parts, read
+from services.learner.stream_parts import Streams, read, saved
 from shared.config import ConfigError
 from shared.events import Defaults, Features, Label, Outcome, Rejected, Vector, decode_example
 from shared.log import EXAMPLES, Position, Record
@@ -25,6 +26,9 @@ SOME_DIM = 8
 STEADY = "ncm"
 """Goes with models of a replay that all begin anew at a drift: what they say of the first example then is scored only
 because another model of the stream knows a class. It costs least."""
+
+KEPT_REFUSED = 1_000
+"""Names of refused streams that a partition remembers: more would make its root large, fewer repeat dead letters."""
 
 Decoded = tuple[Record, Features | Label | Defaults]
 
@@ -57,7 +61,12 @@ class Fold:
         """The next offset to fold."""
         self.last = ""
         """The digest of the last record folded: what tells this log from another one."""
+        self.refused: dict[str, None] = {}
+        """The newest streams for which there was no room: each gets one dead letter."""
+        self.saved: dict[str, Saved] = {}
+        """Streams that are as a snapshot has them. Not part of the state."""
         self._births: dict[int, int] = {}
+        self._sizes: dict[str, int] = {}
         self._live: Mapping[str, StreamState] | None = None
         """In a replay, the streams that it is for."""
 
@@ -90,12 +99,14 @@ class Fold:
             turn.flush()
             self._change(Since(event.position.offset, event.started, limits), event.position.partition)
             return
+        self.saved.pop(event.stream, None)
+        self._sizes.pop(event.stream, None)
         if isinstance(event, Label):
             stream = self._stream(event.stream)
             turn.flush(stream)
             turn.emitted += self._attributed(stream.label(event, turn.features), stream, event)
             return
-        self._make_sure_of_room(event)
+        self._make_sure_of_room(event, turn)
         stream = self._stream(event.stream)
         if turn.holds(stream, event.id) or stream.knows(event.id):
             turn.flush(stream)
@@ -116,7 +127,9 @@ class Fold:
         check_models(self._table, set(change.limits.models) - set(before.models))
         twins = self._caught_up(change, partition)
         self.history.add(change)
-        self._births.clear()
+        # Every stream may be another one now, and models of another number take other room.
+        for known in (self._births, self.saved, self._sizes):
+            known.clear()
         for name, stream in self.streams.items():
             if change.limits.models != before.models:
                 remodel(stream, change.limits.models, twins.get(name))
@@ -163,14 +176,42 @@ class Fold:
             raise Rejected("too-many-streams", f"this partition holds {len(self.streams)} (PREQUEL_MAX_STREAMS)")
         return StreamState(name, self.limits, self._table)
 
-    def _make_sure_of_room(self, event: Features) -> None:
-        """Raises Rejected where the models of one more stream are too many for a snapshot; the first always fits."""
+    def _make_sure_of_room(self, event: Features, turn: "_Turn") -> None:
+        """Raises Rejected where there is no room for one more stream; with a dead letter only for its first image."""
         known = self.streams.get(event.stream)
         if self._live is not None or (known is not None and known.models):
             return
-        held = sum(self._birth_bytes(stream.dim) for stream in self.streams.values() if stream.models)
-        if held and held + self._birth_bytes(event.vector.size) > self.limits.max_model_bytes:
-            raise Rejected("too-many-streams", f"their models take {held} bytes already (PREQUEL_MAX_MODEL_BYTES)")
+        turn.flush()  # What the others hold must not depend on where a batch ends.
+        full = self.full(event.vector.size) if known is None else self._full_of_models(event.vector.size)
+        if not full:
+            self.refused.pop(event.stream, None)
+            return
+        told = event.stream in self.refused
+        self.refused[event.stream] = None
+        if len(self.refused) > KEPT_REFUSED:
+            del self.refused[next(iter(self.refused))]
+        raise Rejected("too-many-streams", f"{full}; later images of this stream are only counted", counted=told)
+
+    def full(self, dim: int) -> str:
+        """Why there is no room for one more stream of such features, with the setting's name; empty where there is."""
+        if len(self.streams) >= self.limits.max_streams:
+            return f"this partition holds {len(self.streams)} streams (PREQUEL_MAX_STREAMS)"
+        return self._full_of_models(dim)
+
+    def _full_of_models(self, dim: int) -> str:
+        """The first stream always fits, and those that there are go on whatever their models grow to."""
+        held = self.held()
+        if held and held + self._birth_bytes(dim) > self.limits.max_model_bytes:
+            return f"the models of this partition's streams take {held} bytes (PREQUEL_MAX_MODEL_BYTES)"
+        return ""
+
+    def held(self) -> int:
+        """Bytes that the models of all streams take. No batch may be on its way."""
+        for name, stream in self.streams.items():
+            if name not in self._sizes and stream.models:
+                grown = sum(size_of(model) for model in stream.models)
+                self._sizes[name] = max(self._birth_bytes(stream.dim), grown)
+        return sum(self._sizes.values())
 
     def _birth_bytes(self, dim: int) -> int:
         """What the models of a stream of such features take before they have learned anything."""
@@ -197,14 +238,14 @@ class Fold:
 
     # As data.
 
-    def parts(self, seal: Callable[[ModelState], Part]) -> dict[str, dict[str, Part]]:
+    def parts(self, seal: Callable[[ModelState], Part]) -> Mapping[str, Mapping[str, Part]]:
         """Stream -> its parts by name."""
-        return {name: parts(stream, seal) for name, stream in self.streams.items()}
+        return Streams(self.streams, seal)
 
     def digest(self) -> str:
         """SHA-256 over all of the state: equal logs give equal digests (one build, one kind of processor)."""
         heads = {name: found["head"].digest for name, found in self.parts(fingerprint).items()}
-        return digest(heads, self.history.rows())
+        return digest(heads, self.history.rows(), list(self.refused))
 
     @classmethod
     def from_root(
@@ -220,7 +261,11 @@ class Fold:
         self = cls(history.now.limits, table, cache, position=root.offset)
         self.history, self.last = history, root.last
         for name, address in root.streams.items():
-            self.streams[name] = read(read_part(address), read_part, envelope.open, self.limits, table)
+            head = read_part(address)
+            self.streams[name] = read(head, read_part, envelope.open, self.limits, table)
+            if (found := saved(head)) is not None:
+                self.saved[name] = found
+        self.refused = dict.fromkeys(root.refused)
         return self
 
 

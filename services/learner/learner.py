@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from services.learner.beginning import check_reach, first_fold, foreign, overrules
 from services.learner.defaults import Since, as_settings, limits
-from services.learner.describe import Recalls, describe, forget, hide, measure
+from services.learner.describe import Recalls, describe, detail, forget, hide, measure
 from services.learner.envelope import Envelope, Place
 from services.learner.feature_cache import FeatureCache
 from services.learner.fold import Fold, Folded
@@ -26,20 +26,21 @@ from shared.log import EXAMPLES, Log, Message, Position, Record
 from shared.metrics import Metrics
 from shared.retry import Attempts
 from shared.runner import Processed
-from shared.status import Answer, SnapshotStatus, StreamStatus, UnknownStream
+from shared.status import Answer, PartitionStatus, SnapshotStatus, StreamDetail, UnknownStream
 from shared.store import Fence, Fenced, Store, StoreUnavailable
 
 SOURCE = "prequel/learner"
 CHECK_KEY = "learner/check"
 """Written before a group is joined, and read by nobody."""
 STATUS_SECONDS = 0.25
+STATUS_SHARE = 0.1
+"""Of the time, at most, that goes into statuses: with many busy streams they come less often. Half as much would make
+a few hundred busy streams' statuses seconds old, twice as much is missed by the fold."""
 LOOK_SECONDS = 5.0
 """How often an idle learner looks whether the store still has its snapshots."""
 IDLE_SECONDS = 0.2
 SHORTEST_IDLE_SECONDS = 0.005
 """While a status waits to be published: whoever asked for it waits too. Never nothing, or a poll would not read on."""
-STATUS_SHARE = 10
-"""Publishing when nothing else is to be done takes at most this part of the time, one in ten."""
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +57,8 @@ class _Partition:
     snapshot: SnapshotStatus | None
     settled: Since | None = None
     """The settings of the log that this learner has looked at: with these, or overruled by them."""
+    told: PartitionStatus | None = None
+    """What was published of it last."""
 
 
 class Learner:
@@ -85,12 +88,14 @@ class Learner:
         """Held while the state changes and while a query reads it."""
         self._partitions: dict[int, _Partition] = {}
         self._changed: set[tuple[int, str]] = set()
+        self._undetailed: set[tuple[int, str]] = set()
+        """Streams whose detail in the store is older than their state."""
         self._statuses: dict[str, bytes] = {}
         """What was published of each stream last."""
         self._recalls: dict[str, Recalls] = {}
         self._published = self._looked = clock()
         self._pace = 0.0
-        """Seconds from one publication to the next, where there is time for it."""
+        """Seconds from one publication to the next, so that they take no more than their share of the time."""
         self._statuses_kept = Attempts("learner: statuses", health or Health(), STATUS_AGAIN, clock=clock)
 
     # Processor.
@@ -134,7 +139,7 @@ class Learner:
             rejected += folded.rejected
         if not records and self._clock() - self._looked >= LOOK_SECONDS:
             self._look()
-        if self._changed and self._until_published(self._pace if not records else STATUS_SECONDS) <= 0:
+        if self._changed and self._until_published(max(self._pace, STATUS_SECONDS) if records else self._pace) <= 0:
             self._publish()
         return Processed(messages, rejected, {n: self._partitions[n].fold.position for n in by_partition})
 
@@ -147,11 +152,14 @@ class Learner:
         for number in sorted(positions):
             self._snapshot(number, self._partitions[number])
         self._publish()
+        # Like all that is only shown: what fails here is told and tried again, and costs no state.
+        self._statuses_kept.run(lambda: self._publish_rest(sorted(positions)), StoreUnavailable)
 
     def drop(self, partition: int) -> None:
         with self._lock:
             lost = self._partitions.pop(partition, None)
-            self._changed = {(number, name) for number, name in self._changed if number != partition}
+            for waiting in (self._changed, self._undetailed):
+                waiting -= {(number, name) for number, name in waiting if number == partition}
         streams = list(lost.fold.streams) if lost else []
         for name in streams:
             self._recalls.pop(name, None)
@@ -180,6 +188,13 @@ class Learner:
                         models=names,
                         unknown=unknown,
                     )
+        raise UnknownStream(stream)
+
+    def detail(self, stream: str) -> StreamDetail:
+        with self._lock:
+            for number, partition in self._partitions.items():
+                if stream in partition.fold.streams:
+                    return detail(partition.fold.streams[stream], Position(number, partition.fold.position))
         raise UnknownStream(stream)
 
     # The parts.
@@ -258,6 +273,7 @@ class Learner:
         }
         for _, event in folded.emitted:
             self._changed.add((partition, event.stream))
+            self._undetailed.add((partition, event.stream))
             if isinstance(event, Prediction):
                 self._metrics.predictions.labels(event.stream).inc()
                 if event.truth is not None and (event.stream, event.id) not in early:
@@ -277,8 +293,15 @@ class Learner:
         fold = partition.fold
         envelope = self._envelope(Place(number, fold.position, partition.generation))
         written = partition.snapshots.write(
-            fold.position, partition.partitions, fold.history.rows(), fold.parts(envelope.seal), fold.last
+            fold.position,
+            partition.partitions,
+            fold.history.rows(),
+            fold.parts(envelope.seal),
+            fold.last,
+            refused=list(fold.refused),
+            saved=fold.saved,
         )
+        fold.saved = written.saved
         now = self._clock()
         found = SnapshotStatus(
             position=str(Position(number, fold.position)), at=now, bytes=written.total, seconds=now - began
@@ -286,7 +309,6 @@ class Learner:
         self._show(number, found)
         self._metrics.snapshot_seconds.observe(now - began)
         self._metrics.snapshot_bytes.set(written.written)
-        self._changed |= {(number, name) for name in fold.streams}
 
     def _show(self, number: int, snapshot: SnapshotStatus) -> None:
         self._partitions[number].snapshot = snapshot
@@ -295,16 +317,12 @@ class Learner:
 
     def _published_snapshot(self, number: int, fold: Fold) -> SnapshotStatus | None:
         """What was published of the snapshot that the fold begins with; None where it was another, or unreadable."""
-        for name in fold.streams:
-            try:
-                found = StreamStatus.model_validate_json(self._store.get(status.key(name)) or b"").snapshot
-            except ValidationError:
-                continue
-            except StoreUnavailable:
-                return None  # only the snapshot's age is not known then
-            if found and found.position == str(Position(number, fold.position)):
-                return found
-        return None
+        try:
+            told = PartitionStatus.model_validate_json(self._store.get(status.partition_key(number)) or b"")
+        except (ValidationError, StoreUnavailable):
+            return None  # only the snapshot's age is not known then
+        begun = told.snapshot is not None and told.snapshot.position == str(Position(number, fold.position))
+        return told.snapshot if begun else None
 
     def _until_published(self, pace: float) -> float:
         return self._published + pace - self._clock()
@@ -314,10 +332,11 @@ class Learner:
         began = self._clock()
         self._statuses_kept.run(self._publish_changed, StoreUnavailable)
         self._published = self._clock()
-        self._pace = min((self._published - began) * STATUS_SHARE, STATUS_SECONDS)
+        self._pace = (self._published - began) / STATUS_SHARE
 
     def _publish_changed(self) -> None:
         now = self._clock()
+        fresh: dict[str, bytes] = {}
         for number, name in sorted(self._changed):
             partition = self._partitions[number]
             state = partition.fold.streams[name]
@@ -328,14 +347,54 @@ class Learner:
                 snapshot=partition.snapshot,
                 address=self._address,
             )
-            self._statuses[name] = found.model_dump_json().encode()
-            self._store.put(status.key(name), self._statuses[name])
+            fresh[name] = found.model_dump_json().encode()
             self._recalls[name] = measure(found, self._metrics, self._recalls.get(name, frozenset()))
+            delays = self._metrics.label_delay.labels(name)
             for delay in state.delays:
-                self._metrics.label_delay.labels(name).observe(delay)
+                delays.observe(delay)
             state.delays.clear()
             self._metrics.position.labels(str(number)).set(partition.fold.position)
+        if fresh:
+            self._store.put_all({status.key(name): value for name, value in fresh.items()})
+        self._statuses |= fresh
+        for number, partition in self._partitions.items():
+            if partition.told is None or partition.told.streams != len(partition.fold.streams):
+                self._tell(number)
         self._changed.clear()
+
+    def _publish_rest(self, numbers: Sequence[int]) -> None:
+        for number in numbers:
+            self._publish_details(number)
+            self._tell(number)
+
+    def _tell(self, number: int) -> None:
+        """Publish what there is to know of a partition, where that has changed."""
+        partition = self._partitions[number]
+        fold = partition.fold
+        dim = next((state.dim for state in reversed(fold.streams.values()) if state.dim), 0)
+        told = PartitionStatus(
+            partition=number,
+            partitions=partition.partitions,
+            streams=len(fold.streams),
+            full=fold.full(dim),
+            snapshot=partition.snapshot,
+        )
+        if told != partition.told:
+            self._store.put(status.partition_key(number), told.model_dump_json().encode())
+            partition.told = told
+
+    def _publish_details(self, number: int) -> None:
+        """With the snapshot, for when no learner answers: whoever asks one gets newer ones."""
+        partition = self._partitions[number]
+        position = Position(number, partition.fold.position)
+        names = sorted(name for mine, name in self._undetailed if mine == number and name in partition.fold.streams)
+        found = {
+            status.detail_key(name): detail(partition.fold.streams[name], position).model_dump_json().encode()
+            for name in names
+        }
+        if found:
+            self._store.put_all(found)
+        self._undetailed -= {(number, name) for name in names}
 
     def _look(self) -> None:
         """Raises Fenced where the store was emptied: what it should have is then made again, without an event first.
@@ -356,8 +415,10 @@ class Learner:
         for number, partition in self._partitions.items():
             if partition.snapshots.lost():
                 yield number
-            for name in partition.fold.streams:
-                if self._store.get(status.key(name)) != self._statuses.get(name):
+            names = list(partition.fold.streams)
+            there = self._store.get_all([status.key(name) for name in names])
+            for name in names:
+                if there.get(status.key(name)) != self._statuses.get(name):
                     self._changed.add((number, name))
 
     def _cache(self) -> FeatureCache:

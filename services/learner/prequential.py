@@ -2,14 +2,17 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from services.learner.counts import Counts
+from services.learner.slices import SLICES, Slices
+
 MOST_POINTS = 500
 FIRST_STRIDE = 4
-POINTS_A_SLICE = 10
+POINTS_A_SLICE = MOST_POINTS // SLICES
 LEAST_IN_A_SLICE = 5
 """Recalls of a class over fewer examples say too little to speak of forgetting."""
 FADING = 0.999
@@ -21,6 +24,8 @@ LOSS_UNIT = 2.0**-32
 _EMPTY, _WRONG, _RIGHT = 0, 1, 2
 
 Arrays = dict[str, npt.NDArray[Any]]
+Numbers = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 
 def loss_units(probability: float) -> int:
@@ -29,8 +34,22 @@ def loss_units(probability: float) -> int:
     return round(-math.log(clipped) / LOSS_UNIT)
 
 
+class PerClass(NamedTuple):
+    """Of every class, by its number; nan where nothing was predicted or true, or too little to say."""
+
+    precision: Floats
+    recall: Floats
+    f1: Floats
+    support: Numbers
+    forgetting: Floats
+
+
 class Tally:
-    """One model's counts. ``confusion`` maps (true class, predicted class or -1) to how many."""
+    """One model's counts. ``confusion`` maps (true class, predicted class or -1) to how many.
+
+    ``guessed`` and ``hits`` are its sums by predicted class and on its diagonal, ``chance`` the sum over all classes of
+    true times predicted: kept, because they are asked for more often than a large matrix can be added up.
+    """
 
     def __init__(self, window: int) -> None:
         self.confusion: dict[tuple[int, int], int] = {}
@@ -40,8 +59,9 @@ class Tally:
         self.recent_right = 0
         self.curve = [0]
         self.faded_right = 0.0
-        self.slices: dict[tuple[int, int], int] = {}
-        """(class, slice of the curve) -> examples of the class that were predicted right."""
+        self.slices = Slices()
+        """Examples of a class that were predicted right."""
+        self.guessed, self.hits, self.chance = Counts(), Counts(), 0
 
 
 class Prequential:
@@ -64,7 +84,8 @@ class Prequential:
         self.stride = FIRST_STRIDE
         self.curve_held = [0]
         self.faded_held = 0.0
-        self.slices_held: dict[tuple[int, int], int] = {}
+        self.slices_held = Slices()
+        self.true = Counts()
         self.tallies = [Tally(window) for _ in range(models)]
 
     def score(self, truth: int, predicted: Sequence[int], losses: Sequence[int]) -> int:
@@ -112,30 +133,36 @@ class Prequential:
     def _halve_curve(self) -> None:
         self.stride *= 2
         self.curve_held = _pairs(self.curve_held)
-        self.slices_held = _halved(self.slices_held)
+        self.slices_held.halve()
         for tally in self.tallies:
             tally.curve = _pairs(tally.curve)
-            tally.slices = _halved(tally.slices)
+            tally.slices.halve()
 
     def _count(self, index: int, truth: int, predicted: Sequence[int], losses: Sequence[int], sign: int) -> None:
         point, slot = index // self.stride, index % self.window
         recent = index >= max(self.total - self.window, self.tracked)
         weight = sign * FADING ** (self.total - 1 - index)
-        piece = (truth, point // POINTS_A_SLICE)
+        piece = point // POINTS_A_SLICE
         self.held += sign
         self.faded_held += weight
-        _add(self.slices_held, piece, sign)
+        self.slices_held.add(truth, piece, sign)
+        self.true.add(truth, sign)
         self.curve_held[point] += sign
         self.recent_held += sign * recent
         for tally, guess, loss in zip(self.tallies, predicted, losses, strict=True):
             right = guess == truth
             _add(tally.confusion, (truth, guess), sign)
+            tally.chance += sign * tally.guessed[truth]
+            if guess >= 0:
+                tally.guessed.add(guess, sign)
+                tally.chance += sign * self.true[guess]
             tally.loss += sign * loss
             tally.right += sign * right
             tally.curve[point] += sign * right
             if right:
                 tally.faded_right += weight
-                _add(tally.slices, piece, sign)
+                tally.slices.add(truth, piece, sign)
+                tally.hits.add(truth, sign)
             if recent:
                 tally.recent_right += sign * right
                 tally.recent[slot] = (_RIGHT if right else _WRONG) if sign > 0 else _EMPTY
@@ -160,10 +187,11 @@ class Prequential:
     def renumber(self, classes: Sequence[int]) -> None:
         """Class n is to be ``classes[n]``."""
         numbers = dict(enumerate(classes)) | {-1: -1}
-        self.slices_held = {(numbers[label], at): n for (label, at), n in self.slices_held.items()}
+        self.slices_held = self.slices_held.renumbered(classes)
         for tally in self.tallies:
             tally.confusion = {(numbers[true], numbers[guess]): n for (true, guess), n in tally.confusion.items()}
-            tally.slices = {(numbers[label], at): n for (label, at), n in tally.slices.items()}
+            tally.slices = tally.slices.renumbered(classes)
+        self._add_up()
 
     # What is read off.
 
@@ -179,14 +207,6 @@ class Prequential:
             return None
         return min(1.0, max(0.0, self.tallies[model].faded_right / self.faded_held))
 
-    def forgetting(self, model: int) -> dict[int, float]:
-        """Class -> its best recall in a slice of the stream minus that in the newest slice where it was seen."""
-        recalls: dict[int, list[float]] = {}
-        for (label, at), held in sorted(self.slices_held.items()):
-            if held >= LEAST_IN_A_SLICE:
-                recalls.setdefault(label, []).append(self.tallies[model].slices.get((label, at), 0) / held)
-        return {label: max(found) - found[-1] for label, found in recalls.items()}
-
     def log_loss(self, model: int) -> float | None:
         """Mean, in nats."""
         return self.tallies[model].loss * LOSS_UNIT / self.held if self.held else None
@@ -195,22 +215,23 @@ class Prequential:
         """Cohen's kappa (1960) of predictions and truth; 0 where chance agreement is certain."""
         if not self.held:
             return None
-        matrix = self.tallies[model].confusion
-        true, guessed = _margin(matrix, 0), _margin(matrix, 1)
-        expected = sum(count * guessed.get(label, 0) for label, count in true.items()) / self.held**2
+        expected = self.tallies[model].chance / self.held**2
         return (self.tallies[model].right / self.held - expected) / (1 - expected) if expected < 1 else 0.0
 
-    def per_class(self, model: int) -> dict[int, tuple[float | None, float | None, float | None, int]]:
-        """Class -> precision, recall, F1 and support; None where nothing was predicted or true."""
-        matrix = self.tallies[model].confusion
-        true, guessed = _margin(matrix, 0), _margin(matrix, 1)
-        result = {}
-        for label in sorted(true.keys() | guessed.keys() - {-1}):
-            hits, support, named = matrix.get((label, label), 0), true.get(label, 0), guessed.get(label, 0)
-            precision, recall = hits / named if named else None, hits / support if support else None
-            f1 = 2 * hits / (named + support) if named + support else None
-            result[label] = (precision, recall, f1, support)
-        return result
+    def frequent(self, most: int) -> list[int]:
+        """The classes of most scored examples, no more than ``most``, in the order of their numbers."""
+        support = self.true.vector(len(self.true))
+        order = np.lexsort((np.arange(len(support)), -support))[:most]
+        return sorted(label for label in order.tolist() if support[label] > 0)
+
+    def per_class(self, model: int, classes: int = 0) -> PerClass:
+        """By class, of at least ``classes``: precision, recall, F1, support, and how much of its recall was lost."""
+        tally, classes = self.tallies[model], max(classes, len(self.true), len(self.tallies[model].guessed))
+        support, named, hits = (each.vector(classes) for each in (self.true, tally.guessed, tally.hits))
+        forgetting = _forgetting(self.slices_held.table(classes), tally.slices.table(classes))
+        return PerClass(
+            _shares(hits, named), _shares(hits, support), _shares(2 * hits, named + support), support, forgetting
+        )
 
     def places(self, indices: Sequence[int]) -> list[int]:
         """Where on the curve's axis each of these indices lies, as near as its points are."""
@@ -250,10 +271,10 @@ class Prequential:
                 for t in self.tallies
             ],
         }
-        arrays: Arrays = {"curve_held": np.array(self.curve_held, "<i8"), "slices_held": _cells(self.slices_held)}
+        arrays: Arrays = {"curve_held": np.array(self.curve_held, "<i8"), "slices_held": self.slices_held.cells()}
         for number, tally in enumerate(self.tallies):
             arrays[f"confusion.{number}"] = _cells(tally.confusion)
-            arrays[f"slices.{number}"] = _cells(tally.slices)
+            arrays[f"slices.{number}"] = tally.slices.cells()
             arrays[f"recent.{number}"] = np.frombuffer(bytes(tally.recent), np.uint8)
             arrays[f"curve.{number}"] = np.array(tally.curve, "<i8")
         return meta, arrays
@@ -265,16 +286,33 @@ class Prequential:
         self.recent_held, self.stride = meta["recent_held"], meta["stride"]
         self.faded_held = meta["faded_held"]
         self.curve_held = arrays["curve_held"].tolist()
-        self.slices_held = _counts(arrays["slices_held"])
+        self.slices_held = Slices.from_cells(arrays["slices_held"])
         for number, tally in enumerate(self.tallies):
             kept = meta["tallies"][number]
             tally.loss, tally.right, tally.recent_right = int(kept["loss"]), kept["right"], kept["recent_right"]
             tally.faded_right = kept["faded_right"]
             tally.confusion = _counts(arrays[f"confusion.{number}"])
-            tally.slices = _counts(arrays[f"slices.{number}"])
+            tally.slices = Slices.from_cells(arrays[f"slices.{number}"])
             tally.recent = bytearray(arrays[f"recent.{number}"].tobytes())
             tally.curve = arrays[f"curve.{number}"].tolist()
+        self._add_up()
         return self
+
+    def _add_up(self) -> None:
+        """What is not stored because the confusion matrices say it."""
+        self.true = Counts()
+        for tally in self.tallies:
+            tally.guessed, tally.hits = Counts(), Counts()
+        for number, tally in enumerate(self.tallies):
+            for (truth, guess), count in tally.confusion.items():
+                if number == 0:
+                    self.true.add(truth, count)
+                if guess >= 0:
+                    tally.guessed.add(guess, count)
+                if guess == truth:
+                    tally.hits.add(truth, count)
+        for tally in self.tallies:
+            tally.chance = sum(self.true[label] * tally.guessed[label] for label in range(len(self.true)))
 
 
 def _add(counts: dict[tuple[int, int], int], cell: tuple[int, int], sign: int) -> None:
@@ -290,13 +328,6 @@ def _pairs(points: list[int]) -> list[int]:
     return [sum(points[at : at + 2]) for at in range(0, len(points), 2)]
 
 
-def _halved(slices: dict[tuple[int, int], int]) -> dict[tuple[int, int], int]:
-    merged: dict[tuple[int, int], int] = {}
-    for (label, at), count in slices.items():
-        merged[label, at // 2] = merged.get((label, at // 2), 0) + count
-    return merged
-
-
 def _cells(counts: dict[tuple[int, int], int]) -> npt.NDArray[np.int64]:
     return np.array(sorted((*cell, n) for cell, n in counts.items() if n), "<i8").reshape(-1, 3)
 
@@ -305,8 +336,16 @@ def _counts(cells: npt.NDArray[np.int64]) -> dict[tuple[int, int], int]:
     return {(first, second): n for first, second, n in cells.tolist()}
 
 
-def _margin(matrix: dict[tuple[int, int], int], axis: int) -> dict[int, int]:
-    sums: dict[int, int] = {}
-    for cell, count in matrix.items():
-        sums[cell[axis]] = sums.get(cell[axis], 0) + count
-    return sums
+def _shares(part: Numbers, whole: Numbers) -> Floats:
+    shares: Floats = np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
+    return shares
+
+
+def _forgetting(held: Numbers, right: Numbers) -> Floats:
+    """By class, its best recall in a slice of the stream minus that in the newest slice where it was seen."""
+    enough = held >= LEAST_IN_A_SLICE
+    recalls = np.divide(right, held, out=np.full(held.shape, -1.0), where=enough)
+    newest = held.shape[1] - 1 - np.argmax(enough[:, ::-1], axis=1)
+    lost = recalls.max(axis=1, initial=-1.0) - recalls[np.arange(len(held)), newest]
+    forgotten: Floats = np.where(enough.any(axis=1), lost, np.nan)
+    return forgotten

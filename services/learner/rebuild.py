@@ -118,7 +118,8 @@ class Rebuild:
         snapshots, generation = self._take_over(partition, owner)
         fold = self._fold(partition, self._log.bounds(EXAMPLES)[partition].end, write=True)
         envelope = Envelope(self._key, Place(partition, fold.position, generation))
-        snapshots.write(fold.position, partitions, fold.history.rows(), fold.parts(envelope.seal), fold.last)
+        rows, refused = fold.history.rows(), list(fold.refused)
+        snapshots.write(fold.position, partitions, rows, fold.parts(envelope.seal), fold.last, refused=refused)
         return self._verdict(partition, fold, None, True, "written")
 
     def _take_over(self, partition: int, owner: str) -> tuple[Snapshots, int]:

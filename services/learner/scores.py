@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from services.learner.guesses import ABSENT
-from services.learner.prequential import Arrays, Prequential, Tally
+from services.learner.prequential import Arrays, PerClass, Prequential, Tally
 
 Point = tuple[int, list[float | None], list[float | None]]
 """Scored examples; per model accuracy since the start, and over about the last window."""
@@ -109,10 +109,6 @@ class Scores:
         scores, at = self.of(model)
         return scores.fading_accuracy(at)
 
-    def forgetting(self, model: int) -> dict[int, float]:
-        scores, at = self.of(model)
-        return scores.forgetting(at)
-
     def log_loss(self, model: int) -> float | None:
         scores, at = self.of(model)
         return scores.log_loss(at)
@@ -121,9 +117,14 @@ class Scores:
         scores, at = self.of(model)
         return scores.kappa(at)
 
-    def per_class(self, model: int) -> dict[int, tuple[float | None, float | None, float | None, int]]:
+    def frequent(self, most: int) -> list[int]:
+        """Of the examples that the champion was scored on."""
+        return self.of(0)[0].frequent(most)
+
+    def per_class(self, model: int) -> PerClass:
+        """Of all classes that any model was scored on."""
         scores, at = self.of(model)
-        return scores.per_class(at)
+        return scores.per_class(at, max(len(group.scores.true) for group in self.groups))
 
     def places(self, indices: Sequence[int]) -> list[int]:
         """On the axis of the champion's curve."""

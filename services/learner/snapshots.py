@@ -8,6 +8,8 @@ import orjson
 
 from services.learner.blobs import Part, sha256, unpack
 from services.learner.built_on import build
+from services.learner.putting import Putting
+from services.learner.saved import Saved
 from shared.config import ConfigError
 from shared.store import Fence, Store
 
@@ -39,6 +41,8 @@ class Root(NamedTuple):
     built_on: dict[str, str]
     streams: dict[str, str]
     """Stream -> address of its head."""
+    refused: Sequence[str] = ()
+    """Streams for which there was no room, so far as they are remembered."""
 
 
 class Written(NamedTuple):
@@ -47,15 +51,17 @@ class Written(NamedTuple):
     digest: str
     written: int
     total: int
+    saved: dict[str, Saved]
+    """The streams that need not be made into parts again until they change."""
 
 
-def digest(heads: Mapping[str, str], defaults: Sequence[Any]) -> str:
+def digest(heads: Mapping[str, str], defaults: Sequence[Any], refused: Sequence[str] = ()) -> str:
     """Of a partition's state, from the digests of its streams' heads and the history of its settings.
 
     Not when the processes began that wrote them: that changes nothing in the fold.
     """
     history = [[offset, settings] for offset, _, settings in defaults]
-    return sha256(orjson.dumps([dict(heads), history], option=orjson.OPT_SORT_KEYS))
+    return sha256(orjson.dumps([dict(heads), history, list(refused)], option=orjson.OPT_SORT_KEYS))
 
 
 class Snapshots:
@@ -68,6 +74,7 @@ class Snapshots:
         self._roots: list[Root] = []
         self._live: dict[tuple[int, int], set[str]] = {}
         self._stale: set[str] = set()
+        self._heads: dict[str, frozenset[str]] = {}
         self.outdated = False
         """Whether what was acquired is of an older format, which this Prequel cannot read."""
 
@@ -77,6 +84,7 @@ class Snapshots:
         self._roots = read_roots(body)
         self.outdated = bool(body) and not self._roots
         self._live = {_key(root): self._addresses(root) for root in self._roots}
+        self._heads = {}  # of no use later: what is written from now on is known
         self._stale = self._addressed(self._store.keys(self._prefix)) - self._kept()
         return self._roots
 
@@ -94,20 +102,16 @@ class Snapshots:
         defaults: Sequence[Any],
         streams: Mapping[str, Mapping[str, Part]],
         last: str = "",
+        *,
+        refused: Sequence[str] = (),
+        saved: Mapping[str, Saved] | None = None,
     ) -> Written:
-        """Make a snapshot the newest: parts that are not stored yet, then the root with the sweep of dead parts."""
-        parts = {part.address: part for found in streams.values() for part in found.values()}
-        total = sum(len(part.body) for part in parts.values())
-        if total > self._most_bytes:
-            raise SnapshotTooLarge(
-                f"the state takes {total} bytes, more than PREQUEL_SNAPSHOT_MAX_BYTES={self._most_bytes}: "
-                "raise it, or lower PREQUEL_WINDOW, PREQUEL_MAX_STREAMS or the number of models"
-            )
-        # Asked anew each time: a Redis that came back without its last second has lost parts that we wrote, and one
-        # that was cut off in the middle of a part has its key, but not its value.
-        fresh = parts.keys() - self._addressed(self._store.held(self._prefix))
-        for address in sorted(fresh):
-            self._store.put(self._prefix + address, parts[address].body)
+        """Make a snapshot the newest: parts that are not stored yet, then the root with the sweep of dead parts.
+
+        Of a stream in ``saved``, which has not changed since, the parts are not even asked for.
+        """
+        found, again, written = self._put(streams, saved or {})
+        sizes = dict(pair for one in found.values() for pair in one.sizes.items())
         root = Root(
             offset,
             self._fence.generation,
@@ -115,12 +119,42 @@ class Snapshots:
             partitions,
             list(defaults),
             last,
-            digest({name: found["head"].digest for name, found in streams.items()}, defaults),
+            digest({name: one.digest for name, one in found.items()}, defaults, refused),
             build(),
-            {name: found["head"].address for name, found in streams.items()},
+            {name: one.head for name, one in found.items()},
+            list(refused),
         )
-        self._commit(root, set(parts))
-        return Written(root.digest, sum(len(parts[address].body) for address in fresh), total)
+        self._commit(root, set(sizes))
+        return Written(root.digest, written, sum(sizes.values()), again)
+
+    def _put(
+        self, streams: Mapping[str, Mapping[str, Part]], saved: Mapping[str, Saved]
+    ) -> tuple[dict[str, Saved], dict[str, Saved], int]:
+        """All streams as they are stored then, those of them that serve for later snapshots, and the bytes written."""
+        # Asked anew each time: a Redis that came back without its last second has lost parts that we wrote, and one
+        # that was cut off in the middle of a part has its key, but not its value.
+        put = Putting(self._store, self._prefix, self._addressed(self._store.held(self._prefix)))
+        found: dict[str, Saved] = {}
+        again: dict[str, Saved] = {}
+        total = 0
+        for name in streams:
+            one, reusable = saved.get(name), True
+            if one is None or not one.sizes.keys() <= put.held:
+                one, reusable = put.stream(streams[name])
+            found[name] = one
+            if reusable:
+                again[name] = one
+            total += sum(one.sizes.values())
+            if total > self._most_bytes:
+                raise self._too_large(total)
+        put.flush()
+        return found, again, put.written
+
+    def _too_large(self, total: int) -> SnapshotTooLarge:
+        return SnapshotTooLarge(
+            f"the state takes {total} bytes and more, PREQUEL_SNAPSHOT_MAX_BYTES={self._most_bytes}: "
+            "raise it, or lower PREQUEL_WINDOW, PREQUEL_MAX_STREAMS or the number of models"
+        )
 
     def disown(self, root: Root) -> None:
         """Never go back to this snapshot; what it alone needs is swept with the next one."""
@@ -150,13 +184,17 @@ class Snapshots:
 
     def _addresses(self, root: Root) -> set[str]:
         """All parts of a root. One whose heads cannot be read is kept for its own sake, without protecting more."""
-        found = set(root.streams.values())
-        for address in root.streams.values():
+        return set().union(*(self._named(head) for head in root.streams.values()))
+
+    def _named(self, head: str) -> frozenset[str]:
+        """The head itself and the parts that it names. Kept roots have most heads in common: each is read once."""
+        if head not in self._heads:
             try:
-                found |= {part for part, _ in unpack(self.read(address))[0]["parts"].values()}
+                places = unpack(self.read(head))[0]["parts"].values()
+                self._heads[head] = frozenset([head, *(place[0] for place in places if place[0])])
             except ValueError:
-                continue
-        return found
+                self._heads[head] = frozenset([head])
+        return self._heads[head]
 
 
 def _key(root: Root) -> tuple[int, int]:

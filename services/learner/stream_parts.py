@@ -1,19 +1,46 @@
 """A stream's state as parts of a snapshot, and back."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+
+import numpy as np
+import orjson
 
 from services.learner.blobs import Part, part, sha256, unpack
 from services.learner.examples import Chunk, Duplicates, Window
 from services.learner.feature_drift import FeatureDrift
 from services.learner.models.model import ModelState
+from services.learner.saved import Saved
 from services.learner.scores import Scores
 from services.learner.stream import Limits, ModelTable, StreamState
 from services.learner.waiting import WaitingLabels
 
+INLINE_BYTES = 32 * 2**10
+"""Parts no larger than this lie in the head: a small stream is then two or three values in the store, not nine. Twice
+as much would let a large stream write again with every snapshot what has not changed."""
+
+
+class Streams(Mapping[str, Mapping[str, Part]]):
+    """The parts of each stream, made whenever they are asked for: all together would double the memory."""
+
+    def __init__(self, states: Mapping[str, StreamState], seal: Callable[[ModelState], Part]) -> None:
+        self._states, self._seal = states, seal
+
+    def __getitem__(self, name: str) -> dict[str, Part]:
+        return parts(self._states[name], self._seal)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._states)
+
+    def __len__(self) -> int:
+        return len(self._states)
+
 
 def parts(state: StreamState, seal: Callable[[ModelState], Part]) -> dict[str, Part]:
-    """Every part by name; ``head`` names the others with their digests. Equal states have equal digests."""
+    """Every part by name; ``head`` names the others with their digests. Equal states have equal digests.
+
+    What lies in the head has no address of its own.
+    """
     found = {
         "scores": part(*state.scores.parts()),
         "waiting": part({"waiting": state.waiting.rows()}),
@@ -24,14 +51,26 @@ def parts(state: StreamState, seal: Callable[[ModelState], Part]) -> dict[str, P
     }
     for number, model in enumerate(state.models):
         found[f"model.{number}"] = seal(model.state())
+    found = {name: each._replace(address="") if _inline(each) else each for name, each in found.items()}
     return found | {"head": _head(state, found)}
+
+
+def _inline(each: Part) -> bool:
+    """Signed parts never: their bytes change with every snapshot."""
+    return len(each.body) <= INLINE_BYTES and not each.signed
 
 
 def _head(state: StreamState, found: Mapping[str, Part]) -> Part:
     meta = state.numbers() | {"window": list(state.window.bounds)}
-    digest = part(meta | {"parts": {name: each.digest for name, each in found.items()}}).digest
-    body = part(meta | {"parts": {name: [each.address, each.digest] for name, each in found.items()}}).body
-    return Part(body, sha256(body), digest)
+    digests = {name: each.digest for name, each in found.items()}
+    places = {name: [each.address, each.digest, len(each.body)] for name, each in found.items()}
+    inside = {name: np.frombuffer(each.body, np.uint8) for name, each in found.items() if not each.address}
+    body = part(meta | {"parts": places}, inside).body
+    return Part(body, sha256(body), _digest(meta, digests))
+
+
+def _digest(meta: Mapping[str, Any], digests: Mapping[str, str]) -> str:
+    return sha256(orjson.dumps({**meta, "parts": digests}, option=orjson.OPT_SORT_KEYS))
 
 
 def read(
@@ -42,8 +81,11 @@ def read(
     table: ModelTable,
 ) -> StreamState:
     """The inverse of ``parts``; ``read_part`` gives an address's bytes. Raises ValueError where they do not fit."""
-    meta, _ = unpack(head)
-    bodies = {name: read_part(address) for name, (address, _) in meta["parts"].items()}
+    meta, inside = unpack(head)
+    bodies = {
+        name: read_part(address) if address else inside[name].tobytes()
+        for name, (address, _, _) in meta["parts"].items()
+    }
     state = StreamState(meta["name"], limits, table)
     state.load_numbers(meta)
     state.scores = Scores.from_parts(*unpack(bodies["scores"]))
@@ -64,7 +106,19 @@ def read(
 def _window(meta: dict[str, Any], bodies: Mapping[str, bytes], limits: Limits) -> Window:
     chunks = []
     for name in sorted(name for name in bodies if name.startswith("window.")):
-        address, digest = meta["parts"][name]
-        chunks.append(Chunk.from_parts(*unpack(bodies[name]), Part(bodies[name], address, digest)))
+        address, digest, _ = meta["parts"][name]
+        chunks.append(Chunk.from_parts(*unpack(bodies[name]), Part(bodies[name], address or digest, digest)))
     oldest, following = meta["window"]
     return Window.from_chunks(limits.window, len(limits.models), chunks, (oldest, following))
+
+
+def saved(head: bytes) -> Saved | None:
+    """What a stream's head says of what is stored; None where that may not be used for another snapshot."""
+    meta, _ = unpack(head)
+    places = meta["parts"]
+    if any(address not in ("", digest) for address, digest, _ in places.values()):
+        return None
+    digests = {name: digest for name, (_, digest, _) in places.items()}
+    sizes = {address: size for address, _, size in places.values() if address}
+    address = sha256(head)
+    return Saved(address, _digest(meta, digests), sizes | {address: len(head)})

@@ -81,6 +81,18 @@ class StoreContract:
         assert make_store().held("") == ["a", "b/10", "b/root"]
         assert store.held("nothing") == []
 
+    def test_many_are_put_and_got_together(self, make_store: MakeStore) -> None:
+        store = make_store()
+        store.put("b/0", b"old")
+        store.acquire("b/root", HELD)
+        values = {f"b/{number}": bytes([number % 256]) * number for number in range(1200)}
+        values["b/large"] = bytes(3 * 2**20)
+        store.put_all(values)
+        store.put_all({})
+        assert make_store().get_all(["b/none", *values, "b/root"]) == values
+        assert store.get_all([]) == {}
+        assert store.get("b/1199") == values["b/1199"]
+
     # Fenced values.
 
     def test_a_root_is_empty_until_the_first_swap(self, make_store: MakeStore) -> None:

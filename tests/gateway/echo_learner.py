@@ -21,7 +21,7 @@ from shared.events import (
     encode_rejected,
 )
 from shared.log import EXAMPLES, IMAGES, Log, Message, Position, Record
-from shared.status import Answer, Confusion, CurvePoint, ModelStatus, StreamStatus, UnknownStream
+from shared.status import Answer, Confusion, CurvePoint, ModelStatus, StreamDetail, StreamStatus, UnknownStream
 from shared.store import Store
 
 SOURCE = "test/echo"
@@ -61,6 +61,17 @@ class EchoLearner:
         if features.size != DIM:
             raise ValueError(f"{features.size} values, where the stream has {DIM}")
         return Answer(stream=stream, position="0:0", model="echo", label="cat", probabilities={"cat": 1}, models={})
+
+    def detail(self, stream: str) -> StreamDetail:
+        with self._lock:
+            labelled = sum(known == stream and truth is not None for (known, _), truth in self.truths.items())
+        return StreamDetail(
+            stream=stream,
+            position="0:0",
+            classes={"echo": {}},
+            curve=[CurvePoint(scored=1, accuracy={"echo": 1.0}, window_accuracy={"echo": 1.0})],
+            confusion={"echo": Confusion(labels=["cat"], rows=[[labelled, 0]])},
+        )
 
     def write_status(self, stream: str) -> None:
         with self._lock:
@@ -173,7 +184,5 @@ def status_of(stream: str, images: int, labelled: int) -> StreamStatus:
         champion="echo",
         window=50_000,
         models={"echo": model},
-        curve=[CurvePoint(scored=1, accuracy={"echo": 1.0}, window_accuracy={"echo": 1.0})],
-        confusion={"echo": Confusion(labels=["cat"], rows=[[labelled, 0]])},
         snapshot=status.SnapshotStatus(position="0:1", at=990.0, bytes=10, seconds=0.1),
     )

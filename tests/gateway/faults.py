@@ -93,6 +93,14 @@ class FaultyStore:
         self._check()
         self._store.put(key, value)
 
+    def put_all(self, values: Mapping[str, bytes]) -> None:
+        self._check()
+        self._store.put_all(values)
+
+    def get_all(self, keys: Sequence[str]) -> dict[str, bytes]:
+        self._check()
+        return self._store.get_all(keys)
+
     def delete(self, keys: Sequence[str]) -> None:
         self._check()
         self._store.delete(keys)

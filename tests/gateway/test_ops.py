@@ -17,7 +17,7 @@ from shared.keys import ApiKeys
 from shared.metrics import Metrics
 from shared.ops import MOST_BODY_BYTES, Ops
 from shared.sqlite_store import SqliteStore
-from shared.status import Answer, UnknownStream
+from shared.status import Answer, StreamDetail, UnknownStream
 from tests.gateway.conftest import free_port
 from tests.gateway.echo_learner import status_of
 
@@ -32,6 +32,11 @@ class Pets:
             raise ValueError(f"{features.size} values, where the stream has 3")
         total = float(features.sum())
         return Answer(stream=stream, position="0:7", model="sum", label="cat", probabilities={"cat": total}, models={})
+
+    def detail(self, stream: str) -> StreamDetail:
+        if stream != "pets":
+            raise UnknownStream(stream)
+        return StreamDetail(stream=stream, position="0:7", classes={"sum": {}}, curve=[], confusion={})
 
 
 @pytest.fixture
@@ -119,6 +124,13 @@ def test_a_bad_query_is_told_why(client: httpx.Client, body: bytes, code: int, n
     assert (answer.status_code, answer.headers["content-type"]) == (code, "application/problem+json")
     assert names in answer.json()["detail"]
     assert client.get("/healthz").status_code == 200
+
+
+def test_a_detail_is_asked_of_the_learner(client: httpx.Client, learner: RemoteLearner) -> None:
+    assert learner.detail("pets") == StreamDetail.model_validate_json(client.get("/detail/pets").content)
+    assert client.get("/detail/other").status_code == 404
+    with pytest.raises(LearnerUnavailable, match="cannot be reached"):
+        learner.detail("gone")
 
 
 def test_what_is_not_there_and_what_is_not_allowed(client: httpx.Client) -> None:

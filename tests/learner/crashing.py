@@ -109,6 +109,13 @@ class MortalStore:
     def put(self, key: str, value: bytes) -> None:
         self._mortality.do("put", lambda: self._store.put(key, value))
 
+    def put_all(self, values: Mapping[str, bytes]) -> None:
+        for key, value in values.items():
+            self.put(key, value)
+
+    def get_all(self, keys: Sequence[str]) -> dict[str, bytes]:
+        return self._mortality.do("get_all", lambda: self._store.get_all(keys))
+
     def delete(self, keys: Sequence[str]) -> None:
         self._mortality.do("delete", lambda: self._store.delete(keys))
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.learner.describe import describe
+from services.learner.describe import describe, detail
 from services.learner.envelope import Envelope, Place
-from services.learner.fold import Fold
+from services.learner.fold import Fold, fingerprint
 from services.learner.guesses import guesses
 from services.learner.models.spec import UnknownModel
 from services.learner.prequential import Prequential
@@ -20,7 +20,7 @@ from services.learner.snapshots import Root
 from services.learner.stream import StreamState
 from shared.events import Drift, Features, Label, Outcome, Prediction, decode_example
 from shared.log import Position, Record
-from shared.status import StreamStatus
+from shared.status import MOST_LABELS, StreamDetail, StreamStatus
 from tests.learner.building import Table, Written, new_fold
 from tests.learner.reference import Reference
 
@@ -137,6 +137,22 @@ def stored_and_read(fold: Fold) -> Fold:
     heads = {name: parts["head"].address for name, parts in streams.items()}
     root = Root(fold.position, 1, "me", 1, fold.history.rows(), fold.last, fold.digest(), {}, heads)
     return Fold.from_root(root, bodies.__getitem__, envelope, Table(), fold.cache)
+
+
+def test_streams_that_are_idle_are_as_they_were_saved_and_others_are_not() -> None:
+    log = Written()
+    for number in range(6):
+        log.features(f"i{number}", [float(number), 1.0], "ab"[number % 2], stream=f"s{number % 3}")
+    fold = new_fold(log)
+    fold.apply(log.records)
+    again = stored_and_read(fold)
+    assert sorted(again.saved) == ["s0", "s1", "s2"]
+    heads = {name: parts["head"] for name, parts in fold.parts(fingerprint).items()}
+    assert {name: (one.head, one.digest) for name, one in again.saved.items()} == {
+        name: (head.address, head.digest) for name, head in heads.items()
+    }
+    again.apply([log.label("i0", "b", stream="s0")])
+    assert sorted(again.saved) == ["s1", "s2"]
 
 
 def test_streams_of_one_partition_do_not_touch_each_other() -> None:
@@ -389,12 +405,12 @@ def test_a_status_is_the_same_after_a_restart_where_corrections_emptied_a_cell()
     log.label("a", "b")
     fold = new_fold(log)
     fold.apply(log.records)
-    statuses = [
-        describe(each.streams["s"], Position(0, 3), now=0, snapshot=None, address=None)
-        for each in (fold, stored_and_read(fold))
-    ]
+    states = [each.streams["s"] for each in (fold, stored_and_read(fold))]
+    statuses = [describe(state, Position(0, 3), now=0, snapshot=None, address=None) for state in states]
+    details = [detail(state, Position(0, 3)) for state in states]
     assert statuses[0] == statuses[1]
-    assert statuses[0].confusion["nearest"].labels == ["b"]
+    assert details[0] == details[1]
+    assert details[0].confusion["nearest"].labels == ["b"]
 
 
 def test_values_at_the_end_of_float32_leave_a_status_that_can_be_read() -> None:
@@ -435,13 +451,15 @@ def test_an_image_that_was_learned_is_no_dead_letter_because_its_early_label_is_
 def test_streams_whose_models_would_not_fit_a_snapshot_are_refused_wherever_a_run_begins() -> None:
     log = Written()
     for number in range(6):
-        log.features("i", [float(number)] * 300, "a", stream=f"s{number}")
-        log.features("j", [float(number)] * 300, "b", stream=f"s{number}")
-    settings: dict[str, Any] = {"models": "slda", "max_model_bytes": 2**20}
+        log.features("i", [float(number)] * 60_000, "a", stream=f"s{number}")
+        log.features("j", [float(number)] * 60_000, "b", stream=f"s{number}")
+    settings: dict[str, Any] = {"models": "ncm", "max_model_bytes": 2**20}
     whole, first = new_fold(log, **settings), new_fold(log, **settings)
     refused = whole.apply(log.records).rejected
     assert {why.reason for _, why in refused} == {"too-many-streams"}
     assert [record.offset for record, _ in refused] == [4, 5, 6, 7, 8, 9, 10, 11]
+    assert [record.offset for record, why in refused if not why.counted] == [4, 6, 8, 10], "its first image tells"
+    assert "PREQUEL_MAX_MODEL_BYTES" in refused[0][1].detail
     first.apply(log.records[:3])
     again = stored_and_read(first)
     assert [record.offset for record, _ in again.apply(log.records[3:]).rejected] == [4, 5, 6, 7, 8, 9, 10, 11]
@@ -461,7 +479,7 @@ def test_marks_of_drifts_lie_on_the_curve_though_much_was_retracted() -> None:
     fold.apply([log.label(f"i{number}", None) for number in range(300)])
     found = describe(fold.streams["s"], Position(0, 0), now=0, snapshot=None, address=None)
     assert abs(found.drifts[-1].scored - (scored - 300)) <= fold.streams["s"].scores.of(0)[0].stride
-    assert found.drifts[-1].scored <= found.curve[-1].scored
+    assert found.drifts[-1].scored <= detail(fold.streams["s"], Position(0, 0)).curve[-1].scored
 
 
 def test_a_model_that_says_no_number_is_scored_as_if_it_had_said_nothing() -> None:
@@ -523,3 +541,41 @@ def test_features_that_do_not_tell_of_their_image_are_no_conflict() -> None:
     log.records.append(record._replace(offset=2, headers=(*headers, ("ce_digest", b"none"))))
     fold = new_fold(log, **LIMITS)
     assert (fold.apply(log.records).conflicts, fold.streams["s"].repeated) == ({}, 2)
+
+
+def test_a_stream_of_many_classes_has_a_status_of_a_bounded_size_and_a_detail_of_all() -> None:
+    log = Written()
+    for number in range(400):
+        log.features(f"i{number}", [number % 7, 1.0, number % 11], f"class {number % 130}")
+    fold = new_fold(log)
+    fold.apply(log.records)
+    state = fold.streams["s"]
+    status = describe(state, Position(0, 400), now=0, snapshot=None, address=None)
+    everything = detail(state, Position(0, 400))
+    assert len(everything.classes["nearest"]) == 130
+    shown = status.models["nearest"].classes
+    assert len(shown) == MOST_LABELS
+    every = everything.classes["nearest"]
+    assert all(every[label] == each for label, each in shown.items())
+    others = [each.support for label, each in every.items() if label not in shown]
+    assert min(each.support for each in shown.values()) >= max(others)
+    assert StreamDetail.model_validate_json(everything.model_dump_json()) == everything
+
+
+@settings(max_examples=30, deadline=None)
+@given(_histories)
+def test_what_is_added_up_as_it_comes_is_what_the_matrix_says(history: list[tuple[Any, ...]]) -> None:
+    log = written(history)
+    fold = new_fold(log, **LIMITS, **CAREFUL)
+    fold.apply(log.records)
+    for state in fold.streams.values():
+        for scores, at in map(state.scores.of, range(len(state.limits.models))):
+            tally = scores.tallies[at]
+            cells = tally.confusion
+            classes = range(len(state.labels))
+            true = [sum(n for (t, _), n in cells.items() if t == label) for label in classes]
+            guessed = [sum(n for (_, g), n in cells.items() if g == label) for label in classes]
+            assert scores.true.vector(len(classes)).tolist() == true
+            assert tally.guessed.vector(len(classes)).tolist() == guessed
+            assert tally.hits.vector(len(classes)).tolist() == [cells.get((k, k), 0) for k in classes]
+            assert tally.chance == sum(a * b for a, b in zip(true, guessed, strict=True))

@@ -1,7 +1,7 @@
 """The learner as its operator sees it: what stops it, what it counts."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from shared.log import EXAMPLES, Message
 from shared.metrics import Metrics
 from shared.sqlite_log import SqliteLog
 from shared.sqlite_store import SqliteStore
-from shared.status import StreamStatus, key
+from shared.status import PartitionStatus, StreamStatus, detail_key, key, partition_key
 from tests.learner.building import Table, Written
 
 
@@ -46,9 +46,14 @@ def registry() -> CollectorRegistry:
 
 
 def started(
-    log: SqliteLog, store: SqliteStore, generation: int = 1, registry: CollectorRegistry | None = None
+    log: SqliteLog,
+    store: SqliteStore,
+    generation: int = 1,
+    registry: CollectorRegistry | None = None,
+    **given: object,
 ) -> Learner:
-    settings, metrics = Settings.model_validate({"models": "nearest"}), Metrics(registry or CollectorRegistry())
+    settings = Settings.model_validate({"models": "nearest", **given})
+    metrics = Metrics(registry or CollectorRegistry())
     learner = Learner(settings, log=log, store=store, table=Table(), metrics=metrics, clock=time.time, owner="o")
     learner.restore(0, generation)
     return learner
@@ -118,6 +123,8 @@ def test_the_age_of_a_snapshot_goes_on_while_nothing_happens_and_over_a_restart(
     shown = StreamStatus.model_validate_json(store.get(key("s")) or b"")
     assert shown.snapshot is not None
     assert (shown.snapshot.at, shown.snapshot.position, shown.updated_at) == (1_000.0, "0:2", 1_120.0)
+    told = PartitionStatus.model_validate_json(store.get(partition_key(0)) or b"")
+    assert (told.snapshot, told.streams, told.partitions, told.full) == (shown.snapshot, 1, 1, "")
 
 
 def test_what_a_learner_that_woke_too_late_published_is_replaced(log: Growing, store: SqliteStore) -> None:
@@ -140,3 +147,54 @@ def test_what_a_learner_that_woke_too_late_published_is_replaced(log: Growing, s
     learner.process(())
     found = StreamStatus.model_validate_json(store.get(key("s")) or b"")
     assert (found.images, found.address, found.updated_at) == (1, "heir:1", 1_010.0)
+
+
+class Noting(SqliteStore):
+    """A store that notes the keys that are put."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.written: list[str] = []
+
+    def put(self, key: str, value: bytes) -> None:
+        self.written.append(key)
+        super().put(key, value)
+
+    def put_all(self, values: Mapping[str, bytes]) -> None:
+        self.written.extend(values)
+        super().put_all(values)
+
+
+def test_idle_streams_are_neither_written_nor_published_again(log: Growing, tmp_path: Path) -> None:
+    store = Noting(tmp_path / "noting")
+    examples, learner, written = Written(), started(log, store), store.written
+    for number in range(30):
+        examples.features("i", [1, 0, number], "a", stream=f"s{number}")
+    learner.checkpoint(learner.process(examples.records).positions)
+    assert {key_ for key_ in written if key_.startswith("status/")} == {key(f"s{number}") for number in range(30)}
+    assert sum(key_.startswith("snapshot/0/part/") for key_ in written) == 30, "a small stream is one value"
+    written.clear()
+    learner.checkpoint(learner.process([examples.features("j", [1, 0, 0], "a", stream="s7")]).positions)
+    assert {key_ for key_ in written if key_.startswith("status/")} == {key("s7")}
+    assert {key_ for key_ in written if key_.startswith("detail/")} == {detail_key("s7")}
+    assert sum(key_.startswith("snapshot/0/part/") for key_ in written) == 1
+    store.close()
+
+
+def test_a_partition_without_room_says_so_and_which_setting_to_raise(log: Growing, store: SqliteStore) -> None:
+    def told() -> str:
+        return PartitionStatus.model_validate_json(store.get(partition_key(0)) or b"").full
+
+    examples, learner = Written(), started(log, store, max_streams=2)
+    learner.checkpoint(learner.process([examples.features("i", [1, 0, 0], "a", stream="one")]).positions)
+    assert told() == ""
+    learner.checkpoint(learner.process([examples.features("i", [1, 0, 0], "a", stream="two")]).positions)
+    assert "PREQUEL_MAX_STREAMS" in told()
+    more = [examples.features(f"i{number}", [1, 0, 0], "a", stream="three") for number in range(4)]
+    processed = learner.process(more)
+    assert [why.counted for _, why in processed.rejected] == [False, True, True, True]
+    learner.checkpoint(processed.positions)
+    log.append([Message(EXAMPLES, each.key, each.value, each.headers) for each in examples.records])
+    again = started(log, store, 2, max_streams=2)
+    (rejected,) = again.process([examples.features("i9", [1, 0, 0], "a", stream="three")]).rejected
+    assert rejected[1].counted, "nor after a restart"

@@ -22,7 +22,7 @@ def store(tmp_path: Path) -> SqliteStore:
 def state(number: int) -> dict[str, dict[str, Part]]:
     """One stream with a part that never changes and one that always does."""
     found = {"same": part({"value": "same"}), "new": part({"value": number})}
-    head = part({"parts": {name: [each.address, each.digest] for name, each in found.items()}})
+    head = part({"parts": {name: [each.address, each.digest, len(each.body)] for name, each in found.items()}})
     return {"s": found | {"head": head}}
 
 
@@ -70,6 +70,35 @@ def test_parts_that_the_store_lost_are_written_again(store: SqliteStore) -> None
     store.delete(store.keys("snapshot/0/part/"))
     snapshots.write(2, 1, (), state(2))
     assert readable(snapshots, 2)
+
+
+class Made(dict[str, dict[str, Part]]):
+    """Streams that count how often they are asked for their parts."""
+
+    asked = 0
+
+    def __getitem__(self, name: str) -> dict[str, Part]:
+        self.asked += 1
+        return super().__getitem__(name)
+
+
+def test_a_stream_that_has_not_changed_is_not_made_into_parts_again(store: SqliteStore) -> None:
+    snapshots, streams = opened(store), Made(state(1))
+    first = snapshots.write(1, 1, (), streams)
+    second = snapshots.write(2, 1, (), streams, saved=first.saved)
+    assert streams.asked == 1
+    assert (second.digest, second.total, second.written) == (first.digest, first.total, 0)
+    store.delete(store.keys("snapshot/0/part/"))
+    third = snapshots.write(3, 1, (), streams, saved=second.saved)
+    assert streams.asked == 2, "the store has lost it"
+    assert third.written == first.total
+    assert readable(snapshots, 1)
+
+
+def test_a_signed_part_is_made_anew_for_every_snapshot(store: SqliteStore) -> None:
+    streams = state(1)
+    streams["s"]["signed"] = part({"value": "signed"})._replace(digest="of what is signed")
+    assert opened(store).write(1, 1, (), streams).saved == {}
 
 
 def test_a_missing_or_damaged_part_is_told(store: SqliteStore) -> None:

@@ -14,6 +14,7 @@ from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 
 from services.learner.models import table
 from services.learner.models.discriminant import Discriminant, lag
+from services.learner.models.lapack import solve_few
 from services.learner.models.model import Matrix, Model, ModelState
 from services.learner.models.projection import Projection
 from services.learner.models.sums import ROWS, Sums
@@ -229,6 +230,7 @@ def test_bits_do_not_depend_on_where_arrays_lie() -> None:
         aligned = room[shift : shift + 301 * 301].reshape((301, 301), order="F")
         aligned[:] = matrix
         sums = Sums(301)
+        sums.condense()
         sums._second = aligned
         sums.pending[:40], sums.filled = rows, 40
         sums.settle()
@@ -383,3 +385,74 @@ def test_naive_bayes_corrected_where_features_are_constant_is_as_if_it_had_never
             erred.learn(y, "b")
     for x in [*a, *b]:
         np.testing.assert_allclose(erred.predict(x), clean.predict(x), rtol=1e-6, atol=1e-9)
+
+
+def few_and_condensed(spec: str, xs: Matrix, labels: list[str]) -> tuple[Discriminant, Discriminant]:
+    """The same examples kept as they are, and as sums from the first on."""
+    few, condensed = discriminant(spec, xs.shape[1]), discriminant(spec, xs.shape[1])
+    condensed._sums.condense()
+    for model in (few, condensed):
+        model.fold(xs, labels)
+    assert few._sums.few > condensed._sums.few
+    return few, condensed
+
+
+@pytest.mark.parametrize("spec", ["slda", "slda;shrinkage=0.01", "ridge;width=300"])
+def test_few_examples_give_the_scores_that_their_sums_give(spec: str) -> None:
+    xs, labels = stream(100, 300, 4)
+    few, condensed = few_and_condensed(spec, xs, labels)
+    for model in (few, condensed):
+        model.unlearn(xs[7], labels[7])
+        model.learn(xs[7], "another")
+    assert few._sums.few
+    assert_close(few, condensed, rtol=1e-7)
+    for x in xs:
+        np.testing.assert_allclose(few.predict(x), condensed.predict(x), rtol=1e-6)
+
+
+@pytest.mark.parametrize("spec", ["slda", "ridge;width=60"])
+def test_examples_become_sums_at_a_number_of_them_and_no_earlier(spec: str) -> None:
+    xs, labels = stream(60, 60, 3)
+    model = discriminant(spec, 60)
+    for number, (x, label) in enumerate(zip(xs, labels, strict=True), start=1):
+        model.learn(x, label)
+        assert model._sums.few == (number < 30)
+    for x, label in zip(xs, labels, strict=True):
+        model.unlearn(x, label)
+    assert not model._sums.few, "what has become sums stays so: the examples are not known any more"
+    assert float(np.abs(model._sums.second).max()) < 1e-6
+
+
+def test_an_example_taken_out_of_few_is_as_if_it_had_never_come() -> None:
+    xs, labels = stream(20, 300, 3)
+    erred, clean = discriminant("slda", 300), discriminant("slda", 300)
+    erred.fold(xs, labels)
+    erred.unlearn(xs[19], labels[19])
+    clean.fold(xs[:19], labels[:19])
+    np.testing.assert_array_equal(erred.state().arrays["pending"], clean.state().arrays["pending"])
+    erred.unlearn(xs[3] + 1.0, labels[3])  # it never came: only sums can take that
+    assert not erred._sums.few
+
+
+def test_a_model_takes_the_room_of_what_it_has_seen() -> None:
+    xs, labels = stream(700, 1280, 3)
+    model, sizes = table.create("slda", 1280, seed=0), {}
+    for number, (x, label) in enumerate(zip(xs, labels, strict=True), start=1):
+        model.learn(x, label)
+        sizes[number] = sum(array.nbytes for array in model.state().arrays.values()) if number in (20, 700) else 0
+    assert sizes[20] < 200_000
+    assert sizes[700] > 6_500_000
+
+
+def test_the_bits_of_few_examples_do_not_depend_on_where_arrays_lie() -> None:
+    rng, results = np.random.default_rng(0), set()
+    rows, sides = rng.normal(size=(40, 301)), rng.normal(size=(3, 301))
+    for shift in (0, 1, 2, 3, 5, 7):
+        room = np.empty(43 * 301 + 8)[shift:]
+        moved = room[: 40 * 301].reshape(40, 301)
+        aside = room[40 * 301 : 43 * 301].reshape(3, 301)
+        moved[:], aside[:] = rows, sides
+        solved = solve_few(moved, aside, share=0.1, ridge=0.2)
+        assert solved is not None
+        results.add(solved.tobytes())
+    assert len(results) == 1

@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from services.learner.learner import Learner
@@ -27,6 +27,12 @@ class Sleeper:
 
     def put(self, key: str, value: bytes) -> None:
         self._store.put(key, value)
+
+    def put_all(self, values: Mapping[str, bytes]) -> None:
+        self._store.put_all(values)
+
+    def get_all(self, keys: Sequence[str]) -> dict[str, bytes]:
+        return self._store.get_all(keys)
 
     def delete(self, keys: Sequence[str]) -> None:
         self._store.delete(keys)

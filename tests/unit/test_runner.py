@@ -238,3 +238,66 @@ def test_after_a_failed_publication_what_waits_behind_it_is_not_tried(tmp_path: 
     assert run(log, 1) == {}
     assert log.asked < 3, "the one that had begun was waited for, the one behind it was not begun"
     log.close()
+
+
+class Lengthy(Restoring):
+    """Its checkpoints take some seconds of a clock."""
+
+    def __init__(self, now: list[float], takes: float) -> None:
+        super().__init__()
+        self.now, self.takes = now, takes
+
+    def checkpoint(self, positions: Mapping[int, int]) -> None:
+        super().checkpoint(positions)
+        self.now[0] += self.takes
+
+
+@pytest.mark.parametrize("takes", [0.0, 0.2, 3.0])
+def test_checkpoints_take_no_more_than_a_tenth_of_the_time(log: SqliteLog, takes: float) -> None:
+    now, checkpoints = [0.0], 0
+    processor, group = Lengthy(now, takes), Group()
+    with ThreadPoolExecutor(1) as publisher:
+        measuring = Attempts("metrics", Health(), METRIC_AGAIN)
+        metrics = Metrics(CollectorRegistry())
+        begun = Session(log, processor, group, "g", publisher, metrics, lambda: now[0], set(), measuring)
+        begun.turn()
+        while now[0] < 1_000:
+            begun._positions = {0: 8}
+            if begun.due(5.0, 10**9):
+                begun.checkpoint()
+                checkpoints += 1
+            now[0] += 0.1
+    assert checkpoints * takes <= 0.1 * 1_000 + takes
+    assert checkpoints >= min(1_000 / (5.2 + takes), 95 / max(takes, 1e-9)) - 1, "nor much less, where it is due"
+
+
+class Counting(Refusing):
+    """Refuses every record, but only the first with a dead letter."""
+
+    def process(self, records: Sequence[Record]) -> Processed:
+        done = super().process(records)
+        rejected = [
+            (record, Rejected(why.reason, why.detail, counted=record.offset > 0)) for record, why in done.rejected
+        ]
+        return done._replace(rejected=rejected)
+
+
+def test_what_is_only_counted_gets_no_dead_letter(log: SqliteLog) -> None:
+    log.append([Message(EXAMPLES, b"pets", b"x" * 10) for _ in range(5)])
+    stop, metrics = threading.Event(), Metrics(CollectorRegistry())
+    processor = Counting(stop, 5, 2, ())
+    Runner(
+        log,
+        processor,
+        group="g",
+        clock=lambda: 0.0,
+        metrics=metrics,
+        health=Health(),
+        checkpoint_seconds=1e9,
+        checkpoint_events=10**9,
+    ).run(stop)
+    assert len(letters(log)) == 1
+    counted = metrics.registry.get_sample_value(
+        "prequel_rejected_total", {"service": processor.name, "reason": "no-good"}
+    )
+    assert counted == 5

@@ -1,6 +1,7 @@
 """What `slda` and `ridge` share: linear scores solved from sums on a schedule, with calibrated probabilities."""
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,12 @@ from services.learner.models.classes import Classes
 from services.learner.models.kernel import LANES, frozen
 from services.learner.models.model import Matrix, ModelState, Probabilities, Vector
 from services.learner.models.score_kernels import fold_scores
-from services.learner.models.sums import ROWS, Sums
+from services.learner.models.sums import Sums
 
 Array = npt.NDArray[np.float64]
 Solver = Callable[[Sums, int], tuple[Array, Array]]
-"""From the settled sums and the number of classes to weights [classes, dim] and offsets [classes] of the scores."""
+"""From the settled sums (or the few examples that they keep) and the number of classes to weights [classes, dim] and
+offsets [classes] of the scores."""
 
 _NOTHING = np.full(1, -1, np.int64)
 _WORK = 2e6
@@ -24,6 +26,12 @@ _WORK = 2e6
 _URGENT, _DOUBLED, _SAVINGS = 8, 24, 128
 """What a solve out of turn costs for a new class or a correction, and for a class that has doubled; an example earns 1,
 and no more than the last is saved up."""
+
+
+@cache
+def _limit_threads() -> None:
+    """Once: to look through all libraries of the process takes over a millisecond, as long as making 20 models."""
+    threadpool_limits(1, user_api="blas")
 
 
 class Discriminant:
@@ -34,6 +42,8 @@ class Discriminant:
     class, and a correction, is solved with the example learned in it, out of savings that allow a burst of 16 and then
     one in 8 examples; so is a class that has twice the examples that its scores were made of, at three times the price.
     All of this counts examples and nothing else, so it is the same in every run.
+
+    While there are few examples they themselves are kept, and the scores made of their inner products: see Sums.
 
     Unlearning restores the sums; the temperature, learned from the predictions made, stays. Making one limits this
     process's BLAS to one thread, for the number of threads changes the last bits of a product.
@@ -50,7 +60,7 @@ class Discriminant:
         fading: float = 1.0,
         sharpness: float = 0.2,
     ) -> None:
-        threadpool_limits(1, user_api="blas")
+        _limit_threads()
         self.exact = fading == 1.0
         self._dim, self._seed, self._solver, self._transform = dim, seed, solver, transform
         self._classes, self._sums = Classes(), Sums(width, fading)
@@ -105,6 +115,11 @@ class Discriminant:
         self._sums.merge(other._sums, numbers)
         self.solve()
 
+    @property
+    def size(self) -> int:
+        """See models.model.Sized."""
+        return self._sums.size + 2 * 8 * len(self.labels) * self._sums.dim
+
     def state(self) -> ModelState:
         meta = {"labels": list(self.labels), "dim": self._dim, "seed": self._seed, "since": self._since}
         meta |= {"due": self._due, "savings": self._savings, "urgent": self._urgent, "doubled": self._doubled}
@@ -135,6 +150,7 @@ class Discriminant:
     def _run(self, xs: Matrix, targets: npt.NDArray[np.int64], *, predicting: bool) -> Probabilities:
         xs, size, start = frozen(xs), len(self.labels), 0
         self._sums.grow(size)
+        self._sums.reserve(int(np.count_nonzero(targets >= 0)))
         self._calibration.grow(size)
         out = np.empty((len(xs) if predicting else 0, size))
         while start < len(xs):
@@ -153,7 +169,7 @@ class Discriminant:
             xs,
             targets,
             predicting,
-            max(1, min(ROWS - sums.filled, self._due - self._since, self._price() - self._savings)),
+            max(1, min(sums.room, self._due - self._since, self._price() - self._savings)),
             len(self._weights),
             sums.fading,
             self._weights,
@@ -164,6 +180,7 @@ class Discriminant:
             self._base,
             sums.totals,
             sums.pending,
+            sums.owners,
             sums.filled,
             calibration.scores,
             calibration.probabilities,
@@ -195,7 +212,7 @@ class Discriminant:
     def _settle(self) -> None:
         if self._since >= self._due:
             self.solve()
-        elif self._sums.filled == ROWS:
+        elif not self._sums.room:
             self._sums.settle()
 
 

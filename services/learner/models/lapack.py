@@ -38,6 +38,27 @@ def solve(factor: Array, sides: Array) -> Array:
     return solved
 
 
+def solve_few(rows: Array, sides: Array, *, share: float, ridge: float) -> Array | None:
+    """x of (share rowsᵀ rows + ridge I) x = side for every row of ``sides`` [n, dim], from fewer rows than ``dim``.
+
+    By Woodbury's identity: only the rows' inner products are factorised. None where they have no factor.
+    """
+    gram = inner_products(rows, scale=share, ridge=ridge)
+    if not factorise(gram):
+        return None
+    across: Array = solve(gram, sides @ rows.T)
+    return (sides - share * (across @ rows)) / ridge
+
+
+def inner_products(rows: Array, *, scale: float, ridge: float) -> Array:
+    """scale rows rowsᵀ + ridge I, the lower triangle in Fortran order."""
+    gram = np.zeros((len(rows), len(rows)), order="F")
+    if len(rows):
+        rank_update(gram, np.ascontiguousarray(rows.T), scale=scale, keep=0.0)
+    gram[np.diag_indices(len(rows))] += ridge
+    return gram
+
+
 def _call(module: str, name: str, *arguments: Any) -> None:
     """Everything goes by address, as Fortran has it."""
     _routine(module, name, len(arguments))(*map(_address, arguments))

@@ -50,6 +50,11 @@ class Linear:
         out = self._run(xs, targets, known[0], predicting=True)
         return [out[i, :size] for i, size in enumerate(known)]
 
+    @property
+    def size(self) -> int:
+        """See models.model.Sized."""
+        return len(self.labels) * (4 * self._dim + 8) + self._mean.nbytes + self._variance.nbytes
+
     def state(self) -> ModelState:
         size = len(self.labels)
         return ModelState(

@@ -1,7 +1,7 @@
 """What a model is to the fold (protocol)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -62,3 +62,18 @@ class Loadable(Model, Protocol):
     """A model that can become what a state was taken of."""
 
     def load(self, state: ModelState) -> None: ...
+
+
+@runtime_checkable
+class Sized(Protocol):
+    """A model that tells how large it is without a copy of it."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of its state's large arrays: a function of the state alone, the same before and after a restart."""
+        ...
+
+
+def size_of(model: Model) -> int:
+    """Bytes of a model's arrays."""
+    return model.size if isinstance(model, Sized) else sum(array.nbytes for array in model.state().arrays.values())

@@ -7,7 +7,7 @@ import numpy as np
 
 from services.learner.models.kernel import LANES, frozen
 from services.learner.models.linear_kernels import observe, rescale, standardise
-from services.learner.models.model import Loadable, Matrix, ModelState, Probabilities, Vector
+from services.learner.models.model import Loadable, Matrix, ModelState, Probabilities, Vector, size_of
 from services.learner.models.score_kernels import normalise
 
 
@@ -30,6 +30,11 @@ class Mapped:
 
     def fold(self, xs: Matrix, labels: Sequence[str | None]) -> list[Probabilities]:
         return self.inner.fold(self._map(xs), labels)
+
+    @property
+    def size(self) -> int:
+        """See models.model.Sized."""
+        return size_of(self.inner)
 
     def state(self) -> ModelState:
         return nested(self.inner.state(), {"dim": self._dim, "seed": self._seed})
@@ -76,6 +81,11 @@ class Scaled:
             if label is not None:
                 self.learn(x, label)
         return predictions
+
+    @property
+    def size(self) -> int:
+        """See models.model.Sized."""
+        return size_of(self.inner) + self._mean.nbytes + self._variance.nbytes
 
     def state(self) -> ModelState:
         own = {"dim": self._dim, "seed": self._seed, "count": self._count}

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.learner.models.discriminant import Discriminant
-from services.learner.models.lapack import factorise, solve
+from services.learner.models.lapack import factorise, inner_products, solve
 from services.learner.models.model import Matrix
 from services.learner.models.projection import Projection
 from services.learner.models.sums import Sums
@@ -44,11 +44,23 @@ class Ridge:
 
     def __call__(self, sums: Sums, classes: int) -> tuple[Array, Array]:
         offsets = np.where(sums.counts[:classes] > 0, 0.0, _NEVER)
-        penalty = self._shrinkage * float(sums.second.trace()) / sums.dim
+        rows = sums.rows()
+        energy = float(np.square(rows).sum() if sums.few else sums.second.trace())
+        penalty = self._shrinkage * energy / sums.dim
         if not penalty > 0.0:
             return np.zeros((classes, sums.dim)), offsets
+        if sums.few:
+            return _few(rows, sums.owners[: sums.filled], classes, penalty), offsets
         penalised = sums.second.copy(order="F")
         penalised[np.diag_indices(sums.dim)] += penalty
         if not factorise(penalised):
             return sums.totals[:classes] / max(penalty, 1e-300), offsets
         return solve(penalised, sums.totals[:classes]), offsets
+
+
+def _few(rows: Array, owners: npt.NDArray[np.int64], classes: int, penalty: float) -> Array:
+    """The same weights as rowsᵀ (rows rowsᵀ + penalty)⁻¹ targets: as many equations as there are examples."""
+    targets = (owners == np.arange(classes)[:, None]).astype(np.float64)
+    gram = inner_products(rows, scale=1.0, ridge=penalty)
+    weights: Array = (solve(gram, targets) if factorise(gram) else targets / max(penalty, 1e-300)) @ rows
+    return weights

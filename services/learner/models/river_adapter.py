@@ -120,6 +120,11 @@ class RiverModel:
                 self.learn(x, label)
         return predictions
 
+    @property
+    def size(self) -> int:
+        """See models.model.Sized: 0, for how long a pickle is depends on more than the state."""
+        return 0
+
     def state(self) -> ModelState:
         meta = {"labels": list(self.labels), "dim": self._dim, "seed": self._seed}
         return ModelState(meta, {}, dumps(self._model))

@@ -128,6 +128,7 @@ def fold_scores(
     base: Array,
     totals: Array,
     pending: Array,
+    owners: Array,
     filled: int,
     scores: Array,
     probabilities: Array,
@@ -138,7 +139,8 @@ def fold_scores(
 
     Nor does it go past a row whose class has twice the examples of ``base``, the counts when the scores were solved.
     ``weights`` [>= solved, dim] and ``offsets`` make the scores; ``counts``, ``totals`` and ``heat`` are updated in
-    place, and learned rows put into ``pending`` from ``filled`` on. Returns how many rows were consumed and learned.
+    place, and learned rows put into ``pending`` from ``filled`` on, their classes into ``owners``. Returns how many
+    rows were consumed and learned.
     """
     learned = 0
     for i in range(xs.shape[0]):
@@ -157,6 +159,7 @@ def fold_scores(
             if fading < 1.0:
                 _fade(counts, totals, fading)
             counts[target] += 1.0
+            owners[filled + learned] = target
             for j in range(xs.shape[1]):
                 totals[target, j] += xs[i, j]
                 pending[filled + learned, j] = xs[i, j]

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.learner.models.discriminant import Discriminant
-from services.learner.models.lapack import factorise, rank_update, solve
+from services.learner.models.lapack import factorise, rank_update, solve, solve_few
 from services.learner.models.projection import Projection
 from services.learner.models.score_kernels import correlate
 from services.learner.models.sums import Sums
@@ -41,25 +41,46 @@ class Lda:
         present, count = counts > 0, float(counts.sum())
         if not present.any():
             return np.zeros((classes, sums.dim)), np.zeros(classes)
-        parts = totals[present] / np.sqrt(counts[present])[:, None]
-        scatter = sums.second.copy(order="F")
-        rank_update(scatter, parts, scale=-1.0, keep=1.0)
         overall = totals.sum(axis=0) / count
-        inverse = _inverse_deviations(scatter.diagonal() / count, sums.second.diagonal() / count, overall)
-        means = np.zeros((classes, sums.dim))
-        means[present] = (totals[present] / counts[present, None] - overall) * inverse
-        solved = self._solve(scatter, inverse, means, count)
+        centres = np.zeros((classes, sums.dim))
+        centres[present] = totals[present] / counts[present, None]
+        solve = self._few if sums.few else self._many
+        inverse, means, solved = solve(sums, centres, overall, count)
         weights = np.ascontiguousarray(solved * inverse)
         offsets = np.full(classes, _NEVER)
         offsets[present] = -0.5 * (means * solved).sum(axis=1)[present] + np.log(counts[present] / count)
         offsets[present] -= (weights @ overall)[present]
         return weights, offsets
 
-    def _solve(self, scatter: Array, inverse: Array, means: Array, count: float) -> Array:
-        shrinkage = self._shrinkage or max(_LEAST_SHRINKAGE, len(inverse) / (len(inverse) + count))
+    def _many(self, sums: Sums, centres: Array, overall: Array, count: float) -> tuple[Array, Array, Array]:
+        """From the second moment: the inverse deviations, the classes' means in these units, and the solved means."""
+        scatter, counts = sums.second.copy(order="F"), sums.counts[: len(centres)]
+        rank_update(scatter, centres * np.sqrt(np.maximum(counts, 0.0))[:, None], scale=-1.0, keep=1.0)
+        inverse = _inverse_deviations(scatter.diagonal() / count, sums.second.diagonal() / count, overall)
+        means = _scaled_means(centres, counts, overall, inverse)
+        shrinkage = self._shrink(inverse, count)
         correlate(scatter, inverse, (1.0 - shrinkage) / count, shrinkage)
         # Rounding may have made the matrix indefinite, as happens when values differ by many orders of magnitude.
-        return solve(scatter, means) if factorise(scatter) else means
+        return inverse, means, solve(scatter, means) if factorise(scatter) else means
+
+    def _few(self, sums: Sums, centres: Array, overall: Array, count: float) -> tuple[Array, Array, Array]:
+        """The same from the examples themselves, without any matrix of dim x dim."""
+        rows = sums.rows()
+        moment = np.square(rows).sum(axis=0) / count
+        rows -= centres[sums.owners[: sums.filled]]
+        inverse = _inverse_deviations(np.square(rows).sum(axis=0) / count, moment, overall)
+        means = _scaled_means(centres, sums.counts[: len(centres)], overall, inverse)
+        shrinkage = self._shrink(inverse, count)
+        solved = solve_few(rows * inverse, means, share=(1.0 - shrinkage) / count, ridge=shrinkage)
+        return inverse, means, means if solved is None else solved
+
+    def _shrink(self, inverse: Array, count: float) -> float:
+        return self._shrinkage or max(_LEAST_SHRINKAGE, len(inverse) / (len(inverse) + count))
+
+
+def _scaled_means(centres: Array, counts: Array, overall: Array, inverse: Array) -> Array:
+    """Zero for classes that have no example."""
+    return np.where(counts[:, None] > 0, (centres - overall) * inverse, 0.0)
 
 
 def _inverse_deviations(within: Array, moment: Array, mean: Array) -> Array:

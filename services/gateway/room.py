@@ -1,0 +1,55 @@
+"""Whether there is room for one more stream, as the learners say: asked only for streams that nobody knows."""
+
+import asyncio
+
+from services.gateway.problems import Problem
+from services.gateway.statuses import Statuses
+from shared.deadlines import STORE_READ_S
+from shared.log import partition_for
+from shared.store import StoreUnavailable
+
+KNOWN = 100_000
+"""Names remembered as existing; more are looked up again."""
+
+
+class Room:
+    """For the event loop only. Where the store does not answer nothing is refused: the learner has the last word."""
+
+    def __init__(self, statuses: Statuses) -> None:
+        self._statuses = statuses
+        self._known: set[str] = set()
+
+    async def check(self, stream: str) -> None:
+        """Raises Problem 409 where the stream is new and its partition takes no more."""
+        if stream in self._known:
+            return
+        try:
+            async with asyncio.timeout(STORE_READ_S):
+                if await self._statuses.get(stream):
+                    self._remember(stream)
+                    return
+                full = await self._full(stream)
+        except (StoreUnavailable, TimeoutError):
+            return
+        if full:
+            raise Problem(
+                409,
+                f"there is no room for a new stream {stream}: {full}. Raise that setting of the learners, or delete a "
+                "stream; the streams that there are go on",
+            )
+
+    def _remember(self, stream: str) -> None:
+        if len(self._known) < KNOWN:
+            self._known.add(stream)
+
+    def forget(self, stream: str) -> None:
+        """A stream that was deleted may not find room again."""
+        self._known.discard(stream)
+
+    async def _full(self, stream: str) -> str:
+        first = await self._statuses.partition(0)
+        if first is None:
+            return ""
+        number = partition_for(stream.encode(), first.partitions)
+        own = first if number == 0 else await self._statuses.partition(number)
+        return own.full if own else ""
