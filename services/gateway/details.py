@@ -35,7 +35,7 @@ class Details:
         self._threads = Bounded("gateway-details", ASKING, DETAIL_S)
 
     async def get(self, known: StreamStatus) -> StreamDetail:
-        """The detail of a stream whose status is known; where neither learner nor store has one, an empty one."""
+        """The detail of a stream whose status is known: of its learner, of the store, the newest known, or empty."""
         kept = self._kept.get(known.stream)
         if kept and kept.position == known.position:
             return kept.detail
@@ -51,7 +51,7 @@ class Details:
         try:
             found = await self._threads.run(lambda: self._queries.detail(known.stream))
         except (UnknownStream, LearnerUnavailable, StoreUnavailable, Late):
-            return await self._stored(known)
+            return await self._stored(known, kept.detail if (kept := self._kept.get(known.stream)) else None)
         finally:
             self._asking.pop((known.stream, known.position), None)
         self._kept.pop(known.stream, None)
@@ -60,11 +60,13 @@ class Details:
             del self._kept[next(iter(self._kept))]
         return found
 
-    async def _stored(self, known: StreamStatus) -> StreamDetail:
+    async def _stored(self, known: StreamStatus, before: StreamDetail | None) -> StreamDetail:
         try:
             raw = await self._threads.run(lambda: self._store.get(status.detail_key(known.stream)))
             return StreamDetail.model_validate_json(raw or b"")
         except (ValidationError, StoreUnavailable, Late):
+            if before:
+                return before
             classes = {name: model.classes for name, model in known.models.items()}
             nothing = {name: status.Confusion(labels=[], rows=[]) for name in known.models}
             return StreamDetail(

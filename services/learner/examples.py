@@ -71,10 +71,10 @@ class Chunk:
     def remodel(self, kept: Sequence[int | None], added: Sequence[Sequence[Guess]]) -> None:
         """New model n is the old one ``kept[n]``, or the next of ``added``: its guess of each row."""
         old = self.top_classes, self.top_probabilities, self.known
-        models, width = len(kept), self.top_classes.shape[2]
-        self.top_classes = np.full((models, CHUNK, width), -1, "<i4")
-        self.top_probabilities = np.zeros((models, CHUNK, width), "<f4")
-        self.known = np.zeros((models, CHUNK), "<i4")
+        models, (_, rows, width) = len(kept), self.top_classes.shape
+        self.top_classes = np.full((models, rows, width), -1, "<i4")
+        self.top_probabilities = np.zeros((models, rows, width), "<f4")
+        self.known = np.zeros((models, rows), "<i4")
         news = iter(added)
         for number, before in enumerate(kept):
             if before is not None:

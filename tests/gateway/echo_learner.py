@@ -116,8 +116,9 @@ class EchoLearner:
         return [encode_prediction(prediction, source=SOURCE)]
 
     def _passed(self, stream: str, at: Position) -> None:
-        behind = Position(at.partition, at.offset + 1)
-        self._positions[stream] = max(self._positions.get(stream, behind), behind)
+        """Positions of two topics are one order here: each event moves it on, as a learner's own topic does."""
+        before = self._positions.get(stream, Position(at.partition, 0))
+        self._positions[stream] = Position(at.partition, max(before.offset, at.offset) + 1)
 
     def _refuse_features(self, image: Image, record: Record) -> Message:
         """As a learner refuses an example of a stream that is one too many."""

@@ -11,7 +11,7 @@ import pytest
 
 from shared.deadlines import ANSWER_S
 from shared.log import Record
-from shared.status import Answer
+from shared.status import Answer, StreamDetail
 from tests.gateway.conftest import Served, Start, until
 from tests.gateway.faults import FaultyLog, FaultyStore
 from tests.gateway.reading import listening
@@ -51,6 +51,10 @@ class HangingLearner:
     def answer(self, stream: str, features: Any) -> Answer:
         self.gate.wait()
         return self._learner.answer(stream, features)  # type: ignore[no-any-return]
+
+    def detail(self, stream: str) -> StreamDetail:
+        self.gate.wait()
+        return self._learner.detail(stream)  # type: ignore[no-any-return]
 
 
 class Hanging:

@@ -11,8 +11,9 @@ from prometheus_client import CollectorRegistry
 from services.learner.learner import Learner
 from services.learner.snapshots import read_roots, root_key
 from shared.config import ConfigError, Settings
-from shared.log import EXAMPLES, Message
+from shared.log import EXAMPLES, Message, Record
 from shared.metrics import Metrics
+from shared.runner import Processed
 from shared.sqlite_log import SqliteLog
 from shared.sqlite_store import SqliteStore
 from shared.status import PartitionStatus, StreamStatus, detail_key, key, partition_key
@@ -186,15 +187,20 @@ def test_a_partition_without_room_says_so_and_which_setting_to_raise(log: Growin
         return PartitionStatus.model_validate_json(store.get(partition_key(0)) or b"").full
 
     examples, learner = Written(), started(log, store, max_streams=2)
-    learner.checkpoint(learner.process([examples.features("i", [1, 0, 0], "a", stream="one")]).positions)
+    reader = log.follow(EXAMPLES, {0: 0})
+
+    def learn(learner: Learner, *records: Record) -> Processed:
+        log.append([Message(EXAMPLES, each.key, each.value, each.headers) for each in records])
+        processed = learner.process(reader.poll(100, 0))
+        learner.checkpoint(processed.positions)
+        return processed
+
+    learn(learner, examples.features("i", [1, 0, 0], "a", stream="one"))
     assert told() == ""
-    learner.checkpoint(learner.process([examples.features("i", [1, 0, 0], "a", stream="two")]).positions)
+    learn(learner, examples.features("i", [1, 0, 0], "a", stream="two"))
     assert "PREQUEL_MAX_STREAMS" in told()
     more = [examples.features(f"i{number}", [1, 0, 0], "a", stream="three") for number in range(4)]
-    processed = learner.process(more)
-    assert [why.counted for _, why in processed.rejected] == [False, True, True, True]
-    learner.checkpoint(processed.positions)
-    log.append([Message(EXAMPLES, each.key, each.value, each.headers) for each in examples.records])
+    assert [why.counted for _, why in learn(learner, *more).rejected] == [False, True, True, True]
     again = started(log, store, 2, max_streams=2)
-    (rejected,) = again.process([examples.features("i9", [1, 0, 0], "a", stream="three")]).rejected
+    (rejected,) = learn(again, examples.features("i9", [1, 0, 0], "a", stream="three")).rejected
     assert rejected[1].counted, "nor after a restart"

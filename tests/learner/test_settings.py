@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from services.learner.describe import describe
 from services.learner.fold import Fold
+from services.learner.prequential import Prequential
 from shared.config import ConfigError
 from shared.events import Outcome
 from shared.log import Bounds, Position
@@ -38,11 +39,22 @@ def same_model(found: Fold, at: int, wanted: Fold, there: int) -> None:
         if stream.models:
             arrays, others = stream.models[at].state().arrays, other.models[there].state().arrays
             assert all(np.array_equal(arrays[key], others[key]) for key in arrays.keys() | others.keys())
-        assert vars(stream.scores.tallies[at]) == vars(other.scores.tallies[there])
         (ours, mine), (theirs, its) = stream.scores.of(at), other.scores.of(there)
+        assert counted(ours, mine) == counted(theirs, its)
         assert (ours.held, ours.accuracy(mine)) == (theirs.held, theirs.accuracy(its))
         assert (stream.drifts[at].numbers(), stream.born[at]) == (other.drifts[there].numbers(), other.born[there])
         assert [said[at] for said in guessed(found)] == [said[there] for said in guessed(wanted)]
+
+
+def counted(scores: Prequential, at: int) -> dict[str, Any]:
+    """All that is counted of one model, with what is added up of it."""
+    tally = scores.tallies[at]
+    plain = {name: value for name, value in vars(tally).items() if name not in ("slices", "guessed", "hits")}
+    added = [scores.true, tally.guessed, tally.hits]
+    return plain | {
+        "slices": tally.slices.cells().tolist(),
+        "added up": [[number for number in each.vector(len(each)) if number] for each in added],
+    }
 
 
 def guessed(fold: Fold) -> list[Any]:
