@@ -37,6 +37,7 @@ from shared.log import Log
 from shared.metrics import Metrics
 from shared.status import Queries
 from shared.store import Store
+from shared.usage import LogUsage
 
 OTHER_BODY_BYTES = 32 * 2**20
 FORM_MARGIN_BYTES = 2**20
@@ -52,6 +53,7 @@ def create(
     health: Health,
     clock: Callable[[], float],
     new_id: Callable[[], str],
+    usage: Callable[[], LogUsage | None] = lambda: None,
 ) -> FastAPI:
     """The application; nothing runs before its lifespan begins. ``queries`` None: learners are asked over HTTP."""
     own = None if queries else RemoteLearner(store, httpx.Client(timeout=TIMEOUT, headers=_key(settings)))
@@ -71,6 +73,7 @@ def create(
         images=Lane(log, "images", health),
         labels=Lane(log, "labels", health),
         thumbnails=Thumbnails(settings.max_pixels),
+        usage=usage,
     )
     web = page.Page(page.WEB)
     app = documentation.DescribedApi(

@@ -20,7 +20,7 @@ def routes(gateway: Gateway) -> APIRouter:
     async def list_streams() -> Response:
         """The status of every stream that a learner has learned anything of."""
         found = await gateway.statuses.all()
-        return json_answer({"streams": [gateway.statuses.summary(each) for each in found]})
+        return json_answer({"streams": [gateway.statuses.summary(each) for each in found], "log": _log(gateway)})
 
     @router.get(
         "/v1/streams/{stream}", response_model=StreamAnswer, responses=described(404, 422, 503), summary="One stream"
@@ -56,6 +56,14 @@ def routes(gateway: Gateway) -> APIRouter:
         return json_answer({"stream": stream, "model": name, **status.confusion[name].model_dump()})
 
     return router
+
+
+def _log(gateway: Gateway) -> dict[str, Any] | None:
+    usage = gateway.usage()
+    if usage is None:
+        return None
+    topics = [topic._asdict() for topic in usage.topics]
+    return {"topics": topics, "free": usage.free, "total": usage.total, "warning": usage.warning}
 
 
 def _dumped(models: Sequence[BaseModel]) -> list[dict[str, Any]]:

@@ -165,6 +165,10 @@ class Window:
         sequence = self._sequence.get(id)
         return None if sequence is None else self._entry(sequence)
 
+    def oldest(self) -> Entry | None:
+        """The example that leaves the window next."""
+        return self._entry(self._oldest) if len(self) else None
+
     def append(self, id: str, position: Position, time: float, guesses: Sequence[Guess], unknown: bool) -> Entry:
         if not self._chunks or len(self._chunks[-1].ids) == CHUNK:
             self._chunks.append(Chunk(self._next, self._models, max(len(guess.classes) for guess in guesses)))

@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import orjson
@@ -13,9 +13,10 @@ from services.learner.describe import Recalls, describe, forget, hide, measure
 from services.learner.envelope import Envelope, Place
 from services.learner.feature_cache import FeatureCache
 from services.learner.fold import Fold, Folded
+from services.learner.reach import Reach, floor
 from services.learner.snapshots import Root, Snapshots
 from services.learner.stream import Limits, ModelTable
-from shared import status
+from shared import floors, status
 from shared.config import ConfigError, Settings
 from shared.events import Outcome, Prediction, Vector, encode_drift, encode_outcome, encode_prediction
 from shared.log import EXAMPLES, Log, Message, Position, Record
@@ -43,6 +44,7 @@ class _Partition:
     partitions: int
     """Of the topic, when this one was taken over: later ones would bless what moved streams meanwhile."""
     snapshot: SnapshotStatus | None
+    reach: Reach = field(default_factory=Reach)
 
 
 def limits(settings: Settings) -> Limits:
@@ -107,6 +109,8 @@ class Learner:
         fold = self._newest(partition, snapshots, roots)
         if fold is None:
             fold = Fold(self._limits, self._table, self._cache(), position=self._begin(partition))
+            # What was said of snapshots that are not used any more would let go what is about to be read.
+            floors.publish(self._store, partition, floors.Floor(fold.position, "", 0.0))
         with self._lock:
             self._partitions[partition] = _Partition(fold, snapshots, generation, partitions, None)
             self._changed |= {(partition, name) for name in fold.streams}
@@ -238,6 +242,7 @@ class Learner:
         written = partition.snapshots.write(
             fold.position, partition.partitions, self._limits, fold.parts(envelope.seal)
         )
+        self._publish_floor(number, partition)
         now = self._clock()
         found = SnapshotStatus(
             position=str(Position(number, fold.position)), at=now, bytes=written.total, seconds=now - began
@@ -246,6 +251,12 @@ class Learner:
         self._metrics.snapshot_seconds.observe(now - began)
         self._metrics.snapshot_bytes.set(written.written)
         self._changed |= {(number, name) for name in fold.streams}
+
+    def _publish_floor(self, number: int, partition: _Partition) -> None:
+        """Let retention go on, after the commit that makes it true; raises StoreUnavailable."""
+        partition.reach.add(floor(partition.fold.position, partition.fold.streams))
+        if found := partition.reach.floor():
+            floors.publish(self._store, number, found)
 
     def _show(self, number: int, snapshot: SnapshotStatus) -> None:
         self._partitions[number].snapshot = snapshot
