@@ -84,17 +84,12 @@ class Pruner:
         done = dict.fromkeys(self._retentions, 0)
         with self._log.pruning_alone() as ours:
             turn = _Turn(stop, self._timer, self._timer() + PASS_SECONDS, self._rest)
-            for topic, retention in self._retentions.items():
-                if ours and not retention.forever:
-                    done[topic] = self._prune(topic, retention, turn)
+            limited = [topic for topic, retention in self._retentions.items() if ours and not retention.forever]
+            for topic in limited:
+                done[topic] = self._drop(topic, self._retentions[topic], self._log.pruning(topic), turn)
+            for topic in limited:  # Afterwards: on a full disk this has no room before all that may go has gone.
+                self._shrink(self._log.pruning(topic), turn)
             return Pruned(done, ours and turn.over, ours)
-
-    def _prune(self, topic: str, retention: Retention, turn: "_Turn") -> int:
-        pruning = self._log.pruning(topic)
-        removed, shrunk = self._drop(topic, retention, pruning, turn), self._shrink(pruning, turn)
-        if removed or shrunk:
-            pruning.settle()
-        return removed
 
     def _drop(self, topic: str, retention: Retention, pruning: FilePruning, turn: "_Turn") -> int:
         removed, exhausted = 0, set[int]()
@@ -113,7 +108,7 @@ class Pruner:
                 exhausted.add(partition)
         return removed
 
-    def _shrink(self, pruning: FilePruning, turn: "_Turn") -> int:
+    def _shrink(self, pruning: FilePruning, turn: "_Turn") -> None:
         shrunk = 0
         if pruning.can_shrink():
             keep = self._slack(pruning.usage())
@@ -123,7 +118,8 @@ class Pruner:
                 shrunk += given
                 if not given:
                     break
-        return shrunk
+        if shrunk:
+            pruning.settle()
 
 
 def cutoff_of(retention: Retention, now: float) -> float:

@@ -96,10 +96,10 @@ class Database:
         return found
 
     def settle(self) -> None:
-        """Bring the write-ahead log into the file, as far as readers allow; the file then ends where its pages do."""
+        """Bring the write-ahead log into the file and empty it, unless readers are in the way: both then are small."""
         with self.reading() as connection:
             self._unsettled_bytes = _CHECKPOINT_BYTES
-            self._checkpoint(connection, 0)
+            self._checkpoint(connection, 0, "TRUNCATE")
 
     def rewrite(self) -> None:
         """Write the file anew, with nothing free in it, and as one that ``shrinks`` if this one does.
@@ -114,6 +114,8 @@ class Database:
         with self.reading() as connection:
             connection.execute("PRAGMA journal_mode=DELETE")  # Refused while anybody else has the file open.
             try:
+                if self._shrinks:
+                    connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
                 connection.execute("VACUUM")
             finally:
                 self._enter_wal(connection)
@@ -164,7 +166,7 @@ class Database:
         empty = self._recognise(connection)
         connection.execute("COMMIT")
         connection.execute(f"PRAGMA page_size={self._page_bytes}")
-        if self._shrinks:  # Decided when the file is made: one that is there already stays as it is until a VACUUM.
+        if self._shrinks and empty:  # Decided when the file is made. Of one that is there this would write the header.
             connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
         self._enter_wal(connection)
         connection.execute("PRAGMA synchronous=FULL")
@@ -208,7 +210,7 @@ class Database:
                     raise
                 time.sleep(0.002)
 
-    def _checkpoint(self, connection: Connection, size: int) -> None:
+    def _checkpoint(self, connection: Connection, size: int, mode: str = "RESTART") -> None:
         """Move the write-ahead log into the file now and then.
 
         Not SQLite's automatic way: before 3.51.3 a passive checkpoint may race with a writer that restarts the
@@ -220,7 +222,7 @@ class Database:
         self._unsettled_bytes = 0
         connection.execute(f"PRAGMA busy_timeout={_CHECKPOINT_PATIENCE_MS}")
         with suppress(sqlite3.OperationalError):  # The commit stands; a disk in trouble shows in the next one.
-            connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+            connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
         connection.execute(f"PRAGMA busy_timeout={round(self._busy_timeout_s * 1000)}")
 
     @contextmanager

@@ -20,11 +20,16 @@ class Reach:
 
     def floor(self) -> Floor | None:
         """None while a snapshot may be kept that somebody else wrote: how far that one reaches is not known here."""
-        return min(self._floors) if len(self._floors) == KEPT else None
+        return min(self._floors, key=_offset) if len(self._floors) == KEPT else None
 
 
 def floor(position: int, streams: Mapping[str, StreamState]) -> Floor:
     """Of the state before ``position``: labels read the features of the window, and a restart the record before it."""
     oldest = [(name, state.window.oldest()) for name, state in streams.items()]
     reached = [Floor(entry.position.offset, name, entry.time) for name, entry in oldest if entry is not None]
-    return min([*reached, Floor(max(0, position - 1), "", 0.0)])
+    return min([*reached, Floor(max(0, position - 1), "", 0.0)], key=_offset)
+
+
+def _offset(floor: Floor) -> int:
+    """Of equal ones the first counts: a window is named before the snapshot itself."""
+    return floor.offset
