@@ -12,7 +12,7 @@ _LOOK_S = 0.05
 
 
 class FileLock:
-    """Every method raises OSError where the file cannot be made. It is made on first use, its folder with ``create``."""
+    """Methods raise OSError where the file cannot be made. It is made on first use, with ``create`` its folder too."""
 
     def __init__(self, path: Path, *, create: bool = True) -> None:
         self._path, self._create = path, create

@@ -87,6 +87,8 @@ class Pruner:
             limited = [topic for topic, retention in self._retentions.items() if ours and not retention.forever]
             for topic in limited:
                 done[topic] = self._drop(topic, self._retentions[topic], self._log.pruning(topic), turn)
+                if done[topic]:
+                    self._log.pruning(topic).settle()  # On a full disk this is what makes room again.
             for topic in limited:  # Afterwards: on a full disk this has no room before all that may go has gone.
                 self._shrink(self._log.pruning(topic), turn)
             return Pruned(done, ours and turn.over, ours)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from shared.file_lock import FileLock
-from shared.log import Bounds, LogUnavailable, Message, Position, Record, RecordTooLarge
+from shared.log import EXAMPLES, Bounds, LogUnavailable, Message, Position, Record, RecordTooLarge
 from shared.sqlite_group import Groups
 from shared.sqlite_member import SqliteMember
 from shared.sqlite_pruning import FilePruning
@@ -133,6 +133,7 @@ class SqliteLog:
 
     @contextmanager
     def _locked(self, lock: AbstractContextManager[_Held]) -> Iterator[_Held]:
+        self._topic(EXAMPLES)  # Where there is no such log, this says it best.
         with ExitStack() as stack:
             try:
                 held = stack.enter_context(lock)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from shared import floors, pruning
-from shared.config import ConfigError, Settings, from_environment
+from shared.config import ConfigError, Settings
+from shared.environment import from_environment
 from shared.floors import Floor
 from shared.health import Health
 from shared.log import DEAD_LETTERS, EXAMPLES, IMAGES, PREDICTIONS, TOPICS, Bounds, LogUnavailable, Message
