@@ -8,7 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,11 +28,15 @@ if TYPE_CHECKING:
 
     from services.learner.learner import Learner
     from services.producer.client import Client
+    from shared.log import Log
+    from shared.retention_keeper import Keeper
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 EXTRACTOR_CHECKPOINT_SECONDS = 1.0
 """The extractor has no state: it only commits how far it is, which costs little."""
 
+INTERRUPTED = 130
+"""The exit code of what Ctrl-C ended."""
 
 READER_GONE = 141
 """The exit code of a program whose reader went away, as shells have it: 128 + SIGPIPE."""
@@ -121,6 +125,30 @@ def _learn(process: Process, address: str | None) -> "Learner":
     return learner
 
 
+def _keep(process: Process) -> "Keeper":
+    """Begin to prune and measure the log on a thread of its own."""
+    from shared.retention_keeper import Keeper
+
+    keeper = Keeper(
+        process.settings,
+        log=process.log,
+        store=process.store,
+        metrics=process.metrics,
+        health=process.health,
+        clock=time.time,
+    )
+    process.start("retention", lambda: keeper.run(process.stop))
+    return keeper
+
+
+def _keep_embedded(process: Process) -> None:
+    """Of several processes any may be alone with the log; Kafka's is measured by gateways, and pruned by brokers."""
+    from shared.pruning import Prunable
+
+    if isinstance(process.log, Prunable):
+        _keep(process)
+
+
 def _serve(process: Process, learner: "Learner | None", announce: Callable[[str], None]) -> None:
     """Answer HTTP in this thread until the process stops. Raises ConfigError where nobody can listen there."""
     from services.gateway import app, serving
@@ -129,6 +157,7 @@ def _serve(process: Process, learner: "Learner | None", announce: Callable[[str]
         listener = serving.listen(process.settings.host, process.settings.port)
     except serving.CannotListen as error:
         raise ConfigError(str(error)) from error
+    keeper = _keep(process)
     gateway = app.create(
         process.settings,
         log=process.log,
@@ -138,6 +167,7 @@ def _serve(process: Process, learner: "Learner | None", announce: Callable[[str]
         health=process.health,
         clock=time.time,
         new_id=_new_id,
+        usage=lambda: keeper.newest,
     )
     host, port = listener.getsockname()[:2]
     announce(f"http://{f'[{host}]' if ':' in host else host}:{port}")
@@ -163,12 +193,14 @@ def _all_in_one(process: Process, announce: Callable[[str], None]) -> int:
 def _extractor(chosen: argparse.Namespace) -> int:
     process = Process(_settings(chosen))
     stop_on_signals(process.stop)
+    _keep_embedded(process)
     return process.operate(lambda address: _extract(process))
 
 
 def _learner(chosen: argparse.Namespace) -> int:
     process = Process(_settings(chosen))
     stop_on_signals(process.stop)
+    _keep_embedded(process)
     return process.operate(lambda address: _learn(process, address))
 
 
@@ -197,6 +229,7 @@ def _rebuild(chosen: argparse.Namespace) -> int:
     from services.learner.models import table
     from services.learner.rebuild import Rebuild
     from services.learner.rebuilding import rebuild
+    from shared.pruning import Replayed
 
     settings = _settings(chosen)
     _models(settings)
@@ -204,7 +237,9 @@ def _rebuild(chosen: argparse.Namespace) -> int:
     stop_on_signals(stop)
     # Who only compares must not make what is not there: an empty log equals an empty store.
     log, store = open_log(settings, create=not chosen.verify), open_store(settings, create=not chosen.verify)
-    with closing(log), closing(store):
+    # The embedded log removes nothing meanwhile; Kafka's brokers do as their topics say.
+    undisturbed = log.replaying() if isinstance(log, Replayed) else nullcontext()
+    with closing(log), closing(store), undisturbed:
         return rebuild(
             _console(),
             lambda advance: Rebuild(settings, log, store, table, advance, stop, now=time.time()),
@@ -224,11 +259,39 @@ def _topics(chosen: argparse.Namespace) -> int:
             return 0
         for created in [] if chosen.check else topics.create(log, settings):
             print(f"created topic {settings.kafka_topic_prefix}{created}")
-        wrong = topics.check(log, settings)
+        wrong = [str(mismatch) for mismatch in topics.check(log, settings)] + _kept_too_short(log, settings)
     for mismatch in wrong:
         print(mismatch, file=sys.stderr)
     print("topics are as they should be" if not wrong else f"{len(wrong)} settings of topics are not as they should be")
     return int(bool(wrong))
+
+
+def _kept_too_short(log: "Log", settings: Settings) -> list[str]:
+    """Print what somebody chose, and return what will not do; without a store nobody knows what windows need."""
+    from shared import topics
+    from shared.topic_check import judge
+
+    assert isinstance(log, topics.Cluster)
+    with closing(open_store(settings)) as store:
+        try:
+            judged = judge(log, log, store, settings, time.time())
+        except StoreUnavailable as error:
+            print(f"whether topics are kept as long as windows need was not looked at: {error}")
+            return []
+    for remark in judged.remarks:
+        print(remark)
+    return [str(each) for each in judged.wrong]
+
+
+def _prune(chosen: argparse.Namespace) -> int:
+    from shared.prune import prune
+
+    settings, stop = _settings(chosen), threading.Event()
+    stop_on_signals(stop)
+    with closing(open_log(settings, create=False)) as log, closing(open_store(settings, create=False)) as store:
+        for line in prune(log, store, settings, stop, time.time):
+            print(line, flush=True)
+    return INTERRUPTED if stop.is_set() else 0
 
 
 def _doctor(chosen: argparse.Namespace) -> int:
@@ -372,6 +435,8 @@ def _parser() -> argparse.ArgumentParser:
     rebuild.add_argument("--verify", action="store_true", help="only compare with the snapshots there are")
     topics = command("topics", _topics, "create the topics on Kafka and check that they are as they should be")
     topics.add_argument("--check", action="store_true", help="only check")
+    prune = command("prune", _prune, "remove at once what retention lets go, and give the disk its room back")
+    prune.add_argument("--data", type=Path, help="folder of the log and the store")
     doctor = command("doctor", _doctor, "look at log, store, clock, disk, GPU and keys, and say what to do")
     doctor.add_argument("--data", type=Path, help="folder of the log and the store")
     command("extractor", _extractor, "run the extractor alone")

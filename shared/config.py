@@ -7,7 +7,16 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from shared import retention
+from shared.retention import FOREVER, Retention
+
 PREFIX = "PREQUEL_"
+
+RETIRED = {
+    "KAFKA_RETENTION_HOURS": "set PREQUEL_RETENTION_IMAGES, _EXAMPLES, _PREDICTIONS and _DEAD_LETTERS instead: 12h, "
+    "30d, 50GB or forever",
+}
+"""Settings of earlier versions, and what to set now: who set one meant it, so nothing starts without it."""
 
 
 class ConfigError(Exception):
@@ -104,6 +113,15 @@ class Settings(BaseModel):
         50_000, ge=1, description="predictions of a stream to show; at its start a gateway reads so many of a partition"
     )
 
+    retention_images: str = Field(
+        "",
+        description="how long images are kept: 12h, 30d, 50GB (the whole topic) or forever; empty: embedded 10GB, on "
+        "Kafka forever",
+    )
+    retention_examples: str = Field("", description="the same of features and labels; empty: embedded 10GB")
+    retention_predictions: str = Field("", description="the same of predictions and outcomes; empty: embedded 1GB")
+    retention_dead_letters: str = Field("", description="the same of dead letters; empty: embedded 1GB")
+
     kafka_security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="how brokers are spoken to"
     )
@@ -126,7 +144,6 @@ class Settings(BaseModel):
     kafka_partitions: int = Field(4, ge=1, description="partitions of topics that `prequel topics` creates")
     kafka_replication: int = Field(1, ge=1, description="replication factor of the same")
     kafka_min_insync: int = Field(1, ge=1, description="min.insync.replicas of the same")
-    kafka_retention_hours: float = Field(-1, description="retention of the same in hours; -1: for ever")
     kafka_session: float = Field(
         10.0, ge=0.5, le=300, description="seconds of silence after which a dead process's partitions go to others"
     )
@@ -139,6 +156,13 @@ class Settings(BaseModel):
         if not all(names) or len(set(names)) < len(names):
             raise ValueError("name at least one model, each once, separated by commas")
         return ",".join(names)
+
+    @field_validator("retention_images", "retention_examples", "retention_predictions", "retention_dead_letters")
+    @classmethod
+    def _retention_parsed(cls, value: str) -> str:
+        if value:
+            retention.parse(value)
+        return value
 
     @field_validator("log")
     @classmethod
@@ -190,6 +214,12 @@ class Settings(BaseModel):
     def log_url(self) -> str:
         """Where the log is, with the default filled in."""
         return self.log or f"sqlite:///{self.data / 'log'}"
+
+    def retention_of(self, topic: str) -> Retention:
+        """How long a topic's records are kept; what is not set is bounded in the embedded log, and not on Kafka."""
+        if given := getattr(self, f"retention_{topic.replace('-', '_')}"):
+            return retention.parse(given)
+        return FOREVER if self.log_url.startswith("kafka://") else retention.EMBEDDED[topic]
 
     @property
     def store_url(self) -> str:

@@ -11,6 +11,8 @@ from shared import topics
 from shared.config import Settings, without_secrets
 from shared.log import TOPICS, Log, LogUnavailable
 from shared.store import Store, StoreUnavailable
+from shared.topic_check import judge
+from shared.usage import measure
 
 LEAST_FREE_BYTES = 2**30
 MOST_CLOCK_SECONDS = 5.0
@@ -38,6 +40,7 @@ def examine(settings: Settings, log: Log, store: Store, now: float) -> Iterator[
     yield from _asked("topics", lambda: _topics(settings, log))
     yield from _asked("clock", lambda: _clock(log, now))
     yield from _asked("store", lambda: _store(settings, store))
+    yield from _asked("retention", lambda: _retention(settings, log, store, now))
     yield _disk(settings)
     yield _gpu()
     yield _weights(settings)
@@ -65,6 +68,19 @@ def _topics(settings: Settings, log: Log) -> Iterator[Finding]:
         yield from (Finding("topics", f"{each.topic}: {each.setting} is {each.found}", str(each)) for each in wrong)
         if not wrong:
             yield Finding("topics", f"{settings.kafka_partitions} partitions, replication {settings.kafka_replication}")
+
+
+def _retention(settings: Settings, log: Log, store: Store, now: float) -> Iterator[Finding]:
+    """That more is kept than a setting says is no fault: it is needed. Less than a window needs is one."""
+    usage = measure(log, store, settings, now)
+    for each in usage.topics:
+        yield Finding(f"topic {each.topic}", str(each))
+    if usage.warning:
+        yield Finding("log's disk", "is nearly full", usage.warning)
+    if isinstance(log, topics.Cluster):
+        judged = judge(log, log, store, settings, now)
+        yield from (Finding("retention", remark) for remark in judged.remarks)
+        yield from (Finding("retention", wrong.reason, str(wrong)) for wrong in judged.wrong)
 
 
 def _clock(log: Log, now: float) -> Iterator[Finding]:

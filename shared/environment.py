@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import SecretStr, ValidationError
 
-from shared.config import PREFIX, ConfigError, Settings
+from shared.config import PREFIX, RETIRED, ConfigError, Settings
 
 FILE = "_FILE"
 """PREQUEL_X_FILE names a file that holds the value of PREQUEL_X: how Docker and Kubernetes hand secrets over."""
@@ -22,9 +22,12 @@ _LINK_NAME = re.compile(r".*_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UD
 def from_environment(environ: Mapping[str, str], **given: object) -> Settings:
     """Settings from PREQUEL_* variables, overridden by what the command line gave (None: not given).
 
-    Reads the files that PREQUEL_*_FILE name. Raises ConfigError for a wrong value or an unreadable file. Variables
-    that are no settings are left out: see ``remarks``.
+    Reads the files that PREQUEL_*_FILE name. Raises ConfigError for a wrong value, an unreadable file, and a setting of
+    an earlier version. Variables that are no settings are left out: see ``remarks``.
     """
+    for name, instead in RETIRED.items():
+        if value := environ.get(PREFIX + name):
+            raise ConfigError(f"{PREFIX}{name}={value} is no setting any more: {instead}")
     ours = {variable(name): name for name in Settings.model_fields}
     values: dict[str, object] = {
         ours[key]: value for key, value in environ.items() if key in ours and value and not _is_link(key, value)

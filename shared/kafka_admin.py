@@ -82,6 +82,16 @@ class KafkaAdmin:
 
         return self._ask(f"looking at topics {', '.join(topics)}", ask)
 
+    def sizes(self, topics: Sequence[str]) -> dict[str, int]:
+        """Bytes of each topic: the largest copy of each partition. Topics that we may not look at are missing."""
+
+        def ask(client: Any) -> dict[str, int]:
+            with suppress(AuthorizationError):
+                return _sizes(client.describe_log_dirs(list(topics)))
+            return {}
+
+        return self._ask(f"looking at the size of {', '.join(topics)}", ask)
+
     def create(self, topic: str, wanted: TopicState) -> None:
         """Create the topic and wait until it can be used; one that exists (somebody was faster) is left as it is."""
         plan = {
@@ -152,6 +162,20 @@ def _refuse_errors(topic: Mapping[str, Any]) -> None:
 def _state(client: Any, topic: Mapping[str, Any]) -> TopicState:
     partitions = topic["partitions"]
     return TopicState(len(partitions), len(partitions[0]["replica_nodes"]), _settings(client, topic["name"]))
+
+
+def _sizes(brokers: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """From what each broker says of its folders; a broker that may not say it lists none."""
+    largest: dict[tuple[str, int], int] = {}
+    for folder in (folder for broker in brokers for folder in broker["log_dirs"]):
+        for topic in folder["topics"]:
+            for partition in topic["partitions"]:
+                place = topic["name"], partition["partition_index"]
+                largest[place] = max(largest.get(place, 0), partition["partition_size"])
+    found: dict[str, int] = {}
+    for (name, _), size in largest.items():
+        found[name] = found.get(name, 0) + size
+    return found
 
 
 def _settings(client: Any, topic: str) -> dict[str, str]:

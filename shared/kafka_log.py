@@ -63,6 +63,11 @@ class KafkaLog:
         found = self._admin.describe([self._cluster.topic(topic) for topic in topics])
         return {self._cluster.name(topic): state for topic, state in found.items()}
 
+    def sizes(self, topics: Sequence[str]) -> dict[str, int]:
+        """Bytes of each topic, one copy; those that this user may not ask for are missing. Raises LogUnavailable."""
+        found = self._admin.sizes([self._cluster.topic(topic) for topic in topics])
+        return {self._cluster.name(topic): size for topic, size in found.items()}
+
     def create(self, topic: str, wanted: TopicState) -> None:
         """Create a topic and wait until it can be used. Raises LogUnavailable, also where it exists."""
         self._admin.create(self._cluster.topic(topic), wanted)

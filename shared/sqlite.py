@@ -41,7 +41,8 @@ class Database:
 
     ``kind`` (four characters) and ``version`` are written into the file's header and must be found there. Every
     failure of SQLite or of the file system is raised as ``error``, with the remedy in its message. The folder and the
-    file are made on first use, or where ``create`` is False, must be there.
+    file are made on first use, or where ``create`` is False, must be there; with ``shrinks`` so that pages which are
+    free can be given back (incremental_vacuum).
     """
 
     def __init__(
@@ -55,11 +56,13 @@ class Database:
         busy_timeout_s: float = SQLITE_BUSY_S,
         page_bytes: int = 4096,
         create: bool = True,
+        shrinks: bool = False,
     ) -> None:
         self.path = path
         self._kind, self._version, self._schema = int.from_bytes(kind.encode(), "big"), version, schema
         self._error, self._busy_timeout_s, self._page_bytes = error, busy_timeout_s, page_bytes
         self._may_create = create
+        self._shrinks = shrinks
         self._lock, self._process = threading.Lock(), os.getpid()
         self._free: list[Connection] = []
         self._closed = False
@@ -85,6 +88,39 @@ class Database:
             yield connection
             connection.execute("COMMIT")
             self._checkpoint(connection, size)
+
+    def size(self) -> int:
+        """Bytes of the file and of its write-ahead log; 0 before the first use."""
+        found = 0
+        for path in (self.path, self.path.with_name(f"{self.path.name}-wal")):
+            with self._explaining(), suppress(FileNotFoundError):
+                found += path.stat().st_size
+        return found
+
+    def settle(self) -> None:
+        """Bring the write-ahead log into the file and empty it, unless readers are in the way: both then are small."""
+        with self.reading() as connection:
+            self._unsettled_bytes = _CHECKPOINT_BYTES
+            self._checkpoint(connection, 0, "TRUNCATE")
+
+    def rewrite(self) -> None:
+        """Write the file anew, with nothing free in it, and as one that ``shrinks`` if this one does.
+
+        Takes long, and as much room on the disk again. Nobody else may have the file open, in this process either:
+        raises the error of a file that another process holds. Killed at any instant, it is as it was, or done.
+        """
+        with self._lock:
+            free, self._free = self._free, []
+        for connection in free:
+            connection.close()
+        with self.reading() as connection:
+            connection.execute("PRAGMA journal_mode=DELETE")  # Refused while anybody else has the file open.
+            try:
+                if self._shrinks:
+                    connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+                connection.execute("VACUUM")
+            finally:
+                self._enter_wal(connection)
 
     def close(self) -> None:
         """Close what is not lent out; what is, closes when it comes back. May be called again."""
@@ -132,6 +168,8 @@ class Database:
         empty = self._recognise(connection)
         connection.execute("COMMIT")
         connection.execute(f"PRAGMA page_size={self._page_bytes}")
+        if self._shrinks and empty:  # Decided when the file is made. Of one that is there this would write the header.
+            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
         self._enter_wal(connection)
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA wal_autocheckpoint=0")
@@ -175,7 +213,7 @@ class Database:
                 tries += 1
                 time.sleep(SQLITE_SWITCH.pause(tries, random.random()))
 
-    def _checkpoint(self, connection: Connection, size: int) -> None:
+    def _checkpoint(self, connection: Connection, size: int, mode: str = "RESTART") -> None:
         """Move the write-ahead log into the file now and then.
 
         Not SQLite's automatic way: before 3.51.3 a passive checkpoint may race with a writer that restarts the
@@ -187,7 +225,7 @@ class Database:
         self._unsettled_bytes = 0
         connection.execute(f"PRAGMA busy_timeout={round(SQLITE_CHECKPOINT_BUSY_S * 1000)}")
         with suppress(sqlite3.OperationalError):  # The commit stands; a disk in trouble shows in the next one.
-            connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+            connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
         connection.execute(f"PRAGMA busy_timeout={round(self._busy_timeout_s * 1000)}")
 
     @contextmanager

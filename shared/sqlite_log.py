@@ -1,20 +1,30 @@
 """The embedded log: a folder with one SQLite file per topic and one for the consumer groups."""
 
+import os
 import re
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from shared.deadlines import LEASE_S, SQLITE_BUSY_S
-from shared.log import Bounds, LogUnavailable, Message, Position, Record, RecordTooLarge
+from shared.file_lock import FileLock
+from shared.log import EXAMPLES, Bounds, LogUnavailable, Message, Position, Record, RecordTooLarge
 from shared.sqlite_group import Groups
 from shared.sqlite_member import SqliteMember
+from shared.sqlite_pruning import FilePruning
 from shared.sqlite_reader import SqliteReader
 from shared.sqlite_topic import Row, Topic
 
 MAX_RECORD_BYTES = 64 * 2**20
+
+REPLAY_WAIT_S = 60.0
+"""How long a replay waits for pruning to pause, which it does three times in that time."""
+
+_Held = TypeVar("_Held")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}")
 
@@ -46,6 +56,7 @@ class SqliteLog:
         self._busy_timeout_s, self._create = busy_timeout_s, create
         self._max_record_bytes, self._max_poll_bytes = max_record_bytes, max_poll_bytes
         self._groups = Groups(directory, clock=clock, lease_s=lease_s, busy_timeout_s=busy_timeout_s, create=create)
+        self._lock_file = FileLock(directory / "_retention.lock", create=create)
         self._topics: dict[str, Topic] = {}
         self._lock = threading.Lock()
         self._closed = False
@@ -84,10 +95,52 @@ class SqliteLog:
     def join(self, group: str, topic: str) -> SqliteMember:
         return SqliteMember(self._groups, group, self._topic(topic), self._new_id(), max_bytes=self._max_poll_bytes)
 
+    def committed(self, group: str, topic: str) -> dict[int, int]:
+        """Partition -> the group's committed position, where it has one. Blocks; raises LogUnavailable."""
+        return self._groups.committed(group, topic)
+
     def lag(self, group: str, topic: str) -> dict[int, int]:
-        committed = self._groups.committed(group, topic)
+        committed = self.committed(group, topic)
         bounds = self.bounds(topic)
         return {partition: max(0, end - committed.get(partition, begin)) for partition, (begin, end) in bounds.items()}
+
+    def sizes(self, topics: Sequence[str]) -> dict[str, int]:
+        """Bytes that each topic takes on the disk, what is free in its file included. Blocks; raises LogUnavailable."""
+        return {name: self._topic(name).size() for name in topics}
+
+    def disk(self) -> tuple[int, int]:
+        """Bytes that are free on the log's disk, and all of them. Raises LogUnavailable."""
+        try:
+            found = os.statvfs(self._directory)
+        except OSError as error:
+            raise LogUnavailable(f"{self._directory}: {error}") from error
+        return found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
+
+    def pruning(self, topic: str) -> FilePruning:
+        """What takes records out of a topic. Raises LogUnavailable."""
+        return self._topic(topic).pruning()
+
+    @contextmanager
+    def pruning_alone(self) -> Iterator[bool]:
+        """Whether it is this caller who prunes until the end of the block: one at a time, and none during a replay."""
+        with self._locked(self._lock_file.alone()) as alone:
+            yield alone
+
+    @contextmanager
+    def replaying(self) -> Iterator[None]:
+        """Nothing is removed until the end of the block. Blocks while somebody prunes; raises LogUnavailable."""
+        with self._locked(self._lock_file.together(REPLAY_WAIT_S)):
+            yield
+
+    @contextmanager
+    def _locked(self, lock: AbstractContextManager[_Held]) -> Iterator[_Held]:
+        self._topic(EXAMPLES)  # Where there is no such log, this says it best.
+        with ExitStack() as stack:
+            try:
+                held = stack.enter_context(lock)
+            except OSError as error:  # TimeoutError is one too.
+                raise LogUnavailable(f"{error}: is the folder writable, and does another process prune it?") from error
+            yield held
 
     def close(self) -> None:
         """Release the files; readers and members that wait wake up and raise LogUnavailable. May be called again."""

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from shared.log import Bounds, Headers, LogUnavailable, Message, OffsetOutOfRange, Position, Record, partition_for
 from shared.sqlite import Connection, Database
+from shared.sqlite_pruning import FilePruning
 
 _TRANSACTION_BYTES = 16 * 2**20
 _READ_CHUNK = 200
@@ -84,6 +85,7 @@ class Topic:
             busy_timeout_s=busy_timeout_s,
             page_bytes=_PAGE_BYTES,
             create=create,
+            shrinks=True,
         )
         self._waiting: deque[_Append] = deque()
         self._writer = threading.Lock()
@@ -165,6 +167,13 @@ class Topic:
             query = f"SELECT offset + 1, appended_at FROM p{partition} ORDER BY offset DESC LIMIT 1"
             ends[partition], times[partition] = connection.execute(query).fetchone() or (0, 0.0)
         return ends, times
+
+    def size(self) -> int:
+        """Bytes of the topic's files."""
+        return self._database.size()
+
+    def pruning(self) -> FilePruning:
+        return FilePruning(self._database, self.partitions, self._writer)
 
     def bounds(self) -> dict[int, Bounds]:
         with self._database.reading() as connection:

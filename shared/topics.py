@@ -5,6 +5,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 from shared.config import ConfigError, Settings
 from shared.log import TOPICS
+from shared.topic_retention import kafka_settings
 
 MOST_OVERHEAD_BYTES = 64 * 2**10
 """What key, headers and framing may add to the largest value."""
@@ -52,9 +53,6 @@ def wanted(settings: Settings) -> dict[str, TopicState]:
 
     Raises ConfigError where they make no topic that could be used.
     """
-    hours = settings.kafka_retention_hours
-    if hours <= 0 and hours != -1:
-        raise ConfigError(f"PREQUEL_KAFKA_RETENTION_HOURS={hours:g}: use a number above 0, or -1 for ever")
     if settings.kafka_min_insync > settings.kafka_replication:
         raise ConfigError(
             f"PREQUEL_KAFKA_MIN_INSYNC={settings.kafka_min_insync} is more than "
@@ -63,14 +61,20 @@ def wanted(settings: Settings) -> dict[str, TopicState]:
     record_bytes = max(settings.max_image_bytes + MOST_OVERHEAD_BYTES, LEAST_RECORD_BYTES)
     configuration = {
         "cleanup.policy": "delete",
-        "retention.ms": str(-1 if hours < 0 else int(hours * 3_600_000)),
-        "retention.bytes": "-1",
         "max.message.bytes": str(record_bytes),
         "min.insync.replicas": str(settings.kafka_min_insync),
         # The log's own time: a producer with a wrong clock must not decide when its records expire.
         "message.timestamp.type": "LogAppendTime",
     }
-    return {topic: TopicState(settings.kafka_partitions, settings.kafka_replication, configuration) for topic in TOPICS}
+    partitions = settings.kafka_partitions
+    return {
+        topic: TopicState(
+            partitions,
+            settings.kafka_replication,
+            configuration | kafka_settings(settings.retention_of(topic), partitions),
+        )
+        for topic in TOPICS
+    }
 
 
 def create(cluster: Cluster, settings: Settings) -> list[str]:
@@ -134,9 +138,8 @@ def _at_least(found: str, should: str) -> bool:
 
 _JUDGES = {
     "cleanup.policy": _same,
-    "retention.ms": _at_least,
-    "retention.bytes": _at_least,
     "max.message.bytes": _at_least,
     "min.insync.replicas": _at_least,
 }
-"""What is checked of a topic that somebody else made. Who sets its times does not matter to us."""
+"""What is checked of a topic that somebody else made. Who sets its times does not matter to us, and how long it is kept
+is the operator's business (see shared.topic_retention)."""

@@ -83,10 +83,32 @@ StreamAnswer = create_model(
 )
 
 
+class TopicSize(BaseModel):
+    """A topic of the log. ``bytes`` is null where the log does not tell; ``held`` says why more is kept than
+    ``retention`` says."""
+
+    topic: str
+    bytes: int | None
+    records: int
+    retention: str
+    held: str
+
+
+class LogSize(BaseModel):
+    """What the log takes on disk; ``free`` and ``total`` are the disk's bytes, ``warning`` what to do before it is
+    full."""
+
+    topics: list[TopicSize]
+    free: int | None
+    total: int | None
+    warning: str
+
+
 class StreamList(BaseModel):
-    """All streams."""
+    """All streams, and the log under them (null in the first moments)."""
 
     streams: list[StreamAnswer]  # type: ignore[valid-type]  # made of StreamStatus, so that it never lags behind
+    log: LogSize | None = None
 
 
 class Curve(BaseModel):

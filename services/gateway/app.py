@@ -43,6 +43,7 @@ from shared.metrics import Metrics
 from shared.status import Queries
 from shared.store import Store
 from shared.supervisor import Supervisor
+from shared.usage import LogUsage
 
 OTHER_BODY_BYTES = 32 * 2**20
 FORM_MARGIN_BYTES = 2**20
@@ -58,6 +59,7 @@ def create(
     health: Health,
     clock: Callable[[], float],
     new_id: Callable[[], str],
+    usage: Callable[[], LogUsage | None] = lambda: None,
 ) -> FastAPI:
     """The application; nothing runs before its lifespan begins. ``queries`` None: learners are asked over HTTP."""
     own = None if queries else RemoteLearner(store, _client(settings))
@@ -84,6 +86,7 @@ def create(
         images=Lane(log, "images", health, supervisor),
         labels=Lane(log, "labels", health, supervisor),
         thumbnails=Thumbnails(Limits(settings.max_image_bytes, settings.max_pixels)),
+        usage=usage,
     )
     web = page.Page(page.WEB)
     app = documentation.DescribedApi(

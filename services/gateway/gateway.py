@@ -17,6 +17,7 @@ from shared.log import Log
 from shared.metrics import Metrics
 from shared.status import Queries
 from shared.supervisor import Supervisor
+from shared.usage import LogUsage
 
 SOURCE = "prequel/gateway"
 
@@ -42,6 +43,8 @@ class Gateway:
     images: Lane
     labels: Lane
     thumbnails: Thumbnails
+    usage: Callable[[], LogUsage | None]
+    """What was measured last of the log; None before the first time."""
 
     def start(self) -> None:
         self.live.start()

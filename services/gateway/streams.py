@@ -29,7 +29,7 @@ def routes(gateway: Gateway) -> APIRouter:
         Of a stream with many classes the 50 most frequent are listed here, and in live status; its own call has all.
         """
         found = await gateway.statuses.all()
-        return json_answer({"streams": [gateway.statuses.summary(each) for each in found]})
+        return json_answer({"streams": [gateway.statuses.summary(each) for each in found], "log": _log(gateway)})
 
     @router.get(
         "/v1/streams/{stream}", response_model=StreamAnswer, responses=described(404, 422, 503), summary="One stream"
@@ -86,6 +86,14 @@ def _aged(gateway: Gateway, stream: str, body: dict[str, Any]) -> Response:
     answer = json_answer(body)
     answer.headers["Age"] = str(int(gateway.statuses.age(stream)))
     return answer
+
+
+def _log(gateway: Gateway) -> dict[str, Any] | None:
+    usage = gateway.usage()
+    if usage is None:
+        return None
+    topics = [topic._asdict() for topic in usage.topics]
+    return {"topics": topics, "free": usage.free, "total": usage.total, "warning": usage.warning}
 
 
 def _dumped(models: Sequence[BaseModel]) -> list[dict[str, Any]]:

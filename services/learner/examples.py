@@ -219,6 +219,10 @@ class Window:
         sequence = self._sequence.get(id)
         return None if sequence is None else self._entry(sequence)
 
+    def oldest(self) -> Entry | None:
+        """The example that leaves the window next."""
+        return self._entry(self._oldest) if len(self) else None
+
     def append(
         self, id: str, position: Position, time: float, guesses: Sequence[Guess], unknown: bool, first: First
     ) -> Entry:

@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from pydantic import ValidationError
@@ -15,9 +15,10 @@ from services.learner.envelope import Envelope, Place
 from services.learner.feature_cache import FeatureCache
 from services.learner.fold import Fold, Folded
 from services.learner.models.spec import UnknownModel
+from services.learner.reach import Reach, floor
 from services.learner.snapshots import Root, Snapshots
 from services.learner.stream import ModelTable
-from shared import status
+from shared import floors, status
 from shared.config import ConfigError, Settings
 from shared.deadlines import STATUS_AGAIN
 from shared.events import Outcome, Prediction, Vector, encode_defaults, encode_drift, encode_outcome, encode_prediction
@@ -59,6 +60,7 @@ class _Partition:
     """The settings of the log that this learner has looked at: with these, or overruled by them."""
     told: PartitionStatus | None = None
     """What was published of it last."""
+    reach: Reach = field(default_factory=Reach)
 
 
 class Learner:
@@ -116,7 +118,11 @@ class Learner:
             raise Fenced(f"examples:{partition}: {error}. {_outlived(self._settings)}") from error
         partitions = roots[0].partitions if roots else self._log.partitions(EXAMPLES)
         self._check_partitions(partitions)
-        fold = self._newest(partition, snapshots, roots) or self._first(partition, snapshots, roots)
+        fold = self._newest(partition, snapshots, roots)
+        if fold is None:
+            fold = self._first(partition, snapshots, roots)
+            # What was said of snapshots that are not used any more would let go what is about to be read.
+            floors.publish(self._store, partition, floors.Floor(fold.position, "", 0.0))
         with self._lock:
             self._partitions[partition] = _Partition(fold, snapshots, generation, partitions, None)
             self._changed |= {(partition, name) for name in fold.streams}
@@ -302,6 +308,7 @@ class Learner:
             saved=fold.saved,
         )
         fold.saved = written.saved
+        self._publish_floor(number, partition)
         now = self._clock()
         found = SnapshotStatus(
             position=str(Position(number, fold.position)), at=now, bytes=written.total, seconds=now - began
@@ -309,6 +316,12 @@ class Learner:
         self._show(number, found)
         self._metrics.snapshot_seconds.observe(now - began)
         self._metrics.snapshot_bytes.set(written.written)
+
+    def _publish_floor(self, number: int, partition: _Partition) -> None:
+        """Let retention go on, after the commit that makes it true; raises StoreUnavailable."""
+        partition.reach.add(floor(partition.fold.position, partition.fold.streams))
+        if found := partition.reach.floor():
+            floors.publish(self._store, number, found)
 
     def _show(self, number: int, snapshot: SnapshotStatus) -> None:
         self._partitions[number].snapshot = snapshot

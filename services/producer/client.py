@@ -116,7 +116,12 @@ class Client:
 
     def streams(self) -> list[dict[str, Any]]:
         """The status of every stream."""
-        return list(self._request("GET", "/v1/streams")["streams"])
+        return list(self.overview()["streams"])
+
+    def overview(self) -> dict[str, Any]:
+        """``streams``, the status of each, and ``log``, the sizes of topics (null or missing where not measured)."""
+        answer: dict[str, Any] = self._request("GET", "/v1/streams")
+        return answer
 
     def stream(self, stream: str) -> dict[str, Any] | None:
         """The status of one stream, or None before its first example."""

@@ -9,12 +9,14 @@ from rich.console import Console
 from services.producer.client import Client
 from services.producer.report import check_stream, say
 from services.producer.sources import ProducerError
+from shared.retention import shown_bytes
 
 
 def show_status(client: Client, stream: str | None, as_json: bool, console: Console) -> int:
     """Print the status of one stream, or of all. Raises ProducerError."""
     client.check()
-    streams = client.streams() if stream is None else _one(client, stream)
+    overview: dict[str, Any] = client.overview() if stream is None else {"streams": _one(client, stream)}
+    streams = overview["streams"]
     if as_json:
         print(json.dumps(streams if stream is None else streams[0], indent=2), file=console.file)
     elif not streams:
@@ -23,6 +25,8 @@ def show_status(client: Client, stream: str | None, as_json: bool, console: Cons
         say(console, *_overview(streams))
         if stream:
             say(console, "", *_models(streams[0]))
+    if not as_json and overview.get("log"):
+        say(console, "", *_log(overview["log"]))
     return 0
 
 
@@ -58,6 +62,14 @@ def _models(status: dict[str, Any]) -> list[str]:
         scores = [model[each] for each in ("accuracy", "window_accuracy", "kappa", "log_loss")]
         rows.append([name, f"{model['scored']:,}", *map(_score, scores)])
     return _aligned(rows, range(1, 6))
+
+
+def _log(log: dict[str, Any]) -> list[str]:
+    rows = [["topic", "records", "size", "kept", ""]]
+    for each in log["topics"]:
+        size = "-" if each["bytes"] is None else shown_bytes(each["bytes"])
+        rows.append([each["topic"], f"{each['records']:,}", size, each["retention"], each["held"]])
+    return [*_aligned(rows, range(1, 3)), *([f"warning: {log['warning']}"] if log["warning"] else [])]
 
 
 def _score(value: float | None) -> str:

@@ -311,6 +311,21 @@ class LogContract:
         assert (raised.value.offset, raised.value.begin) == (positions[2], positions[6])
         assert len(collect(log.follow(topic, {0: positions[6]}), 4, patience_s)) == 4
 
+    def test_offsets_go_on_after_retention_has_taken_all_that_it_may(
+        self, make_log: MakeLog, topic: str, patience_s: float, expire: Callable[[str, int, int], None]
+    ) -> None:
+        log = make_log({topic: 1})
+        log.append(messages(topic, 5))
+        end = log.bounds(topic)[0].end
+        expire(topic, 0, end)
+        begin, after = log.bounds(topic)[0]
+        assert after == end
+        assert begin in (end, end - 1), "a log may keep the newest record"
+        assert log.lag("nobody", topic) == {0: end - begin}
+        (position,) = log.append(messages(topic, 1, name="new"))
+        assert position.offset == end
+        assert values(collect(log.follow(topic, {0: end}), 1, patience_s)) == [b"new0"]
+
     def test_the_end_itself_is_in_range(self, make_log: MakeLog, topic: str, patience_s: float) -> None:
         log = make_log({topic: 1})
         log.append(messages(topic, 3))

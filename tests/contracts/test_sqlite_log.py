@@ -9,6 +9,7 @@ import pytest
 from shared.log import Log, LogUnavailable, Message, OffsetOutOfRange
 from shared.sqlite import Database
 from shared.sqlite_log import SqliteLog
+from shared.sqlite_pruning import FilePruning
 from shared.sqlite_topic import Topic
 from tests.contracts.group_contract import GroupContract
 from tests.contracts.log_contract import LogContract, MakeLog, Opening, messages
@@ -50,8 +51,9 @@ def expire(tmp_path: Path) -> Callable[[str, int, int], None]:
     def delete(topic: str, partition: int, before: int) -> None:
         path = tmp_path / "log" / f"{topic}.sqlite"
         database = Database(path, kind="PQlg", version=1, schema=(), error=LogUnavailable)
-        with database.writing() as connection:
-            connection.execute(f"DELETE FROM p{partition} WHERE offset < ?", (before,))
+        pruning = FilePruning(database, partition + 1, threading.Lock())
+        while pruning.drop(partition, before, most=1) or pruning.shrink(0):
+            pass
         database.close()
 
     return delete

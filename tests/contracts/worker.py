@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from shared.log import Log, Message
+from shared.pruning import Prunable
 from shared.store import Fence, Store
 
 
@@ -58,7 +59,21 @@ def snapshots(store: Store, key: str) -> None:
         tell(number)
 
 
-JOBS: dict[str, Callable[..., None]] = {"append": append, "follow": follow, "member": member, "snapshots": snapshots}
+def prune(log: Log, topic: str, before: int) -> None:
+    """Remove the records below ``before`` of the embedded log for ever, in steps of few; tell each step."""
+    assert isinstance(log, Prunable)
+    with log.pruning_alone():
+        while True:
+            tell(log.pruning(topic).drop(0, before, most=200_000), log.pruning(topic).shrink(0))
+
+
+JOBS: dict[str, Callable[..., None]] = {
+    "append": append,
+    "follow": follow,
+    "member": member,
+    "prune": prune,
+    "snapshots": snapshots,
+}
 
 
 def main(source: str, job: str, arguments: str) -> None:

@@ -138,7 +138,7 @@ def test_a_stream_that_nobody_used_has_no_predictions(gateway: Served) -> None:
 
 
 def test_streams_and_their_status(gateway: Served) -> None:
-    assert gateway.client.get("/v1/streams").json() == {"streams": []}
+    assert gateway.client.get("/v1/streams").json() == {"streams": [], "log": None}
     id = gateway.post_image(wait=10).json()["id"]
     gateway.post_label(id, "cat", wait=10)
     until(lambda: gateway.client.get("/v1/streams/pets").json().get("labelled") == 1)

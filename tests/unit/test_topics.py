@@ -39,14 +39,14 @@ def test_missing_topics_are_created_once_and_then_fit() -> None:
 
 def test_the_configuration_decides_what_is_wanted() -> None:
     given = settings(
-        kafka_partitions=7, kafka_replication=3, kafka_min_insync=2, kafka_retention_hours=1.5, max_image_bytes=2**25
+        kafka_partitions=7, kafka_replication=3, kafka_min_insync=2, retention_examples="36h", max_image_bytes=2**25
     )
     for state in wanted(given).values():
         assert (state.partitions, state.replication) == (7, 3)
         assert state.settings["min.insync.replicas"] == "2"
-        assert state.settings["retention.ms"] == "5400000"
         assert int(state.settings["max.message.bytes"]) > 2**25
-    assert wanted(settings())["images"].settings["retention.ms"] == "-1"
+    assert wanted(given)["examples"].settings["retention.ms"] == "129600000"
+    assert wanted(given)["images"].settings["retention.ms"] == "-1"
 
 
 @pytest.mark.parametrize(
@@ -54,8 +54,6 @@ def test_the_configuration_decides_what_is_wanted() -> None:
     [
         ({"partitions": 5}, ["topic images: partitions is 5, wanted 4.", "PREQUEL_KAFKA_PARTITIONS=5"]),
         ({"replication": 1}, ["replication factor is 1, wanted at least 2", "k1:9092,k2:9092"]),
-        ({"retention.ms": "604800000"}, ["retention.ms is 604800000, wanted -1", "--add-config retention.ms=-1"]),
-        ({"retention.bytes": "1000"}, ["retention.bytes is 1000, wanted -1"]),
         (
             {"max.message.bytes": "1048588"},
             [
@@ -86,8 +84,6 @@ def test_a_mismatch_names_topic_setting_found_wanted_and_remedy(found: dict[str,
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ({"kafka_retention_hours": 0}, "PREQUEL_KAFKA_RETENTION_HOURS=0"),
-        ({"kafka_retention_hours": -2}, "PREQUEL_KAFKA_RETENTION_HOURS=-2"),
         ({"kafka_min_insync": 2}, "PREQUEL_KAFKA_REPLICATION=1"),
     ],
 )
@@ -117,7 +113,7 @@ def test_the_settings_make_the_cluster() -> None:
 
 
 def test_more_than_wanted_will_do() -> None:
-    given = settings(kafka_retention_hours=24)
+    given = settings(retention_images="24h")
     generous = {"retention.ms": "-1", "max.message.bytes": "99999999", "min.insync.replicas": "2"}
     plan = {
         topic: state._replace(replication=3, settings={**state.settings, **generous})

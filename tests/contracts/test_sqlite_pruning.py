@@ -1,0 +1,197 @@
+"""The embedded log while it is pruned: short steps, files that shrink, kill -9 and a full disk at any instant."""
+
+import os
+import shutil
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+
+from shared.log import LogUnavailable, Message, Position
+from shared.sqlite_log import SqliteLog
+from shared.sqlite_pruning import STEP_BYTES, STEP_RECORDS
+from tests.contracts.log_contract import messages
+from tests.contracts.processes import worker
+from tests.contracts.test_sqlite_disk_full import fill, small_disk  # noqa: F401  # a fixture
+
+PATIENCE_S = 60.0
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[SqliteLog]:
+    with closing(SqliteLog(tmp_path)) as log:
+        yield log
+
+
+def drop_all(log: SqliteLog, before: int) -> int:
+    pruning, removed = log.pruning("t"), 0
+    while count := pruning.drop(0, before):
+        removed += count
+    return removed
+
+
+def shrink_all(log: SqliteLog) -> None:
+    pruning = log.pruning("t")
+    while pruning.shrink(0):
+        pass
+    pruning.settle()
+
+
+def whole(path: Path) -> bool:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def test_a_step_is_bounded_in_records_and_bytes_and_takes_at_least_one(log: SqliteLog) -> None:
+    log.append(messages("t", STEP_RECORDS + 10))
+    log.append(messages("t", 3, size=STEP_BYTES // 2 + 1) + messages("t", 1, size=2 * STEP_BYTES) + messages("t", 5))
+    pruning, end = log.pruning("t"), log.bounds("t")[0].end
+    steps = []
+    while count := pruning.drop(0, end):
+        steps.append(count)
+    assert steps == [STEP_RECORDS, 11, 1, 1, 1, 4]
+    assert log.bounds("t")[0] == (end - 1, end), "the newest stays: it tells the next offset"
+    assert log.append(messages("t", 1))[0].offset == end
+
+
+def test_only_what_is_old_enough_goes(tmp_path: Path) -> None:
+    now = [100.0]
+    with closing(SqliteLog(tmp_path, clock=lambda: now[0])) as log:
+        for now[0] in (100.0, 200.0, 300.0):
+            log.append(messages("t", 2))
+        assert log.pruning("t").drop(0, 6, appended_before=200.0) == 2
+        assert log.pruning("t").drop(0, 6, appended_before=200.0) == 0
+        assert log.pruning("t").oldest() == {0: (2, 200.0)}
+
+
+@pytest.mark.parametrize("size", [100, 8_000, 300_000])
+def test_the_file_shrinks_and_what_stays_is_unchanged(log: SqliteLog, tmp_path: Path, size: int) -> None:
+    values = [os.urandom(size) for _ in range(12_000_000 // size)]
+    for start in range(0, len(values), 1_000):
+        log.append([Message("t", b"k", value, (("h", b"1"),), 0) for value in values[start : start + 1_000]])
+    kept = len(values) * 9 // 10
+    before = log.sizes(["t"])["t"]
+    assert drop_all(log, kept) == kept
+    shrink_all(log)
+    assert log.pruning("t").usage().free == 0
+    assert log.sizes(["t"])["t"] < before / 4
+    assert [log.read("t", 0, [n])[n].value for n in range(kept, len(values))] == values[kept:]
+    log.close()
+    assert whole(tmp_path / "t.sqlite")
+
+
+def old_file(path: Path) -> None:
+    """As Prequel made it before there was retention."""
+    with closing(SqliteLog(path)) as log:
+        log.append(messages("t", 200, size=50_000))
+    with closing(sqlite3.connect(path / "t.sqlite", isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode=DELETE")
+        connection.execute("PRAGMA auto_vacuum=NONE")
+        connection.execute("VACUUM")
+
+
+def test_a_file_of_an_earlier_version_is_used_again_and_written_anew_when_nobody_has_it(tmp_path: Path) -> None:
+    old_file(tmp_path)
+    with closing(SqliteLog(tmp_path, busy_timeout_s=0.2)) as log:
+        size = (tmp_path / "t.sqlite").stat().st_size
+        assert not log.pruning("t").can_shrink()
+        assert drop_all(log, 190) == 190
+        assert log.pruning("t").shrink(0) == 0
+        log.append(messages("t", 100, size=50_000))
+        log.pruning("t").settle()
+        assert (tmp_path / "t.sqlite").stat().st_size == size, "new records take the free places"
+        drop_all(log, 290)
+        with closing(SqliteLog(tmp_path)) as other:
+            reader = other.follow("t", {0: 290})
+            assert len(reader.poll(100, 0.0)) == 10
+            with pytest.raises(LogUnavailable):
+                log.pruning("t").rewrite()
+            assert not log.pruning("t").can_shrink()
+        log.pruning("t").rewrite()
+        assert log.pruning("t").can_shrink()
+        assert (tmp_path / "t.sqlite").stat().st_size < size / 10
+        assert log.bounds("t")[0] == (290, 300)
+        log.append(messages("t", 1))
+    assert whole(tmp_path / "t.sqlite")
+
+
+def test_who_reads_and_appends_goes_on_while_the_log_is_pruned(log: SqliteLog, tmp_path: Path) -> None:
+    log.append(messages("t", 1_000, size=8_000))
+    stop, seen = threading.Event(), list[int]()
+
+    def prune() -> None:
+        while not stop.is_set():
+            log.pruning("t").drop(0, log.bounds("t")[0].end - 500)
+            log.pruning("t").shrink(0)
+
+    pruning = threading.Thread(target=prune)
+    pruning.start()
+    with closing(SqliteLog(tmp_path)) as other:
+        reader = other.follow("t", {0: 1_000})
+        for number in range(300):
+            assert len((log, other)[number % 2].append(messages("t", 5, size=8_000))) == 5
+            seen += [record.offset for record in reader.poll(100, 1.0)]
+    stop.set()
+    pruning.join(PATIENCE_S)
+    assert seen == list(range(1_000, 2_500))
+
+
+OPENING = "from pathlib import Path\nfrom shared.sqlite_log import SqliteLog\nlog = SqliteLog(Path({!r}))"
+
+
+def test_killed_while_it_prunes_the_log_is_whole_and_pruning_goes_on(tmp_path: Path) -> None:
+    for attempt, steps in enumerate([1, 2, 5, 9]):
+        folder = tmp_path / str(attempt)
+        with closing(SqliteLog(folder)) as log:
+            for _ in range(10):
+                log.append(messages("t", 200, size=8_000))
+        with worker(OPENING.format(str(folder)), "prune", "t", 1_900) as pruning:
+            for _ in range(steps):
+                pruning.told(PATIENCE_S)
+            pruning.kill()
+        with closing(SqliteLog(folder)) as log:
+            begin, end = log.bounds("t")[0]
+            assert 0 < begin <= 1_900
+            assert end == 2_000
+            assert sorted(log.read("t", 0, range(2_000))) == list(range(begin, end))
+            with log.pruning_alone() as ours:
+                assert ours, "the lock went with the process"
+            assert log.append(messages("t", 1))[0].offset == end
+            drop_all(log, 1_900)
+            shrink_all(log)
+            assert log.bounds("t")[0] == (1_900, 2_001)
+        assert whole(folder / "t.sqlite")
+
+
+def with_room(disk: Path, work: Callable[[], object]) -> None:
+    """Where there is not even room for a step, something outside has to go; nothing is damaged, and work goes on."""
+    try:
+        work()
+    except LogUnavailable:
+        (disk / "ballast").unlink(missing_ok=True)
+        work()
+
+
+def test_on_a_full_disk_pruning_makes_room_and_appends_go_on(small_disk: Path) -> None:  # noqa: F811
+    log, kept = SqliteLog(small_disk / "log"), dict[Position, bytes]()
+    assert "Make room" in fill(log, kept)
+    end = log.bounds("t")[0].end
+    with_room(small_disk, lambda: drop_all(log, end))
+    assert log.bounds("t")[0] == (end - 1, end)
+    log.pruning("t").settle()
+    with suppress(LogUnavailable):  # Moving a step of pages takes megabytes that the smaller disk never has.
+        shrink_all(log)
+    before = len(kept)
+    fill(log, kept)
+    # Where not even the write-ahead log fits, what went can only be used again with room from outside.
+    assert len(kept) > before or shutil.disk_usage(small_disk).total < 10 * 2**20
+    found = log.read("t", 0, [position.offset for position in kept])
+    begin = log.bounds("t")[0].begin
+    assert {Position(0, n): record.value for n, record in found.items()} == {
+        at: value for at, value in kept.items() if at.offset >= begin
+    }
+    log.close()
+    assert whole(small_disk / "log" / "t.sqlite")

@@ -1,0 +1,129 @@
+"""Retention that takes whatever it may, at every instant, never takes what a learner still needs."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from services.learner.learner import Learner
+from services.learner.snapshots import KEPT
+from shared import floors
+from shared.config import Settings
+from shared.floors import Floor
+from shared.log import EXAMPLES
+from shared.metrics import Metrics
+from shared.needs import Needs
+from shared.sqlite_log import SqliteLog
+from shared.sqlite_store import SqliteStore
+from tests.learner.building import Table, Written, new_fold
+from tests.learner.crashing import Mortality, Result
+from tests.learner.test_crashes import LIMITS, Machine, history
+
+
+class Greedy(Mortality):
+    """Before and after every operation all is removed that nobody is known to need."""
+
+    def __init__(self, prune: Callable[[], None], at: int | None = None) -> None:
+        super().__init__(at)
+        self._prune = prune
+
+    def do(self, name: str, operation: Callable[[], Result]) -> Result:
+        self._prune()
+        result = super().do(name, operation)
+        self._prune()
+        return result
+
+
+class Pruned(Machine):
+    """A machine whose log is pruned to the last record that is not needed."""
+
+    group = "g-learner"
+
+    def prune(self) -> None:
+        needs = Needs(self.log, self.store, group="g", view_predictions=10**6).of(EXAMPLES)
+        while self.log.pruning(EXAMPLES).drop(0, needs[0].offset):
+            pass
+
+    @property
+    def begin(self) -> int:
+        return self.log.bounds(EXAMPLES)[0].begin
+
+
+def long_history() -> Written:
+    log = history()
+    for number in range(100, 140):
+        log.features(f"i{number}", [number % 5, -number, 1], "abc"[number % 3] if number % 4 else None)
+        if number % 3 == 2:
+            log.label(f"i{number - 6}", "abc"[number % 2])  # Its features are not cached any more: they are read back.
+    return log
+
+
+def test_a_learner_killed_at_any_operation_over_a_log_that_is_always_pruned_is_bit_equal(tmp_path: Path) -> None:
+    log = long_history()
+    fold, digests = new_fold(log, **LIMITS), {}
+    for record in log.records:
+        fold.apply([record])
+        digests[fold.position] = fold.digest()
+    calm = Pruned(tmp_path / "calm", log.records)
+    mortality = Greedy(calm.prune)
+    calm.learn(mortality)
+    operations = len(mortality.operations)
+    assert calm.begin > 20, "retention took nothing: this test would show nothing"
+    calm.close()
+    for at in range(1, 2 * operations, 5):  # Odd steps: before and after, and no kind of operation is left out.
+        machine = Pruned(tmp_path / str(at), log.records)
+        machine.learn(Greedy(machine.prune, at))
+        machine.learn(Greedy(machine.prune))
+        wrong = [offset for offset, digest in machine.digests().items() if digests[offset] != digest]
+        assert (wrong, machine.newest()) == ([], (max(digests), digests[max(digests)])), f"killed at {at}"
+        machine.close()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> SqliteStore:
+    return SqliteStore(tmp_path / "store")
+
+
+def learner(folder: Path, store: SqliteStore, **settings: object) -> Learner:
+    given = Settings.model_validate({"models": "nearest", "window": 4, **settings})
+    made = Learner(
+        given,
+        log=SqliteLog(folder / "log"),
+        store=store,
+        table=Table(),
+        metrics=Metrics(CollectorRegistry()),
+        clock=lambda: 1.0,
+        owner="o",
+    )
+    made.restore(0, 1)
+    return made
+
+
+def test_the_floor_is_the_window_of_the_oldest_kept_snapshot_and_names_its_stream(
+    tmp_path: Path, store: SqliteStore
+) -> None:
+    examples, running = Written(), learner(tmp_path, store)
+    examples.features("rests", [1, 0, 0], "a", stream="slow")
+    for number in range(1, 30):
+        examples.features(f"i{number}", [1, 0, 0], "a", stream="fast")
+    for count in range(1, KEPT):
+        running.checkpoint(running.process(examples.records[count - 1 : count]).positions)
+        assert floors.read(store, 0) == Floor(0, "", 0.0), "an older snapshot might be kept"
+    running.checkpoint(running.process(examples.records[KEPT - 1 :]).positions)
+    assert floors.read(store, 0) == Floor(0, "slow", 1_000.0)
+
+
+def test_the_floor_moves_with_the_snapshots(tmp_path: Path, store: SqliteStore) -> None:
+    examples, running = Written(), learner(tmp_path, store)
+    for number in range(40):
+        examples.features(f"i{number}", [1, 0, 0], "a")
+    for end in range(10, 41, 10):
+        running.checkpoint(running.process(examples.records[end - 10 : end]).positions)
+    assert floors.read(store, 0) == Floor(16, "s", 1_016.0), "of the one at 20: the window is 4 long"
+
+
+def test_a_learner_that_begins_anew_takes_the_floor_back_first(tmp_path: Path, store: SqliteStore) -> None:
+    floors.publish(store, 0, Floor(1_000, "s", 1.0))
+    learner(tmp_path, store)
+    assert floors.read(store, 0) == Floor(0, "", 0.0)
