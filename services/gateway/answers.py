@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field, create_model
 
 from services.gateway.live import Refusal
 from services.gateway.problems import MEDIA_TYPE, Problem
+from shared.events import Rejected
 from shared.status import CurvePoint, DriftMark, StreamStatus
 
 OWN_CALLS = {"curve", "confusion", "address"}
@@ -76,6 +77,7 @@ StreamAnswer = create_model(
     __doc__="A stream's status; its curve and confusion matrix have calls of their own.",
     **_OF_STREAMS,
     snapshot_age=(float | None, Field(description="seconds since the newest snapshot")),
+    active_at=(str | None, Field(None, description="time of the newest image that is still shown; not in events")),
 )
 
 
@@ -122,6 +124,12 @@ def refused(refusal: Refusal, position: str) -> Problem:
     status = 413 if refusal.reason == "too-large" else 422
     more = {"reason": refusal.reason, "id": refusal.id, "position": position}
     return Problem(status, f"{refusal.reason}: {refusal.detail}", more=more)
+
+
+def refused_trial(rejected: Rejected) -> Problem:
+    """The answer to whoever only tries an image that would become a dead letter: the same, but for where it stands."""
+    status = 413 if rejected.reason == "too-large" else 422
+    return Problem(status, f"{rejected.reason}: {rejected.detail}", more={"reason": rejected.reason})
 
 
 def described(*statuses: int) -> dict[int | str, dict[str, Any]]:

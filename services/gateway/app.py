@@ -13,6 +13,7 @@ from services.gateway import (
     documentation,
     events_stream,
     images,
+    installation,
     labels,
     operations,
     page,
@@ -27,12 +28,15 @@ from services.gateway.gateway import Gateway
 from services.gateway.lane import Lane
 from services.gateway.live import Live
 from services.gateway.middleware import Limit, Measure, Protect
+from services.gateway.remote_extractor import RemoteExtractor
 from services.gateway.remote_learner import TIMEOUT, RemoteLearner
 from services.gateway.statuses import Statuses
 from services.gateway.thumbnails import Thumbnails
 from services.gateway.uploads import FORM_IMAGES
 from shared.config import Settings
+from shared.extraction import Extraction
 from shared.health import Health
+from shared.invocation import Invocation
 from shared.log import Log
 from shared.metrics import Metrics
 from shared.status import Queries
@@ -52,15 +56,21 @@ def create(
     health: Health,
     clock: Callable[[], float],
     new_id: Callable[[], str],
+    extraction: Extraction | None = None,
+    invocation: Invocation | None = None,
 ) -> FastAPI:
-    """The application; nothing runs before its lifespan begins. ``queries`` None: learners are asked over HTTP."""
-    own = None if queries else RemoteLearner(store, httpx.Client(timeout=TIMEOUT, headers=_key(settings)))
-    answering = queries or own
-    assert answering
+    """The application; nothing runs before its lifespan begins.
+
+    ``queries`` None: learners are asked over HTTP; ``extraction`` None: extractors are. ``invocation``: how commands
+    are typed here.
+    """
+    # Our own services are never asked through a proxy.
+    client = httpx.Client(timeout=TIMEOUT, headers=_key(settings), trust_env=False)
     gateway = Gateway(
         settings=settings,
         log=log,
-        queries=answering,
+        queries=queries or RemoteLearner(store, client),
+        extraction=extraction or RemoteExtractor(store, client),
         metrics=metrics,
         health=health,
         clock=clock,
@@ -79,10 +89,10 @@ def create(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=_lifespan(gateway, own),
+        lifespan=_lifespan(gateway, client),
     )
     app.state.end = gateway.live.end
-    _include(app, gateway, web)
+    _include(app, gateway, web, invocation or Invocation())
     problems.install(app)
     _guard(app, gateway, web)
     return app
@@ -106,14 +116,15 @@ def _guard(app: FastAPI, gateway: Gateway, web: page.Page) -> None:
     app.add_middleware(Measure, metrics=gateway.metrics)
 
 
-def _include(app: FastAPI, gateway: Gateway, web: page.Page) -> None:
+def _include(app: FastAPI, gateway: Gateway, web: page.Page, invocation: Invocation) -> None:
     for group in (images, pictures, labels, predictions, predict, streams, events_stream, operations):
         app.include_router(group.routes(gateway))
+    app.include_router(installation.routes(gateway, invocation))
     app.include_router(documentation.routes(app))
     app.router.default = web
 
 
-def _lifespan(gateway: Gateway, own: RemoteLearner | None) -> Lifespan[FastAPI]:
+def _lifespan(gateway: Gateway, client: httpx.Client) -> Lifespan[FastAPI]:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         gateway.start()
@@ -123,7 +134,6 @@ def _lifespan(gateway: Gateway, own: RemoteLearner | None) -> Lifespan[FastAPI]:
         finally:
             publisher.cancel()
             await gateway.close()
-            if own:
-                own.close()
+            client.close()
 
     return lifespan
