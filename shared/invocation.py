@@ -11,8 +11,8 @@ DEFAULT_URL = "http://127.0.0.1:8000"
 """Where commands look for a gateway unless they are told."""
 IN_COMPOSE = "http://gateway:8000"
 """Where the containers of docker-compose.yml reach it."""
-IN_DOCKER = Path("/.dockerenv")
-"""Docker puts it into every container."""
+IN_IMAGE = Path("/opt/prequel/bin/prequel")
+"""Where our Dockerfile puts it; that others develop in a container of their own is no reason to send them to ours."""
 
 
 class Invocation(NamedTuple):
@@ -26,13 +26,11 @@ class Invocation(NamedTuple):
     url: str = DEFAULT_URL
 
 
-def invocation(
-    script: str, python: str, folder: Path, environ: Mapping[str, str], marker: Path = IN_DOCKER
-) -> Invocation:
+def invocation(script: str, python: str, folder: Path, environ: Mapping[str, str]) -> Invocation:
     """Of a process that was started as ``script`` in ``folder``, by this ``python`` and in this environment."""
-    if marker.exists():
-        return Invocation(container=True, url=IN_COMPOSE)
     path = Path(script).absolute()
+    if path == IN_IMAGE:
+        return Invocation() if "KUBERNETES_SERVICE_HOST" in environ else Invocation(container=True, url=IN_COMPOSE)
     if path.stem != NAME:
         return Invocation(f"{_short(Path(python), folder)} -m services")
     found = shutil.which(NAME, path=environ.get("PATH", ""))

@@ -17,7 +17,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def program(script: str, folder: Path, path: str = "", python: str = "/usr/bin/python3") -> str:
-    return invocation(script, python, folder, {"PATH": path}, marker=folder / "no-container").program
+    return invocation(script, python, folder, {"PATH": path}).program
 
 
 def test_of_a_virtual_environment_that_nobody_entered(folder: Path) -> None:
@@ -38,7 +38,11 @@ def test_of_a_module(folder: Path) -> None:
     assert program(str(folder / "services/__main__.py"), folder, python=python) == ".venv/bin/python -m services"
 
 
-def test_of_a_container(folder: Path) -> None:
-    (folder / ".dockerenv").touch()
-    found = invocation("/opt/prequel/bin/prequel", "python", folder, {}, marker=folder / ".dockerenv")
+def test_of_a_container_of_ours(folder: Path) -> None:
+    found = invocation("/opt/prequel/bin/prequel", "python", folder, {})
     assert found == Invocation(container=True, url="http://gateway:8000")
+
+
+def test_of_a_pod_of_ours(folder: Path) -> None:
+    environ = {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}
+    assert invocation("/opt/prequel/bin/prequel", "python", folder, environ) == Invocation()

@@ -5,6 +5,8 @@ import { percent } from "./words.js";
 
 const SIDE = 96;
 const SHARPEST = 2;
+/** Letters beside which a tile has no room for the confidence too: such names are written smaller, and wrap. */
+const LONG = 10;
 
 export class Tile {
   /** `model`: the challenger whose prediction is shown; none: the champion. */
@@ -33,6 +35,7 @@ export class Tile {
     this.prediction = prediction;
     const { truth, unknown, label, sure } = this.#said(prediction);
     write(this.label, label ?? nameless(unknown));
+    this.label.classList.toggle("long", (label ?? "").length > LONG);
     write(this.sure, sure === null ? "" : percent(sure, 0));
     write(this.mark, markText(label, truth));
     this.button.dataset.verdict = verdict(label, truth);
