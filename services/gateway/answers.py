@@ -77,7 +77,7 @@ StreamAnswer = create_model(
     __doc__="A stream's status; its curve and confusion matrix have calls of their own.",
     **_OF_STREAMS,
     snapshot_age=(float | None, Field(description="seconds since the newest snapshot")),
-    active_at=(str | None, Field(None, description="time of the newest image that is still shown; not in events")),
+    active_at=(str | None, Field(None, description="time of its newest image that is still shown; in lists only")),
 )
 
 

@@ -20,14 +20,14 @@ def routes(gateway: Gateway) -> APIRouter:
     async def list_streams() -> Response:
         """The status of every stream that a learner has learned anything of."""
         found = await gateway.statuses.all()
-        return json_answer({"streams": [_answer(gateway, each) for each in found]})
+        return json_answer({"streams": [_listed(gateway, each) for each in found]})
 
     @router.get(
         "/v1/streams/{stream}", response_model=StreamAnswer, responses=described(404, 422, 503), summary="One stream"
     )
     async def read_stream(stream: StreamName) -> Response:
         """Counts, and per model the prequential metrics: every example scored before it was learned."""
-        return json_answer(_answer(gateway, await _status(gateway, stream)))
+        return json_answer(gateway.statuses.summary(await _status(gateway, stream)))
 
     @router.get(
         "/v1/streams/{stream}/curve",
@@ -58,7 +58,7 @@ def routes(gateway: Gateway) -> APIRouter:
     return router
 
 
-def _answer(gateway: Gateway, status: StreamStatus) -> dict[str, Any]:
+def _listed(gateway: Gateway, status: StreamStatus) -> dict[str, Any]:
     """With the time of its newest image: what the status itself says of time is when it was written, changed or not."""
     return gateway.statuses.summary(status) | {"active_at": gateway.live.view.active_at(status.stream)}
 

@@ -104,7 +104,7 @@ def test_names_can_be_read_whatever_their_length(system: System, open_page: Open
     page.locator("#tiles .tile").first.click()
     expect(page.locator("#correction .choice")).to_have_count(2)
     cut = page.evaluate(
-        """() => [...document.querySelectorAll(".label, .mark, .choice span, table th, .facts")]
+        """() => [...document.querySelectorAll(".label, .mark, .choice span, dd, h2, .verdict, th, .facts")]
             .filter((one) => one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).display !== "inline"
                 || getComputedStyle(one).textOverflow === "ellipsis")
             .map((one) => `${one.className} ${one.textContent}`)"""
