@@ -14,10 +14,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from shared import logs
+from shared import extraction, invocation, logs
 from shared.config import ConfigError, Settings
 from shared.deadlines import CONVERTER_SIGNAL_S
 from shared.environment import from_environment, remarks
+from shared.invocation import DEFAULT_URL
 from shared.log import LogUnavailable
 from shared.process import Process, open_log, open_store
 from shared.signals import stop_on_signals
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from shared.log import Log
     from shared.retention_keeper import Keeper
 
-DEFAULT_URL = "http://127.0.0.1:8000"
 EXTRACTOR_CHECKPOINT_SECONDS = 1.0
 """The extractor has no state: it only commits how far it is, which costs little."""
 
@@ -73,9 +73,13 @@ def _begin_to_log() -> None:
 # Commands that serve.
 
 
-def _extract(process: Process) -> None:
-    """Begin to extract on a thread of its own; the backbone is loaded there."""
+def _extract(process: Process, address: str | None, on_demand: extraction.Later) -> None:
+    """Begin to extract on a thread of its own; the backbone is loaded there, and then given to ``on_demand`` too.
+
+    Where gateways reach that is announced in the store: ``address``, None in the gateway's own process.
+    """
     from services.extractor import extractor
+    from services.extractor.announcer import Announcer
     from services.extractor.conversion import Interrupted
 
     settings = process.settings
@@ -91,6 +95,10 @@ def _extract(process: Process) -> None:
                 return
             raise
         with closing(processor):
+            on_demand.found = processor.on_demand()
+            if address:
+                announcer = Announcer(process.store, processor.backbone.id, address, time.time)
+                process.start("announcer", lambda: announcer.run(process.stop))
             process.drive(processor, checkpoint_seconds=EXTRACTOR_CHECKPOINT_SECONDS)
 
     process.start("extractor", run)
@@ -149,7 +157,12 @@ def _keep_embedded(process: Process) -> None:
         _keep(process)
 
 
-def _serve(process: Process, learner: "Learner | None", announce: Callable[[str], None]) -> None:
+def _serve(
+    process: Process,
+    learner: "Learner | None",
+    announce: Callable[[str], None],
+    on_demand: extraction.Later | None = None,
+) -> None:
     """Answer HTTP in this thread until the process stops. Raises ConfigError where nobody can listen there."""
     from services.gateway import app, serving
 
@@ -168,6 +181,8 @@ def _serve(process: Process, learner: "Learner | None", announce: Callable[[str]
         clock=time.time,
         new_id=_new_id,
         usage=lambda: keeper.newest,
+        extraction=on_demand,
+        invocation=invocation.invocation(sys.argv[0], sys.executable, Path.cwd(), os.environ),
     )
     host, port = listener.getsockname()[:2]
     announce(f"http://{f'[{host}]' if ':' in host else host}:{port}")
@@ -181,10 +196,11 @@ def _up(chosen: argparse.Namespace) -> int:
 
 
 def _all_in_one(process: Process, announce: Callable[[str], None]) -> int:
+    on_demand = extraction.Later()
     try:
         learner = _learn(process, None)
-        _extract(process)
-        _serve(process, learner, announce)
+        _extract(process, None, on_demand)
+        _serve(process, learner, announce, on_demand)
     finally:
         code = process.close()
     return code
@@ -194,7 +210,12 @@ def _extractor(chosen: argparse.Namespace) -> int:
     process = Process(_settings(chosen))
     stop_on_signals(process.stop)
     _keep_embedded(process)
-    return process.operate(lambda address: _extract(process))
+    on_demand = extraction.Later()
+
+    def extract(address: str) -> None:
+        _extract(process, address, on_demand)
+
+    return process.operate(extract, on_demand)
 
 
 def _learner(chosen: argparse.Namespace) -> int:

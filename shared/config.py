@@ -44,8 +44,8 @@ class Settings(BaseModel):
     ops_port: int = Field(0, ge=0, le=65535, description="port of the same; 0: any free one")
     advertise: str = Field(
         "",
-        description="host:port at which gateways reach this learner; empty: OPS_HOST (this machine's name where that "
-        "is 0.0.0.0):OPS_PORT",
+        description="host:port at which gateways reach this learner or extractor; empty: OPS_HOST (this machine's name "
+        "where that is 0.0.0.0):OPS_PORT",
     )
     api_keys: SecretStr = Field(
         SecretStr(""),

@@ -1,4 +1,4 @@
-"""The small HTTP server of extractor and learner: alive, ready, metrics, and a learner's answers to queries."""
+"""The small HTTP server of extractor and learner: alive, ready, metrics, and their answers to queries."""
 
 import logging
 import sys
@@ -8,14 +8,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import AF_INET, AF_INET6
 from socketserver import TCPServer
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import orjson
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from shared.deadlines import OPS_IDLE_S
-from shared.events import Vector, valid_stream
+from shared.events import Rejected, Vector, valid_stream
+from shared.extraction import Extraction, ExtractorUnavailable
 from shared.health import Health
 from shared.keys import ApiKeys, given_key
 from shared.metrics import Metrics
@@ -28,6 +29,7 @@ MOST_BODY_BYTES = 32 * 2**20
 OPEN = ("/healthz", "/readyz")
 """For those who start and stop containers: they have no key, and these tell no secret."""
 DETAIL = "/detail/"
+EXTRACT = "/extract/"
 JSON, PROBLEM = "application/json", "application/problem+json"
 
 
@@ -48,12 +50,13 @@ class Refused(Exception):
 
 
 class Ops:
-    """Serves ``/healthz``, ``/readyz``, ``/metrics`` and, with ``queries``, ``POST /predict`` on threads of its own.
+    """Serves ``/healthz``, ``/readyz``, ``/metrics`` and queries on threads of its own.
 
-    ``GET /detail/STREAM`` answers a shared.status.StreamDetail, 404 where nobody knows the stream.
-    ``/predict`` takes ``{"stream", "features"}`` and answers a shared.status.Answer: 404 where nobody knows the
-    stream, 422 where the features do not fit. With ``keys``, all but the two health checks ask for one. Raises OSError
-    where host and port cannot be listened on.
+    With ``queries``, ``POST /predict`` takes ``{"stream", "features"}`` and answers a shared.status.Answer: 404 where
+    nobody knows the stream, 422 where the features do not fit; ``GET /detail/STREAM`` answers a
+    shared.status.StreamDetail. With ``extraction``, ``POST /extract/BACKBONE`` takes the bytes of an image and answers
+    ``{"features"}``: 413 and 422 where they are none, 503 where there are none now. With ``keys``, all but the two
+    health checks ask for one. Raises OSError where host and port cannot be listened on.
     """
 
     def __init__(
@@ -64,9 +67,10 @@ class Ops:
         health: Health,
         metrics: Metrics,
         queries: Queries | None,
+        extraction: Extraction | None = None,
         keys: ApiKeys | None = None,
     ) -> None:
-        self._health, self._metrics, self._queries = health, metrics, queries
+        self._health, self._metrics, self._queries, self._extraction = health, metrics, queries, extraction
         self._keys = keys or ApiKeys(())
         self._server = _Server(host, port, self)
         self._stop = threading.Event()
@@ -114,6 +118,8 @@ class Ops:
         raise Refused(404, f"there is nothing at {path[:200]}: there are /healthz, /readyz and /metrics")
 
     def post(self, path: str, body: bytes) -> Reply:
+        if path.startswith(EXTRACT) and self._extraction is not None:
+            return _extracted(self._extraction, unquote(path.removeprefix(EXTRACT)), body)
         if path != "/predict" or self._queries is None:
             raise Refused(404, f"nothing can be sent to {path[:200]} here")
         stream, features = _query(body)
@@ -199,6 +205,16 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _json(status: int, body: object) -> Reply:
     return Reply(status, orjson.dumps(body))
+
+
+def _extracted(extraction: Extraction, backbone: str, body: bytes) -> Reply:
+    try:
+        features = extraction.extract(backbone, body)
+    except Rejected as rejected:
+        raise Refused(413 if rejected.reason == "too-large" else 422, rejected.detail) from None
+    except ExtractorUnavailable as error:
+        raise Refused(503, str(error)) from None
+    return Reply(200, orjson.dumps({"features": features}, option=orjson.OPT_SERIALIZE_NUMPY))
 
 
 def _query(body: bytes) -> tuple[str, Vector]:

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from shared.config import ConfigError, Settings, is_loopback
 from shared.events import Vector
+from shared.extraction import Extraction
 from shared.health import Health
 from shared.keys import ApiKeys
 from shared.log import EXAMPLES, Log, OffsetOutOfRange
@@ -69,10 +70,10 @@ class Process:
             ready=ready,
         ).run(self.stop)
 
-    def operate(self, service: Callable[[str], Queries | None]) -> int:
+    def operate(self, service: Callable[[str], Queries | None], extraction: Extraction | None = None) -> int:
         """Run one service beside its operations server until ``stop``; the exit code. Raises ConfigError."""
         queries = _Later()
-        ops = self._ops(queries)
+        ops = self._ops(queries, extraction)
         host, port = ops.address
         ops.start()
         print(f"health and metrics at http://{host}:{port}", flush=True)
@@ -84,11 +85,19 @@ class Process:
             code = self.close()
         return code
 
-    def _ops(self, queries: Queries) -> Ops:
+    def _ops(self, queries: Queries, extraction: Extraction | None) -> Ops:
         """Raises ConfigError where nobody can listen there."""
         host, port = self.settings.ops_host, self.settings.ops_port
         try:
-            return Ops(host, port, health=self.health, metrics=self.metrics, queries=queries, keys=self._ops_keys())
+            return Ops(
+                host,
+                port,
+                health=self.health,
+                metrics=self.metrics,
+                queries=queries,
+                extraction=extraction,
+                keys=self._ops_keys(),
+            )
         except OSError as error:
             raise ConfigError(
                 f"PREQUEL_OPS_HOST={host}, PREQUEL_OPS_PORT={port}: cannot listen there ({error.strerror or error}): "

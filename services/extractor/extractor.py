@@ -15,6 +15,7 @@ import numpy as np
 from services.extractor.backbones import Backbone, Images, OutOfMemory, Vectors
 from services.extractor.decoding import Decoded, Decoder
 from services.extractor.loading import load
+from services.extractor.on_demand import OnDemand, TakingTurns
 from shared.attributes import canonical
 from shared.config import Settings
 from shared.events import Image, Rejected, decode_image, encode_features
@@ -65,7 +66,7 @@ class ExtractorProcessor:
         most_streams: int = MOST_STREAMS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.backbone, self.most_records = backbone, batch
+        self.backbone, self.most_records = TakingTurns(backbone), batch
         self._decoder, self._batch_wait, self._metrics, self._clock = decoder, batch_wait, metrics, clock
         self._queue: deque[Item] = deque()
         self._fits = batch
@@ -102,6 +103,10 @@ class ExtractorProcessor:
 
     def hide(self, partition: int) -> None:
         """Nothing is shown by partition."""
+
+    def on_demand(self) -> OnDemand:
+        """The same for an image that is no event: this decoder and backbone, between two batches."""
+        return OnDemand(self.backbone, self._decoder.decode)
 
     def close(self) -> None:
         """End the decoding threads."""

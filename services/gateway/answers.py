@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field, create_model
 
 from services.gateway.live import Refusal
 from services.gateway.problems import MEDIA_TYPE, Problem
+from shared.events import Rejected
 from shared.status import CurvePoint, DriftMark, SnapshotStatus, StreamStatus
 
 OWN_CALLS = {"address", "snapshot"}
@@ -80,6 +81,7 @@ StreamAnswer = create_model(
     snapshot=(SnapshotStatus | None, Field(description="the newest snapshot of the stream's partition")),
     snapshot_age=(float | None, Field(description="seconds since the newest snapshot")),
     age_seconds=(float, Field(description="seconds since the store last said so: many only while it is away")),
+    active_at=(str | None, Field(None, description="time of its newest image that is still shown; in lists only")),
 )
 
 
@@ -150,6 +152,12 @@ def refused(refusal: Refusal, position: str) -> Problem:
     status = 413 if refusal.reason == "too-large" else 422
     more = {"reason": refusal.reason, "id": refusal.id, "position": position}
     return Problem(status, f"{refusal.reason}: {refusal.detail}", more=more)
+
+
+def refused_trial(rejected: Rejected) -> Problem:
+    """The answer to whoever only tries an image that would become a dead letter: the same, but for where it stands."""
+    status = 413 if rejected.reason == "too-large" else 422
+    return Problem(status, f"{rejected.reason}: {rejected.detail}", more={"reason": rejected.reason})
 
 
 def described(*statuses: int) -> dict[int | str, dict[str, Any]]:

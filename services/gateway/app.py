@@ -13,6 +13,7 @@ from services.gateway import (
     documentation,
     events_stream,
     images,
+    installation,
     labels,
     lookup,
     operations,
@@ -30,14 +31,17 @@ from services.gateway.gateway import Gateway
 from services.gateway.lane import Lane
 from services.gateway.live import Live
 from services.gateway.middleware import Limit, Measure, Protect
+from services.gateway.remote_extractor import RemoteExtractor
 from services.gateway.remote_learner import TIMEOUT, RemoteLearner
 from services.gateway.room import Room
 from services.gateway.statuses import Statuses
 from services.gateway.thumbnails import Thumbnails
 from services.gateway.uploads import FORM_IMAGES
 from shared.config import Settings, without_secrets
+from shared.extraction import Extraction
 from shared.health import Health
 from shared.images.limits import Limits
+from shared.invocation import Invocation
 from shared.log import Log
 from shared.metrics import Metrics
 from shared.status import Queries
@@ -60,11 +64,16 @@ def create(
     clock: Callable[[], float],
     new_id: Callable[[], str],
     usage: Callable[[], LogUsage | None] = lambda: None,
+    extraction: Extraction | None = None,
+    invocation: Invocation | None = None,
 ) -> FastAPI:
-    """The application; nothing runs before its lifespan begins. ``queries`` None: learners are asked over HTTP."""
-    own = None if queries else RemoteLearner(store, _client(settings))
-    answering = queries or own
-    assert answering
+    """The application; nothing runs before its lifespan begins.
+
+    ``queries`` None: learners are asked over HTTP; ``extraction`` None: extractors are. ``invocation``: how commands
+    are typed here.
+    """
+    client = _client(settings)
+    answering = queries or RemoteLearner(store, client)
     live = Live(log, settings, metrics, health)
     supervisor = Supervisor(health)
     statuses = Statuses(store, clock, live.promises, health, without_secrets(settings.store_url))
@@ -72,6 +81,7 @@ def create(
         settings=settings,
         log=log,
         queries=answering,
+        extraction=extraction or RemoteExtractor(store, client),
         metrics=metrics,
         health=health,
         clock=clock,
@@ -95,10 +105,10 @@ def create(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=_lifespan(gateway, own),
+        lifespan=_lifespan(gateway, client),
     )
     app.state.end = gateway.live.end
-    _include(app, gateway, web)
+    _include(app, gateway, web, invocation or Invocation())
     problems.install(app)
     _guard(app, gateway, web)
     return app
@@ -127,14 +137,15 @@ def _guard(app: FastAPI, gateway: Gateway, web: page.Page) -> None:
     app.add_middleware(Measure, metrics=gateway.metrics)
 
 
-def _include(app: FastAPI, gateway: Gateway, web: page.Page) -> None:
+def _include(app: FastAPI, gateway: Gateway, web: page.Page, invocation: Invocation) -> None:
     for group in (images, pictures, labels, lookup, predictions, predict, streams, events_stream, operations):
         app.include_router(group.routes(gateway))
+    app.include_router(installation.routes(gateway, invocation))
     app.include_router(documentation.routes(app))
     app.router.default = web
 
 
-def _lifespan(gateway: Gateway, own: RemoteLearner | None) -> Lifespan[FastAPI]:
+def _lifespan(gateway: Gateway, client: httpx.Client) -> Lifespan[FastAPI]:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         gateway.start()
@@ -148,7 +159,6 @@ def _lifespan(gateway: Gateway, own: RemoteLearner | None) -> Lifespan[FastAPI]:
         finally:
             publisher.cancel()
             await gateway.close()
-            if own:
-                own.close()
+            client.close()
 
     return lifespan

@@ -8,8 +8,11 @@ from fastapi import APIRouter, FastAPI, Response
 from services.gateway.answers import ProblemAnswer
 
 STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:56rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}"
-    "code{font-family:ui-monospace,monospace}h2{margin-top:2.5rem;border-top:1px solid #8888;padding-top:1rem}"
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:56rem;margin:2rem auto;padding:0 1rem}"
+    ":root{color-scheme:light dark;background:#fff;color:#1a1a1a}a{color:#0b57d0}"
+    "@media(prefers-color-scheme:dark){:root{background:#121212;color:#e8e8e8}a{color:#8ab4f8}}"
+    "code{font-family:ui-monospace,monospace}h2,h3{margin-top:2.5rem;border-top:1px solid #8888;padding-top:1rem}"
+    "code,td{overflow-wrap:anywhere}"
     "table{border-collapse:collapse}td,th{text-align:left;padding:.15rem 1rem .15rem 0;vertical-align:top}"
 )
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
@@ -49,9 +52,9 @@ def page(description: Schema) -> str:
     title = escape(description["info"]["title"])
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}: HTTP calls</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style><h1>{title}: HTTP calls</h1>'
+        f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style><main><h1>{title}: HTTP calls</h1>'
         '<p>For tools: <a href="openapi.json">openapi.json</a>. Errors are problem+json (RFC 9457).</p>'
-        f"{''.join(calls)}<h1>Shapes</h1>{''.join(schemas)}</html>"
+        f'{"".join(calls)}<h2 id="shapes">Shapes</h2>{"".join(schemas)}</main></html>'
     )
 
 
@@ -81,7 +84,7 @@ def _row(name: str, field: Schema) -> str:
 def _schema(name: str, schema: Schema) -> str:
     rows = [_row(each, field) for each, field in schema.get("properties", {}).items()]
     text = escape(schema.get("description", ""))
-    return f'<h2 id="{escape(name)}"><code>{escape(name)}</code></h2><p>{text}</p><table>{"".join(rows)}</table>'
+    return f'<h3 id="{escape(name)}"><code>{escape(name)}</code></h3><p>{text}</p><table>{"".join(rows)}</table>'
 
 
 def _type(schema: Schema) -> str:

@@ -12,6 +12,7 @@ from services.gateway.room import Room
 from services.gateway.statuses import Statuses
 from services.gateway.thumbnails import Thumbnails
 from shared.config import Settings
+from shared.extraction import Extraction
 from shared.health import Health
 from shared.log import Log
 from shared.metrics import Metrics
@@ -29,6 +30,7 @@ class Gateway:
     settings: Settings
     log: Log
     queries: Queries
+    extraction: Extraction
     metrics: Metrics
     health: Health
     clock: Callable[[], float]

@@ -1,16 +1,17 @@
-"""The call that asks the newest state about features, without an event."""
+"""The call that asks the newest state about features, or about an image, without an event."""
 
 from typing import Annotated
 
 import numpy as np
-from fastapi import APIRouter, Depends, Response
-from pydantic import BaseModel, ConfigDict, FailFast, Field
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel, ConfigDict, Discriminator, FailFast, Field, Tag
 
-from services.gateway.answers import described, json_answer
+from services.gateway.answers import BINARY, described, json_answer
 from services.gateway.bounded import Bounded
 from services.gateway.gateway import Gateway
 from services.gateway.parameters import StreamName, only_known
 from services.gateway.problems import Problem, invalid
+from services.gateway.trials import Trials
 from shared.deadlines import QUERY_S
 from shared.events import Vector
 from shared.status import Answer, UnknownStream
@@ -32,19 +33,33 @@ class Given(BaseModel):
     ]
 
 
+def _shape(body: object) -> str:
+    return "bytes" if isinstance(body, bytes) else "vector"
+
+
+Body = Annotated[Annotated[Given, Tag("vector")] | Annotated[bytes, Tag("bytes")], Discriminator(_shape)]
+
+
 def routes(gateway: Gateway) -> APIRouter:
     router = APIRouter(tags=["predictions"], dependencies=[Depends(only_known)])
-    asking = Bounded("gateway-queries", QUERIES_AT_ONCE, QUERY_S)
+    asking, trials = Bounded("gateway-queries", QUERIES_AT_ONCE, QUERY_S), Trials(gateway)
 
     @router.post(
         "/v1/streams/{stream}/predict",
         response_model=Answer,
-        responses=described(404, 413, 422, 503),
+        responses=described(404, 413, 415, 422, 503),
+        openapi_extra={"requestBody": {"content": {"image/*": BINARY}}},
         summary="Ask without an event",
     )
-    async def predict(stream: StreamName, body: Given) -> Response:
-        """What the newest state says of a feature vector. Nothing is stored, counted or learned."""
-        vector = _vector(body.features)
+    async def predict(request: Request, stream: StreamName, body: Body) -> Response:
+        """What the newest state says of an image, or of a feature vector. Nothing is stored, counted or learned.
+
+        An image is the body itself, as in the call that sends images; it passes the stream's own backbone.
+        """
+        if isinstance(body, bytes):
+            vector = await trials.features(stream, _image(request, body))
+        else:
+            vector = _vector(body.features)
         try:
             answer = await asking.run(lambda: gateway.queries.answer(stream, vector))
         except UnknownStream:
@@ -54,6 +69,17 @@ def routes(gateway: Gateway) -> APIRouter:
         return json_answer(answer.model_dump())
 
     return router
+
+
+def _image(request: Request, body: bytes) -> bytes:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if not kind.startswith("image/"):
+        raise Problem(
+            415,
+            f"Content-Type {kind[:100]!r} is neither an image nor features: send the bytes of one image with "
+            "Content-Type: image/jpeg (image/png, image/webp, ...), or features as application/json",
+        )
+    return body
 
 
 def _vector(features: list[float]) -> Vector:

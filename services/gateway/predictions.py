@@ -2,7 +2,7 @@
 
 import asyncio
 import heapq
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Annotated, Literal, NamedTuple
 
@@ -12,7 +12,7 @@ from services.gateway.answers import PredictionAnswer, PredictionList, described
 from services.gateway.gateway import Gateway
 from services.gateway.live import Refusal
 from services.gateway.parameters import POSITION, ImageId, OneSpelling, StreamName, Wait, only_known
-from services.gateway.problems import Problem, unavailable
+from services.gateway.problems import Problem, invalid, unavailable
 from services.gateway.view import Entry
 from shared.log import Position
 
@@ -26,6 +26,13 @@ PredictedAs = Annotated[
 TrulyOf = Annotated[
     str | None, OneSpelling, Query(max_length=128, description="only those truly of this; empty: not labelled")
 ]
+OfModel = Annotated[
+    str | None,
+    Query(
+        max_length=200,
+        description="whose `predicted` and `wrong` are meant; empty: the champion's, which `sort` is always by",
+    ),
+]
 Wrong = Annotated[bool | None, Query(description="only those predicted wrongly (false: rightly)")]
 Before = Annotated[str | None, Query(pattern=POSITION, description="only older ones: `next` of the answer before")]
 
@@ -37,18 +44,27 @@ class Wanted(NamedTuple):
     truth: str | None
     wrong: bool | None
     before: Position | None
+    model: str | None
 
     def fits(self, entry: Entry) -> bool:
+        """What costs least comes first: only with ``model`` is an entry's JSON looked into."""
         return (
-            (self.predicted is None or self.predicted == (entry.label or ""))
-            and (self.truth is None or self.truth == (entry.truth or ""))
-            and (self.wrong is None or self._judged(entry))
+            (self.truth is None or self.truth == (entry.truth or ""))
             and (self.before is None or entry.position < self.before)
+            and self._predicted(entry)
         )
 
-    def _judged(self, entry: Entry) -> bool:
-        """Who abstains is neither right nor wrong."""
-        return None not in (entry.truth, entry.label) and (entry.truth != entry.label) is self.wrong
+    def _predicted(self, entry: Entry) -> bool:
+        """Who abstains is neither right nor wrong; a model that was not there yet has predicted nothing at all."""
+        label = entry.label
+        if self.model:
+            models = entry.models()
+            if self.model not in models:
+                return False
+            label = models[self.model]
+        if self.predicted is not None and self.predicted != (label or ""):
+            return False
+        return self.wrong is None or (None not in (entry.truth, label) and (entry.truth != label) is self.wrong)
 
 
 def routes(gateway: Gateway) -> APIRouter:
@@ -87,20 +103,32 @@ def routes(gateway: Gateway) -> APIRouter:
         predicted: PredictedAs = None,
         truth: TrulyOf = None,
         wrong: Wrong = None,
+        model: OfModel = None,
         limit: Limit = 50,
         before: Before = None,
     ) -> Response:
-        """Among the newest that are kept. A stream nobody has sent anything to has none."""
+        """Among the newest that are kept. A stream nobody has sent anything to has none.
+
+        With `model`, `predicted` and `wrong` ask for a challenger's own predictions, as its confusion matrix has them.
+        """
         if not gateway.live.current:
             raise unavailable("the gateway is still reading the newest predictions")
-        wanted = Wanted(predicted, truth, wrong, Position.parse(before) if before else None)
+        wanted = Wanted(predicted, truth, wrong, Position.parse(before) if before else None, model)
         entries = gateway.live.view.newest(stream)
         select = _SELECT[sort]
         chosen = await asyncio.to_thread(select, filter(wanted.fits, entries), limit)
+        if model and entries and not chosen:
+            _must_be_one_of(entries[0].models(), model)
         following = str(chosen[-1].position) if sort == "recent" and len(chosen) == limit else None
         return json_answer({"predictions": [each.json() for each in chosen], "next": following})
 
     return router
+
+
+def _must_be_one_of(models: Mapping[str, str | None], model: str) -> None:
+    """Raises Problem where a name is none of the newest prediction's models: a misspelt one would find nothing."""
+    if model not in models:
+        raise invalid("model", f"no model {model!r} in this stream; there are {', '.join(models)}")
 
 
 def _recent(entries: Iterator[Entry], limit: int) -> list[Entry]:

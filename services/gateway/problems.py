@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 
 from services.gateway.bounded import Late
 from services.gateway.remote_learner import LearnerUnavailable
+from shared.extraction import ExtractorUnavailable
 from shared.log import LogUnavailable, RecordTooLarge
 from shared.store import StoreUnavailable
 
@@ -110,6 +111,7 @@ _HANDLERS: dict[type[Exception], Handler] = {
     StoreUnavailable: _store_away,
     LearnerUnavailable: _learner_away,
     Late: _late,
+    ExtractorUnavailable: _learner_away,
     RecordTooLarge: _too_large,
     Exception: _bug,
 }
@@ -121,7 +123,7 @@ def _field(problem: Mapping[str, Any]) -> str:
     """The field as a client knows it: ``label``, ``features.3``, ``1.id`` (in a list), ``body`` for all of it."""
     if problem["type"] == "json_invalid":
         return "body"
-    names = [str(part) for part in problem["loc"] if part not in ("one", "several")]
+    names = [str(part) for part in problem["loc"] if part not in ("one", "several", "vector")]
     inner = names[1:] if names and names[0] in _PARTS else names
     return ".".join(inner) or "body"
 

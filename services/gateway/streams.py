@@ -29,7 +29,7 @@ def routes(gateway: Gateway) -> APIRouter:
         Of a stream with many classes the 50 most frequent are listed here, and in live status; its own call has all.
         """
         found = await gateway.statuses.all()
-        return json_answer({"streams": [gateway.statuses.summary(each) for each in found], "log": _log(gateway)})
+        return json_answer({"streams": [_listed(gateway, each) for each in found], "log": _log(gateway)})
 
     @router.get(
         "/v1/streams/{stream}", response_model=StreamAnswer, responses=described(404, 422, 503), summary="One stream"
@@ -94,6 +94,11 @@ def _log(gateway: Gateway) -> dict[str, Any] | None:
         return None
     topics = [topic._asdict() for topic in usage.topics]
     return {"topics": topics, "free": usage.free, "total": usage.total, "warning": usage.warning}
+
+
+def _listed(gateway: Gateway, status: StreamStatus) -> dict[str, Any]:
+    """With the time of its newest image: what the status itself says of time is when it was written, changed or not."""
+    return gateway.statuses.summary(status) | {"active_at": gateway.live.view.active_at(status.stream)}
 
 
 def _dumped(models: Sequence[BaseModel]) -> list[dict[str, Any]]:

@@ -45,6 +45,11 @@ class Entry(NamedTuple):
         answer["truth"] = self.truth
         return answer
 
+    def models(self) -> dict[str, str | None]:
+        """What every model predicted; parsed anew at each call, for few calls ask."""
+        models: dict[str, str | None] = orjson.loads(self.value).get("models", {})
+        return models
+
 
 class Shelf:
     """One stream's entries in order of arrival, and the position of the newest that had to go."""
@@ -114,6 +119,14 @@ class View:
         """All of a stream, the newest first: a copy, safe to work through on another thread."""
         shelf = self._shelves.get(stream)
         return list(reversed(shelf.entries.values())) if shelf else []
+
+    def active_at(self, stream: str) -> str | None:
+        """The time of a stream's newest image, as its prediction has it."""
+        shelf = self._shelves.get(stream)
+        if not shelf or not shelf.entries:
+            return None
+        at: str | None = orjson.loads(next(reversed(shelf.entries.values())).value).get("at")
+        return at
 
     def clear(self) -> None:
         self._shelves.clear()

@@ -26,6 +26,8 @@ from tests.learner.building import Table
 from tests.servers.ports import free_port
 
 SIDE = 8
+BACKBONE = "pixels-8"
+UNREADABLE = ("undecodable", "not an image that can be read: send a JPEG or PNG")
 REACH = 0.4
 """Scales the features so that the test's own model is about as sure as a real one."""
 
@@ -50,10 +52,18 @@ class Pixels:
         for record in records:
             image = decode_image(record)
             try:
-                messages.append(encode_features(image, features(image.data), "pixels-8", source="test"))
+                messages.append(encode_features(image, features(image.data), BACKBONE, source="test"))
             except OSError:
-                rejected.append((record, Rejected("undecodable", "not an image that can be read: send a JPEG or PNG")))
+                rejected.append((record, Rejected(*UNREADABLE)))
         return Processed(messages, rejected, {record.partition: record.offset + 1 for record in records})
+
+    def extract(self, backbone: str, data: bytes) -> Vector:
+        """shared.extraction.Extraction: the same without an event."""
+        assert backbone == BACKBONE
+        try:
+            return features(data)
+        except OSError:
+            raise Rejected(*UNREADABLE) from None
 
     def patience(self) -> float:
         return 0.02
@@ -125,6 +135,7 @@ class System:
             health=self.health,
             clock=time.time,
             new_id=lambda: uuid.uuid4().hex,
+            extraction=self.extractor,
         )
         listener = serving.listen("127.0.0.1", self._port)
         self._gateway = threading.Thread(target=serving.serve, args=(application, listener, self._closing))

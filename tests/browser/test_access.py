@@ -39,7 +39,10 @@ def test_asks_once_for_the_key_and_keeps_it_as_a_cookie(taught: System, open_pag
     page.reload()
     expect(page.locator("#tiles .tile")).to_have_count(5)
     expect(page.locator("#ask")).to_be_hidden()
-    assert page.evaluate("document.cookie + JSON.stringify({ ...localStorage, ...sessionStorage })") == "{}"
+    assert (
+        page.evaluate("document.cookie + JSON.stringify({ ...localStorage, ...sessionStorage })")
+        == '{"prequel.stream":"shapes"}'
+    )
 
 
 @pytest.mark.parametrize("settings", [{"api_keys": KEY}])
@@ -79,7 +82,7 @@ def test_the_question_mark_lists_the_keys(taught: System, open_page: Open) -> No
     expect(page.locator("#connection")).to_have_text("Live")
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
-    expect(page.get_by_role("dialog", name="Keyboard")).to_contain_text("undo the last label")
+    expect(page.get_by_role("dialog", name="Keyboard")).to_contain_text("undo the last label, then the one before it")
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog", name="Keyboard")).to_be_hidden()
 

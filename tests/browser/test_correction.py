@@ -50,6 +50,91 @@ def test_with_the_keyboard_alone(page: Page, taught: System, doubtful: str) -> N
     assert taught.truth(doubtful) == "bar"
 
 
+def test_enter_never_gives_an_image_the_class_of_the_one_before(page: Page, taught: System) -> None:
+    dialog = page.locator("#correction")
+    for shape in ("bar", "ring"):
+        taught.show(shape, id=f"a-{shape}")
+        expect(page.locator(f"[data-id=a-{shape}]")).to_be_visible()
+    page.locator("[data-id=a-ring]").click()
+    dialog.get_by_placeholder("another class").fill("half a wo")
+    dialog.locator(".choice").first.focus()  # bar
+    page.keyboard.press("ArrowRight")
+    expect(dialog.locator(".facts")).to_contain_text("a-bar")
+    page.keyboard.press("ArrowLeft")
+    expect(dialog.locator(".facts")).to_contain_text("a-ring")
+    expect(dialog.get_by_placeholder("another class")).to_have_value("")
+    page.keyboard.press("Enter")
+    expect(dialog.locator(".outcome")).to_have_text("The model took it: learned as “ring”.")
+    assert taught.truth("a-ring") == "ring"
+
+
+def test_enter_labels_nothing_where_the_image_has_no_class_yet(system: System, open_page: Open) -> None:
+    system.show("ring", id="unknown")
+    system.show("bar", "bar", id="known")
+    page = open_page("/#/shapes")
+    page.locator("[data-id=known]").click()
+    expect(page.locator("#correction .choice").first).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#correction .facts")).to_contain_text("unknown")
+    page.keyboard.press("Enter")
+    expect(page.locator("#correction .outcome")).to_have_text("")
+    page.keyboard.press("1")
+    expect(page.locator("#correction .outcome")).to_have_text("The model took it: learned as “bar”.")
+    assert system.truth("unknown") == "bar"
+
+
+def test_keys_stay_with_their_class_as_classes_come(page: Page, doubtful: str) -> None:
+    dialog = page.locator("#correction")
+    page.locator(f"[data-id='{doubtful}']").click()
+    expect(dialog.locator(".choice")).to_have_text(["bar1", "ring2"])
+    dialog.get_by_placeholder("another class").fill("apple")
+    page.keyboard.press("Enter")
+    expect(dialog.locator(".choice")).to_have_text(["bar1", "ring2", "apple3"])
+    page.keyboard.press("2")
+    expect(dialog.locator(".outcome")).to_contain_text("to “ring”")
+    page.keyboard.press("3")
+    expect(dialog.locator(".outcome")).to_contain_text("to “apple”")
+    expect(page.locator("#try .choice")).to_have_text(["bar1", "ring2", "apple3"])
+
+
+def test_undo_goes_back_as_far_as_the_session_and_names_the_image(page: Page, taught: System, doubtful: str) -> None:
+    taught.show("dot", id="second")
+    dialog, notices = page.locator("#correction"), page.locator("#notices")
+    page.locator("[data-id=second]").click()
+    page.keyboard.press("1")
+    expect(dialog.locator(".outcome")).to_contain_text("learned as “bar”")
+    page.keyboard.press("ArrowRight")
+    expect(dialog.locator(".facts")).to_contain_text(doubtful)
+    for key, said in (("2", "learned as “ring”"), ("1", "Corrected from “ring” to “bar”")):
+        page.keyboard.press(key)
+        expect(dialog.locator(".outcome")).to_contain_text(said)
+    undo = dialog.get_by_role("button", name="Undo", exact=True)
+    expect(undo).to_have_attribute("title", f"Image {doubtful}: from “bar” back to “ring”")
+    page.keyboard.press("u")
+    expect(notices).to_contain_text(f"Image {doubtful}: Undone. Corrected from “bar” to “ring”")
+    page.keyboard.press("u")
+    expect(notices).to_contain_text(f"Image {doubtful}: Undone. Label taken back")
+    page.keyboard.press("u")
+    expect(notices).to_contain_text("Image second: Undone. Label taken back")
+    page.keyboard.press("u")
+    expect(notices).to_contain_text("Nothing to undo.")
+    assert (taught.truth("second"), taught.truth(doubtful)) == (None, None)
+
+
+def test_undo_does_not_take_back_what_somebody_else_said_since(page: Page, taught: System, doubtful: str) -> None:
+    page.locator(f"[data-id='{doubtful}']").click()
+    page.keyboard.press("1")
+    expect(page.locator("#correction .outcome")).to_contain_text("learned as “bar”")
+    taught.tell(doubtful, "ring")
+    page.keyboard.press("u")
+    notices = page.locator("#notices")
+    expect(notices).to_contain_text("Not undone: since you said “bar”, somebody else has made it “ring”.")
+    assert taught.truth(doubtful) == "ring"
+    notices.get_by_role("button", name="Back to no label all the same").click()
+    expect(notices).to_contain_text("Undone. Label taken back")
+    assert taught.truth(doubtful) is None
+
+
 def test_the_outcome_tells_whether_every_model_corrected_exactly(page: Page, doubtful: str) -> None:
     page.locator(f"[data-id='{doubtful}']").click()
     page.locator("#correction").get_by_role("button", name="bar").click()

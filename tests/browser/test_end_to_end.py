@@ -135,12 +135,12 @@ def read(page: Page, digit: str) -> str:
 
 
 def teach_a_new_sign(page: Page) -> None:
-    """Draw what is no digit, name it until the model says so itself."""
-    page.get_by_role("button", name="Clear").click()
-    draw(page, [(0.1, 0.9), (0.5, 0.1), (0.9, 0.9)], [(0.1, 0.9), (0.9, 0.9)])
-    expect(page.locator(".headline")).to_contain_text("It looks like", timeout=PATIENCE_MS)
+    """Draw what is no digit, and name each drawing of it until the model says so itself."""
     field = page.locator("#try").get_by_placeholder("another class")
     for _ in range(6):
+        page.get_by_role("button", name="Clear").click()
+        draw(page, [(0.1, 0.9), (0.5, 0.1), (0.9, 0.9)], [(0.1, 0.9), (0.9, 0.9)])
+        expect(page.locator(".headline")).to_contain_text("It looks like", timeout=PATIENCE_MS)
         field.fill("roof")
         field.press("Enter")
         expect(page.locator("#try .outcome")).to_contain_text("learned as “roof”", timeout=PATIENCE_MS)

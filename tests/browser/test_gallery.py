@@ -78,6 +78,21 @@ def test_a_cell_of_the_matrix_leads_to_its_images(page: Page) -> None:
     expect(page.get_by_label("Only those predicted as")).to_have_value("=ring")
 
 
+def test_a_challengers_cell_leads_to_what_the_challenger_predicted(page: Page, taught: System) -> None:
+    page.get_by_label("Model").select_option("softmax")
+    of_softmax = taught.client.get("/v1/streams/shapes/confusion", params={"model": "softmax"}).json()
+    expect(page.locator(".matrix tbody td")).to_have_text(cells(of_softmax))
+    cell = page.locator(".matrix td.miss").first
+    counted = int(cell.inner_text())
+    truth, predicted = re.findall(r"of (\w+) predicted as (\w+)", str(cell.get_attribute("title")))[0]
+    cell.click()
+    expect(page.get_by_label("Predicted by", exact=True)).to_have_value("softmax")
+    expect(tiles(page)).to_have_count(counted)
+    expect(tiles(page).locator(".label")).to_have_text([predicted] * counted)
+    expect(tiles(page).locator(".mark")).to_have_text([f"✕ is {truth}"] * counted)
+    expect(page.locator("#gallery-note")).to_contain_text("As softmax predicted them.")
+
+
 def test_pause_holds_still_until_resumed(page: Page, taught: System) -> None:
     page.get_by_role("button", name="Pause").click()
     taught.show("bar", id="held")

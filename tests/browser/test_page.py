@@ -2,10 +2,11 @@
 
 import re
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import AWAY, STARTING, Open, hide
-from tests.browser.system import System
+from tests.browser.system import System, until
 
 HOSTILE = "<img src=x onerror=document.title='owned'>"
 
@@ -17,7 +18,7 @@ def figure(page: Page, name: str) -> str:
 def test_says_what_to_type_and_comes_to_life_with_the_first_image(system: System, open_page: Open) -> None:
     page = open_page()
     expect(page.get_by_role("heading", name="No stream yet")).to_be_visible()
-    expect(page.get_by_text("prequel stream digits --stream digits", exact=True)).to_be_visible()
+    expect(page.get_by_text(f"prequel stream digits --stream digits --url {system.url}", exact=True)).to_be_visible()
     system.show("bar", "bar")
     expect(page.locator(".figure.images .value")).to_have_text("1")
     expect(page.get_by_role("heading", name="No stream yet")).to_be_hidden()
@@ -58,6 +59,59 @@ def test_streams_are_chosen_and_kept_in_the_address(taught: System, open_page: O
     assert page.url.endswith("#/shapes")
     page.go_back()
     expect(page.locator(".figure.images .value")).to_have_text("1")
+
+
+def test_opens_on_the_stream_that_was_looked_at_last_or_else_the_newest(taught: System, open_page: Open) -> None:
+    taught.show("dot", "dot", stream="aaa")
+    taught.show("dot", "dot", stream="newest")
+    until(lambda: len(taught.client.get("/v1/streams").json()["streams"]) == 3)
+    page = open_page()
+    expect(page.locator("#picker")).to_have_value("newest")
+    page.locator("#picker").select_option("shapes")
+    expect(page.locator(".figure.images .value")).to_have_text("5")
+    taught.show("dot", stream="aaa")
+    until(lambda: taught.client.get("/v1/streams/aaa").json()["images"] == 2)
+    page.goto("about:blank")
+    page.goto(taught.url)
+    expect(page.locator("#picker")).to_have_value("shapes")
+    page.evaluate("localStorage.setItem('prequel.stream', 'gone')")
+    page.goto("about:blank")
+    page.goto(taught.url)
+    expect(page.locator("#picker")).to_have_value("aaa")
+
+
+@pytest.mark.parametrize(
+    ("lowest", "highest", "limits"),
+    [(0.985, 0.995, [0.98, 1.0]), (0.41, 0.58, [0.35, 0.6]), (1.0, 1.0, [0.98, 1.0]), (0.0, 1.0, [0.0, 1.0])],
+)
+def test_the_axis_begins_near_the_data(
+    system: System, open_page: Open, lowest: float, highest: float, limits: list[float]
+) -> None:
+    page = open_page()
+    columns = [[0.0, 0.5] + [lowest] * 20 + [highest] * 20 + [None]]
+    found = page.evaluate("async (columns) => (await import('/scale.js')).limits(columns)", columns)
+    assert found == pytest.approx(limits)
+
+
+@pytest.mark.parametrize("width", [320, 390, 1280])
+def test_names_can_be_read_whatever_their_length(system: System, open_page: Open, width: int) -> None:
+    long = "northern white-breasted hedgehog (Erinaceus roumanicus)"
+    for _ in range(2):
+        system.show("bar", "dog")
+        system.show("ring", long)
+    page = open_page("/#/shapes", viewport={"width": width, "height": 900})
+    expect(page.locator(".matrix tbody tr")).to_have_count(2)
+    page.locator("#tiles .tile").first.click()
+    expect(page.locator("#correction .choice")).to_have_count(2)
+    cut = page.evaluate(
+        """() => [...document.querySelectorAll(".label, .mark, .choice span, dd, h2, .verdict, th, .facts")]
+            .filter((one) => one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).display !== "inline"
+                || getComputedStyle(one).textOverflow === "ellipsis")
+            .map((one) => `${one.className} ${one.textContent}`)"""
+    )
+    assert cut == []
+    assert page.locator("#tiles .label", has_text="dog").first.inner_text() == "dog"
+    assert sideways(page) == 0
 
 
 def test_the_skip_link_moves_the_focus_and_keeps_the_stream(taught: System, open_page: Open) -> None:

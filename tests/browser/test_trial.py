@@ -1,4 +1,4 @@
-"""Trying the model: draw or upload, see what it says, teach it, see that it took it, ask again."""
+"""Trying the model: draw or upload, see what it says, with nothing recorded; add it, teach it, ask again."""
 
 import io
 import re
@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, Response, expect
+from playwright.sync_api import Page, expect
 
+from shared.log import EXAMPLES, IMAGES, PREDICTIONS
 from tests.browser.conftest import Open
 from tests.browser.strokes import Points, draw
 from tests.browser.system import System, picture
@@ -80,6 +81,7 @@ def test_number_keys_teach_after_a_click_on_a_blank_part_of_the_page(page: Page)
 def test_for_small_pictures_the_drawing_is_cut_out_and_coarse(page: Page, taught: System) -> None:
     draw(page, [(0.1, 0.1), (0.1, 0.3)])
     expect(page.locator(".headline strong")).to_have_text("bar")
+    add(page)
     sent = newest_image(taught)
     assert sent.size == (32, 32)
     cells = np.asarray(sent.convert("L").resize((8, 8), Image.Resampling.BOX), float)
@@ -94,7 +96,47 @@ def test_for_large_pictures_the_drawing_stays_sharp(system: System, open_page: O
     expect(page.locator("#try .choice")).to_have_count(1)
     draw(page, BAR)
     expect(page.locator(".headline strong")).to_have_text("bar")
+    add(page)
     assert newest_image(system).size == (256, 256)
+
+
+def test_a_trial_records_nothing_until_it_is_asked_to(page: Page, taught: System, tmp_path: Path) -> None:
+    ends = {topic: taught.log.bounds(topic) for topic in (IMAGES, EXAMPLES, PREDICTIONS)}
+    draw(page, BAR)
+    expect(page.locator(".headline")).to_contain_text("It looks like")
+    page.get_by_role("button", name="Ask again").click()
+    expect(page.locator("#try .bars li.moved")).to_have_count(2)
+    (tmp_path / "one.png").write_bytes(picture("ring"))
+    page.locator("#try input[type=file]").set_input_files(tmp_path / "one.png")
+    expect(page.locator(".headline strong")).to_have_text("ring")
+    assert {topic: taught.log.bounds(topic) for topic in ends} == ends
+    add(page)
+    assert taught.log.bounds(IMAGES)[0].end == ends[IMAGES][0].end + 1
+    expect(page.get_by_role("button", name="Add to the stream")).to_be_disabled()
+    expect(page.locator("#tiles .tile")).to_have_count(6)
+
+
+def test_a_class_chosen_for_one_picture_is_not_of_the_next(page: Page, taught: System) -> None:
+    draw(page, BAR)
+    expect(page.locator(".headline strong")).to_have_text("bar")
+    page.locator("#try .choice").last.click()
+    expect(page.locator("#try .outcome")).to_contain_text("learned as “ring”")
+    page.locator("#try").get_by_placeholder("another class").fill("half a wo")
+    paste(page, picture("dot"))
+    expect(page.locator("#try .outcome")).to_have_text("")
+    expect(page.get_by_role("button", name="Add to the stream")).to_be_enabled()
+    expect(page.locator("#try").get_by_placeholder("another class")).to_have_value("")
+    page.keyboard.press("Enter")
+    page.keyboard.press("c")
+    expect(page.locator(".headline strong")).to_be_hidden()
+    status = taught.client.get("/v1/streams/shapes").json()
+    assert (status["images"], status["labels"]) == (6, ["bar", "ring"])
+
+
+def add(page: Page) -> None:
+    """Ask for the picture to be recorded."""
+    page.get_by_role("button", name="Add to the stream").click()
+    expect(page.locator("#try .outcome")).to_contain_text("Added to the stream as image")
 
 
 def newest_image(system: System) -> Image.Image:
@@ -125,7 +167,7 @@ def test_uploads_several_pictures_and_names_the_one_that_is_none(
     expect(queue).to_have_count(3)
     expect(page.locator(".queue .tile", has=page.get_by_alt_text("one.png"))).to_have_text("ring")
     expect(page.locator(".queue .tile", has=page.get_by_alt_text("two.png"))).to_have_text("bar")
-    expect(page.locator(".queue .tile", has=page.get_by_alt_text("three.png"))).to_have_text("failed")
+    expect(page.locator(".queue .tile", has=page.get_by_alt_text("three.png"))).to_have_text("no answer")
     page.locator(".queue .tile", has=page.get_by_alt_text("three.png")).click()
     expect(page.locator(".headline")).to_contain_text("send a JPEG or PNG")
     page.locator(".queue .tile", has=page.get_by_alt_text("one.png")).click()
@@ -156,17 +198,19 @@ def paste(page: Page, data: bytes) -> None:
 
 
 def test_waits_with_words_for_an_extractor_that_stands_still(page: Page, taught: System) -> None:
-    taught.extractor.open.clear()
     draw(page, BAR)
-    expect(page.locator(".headline")).to_contain_text("Safely written. The prediction takes longer than usual")
-    taught.extractor.open.set()
     expect(page.locator(".headline strong")).to_have_text("bar")
+    taught.extractor.open.clear()
+    page.get_by_role("button", name="Add to the stream").click()
+    expect(page.locator("#try .outcome")).to_contain_text("Safely written. The prediction takes longer than usual")
+    taught.extractor.open.set()
+    expect(page.locator("#try .outcome")).to_contain_text("Added to the stream as image")
 
 
 def test_the_first_picture_of_a_stream_asks_for_its_first_class(system: System, open_page: Open) -> None:
     page = open_page("/#/fresh", tolerated=("404",))
     draw(page, BAR)
-    expect(page.locator(".headline")).to_contain_text("knows no class yet. Tell it the first one")
+    expect(page.locator(".headline")).to_contain_text("this stream has no picture")
     page.locator("#try").get_by_placeholder("another class").fill("bar")
     page.locator("#try").get_by_role("button", name="Teach").click()
     expect(page.locator("#try .choice")).to_have_text(["bar1"])
@@ -178,19 +222,19 @@ def test_pictures_of_one_stream_never_go_to_another(taught: System, open_page: O
     taught.show("dot", "dot", stream="other")
     page = open_page("/#/shapes")
     expect(page.locator("#try .choice")).to_have_count(2)
-    files = [tmp_path / f"{number}.png" for number in range(6)]
-    for number, file in enumerate(files):
-        file.write_bytes(picture("ring", shade=200 + number))
+    (tmp_path / "one.png").write_bytes(picture("ring", shade=200))
+    page.locator("#try input[type=file]").set_input_files(tmp_path / "one.png")
+    expect(page.locator(".headline strong")).to_have_text("ring")
     taught.extractor.open.clear()
-    page.locator("#try input[type=file]").set_input_files(files)
-    expect(page.locator(".queue .tile")).to_have_count(6)
+    with page.expect_request("**/shapes/images?*"):
+        page.get_by_role("button", name="Add to the stream").click()
     page.locator("#picker").select_option("other")
     expect(page.locator(".queue .tile")).to_have_count(0)
-    answered: list[Response] = []
-    page.on("response", lambda answer: answered.append(answer) if answer.request.method == "POST" else None)
-    with page.expect_response(lambda answer: len(answered) == 2):
+    expect(page.get_by_role("button", name="Add to the stream")).to_be_disabled()
+    with page.expect_response("**/shapes/images?*"):
         taught.extractor.open.set()
-    page.locator("#try input[type=file]").set_input_files(files[:1])
-    expect(page.locator(".queue .tile")).to_have_text("dot")
+    page.locator("#try input[type=file]").set_input_files(tmp_path / "one.png")
+    expect(page.locator(".headline strong")).to_have_text("dot")
+    expect(page.locator("#try .outcome")).to_have_text("")
     got = [taught.client.get(f"/v1/streams/{each}/predictions").json()["predictions"] for each in ("shapes", "other")]
-    assert list(map(len, got)) == [5 + 2, 1 + 1]
+    assert list(map(len, got)) == [5 + 1, 1]

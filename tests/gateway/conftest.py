@@ -17,6 +17,7 @@ from services.gateway import app, serving
 from shared.config import Settings
 from shared.events import encode_prediction
 from shared.health import Health
+from shared.invocation import Invocation
 from shared.log import Log, Position
 from shared.metrics import Metrics
 from shared.sqlite_log import SqliteLog
@@ -116,6 +117,8 @@ def run(settings: Settings, log: Log, store: Store, queries: Queries | None, lea
         health=health,
         clock=lambda: 1_000.0 + time.monotonic() - began,
         new_id=lambda: uuid.uuid4().hex,
+        extraction=learner,
+        invocation=Invocation(".venv/bin/prequel"),
     )
     listener = serving.listen("127.0.0.1", 0)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -20,6 +20,7 @@ from shared.events import (
     encode_prediction,
     encode_rejected,
 )
+from shared.extraction import ExtractorUnavailable
 from shared.log import EXAMPLES, IMAGES, Log, Message, Position, Record
 from shared.status import Answer, Confusion, CurvePoint, ModelStatus, StreamDetail, StreamStatus, UnknownStream
 from shared.store import Store
@@ -72,6 +73,15 @@ class EchoLearner:
             curve=[CurvePoint(scored=1, accuracy={"echo": 1.0}, window_accuracy={"echo": 1.0})],
             confusion={"echo": Confusion(labels=["cat"], rows=[[labelled, 0]])},
         )
+
+    def extract(self, backbone: str, data: bytes) -> Vector:
+        """shared.extraction.Extraction, as refusing as the stream is."""
+        assert backbone == "echo-1"
+        if b"busy" in data:
+            raise ExtractorUnavailable("so says the test")
+        if b"broken" in data or b"huge" in data:
+            raise Rejected("too-large" if b"huge" in data else "undecodable", "so says the test")
+        return np.ones(DIM, np.float32)
 
     def write_status(self, stream: str) -> None:
         with self._lock:
@@ -154,7 +164,8 @@ def predicted(stream: str, id: str, image: Position, data: bytes, truth: str | N
     label = asked[1].decode() if asked else "cat"
     probability = float(asked[2][1:]) if asked and asked[2] else 0.9
     probabilities = {label: probability, "other": 1 - probability}
-    return Prediction(id, stream, image, "echo", label, probabilities, {"echo": label}, truth, image, 1_000.0)
+    models = {"echo": label, "contrary": "dog" if label == "cat" else "cat"}
+    return Prediction(id, stream, image, "echo", label, probabilities, models, truth, image, 1_000.0)
 
 
 def _fate(prediction: Prediction | None, before: str | None, label: str | None) -> str:

@@ -12,7 +12,7 @@ const ADVICE = {
   0: "The gateway cannot be reached. Check that it is running (prequel up); this page keeps trying.",
   401: "This gateway asks for an API key.",
   413: "This image is larger than the gateway accepts. Send a smaller one.",
-  415: "The gateway cannot read this kind of file. Send a JPEG, PNG, WebP, BMP or GIF.",
+  415: "The gateway cannot read this kind of file. Send a picture, such as a JPEG or PNG.",
   429: "Too many requests at once. Wait a moment, then try again.",
   503: "The gateway is up, but what it needs is not ready yet. Wait a moment, then try again.",
 };
@@ -31,9 +31,16 @@ export class Api {
     this.#askKey = askKey;
   }
 
-  /** Resolves to the names. */
+  /** Resolves to the names, the one with the newest activity first. */
   async streams() {
-    return (await this.#json("v1/streams")).streams.map((each) => each.stream);
+    const { streams } = await this.#json("v1/streams");
+    const time = ({ active_at: at }) => (at ? Date.parse(at) : 0);
+    return streams.sort((a, b) => time(b) - time(a)).map((each) => each.stream);
+  }
+
+  /** How commands are typed here: `{program, container, url, keys}`. */
+  installation() {
+    return this.#json("v1/installation");
   }
 
   /** Resolves to what is still being waited for, as sentences; none once all is ready. */
@@ -56,13 +63,19 @@ export class Api {
     return this.#json(`${at(stream)}/confusion?${query({ model })}`);
   }
 
-  /** `filter`: sort, predicted, truth (empty: without a label), wrong, limit. Resolves to an array. */
+  /** `filter`: sort, predicted, truth (empty: without a label), wrong, model, limit. Resolves to an array. */
   async predictions(stream, filter) {
     return (await this.#json(`${at(stream)}/predictions?${query(filter)}`)).predictions;
   }
 
   prediction(stream, id, wait) {
     return this.#json(`${at(stream)}/predictions/${encodeURIComponent(id)}?${query({ wait })}`, {}, wait);
+  }
+
+  /** What the newest state says of a picture: no event, nothing is recorded. Resolves to `{label, probabilities, models, unknown}`. */
+  predict(stream, image) {
+    const headers = { "Content-Type": image.type || "application/octet-stream" };
+    return this.#json(`${at(stream)}/predict`, { method: "POST", headers, body: image });
   }
 
   /** Resolves to `{id, position, prediction?}`. */

@@ -1,4 +1,4 @@
-/** Sends an image and stays with it until its prediction is there. */
+/** Adds an image to a stream and stays with it until its prediction is there. */
 
 import { Problem } from "./api.js";
 
@@ -6,8 +6,8 @@ const FIRST_WAIT_SECONDS = 8;
 const WAIT_SECONDS = 15;
 const WAITS = 4;
 
-/** Resolves to the prediction; `onWait(sentence)` is told when it takes longer. Raises Problem. */
-export async function ask(api, stream, image, onWait) {
+/** Resolves to the prediction, whose image is in the stream from now on; `onWait(sentence)` is told when it takes longer. Raises Problem. */
+export async function add(api, stream, image, onWait) {
   const sent = await api.sendImage(stream, image, FIRST_WAIT_SECONDS);
   if (sent.prediction) return sent.prediction;
   onWait("Safely written. The prediction takes longer than usual; this page keeps waiting for it.");

@@ -1,14 +1,15 @@
-/** The choice of a class: buttons, number keys for the first ten, a field for the others and for a new one. */
+/** The choice of a class: buttons, number keys for ten of them, a field for the others and for a new one. */
 
 import { element } from "./elements.js";
+import { NO_CLASSES, keysOf } from "./order.js";
 import { likely } from "./words.js";
 
 const MOST_BUTTONS = 40;
-const KEYS = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "0"];
 let fields = 0;
 
 export class Classes {
-  #buttons = element("div", { className: "choices", role: "group", "aria-label": "Classes" });
+  #root;
+  #buttons = element("div", { className: "choices", role: "group", "aria-label": "Classes", tabIndex: -1 });
   #input;
   #list = element("datalist");
   #offered = "";
@@ -17,6 +18,7 @@ export class Classes {
 
   /** `onChoose(label)` is called for a button, a number key or the field. */
   constructor(root, onChoose) {
+    this.#root = root;
     this.onChoose = onChoose;
     const id = `new-class-${++fields}`;
     this.#input = element("input", { id, type: "text", maxLength: 128, autocomplete: "off", placeholder: "another class" });
@@ -27,21 +29,23 @@ export class Classes {
       event.preventDefault();
       this.#submit();
     });
+    // Enter that is held down since it opened an image must not label it too.
+    this.#buttons.addEventListener("keydown", (event) => event.repeat && event.key === "Enter" && event.preventDefault());
     root.append(this.#buttons, form, this.#list);
   }
 
-  /** `chosen`: the class that the image has now, or null; of many classes, the likeliest come first. */
-  show(labels, chosen = null, probabilities = {}) {
-    this.#labels = likely(labels, probabilities);
-    const offered = JSON.stringify([this.#labels, chosen]);
+  /** `classes` as ClassOrder gives them; `chosen`: the class that the image has now, or null. */
+  show(classes = NO_CLASSES, chosen = null, probabilities = {}) {
+    const labels = classes.keys ? together(classes.labels, probabilities) : likely(classes.labels, probabilities);
+    const keys = classes.keys ?? keysOf(labels);
+    const offered = JSON.stringify([labels, [...keys], chosen]);
     if (offered === this.#offered) return;
     this.#offered = offered;
-    this.#list.replaceChildren(...this.#labels.slice(MOST_BUTTONS).map((value) => element("option", { value })));
-    this.#keys = shortcuts(this.#labels);
-    const hints = new Map([...this.#keys].map(([key, label]) => [label, key]));
-    const focused = document.activeElement?.dataset?.label;
-    this.#buttons.replaceChildren(...this.#labels.slice(0, MOST_BUTTONS).map((label) => this.#button(label, label === chosen, hints.get(label))));
-    this.#buttons.classList.toggle("short", this.#labels.every((label) => label.length <= 2));
+    [this.#labels, this.#keys] = [labels, new Map([...keys].filter(([label]) => labels.includes(label)).map(([label, key]) => [key, label]))];
+    this.#list.replaceChildren(...labels.slice(MOST_BUTTONS).map((value) => element("option", { value })));
+    const focused = this.#buttons.contains(document.activeElement) ? document.activeElement.dataset.label : undefined;
+    this.#buttons.replaceChildren(...labels.slice(0, MOST_BUTTONS).map((label) => this.#button(label, label === chosen, keys.get(label))));
+    this.#buttons.classList.toggle("short", labels.every((label) => label.length <= 2));
     if (focused !== undefined) this.focus(focused);
   }
 
@@ -49,10 +53,27 @@ export class Classes {
     for (const control of [...this.#buttons.children, this.#input, this.#input.nextSibling]) control.disabled = off;
   }
 
-  /** Puts the focus on the class, or else on the first thing that takes it. */
+  /** Whether somebody is about to choose here. */
+  get focused() {
+    return this.#root.contains(document.activeElement);
+  }
+
+  /** Another image: what was typed for the one before, or had the focus there, is not for this one. */
+  turn() {
+    this.#input.value = "";
+    if (this.focused) this.rest();
+  }
+
+  /** Puts the focus on the class; where it has no button, on none of them, so that Enter chooses nothing. */
   focus(label) {
     const button = [...this.#buttons.children].find((one) => one.dataset.label === label);
-    (button ?? this.#buttons.firstElementChild ?? this.#input).focus({ preventScroll: true });
+    if (button) button.focus({ preventScroll: true });
+    else this.rest();
+  }
+
+  /** The focus stays here, so that the keys work, and on no class; where there is none yet, on the field. */
+  rest() {
+    (this.#labels.length ? this.#buttons : this.#input).focus({ preventScroll: true });
   }
 
   /** Takes a number key; false where it stands for no class. */
@@ -65,24 +86,23 @@ export class Classes {
   #button(label, pressed, key) {
     const text = element("span", {}, label);
     const hint = key === undefined || key === label ? [] : [element("kbd", { "aria-hidden": "true" }, key)];
-    const button = element("button", { type: "button", className: "choice", "aria-pressed": String(pressed) }, text, ...hint);
+    const button = element("button", { type: "button", className: "choice", title: label, "aria-pressed": String(pressed) }, text, ...hint);
     button.dataset.label = label;
     button.addEventListener("click", () => this.onChoose(label));
     return button;
   }
 
+  /** What was typed is done with: the focus goes, and with it the keys are for choosing again. */
   #submit() {
     const label = this.#input.value.trim();
     if (!label) return this.#input.focus();
     this.#input.value = "";
+    this.#buttons.focus({ preventScroll: true });
     this.onChoose(label);
   }
 }
 
-/** Classes that are digits have their own keys; the others take, in order, the keys that are left. */
-function shortcuts(labels) {
-  const own = labels.filter((label) => KEYS.includes(label));
-  const left = KEYS.filter((key) => !own.includes(key));
-  const rest = labels.filter((label) => !own.includes(label)).slice(0, left.length);
-  return new Map([...own.map((label) => [label, label]), ...rest.map((label, at) => [left[at], label])]);
+/** The classes in their order, and behind them what a prediction names that is none of them any more. */
+function together(labels, probabilities) {
+  return [...labels, ...Object.keys(probabilities).filter((label) => !labels.includes(label))];
 }

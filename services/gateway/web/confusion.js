@@ -42,7 +42,7 @@ export class Confusion {
     const heads = labels.map((label) => element("th", { scope: "col", title: `predicted ${label}` }, element("span", {}, label)));
     const body = labels.map((label) => {
       const cells = labels.map(() => element("td", { tabIndex: -1 }));
-      return element("tr", {}, element("th", { scope: "row", title: label }, label), ...cells);
+      return element("tr", {}, element("th", { scope: "row", title: label }, element("span", {}, label)), ...cells);
     });
     const corner = element("td", { className: "corner" }, "is ↓\nsaid →");
     this.#table = element("table", { className: "matrix" }, element("caption", { className: "hidden" }, "Rows: what images are. Columns: what the model said."), element("thead", {}, element("tr", {}, corner, ...heads)), element("tbody", {}, ...body));

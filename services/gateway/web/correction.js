@@ -3,6 +3,7 @@
 import { Bars } from "./bars.js";
 import { Classes } from "./classes.js";
 import { element, write } from "./elements.js";
+import { NO_CLASSES } from "./order.js";
 import { LATER } from "./teaching.js";
 import { verdict } from "./tile.js";
 import { natural, outcomeSentence, percent, quoted, took } from "./words.js";
@@ -19,7 +20,7 @@ export class Correction extends EventTarget {
   #teaching;
   #neighbour;
   #stream = null;
-  #labels = [];
+  #classes = NO_CLASSES;
   #prediction = null;
   #parts = {};
 
@@ -40,13 +41,13 @@ export class Correction extends EventTarget {
     return this.#dialog.open;
   }
 
-  /** `labels`: the classes that the stream knows. */
-  show(stream, prediction, labels) {
+  /** `classes`: those that the stream knows, as ClassOrder gives them. */
+  show(stream, prediction, classes) {
     this.#stream = stream;
-    this.#labels = labels;
+    this.#classes = classes;
     if (!this.#dialog.open) this.#dialog.showModal();
     this.#turnTo(prediction);
-    this.#parts.classes.focus(prediction.truth ?? prediction.label);
+    this.#focusOwn();
   }
 
   close() {
@@ -54,9 +55,16 @@ export class Correction extends EventTarget {
   }
 
   /** New classes appear while the dialog is open. */
-  offer(labels) {
-    this.#labels = labels;
-    if (this.#dialog.open) this.#parts.classes.show(labels, this.#prediction.truth, this.#prediction.probabilities);
+  offer(classes) {
+    this.#classes = classes;
+    if (this.#dialog.open) this.#parts.classes.show(classes, this.#prediction.truth, this.#prediction.probabilities);
+  }
+
+  /** What Undo would do now may be of another image. */
+  remember() {
+    const next = this.#stream === null ? null : this.#teaching.next(this.#stream);
+    this.#parts.undo.disabled = next === null;
+    this.#parts.undo.title = next ?? "Nothing to undo";
   }
 
   /** The outcome of a label, whoever gave it. */
@@ -80,7 +88,7 @@ export class Correction extends EventTarget {
     parts.choices = element("div", { className: "teach" });
     parts.outcome = element("p", { className: "outcome", role: "status" });
     parts.retract = this.#button("Take the label back", () => this.#teach(null), "quiet");
-    parts.undo = this.#button("Undo", () => this.#teaching.undo(), "quiet");
+    parts.undo = this.#button("Undo", () => this.#teaching.undo(this.#stream), "quiet");
     parts.facts = element("p", { className: "muted facts" });
     parts.before = this.#button("← Previous", () => this.#step(-1), "quiet");
     parts.after = this.#button("Next →", () => this.#step(1), "quiet");
@@ -110,6 +118,7 @@ export class Correction extends EventTarget {
     this.#parts.image.src = this.#api.imageUrl(this.#stream, prediction.id);
     write(this.#parts.outcome, "");
     this.#parts.bars.clear();
+    this.#parts.classes.turn();
     this.#paint();
   }
 
@@ -120,32 +129,42 @@ export class Correction extends EventTarget {
     write(parts.title, label === null ? (unknown ? "Unsure: none of the known classes" : "Not predicted yet") : `Predicted ${quoted(label)}${sure}`);
     write(parts.verdict, truth === null ? "no label yet" : `${VERDICTS[verdict(label, truth)]} ${quoted(truth)}`);
     parts.verdict.dataset.verdict = verdict(label, truth);
-    parts.bars.show(probabilities, this.#labels);
+    parts.bars.show(probabilities, this.#classes.labels);
     parts.models.replaceChildren(...said(models, model, truth));
-    parts.classes.show(this.#labels, truth, probabilities);
+    parts.classes.show(this.#classes, truth, probabilities);
     parts.retract.disabled = truth === null;
     parts.before.disabled = !this.#neighbour(id, -1);
     parts.after.disabled = !this.#neighbour(id, 1);
-    this.#keepFocus(truth ?? label);
+    this.remember();
+    this.#keepFocus();
     write(parts.facts, `${id}\nposition ${position}, ${new Date(at).toLocaleString()}${carried(this.#prediction)}`);
   }
 
   /** A button that has been pressed and is of no more use would take the focus, and the keys, out of the dialog. */
-  #keepFocus(label) {
+  #keepFocus() {
     const focused = document.activeElement;
-    if (this.#dialog.open && (focused === document.body || focused.disabled)) this.#parts.classes.focus(label);
+    if (this.#dialog.open && (focused === document.body || focused.disabled)) this.#focusOwn();
   }
 
+  /** Enter says of this image what is in focus: its own class, or nothing where it has none. */
+  #focusOwn() {
+    const { truth, label } = this.#prediction;
+    this.#parts.classes.focus(truth ?? label);
+  }
+
+  /** Whatever had the focus meant the image before, but for the buttons that walk on. */
   #step(by) {
     const next = this.#neighbour(this.#prediction.id, by);
-    if (next) this.#turnTo(next);
+    if (!next) return;
+    this.#turnTo(next);
+    if (![this.#parts.before, this.#parts.after].includes(document.activeElement)) this.#focusOwn();
   }
 
   #pressed(event) {
     if (event.target.matches("input") || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "ArrowRight") this.#step(1);
     else if (event.key === "ArrowLeft") this.#step(-1);
-    else if (event.key === "u") this.#teaching.undo();
+    else if (event.key === "u") this.#teaching.undo(this.#stream);
     else if (!this.#parts.classes.press(event.key)) return;
     event.preventDefault();
     event.stopPropagation();

@@ -2,6 +2,7 @@
 
 import uPlot from "./vendor/uplot/uPlot.esm.js";
 import { element, segments, write } from "./elements.js";
+import { limits } from "./scale.js";
 import { count, percent } from "./words.js";
 
 export const SERIES_COLOURS = 6;
@@ -76,10 +77,10 @@ export class Curve {
       padding: [12, 12, 0, 0],
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
-      scales: { x: { time: false }, y: { range: (_, low) => [floor(low), 1] } },
+      scales: { x: { time: false }, y: { range: () => limits(this.#data().slice(1)) } },
       axes: [
         { ...axis, grid: { show: false }, size: 32, values: (_, ticks) => ticks.map(count) },
-        { ...axis, size: 52, values: (_, ticks) => ticks.map((tick) => percent(tick, 0)) },
+        { ...axis, size: 52, values: (_, ticks, axisIndex, space, step) => ticks.map((tick) => percent(tick, step < 0.01 ? 1 : 0)) },
       ],
       series: [{}, ...this.#lines().map((line) => this.#line(...line))],
       hooks: { setCursor: [(plot) => this.#read(plot)], draw: [(plot) => this.#mark(plot)] },
@@ -141,11 +142,6 @@ function seriesColour(index) {
 
 function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-}
-
-/** The axis begins at the next ten per cent below the lowest value, so that the last points stay readable. */
-function floor(low) {
-  return Math.max(0, Math.min(0.9, Math.floor((low ?? 0) * 10 - 0.01) / 10));
 }
 
 function shade(plot, stroke) {

@@ -150,7 +150,7 @@ export class Gallery {
   /** The tile that shows a prediction already, brought up to date, or a new one. */
   #tileOf(prediction) {
     const tile = this.#tiles.find((one) => one.prediction.id === prediction.id);
-    if (!tile) return new Tile(prediction, (id, size) => this.#api.imageUrl(this.#stream, id, size));
+    if (!tile) return new Tile(prediction, (id, size) => this.#api.imageUrl(this.#stream, id, size), this.#filters.model);
     tile.show(prediction);
     return tile;
   }

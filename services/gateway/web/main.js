@@ -1,8 +1,10 @@
 /** Starts the page: looks for streams until there is one, and follows the one that is chosen. */
 
 import { Api } from "./api.js";
+import { Commands } from "./commands.js";
 import { Connection } from "./connection.js";
 import { find, write } from "./elements.js";
+import * as last from "./last.js";
 import { pause } from "./pace.js";
 import { Page } from "./page.js";
 import { Picker } from "./picker.js";
@@ -39,7 +41,20 @@ async function nameStream() {
 function begin(name) {
   find("#welcome").hidden = true;
   find("#board").hidden = false;
+  last.remember(name);
   page.follow(name);
+}
+
+/** The commands as they are typed here: until the gateway says so, as they usually are. */
+async function instruct() {
+  show(null);
+  show(await api.installation().catch(() => null));
+
+  function show(installation) {
+    const commands = new Commands(installation, document.baseURI);
+    welcome.build(find("#commands"), commands);
+    page.instruct(commands);
+  }
 }
 
 /** Finds out which streams there are, and what the gateway waits for; without a stream, also whether it is there. */
@@ -50,10 +65,10 @@ async function look() {
   if (!names) return;
   picker.offer(names);
   find("#welcome").hidden = picker.chosen !== null || names.length > 0;
-  if (picker.chosen === null && names.length) picker.choose(names[0]);
+  if (picker.chosen === null && names.length) picker.choose(last.opening(names));
 }
 
-welcome.build(find("#commands"));
+instruct();
 find("#name-stream").addEventListener("click", nameStream);
 picker.addEventListener("new", nameStream);
 picker.addEventListener("choose", (event) => begin(event.detail));

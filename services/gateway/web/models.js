@@ -51,7 +51,7 @@ export class Models {
     names.forEach((name, index) => {
       const cells = COLUMNS.map(() => element("td"));
       const swatch = element("span", { className: `swatch series-${(index % SERIES_COLOURS) + 1}` });
-      const head = element("th", { scope: "row" }, swatch, name, ...(index === 0 ? [champion()] : []));
+      const head = element("th", { scope: "row" }, element("span", { className: "model", title: name }, swatch, name), ...(index === 0 ? [champion()] : []));
       this.#rows.set(name, cells);
       this.#body.append(element("tr", {}, head, ...cells));
     });

@@ -11,9 +11,12 @@ export class Notices {
     this.#root = root;
   }
 
-  /** `action` is [text, function]. Over an open dialog, the message is part of it: nothing else can be seen or heard. */
-  say(text, action = null, kind = "plain") {
-    const card = element("div", { className: `notice ${kind}` }, element("p", {}, text));
+  /**
+   * `action` is [text, function], `picture` the URL of what it is about. Over an open dialog, the message is part of it: nothing
+   * else can be seen or heard.
+   */
+  say(text, action = null, kind = "plain", picture = null) {
+    const card = element("div", { className: `notice ${kind}` }, ...(picture ? [thumbnail(picture)] : []), element("p", {}, text));
     const dismiss = () => card.remove();
     if (action) card.append(this.#button(action[0], () => (dismiss(), action[1]())));
     card.append(this.#button("Dismiss", dismiss, "quiet"));
@@ -35,4 +38,11 @@ export class Notices {
       else dismiss();
     }, SHOWN_MS);
   }
+}
+
+/** Of an image that retention took, nothing is shown. */
+function thumbnail(url) {
+  const image = element("img", { src: url, alt: "", width: 40, height: 40 });
+  image.addEventListener("error", () => image.remove());
+  return image;
 }

@@ -9,6 +9,7 @@ import { Filters } from "./filters.js";
 import { Gallery } from "./gallery.js";
 import { Models, modelNames } from "./models.js";
 import { Notices } from "./notice.js";
+import { ClassOrder, NO_CLASSES } from "./order.js";
 import { paced } from "./pace.js";
 import { Report } from "./report.js";
 import { listen } from "./shortcuts.js";
@@ -25,6 +26,8 @@ const MOVED = 0.5;
 export class Page {
   #stream = null;
   #status = null;
+  #order = new ClassOrder();
+  #classes = NO_CLASSES;
   #notices = new Notices(find("#notices"));
   #figures = new Figures(find("#figures"));
   #curve = new Curve(find("#chart"), find("#curve-kind"));
@@ -59,12 +62,18 @@ export class Page {
     this.#stream?.close();
     this.#status = null;
     this.#correction.close();
-    this.#teaching.forget();
+    this.#classes = NO_CLASSES;
     for (const panel of [this.#figures, this.#curve, this.#models, this.#confusion, this.#report]) panel.reset();
     for (const note of ["#facts", "#models-note"]) write(find(note), "");
+    this.#filters.reset();
     this.#stream = this.#listen(new Stream(this.#api, name));
     for (const panel of [this.#gallery, this.#trial]) panel.reset(name);
     this.#stream.follow();
+  }
+
+  /** How commands are typed here. */
+  instruct(commands) {
+    this.#filters.commands = commands;
   }
 
   #listen(stream) {
@@ -77,6 +86,7 @@ export class Page {
   }
 
   #wire() {
+    this.#teaching.addEventListener("history", () => [this.#correction, this.#trial].forEach((panel) => panel.remember()));
     this.#teaching.addEventListener("taught", (event) => this.#settle(event.detail));
     this.#matrixModel.addEventListener("change", () => (this.#showMatrix(), this.#show()));
     this.#correction.addEventListener("closed", (event) => {
@@ -84,7 +94,7 @@ export class Page {
       this.#gallery.focus(event.detail);
     });
     listen(find("#shortcuts"), find("#help"), {
-      undo: () => this.#teaching.undo(),
+      undo: () => this.#stream && this.#teaching.undo(this.#stream.name),
       clear: () => this.#trial.clear(),
       press: (key) => this.#trial.press(key),
     });
@@ -97,17 +107,20 @@ export class Page {
 
   /** Ids are a stream's own: an outcome of the stream that was left says nothing of this one's images. */
   #settle(outcome) {
+    this.#teaching.settle(outcome);
     if (outcome.stream !== this.#stream?.name) return;
     for (const panel of [this.#gallery, this.#correction, this.#trial]) panel.settle(outcome);
   }
 
   #open(prediction) {
     this.#gallery.hold("dialog", true);
-    this.#correction.show(this.#stream.name, prediction, this.#status?.labels ?? []);
+    this.#correction.show(this.#stream.name, prediction, this.#classes);
   }
 
+  /** The images of one cell, by the model whose matrix it is. */
   #showCell(cell) {
-    this.#filters.choose(cell);
+    const model = this.#matrixModel.value;
+    this.#filters.choose({ ...cell, model: model === this.#status?.champion ? null : model });
     find("#gallery-title").scrollIntoView({ block: "start" });
   }
 
@@ -120,7 +133,9 @@ export class Page {
     this.#figures.show(status);
     this.#models.show(status);
     write(find("#models-note"), remarks(status));
-    for (const panel of [this.#filters, this.#trial, this.#correction]) panel.offer(status.labels);
+    this.#classes = this.#order.take(status.stream, status.labels);
+    this.#filters.offer(status.labels, modelNames(status));
+    for (const panel of [this.#trial, this.#correction]) panel.offer(this.#classes);
     options(this.#matrixModel, modelNames(status).map((name) => [name, name]));
     this.#report.show(status.models[this.#matrixModel.value]?.classes ?? {});
     this.#fetchCurve();

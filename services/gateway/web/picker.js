@@ -18,12 +18,15 @@ export class Picker extends EventTarget {
     this.offer([]);
   }
 
-  offer(names) {
+  /** In the order of the alphabet, whatever theirs is. */
+  offer(given) {
+    const names = [...given].sort();
     this.#names = names;
     const all = this.chosen && !names.includes(this.chosen) ? [...names, this.chosen] : names;
     const none = all.length ? [] : [["", "no stream yet"]];
     options(this.#select, [...none, ...all.map((name) => [name, name]), [NEW, "New stream…"]]);
     this.#select.value = this.chosen ?? all[0] ?? "";
+    this.#select.title = this.#select.value;
   }
 
   choose(name) {

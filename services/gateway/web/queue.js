@@ -17,8 +17,8 @@ export class Queue extends EventTarget {
   settle(subject) {
     const row = this.#rows.get(subject);
     if (!row) return;
-    write(row.said, subject.failure ? "failed" : (subject.prediction.label ?? "none yet"));
-    row.button.title = subject.failure ?? subject.name;
+    write(row.said, subject.failure ? "no answer" : (subject.prediction.label ?? "none yet"));
+    row.button.title = subject.failure?.message ?? subject.name;
   }
 
   clear() {

@@ -19,7 +19,7 @@ export class Report {
     this.#root = root;
     const heads = COLUMNS.map((name) => element("th", { scope: "col", title: name === "Forgotten" ? FORGOTTEN : undefined }, name));
     this.#table = element("table", { className: "classes" }, element("thead", {}, element("tr", {}, ...heads)), this.#body);
-    root.append(this.#empty, element("div", { className: "scroll" }, this.#table), this.#more);
+    root.append(this.#empty, element("div", { className: "scroll", role: "region", "aria-label": "Table of the classes", tabIndex: 0 }, this.#table), this.#more);
     this.reset();
   }
 

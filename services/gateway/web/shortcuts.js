@@ -8,7 +8,7 @@ const KEYS = [
   ["Enter", "open the prediction, or the cell's images"],
   ["1 … 9 0", "choose a class: in an open prediction, or for what you drew"],
   ["← →", "in an open prediction: the previous, the next one"],
-  ["u", "undo the last label"],
+  ["u", "undo the last label, then the one before it"],
   ["c", "clear the drawing"],
   ["Esc", "close"],
 ];

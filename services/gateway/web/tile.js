@@ -5,9 +5,13 @@ import { percent } from "./words.js";
 
 const SIDE = 96;
 const SHARPEST = 2;
+/** Letters beside which a tile has no room for the confidence too: such names are written smaller, and wrap. */
+const LONG = 10;
 
 export class Tile {
-  constructor(prediction, imageUrl) {
+  /** `model`: the challenger whose prediction is shown; none: the champion. */
+  constructor(prediction, imageUrl, model) {
+    this.model = model;
     this.image = element("img", { alt: "", width: SIDE, height: SIDE, decoding: "async" });
     this.label = element("span", { className: "label" });
     this.sure = element("span", { className: "sure" });
@@ -29,14 +33,20 @@ export class Tile {
 
   show(prediction) {
     this.prediction = prediction;
-    const { label, truth, unknown } = prediction;
-    const sure = label === null ? null : (prediction.probabilities[label] ?? null);
+    const { truth, unknown, label, sure } = this.#said(prediction);
     write(this.label, label ?? nameless(unknown));
+    this.label.classList.toggle("long", (label ?? "").length > LONG);
     write(this.sure, sure === null ? "" : percent(sure, 0));
     write(this.mark, markText(label, truth));
     this.button.dataset.verdict = verdict(label, truth);
     this.button.setAttribute("aria-label", spoken(label, sure, truth, unknown));
     this.button.title = truth === null ? (label ?? "") : `predicted ${label ?? nameless(unknown)}, is ${truth}`;
+  }
+
+  /** Of challengers only the label is kept; a challenger never abstains. */
+  #said({ label, truth, unknown, probabilities, models }) {
+    if (this.model) return { label: models[this.model] ?? null, truth, unknown: false, sure: null };
+    return { label, truth, unknown, sure: label === null ? null : (probabilities[label] ?? null) };
   }
 }
 
@@ -58,6 +68,6 @@ export function nameless(unknown) {
 
 function spoken(label, sure, truth, unknown) {
   const nothing = unknown ? "Unsure: none of the known classes" : "Not predicted: no class was known yet";
-  const said = label === null ? nothing : `Predicted ${label}, ${percent(sure, 0)}`;
+  const said = label === null ? nothing : `Predicted ${label}${sure === null ? "" : `, ${percent(sure, 0)}`}`;
   return `${said}. ${{ open: "No label yet", right: "Right", wrong: `Wrong: it is ${truth}`, none: `It is ${truth}` }[verdict(label, truth)]}.`;
 }

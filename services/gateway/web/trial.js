@@ -1,16 +1,17 @@
-/** The panel to try the model: draw or upload, see what it says, teach it, ask again. */
+/** The panel to try the model: draw or upload, see what it says, add it to the stream, teach it, ask again. */
 
 import { Answer } from "./answer.js";
-import { ask } from "./asking.js";
 import { Drawing } from "./drawing.js";
 import { element, segments } from "./elements.js";
+import { NO_CLASSES } from "./order.js";
 import { Queue } from "./queue.js";
+import { Subject } from "./subject.js";
 import { Upload } from "./upload.js";
 
 const LIFTED_MS = 900;
 const AT_ONCE = 2;
 const SMALL = 32;
-const STREAMLESS = "Not sent: there is no stream yet. Name one first, then give it your pictures.";
+const STREAMLESS = "Not asked: there is no stream yet. Name one first, then give it your pictures.";
 
 export class Trial {
   #api;
@@ -43,12 +44,17 @@ export class Trial {
     this.#visit = { stream };
     this.#queue.clear();
     this.#upload.show(null);
-    this.#answer.offer([]);
+    this.#answer.offer(NO_CLASSES);
     this.clear();
   }
 
-  offer(labels) {
-    this.#answer.offer(labels);
+  offer(classes) {
+    this.#answer.offer(classes);
+  }
+
+  /** What Undo would do now has changed. */
+  remember() {
+    this.#answer.remember();
   }
 
   clear() {
@@ -72,7 +78,7 @@ export class Trial {
     this.#panes = { draw: [this.#drawing.canvas, buttons], upload: [this.#upload.root, this.#queue.root] };
     const says = element("div", { className: "says" });
     const answer = element("div", { className: "answer" });
-    this.#answer = new Answer(says, answer, teaching, () => this.#askAgain());
+    this.#answer = new Answer(says, answer, this.#api, teaching, () => this.#ask(this.#answer.subject));
     says.append(buttons);
     const stage = element("div", { className: "stage" }, this.#drawing.canvas, this.#upload.root, says, this.#queue.root);
     root.append(stage, answer);
@@ -95,7 +101,7 @@ export class Trial {
     const visit = this.#visit;
     const coarse = await this.#small();
     const picture = await this.#drawing.picture(coarse);
-    if (visit === this.#visit) await this.#ask(subjectOf(picture, null));
+    if (visit === this.#visit) await this.#ask(new Subject(visit.stream, picture, null));
   }
 
   /** Whether the stream's newest picture is small: a drawing has to look like its pictures. */
@@ -111,11 +117,6 @@ export class Trial {
     }
   }
 
-  #askAgain() {
-    const { prediction, ...asked } = this.#answer.subject;
-    return this.#ask({ ...asked, prediction: null, before: prediction.probabilities });
-  }
-
   #look(subject) {
     this.#upload.show(subject.url);
     this.#answer.show(subject);
@@ -125,40 +126,30 @@ export class Trial {
   async #ask(subject) {
     const turn = ++this.#turn;
     this.#answer.wait(subject);
-    await this.#predict(subject, this.#visit.stream, (text) => turn === this.#turn && this.#answer.say(text));
+    await subject.ask(this.#api);
     if (turn === this.#turn) this.#answer.show(subject);
   }
 
-  async #predict(subject, stream, onWait = () => {}) {
-    try {
-      subject.prediction = { ...(await ask(this.#api, stream, subject.image, onWait)) };
-    } catch (problem) {
-      subject.failure = problem.message;
-    }
-  }
-
-  /** The files of one stream never go to another: those that wait when it is left are not sent. */
+  /**
+   * The files of one stream never go to another: those that wait when it is left are not asked about. Each answer is shown as it
+   * comes, until somebody is about to say what the picture before their eyes is.
+   */
   async #askFiles(files) {
     const visit = this.#visit;
     if (visit.stream === null) return this.#notices.say(STREAMLESS);
     this.#turnTo("upload");
     const turn = ++this.#turn;
-    const left = files.map((image) => subjectOf(image, URL.createObjectURL(image)));
+    const left = files.map((image) => new Subject(visit.stream, image, URL.createObjectURL(image)));
     this.#queue.add(left);
     this.#upload.show(left[0].url);
     this.#answer.wait(left[0]);
     const work = async () => {
       for (let subject = left.shift(); subject && visit === this.#visit; subject = left.shift()) {
-        await this.#predict(subject, visit.stream);
+        await subject.ask(this.#api);
         this.#queue.settle(subject);
-        if (turn === this.#turn) this.#look(subject);
+        if (turn === this.#turn && !this.#answer.busy) this.#look(subject);
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, work));
   }
-}
-
-/** What is asked about: a picture (to be seen at `url`), what was said of it, and what was said the time before. */
-function subjectOf(image, url) {
-  return { image, url, name: image.name || "pasted picture", prediction: null, before: null };
 }

@@ -2,8 +2,6 @@
 
 import { element } from "./elements.js";
 
-const KINDS = "image/jpeg,image/png,image/webp,image/bmp,image/gif";
-
 /** Event: `files` (detail: array of Blob). */
 export class Upload extends EventTarget {
   root = element("div", { className: "upload" });
@@ -11,7 +9,7 @@ export class Upload extends EventTarget {
 
   constructor() {
     super();
-    const input = element("input", { type: "file", accept: KINDS, multiple: true, className: "hidden" });
+    const input = element("input", { type: "file", accept: "image/*", multiple: true, className: "hidden" });
     const text = element("span", {}, element("strong", {}, "Choose pictures"), element("br"), "drop or paste them");
     this.root.append(element("label", { className: "drop" }, input, text, this.#picture));
     input.addEventListener("change", () => {

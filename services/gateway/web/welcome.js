@@ -2,14 +2,15 @@
 
 import { element } from "./elements.js";
 
-const COMMANDS = [
-  ["1,797 handwritten digits, to watch it work", "prequel stream digits --stream digits"],
-  ["your own pictures, in one folder a class", "prequel stream ./my-photos --stream pets --labels folder"],
-];
 const COPIED_MS = 1500;
 
-export function build(root) {
-  for (const [what, command] of COMMANDS) root.append(element("li", {}, element("span", {}, what), line(command)));
+/** `commands` say how it is typed here. */
+export function build(root, commands) {
+  const offered = [
+    ["1,797 handwritten digits, to watch it work", commands.digits("digits")],
+    ["your own pictures, in one folder a class", commands.folder("pets")],
+  ];
+  root.replaceChildren(...offered.map(([what, command]) => element("li", {}, element("span", {}, what), line(command))));
 }
 
 function line(command) {
