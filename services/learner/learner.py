@@ -240,6 +240,10 @@ class Learner:
         now = partition.fold.history.now
         if now == partition.settled:
             return
+        # Other models, another window: every stream's status says so, though no event of the stream came.
+        everything = {(number, name) for name in partition.fold.streams}
+        self._changed |= everything
+        self._undetailed |= everything
         if now.limits != self._limits and overrules(self._started, now.started, self._clock()):
             self._log.append([self._mine(number)])
             logger.info("examples:%d: the settings change from here on; what was learned stays", number)

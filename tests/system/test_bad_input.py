@@ -17,7 +17,7 @@ def poison() -> list[tuple[str, Message]]:
     return [
         ("undecodable", events.image("pets", "text", b"this is no picture")),
         ("undecodable", events.image("pets", "empty", b"")),
-        ("undecodable", events.image("pets", "cut", events.png()[:60])),
+        ("undecodable", events.image("pets", "cut", events.png()[:20])),
         ("too-large", events.image("pets", "bomb", events.png(4_000))),
         ("bad-stream", Message(IMAGES, b"No Stream", events.png())),
         ("bad-stream", Message(IMAGES, None, events.png())),

@@ -18,7 +18,7 @@ def test_a_zombies_write_is_refused_and_it_drops_its_state(cluster: Cluster, log
     all_ready([zombie])
 
     def send(begin: int) -> tuple[int, int]:
-        """Twenty more examples; their partition and its end."""
+        """Twenty more examples; their partition and the offset behind them: the learner's settings may follow them."""
         numbers = range(begin, begin + 20)
         at = log.append([events.features("s", f"i{n}", [n % 5, 1, -n], "ab"[n % 2]) for n in numbers])
         return at[-1].partition, at[-1].offset + 1
@@ -29,20 +29,20 @@ def test_a_zombies_write_is_refused_and_it_drops_its_state(cluster: Cluster, log
             return next(((root.offset, root.owner) for root in read_roots(store.get(root_key(partition)))), (0, ""))
 
         partition, end = send(0)
-        wait_until(lambda: newest(partition)[0] == end, DEADLINE_S, "the first snapshot")
+        wait_until(lambda: newest(partition)[0] >= end, DEADLINE_S, "the first snapshot")
         owner = newest(partition)[1]
         mark.with_suffix(".go").touch()
         send(20)
         wait_until(zombie.stopped, DEADLINE_S, "the zombie asleep")
         (heir,) = cluster.start("learner")
         partition, end = send(40)
-        wait_until(lambda: newest(partition)[0] == end, DEADLINE_S, "the heir's snapshot")
+        wait_until(lambda: newest(partition)[0] >= end, DEADLINE_S, "the heir's snapshot")
         assert newest(partition)[1] != owner
         zombie.signal(signal.SIGCONT)
         wait_until(mark.with_suffix(".woke").exists, DEADLINE_S, "the zombie awake")
         assert mark.with_suffix(".woke").read_text() == f"fenced {root_key(partition)}"
         partition, end = send(60)
-        wait_until(lambda: newest(partition)[0] == end, DEADLINE_S, "the snapshot after")
+        wait_until(lambda: newest(partition)[0] >= end, DEADLINE_S, "the snapshot after")
         assert (zombie.terminate(), heir.terminate()) == (0, 0)
         roots: Roots = {(partition, r.offset): {r.digest} for r in read_roots(store.get(root_key(partition)))}
     reference = Reference(cluster.settings, log)
