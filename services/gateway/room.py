@@ -34,8 +34,8 @@ class Room:
         if full:
             raise Problem(
                 409,
-                f"there is no room for a new stream {stream}: {full}. Raise that setting of the learners, or delete a "
-                "stream; the streams that there are go on",
+                f"there is no room for a new stream {stream}: {full}. Raise that setting of the learners; the streams "
+                "that there are go on",
             )
 
     def _remember(self, stream: str) -> None:
