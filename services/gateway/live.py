@@ -9,13 +9,14 @@ from services.gateway.follower import Follower
 from services.gateway.subscriptions import Happening, Subscriptions
 from services.gateway.view import Entry, View
 from shared.config import Settings
-from shared.events import Outcome, Prediction, Rejected, decode_prediction
+from shared.events import Applied, Outcome, Prediction, Rejected, decode_prediction, is_erased
 from shared.health import Health
 from shared.log import DEAD_LETTERS, EXAMPLES, IMAGES, PREDICTIONS, Log, Position, Record
 from shared.metrics import Metrics
 
 KEPT_OUTCOMES = 20_000
 KEPT_REFUSALS = 2_000
+KEPT_APPLIED = 1_000
 REFUSALS_AT_START = 100
 """Few: a dead letter holds the whole image that was refused."""
 STREAMS_IN_FULL = 4
@@ -47,6 +48,7 @@ class Live:
         self.current = False
         self._predictions: Arrivals[tuple[str, str], Entry | Refusal] = Arrivals(0)
         self._outcomes: Arrivals[Position, Outcome | Refusal] = Arrivals(KEPT_OUTCOMES)
+        self._applied: Arrivals[Position, Applied | Refusal] = Arrivals(KEPT_APPLIED)
         self._refusals: Arrivals[tuple[str, str], Refusal] = Arrivals(KEPT_REFUSALS)
         self._followers = (
             Follower(log, PREDICTIONS, settings.view_predictions, health, self._decode, self),
@@ -61,6 +63,7 @@ class Live:
         """Let everybody go who waits or listens: the service is about to stop."""
         self._predictions.close()
         self._outcomes.close()
+        self._applied.close()
         self.subscriptions.end("the gateway stops")
 
     async def close(self) -> None:
@@ -87,6 +90,10 @@ class Live:
         """What became of the label event at ``label``; None if that did not come in ``wait`` seconds."""
         return await self._outcomes.wait(label, wait)
 
+    async def applied(self, command: Position, wait: float) -> Applied | Refusal | None:
+        """What became of the command at ``command``; None if that did not come in ``wait`` seconds."""
+        return await self._applied.wait(command, wait)
+
     # What comes in.
 
     async def begin(self) -> None:
@@ -111,6 +118,15 @@ class Live:
         elif isinstance(event, Prediction):
             entry = self.view.predicted(event, happening.value)
             self._predictions.arrive((event.stream, event.id), entry)
+        elif isinstance(event, Applied):
+            if (event.do, event.status) == ("stream.delete", "applied"):
+                self._end(event.stream, event.position)
+            self._applied.arrive(event.position, event)
+
+    def _end(self, stream: str, position: Position) -> None:
+        self.view.end(stream, position)
+        self.subscriptions.forget(stream)
+        self._refusals.forget(lambda key: key[0] == stream)
 
     def refused(self, refusal: Refusal) -> None:
         if refusal.topic == IMAGES:
@@ -118,11 +134,14 @@ class Live:
             self._predictions.arrive((refusal.stream, refusal.id), refusal)
         elif refusal.topic == EXAMPLES:
             self._outcomes.arrive(refusal.origin, refusal)
+            self._applied.arrive(refusal.origin, refusal)
 
     def _decode(self, records: Sequence[Record]) -> list[Happening]:
         """On the follower's thread. What others wrote that is no prediction is counted: here it has no effect."""
         happenings = []
         for record in records:
+            if is_erased(record):
+                continue
             try:
                 position = Position(record.partition, record.offset)
                 happenings.append(Happening(position, decode_prediction(record), record.value))

@@ -10,6 +10,7 @@ from services.gateway.live import Refusal
 from services.gateway.parameters import ImageId, StreamName, only_known
 from services.gateway.problems import Problem, unavailable
 from services.gateway.thumbnails import Picture, Undecodable, recognised
+from shared.events import is_erased
 from shared.log import IMAGES, Position
 
 SMALLEST_SIDE, LARGEST_SIDE = 16, 1024
@@ -65,8 +66,8 @@ async def _position(gateway: Gateway, stream: str, id: str) -> Position:
 def _picture(gateway: Gateway, position: Position, size: int | None) -> Picture:
     """Blocks. Raises Problem, LogUnavailable."""
     record = gateway.log.read(IMAGES, position.partition, [position.offset]).get(position.offset)
-    if record is None:
-        raise Problem(410, f"the image at {position} is no longer in the log: retention has removed it")
+    if record is None or is_erased(record):
+        raise Problem(410, f"the image at {position} is no longer in the log: retention or a deletion has removed it")
     if size is None:
         return Picture(record.value, recognised(record.value))
     try:

@@ -9,6 +9,9 @@ from shared.events import Outcome, Prediction
 from shared.log import Position
 
 NOWHERE = Position(-1, -1)
+KEPT_ENDS = 10_000
+"""Deleted streams that are remembered, a hundred bytes each: with fewer, a crash soon after many were deleted could
+show predictions of an old one again."""
 DECIDING = {"learned", "corrected", "unchanged", "retracted"}
 """What a label can become that says what the truth is now; all others leave it as it was."""
 
@@ -61,12 +64,15 @@ class View:
         self._per_stream, self._most = per_stream, most
         self._shelves: dict[str, Shelf] = {}
         self._size = 0
+        self._ended: OrderedDict[str, Position] = OrderedDict()
 
     def __len__(self) -> int:
         return self._size
 
     def predicted(self, prediction: Prediction, value: bytes) -> Entry:
         """Take a prediction in, ``value`` being its JSON; return what is known of it now."""
+        if self.ended(prediction.stream, prediction.position):
+            return _entry(prediction, value)
         shelf = self._shelves.setdefault(prediction.stream, Shelf())
         known = shelf.entries.get(prediction.id)
         if known and known.position == prediction.position:
@@ -74,8 +80,7 @@ class View:
                 known = known._replace(value=value, label=prediction.label, margin=margin(prediction))
                 shelf.entries[prediction.id] = known
             return known
-        decided = NOWHERE if prediction.truth is None else prediction.position
-        entry = Entry(value, prediction.position, prediction.label, prediction.truth, decided, margin(prediction))
+        entry = _entry(prediction, value)
         if not shelf.forgotten(prediction.position):
             shelf.entries[prediction.id] = entry
             shelf.entries.move_to_end(prediction.id)
@@ -90,6 +95,20 @@ class View:
             decided = entry._replace(truth=outcome.label, decided=outcome.position)
             self._shelves[outcome.stream].entries[outcome.id] = decided
 
+    def end(self, stream: str, position: Position) -> None:
+        """Forget a stream that the command at ``position`` deleted, and what comes again of the time before."""
+        shelf = self._shelves.pop(stream, Shelf())
+        self._size -= len(shelf.entries)
+        self._ended[stream] = position
+        self._ended.move_to_end(stream)
+        if len(self._ended) > KEPT_ENDS:
+            self._ended.popitem(last=False)
+
+    def ended(self, stream: str, position: Position) -> bool:
+        """Whether what stands at ``position`` in ``examples`` came before the stream was deleted."""
+        end = self._ended.get(stream)
+        return end is not None and position.partition == end.partition and position < end
+
     def get(self, stream: str, id: str) -> Entry | None:
         shelf = self._shelves.get(stream)
         return shelf.entries.get(id) if shelf else None
@@ -101,6 +120,7 @@ class View:
 
     def clear(self) -> None:
         self._shelves.clear()
+        self._ended.clear()
         self._size = 0
 
     def _make_room(self, shelf: Shelf) -> None:
@@ -110,6 +130,11 @@ class View:
         if self._size > self._most:
             max(self._shelves.values(), key=lambda each: len(each.entries)).forget_oldest()
             self._size -= 1
+
+
+def _entry(prediction: Prediction, value: bytes) -> Entry:
+    decided = NOWHERE if prediction.truth is None else prediction.position
+    return Entry(value, prediction.position, prediction.label, prediction.truth, decided, margin(prediction))
 
 
 def margin(prediction: Prediction) -> float:

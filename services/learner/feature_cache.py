@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Iterable
 
-from shared.events import Features, Rejected, Vector, decode_example
+from shared.events import Erased, Features, Rejected, Vector, decode_example
 from shared.log import EXAMPLES, Log, Position
 
 
@@ -22,7 +22,7 @@ class FeatureCache:
             self._bytes -= self._vectors.popitem(last=False)[1].nbytes
 
     def fetch(self, positions: Iterable[Position]) -> dict[Position, Vector]:
-        """The vectors at these positions; those that retention has removed from the log are missing.
+        """The vectors at these positions; those that retention, or a deletion, has removed are missing.
 
         Blocks while those not in memory are read, together. Raises LogUnavailable.
         """
@@ -35,6 +35,8 @@ class FeatureCache:
         for partition, offsets in missing.items():
             for offset, record in self._log.read(EXAMPLES, partition, sorted(offsets)).items():
                 event = decode_example(record)
+                if isinstance(event, Erased):
+                    continue
                 if not isinstance(event, Features):
                     raise Rejected("not-features", f"{EXAMPLES}:{partition}:{offset} is no feature event any more")
                 found[Position(partition, offset)] = event.vector

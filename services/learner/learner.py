@@ -9,15 +9,26 @@ import numpy as np
 import orjson
 from pydantic import ValidationError
 
-from services.learner.describe import Recalls, describe, forget, hide, measure
+from services.learner.describe import Recalls, describe, end, forget, hide, measure
 from services.learner.envelope import Envelope, Place
+from services.learner.erasures import Erasures
 from services.learner.feature_cache import FeatureCache
 from services.learner.fold import Fold, Folded
+from services.learner.moves import moved
 from services.learner.snapshots import Root, Snapshots
 from services.learner.stream import Limits, ModelTable
 from shared import status
 from shared.config import ConfigError, Settings
-from shared.events import Outcome, Prediction, Vector, encode_drift, encode_outcome, encode_prediction
+from shared.events import (
+    Applied,
+    Outcome,
+    Prediction,
+    Vector,
+    encode_applied,
+    encode_drift,
+    encode_outcome,
+    encode_prediction,
+)
 from shared.log import EXAMPLES, Log, Message, Position, Record
 from shared.metrics import Metrics
 from shared.runner import Processed
@@ -29,6 +40,8 @@ STATUS_SECONDS = 0.25
 LOOK_SECONDS = 5.0
 """How often an idle learner looks whether the store still has its snapshots."""
 IDLE_SECONDS = 0.2
+NO_STREAM = "(none)"
+"""What labels for streams that do not exist are counted as: anybody can think up names."""
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +56,7 @@ class _Partition:
     partitions: int
     """Of the topic, when this one was taken over: later ones would bless what moved streams meanwhile."""
     snapshot: SnapshotStatus | None
+    erasures: Erasures
 
 
 def limits(settings: Settings) -> Limits:
@@ -106,10 +120,13 @@ class Learner:
         self._check_partitions(partitions)
         fold = self._newest(partition, snapshots, roots)
         if fold is None:
-            fold = Fold(self._limits, self._table, self._cache(), position=self._begin(partition))
+            begin = self._begin(partition)
+            fold = Fold(self._limits, self._table, self._cache(), position=begin, partitions=partitions)
+        erasures = Erasures(self._log, self._store, partition, self._clock)
+        erasures.resume(fold.commands.deletions.values())
         with self._lock:
-            self._partitions[partition] = _Partition(fold, snapshots, generation, partitions, None)
-            self._changed |= {(partition, name) for name in fold.streams}
+            self._partitions[partition] = _Partition(fold, snapshots, generation, partitions, None, erasures)
+            self._changed |= {(partition, name) for name in fold.streams.keys() | fold.commands.deletions.keys()}
         if found := self._published_snapshot(partition, fold):
             self._show(partition, found)
         return fold.position
@@ -124,7 +141,10 @@ class Learner:
             with self._lock:
                 folded = self._partitions[number].fold.apply(found)
             messages += self._messages(number, folded)
-            rejected += folded.rejected
+            rejected += self._partitions[number].erasures.take(folded)
+            self._metrics.early.labels(str(number)).set(len(self._partitions[number].fold.early))
+        for partition in self._partitions.values():
+            partition.erasures.work()
         if not records and self._clock() - self._looked >= LOOK_SECONDS:
             self._look()
         if self._changed and self._clock() - self._published >= STATUS_SECONDS:
@@ -132,7 +152,7 @@ class Learner:
         return Processed(messages, rejected, {n: self._partitions[n].fold.position for n in by_partition})
 
     def patience(self) -> float:
-        return IDLE_SECONDS
+        return min((each.erasures.patience(IDLE_SECONDS) for each in self._partitions.values()), default=IDLE_SECONDS)
 
     def checkpoint(self, positions: Mapping[int, int]) -> None:
         for number in sorted(positions):
@@ -209,22 +229,28 @@ class Learner:
 
     def _messages(self, partition: int, folded: Folded) -> list[Message]:
         self._metrics.duplicates.labels(self.name).inc(folded.repeated)
-        messages = []
+        self._metrics.moved.labels(self.topic).inc(len(folded.moved))
+        messages = [moved(record) for record in folded.moved]
+        fold = self._partitions[partition].fold
         early = {
             (event.stream, event.id)
             for at, event in folded.emitted
             if isinstance(event, Outcome) and event.position != at
         }
         for _, event in folded.emitted:
-            self._changed.add((partition, event.stream))
+            if event.stream in fold.streams or event.stream in fold.commands.deletions:
+                self._changed.add((partition, event.stream))
             if isinstance(event, Prediction):
                 self._metrics.predictions.labels(event.stream).inc()
                 if event.truth is not None and (event.stream, event.id) not in early:
                     self._metrics.labels.labels(event.stream, "learned").inc()
                 messages.append(encode_prediction(event, source=SOURCE))
             elif isinstance(event, Outcome):
-                self._metrics.labels.labels(event.stream, event.status).inc()
+                counted = event.stream if event.stream in fold.streams else NO_STREAM
+                self._metrics.labels.labels(counted, event.status).inc()
                 messages.append(encode_outcome(event, source=SOURCE))
+            elif isinstance(event, Applied):
+                messages.append(encode_applied(event, source=SOURCE))
             else:
                 self._metrics.drift.labels(event.stream, event.model).inc()
                 messages.append(encode_drift(event, source=SOURCE))
@@ -243,6 +269,7 @@ class Learner:
             position=str(Position(number, fold.position)), at=now, bytes=written.total, seconds=now - began
         )
         self._show(number, found)
+        partition.erasures.committed()
         self._metrics.snapshot_seconds.observe(now - began)
         self._metrics.snapshot_bytes.set(written.written)
         self._changed |= {(number, name) for name in fold.streams}
@@ -267,7 +294,10 @@ class Learner:
         now = self._clock()
         for number, name in sorted(self._changed):
             partition = self._partitions[number]
-            state = partition.fold.streams[name]
+            state = partition.fold.streams.get(name)
+            if state is None:
+                self._end(name)
+                continue
             found = describe(
                 state,
                 Position(number, partition.fold.position),
@@ -285,6 +315,13 @@ class Learner:
         self._changed.clear()
         self._published = now
 
+    def _end(self, stream: str) -> None:
+        """Take out what is shown of a stream that was deleted."""
+        self._store.delete([status.key(stream)])
+        self._statuses.pop(stream, None)
+        self._recalls.pop(stream, None)
+        end(stream, self._metrics)
+
     def _look(self) -> None:
         """Raises Fenced where the store was emptied: what it should have is then made again, without an event first.
 
@@ -296,6 +333,10 @@ class Learner:
             for name in partition.fold.streams:
                 if self._store.get(status.key(name)) != self._statuses.get(name):
                     self._changed.add((number, name))
+            ended = partition.fold.commands.deletions.keys() - partition.fold.streams.keys()
+            if ended:
+                shown = ended & set(status.streams(self._store.keys(status.PREFIX)))
+                self._changed |= {(number, name) for name in shown}
         self._looked = self._clock()
 
     def _begin(self, partition: int) -> int:

@@ -133,7 +133,7 @@ class Rebuild:
 
     def _fold(self, partition: int, begin: int, end: int) -> Fold:
         cache = FeatureCache(self._log, self._settings.cache_examples, self._settings.cache_bytes)
-        fold = Fold(self._limits, self._table, cache, position=begin)
+        fold = Fold(self._limits, self._table, cache, position=begin, partitions=self._log.partitions(EXAMPLES))
         reader = self._log.follow(EXAMPLES, {partition: begin})
         try:
             while fold.position < end and reader.positions()[partition] < end:

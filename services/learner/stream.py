@@ -15,10 +15,10 @@ from services.learner.prequential import Prequential
 from services.learner.reactions import fade, reaction
 from services.learner.unknowns import Unknowns
 from services.learner.waiting import Waiting, WaitingLabels
-from shared.events import Drift, Features, Label, Outcome, Prediction, Rejected, Vector
+from shared.events import Applied, Drift, Features, Label, Outcome, Prediction, Rejected, Vector
 from shared.log import Position
 
-Event = Prediction | Outcome | Drift
+Event = Prediction | Outcome | Drift | Applied
 KEPT_MARKS = 100
 """Drifts that the curve is marked with: the newest."""
 
@@ -94,12 +94,17 @@ class StreamState:
         self.delays: list[float] = []
         """Seconds from example to first label since somebody last took them: for the metrics, no part of the state."""
 
+    def adopt(self, labels: Sequence[tuple[str, Waiting]]) -> None:
+        """Take over the labels that came before the stream began."""
+        for id, waiting in labels:
+            self.waiting.put(id, waiting)
+            self._count("waiting")
+
     # Features.
 
     def accept(self, event: Features) -> bool:
         """Whether it is new; a duplicate is counted. Raises Rejected where it does not fit this stream."""
-        if not self.models:
-            self._begin(event)
+        self.begin(event.backbone, event.vector.size)
         if event.backbone != self.backbone or event.vector.size != self.dim:
             raise Rejected(
                 "wrong-backbone",
@@ -132,8 +137,11 @@ class StreamState:
             emitted += self._remember(event, label, status, guess)
         return emitted
 
-    def _begin(self, event: Features) -> None:
-        self.backbone, self.dim = event.backbone, event.vector.size
+    def begin(self, backbone: str, dim: int) -> None:
+        """Learn from features of this backbone from here on, unless it learns from any already."""
+        if self.models:
+            return
+        self.backbone, self.dim = backbone, dim
         self.models = [self._new_model(number) for number in range(len(self.reactions))]
         self.feature_drift = FeatureDrift(self.dim, self.limits.seed)
 

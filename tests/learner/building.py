@@ -11,7 +11,7 @@ from services.learner.learner import limits
 from services.learner.models import table
 from services.learner.models.model import Matrix, Model, ModelState, Probabilities, Vector
 from shared.config import Settings
-from shared.events import Image, encode_features, encode_label
+from shared.events import Image, encode_command, encode_features, encode_label
 from shared.log import EXAMPLES, Bounds, Log, Message, Position, Record
 
 BACKBONE = "test-3"
@@ -86,6 +86,14 @@ class Written:
         offset = len(self.records)
         time = 1_000.0 + offset
         return self.append(encode_label(stream, id, label, by="test", time=time, event_id=f"l{offset}", source="test"))
+
+    def command(self, id: str, do: str, *, stream: str = "s", **more: object) -> Record:
+        time = 1_000.0 + len(self.records)
+        return self.append(encode_command(stream, id, do, more=more, by="test", time=time, source="test"))
+
+    def delete(self, id: str, *, stream: str = "s", late: int = 0) -> Record:
+        """Delete the stream; the images of the next ``late`` records are from before."""
+        return self.command(id, "stream.delete", stream=stream, images={"0": len(self.records) + 1 + late})
 
     def read(self, topic: str, partition: int, offsets: Sequence[int]) -> dict[int, Record]:
         return {offset: self.records[offset] for offset in offsets}
