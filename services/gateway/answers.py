@@ -55,6 +55,25 @@ class OutcomeAnswer(BaseModel):
     detail: str | None = None
 
 
+class CommandAccepted(BaseModel):
+    """A command that is durable in the log."""
+
+    id: str = Field(description="the command's id")
+    stream: str
+    position: str = Field(description="where the command stands in the log: partition:offset")
+    records: str | None = Field(None, description="what becomes of a deleted stream's events in the log")
+
+
+class AppliedAnswer(CommandAccepted):
+    """What became of one command."""
+
+    do: str
+    status: str = Field(description="applied, unchanged (it was applied before) or refused")
+    why: str = Field(description="the reason, where it was refused")
+    by: str | None = None
+    at: str | None = None
+
+
 class Predicted(Accepted):
     """An event, and the prediction made of it."""
 

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from starlette.types import Lifespan
 
 from services.gateway import (
+    commands,
     documentation,
     events_stream,
     images,
@@ -24,6 +25,7 @@ from services.gateway import (
 )
 from services.gateway.access import Access, Keys
 from services.gateway.gateway import Gateway
+from services.gateway.known_streams import KnownStreams
 from services.gateway.lane import Lane
 from services.gateway.live import Live
 from services.gateway.middleware import Limit, Measure, Protect
@@ -57,6 +59,8 @@ def create(
     own = None if queries else RemoteLearner(store, httpx.Client(timeout=TIMEOUT, headers=_key(settings)))
     answering = queries or own
     assert answering
+    statuses, live = Statuses(store, clock), Live(log, settings, metrics, health)
+    live.when_ended.append(statuses.ended)
     gateway = Gateway(
         settings=settings,
         log=log,
@@ -66,12 +70,14 @@ def create(
         clock=clock,
         new_id=new_id,
         keys=Keys(settings.keys, clock),
-        live=Live(log, settings, metrics, health),
-        statuses=Statuses(store, clock),
+        live=live,
+        statuses=statuses,
+        known=KnownStreams(log, live, statuses, settings.group),
         images=Lane(log, "images", health),
         labels=Lane(log, "labels", health),
         thumbnails=Thumbnails(settings.max_pixels),
     )
+    live.when_ended.append(lambda stream, _: gateway.known.ended(stream))
     web = page.Page(page.WEB)
     app = documentation.DescribedApi(
         title="Prequel",
@@ -107,7 +113,7 @@ def _guard(app: FastAPI, gateway: Gateway, web: page.Page) -> None:
 
 
 def _include(app: FastAPI, gateway: Gateway, web: page.Page) -> None:
-    for group in (images, pictures, labels, predictions, predict, streams, events_stream, operations):
+    for group in (images, pictures, labels, predictions, predict, streams, commands, events_stream, operations):
         app.include_router(group.routes(gateway))
     app.include_router(documentation.routes(app))
     app.router.default = web

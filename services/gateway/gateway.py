@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from services.gateway.access import Keys
+from services.gateway.known_streams import KnownStreams
 from services.gateway.lane import Lane
 from services.gateway.live import Live
 from services.gateway.statuses import Statuses
@@ -31,6 +32,7 @@ class Gateway:
     keys: Keys
     live: Live
     statuses: Statuses
+    known: KnownStreams
     images: Lane
     labels: Lane
     thumbnails: Thumbnails

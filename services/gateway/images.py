@@ -91,6 +91,7 @@ async def _append(
         )
         for id, upload in zip(ids, uploads, strict=True)
     ]
+    gateway.known.accepted(stream)  # Before: where the log does not confirm them they may be in it all the same.
     try:
         return await gateway.images.append(messages)
     except LogUnavailable as error:

@@ -1,7 +1,7 @@
 """What the log says now: predictions, outcomes and drifts as they come, who waits for them, and who listens."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from services.gateway.arrivals import Arrivals
@@ -46,6 +46,8 @@ class Live:
         self.view = View(settings.view_predictions, STREAMS_IN_FULL * settings.view_predictions)
         self.subscriptions = Subscriptions()
         self.current = False
+        self.when_ended: list[Callable[[str, Position], None]] = []
+        """Who is told of a stream that was deleted, and where the command stands."""
         self._predictions: Arrivals[tuple[str, str], Entry | Refusal] = Arrivals(0)
         self._outcomes: Arrivals[Position, Outcome | Refusal] = Arrivals(KEPT_OUTCOMES)
         self._applied: Arrivals[Position, Applied | Refusal] = Arrivals(KEPT_APPLIED)
@@ -127,6 +129,8 @@ class Live:
         self.view.end(stream, position)
         self.subscriptions.forget(stream)
         self._refusals.forget(lambda key: key[0] == stream)
+        for tell in self.when_ended:
+            tell(stream, position)
 
     def refused(self, refusal: Refusal) -> None:
         if refusal.topic == IMAGES:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 
 from services.gateway.answers import OWN_CALLS
 from shared import status
+from shared.log import Position
 from shared.status import StreamStatus
 from shared.store import Store
 
@@ -38,11 +40,29 @@ class Statuses:
         self._kept: dict[str, Kept] = {}
         self._reading: dict[str, asyncio.Task[Kept | None]] = {}
         self._unreadable: set[str] = set()
+        self._ends: OrderedDict[str, Position] = OrderedDict()
         self._threads = ThreadPoolExecutor(2, "gateway-store")
 
-    async def get(self, stream: str) -> StreamStatus | None:
+    def ended(self, stream: str, command: Position) -> None:
+        """A stream was deleted: a status of the time before is none, though the store may have it a little longer."""
+        self._kept.pop(stream, None)
+        self._ends[stream] = command
+        self._ends.move_to_end(stream)
+        if len(self._ends) > KEPT:
+            self._ends.popitem(last=False)
+
+    async def get(self, stream: str, *, fresh: bool = False) -> StreamStatus | None:
+        """``fresh``: as it is in the store now."""
+        found = await self._get(stream, fresh)
+        return None if found and self._is_over(found) else found
+
+    def _is_over(self, found: StreamStatus) -> bool:
+        end, position = self._ends.get(found.stream), Position.parse(found.position)
+        return end is not None and position.partition == end.partition and position <= end
+
+    async def _get(self, stream: str, fresh: bool) -> StreamStatus | None:
         kept = self._kept.get(stream)
-        if kept and 0 <= self._clock() - kept.at < FRESH_SECONDS:
+        if not fresh and kept and 0 <= self._clock() - kept.at < FRESH_SECONDS:
             return kept.status
         if stream not in self._reading:
             self._reading[stream] = asyncio.create_task(self._read(stream))

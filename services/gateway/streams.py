@@ -8,8 +8,9 @@ from pydantic import BaseModel
 
 from services.gateway.answers import ConfusionAnswer, Curve, StreamAnswer, StreamList, described, json_answer
 from services.gateway.gateway import Gateway
+from services.gateway.known_streams import missing
 from services.gateway.parameters import StreamName, only_known
-from services.gateway.problems import Problem, invalid
+from services.gateway.problems import invalid
 from shared.status import StreamStatus
 
 
@@ -65,5 +66,5 @@ def _dumped(models: Sequence[BaseModel]) -> list[dict[str, Any]]:
 async def _status(gateway: Gateway, stream: str) -> StreamStatus:
     status = await gateway.statuses.get(stream)
     if status is None:
-        raise Problem(404, f"no stream {stream}: it comes to life with its first image; /v1/streams lists all")
+        raise missing(stream, [each.stream for each in await gateway.statuses.all()])
     return status

@@ -113,6 +113,10 @@ class View:
         shelf = self._shelves.get(stream)
         return shelf.entries.get(id) if shelf else None
 
+    def holds(self, stream: str) -> bool:
+        """Whether there is any prediction of it here."""
+        return bool(stream in self._shelves and self._shelves[stream].entries)
+
     def newest(self, stream: str) -> list[Entry]:
         """All of a stream, the newest first: a copy, safe to work through on another thread."""
         shelf = self._shelves.get(stream)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
+from services.producer.asking import Asking, new_classes, new_stream
 from services.producer.client import Client
 from services.producer.kinds import open_source, survey
 from services.producer.progress import progress_on
@@ -25,9 +26,11 @@ def stream_images(
     console: Console,
     stop: threading.Event,
     clock: Callable[[], float],
+    asking: Asking | None = None,
 ) -> Summary:
     """Stream a source and show how it goes; ends soon after ``stop`` is set. Raises ProducerError.
 
+    ``asking``: whom to ask before a stream, or a class of one that has some, begins.
     ``labels``: folder, filename, csv:FILE, none; None: folder where images lie in folders, else none.
     """
     check_stream(stream)
@@ -36,8 +39,18 @@ def stream_images(
     client.check()
     opened = open_source(source, labels)
     seen = survey(opened, labels)
+    if asking:
+        _announce(client, stream, seen, asking)
     with progress_on(console, stream, seen.images, clock) as progress:
         run = Run(opened, stream, client, label_delay=label_delay, rate=rate, progress=progress, stop=stop, clock=clock)
         summary = run.run(ordered(opened, Survey(), shuffle))
     say(console, *described(summary, seen))
     return summary
+
+
+def _announce(client: Client, stream: str, seen: Survey, asking: Asking) -> None:
+    found = client.stream(stream)
+    if found is None:
+        asking.begin(new_stream(stream, [each["stream"] for each in client.streams()]))
+    elif text := new_classes(stream, seen.labels, found["labels"]):
+        asking.begin(text)

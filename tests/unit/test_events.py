@@ -12,8 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.events import (
+    APPLIED_TYPE,
+    COMMAND_TYPE,
     DO_PATTERN,
     DRIFT_TYPE,
+    ERASED_TYPE,
     FEATURES_TYPE,
     IMAGE_TYPE,
     LABEL_TYPE,
@@ -517,7 +520,7 @@ contents = st.binary(max_size=20) | st.sampled_from([text.encode() for text in k
 bodies = (
     st.binary(max_size=40)
     | junk.map(orjson.dumps)
-    | st.dictionaries(st.sampled_from(sorted({*PREDICTION, *OUTCOME, *DRIFT, "by", "do", "why", "images"})), junk).map(
+    | st.dictionaries(st.sampled_from(sorted({*PREDICTION, *OUTCOME, *DRIFT, *APPLIED, "images"})), junk).map(
         orjson.dumps
     )
 )

@@ -1,0 +1,104 @@
+"""Whether a stream exists, as far as anybody can know: a label or a command for one that does not gets 404."""
+
+import asyncio
+import difflib
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from services.gateway.live import Live
+from services.gateway.problems import Problem
+from services.gateway.statuses import Statuses
+from shared.events import Rejected, decode_image
+from shared.log import EXAMPLES, IMAGES, Log, Position, Record
+from shared.status import StreamStatus
+from shared.store import StoreUnavailable
+
+KEPT_NAMES = 10_000
+"""Names of streams that this gateway took images for, of 63 characters at most. With fewer, a label that follows its
+image at once could meet 404 while more streams than that begin."""
+LOOKED_AT = {IMAGES: 64, EXAMPLES: 1_000}
+"""Records on their way to the learner that are searched for the name. With more of them nobody can tell, and the label
+is taken: it waits in the partition. Images are large; of both some 10 MB are read, and only for a name not known."""
+READ_AT_ONCE = 16
+
+
+class KnownStreams:
+    """For the event loop only."""
+
+    def __init__(self, log: Log, live: Live, statuses: Statuses, group: str) -> None:
+        self._log, self._live, self._statuses = log, live, statuses
+        self._groups = {IMAGES: f"{group}-extractor", EXAMPLES: f"{group}-learner"}
+        self._accepted: OrderedDict[str, None] = OrderedDict()
+
+    def accepted(self, stream: str) -> None:
+        """An image of it, or a command that makes it, is in the log."""
+        self._accepted[stream] = None
+        self._accepted.move_to_end(stream)
+        if len(self._accepted) > KEPT_NAMES:
+            self._accepted.popitem(last=False)
+
+    def ended(self, stream: str) -> None:
+        self._accepted.pop(stream, None)
+
+    async def check(self, stream: str) -> None:
+        """Raises Problem 404, with the nearest name there is, where it is sure that there is no such stream."""
+        if stream in self._accepted or self._live.view.holds(stream):
+            return
+        try:
+            if await self._statuses.get(stream):
+                return
+            others = await self._statuses.all()
+        except StoreUnavailable:
+            return  # Whatever it is, it is safe in the log.
+        if await asyncio.to_thread(self._underway, stream, others) or await self._statuses.get(stream, fresh=True):
+            return
+        raise missing(stream, [each.stream for each in others])
+
+    def _underway(self, stream: str, others: Sequence[StreamStatus]) -> bool:
+        """Whether something of it may be between the log's doors and the learner's status. Blocks."""
+        return any(self._may_hold(topic, stream, others) for topic in LOOKED_AT)
+
+    def _may_hold(self, topic: str, stream: str, others: Sequence[StreamStatus]) -> bool:
+        reached = _folded(others) if topic == EXAMPLES else {}
+        lag = self._log.lag(self._groups[topic], topic)
+        ends = {partition: held.end for partition, held in self._log.bounds(topic).items()}
+        begins = {
+            partition: max(end - lag.get(partition, 0), reached.get(partition, 0)) for partition, end in ends.items()
+        }
+        if sum(max(0, end - begins[partition]) for partition, end in ends.items()) > LOOKED_AT[topic]:
+            return True
+        for partition, end in ends.items():
+            for begin in range(begins[partition], end, READ_AT_ONCE):
+                found = self._log.read(topic, partition, range(begin, min(begin + READ_AT_ONCE, end)))
+                if any(_stream_of(record) == stream for record in found.values()):
+                    return True
+        return False
+
+
+def missing(stream: str, others: Sequence[str]) -> Problem:
+    nearest = difflib.get_close_matches(stream, others, 1)
+    hint = f"; did you mean {nearest[0]}?" if nearest else ""
+    more = {"nearest": nearest[0]} if nearest else {}
+    return Problem(
+        404, f"no stream {stream}: it comes to life with its first image; /v1/streams lists all{hint}", more=more
+    )
+
+
+def _folded(others: Sequence[StreamStatus]) -> dict[int, int]:
+    """Partition of ``examples`` -> how far learners are, as they have published it."""
+    reached: dict[int, int] = {}
+    for each in others:
+        partition, offset = Position.parse(each.position)
+        reached[partition] = max(reached.get(partition, 0), offset)
+    return reached
+
+
+def _stream_of(record: Record) -> str:
+    """Of an image; of features, by the key. Labels make no stream."""
+    if record.topic == IMAGES:
+        try:
+            return decode_image(record).stream
+        except Rejected:
+            return ""
+    makes = (b"prequel.features.v1", b"prequel.command.v1")
+    return (record.key or b"").decode("utf-8", "replace") if dict(record.headers).get("ce_type") in makes else ""

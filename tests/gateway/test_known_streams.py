@@ -1,0 +1,102 @@
+"""A name that is no stream's gets 404, whoever made the stream; a stream that is deleted is gone from every call."""
+
+from pathlib import Path
+
+import pytest
+
+from services.gateway.known_streams import LOOKED_AT
+from services.gateway.view import View
+from shared.events import Prediction, encode_command, encode_image, encode_prediction
+from shared.log import EXAMPLES, IMAGES, Position
+from tests.gateway.conftest import PNG, Served, Start, starting, until
+
+
+def image(stream: str) -> object:
+    return encode_image("i", stream, b"silent", label=None, time=0, source="test", content_type="image/png")
+
+
+def test_a_label_for_a_mistyped_stream_is_404_with_the_nearest_name_and_leaves_nothing(gateway: Served) -> None:
+    gateway.post_image(PNG, wait=10)
+    until(lambda: gateway.client.get("/v1/streams/pets").status_code == 200)
+    for answer in (
+        gateway.post_label("i", "cat", stream="pest", wait=10),
+        gateway.client.delete("/v1/streams/pest"),
+        gateway.client.get("/v1/streams/pest"),
+    ):
+        assert (answer.status_code, answer.json()["nearest"]) == (404, "pets")
+        assert "did you mean pets?" in answer.json()["detail"]
+    assert gateway.log.bounds(EXAMPLES)[0].end == 0
+
+
+def test_a_label_right_after_its_image_is_taken_though_the_stream_has_no_status_yet(gateway: Served) -> None:
+    assert gateway.post_image(b"silent", stream="new").status_code == 202
+    assert gateway.post_label("i", "cat", stream="new").status_code == 202
+
+
+def test_an_image_that_somebody_else_sent_is_enough(gateway: Served) -> None:
+    """By another gateway, or on Kafka; and features whose learner has not come to them."""
+    gateway.log.append([image("theirs")])  # type: ignore[list-item]
+    assert gateway.post_label("i", "cat", stream="theirs").status_code == 202
+    gateway.log.append([encode_command("made", "c", "stream.create", more={}, by="", time=0, source="test")])
+    assert gateway.post_label("i", "cat", stream="made").status_code == 202
+    assert gateway.post_label("i", "cat", stream="nobodys").status_code == 404
+
+
+def test_where_too_much_is_underway_to_tell_the_label_is_taken(gateway: Served) -> None:
+    gateway.log.append([image("theirs")] * (LOOKED_AT[IMAGES] + 1))  # type: ignore[list-item]
+    assert gateway.post_label("i", "cat", stream="nobodys").status_code == 202
+
+
+def test_after_a_delete_with_wait_every_call_shows_it(gateway: Served) -> None:
+    id = gateway.post_image(PNG, wait=10).json()["id"]
+    path = "/v1/streams/pets"
+    until(lambda: gateway.client.get(path).status_code == 200)
+    answer = gateway.client.delete(path, params={"wait": 10}, headers={"Idempotency-Key": "c1"})
+    assert (answer.status_code, answer.json()["status"], answer.json()["id"]) == (200, "applied", "c1")
+    assert "erased" in answer.json()["records"]
+    for gone in (path, f"{path}/curve", f"{path}/predictions/{id}", f"{path}/images/{id}"):
+        assert gateway.client.get(gone).status_code == 404, gone
+    assert gateway.client.get("/v1/streams").json() == {"streams": []}
+    assert gateway.client.get(f"{path}/predictions").json()["predictions"] == []
+    assert gateway.post_image(PNG, wait=10).status_code == 200
+    assert len(gateway.client.get(f"{path}/predictions").json()["predictions"]) == 1
+
+
+def test_a_command_is_answered_by_what_became_of_it(gateway: Served) -> None:
+    gateway.post_image(PNG, wait=10)
+    path = "/v1/streams/pets/commands"
+    accepted = gateway.client.post(path, json={"do": "class.rename", "id": "c", "from": "a", "to": "b"})
+    assert (accepted.status_code, accepted.json()) == (202, {"id": "c", "stream": "pets", "position": "0:0"})
+    refused = gateway.client.post(path, json={"do": "class.rename"}, params={"wait": 10})
+    assert (refused.status_code, refused.json()["status"], refused.json()["why"]) == (
+        200,
+        "refused",
+        "so says the test",
+    )
+    assert gateway.client.post(path, json={"do": "no such"}).status_code == 422
+
+
+@pytest.mark.parametrize("partition", [0, 1])
+def test_what_comes_again_of_the_time_before_a_deletion_stays_away(partition: int) -> None:
+    view = View(10, 10)
+
+    def predicted(offset: int) -> None:
+        event = Prediction("i", "s", Position(0, offset), "m", None, {}, {}, None, Position(0, 0), 0.0)
+        view.predicted(event, encode_prediction(event, source="t").value)
+
+    predicted(3)
+    view.end("s", Position(0, 5))
+    assert (len(view), view.get("s", "i")) == (0, None)
+    predicted(3)
+    assert view.get("s", "i") is None
+    predicted(6)
+    assert view.get("s", "i") is not None
+
+
+def test_a_gateway_that_begins_after_the_deletion_shows_nothing_of_it(tmp_path: Path) -> None:
+    with starting(tmp_path) as start:
+        first: Served = start()
+        first.post_image(PNG, wait=10)
+        assert first.client.delete("/v1/streams/pets", params={"wait": 10}).status_code == 200
+        second: Start | Served = start()
+        assert second.client.get("/v1/streams/pets/predictions").json()["predictions"] == []  # type: ignore[union-attr]
