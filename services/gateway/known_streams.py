@@ -3,12 +3,12 @@
 import asyncio
 import difflib
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from services.gateway.live import Live
 from services.gateway.problems import Problem
 from services.gateway.statuses import Statuses
-from shared.events import Rejected, decode_image
+from shared.events import COMMAND_TYPE, FEATURES_TYPE, Command, Rejected, decode_example, decode_image
 from shared.log import EXAMPLES, IMAGES, Log, Position, Record
 from shared.status import StreamStatus
 from shared.store import StoreUnavailable
@@ -56,10 +56,27 @@ class KnownStreams:
 
     def _underway(self, stream: str, others: Sequence[StreamStatus]) -> bool:
         """Whether something of it may be between the log's doors and the learner's status. Blocks."""
-        return any(self._may_hold(topic, stream, others) for topic in LOOKED_AT)
+        reached = (
+            {IMAGES: {}, EXAMPLES: _folded(others)}
+            if (end := self._live.view.end_of(stream)) is None
+            else {
+                IMAGES: self._images_before(end),
+                EXAMPLES: _later(_folded(others), {end.partition: end.offset + 1}),
+            }
+        )
+        return any(self._may_hold(topic, stream, begins) for topic, begins in reached.items())
 
-    def _may_hold(self, topic: str, stream: str, others: Sequence[StreamStatus]) -> bool:
-        reached = _folded(others) if topic == EXAMPLES else {}
+    def _images_before(self, end: Position) -> dict[int, int]:
+        """What the command at ``end`` says of the images that were the deleted stream's."""
+        record = self._log.read(EXAMPLES, end.partition, [end.offset]).get(end.offset)
+        try:
+            found = record and decode_example(record)
+        except Rejected:
+            return {}
+        images = found.more.get("images", {}) if isinstance(found, Command) else {}
+        return {int(partition): offset for partition, offset in images.items()}
+
+    def _may_hold(self, topic: str, stream: str, reached: Mapping[int, int]) -> bool:
         lag = self._log.lag(self._groups[topic], topic)
         ends = {partition: held.end for partition, held in self._log.bounds(topic).items()}
         begins = {
@@ -93,6 +110,10 @@ def _folded(others: Sequence[StreamStatus]) -> dict[int, int]:
     return reached
 
 
+def _later(some: Mapping[int, int], others: Mapping[int, int]) -> dict[int, int]:
+    return {partition: max(some.get(partition, 0), others.get(partition, 0)) for partition in {*some, *others}}
+
+
 def _stream_of(record: Record) -> str:
     """Of an image; of features, by the key. Labels make no stream."""
     if record.topic == IMAGES:
@@ -100,5 +121,5 @@ def _stream_of(record: Record) -> str:
             return decode_image(record).stream
         except Rejected:
             return ""
-    makes = (b"prequel.features.v1", b"prequel.command.v1")
+    makes = (FEATURES_TYPE.encode(), COMMAND_TYPE.encode())
     return (record.key or b"").decode("utf-8", "replace") if dict(record.headers).get("ce_type") in makes else ""

@@ -104,6 +104,10 @@ class View:
         if len(self._ended) > KEPT_ENDS:
             self._ended.popitem(last=False)
 
+    def end_of(self, stream: str) -> Position | None:
+        """The command in ``examples`` that deleted it last."""
+        return self._ended.get(stream)
+
     def ended(self, stream: str, position: Position) -> bool:
         """Whether what stands at ``position`` in ``examples`` came before the stream was deleted."""
         end = self._ended.get(stream)
