@@ -54,7 +54,8 @@ class Erasures:
 
     def committed(self) -> None:
         """All that was taken is in a snapshot."""
-        self._due.extend(self._uncommitted.values())
+        begun = list(self._due)[1:]  # What is under way has perhaps passed the place already.
+        self._due.extend(each for each in self._uncommitted.values() if each not in begun)
         self._uncommitted = {}
 
     def patience(self, idle: float) -> float:
