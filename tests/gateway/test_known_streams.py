@@ -66,7 +66,8 @@ def test_a_command_is_answered_by_what_became_of_it(gateway: Served) -> None:
     gateway.post_image(PNG, wait=10)
     path = "/v1/streams/pets/commands"
     accepted = gateway.client.post(path, json={"do": "class.rename", "id": "c", "from": "a", "to": "b"})
-    assert (accepted.status_code, accepted.json()) == (202, {"id": "c", "stream": "pets", "position": "0:0"})
+    assert accepted.status_code in (200, 202)  # The answer may be there before it is asked for.
+    assert accepted.json().items() >= {"id": "c", "stream": "pets", "position": "0:0"}.items()
     refused = gateway.client.post(path, json={"do": "class.rename"}, params={"wait": 10})
     assert (refused.status_code, refused.json()["status"], refused.json()["why"]) == (
         200,
