@@ -30,21 +30,21 @@ def test_a_label_for_a_mistyped_stream_is_404_with_the_nearest_name_and_leaves_n
 
 def test_a_label_right_after_its_image_is_taken_though_the_stream_has_no_status_yet(gateway: Served) -> None:
     assert gateway.post_image(b"silent", stream="new").status_code == 202
-    assert gateway.post_label("i", "cat", stream="new").status_code == 202
+    assert gateway.post_label("i", "cat", stream="new").is_success
 
 
 def test_an_image_that_somebody_else_sent_is_enough(gateway: Served) -> None:
     """By another gateway, or on Kafka; and features whose learner has not come to them."""
     gateway.log.append([image("theirs")])  # type: ignore[list-item]
-    assert gateway.post_label("i", "cat", stream="theirs").status_code == 202
+    assert gateway.post_label("i", "cat", stream="theirs").is_success
     gateway.log.append([encode_command("made", "c", "stream.create", more={}, by="", time=0, source="test")])
-    assert gateway.post_label("i", "cat", stream="made").status_code == 202
+    assert gateway.post_label("i", "cat", stream="made").is_success
     assert gateway.post_label("i", "cat", stream="nobodys").status_code == 404
 
 
 def test_where_too_much_is_underway_to_tell_the_label_is_taken(gateway: Served) -> None:
     gateway.log.append([image("theirs")] * (LOOKED_AT[IMAGES] + 1))  # type: ignore[list-item]
-    assert gateway.post_label("i", "cat", stream="nobodys").status_code == 202
+    assert gateway.post_label("i", "cat", stream="nobodys").is_success
 
 
 def test_after_a_delete_with_wait_every_call_shows_it(gateway: Served) -> None:
