@@ -71,10 +71,11 @@ def test_any_interleaving_means_what_the_reference_says(history: list[tuple[Any,
     log = written(history)
     fold, plain = new_fold(log, **LIMITS), reference(log.records)
     emitted = fold.apply(log.records).emitted
-    if not history:
+    assert [(e.event.id, e.event.status) for e in emitted if isinstance(e.event, Outcome)] == plain.outcomes
+    assert bool(fold.streams) == bool(plain.examples)
+    if not plain.examples:
         return
     state = fold.streams["s"]
-    assert [(e.event.id, e.event.status) for e in emitted if isinstance(e.event, Outcome)] == plain.outcomes
     assert (state.images, state.labelled, state.repeated) == (
         len(plain.examples),
         sum(example.label is not None for example in plain.examples.values()),
