@@ -11,6 +11,9 @@ from shared.deadlines import PRODUCER_SILENCE_S
 WAIT_SECONDS = 1.0
 ASKED_AGAIN = 1_000
 
+LABEL_REFUSED = "too-many-labels"
+"""A dead letter for this reason refuses the label alone: its image is predicted, and the status tells of the label."""
+
 
 class Said(NamedTuple):
     """What a source says of the picture that is known by an id: the name of its file, and its label."""
@@ -121,6 +124,8 @@ class Outstanding:
             if answer := self._client.prediction(self._stream, id, wait_s):
                 self._predicted(id, answer)
         except Refused as refused:
+            if refused.reason == LABEL_REFUSED:
+                return  # its prediction comes by another topic, a little later perhaps
             self.rejected[id] = self._names.pop(id), str(refused)
 
     def _predicted(self, id: str, answer: dict[str, Any]) -> None:
