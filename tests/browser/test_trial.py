@@ -124,6 +124,7 @@ def test_a_class_chosen_for_one_picture_is_not_of_the_next(page: Page, taught: S
     page.locator("#try").get_by_placeholder("another class").fill("half a wo")
     paste(page, picture("dot"))
     expect(page.locator("#try .outcome")).to_have_text("")
+    expect(page.locator(".headline strong")).to_have_text(re.compile("bar|ring"))
     expect(page.get_by_role("button", name="Add to the stream")).to_be_enabled()
     expect(page.locator("#try").get_by_placeholder("another class")).to_have_value("")
     page.keyboard.press("Enter")

@@ -147,7 +147,9 @@ export class Trial {
       for (let subject = left.shift(); subject && visit === this.#visit; subject = left.shift()) {
         await subject.ask(this.#api);
         this.#queue.settle(subject);
-        if (turn === this.#turn && !this.#answer.busy) this.#look(subject);
+        // The one that the panel is waiting for is shown in any case: there is nothing to say of it before.
+        const awaited = subject === this.#answer.subject;
+        if (turn === this.#turn && (awaited || !this.#answer.busy)) this.#look(subject);
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, work));
