@@ -196,7 +196,9 @@ def test_stop_and_go_on(
     stop.clear()
     system.extractor.open.set()
     summary = stream(folder)
-    assert (summary.sent, summary.predicted, summary.interrupted) == (600, 600, False)
+    # What was predicted by the time the second run asked is not sent again: how much that is, is the machine's to say.
+    assert summary.sent + summary.known == 600
+    assert (summary.predicted, summary.interrupted, summary.silent) == (600, False, [])
 
 
 def test_the_gateway_may_go_and_come_back(
