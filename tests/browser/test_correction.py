@@ -83,6 +83,41 @@ def test_enter_labels_nothing_where_the_image_has_no_class_yet(system: System, o
     assert system.truth("unknown") == "bar"
 
 
+HOLD_FRAMES = """(() => {
+    const [frame, held] = [requestAnimationFrame, []];
+    window.requestAnimationFrame = (run) => held.push(run);
+    window.letGo = () => ((window.requestAnimationFrame = frame), held.forEach((run) => frame(run)));
+})()"""
+
+
+def test_the_focus_comes_to_the_class_of_a_picture_that_was_opened_before_the_classes_came(
+    system: System, open_page: Open
+) -> None:
+    system.show("bar", "bar", id="quick")
+    page = open_page("/healthz")
+    page.add_init_script(HOLD_FRAMES)
+    page.goto(system.url + "/#/shapes")
+    page.locator("[data-id=quick]").click()
+    field = page.locator("#correction").get_by_placeholder("another class")
+    expect(field).to_be_focused()
+    page.evaluate("letGo()")
+    expect(page.locator("#correction .choice").first).to_be_focused()
+
+
+def test_what_is_being_typed_keeps_the_focus_as_the_classes_come(system: System, open_page: Open) -> None:
+    system.show("bar", "bar", id="quick")
+    page = open_page("/healthz")
+    page.add_init_script(HOLD_FRAMES)
+    page.goto(system.url + "/#/shapes")
+    page.locator("[data-id=quick]").click()
+    field = page.locator("#correction").get_by_placeholder("another class")
+    field.press_sequentially("bolt")
+    page.evaluate("letGo()")
+    expect(page.locator("#correction .choice").first).to_be_visible()
+    expect(field).to_be_focused()
+    expect(field).to_have_value("bolt")
+
+
 def test_keys_stay_with_their_class_as_classes_come(page: Page, doubtful: str) -> None:
     dialog = page.locator("#correction")
     page.locator(f"[data-id='{doubtful}']").click()

@@ -58,6 +58,11 @@ export class Classes {
     return this.#root.contains(document.activeElement);
   }
 
+  /** Whether the focus is in the field only because there is no class yet, and nobody has typed there. */
+  get waiting() {
+    return !this.#labels.length && document.activeElement === this.#input && !this.#input.value;
+  }
+
   /** Another image: what was typed for the one before, or had the focus there, is not for this one. */
   turn() {
     this.#input.value = "";

@@ -54,10 +54,13 @@ export class Correction extends EventTarget {
     this.#dialog.close();
   }
 
-  /** New classes appear while the dialog is open. */
+  /** New classes appear while the dialog is open; a picture that is opened at once comes before the first of them. */
   offer(classes) {
     this.#classes = classes;
-    if (this.#dialog.open) this.#parts.classes.show(classes, this.#prediction.truth, this.#prediction.probabilities);
+    if (!this.#dialog.open) return;
+    const waited = this.#parts.classes.waiting;
+    this.#parts.classes.show(classes, this.#prediction.truth, this.#prediction.probabilities);
+    if (waited) this.#focusOwn();
   }
 
   /** What Undo would do now may be of another image. */
