@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from services.learner.learner import Learner
+    from services.producer.asking import Asking
     from services.producer.client import Client
     from shared.log import Log
     from shared.retention_keeper import Keeper
@@ -351,6 +352,7 @@ def _stream(chosen: argparse.Namespace) -> int:
             console=console,
             stop=stop,
             clock=time.monotonic,
+            asking=_asking_whom(chosen, console),
         )
         return report.exit_code(summary)
 
@@ -361,7 +363,36 @@ def _label(chosen: argparse.Namespace) -> int:
     from services.producer.label import label_image
 
     label = None if chosen.retract else chosen.label
-    return _asking(chosen, lambda client, console, stop: label_image(client, chosen.stream, chosen.id, label, console))
+    return _asking(
+        chosen,
+        lambda client, console, stop: label_image(
+            client, chosen.stream, chosen.id, label, console, asking=_asking_whom(chosen, console)
+        ),
+    )
+
+
+def _delete(chosen: argparse.Namespace) -> int:
+    from services.producer.delete import delete_stream
+
+    return _asking(
+        chosen,
+        lambda client, console, stop: delete_stream(
+            client, chosen.stream, _asking_whom(chosen, console), console, _new_id
+        ),
+    )
+
+
+def _asking_whom(chosen: argparse.Namespace, console: "Console") -> "Asking":
+    """Whoever sits at the terminal, if it is one on both sides."""
+    from services.producer.asking import Asking
+
+    def ask(question: str) -> str:
+        try:
+            return input(question)
+        except EOFError:
+            return ""
+
+    return Asking(console, ask if sys.stdin.isatty() and sys.stdout.isatty() else None, yes=chosen.yes)
 
 
 def _status(chosen: argparse.Namespace) -> int:
@@ -477,10 +508,14 @@ def _parser() -> argparse.ArgumentParser:
     which = label.add_mutually_exclusive_group(required=True)
     which.add_argument("label", nargs="?")
     which.add_argument("--retract", action="store_true", help="take the label back")
+    delete = command("delete", _delete, "end a stream, and all that was learned in it")
+    delete.add_argument("stream")
+    for each in (stream, label, delete):
+        each.add_argument("--yes", action="store_true", help="do not ask")
     status = command("status", _status, "show one stream, or all")
     status.add_argument("stream", nargs="?")
     status.add_argument("--json", action="store_true")
-    for each in (stream, label, status):
+    for each in (stream, label, delete, status):
         each.add_argument("--url", default=DEFAULT_URL, help=f"the gateway ({DEFAULT_URL})")
         each.add_argument("--api-key", help="one of the gateway's keys; else PREQUEL_API_KEYS")
     return parser

@@ -82,7 +82,9 @@ class Settings(BaseModel):
     cache_bytes: int = Field(512 * 2**20, ge=2**20, description="bytes of the same, at most")
     max_streams: int = Field(1_000, ge=1, description="streams in one partition")
     max_labels: int = Field(1_000, ge=1, description="classes in one stream")
-    max_waiting: int = Field(10_000, ge=0, description="labels of one stream that wait for their images")
+    max_waiting: int = Field(
+        10_000, ge=0, description="labels of one stream that wait for their images; of a partition, for streams"
+    )
     max_model_bytes: int = Field(
         384 * 2**20,
         ge=2**20,

@@ -57,6 +57,10 @@ STORE_AGAIN = Backoff(0.25, 2.0)
 STATUS_AGAIN = Backoff(0.5, 5.0)
 """Until the learner tries again to write statuses: a hanging store would hold the fold up for each try."""
 
+ERASE_AGAIN = Backoff(5.0, 60.0)
+"""Until the records of a deleted stream are erased again where the log or the store refuse: nothing waits for it, and
+a full disk is not emptied sooner."""
+
 METRIC_AGAIN = Backoff(5.0, 60.0)
 """Until a failing measurement is made again: nothing depends on it, and each may hold the fold up."""
 

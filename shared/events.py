@@ -18,16 +18,21 @@ IMAGE_TYPE = "prequel.image.v1"
 FEATURES_TYPE = "prequel.features.v1"
 LABEL_TYPE = "prequel.label.v1"
 DEFAULTS_TYPE = "prequel.defaults.v1"
+COMMAND_TYPE = "prequel.command.v1"
+ERASED_TYPE = "prequel.erased.v1"
 PREDICTION_TYPE = "prequel.prediction.v1"
 OUTCOME_TYPE = "prequel.outcome.v1"
 DRIFT_TYPE = "prequel.drift.v1"
+APPLIED_TYPE = "prequel.applied.v1"
 REJECTED_TYPE = "prequel.rejected.v1"
 
 STREAM_PATTERN = r"[a-z0-9][a-z0-9._-]{0,62}"
 ID_PATTERN = r"[A-Za-z0-9._:-]{1,128}"
+DO_PATTERN = r"[a-z]{1,32}(\.[a-z]{1,32}){0,3}"
 LABEL_PATTERN = r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,128}"
 _STREAM, _ID, _LABEL = re.compile(STREAM_PATTERN), re.compile(ID_PATTERN), re.compile(LABEL_PATTERN)
 _DIGEST = re.compile(r"[0-9a-f]{32}")
+_DO, _DIM = re.compile(DO_PATTERN), re.compile("[0-9]{1,7}")
 
 _KNOWN_BY = ("ce_id", "ce_subject", "ce_image", "ce_source", "ce_time")
 _SHORT_BYTES = 256
@@ -100,6 +105,36 @@ class Defaults(NamedTuple):
     position: Position
 
 
+class Command(NamedTuple):
+    """What is to be done with a stream (``do``, like ``stream.delete``); ``more`` are the members that go with it.
+
+    The same ``id`` again counts once.
+    """
+
+    id: str
+    stream: str
+    do: str
+    more: Mapping[str, Any]
+    by: str
+    time: float
+    position: Position
+
+
+class Erased(NamedTuple):
+    """What is left of an event of a stream that was deleted: what the fold of all other streams needs of it.
+
+    Of features, ``backbone`` and how many values they had (``dim``); of a label, ``id``, which is a digest of the
+    image's, and whether it ``retracts``. All of them empty: nothing.
+    """
+
+    stream: str
+    backbone: str
+    dim: int
+    id: str
+    retracts: bool
+    position: Position
+
+
 class Prediction(NamedTuple):
     """What the models said of one example before they learned it. ``truth`` is the label, where it came with it."""
 
@@ -146,6 +181,26 @@ class Drift(NamedTuple):
     time: float
 
 
+class Applied(NamedTuple):
+    """What became of one command: ``status`` is applied, unchanged (applied before) or refused, ``why`` says more.
+
+    ``position`` is the command's.
+    """
+
+    id: str
+    stream: str
+    position: Position
+    do: str
+    status: str
+    why: str
+    by: str
+    time: float
+
+
+def valid_do(text: str) -> bool:
+    return _DO.fullmatch(text) is not None
+
+
 def valid_stream(text: str) -> bool:
     return _STREAM.fullmatch(text) is not None
 
@@ -182,12 +237,24 @@ def timestamp(seconds: float) -> str:
     )
 
 
+def is_erased(record: Record) -> bool:
+    """Whether this is what is left of a record of a stream that was deleted."""
+    return ("ce_type", ERASED_TYPE.encode()) in record.headers
+
+
+def erased_headers(**left: str) -> Headers:
+    """The headers of what is left of an erased record: attributes that the fold of other streams needs."""
+    return (("ce_type", ERASED_TYPE.encode()), *((f"ce_{name}", value.encode()) for name, value in left.items()))
+
+
 # Decoding: each raises Rejected and nothing else, whatever the bytes.
 
 
 def decode_image(record: Record) -> Image:
     """Any image event, and any bare record whose key is a stream name. The bytes are not looked at."""
     record, headers = _read(record)
+    if headers.get("ce_type") == ERASED_TYPE:
+        raise Rejected("stream-deleted", "the stream was deleted before this image was extracted")
     _check_type(headers, (IMAGE_TYPE, ""))
     stream = headers.get("ce_subject") or _key(record)
     return Image(
@@ -209,15 +276,15 @@ def payload(record: Record) -> bytes:
         return record.value
 
 
-def decode_example(record: Record) -> Features | Label | Defaults:
+Example = Features | Label | Defaults | Command | Erased
+
+
+def decode_example(record: Record) -> Example:
     record, headers = _read(record)
-    kind = _check_type(headers, (FEATURES_TYPE, LABEL_TYPE, DEFAULTS_TYPE))
+    kind = _check_type(headers, (DEFAULTS_TYPE, *_OF_STREAMS))
     if kind == DEFAULTS_TYPE:
         return _decode_defaults(record)
-    stream = _stream(_key(record))
-    if kind == FEATURES_TYPE:
-        return _decode_features(record, headers, stream)
-    return _decode_label(record, headers, stream)
+    return _OF_STREAMS[kind](record, headers, _stream(_key(record)))
 
 
 def _decode_features(record: Record, headers: dict[str, str], stream: str) -> Features:
@@ -279,7 +346,43 @@ def _decode_defaults(record: Record) -> Defaults:
     return Defaults(settings, float(started), Position(record.partition, record.offset))
 
 
-def decode_prediction(record: Record) -> Prediction | Outcome | Drift:
+def _decode_command(record: Record, headers: dict[str, str], stream: str) -> Command:
+    body = _json(record.value)
+    do, at = body.get("do"), body.get("at")
+    if not isinstance(do, str) or not valid_do(do):
+        raise Rejected("bad-command", f"field do must be a command like stream.delete, not {str(do)[:100]!r}")
+    return Command(
+        _id(body.get("id")),
+        stream,
+        do,
+        {name: value for name, value in body.items() if name not in ("id", "do", "by", "at")},
+        str(body.get("by") or "")[:128],
+        _time(at if isinstance(at, str) else headers.get("ce_time"), record),
+        Position(record.partition, record.offset),
+    )
+
+
+def _decode_erased(record: Record, headers: dict[str, str], stream: str) -> Erased:
+    dim = headers.get("ce_dim", "")
+    return Erased(
+        stream,
+        headers.get("ce_backbone", ""),
+        int(dim) if _DIM.fullmatch(dim) else 0,
+        headers.get("ce_id", ""),
+        headers.get("ce_retracts") == "true",
+        Position(record.partition, record.offset),
+    )
+
+
+_OF_STREAMS: Mapping[str, Callable[[Record, dict[str, str], str], Example]] = {
+    FEATURES_TYPE: _decode_features,
+    LABEL_TYPE: _decode_label,
+    COMMAND_TYPE: _decode_command,
+    ERASED_TYPE: _decode_erased,
+}
+
+
+def decode_prediction(record: Record) -> Prediction | Outcome | Drift | Applied:
     kind = _check_type(_written_type(record), tuple(_DECODERS))
     body = _json(record.value)
     try:
@@ -341,10 +444,24 @@ def _drift(body: dict[str, Any], record: Record) -> Drift:
     )
 
 
-_DECODERS: Mapping[str, Callable[[dict[str, Any], Record], Prediction | Outcome | Drift]] = {
+def _applied(body: dict[str, Any], record: Record) -> Applied:
+    return Applied(
+        _id(body["id"]),
+        _stream(body["stream"]),
+        Position.parse(body["position"]),
+        str(body["do"]),
+        str(body["status"]),
+        str(body["why"]),
+        str(body["by"]),
+        _time(body["at"], record),
+    )
+
+
+_DECODERS: Mapping[str, Callable[[dict[str, Any], Record], Prediction | Outcome | Drift | Applied]] = {
     PREDICTION_TYPE: _prediction,
     OUTCOME_TYPE: _outcome,
     DRIFT_TYPE: _drift,
+    APPLIED_TYPE: _applied,
 }
 
 
@@ -400,6 +517,15 @@ def encode_defaults(
     body = {"settings": settings, "started": started, "by": by, "at": timestamp(time)}
     headers = _ce(DEFAULTS_TYPE, event_id, source, time, "application/json")
     return Message(EXAMPLES, None, orjson.dumps(body), headers, partition)
+
+
+def encode_command(
+    stream: str, id: str, do: str, *, more: Mapping[str, Any], by: str, time: float, source: str
+) -> Message:
+    body = {"id": id, "do": do, **more, "by": by, "at": timestamp(time)}
+    return Message(
+        EXAMPLES, stream.encode(), orjson.dumps(body), _ce(COMMAND_TYPE, id, source, time, "application/json")
+    )
 
 
 def prediction_json(prediction: Prediction) -> dict[str, Any]:
@@ -459,6 +585,25 @@ def drift_json(drift: Drift) -> dict[str, Any]:
 def encode_drift(drift: Drift, *, source: str) -> Message:
     headers = _ce(DRIFT_TYPE, f"{drift.model}@{drift.position}", source, drift.time, "application/json")
     return Message(PREDICTIONS, drift.stream.encode(), orjson.dumps(drift_json(drift)), headers)
+
+
+def applied_json(applied: Applied) -> dict[str, Any]:
+    """The JSON form of what became of a command, in the log and over HTTP."""
+    return {
+        "id": applied.id,
+        "stream": applied.stream,
+        "position": str(applied.position),
+        "do": applied.do,
+        "status": applied.status,
+        "why": applied.why,
+        "by": applied.by,
+        "at": timestamp(applied.time),
+    }
+
+
+def encode_applied(applied: Applied, *, source: str) -> Message:
+    headers = _ce(APPLIED_TYPE, f"{applied.id}@{applied.position}", source, applied.time, "application/json")
+    return Message(PREDICTIONS, applied.stream.encode(), orjson.dumps(applied_json(applied)), headers)
 
 
 def encode_outcome(outcome: Outcome, *, source: str) -> Message:

@@ -1,7 +1,7 @@
 """The log: durable, partitioned, ordered records (protocols and value types)."""
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
 
 IMAGES = "images"
 EXAMPLES = "examples"
@@ -177,6 +177,25 @@ class Log(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Erasing(Protocol):
+    """A log that can take single records out: the embedded one. Calls block and raise LogUnavailable."""
+
+    def erase(
+        self, topic: str, partition: int, offsets: range, about: bytes, change: Callable[[Record], Headers | None]
+    ) -> int:
+        """Empty those of the records at ``offsets`` with ``about`` in key or headers for which ``change`` is not None.
+
+        They stay where they are, with their key, the headers that ``change`` says and no value. Durable on return; how
+        many they were.
+        """
+        ...
+
+    def scrubbed(self, topic: str) -> bool:
+        """Whether no byte of what was erased before is left in the topic's files; if not yet, ask again."""
+        ...
 
 
 def partition_for(key: bytes, partitions: int) -> int:

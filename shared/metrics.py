@@ -36,6 +36,8 @@ class Metrics:
         self.pending = gauge("examples_pending", "Examples in the window without a label", ("stream",))
         self.coverage = gauge("label_coverage", "Labelled examples over all examples", ("stream",))
         self.drift = counter("drift_total", "Drifts detected", model)
+        self.moved = counter("moved_total", "Records moved to the partition of their key", ("topic",))
+        self.early = gauge("early_labels", "Labels that wait for streams that do not exist", ("partition",))
         self.lag = gauge("log_lag", "Records not yet processed", ("service", "topic", "partition"))
         self.position = gauge("learner_position", "Next offset of examples to be learned", ("partition",))
         self.log_bytes = gauge("log_bytes", "Bytes of a topic on disk, one copy", ("topic",))

@@ -60,7 +60,7 @@ class Database:
     ) -> None:
         self.path = path
         self._kind, self._version, self._schema = int.from_bytes(kind.encode(), "big"), version, schema
-        self._error, self._busy_timeout_s, self._page_bytes = error, busy_timeout_s, page_bytes
+        self._error, self.busy_timeout_s, self._page_bytes = error, busy_timeout_s, page_bytes
         self._may_create = create
         self._shrinks = shrinks
         self._lock, self._process = threading.Lock(), os.getpid()
@@ -154,7 +154,7 @@ class Database:
         elif not self.path.exists():
             raise self._error(f"{self.path} does not exist: nothing was stored there. {_ELSEWHERE}")
         connection = sqlite3.connect(
-            self.path, timeout=self._busy_timeout_s, isolation_level=None, check_same_thread=False
+            self.path, timeout=self.busy_timeout_s, isolation_level=None, check_same_thread=False
         )
         try:
             self._prepare(connection)
@@ -203,7 +203,7 @@ class Database:
 
     def _enter_wal(self, connection: Connection) -> None:
         # Two processes that make the file together: the switch does not wait for the lock by itself.
-        deadline, tries = time.monotonic() + self._busy_timeout_s, 0
+        deadline, tries = time.monotonic() + self.busy_timeout_s, 0
         while connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
             try:
                 connection.execute("PRAGMA journal_mode=WAL")
@@ -226,7 +226,7 @@ class Database:
         connection.execute(f"PRAGMA busy_timeout={round(SQLITE_CHECKPOINT_BUSY_S * 1000)}")
         with suppress(sqlite3.OperationalError):  # The commit stands; a disk in trouble shows in the next one.
             connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
-        connection.execute(f"PRAGMA busy_timeout={round(self._busy_timeout_s * 1000)}")
+        connection.execute(f"PRAGMA busy_timeout={round(self.busy_timeout_s * 1000)}")
 
     @contextmanager
     def _explaining(self) -> Iterator[None]:

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from shared.deadlines import LEASE_S, SQLITE_BUSY_S
 from shared.file_lock import FileLock
-from shared.log import EXAMPLES, Bounds, LogUnavailable, Message, Position, Record, RecordTooLarge
+from shared.log import EXAMPLES, Bounds, Headers, LogUnavailable, Message, Position, Record, RecordTooLarge
 from shared.sqlite_group import Groups
 from shared.sqlite_member import SqliteMember
 from shared.sqlite_pruning import FilePruning
@@ -88,6 +88,14 @@ class SqliteLog:
 
     def read(self, topic: str, partition: int, offsets: Sequence[int]) -> dict[int, Record]:
         return self._topic(topic).read(partition, offsets)
+
+    def erase(
+        self, topic: str, partition: int, offsets: range, about: bytes, change: Callable[[Record], Headers | None]
+    ) -> int:
+        return self._topic(topic).erase(partition, offsets, about, change)
+
+    def scrubbed(self, topic: str) -> bool:
+        return self._topic(topic).scrubbed()
 
     def follow(self, topic: str, positions: Mapping[int, int]) -> SqliteReader:
         return SqliteReader(self._topic(topic), positions, max_bytes=self._max_poll_bytes)

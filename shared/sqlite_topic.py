@@ -7,10 +7,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from shared.log import Bounds, Headers, LogUnavailable, Message, OffsetOutOfRange, Position, Record, partition_for
 from shared.sqlite import Connection, Database
+from shared.sqlite_erasure import erase, scrubbed
 from shared.sqlite_pruning import FilePruning
 
 _TRANSACTION_BYTES = 16 * 2**20
@@ -192,6 +193,20 @@ class Topic:
                 for offset, appended_at, key, headers, value in connection.execute(query, chunk):
                     found[offset] = Record(self.name, partition, offset, key, value, _unpack(headers), appended_at)
         return found
+
+    def erase(self, partition: int, offsets: range, about: bytes, change: Callable[[Record], Headers | None]) -> int:
+        """See shared.log.Erasing."""
+
+        def left(row: Any) -> bytes | None:
+            offset, appended_at, key, headers, value = row
+            kept = change(Record(self.name, partition, offset, key, value, _unpack(headers), appended_at))
+            return None if kept is None else _pack(kept)
+
+        return erase(self._database, partition, offsets, about, left)
+
+    def scrubbed(self) -> bool:
+        """See shared.log.Erasing."""
+        return scrubbed(self._database)
 
     def check(self, partition: int, offset: int) -> None:
         """Raises OffsetOutOfRange unless reading can begin there."""

@@ -58,6 +58,25 @@ class OutcomeAnswer(BaseModel):
     detail: str | None = None
 
 
+class CommandAccepted(BaseModel):
+    """A command that is durable in the log."""
+
+    id: str = Field(description="the command's id")
+    stream: str
+    position: str = Field(description="where the command stands in the log: partition:offset")
+    records: str | None = Field(None, description="what becomes of a deleted stream's events in the log")
+
+
+class AppliedAnswer(CommandAccepted):
+    """What became of one command."""
+
+    do: str
+    status: str = Field(description="applied, unchanged (it was applied before) or refused")
+    why: str = Field(description="the reason, where it was refused")
+    by: str | None = None
+    at: str | None = None
+
+
 class Predicted(Accepted):
     """An event, and the prediction made of it."""
 
@@ -140,6 +159,7 @@ class ProblemAnswer(BaseModel):
     errors: list[dict[str, str]] | None = Field(None, description="field and message, where fields are wrong")
     conflict: str | None = Field(None, description="of 409: content or label")
     first: dict[str, str | None] | None = Field(None, description="of 409: what came first, and its present truth")
+    nearest: str | None = Field(None, description="of 404: the stream whose name is most like it")
 
 
 def json_answer(body: object, status: int = 200) -> Response:
@@ -170,7 +190,7 @@ _MEANING = {
     401: "An API key is needed.",
     404: "There is no such thing; the detail says what to look for.",
     409: "It does not fit what is there: the id is another image's, or there is no room. The detail says what to do.",
-    410: "It was there, and retention has removed it.",
+    410: "It was there, and retention or a deletion has removed it.",
     413: "The body, or the image, is larger than allowed.",
     415: "The Content-Type is not one that is read here.",
     422: "Something is invalid; errors names the field.",

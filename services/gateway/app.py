@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from starlette.types import Lifespan
 
 from services.gateway import (
+    commands,
     documentation,
     events_stream,
     images,
@@ -28,6 +29,7 @@ from services.gateway.access import Access, Keys
 from services.gateway.details import Details
 from services.gateway.firsts import Firsts
 from services.gateway.gateway import Gateway
+from services.gateway.known_streams import KnownStreams
 from services.gateway.lane import Lane
 from services.gateway.live import Live
 from services.gateway.middleware import Limit, Measure, Protect
@@ -93,6 +95,7 @@ def create(
         statuses=statuses,
         details=Details(answering, store),
         room=Room(statuses),
+        known=KnownStreams(log, live, statuses, settings.group),
         images=Lane(log, "images", health, supervisor),
         labels=Lane(log, "labels", health, supervisor),
         thumbnails=Thumbnails(Limits(settings.max_image_bytes, settings.max_pixels)),
@@ -138,7 +141,8 @@ def _guard(app: FastAPI, gateway: Gateway, web: page.Page) -> None:
 
 
 def _include(app: FastAPI, gateway: Gateway, web: page.Page, invocation: Invocation) -> None:
-    for group in (images, pictures, labels, lookup, predictions, predict, streams, events_stream, operations):
+    groups = (images, pictures, labels, lookup, predictions, predict, streams, commands, events_stream, operations)
+    for group in groups:
         app.include_router(group.routes(gateway))
     app.include_router(installation.routes(gateway, invocation))
     app.include_router(documentation.routes(app))

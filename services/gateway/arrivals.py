@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict, defaultdict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
@@ -24,6 +24,9 @@ class Arrivals(Generic[Key, Value]):
         if len(self._kept) > self._keep:
             self._kept.popitem(last=False)
         self._wake(key, value)
+
+    def forget(self, unwanted: Callable[[Key], bool]) -> None:
+        self._kept = OrderedDict((key, value) for key, value in self._kept.items() if not unwanted(key))
 
     def get(self, key: Key) -> Value | None:
         return self._kept.get(key)

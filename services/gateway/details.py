@@ -44,6 +44,12 @@ class Details:
             self._asking[key] = asyncio.create_task(self._ask(known))
         return await asyncio.shield(self._asking[key])
 
+    def ended(self, stream: str) -> None:
+        """Of a stream that was deleted nothing is kept, nor what is being asked for."""
+        self._kept.pop(stream, None)
+        for key in [key for key in self._asking if key[0] == stream]:
+            del self._asking[key]
+
     def close(self) -> None:
         self._threads.close()
 
@@ -53,7 +59,9 @@ class Details:
         except (UnknownStream, LearnerUnavailable, StoreUnavailable, Late):
             return await self._stored(known, kept.detail if (kept := self._kept.get(known.stream)) else None)
         finally:
-            self._asking.pop((known.stream, known.position), None)
+            asked = self._asking.pop((known.stream, known.position), None)
+        if asked is None:
+            return found
         self._kept.pop(known.stream, None)
         self._kept[known.stream] = Kept(known.position, found)
         if len(self._kept) > KEPT:

@@ -62,6 +62,11 @@ class Firsts:
         for id in ids:
             self._taken.pop((stream, id), None)
 
+    def ended(self, stream: str) -> None:
+        """A stream that was deleted has had no image."""
+        for key in [key for key in self._taken if key[0] == stream]:
+            del self._taken[key]
+
     async def _first(self, stream: str, id: str) -> First | None:
         entry = self._live.view.get(stream, id)
         taken = self._taken.get((stream, id))

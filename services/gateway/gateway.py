@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from services.gateway.access import Keys
 from services.gateway.details import Details
 from services.gateway.firsts import Firsts
+from services.gateway.known_streams import KnownStreams
 from services.gateway.lane import Lane
 from services.gateway.live import Live
 from services.gateway.room import Room
@@ -14,7 +15,7 @@ from services.gateway.thumbnails import Thumbnails
 from shared.config import Settings
 from shared.extraction import Extraction
 from shared.health import Health
-from shared.log import Log
+from shared.log import Log, Position
 from shared.metrics import Metrics
 from shared.status import Queries
 from shared.supervisor import Supervisor
@@ -42,6 +43,7 @@ class Gateway:
     statuses: Statuses
     details: Details
     room: Room
+    known: KnownStreams
     images: Lane
     labels: Lane
     thumbnails: Thumbnails
@@ -49,12 +51,22 @@ class Gateway:
     """What was measured last of the log; None before the first time."""
 
     def start(self) -> None:
+        self.live.when_ended.append(self._ended)
         self.live.start()
 
     async def close(self) -> None:
         await self.live.close()
         await self.images.close()
         await self.labels.close()
+        self.known.close()
         self.statuses.close()
         self.details.close()
         self.thumbnails.close()
+
+    def _ended(self, stream: str, command: Position) -> None:
+        """A stream was deleted: nothing here knows it any more."""
+        self.statuses.ended(stream, command)
+        self.details.ended(stream)
+        self.known.ended(stream)
+        self.room.ended(stream)
+        self.firsts.ended(stream)

@@ -108,6 +108,7 @@ async def _append(gateway: Gateway, stream: str, uploads: Sequence[Upload], ids:
         )
         for id, upload in zip(ids, uploads, strict=True)
     ]
+    gateway.known.accepted(stream)  # Before: where the log does not confirm them they may be in it all the same.
     try:
         return await gateway.images.append(messages)
     except RecordTooLarge:

@@ -44,14 +44,16 @@ def routes(gateway: Gateway) -> APIRouter:
         "/v1/streams/{stream}/labels",
         status_code=202,
         response_model=Accepted | list[Accepted],
-        responses={200: {"model": OutcomeAnswer | list[OutcomeAnswer]}, **described(413, 422, 503)},
+        responses={200: {"model": OutcomeAnswer | list[OutcomeAnswer]}, **described(404, 413, 422, 503)},
         summary="Label, correct or retract",
     )
     async def send_labels(stream: StreamName, body: Body, wait: Wait = 0) -> Response:
         """The answer is 202 once the labels are durable; with `wait`, 200 and the outcomes once they have taken effect.
 
         After that every call here shows them: read your writes. Labels for ids not seen yet wait for their images.
+        A stream that does not exist is 404, with the nearest name there is.
         """
+        await gateway.known.check(stream)
         given = body if isinstance(body, list) else [body]
         positions = await _append(gateway, stream, given)
         found = await asyncio.gather(*(gateway.live.outcome(position, wait) for position in positions))

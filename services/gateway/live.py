@@ -1,7 +1,7 @@
 """What the log says now: predictions, outcomes and drifts as they come, who waits for them, and who listens."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from services.gateway.arrivals import Arrivals
@@ -11,13 +11,15 @@ from services.gateway.subscriptions import Happening, Subscriptions
 from services.gateway.view import Entry, View
 from shared.attributes import canonical
 from shared.config import Settings
-from shared.events import Outcome, Prediction, Rejected, decode_prediction
+from shared.events import Applied, Outcome, Prediction, Rejected, decode_prediction, is_erased
 from shared.health import Health
 from shared.log import DEAD_LETTERS, EXAMPLES, IMAGES, PREDICTIONS, Log, Position, Record
 from shared.metrics import Metrics
 
+DELETE = "stream.delete"
 KEPT_OUTCOMES = 20_000
 KEPT_REFUSALS = 2_000
+KEPT_APPLIED = 1_000
 REFUSALS_AT_START = 100
 """Few: a dead letter holds the whole image that was refused."""
 STREAMS_IN_FULL = 4
@@ -48,8 +50,11 @@ class Live:
         self.subscriptions = Subscriptions()
         self.promises = Promises()
         self.current = False
+        self.when_ended: list[Callable[[str, Position], None]] = []
+        """Who is told of a stream that was deleted, and where the command stands."""
         self._predictions: Arrivals[tuple[str, str], Entry | Refusal] = Arrivals(0)
         self._outcomes: Arrivals[Position, Outcome | Refusal] = Arrivals(KEPT_OUTCOMES)
+        self._applied: Arrivals[Position, Applied | Refusal] = Arrivals(KEPT_APPLIED)
         self._refusals: Arrivals[tuple[str, str], Refusal] = Arrivals(KEPT_REFUSALS)
         self._followers = (
             Follower(log, PREDICTIONS, settings.view_predictions, health, self._decode, self),
@@ -64,6 +69,7 @@ class Live:
         """Let everybody go who waits or listens: the service is about to stop."""
         self._predictions.close()
         self._outcomes.close()
+        self._applied.close()
         self.subscriptions.end("the gateway stops")
 
     async def close(self) -> None:
@@ -107,6 +113,16 @@ class Live:
             self.promises.make(found.stream, label)
         return found
 
+    async def applied(self, command: Position, wait: float) -> Applied | Refusal | None:
+        """What became of the command at ``command``; None if that did not come in ``wait`` seconds.
+
+        Whoever waited will find the stream's status as of then, unless that was the end of it.
+        """
+        found = await self._applied.wait(command, wait)
+        if wait > 0 and isinstance(found, Applied) and found.status != "refused" and found.do != DELETE:
+            self.promises.make(found.stream, command)
+        return found
+
     # What comes in.
 
     async def begin(self) -> None:
@@ -117,7 +133,7 @@ class Live:
     async def take(self, decoded: Sequence[Happening], current: bool) -> None:
         for happening in decoded:
             self._apply(happening)
-        self.subscriptions.remember(decoded)
+            self.subscriptions.remember(happening)
         if self.current:
             for happening in decoded:
                 self.subscriptions.publish(happening)
@@ -131,6 +147,18 @@ class Live:
         elif isinstance(event, Prediction):
             entry = self.view.predicted(event, happening.value)
             self._predictions.arrive((event.stream, event.id), entry)
+        elif isinstance(event, Applied):
+            if (event.do, event.status) == (DELETE, "applied"):
+                self._end(event.stream, event.position)
+            self._applied.arrive(event.position, event)
+
+    def _end(self, stream: str, position: Position) -> None:
+        self.view.end(stream, position)
+        self.promises.ended(stream, position)
+        self.subscriptions.forget(stream)
+        self._refusals.forget(lambda key: key[0] == stream)
+        for tell in self.when_ended:
+            tell(stream, position)
 
     def refused(self, refusal: Refusal) -> None:
         if refusal.topic == IMAGES:
@@ -138,11 +166,14 @@ class Live:
             self._predictions.arrive((refusal.stream, refusal.id), refusal)
         elif refusal.topic == EXAMPLES:
             self._outcomes.arrive(refusal.origin, refusal)
+            self._applied.arrive(refusal.origin, refusal)
 
     def _decode(self, records: Sequence[Record]) -> list[Happening]:
         """On the follower's thread. What others wrote that is no prediction is counted: here it has no effect."""
         happenings = []
         for record in records:
+            if is_erased(record):
+                continue
             try:
                 position = Position(record.partition, record.offset)
                 happenings.append(Happening(position, decode_prediction(record), record.value))

@@ -10,7 +10,7 @@ from services.gateway.live import Refusal
 from services.gateway.parameters import ImageId, StreamName, only_known
 from services.gateway.problems import Problem, unavailable
 from services.gateway.thumbnails import Picture, recognised
-from shared.events import Rejected, payload
+from shared.events import Rejected, is_erased, payload
 from shared.log import IMAGES, Position
 
 SMALLEST_SIDE, LARGEST_SIDE = 16, 1024
@@ -66,8 +66,8 @@ async def _position(gateway: Gateway, stream: str, id: str) -> Position:
 def _picture(gateway: Gateway, position: Position, size: int | None) -> Picture:
     """Blocks. Raises Problem, LogUnavailable."""
     record = gateway.log.read(IMAGES, position.partition, [position.offset]).get(position.offset)
-    if record is None:
-        raise Problem(410, f"the image at {position} is no longer in the log: retention has removed it")
+    if record is None or is_erased(record):
+        raise Problem(410, f"the image at {position} is no longer in the log: retention or a deletion has removed it")
     data = payload(record)
     if size is None:
         return Picture(data, recognised(data))

@@ -31,8 +31,14 @@ class Promises:
     def streams(self) -> list[str]:
         return list(self._newest)
 
+    def ended(self, stream: str, command: Position) -> None:
+        """The stream was deleted: what it was told of the time before shows in no status any more."""
+        known = self._newest.get(stream)
+        if known and known.partition == command.partition and known <= command:
+            del self._newest[stream]
+
     def give_up(self, stream: str, position: Position) -> None:
-        """It did not come true in time (the stream was deleted, its learner is away): nobody waits for it again."""
+        """It did not come true in time (its learner is away, say): nobody waits for it again."""
         if self._newest.get(stream) == position:
             del self._newest[stream]
 

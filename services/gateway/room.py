@@ -42,7 +42,7 @@ class Room:
         if len(self._known) < KNOWN:
             self._known.add(stream)
 
-    def forget(self, stream: str) -> None:
+    def ended(self, stream: str) -> None:
         """A stream that was deleted may not find room again."""
         self._known.discard(stream)
 

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from services.gateway.answers import OWN_CALLS
 from services.gateway.bounded import Bounded, Late
+from services.gateway.ends import Ends
 from services.gateway.promises import Promises, shows
 from shared import status
 from shared.deadlines import PROMISE_AGAIN, PROMISE_S, STORE_AGAIN, STORE_READ_S
@@ -53,36 +54,46 @@ class Statuses:
         self._reading: dict[str, asyncio.Task[Kept | None]] = {}
         self._partitions: dict[int, tuple[float, PartitionStatus | None]] = {}
         self._unreadable: set[str] = set()
+        self._ends = Ends()
         self._threads = Bounded("gateway-store", THREADS, STORE_READ_S)
         self._attempts = Attempts("gateway: store", health, STORE_AGAIN)
 
-    async def get(self, stream: str, after: Position | None = None) -> StreamStatus | None:
+    def ended(self, stream: str, command: Position) -> None:
+        """A stream was deleted: a status of the time before is none, though the store may have it a little longer."""
+        self._kept.pop(stream, None)
+        self._ends.add(stream, command)
+
+    async def get(self, stream: str, after: Position | None = None, *, fresh: bool = False) -> StreamStatus | None:
         """The status, showing whatever has been promised of the stream; with ``after``, that event too.
 
-        Waits for a learner to publish that, PROMISE_S at most; then what there is has to do.
+        Waits for a learner to publish that, PROMISE_S at most; then what there is has to do. ``fresh``: as it is in the
+        store now; raises StoreUnavailable where that cannot be read.
         """
         promised = self._promises.of(stream)
         await self._shown(stream, after if after and (promised is None or after > promised) else promised)
-        kept = await self._newest(stream)
-        if kept is None or kept.status is None:
-            return None
-        await self.partition(Position.parse(kept.status.position).partition)  # its snapshot is newer than any status
-        return kept.status
+        known = self._of(await (self._now(stream) if fresh else self._newest(stream)))
+        if known:
+            await self.partition(Position.parse(known.position).partition)  # its snapshot is newer than any status
+        return known
 
     async def all(self) -> list[StreamStatus]:
         """Every stream's status, the newest known of those that cannot be read now."""
         await asyncio.gather(*(self._shown(name, self._promises.of(name)) for name in self._promises.streams()))
+        names = await self.names()
+        read = await self._read_all([name for name in names if not self._fresh(name)])
+        known = [told for name in names if (told := self._of(read.get(name) or self._kept.get(name)))]
+        for number in sorted({Position.parse(each.position).partition for each in known}):
+            await self.partition(number)
+        return known
+
+    async def names(self) -> list[str]:
+        """Of every stream in the store, the newest known where that cannot be read now."""
         try:
             self._names = status.streams(await self._call(self._store.keys, status.PREFIX))
         except StoreUnavailable:
             if self._names is None:
                 raise
-        read = await self._read_all([name for name in self._names if not self._fresh(name)])
-        found = [read.get(name) or self._kept.get(name) for name in self._names]
-        known = [each.status for each in found if each and each.status]
-        for number in sorted({Position.parse(each.position).partition for each in known}):
-            await self.partition(number)
-        return known
+        return self._names
 
     async def partition(self, number: int) -> PartitionStatus | None:
         """What a partition's learner tells of it, at most a quarter of a second old, or the newest known."""
@@ -121,11 +132,11 @@ class Statuses:
         self._threads.close()
 
     async def _shown(self, stream: str, promised: Position | None) -> None:
-        """Read until the status shows it. A promise that is not kept in time is given up."""
+        """Read until the status shows it, or the stream is deleted. A promise not kept in time is given up."""
         if promised is None:
             return None
         kept, deadline, tries = self._kept.get(stream), asyncio.get_running_loop().time() + PROMISE_S, 0
-        while not shows(_position(kept), promised):
+        while not (shows(_position(kept), promised) or self._ends.cover(stream, promised)):
             if asyncio.get_running_loop().time() > deadline:
                 return self._promises.give_up(stream, promised)
             if tries:
@@ -136,6 +147,17 @@ class Statuses:
             except StoreUnavailable:
                 return None
         return None
+
+    def _of(self, kept: Kept | None) -> StreamStatus | None:
+        """What it says, unless that is of the time before the stream was deleted."""
+        known = kept.status if kept else None
+        return known if known and not self._ends.cover(known.stream, Position.parse(known.position)) else None
+
+    async def _now(self, stream: str) -> Kept | None:
+        """Raises StoreUnavailable."""
+        if begun := self._reading.get(stream):
+            await asyncio.wait({begun})  # It may not have met what is there by now.
+        return await self._read_once(stream)
 
     async def _newest(self, stream: str) -> Kept | None:
         """Raises StoreUnavailable only where nothing is known."""

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from services.gateway.answers import ConfusionAnswer, Curve, StreamAnswer, StreamList, described, json_answer
 from services.gateway.gateway import Gateway
 from services.gateway.parameters import POSITION, StreamName, only_known
-from services.gateway.problems import Problem, invalid
+from services.gateway.problems import invalid
 from shared.log import Position
 from shared.status import MOST_LABELS, StreamStatus
 
@@ -108,5 +108,5 @@ def _dumped(models: Sequence[BaseModel]) -> list[dict[str, Any]]:
 async def _status(gateway: Gateway, stream: str, after: str | None) -> StreamStatus:
     status = await gateway.statuses.get(stream, Position.parse(after) if after else None)
     if status is None:
-        raise Problem(404, f"no stream {stream}: it comes to life with its first image; /v1/streams lists all")
+        raise await gateway.known.missing(stream)
     return status

@@ -2,12 +2,11 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import orjson
 
-from shared.events import Drift, Outcome, Prediction
+from shared.events import Applied, Drift, Outcome, Prediction
 from shared.log import Position
 
 QUEUE_EVENTS = 4_096
@@ -19,7 +18,7 @@ class Happening(NamedTuple):
     """Something that a learner said, its JSON, and where it stands in ``predictions``: its id among the events."""
 
     position: Position
-    event: Prediction | Outcome | Drift
+    event: Prediction | Outcome | Drift | Applied
     value: bytes
 
     def encode(self) -> bytes:
@@ -97,8 +96,12 @@ class Subscriptions:
         """The streams that somebody listens to; None among them where somebody listens to all."""
         return {subscriber.stream for subscriber in self._subscribers}
 
-    def remember(self, happenings: Iterable[Happening]) -> None:
-        self._recent.extend(happenings)
+    def remember(self, happening: Happening) -> None:
+        self._recent.append(happening)
+
+    def forget(self, stream: str) -> None:
+        """What came of a stream that was deleted is told to nobody any more."""
+        self._recent = deque((each for each in self._recent if each.event.stream != stream), RECENT_EVENTS)
 
     def publish(self, happening: Happening) -> None:
         listeners = self._listeners(happening.event.stream)

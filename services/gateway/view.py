@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from services.gateway.ends import Ends
 from shared.events import Outcome, Prediction
 from shared.log import Position
 
@@ -78,12 +79,15 @@ class View:
         self._per_stream, self._most = per_stream, most
         self._shelves: dict[str, Shelf] = {}
         self._size = 0
+        self._ends = Ends()
 
     def __len__(self) -> int:
         return self._size
 
     def predicted(self, prediction: Prediction, value: bytes) -> Entry:
         """Take a prediction in, ``value`` being its JSON; return what is known of it now."""
+        if self._ends.cover(prediction.stream, prediction.position):
+            return _entry(prediction, value)
         shelf = self._shelves.setdefault(prediction.stream, Shelf())
         known = shelf.entries.get(prediction.id)
         if known and known.position == prediction.position:
@@ -91,8 +95,7 @@ class View:
                 known = known._replace(value=value, label=prediction.label, margin=margin(prediction))
                 shelf.entries[prediction.id] = known
             return known
-        decided = NOWHERE if prediction.truth is None else prediction.position
-        entry = Entry(value, prediction.position, prediction.label, prediction.truth, decided, margin(prediction))
+        entry = _entry(prediction, value)
         if not shelf.forgotten(prediction.position):
             shelf.entries[prediction.id] = entry
             shelf.entries.move_to_end(prediction.id)
@@ -111,9 +114,23 @@ class View:
             if entry.refused is None or refused.position >= entry.refused.position:
                 self._shelves[outcome.stream].entries[outcome.id] = entry._replace(refused=refused)
 
+    def end(self, stream: str, position: Position) -> None:
+        """Forget a stream that the command at ``position`` deleted, and what comes again of the time before."""
+        shelf = self._shelves.pop(stream, Shelf())
+        self._size -= len(shelf.entries)
+        self._ends.add(stream, position)
+
+    def end_of(self, stream: str) -> Position | None:
+        """The command in ``examples`` that deleted it last."""
+        return self._ends.of(stream)
+
     def get(self, stream: str, id: str) -> Entry | None:
         shelf = self._shelves.get(stream)
         return shelf.entries.get(id) if shelf else None
+
+    def holds(self, stream: str) -> bool:
+        """Whether there is any prediction of it here."""
+        return bool(stream in self._shelves and self._shelves[stream].entries)
 
     def newest(self, stream: str) -> list[Entry]:
         """All of a stream, the newest first: a copy, safe to work through on another thread."""
@@ -130,6 +147,7 @@ class View:
 
     def clear(self) -> None:
         self._shelves.clear()
+        self._ends.clear()
         self._size = 0
 
     def _make_room(self, shelf: Shelf) -> None:
@@ -139,6 +157,11 @@ class View:
         if self._size > self._most:
             max(self._shelves.values(), key=lambda each: len(each.entries)).forget_oldest()
             self._size -= 1
+
+
+def _entry(prediction: Prediction, value: bytes) -> Entry:
+    decided = NOWHERE if prediction.truth is None else prediction.position
+    return Entry(value, prediction.position, prediction.label, prediction.truth, decided, margin(prediction))
 
 
 def margin(prediction: Prediction) -> float:

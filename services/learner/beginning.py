@@ -10,7 +10,7 @@ from services.learner.fold import Fold, check_models, fingerprint_of
 from services.learner.snapshots import Root
 from services.learner.stream import ModelTable
 from shared.config import ConfigError
-from shared.events import DEFAULTS_TYPE, Defaults, Rejected, decode_example
+from shared.events import DEFAULTS_TYPE, Defaults, Rejected, decode_example, is_erased
 from shared.log import EXAMPLES, Log, LogUnavailable, Message, OffsetOutOfRange, Record
 
 SCANNED = 1_000
@@ -33,8 +33,8 @@ def foreign(log: Log, partition: int, root: Root) -> str:
     if not root.last or root.offset == begin:
         return ""
     record = log.read(EXAMPLES, partition, [root.offset - 1]).get(root.offset - 1)
-    if record is not None and fingerprint_of(record) == root.last:
-        return ""
+    if record is not None and (fingerprint_of(record) == root.last or is_erased(record)):
+        return ""  # of a record that was erased since, nobody can tell any more
     if record is None and log.bounds(EXAMPLES)[partition].begin >= root.offset:
         return ""  # retention took it meanwhile
     return f"the log has another record at {root.offset - 1} now: it had lost its end and went on differently"
@@ -96,7 +96,8 @@ def first_fold(log: Log, partition: int, mine: Message, table: ModelTable, cache
     assert found is not None, "our own settings are allowed"
     settings = changed(BUILT_IN, found)
     check_models(table, settings.models)
-    return Fold(settings, table, cache, position=begin, started=found.started)
+    partitions = log.partitions(EXAMPLES)
+    return Fold(settings, table, cache, position=begin, started=found.started, partitions=partitions)
 
 
 def _first_defaults(log: Log, partition: int, begin: int) -> Defaults | None:

@@ -185,8 +185,15 @@ def _recalls(status: StreamStatus) -> dict[tuple[str, str], float]:
 
 def hide(partition: int, metrics: Metrics) -> None:
     """Take out the gauges of a partition that is somebody else's: whoever owns it now reports them."""
-    for gauge in (metrics.position, metrics.snapshot_age):
+    for gauge in (metrics.position, metrics.snapshot_age, metrics.early):
         gauge.remove(str(partition))
+
+
+def end(stream: str, metrics: Metrics) -> None:
+    """Take out everything that is counted of a stream that was deleted, in this process."""
+    forget([stream], metrics)
+    for counter in (metrics.predictions, metrics.labels, metrics.label_delay, metrics.drift, metrics.images):
+        counter.remove_by_labels({"stream": stream})
 
 
 def forget(streams: Sequence[str], metrics: Metrics) -> None:

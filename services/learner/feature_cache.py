@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 
 from shared.attributes import NONE, Attributes
-from shared.events import Features, Rejected, Vector, decode_example
+from shared.events import Erased, Features, Rejected, Vector, decode_example
 from shared.log import EXAMPLES, Log, LogUnavailable, OffsetOutOfRange, Position, Record
 
 REPLAYED = 512
@@ -59,7 +59,7 @@ class FeatureCache:
             self._attributes.pop(gone, None)
 
     def fetch(self, positions: Iterable[Position]) -> dict[Position, Vector]:
-        """The vectors at these positions; those that retention has removed from the log are missing.
+        """The vectors at these positions; those that retention, or a deletion, has removed are missing.
 
         Also those that are still in memory: what becomes of a label must not depend on when the learner started.
         Blocks while those not in memory are read, together. Raises LogUnavailable.
@@ -75,6 +75,8 @@ class FeatureCache:
         for partition, offsets in missing.items():
             for offset, record in self._log.read(EXAMPLES, partition, sorted(offsets)).items():
                 event = decode_example(record)
+                if isinstance(event, Erased):
+                    continue
                 if not isinstance(event, Features):
                     raise Rejected("not-features", f"{EXAMPLES}:{partition}:{offset} is no feature event any more")
                 found[event.position] = event.vector

@@ -2,22 +2,38 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from contextlib import suppress
+from typing import Any, NamedTuple
 
-from services.learner.blobs import Part, sha256
+from services.learner.blobs import Part, part, sha256, unpack
 from services.learner.catch_up import remodel
+from services.learner.commands import Commands, Deletion, applied, deletion
 from services.learner.defaults import History, Since, changed
+from services.learner.early import EarlyLabels
 from services.learner.envelope import Envelope, Place
 from services.learner.feature_cache import FeatureCache
 from services.learner.models.model import ModelState, size_of
 from services.learner.models.spec import UnknownModel
+from services.learner.moves import Moves
 from services.learner.reactions import reaction
 from services.learner.saved import Saved
 from services.learner.snapshots import Root, digest
 from services.learner.stream import Emit, Limits, ModelTable, StreamState
-from services.learner.stream_parts import Streams, read, saved
+from services.learner.stream_parts import PARTITION, Streams, read, saved
 from shared.config import ConfigError
-from shared.events import Defaults, Features, Label, Outcome, Rejected, Vector, decode_example
+from shared.events import (
+    Applied,
+    Command,
+    Defaults,
+    Erased,
+    Example,
+    Features,
+    Label,
+    Outcome,
+    Rejected,
+    Vector,
+    decode_example,
+)
 from shared.log import EXAMPLES, Position, Record
 
 SOME_DIM = 8
@@ -30,7 +46,7 @@ because another model of the stream knows a class. It costs least."""
 KEPT_REFUSED = 1_000
 """Names of refused streams that a partition remembers: more would make its root large, fewer repeat dead letters."""
 
-Decoded = tuple[Record, Features | Label | Defaults]
+Decoded = tuple[Record, Example]
 
 _READ = ("learned", "corrected", "retracted")
 """Outcomes for which the features were read, whatever else a batch held."""
@@ -45,18 +61,33 @@ class Folded(NamedTuple):
     """Duplicates among them."""
     conflicts: Mapping[str, int]
     """Of these, the ones that came with another image or another label, by which."""
+    moved: list[Record]
+    """Those that belong to another partition: here they have no effect."""
+    deletions: list[Deletion]
+    late: list[Deletion]
+    """Those that some features among the rejected came too late for."""
 
 
 class Fold:
     """The state of every stream of a partition. However records are cut into calls, state and outputs are the same."""
 
     def __init__(
-        self, limits: Limits, table: ModelTable, cache: FeatureCache, *, position: int, started: float = 0.0
+        self,
+        limits: Limits,
+        table: ModelTable,
+        cache: FeatureCache,
+        *,
+        position: int,
+        started: float = 0.0,
+        partitions: int = 1,
     ) -> None:
         """``limits`` are of a process that began at ``started``, until a record in the log says others."""
-        self._table, self.cache = table, cache
+        self._table, self.cache, self._partitions = table, cache, partitions
         self.history = History(Since(position, started, limits))
         self.streams: dict[str, StreamState] = {}
+        self.early = EarlyLabels(limits.max_waiting, limits.window)
+        self.commands = Commands()
+        self._moves = Moves(partitions)
         self.position = position
         """The next offset to fold."""
         self.last = ""
@@ -78,8 +109,11 @@ class Fold:
     def apply(self, records: Sequence[Record]) -> Folded:
         """Fold records in. Reads features back from the log where the cache has them no more: raises LogUnavailable."""
         self.cache.turn()
-        decoded, rejected = _decode(records)
+        self.saved.pop(PARTITION, None)
+        here, moved, repeated = self._sort(records)
+        decoded, rejected = _decode(here)
         turn = _Turn(self._features(decoded))
+        turn.repeated = repeated
         for record, event in decoded:
             try:
                 self._step(event, turn)
@@ -91,23 +125,55 @@ class Fold:
             self.position, self.last = records[-1].offset + 1, fingerprint_of(records[-1])
         rejected.sort(key=lambda pair: pair[0].offset)
         turn.emitted.sort(key=lambda emit: emit.at.offset)
-        return Folded(turn.emitted, rejected, turn.repeated, turn.conflicts)
+        return Folded(turn.emitted, rejected, turn.repeated, turn.conflicts, moved, turn.deletions, turn.late)
 
-    def _step(self, event: Features | Label | Defaults, turn: "_Turn") -> None:
+    def _sort(self, records: Sequence[Record]) -> tuple[list[Record], list[Record], int]:
+        """The records that are to be folded here, those of other partitions, and how many were here already."""
+        here: list[Record] = []
+        moved: list[Record] = []
+        for record in records:
+            if self._moves.misplaced(record):
+                moved.append(record)
+            elif not self._moves.repeated(record):
+                here.append(record)
+        return here, moved, len(records) - len(here) - len(moved)
+
+    def _step(self, event: Example, turn: "_Turn") -> None:
         if isinstance(event, Defaults):
-            limits = changed(self.limits, event)
-            turn.flush()
-            self._change(Since(event.position.offset, event.started, limits), event.position.partition)
+            self._take_defaults(event, turn)
+            return
+        if self._live is not None and not _replayed(event, self._live.get(event.stream)):
             return
         self.saved.pop(event.stream, None)
         self._sizes.pop(event.stream, None)
-        if isinstance(event, Label):
-            stream = self._stream(event.stream)
-            turn.flush(stream)
-            turn.emitted += self._attributed(stream.label(event, turn.features), stream, event)
-            return
-        self._make_sure_of_room(event, turn)
-        stream = self._stream(event.stream)
+        if isinstance(event, Features):
+            self._take_features(event, turn)
+        elif isinstance(event, Label):
+            turn.emitted += self._take_label(event, turn)
+        elif isinstance(event, Command):
+            turn.emitted.append(Emit(event.position, self._obey(event, turn)))
+        else:
+            self._take_erased(event, turn)
+
+    def _take_defaults(self, event: Defaults, turn: "_Turn") -> None:
+        limits = changed(self.limits, event)
+        turn.flush()
+        self._change(Since(event.position.offset, event.started, limits), event.position.partition)
+
+    def _take_label(self, event: Label, turn: "_Turn") -> list[Emit]:
+        stream = self.streams.get(event.stream)
+        if stream is None and self._live is None:
+            return [Emit(event.position, outcome) for outcome in self.early.take(event)]
+        stream = stream or self._stream(event.stream, event.position)
+        turn.flush(stream)
+        return self._attributed(stream.label(event, turn.features), stream, event)
+
+    def _take_features(self, event: Features, turn: "_Turn") -> None:
+        if found := self.commands.deletion_of(event):
+            turn.late.append(found)
+            raise Rejected("stream-deleted", f"stream {event.stream} was deleted after this image had come in")
+        self._make_sure_of_room(event.stream, event.vector.size, turn)
+        stream = self._stream(event.stream, event.position)
         if turn.holds(stream, event.id) or stream.knows(event.id):
             turn.flush(stream)
         if stream.accept(event):
@@ -127,6 +193,7 @@ class Fold:
         check_models(self._table, set(change.limits.models) - set(before.models))
         twins = self._caught_up(change, partition)
         self.history.add(change)
+        self.early.limit(change.limits.max_waiting, change.limits.window)
         # Every stream may be another one now, and models of another number take other room.
         for known in (self._births, self.saved, self._sizes):
             known.clear()
@@ -143,8 +210,8 @@ class Fold:
             return {}
         begin, batches = self.cache.replay(partition, change.offset)
         limits = self.history.at(begin)._replace(models=added if _steady(added) else (*added, STEADY))
-        replay = Fold(limits, self._table, self.cache.another(), position=begin)
-        replay._live = live
+        replay = Fold(limits, self._table, self.cache.another(), position=begin, partitions=self._partitions)
+        replay._live, replay.commands = live, self.commands
         for records in batches:
             replay.apply(records)
         missing = {name: stream.twin(limits) for name, stream in live.items() if name not in replay.streams}
@@ -162,32 +229,72 @@ class Fold:
         outcome = emitted[0].event._replace(attributes=attributes)
         return [Emit(emitted[0].at, outcome), *emitted[1:]]
 
-    def _stream(self, name: str) -> StreamState:
+    def _take_erased(self, event: Erased, turn: "_Turn") -> None:
+        """What other streams had to do with: the room that a stream took, and labels that waited for it."""
+        if event.id and event.stream not in self.streams:
+            self.early.erased(event)
+        if event.dim:
+            with suppress(Rejected):  # As the whole event was, which is a dead letter.
+                self._make_sure_of_room(event.stream, event.dim, turn)
+                self._stream(event.stream, event.position).begin(event.backbone, event.dim)
+
+    def _obey(self, command: Command, turn: "_Turn") -> Applied:
+        if known := self.commands.known(command):
+            turn.repeated += 1
+            return known
+        answer = _COMMANDS[command.do](self, command, turn) if command.do in _COMMANDS else _unknown(command)
+        self.commands.remember(answer)
+        return answer
+
+    def _create(self, command: Command, turn: "_Turn") -> Applied:
+        if command.stream in self.streams:
+            return applied(command, "refused", f"there is a stream {command.stream} already")
+        try:
+            self._stream(command.stream, command.position)
+        except Rejected as error:
+            return applied(command, "refused", error.detail)
+        return applied(command, "applied")
+
+    def _delete(self, command: Command, turn: "_Turn") -> Applied:
+        found = deletion(command)
+        if command.stream not in self.streams:
+            return applied(command, "refused", f"there is no stream {command.stream}")
+        if found is None:
+            return applied(command, "refused", 'field images must be an object of partition and offset, like {"0": 17}')
+        turn.flush(self.streams.pop(command.stream))
+        self.early.drop(command.stream)
+        self.refused.pop(command.stream, None)
+        self.commands.deleted(found)
+        turn.deletions.append(found)
+        return applied(command, "applied")
+
+    def _stream(self, name: str, at: Position) -> StreamState:
+        """The stream, which begins here where there is none."""
         if name not in self.streams:
             self.streams[name] = self._new_stream(name)
+            self.streams[name].begun = at.offset
+            self.streams[name].adopt(self.early.adopt(name))
         return self.streams[name]
 
     def _new_stream(self, name: str) -> StreamState:
         if self._live is not None:
-            if name not in self._live:
-                raise Rejected("not-replayed", f"stream {name} has no state that could be caught up")
             return self._live[name].twin(self.limits)
         if len(self.streams) >= self.limits.max_streams:
             raise Rejected("too-many-streams", f"this partition holds {len(self.streams)} (PREQUEL_MAX_STREAMS)")
         return StreamState(name, self.limits, self._table)
 
-    def _make_sure_of_room(self, event: Features, turn: "_Turn") -> None:
+    def _make_sure_of_room(self, stream: str, dim: int, turn: "_Turn") -> None:
         """Raises Rejected where there is no room for one more stream; with a dead letter only for its first image."""
-        known = self.streams.get(event.stream)
+        known = self.streams.get(stream)
         if self._live is not None or (known is not None and known.models):
             return
         turn.flush()  # What the others hold must not depend on where a batch ends.
-        full = self.full(event.vector.size) if known is None else self._full_of_models(event.vector.size)
+        full = self.full(dim) if known is None else self._full_of_models(dim)
         if not full:
-            self.refused.pop(event.stream, None)
+            self.refused.pop(stream, None)
             return
-        told = event.stream in self.refused
-        self.refused[event.stream] = None
+        told = stream in self.refused
+        self.refused[stream] = None
         if len(self.refused) > KEPT_REFUSED:
             del self.refused[next(iter(self.refused))]
         raise Rejected("too-many-streams", f"{full}; later images of this stream are only counted", counted=told)
@@ -239,8 +346,9 @@ class Fold:
     # As data.
 
     def parts(self, seal: Callable[[ModelState], Part]) -> Mapping[str, Mapping[str, Part]]:
-        """Stream -> its parts by name."""
-        return Streams(self.streams, seal)
+        """Stream -> its parts by name; under PARTITION what is no stream's, where there is any."""
+        own = {"early": self.early.rows(), "moves": self._moves.rows(), **self.commands.numbers()}
+        return Streams(self.streams, seal, part(own | {"parts": {}}) if any(own.values()) else None)
 
     def digest(self) -> str:
         """SHA-256 over all of the state: equal logs give equal digests (one build, one kind of processor)."""
@@ -258,15 +366,40 @@ class Fold:
     ) -> "Fold":
         """The state that a snapshot stands for. Raises ValueError where a part is missing, damaged or not ours."""
         history = History.from_rows(root.defaults)
-        self = cls(history.now.limits, table, cache, position=root.offset)
+        self = cls(history.now.limits, table, cache, position=root.offset, partitions=root.partitions)
         self.history, self.last = history, root.last
         for name, address in root.streams.items():
             head = read_part(address)
+            if name == PARTITION:
+                self._load(unpack(head)[0])
+                continue
             self.streams[name] = read(head, read_part, envelope.open, self.limits, table)
             if (found := saved(head)) is not None:
                 self.saved[name] = found
         self.refused = dict.fromkeys(root.refused)
         return self
+
+    def _load(self, own: Mapping[str, Any]) -> None:
+        self.early.load(own["early"])
+        self._moves.load(own["moves"])
+        self.commands.load(own)
+
+
+Obey = Callable[[Fold, Command, "_Turn"], Applied]
+_COMMANDS: Mapping[str, Obey] = {"stream.create": Fold._create, "stream.delete": Fold._delete}
+
+
+def _unknown(command: Command) -> Applied:
+    return applied(
+        command, "refused", f"{command.do} is not known to this version, which knows {' and '.join(_COMMANDS)}"
+    )
+
+
+def _replayed(event: Features | Label | Command | Erased, live: StreamState | None) -> bool:
+    """Whether a replay for a stream takes an event: since the stream began, or a label that had waited for it."""
+    if live is None or not isinstance(event, Features | Label):
+        return False
+    return event.position.offset >= live.begun or event.position.offset in live.adopted
 
 
 def _steady(specs: Iterable[str]) -> bool:
@@ -296,6 +429,8 @@ class _Turn:
         self.emitted: list[Emit] = []
         self.repeated = 0
         self.conflicts = Counter[str]()
+        self.deletions: list[Deletion] = []
+        self.late: list[Deletion] = []
         self._runs: dict[str, tuple[StreamState, dict[str, Features]]] = {}
 
     def holds(self, stream: StreamState, id: str) -> bool:

@@ -10,18 +10,30 @@ from pydantic import ValidationError
 
 from services.learner.beginning import check_reach, first_fold, foreign, overrules
 from services.learner.defaults import Since, as_settings, limits
-from services.learner.describe import Recalls, describe, detail, forget, hide, measure
+from services.learner.describe import Recalls, describe, detail, end, forget, hide, measure
 from services.learner.envelope import Envelope, Place
+from services.learner.erasures import Erasures
 from services.learner.feature_cache import FeatureCache
 from services.learner.fold import Fold, Folded
 from services.learner.models.spec import UnknownModel
+from services.learner.moves import moved
 from services.learner.reach import Reach, floor
 from services.learner.snapshots import Root, Snapshots
 from services.learner.stream import ModelTable
 from shared import floors, status
 from shared.config import ConfigError, Settings
 from shared.deadlines import STATUS_AGAIN
-from shared.events import Outcome, Prediction, Vector, encode_defaults, encode_drift, encode_outcome, encode_prediction
+from shared.events import (
+    Applied,
+    Outcome,
+    Prediction,
+    Vector,
+    encode_applied,
+    encode_defaults,
+    encode_drift,
+    encode_outcome,
+    encode_prediction,
+)
 from shared.health import Health
 from shared.log import EXAMPLES, Log, Message, Position, Record
 from shared.metrics import Metrics
@@ -42,6 +54,8 @@ LOOK_SECONDS = 5.0
 IDLE_SECONDS = 0.2
 SHORTEST_IDLE_SECONDS = 0.005
 """While a status waits to be published: whoever asked for it waits too. Never nothing, or a poll would not read on."""
+NO_STREAM = "(none)"
+"""What labels for streams that do not exist are counted as: anybody can think up names."""
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +70,7 @@ class _Partition:
     partitions: int
     """Of the topic, when this one was taken over: later ones would bless what moved streams meanwhile."""
     snapshot: SnapshotStatus | None
+    erasures: Erasures
     settled: Since | None = None
     """The settings of the log that this learner has looked at: with these, or overruled by them."""
     told: PartitionStatus | None = None
@@ -98,7 +113,8 @@ class Learner:
         self._published = self._looked = clock()
         self._pace = 0.0
         """Seconds from one publication to the next, so that they take no more than their share of the time."""
-        self._statuses_kept = Attempts("learner: statuses", health or Health(), STATUS_AGAIN, clock=clock)
+        self._health = health or Health()
+        self._statuses_kept = Attempts("learner: statuses", self._health, STATUS_AGAIN, clock=clock)
 
     # Processor.
 
@@ -123,9 +139,11 @@ class Learner:
             fold = self._first(partition, snapshots, roots)
             # What was said of snapshots that are not used any more would let go what is about to be read.
             floors.publish(self._store, partition, floors.Floor(fold.position, "", 0.0))
+        erasures = Erasures(self._log, self._store, partition, self._clock, self._health)
+        erasures.resume(fold.commands.deletions.values())
         with self._lock:
-            self._partitions[partition] = _Partition(fold, snapshots, generation, partitions, None)
-            self._changed |= {(partition, name) for name in fold.streams}
+            self._partitions[partition] = _Partition(fold, snapshots, generation, partitions, None, erasures)
+            self._changed |= {(partition, name) for name in fold.streams.keys() | fold.commands.deletions.keys()}
         self._settle(partition)
         if found := self._published_snapshot(partition, fold):
             self._show(partition, found)
@@ -142,7 +160,10 @@ class Learner:
                 folded = self._partitions[number].fold.apply(found)
             self._settle(number)
             messages += self._messages(number, folded)
-            rejected += folded.rejected
+            rejected += self._partitions[number].erasures.take(folded)
+            self._metrics.early.labels(str(number)).set(len(self._partitions[number].fold.early))
+        for partition in self._partitions.values():
+            partition.erasures.work()
         if not records and self._clock() - self._looked >= LOOK_SECONDS:
             self._look()
         if self._changed and self._until_published(max(self._pace, STATUS_SECONDS) if records else self._pace) <= 0:
@@ -150,9 +171,10 @@ class Learner:
         return Processed(messages, rejected, {n: self._partitions[n].fold.position for n in by_partition})
 
     def patience(self) -> float:
+        idle = min((each.erasures.patience(IDLE_SECONDS) for each in self._partitions.values()), default=IDLE_SECONDS)
         if not self._changed or not self._statuses_kept.due:
-            return IDLE_SECONDS
-        return min(max(self._until_published(self._pace), SHORTEST_IDLE_SECONDS), IDLE_SECONDS)
+            return idle
+        return min(max(self._until_published(self._pace), SHORTEST_IDLE_SECONDS), idle)
 
     def checkpoint(self, positions: Mapping[int, int]) -> None:
         for number in sorted(positions):
@@ -275,23 +297,30 @@ class Learner:
         self._metrics.duplicates.labels(self.name).inc(folded.repeated)
         for reason, count in folded.conflicts.items():
             self._metrics.conflicts.labels(self.name, reason).inc(count)
-        messages = []
+        self._metrics.moved.labels(self.topic).inc(len(folded.moved))
+        messages = [moved(record) for record in folded.moved]
+        fold = self._partitions[partition].fold
         early = {
             (event.stream, event.id)
             for at, event in folded.emitted
             if isinstance(event, Outcome) and event.position != at
         }
         for _, event in folded.emitted:
-            self._changed.add((partition, event.stream))
-            self._undetailed.add((partition, event.stream))
+            if event.stream in fold.streams:
+                self._undetailed.add((partition, event.stream))
+            if event.stream in fold.streams or event.stream in fold.commands.deletions:
+                self._changed.add((partition, event.stream))
             if isinstance(event, Prediction):
                 self._metrics.predictions.labels(event.stream).inc()
                 if event.truth is not None and (event.stream, event.id) not in early:
                     self._metrics.labels.labels(event.stream, "learned").inc()
                 messages.append(encode_prediction(event, source=SOURCE))
             elif isinstance(event, Outcome):
-                self._metrics.labels.labels(event.stream, event.status).inc()
+                counted = event.stream if event.stream in fold.streams else NO_STREAM
+                self._metrics.labels.labels(counted, event.status).inc()
                 messages.append(encode_outcome(event, source=SOURCE))
+            elif isinstance(event, Applied):
+                messages.append(encode_applied(event, source=SOURCE))
             else:
                 self._metrics.drift.labels(event.stream, event.model).inc()
                 messages.append(encode_drift(event, source=SOURCE))
@@ -318,6 +347,7 @@ class Learner:
             position=str(Position(number, fold.position)), at=now, bytes=written.total, seconds=now - began
         )
         self._show(number, found)
+        partition.erasures.committed()
         self._metrics.snapshot_seconds.observe(now - began)
         self._metrics.snapshot_bytes.set(written.written)
 
@@ -354,6 +384,7 @@ class Learner:
     def _publish_changed(self) -> None:
         now = self._clock()
         fresh: dict[str, bytes] = {}
+        self._end({each for each in self._changed if each[1] not in self._partitions[each[0]].fold.streams})
         for number, name in sorted(self._changed):
             partition = self._partitions[number]
             state = partition.fold.streams[name]
@@ -413,6 +444,20 @@ class Learner:
             self._store.put_all(found)
         self._undetailed -= {(number, name) for name in names}
 
+    def _end(self, ended: set[tuple[int, str]]) -> None:
+        """Take out what is shown of streams that were deleted; their partitions may have room again."""
+        if not ended:
+            return
+        names = [name for _, name in ended]
+        self._store.delete([key for name in names for key in (status.key(name), status.detail_key(name))])
+        for number, name in ended:
+            self._partitions[number].told = None
+            self._statuses.pop(name, None)
+            self._recalls.pop(name, None)
+            end(name, self._metrics)
+        self._changed -= ended
+        self._undetailed -= ended
+
     def _look(self) -> None:
         """Raises Fenced where the store was emptied: what it should have is then made again, without an event first.
 
@@ -437,6 +482,9 @@ class Learner:
             for name in names:
                 if there.get(status.key(name)) != self._statuses.get(name):
                     self._changed.add((number, name))
+            ended = list(partition.fold.commands.deletions.keys() - partition.fold.streams.keys())
+            shown = self._store.get_all([status.key(name) for name in ended])
+            self._changed |= {(number, name) for name in ended if shown.get(status.key(name)) is not None}
 
     def _cache(self) -> FeatureCache:
         return FeatureCache(self._log, self._settings.cache_examples, self._settings.cache_bytes)

@@ -16,7 +16,7 @@ from shared.store import Fence, Store
 KEPT = 3
 MOST_SWEPT = 3_000
 """Dead parts that go with one root; more wait for the next: while they are deleted, Redis serves nobody."""
-FORMAT = 4
+FORMAT = 5
 """Raised with every change of what a state holds or how it is folded: no state may come of two kinds of fold."""
 
 logger = logging.getLogger(__name__)

@@ -16,10 +16,10 @@ from services.learner.reactions import fade, reaction
 from services.learner.scores import Scores
 from services.learner.unknowns import Unknowns
 from services.learner.waiting import Waiting, WaitingLabels
-from shared.events import Drift, Features, Label, Outcome, Prediction, Rejected, Vector
+from shared.events import Applied, Drift, Features, Label, Outcome, Prediction, Rejected, Vector
 from shared.log import Position
 
-Event = Prediction | Outcome | Drift
+Event = Prediction | Outcome | Drift | Applied
 KEPT_MARKS = 100
 """Drifts that the curve is marked with: the newest."""
 
@@ -77,6 +77,10 @@ class StreamState:
         self.admissible: Collection[str] | None = None
         """In a replay, the labels that the live stream has admitted; None where this is the live one."""
         self.reactions = [reaction(spec) for spec in limits.models]
+        self.begun = 0
+        """Where it began: the events of its name before are of another stream, which was deleted, or of none."""
+        self.adopted: set[int] = set()
+        """Where the labels stand that had come before it began, and waited for it."""
         self.backbone, self.dim = "", 0
         self.models: list[Model] = []
         self.born = [0] * len(limits.models)
@@ -102,12 +106,18 @@ class StreamState:
         self.delays: list[float] = []
         """Seconds from example to first label since somebody last took them: for the metrics, no part of the state."""
 
+    def adopt(self, labels: Sequence[tuple[str, Waiting]]) -> None:
+        """Take over the labels that came before the stream began."""
+        for id, waiting in labels:
+            self.waiting.put(id, waiting)
+            self.adopted.add(waiting.position.offset)
+            self._count("waiting")
+
     # Features.
 
     def accept(self, event: Features) -> bool:
         """Whether it is new, else see ``repeat``. Raises Rejected where it does not fit this stream."""
-        if not self.models:
-            self._begin(event)
+        self.begin(event.backbone, event.vector.size)
         if event.backbone != self.backbone or event.vector.size != self.dim:
             raise Rejected(
                 "wrong-backbone",
@@ -147,17 +157,20 @@ class StreamState:
         """
         if len(run) > 1 and any(each.kind != "none" for each in self.reactions):
             return [emit for event in run for emit in self.predict([event])]
-        known = [self._known_label(event) for event in run]
-        learned = [label if status == "learned" else None for label, status in known]
+        known = [(*self._known_label(event), self._first(event)) for event in run]
+        learned = [label if status == "learned" else None for label, status, _ in known]
         xs = np.stack([event.vector for event in run])
         said = zip(*(guesses(model.fold(xs, learned), self._numbers(model)) for model in self.models), strict=True)
         emitted: list[Emit] = []
-        for event, (label, status), guess in zip(run, known, said, strict=True):
-            emitted += self._remember(event, label, status, guess)
+        for event, (label, status, first), guess in zip(run, known, said, strict=True):
+            emitted += self._remember(event, label, status, first, guess)
         return emitted
 
-    def _begin(self, event: Features) -> None:
-        self.backbone, self.dim = event.backbone, event.vector.size
+    def begin(self, backbone: str, dim: int) -> None:
+        """Learn from features of this backbone from here on, unless it learns from any already."""
+        if self.models:
+            return
+        self.backbone, self.dim = backbone, dim
         self.models = [self._new_model(number) for number in range(len(self.reactions))]
         self.feature_drift = FeatureDrift(self.dim, self.seed)
 
@@ -206,13 +219,18 @@ class StreamState:
             self.labels.append(label)
         return True
 
-    def _remember(self, event: Features, label: str | None, status: str, said: Sequence[Guess]) -> list[Emit]:
+    def _first(self, event: Features) -> First:
+        """What it came with, in the classes that there are before the next example of its run brings others."""
+        own = UNLABELLED if event.label is None else self.classes.get(event.label, UNTOLD)
+        return First(own, _short(event.digest))
+
+    def _remember(
+        self, event: Features, label: str | None, status: str, first: First, said: Sequence[Guess]
+    ) -> list[Emit]:
         self.images += 1
         self.pending += 1
         self.feature_drift.look(event.vector)
         unknown = self.novelty.unknown(event.vector, said[0])
-        own = UNLABELLED if event.label is None else self.classes.get(event.label, UNTOLD)
-        first = First(own, _short(event.digest))
         entry = self.window.append(event.id, event.position, event.time, said, unknown, first)
         truth = label if status == "learned" else None
         emitted = [Emit(event.position, self._prediction(event, truth, said, unknown))]
@@ -441,6 +459,8 @@ class StreamState:
             "name": self.name,
             "limits": list(self.limits),
             "seed": self.seed,
+            "begun": self.begun,
+            "adopted": sorted(self.adopted),
             "backbone": self.backbone,
             "dim": self.dim,
             "labels": self.labels,
@@ -457,6 +477,7 @@ class StreamState:
     def load_numbers(self, numbers: dict[str, Any]) -> None:
         """The inverse of ``numbers``, into an empty state."""
         self.seed, self.backbone, self.dim = numbers["seed"], numbers["backbone"], numbers["dim"]
+        self.begun, self.adopted = numbers["begun"], set(numbers["adopted"])
         self.labels = numbers["labels"]
         self.classes = {label: number for number, label in enumerate(self.labels)}
         self.images, self.labelled, self.pending, self.repeated = numbers["counts"]

@@ -18,22 +18,31 @@ from services.learner.waiting import WaitingLabels
 INLINE_BYTES = 32 * 2**10
 """Parts no larger than this lie in the head: a small stream is then two or three values in the store, not nine. Twice
 as much would let a large stream write again with every snapshot what has not changed."""
+PARTITION = ""
+"""Beside the streams' names in a snapshot: the part of the state that is no stream's."""
 
 
 class Streams(Mapping[str, Mapping[str, Part]]):
-    """The parts of each stream, made whenever they are asked for: all together would double the memory."""
+    """The parts of each stream, made whenever they are asked for: all together would double the memory.
 
-    def __init__(self, states: Mapping[str, StreamState], seal: Callable[[ModelState], Part]) -> None:
-        self._states, self._seal = states, seal
+    ``own`` is the partition's only part, None where it has none.
+    """
+
+    def __init__(self, states: Mapping[str, StreamState], seal: Callable[[ModelState], Part], own: Part | None) -> None:
+        self._states, self._seal, self._own = states, seal, own
 
     def __getitem__(self, name: str) -> dict[str, Part]:
+        if name == PARTITION and self._own:
+            return {"head": self._own}
         return parts(self._states[name], self._seal)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._states)
+        yield from self._states
+        if self._own:
+            yield PARTITION
 
     def __len__(self) -> int:
-        return len(self._states)
+        return len(self._states) + bool(self._own)
 
 
 def parts(state: StreamState, seal: Callable[[ModelState], Part]) -> dict[str, Part]:

@@ -103,6 +103,17 @@ class Client:
         answer = self._request("POST", f"/v1/streams/{stream}/lookup", json={"ids": list(ids), "who": who})
         return list(answer["examples"])
 
+    def delete(self, stream: str, id: str, wait_s: float = 0) -> dict[str, Any]:
+        """Delete a stream by a command of this id: its position, or what became of it if waited for."""
+        answer: dict[str, Any] = self._request(
+            "DELETE",
+            f"/v1/streams/{stream}",
+            params=_waiting(wait_s),
+            headers={"Idempotency-Key": id},
+            timeout=_longer(wait_s),
+        )
+        return answer
+
     def prediction(self, stream: str, id: str, wait_s: float = 0) -> dict[str, Any] | None:
         """The prediction of an image, or None if there is none within ``wait_s``; Refused where there will be none."""
         path = f"/v1/streams/{stream}/predictions/{quote(id, safe='')}"

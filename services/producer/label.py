@@ -2,14 +2,26 @@
 
 from rich.console import Console
 
+from services.producer.asking import Asking, new_classes
 from services.producer.client import Client
 from services.producer.report import check_stream, say
 from services.producer.sources import ProducerError
 from shared.events import ID_PATTERN, LABEL_PATTERN, normal_label, valid_id, valid_label
 
 
-def label_image(client: Client, stream: str, id: str, label: str | None, console: Console, wait_s: float = 10.0) -> int:
-    """Say what an image shows (None takes it back) and print what became of it. Raises ProducerError."""
+def label_image(
+    client: Client,
+    stream: str,
+    id: str,
+    label: str | None,
+    console: Console,
+    wait_s: float = 10.0,
+    asking: Asking | None = None,
+) -> int:
+    """Say what an image shows (None takes it back) and print what became of it. Raises ProducerError.
+
+    ``asking``: whom to ask before the stream gets a class that it did not have.
+    """
     check_stream(stream)
     if not valid_id(id):
         raise ProducerError(f"{id[:150]!r} is no image id ({ID_PATTERN})")
@@ -17,6 +29,9 @@ def label_image(client: Client, stream: str, id: str, label: str | None, console
     if label is not None and not valid_label(label):
         raise ProducerError(f"{label[:150]!r} is no label ({LABEL_PATTERN})")
     client.check()
+    found = client.stream(stream) if label and asking else None
+    if found and label and asking and (text := new_classes(stream, [label], found["labels"])):
+        asking.begin(text)
     answer = client.post_labels(stream, [{"id": id, "label": label, "by": "prequel label"}], wait_s)[0]
     status = answer.get("status")
     names = {name: answer.get(name) or "nothing" for name in ("label", "previous", "predicted")}

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
+from services.producer.asking import Asking, new_classes, new_stream
 from services.producer.client import Client
 from services.producer.kinds import open_source, survey
 from services.producer.progress import progress_on
@@ -27,11 +28,13 @@ def stream_images(
     console: Console,
     stop: threading.Event,
     clock: Callable[[], float],
+    asking: Asking | None = None,
 ) -> Summary:
     """Stream a source and show how it goes; ends soon after ``stop`` is set. Raises ProducerError.
 
     ``labels``: folder, filename, csv:FILE, none; None: folder where images lie in folders, else none. ``correct``: what
     an earlier run said of a picture and the source says otherwise now is corrected, else only counted.
+    ``asking``: whom to ask before a stream, or a class of one that has some, begins.
     """
     check_stream(stream)
     if label_delay < 0 or not 0 <= rate < float("inf"):
@@ -39,6 +42,8 @@ def stream_images(
     client.check()
     opened = open_source(source, labels)
     seen = survey(opened, labels)
+    if asking:
+        _announce(client, stream, seen, asking)
     with progress_on(console, stream, seen.images, clock) as progress:
         run = Run(
             opened,
@@ -60,3 +65,11 @@ def correcting(source: str, stream: str, labels: str | None, url: str) -> str:
     """The command that corrects what was moved, ready to be pasted."""
     options = ["--labels", labels] if labels else []
     return shlex.join(["prequel", "stream", source, "--stream", stream, *options, "--url", url, "--correct"])
+
+
+def _announce(client: Client, stream: str, seen: Survey, asking: Asking) -> None:
+    found = client.stream(stream)
+    if found is None:
+        asking.begin(new_stream(stream, [each["stream"] for each in client.streams()]))
+    elif text := new_classes(stream, seen.labels, found["labels"]):
+        asking.begin(text)

@@ -7,6 +7,8 @@ import numpy as np
 
 from shared import status
 from shared.events import (
+    Applied,
+    Command,
     Image,
     Label,
     Outcome,
@@ -15,6 +17,7 @@ from shared.events import (
     Vector,
     decode_example,
     decode_image,
+    encode_applied,
     encode_features,
     encode_outcome,
     encode_prediction,
@@ -103,6 +106,8 @@ class EchoLearner:
         if record.topic == IMAGES:
             return self._predict(decode_image(record), record)
         event = decode_example(record)
+        if isinstance(event, Command):
+            return [self._obey(event)]
         assert isinstance(event, Label)
         if event.label == "forbidden":
             return [encode_rejected(record, Rejected("too-many-labels", "so says the test"), source=SOURCE, time=0)]
@@ -136,6 +141,16 @@ class EchoLearner:
         example = Record(EXAMPLES, 0, 999_999, message.key, message.value, message.headers, record.appended_at)
         return encode_rejected(example, Rejected("too-many-streams", "so says the test"), source=SOURCE, time=0)
 
+    def _obey(self, command: Command) -> Message:
+        known = command.do == "stream.delete" and any(name == command.stream for name, _ in self.predictions)
+        with self._lock:
+            self._passed(command.stream, command.position)
+            if known:
+                self._store.delete([status.key(command.stream)])
+                self.predictions = {key: value for key, value in self.predictions.items() if key[0] != command.stream}
+                self.truths = {key: value for key, value in self.truths.items() if key[0] != command.stream}
+        return encode_applied(_applied(command, known), source=SOURCE)
+
     def _learn(self, label: Label) -> list[Message]:
         key = (label.stream, label.id)
         with self._lock:
@@ -156,6 +171,11 @@ class EchoLearner:
         )
         self.write_status(label.stream)
         return [encode_outcome(outcome, source=SOURCE)]
+
+
+def _applied(command: Command, known: bool) -> Applied:
+    status, why = ("applied", "") if known else ("refused", "so says the test")
+    return Applied(command.id, command.stream, command.position, command.do, status, why, command.by, command.time)
 
 
 def predicted(stream: str, id: str, image: Position, data: bytes, truth: str | None = None) -> Prediction:

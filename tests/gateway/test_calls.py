@@ -64,12 +64,14 @@ def test_read_your_writes(gateway: Served) -> None:
 
 
 def test_a_label_without_wait_is_accepted_with_its_position(gateway: Served) -> None:
+    gateway.post_image(b"silent")
     answer = gateway.post_label("not-yet", "cat")
     assert answer.status_code == 202
     assert answer.json() == {"id": "not-yet", "stream": "pets", "position": "0:0"}
 
 
 def test_a_label_for_an_image_that_nobody_sent_waits(gateway: Served) -> None:
+    gateway.post_image(b"silent")
     answer = gateway.post_label("not-yet", "cat", wait=10)
     assert (answer.status_code, answer.json()["status"]) == (200, "waiting")
 
@@ -83,6 +85,7 @@ def test_several_labels_get_a_list_of_outcomes(gateway: Served) -> None:
 
 
 def test_who_labelled_stands_in_the_log(gateway: Served) -> None:
+    gateway.post_image(b"silent")
     body = [{"id": "a", "label": "cat", "by": "Ada"}, {"id": "a", "label": "cat"}]
     assert gateway.client.post("/v1/streams/pets/labels", json=body).status_code == 202
     records = gateway.log.read("examples", 0, [0, 1])

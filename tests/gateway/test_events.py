@@ -166,7 +166,8 @@ def test_a_drift_is_an_event(gateway: Served) -> None:
 
 @pytest.mark.anyio
 async def test_what_is_remembered_is_bounded(subscriptions: Subscriptions) -> None:
-    subscriptions.remember(happening(number) for number in range(RECENT_EVENTS + 5))
+    for number in range(RECENT_EVENTS + 5):
+        subscriptions.remember(happening(number))
     assert b"event: reset" in await drained(subscriptions, "pets", "0:4")
     assert b"id: 0:6\n" in await drained(subscriptions, "pets", "0:5")
     assert await drained(subscriptions, "others", "0:5") == b""

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from shared.deadlines import ANSWER_S
-from shared.log import Record
+from shared.log import Bounds, Record
 from shared.status import Answer, StreamDetail
 from tests.gateway.conftest import Served, Start, until
 from tests.gateway.faults import FaultyLog, FaultyStore
@@ -35,7 +35,15 @@ class HangingStore(FaultyStore):
 
 
 class HangingLog(FaultyLog):
-    """Single records are held up by the gate too."""
+    """Bounds, lags and single records are held up by the gate too."""
+
+    def bounds(self, topic: str) -> dict[int, Bounds]:
+        self.gate.wait()
+        return super().bounds(topic)
+
+    def lag(self, group: str, topic: str) -> dict[int, int]:
+        self.gate.wait()
+        return super().lag(group, topic)
 
     def read(self, topic: str, partition: int, offsets: Any) -> dict[int, Record]:
         self.gate.wait()
@@ -100,6 +108,10 @@ CALLS: dict[str, tuple[int, Ask]] = {
     "a query": (503, lambda g: g.client.post(f"{PETS}/predict", json={"features": [1.0] * 4})),
     "a new image": (503, lambda g: g.post_image(id="b")),
     "a new label": (503, lambda g: g.post_label("a", "cat")),
+    "a label for an unknown stream": (503, lambda g: g.post_label("a", "cat", stream="never-heard-of")),
+    "a command": (503, lambda g: g.client.post(f"{PETS}/commands", json={"do": "stream.create"}, params={"wait": 1})),
+    "a deletion": (503, lambda g: g.client.delete(PETS, params={"wait": 1})),
+    "a deletion of an unknown stream": (503, lambda g: g.client.delete("/v1/streams/never-heard-of")),
     "alive": (200, lambda g: g.client.get("/healthz")),
     "metrics": (200, lambda g: g.client.get("/metrics")),
     "ready": (503, lambda g: g.client.get("/readyz")),
@@ -155,3 +167,23 @@ def test_who_listens_gets_events_while_the_store_hangs(hanging: Hanging) -> None
         assert hanging.served.post_image(id="b", wait=10).status_code == 200
         kinds = {next(stream).kind for _ in range(2)}
         assert "prediction" in kinds
+
+
+def test_while_only_the_store_hangs_a_name_that_may_be_a_stream_is_taken_for_one(hanging: Hanging) -> None:
+    hanging.log.gate.set()
+    for ask in (
+        lambda g: g.post_label("a", "cat", stream="never-heard-of"),
+        lambda g: g.client.delete("/v1/streams/nor-of-this"),
+    ):
+        seconds, answer = timed(hanging.served, ask)
+        assert (answer.is_success, seconds < ANSWER_S) == (True, True), (
+            answer.text
+        )  # What became of it may be there already.
+
+
+def test_while_only_the_log_hangs_it_is_not_said_that_there_is_no_such_stream(hanging: Hanging) -> None:
+    hanging.store.gate.set()
+    until(lambda: "gateway: store" not in hanging.served.client.get("/readyz").json()["reasons"])
+    assert hanging.served.post_label("a", "cat", stream="pest").status_code == 503
+    seconds, answer = timed(hanging.served, lambda g: g.client.get("/v1/streams/pest"))
+    assert (answer.status_code, answer.json()["nearest"], seconds < MARGIN_S) == (404, "pets", True)

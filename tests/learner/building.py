@@ -12,7 +12,7 @@ from services.learner.models import table
 from services.learner.models.model import Matrix, Model, ModelState, Probabilities, Vector
 from shared.attributes import NONE, Attributes
 from shared.config import Settings
-from shared.events import Image, encode_defaults, encode_features, encode_label
+from shared.events import Image, encode_command, encode_defaults, encode_features, encode_label
 from shared.log import EXAMPLES, Bounds, Log, Message, Position, Record
 
 BACKBONE = "test-3"
@@ -113,6 +113,14 @@ class Written:
 
     def follow(self, topic: str, positions: Mapping[int, int]) -> "WrittenReader":
         return WrittenReader(self.records, positions[0])
+
+    def command(self, id: str, do: str, *, stream: str = "s", **more: object) -> Record:
+        time = 1_000.0 + len(self.records)
+        return self.append(encode_command(stream, id, do, more=more, by="test", time=time, source="test"))
+
+    def delete(self, id: str, *, stream: str = "s", late: int = 0) -> Record:
+        """Delete the stream; the images of the next ``late`` records are from before."""
+        return self.command(id, "stream.delete", stream=stream, images={"0": len(self.records) + 1 + late})
 
     def read(self, topic: str, partition: int, offsets: Sequence[int]) -> dict[int, Record]:
         return {offset: self.records[offset] for offset in offsets if offset >= self.begin}

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from shared.log import Bounds, Log, Member, Message, Polled, Position, Reader, Record
+from shared.log import Bounds, Erasing, Headers, Log, Member, Message, Polled, Position, Reader, Record
 from shared.store import Fence, Store
 
 Result = TypeVar("Result")
@@ -81,6 +81,18 @@ class MortalLog:
 
     def read(self, topic: str, partition: int, offsets: Sequence[int]) -> dict[int, Record]:
         return self._mortality.do("read", lambda: self._log.read(topic, partition, offsets))
+
+    def erase(
+        self, topic: str, partition: int, offsets: range, about: bytes, change: Callable[[Record], Headers | None]
+    ) -> int:
+        assert isinstance(self._log, Erasing)
+        log = self._log
+        return self._mortality.do("erase", lambda: log.erase(topic, partition, offsets, about, change))
+
+    def scrubbed(self, topic: str) -> bool:
+        assert isinstance(self._log, Erasing)
+        log = self._log
+        return self._mortality.do("scrubbed", lambda: log.scrubbed(topic))
 
     def follow(self, topic: str, positions: Mapping[int, int]) -> Reader:
         return self._log.follow(topic, positions)

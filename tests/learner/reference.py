@@ -30,6 +30,8 @@ class Reference:
     most_waiting: int
     examples: dict[str, Example] = field(default_factory=dict)
     waiting: dict[str, tuple[str, int]] = field(default_factory=dict)
+    early: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """Labels that came before the stream began, with the offset of the first one of their image."""
     labels: list[str] = field(default_factory=list)
     outcomes: list[tuple[str, str]] = field(default_factory=list)
     scored: int = 0
@@ -39,6 +41,8 @@ class Reference:
         if event.id in self.examples:
             self.repeated += 1
             return
+        if not self.examples:
+            self.waiting = {id: (label, 0) for id, (label, _) in self.early.items()}
         shares = [dict(zip(m.labels, m.predict(event.vector).tolist(), strict=True)) for m in self.models]
         predicted = [max(share, key=lambda name: share[name]) if share else None for share in shares]
         example = Example(event.vector, len(self.examples), predicted, shares)
@@ -52,12 +56,34 @@ class Reference:
 
     def label(self, event: Label) -> None:
         example = self.examples.get(event.id)
-        if example is None:
+        if not self.examples:
+            self._before_all(event)
+        elif example is None:
             self.outcomes.append((event.id, self._early(event)))
         elif example.number < len(self.examples) - self.window:
             self.outcomes.append((event.id, "expired"))
         else:
             self.outcomes.append((event.id, self._known(example, event.label)))
+
+    def _before_all(self, event: Label) -> None:
+        kept, offset = self.early.get(event.id), event.position.offset
+        if event.label is None:
+            self.early.pop(event.id, None)
+        if event.label == (kept[0] if kept else None):
+            self.outcomes.append((event.id, "unchanged"))
+        elif event.label is None:
+            self.outcomes.append((event.id, "retracted"))
+        else:
+            self._keep(event.id, event.label, kept[1] if kept else offset, offset)
+
+    def _keep(self, id: str, label: str, since: int, now: int) -> None:
+        if id not in self.early and len(self.early) >= self.most_waiting:
+            for old in [old for old, (_, at) in self.early.items() if now - at > self.window]:
+                del self.early[old]
+                self.outcomes.append((old, "expired"))
+        if id in self.early or len(self.early) < self.most_waiting:
+            self.early[id] = label, since
+            self.outcomes.append((id, "waiting"))
 
     def _known(self, example: Example, label: str | None) -> str:
         if label == example.label:

@@ -14,12 +14,13 @@ import orjson
 import pytest
 from prometheus_client import CollectorRegistry
 
+from services.learner.beginning import foreign
 from services.learner.fold import Fold
 from services.learner.learner import Learner
 from services.learner.rebuild import Rebuild, Verdict
 from services.learner.snapshots import FORMAT, read_roots, root_key
 from shared.config import ConfigError, Settings
-from shared.events import Outcome, encode_label
+from shared.events import Outcome, encode_label, erased_headers
 from shared.log import EXAMPLES, Message
 from shared.metrics import Metrics
 from shared.sqlite_log import SqliteLog
@@ -229,6 +230,20 @@ def test_a_log_that_went_on_differently_is_never_resumed(place: Place, tmp_path:
     found = place.run(place.start(2.0)).streams
     assert found["s"].numbers() == wanted["s"].numbers()
     assert read_roots(place.store.get(root_key(0)))[-1].generation == 2
+
+
+def test_a_snapshot_whose_last_record_was_erased_since_is_still_of_this_log(place: Place) -> None:
+    """The last record before a snapshot may be of a stream that is deleted later, and older snapshots stay."""
+    log = examples(5)
+    log.features("g", [1, 0, 0], "a", stream="gone")
+    place.append(log)
+    place.run(place.start(1.0))
+    before = len(read_roots(place.store.get(root_key(0))))
+    last = place.log.bounds(EXAMPLES)[0].end - 1
+    place.log.erase(EXAMPLES, 0, range(last, last + 1), b"", lambda record: erased_headers())
+    roots = read_roots(place.store.get(root_key(0)))
+    assert [foreign(place.log, 0, root) for root in roots] == [""] * before
+    assert place.start(2.0)._partitions[0].fold.digest() == roots[0].digest
 
 
 def test_a_late_label_is_answered_alike_before_and_after_a_restart(place: Place) -> None:

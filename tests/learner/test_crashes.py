@@ -22,26 +22,38 @@ from tests.learner.crashing import Killed, Mortality, MortalLog, MortalStore
 LIMITS = {"window": 12, "accuracy_window": 5, "cache_examples": 3, "max_labels": 3}
 
 
-def history() -> Written:
+def history(*, models: str = "ncm,nearest") -> Written:
     """Features with and without labels; labels late, early, again, different, retracted, for nothing, too late.
 
-    The settings stand in the log, and change in the end: a model goes, and one is caught up.
+    The settings stand in the log, and change in the end, to these ``models``: a model goes, and one is caught up.
+    A stream that is deleted with an image on its way, and begins again; labels for streams that do not exist.
     """
     log = Written()
     log.defaults(models="nearest,logistic", **LIMITS)
     log.label("i3", "a")
+    log.label("i3", "a", stream="typo")
+    log.label("g1", "a", stream="gone")
+    for number in range(4):
+        log.features(f"g{number}", [number, 1, 1], "ab"[number % 2], stream="gone")
+    log.label("g1", "b", stream="gone")
     for number in range(20):
         log.features(f"i{number}", [number % 5, -number, 1], "abc"[number % 3] if number % 4 else None)
         if number % 5 == 4:
             log.label(f"i{number - 4}", "abc"[number % 2])
             log.label(f"i{number - 2}", "c")
             log.features(f"i{number - 1}", [9, 9, 9], "b")
+        if number == 9:
+            log.delete("c", stream="gone", late=1)
+            log.features("g9", [1, 1, 1], stream="gone")
+        if number == 12:
+            log.features("g0", [1, 1, 1], "c", stream="gone")
+            log.command("later", "class.rename", stream="gone")
     log.label("i12", None)
     log.label("i12", "b")
     log.label("i1", "c")
     log.label("nothing", "a")
     log.features("i50", [1, 2, 3, 4])
-    log.defaults(models="ncm,nearest", window=9)
+    log.defaults(models=models, window=9)
     log.label("i12", "a")
     log.features("i51", [1, 2, 3], "c")
     return log
@@ -99,6 +111,8 @@ class Machine:
         reader = self.log.follow(PREDICTIONS, {0: 0})
         while found := reader.poll(1_000, 0):
             for record in found:
+                if record.key == b"gone":
+                    continue  # Of what was erased by then, which depends on when the process ended, nothing is said.
                 said.setdefault(dict(record.headers)["ce_id"], set()).add(record.value)
         reader.close()
         return said

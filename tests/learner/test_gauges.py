@@ -78,7 +78,12 @@ def test_a_learner_that_cannot_work_still_shows_how_far_it_is_behind(
     session: Session, registry: CollectorRegistry
 ) -> None:
     session.drop()
-    assert gauges(registry) == {"prequel_log_lag", "prequel_learner_position", "prequel_snapshot_age_seconds"}
+    assert gauges(registry) == {
+        "prequel_log_lag",
+        "prequel_learner_position",
+        "prequel_snapshot_age_seconds",
+        "prequel_early_labels",
+    }
     session.measure()
     assert gauges(registry) == set(), "the next session did not get the partition: somebody else has it"
 

@@ -58,8 +58,7 @@ def counted(scores: Prequential, at: int) -> dict[str, Any]:
 
 
 def guessed(fold: Fold) -> list[Any]:
-    window = fold.streams["s"].window
-    found = (window.find(f"i{number}") for number in range(14))
+    found = (state.window.find(f"i{number}") for state in fold.streams.values() for number in range(14))
     return [entry.guesses for entry in found if entry]
 
 

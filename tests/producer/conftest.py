@@ -118,12 +118,16 @@ class System:
         self._closing.set()
         self._gateway.join()
 
-    def close(self) -> None:
-        self.close_gateway()
+    def stop_workers(self) -> None:
+        """Extractor and learner finish what they have, snapshot and end."""
         self.extractor.open.set()
         self._stop.set()
         for worker in self._workers:
             worker.join()
+
+    def close(self) -> None:
+        self.close_gateway()
+        self.stop_workers()
         self.log.close()
         self.store.close()
 

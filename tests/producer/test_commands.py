@@ -60,7 +60,7 @@ def test_labels_are_said_corrected_and_taken_back(client: Client, console: Conso
     ]
 
 
-def test_a_label_may_come_before_its_image(client: Client, console: Console) -> None:
+def test_a_label_may_come_before_its_image(client: Client, console: Console, colours: list[str]) -> None:
     assert label_image(client, "colours", "later", "red", console) == 0
     assert "no such image yet; the label waits for it" in printed(console)
 
@@ -107,7 +107,7 @@ def test_status_of_nothing(client: Client, console: Console) -> None:
         show_status(client, "pets", False, console)
 
 
-def test_names_are_printed_as_they_are(client: Client, console: Console) -> None:
+def test_names_are_printed_as_they_are(client: Client, console: Console, colours: list[str]) -> None:
     assert label_image(client, "colours", "cam:a:1", ":cat: [red]", console) == 0
     say(console, "x[/red]:cat:.jpg")
     with progress_on(console, "colours", 3, iter([0.0, 5.0, 5.0]).__next__) as progress:

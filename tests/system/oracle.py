@@ -83,7 +83,7 @@ class Reference:
 
     def _fold(self, partition: int, due: dict[int, set[str]]) -> None:
         cache = FeatureCache(self._log, 20_000, 2**29)
-        fold = Fold(limits(self._settings), table, cache, position=0)
+        fold = Fold(limits(self._settings), table, cache, position=0, partitions=self._log.partitions(EXAMPLES))
         self._check(partition, fold, due)
         for record in records(self._log, EXAMPLES, partition):
             fold.apply([record])

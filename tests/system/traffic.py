@@ -73,6 +73,8 @@ class Traffic(threading.Thread):
         id, right = f"{item.id}.{self._seed}.{number}", item.label
         assert right
         wrong, way = str((int(right) + 1) % 10), WAY[number % len(WAY)]
+        if way == "before" and number < len(STREAMS):
+            way = "after"  # A stream begins with an image.
         if way == "before":
             self._label(stream, id, right)
         self.positions[stream, id] = self._image(stream, id, item.data, right if way == "with" else None)

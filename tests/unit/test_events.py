@@ -14,25 +14,35 @@ from hypothesis import strategies as st
 
 from shared.attributes import NONE
 from shared.events import (
+    APPLIED_TYPE,
+    COMMAND_TYPE,
+    DO_PATTERN,
     DRIFT_TYPE,
+    ERASED_TYPE,
     FEATURES_TYPE,
     IMAGE_TYPE,
     LABEL_TYPE,
     OUTCOME_TYPE,
     PREDICTION_TYPE,
     REJECTED_TYPE,
+    Applied,
+    Command,
     Drift,
+    Erased,
     Features,
     Image,
     Label,
     Outcome,
     Prediction,
     Rejected,
+    applied_json,
     content_digest,
     decode_example,
     decode_image,
     decode_prediction,
     drift_json,
+    encode_applied,
+    encode_command,
     encode_drift,
     encode_features,
     encode_image,
@@ -164,7 +174,34 @@ outcomes = st.builds(
 )
 
 
-Published = Prediction | Outcome | Drift
+applied = st.builds(
+    Applied,
+    id=ids,
+    stream=streams,
+    position=positions,
+    do=st.from_regex(DO_PATTERN, fullmatch=True),
+    status=st.sampled_from(["applied", "refused", "unchanged"]),
+    why=st.text(st.characters(codec="utf-8"), max_size=60),
+    by=st.text(st.characters(codec="utf-8"), max_size=128),
+    time=times,
+)
+more = st.dictionaries(
+    st.sampled_from(["images", "from", "to", "model"]),
+    st.text(st.characters(codec="utf-8"), max_size=9) | st.integers(0, 9),
+)
+
+
+@given(streams, ids, st.from_regex(DO_PATTERN, fullmatch=True), more, times, positions)
+def test_commands(stream: str, id: str, do: str, more: dict[str, object], time: float, position: Position) -> None:
+    message = encode_command(stream, id, do, more=more, by="me", time=time, source="test")
+    assert (message.topic, message.key) == (EXAMPLES, stream.encode())
+    decoded = decode_example(recorded(message, position))
+    assert isinstance(decoded, Command)
+    assert close(decoded.time, time)
+    assert decoded._replace(time=time) == Command(id, stream, do, more, "me", time, position)
+
+
+Published = Prediction | Outcome | Drift | Applied
 
 
 def published(event: Published) -> tuple[Message, dict[str, Any]]:
@@ -173,11 +210,13 @@ def published(event: Published) -> tuple[Message, dict[str, Any]]:
         return encode_prediction(event, source="test"), prediction_json(event)
     if isinstance(event, Outcome):
         return encode_outcome(event, source="test"), outcome_json(event)
+    if isinstance(event, Applied):
+        return encode_applied(event, source="test"), applied_json(event)
     return encode_drift(event, source="test"), drift_json(event)
 
 
-@given(predictions | outcomes | drifts)
-def test_predictions_outcomes_and_drifts(event: Published) -> None:
+@given(predictions | outcomes | drifts | applied)
+def test_predictions_outcomes_drifts_and_what_became_of_commands(event: Published) -> None:
     message, form = published(event)
     assert (message.topic, message.key) == (PREDICTIONS, event.stream.encode())
     assert json.loads(message.value) == json.loads(json.dumps(form))
@@ -391,7 +430,17 @@ PREDICTION = prediction_json(
 )
 OUTCOME = outcome_json(Outcome("i", "pets", Position(0, 1), "learned", "a", None, "a", True, 0.0))
 DRIFT = drift_json(Drift("pets", Position(0, 1), "m", "adwin", 10, False, 0.0))
-KINDS = [(PREDICTION_TYPE, PREDICTION), (OUTCOME_TYPE, OUTCOME), (DRIFT_TYPE, DRIFT)]
+APPLIED = {
+    "id": "c1",
+    "stream": "pets",
+    "position": "0:8",
+    "do": "stream.delete",
+    "status": "applied",
+    "why": "",
+    "by": "me",
+    "at": "2024-01-01T00:00:00.000Z",
+}
+KINDS = [(PREDICTION_TYPE, PREDICTION), (OUTCOME_TYPE, OUTCOME), (DRIFT_TYPE, DRIFT), (APPLIED_TYPE, APPLIED)]
 junk = st.recursive(
     st.none()
     | st.booleans()
@@ -463,6 +512,9 @@ known = [
     PREDICTION_TYPE,
     OUTCOME_TYPE,
     DRIFT_TYPE,
+    APPLIED_TYPE,
+    COMMAND_TYPE,
+    ERASED_TYPE,
     REJECTED_TYPE,
     "pets",
     "0:1",
@@ -473,7 +525,9 @@ contents = st.binary(max_size=20) | st.sampled_from([text.encode() for text in k
 bodies = (
     st.binary(max_size=40)
     | junk.map(orjson.dumps)
-    | st.dictionaries(st.sampled_from(sorted({*PREDICTION, *OUTCOME, *DRIFT, "by"})), junk).map(orjson.dumps)
+    | st.dictionaries(st.sampled_from(sorted({*PREDICTION, *OUTCOME, *DRIFT, *APPLIED, "images"})), junk).map(
+        orjson.dumps
+    )
 )
 anything = st.builds(
     Record,
@@ -496,7 +550,7 @@ def test_whatever_the_record_a_decoder_raises_rejected_and_nothing_else(
     except Rejected as rejected:
         check_dead_letter(record, rejected)
     else:
-        assert isinstance(event, Image | Features | Label | Published)
+        assert isinstance(event, Image | Features | Label | Command | Erased | Published)
 
 
 def check_dead_letter(record: Record, rejected: Rejected) -> None:

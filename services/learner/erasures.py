@@ -1,0 +1,102 @@
+"""Erases the records of deleted streams from a log that can, a little at a time, once no replay needs them."""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+
+from services.learner.commands import Deletion
+from services.learner.erased import left_of
+from services.learner.fold import Folded
+from shared.deadlines import ERASE_AGAIN
+from shared.events import Rejected, abridged
+from shared.health import Health
+from shared.log import EXAMPLES, TOPICS, Erasing, Log, LogUnavailable, Record
+from shared.retry import Attempts
+from shared.store import Store, StoreUnavailable
+
+STEP_RECORDS = 250
+"""Looked at in one step: of images of 100 KB some 10 MB are read. Twice as many and a slow disk is felt by appends."""
+WORK_SECONDS = 0.05
+"""How long learning waits for the steps of one turn; half of it and a large log takes twice as long."""
+BUSY_SECONDS = 0.01
+"""The pause between turns while there is something to erase and nothing to learn."""
+
+logger = logging.getLogger(__name__)
+
+
+class Erasures:
+    """Of one partition's streams, for the learner's thread only; does nothing on a log that cannot erase.
+
+    Order, never changed: the snapshot that has the deletion in it -> the records are erased -> the store's note that
+    they are. Whatever is cut off is done again; a replay over records that are erased already ends in the same state.
+    """
+
+    def __init__(self, log: Log, store: Store, partition: int, clock: Callable[[], float], health: Health) -> None:
+        self._log, self._store, self._partition, self._clock = log, store, partition, clock
+        self._uncommitted: dict[str, Deletion] = {}
+        self._due: deque[Deletion] = deque()
+        self._steps: Iterator[None] | None = None
+        self._attempts = Attempts(f"learner: erasing, partition {partition}", health, ERASE_AGAIN, clock=clock)
+        self._done = 0
+
+    def resume(self, deletions: Iterable[Deletion]) -> None:
+        """Go on with those of a snapshot that are not known to be done. Blocks; raises StoreUnavailable."""
+        if isinstance(self._log, Erasing):
+            self._done = int(self._store.get(self._key) or 0)
+            self._due.extend(each for each in deletions if each.position.offset >= self._done)
+
+    def take(self, folded: Folded) -> list[tuple[Record, Rejected]]:
+        """Take note of the streams that were deleted, and of late features of one: of these no value is kept."""
+        if not isinstance(self._log, Erasing):
+            return folded.rejected
+        self._uncommitted |= {each.stream: each for each in folded.deletions}
+        self._uncommitted |= {each.stream: each for each in folded.late}
+        return [abridged(*pair) if pair[1].reason == "stream-deleted" else pair for pair in folded.rejected]
+
+    def committed(self) -> None:
+        """All that was taken is in a snapshot."""
+        begun = list(self._due)[1:]  # What is under way has perhaps passed the place already.
+        self._due.extend(each for each in self._uncommitted.values() if each not in begun)
+        self._uncommitted = {}
+
+    def patience(self, idle: float) -> float:
+        """Seconds that the next turn may be away."""
+        return BUSY_SECONDS if self._due and self._attempts.due else idle
+
+    def work(self) -> None:
+        """Do a little. Blocks. Where log or store refuse, that is told and tried again: it costs no state."""
+        if self._due and not self._attempts.run(self._turn, LogUnavailable, StoreUnavailable):
+            self._steps = None
+
+    def _turn(self) -> None:
+        began = self._clock()
+        while self._due and self._clock() - began < WORK_SECONDS:
+            self._step()
+
+    def _step(self) -> None:
+        deletion = self._due[0]
+        self._steps = self._steps or self._erase(deletion)
+        if next(self._steps, self) is self:
+            self._done = max(self._done, deletion.position.offset + 1)
+            self._store.put(self._key, str(self._done).encode())
+            logger.info("stream %s was deleted: its records are erased", deletion.stream)
+            self._due.popleft()
+            self._steps = None
+
+    def _erase(self, deletion: Deletion) -> Iterator[None]:
+        assert isinstance(self._log, Erasing)
+        about = deletion.stream.encode()
+        for topic in TOPICS:
+            for partition, (begin, end) in self._log.bounds(topic).items():
+                if topic != EXAMPLES or partition == self._partition:
+                    for offset in range(begin, end, STEP_RECORDS):
+                        offsets = range(offset, min(offset + STEP_RECORDS, end))
+                        self._log.erase(topic, partition, offsets, about, lambda record: left_of(record, deletion))
+                        yield
+            while not self._log.scrubbed(topic):
+                yield
+
+    @property
+    def _key(self) -> str:
+        """Where the store has the position in ``examples`` before which every deletion is done."""
+        return f"erased/{self._partition}"

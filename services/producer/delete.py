@@ -1,0 +1,49 @@
+"""The command `delete`: end a stream, and all that was learned in it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+
+from services.producer.asking import Asking
+from services.producer.client import Client, Refused
+from services.producer.report import check_stream, say
+from services.producer.sources import ProducerError
+
+NOT_FOUND = 404
+WAIT_SECONDS = 10.0
+"""How long to wait for the learner; it does what was asked also when it comes to it later."""
+
+
+def delete_stream(client: Client, stream: str, asking: Asking, console: Console, new_id: Callable[[], str]) -> int:
+    """Say what is destroyed, ask, delete, and print what became of it. Raises ProducerError."""
+    check_stream(stream)
+    client.check()
+    asking.destroy(_contents(client, stream))
+    answer = _delete(client, stream, new_id())
+    if answer.get("status") == "refused":
+        raise ProducerError(f"{stream} was not deleted: {answer.get('why')}")
+    done = "is deleted." if "status" in answer else "will be deleted: the learner has not come to it yet."
+    say(console, f"{stream} {done} {answer.get('records', '')}".rstrip())
+    return 0
+
+
+def _delete(client: Client, stream: str, id: str) -> dict[str, Any]:
+    """What became of it. Where it is gone already, the answer to an earlier try was lost, or somebody was faster."""
+    try:
+        return client.delete(stream, id, WAIT_SECONDS)
+    except Refused as refused:
+        if refused.code != NOT_FOUND:
+            raise
+        return {"status": "applied"}
+
+
+def _contents(client: Client, stream: str) -> str:
+    found = client.stream(stream)
+    if found is None:
+        others = ", ".join(each["stream"] for each in client.streams()[:20]) or "none"
+        raise ProducerError(f"there is no stream {stream} that could be deleted; there are: {others}")
+    return (
+        f"{stream}: {found['images']:,} images, {found['labelled']:,} labels, {len(found['labels']):,} classes and "
+        f"what {', '.join(found['models']) or 'no model'} learned of them will be destroyed"
+    )

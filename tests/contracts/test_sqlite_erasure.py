@@ -1,0 +1,45 @@
+"""What is erased from the embedded log leaves its place, and no byte in any file, whatever its size."""
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from shared.log import Erasing, Headers, Message, Record
+from shared.sqlite_log import SqliteLog
+
+
+def left(record: Record) -> Headers | None:
+    return (("left", b"1"),) if b"erase" in record.value else None
+
+
+@pytest.mark.parametrize("size", [10, 5_000, 40_000, 300_000])
+def test_the_bytes_are_gone_and_the_offsets_stay(tmp_path: Path, size: int) -> None:
+    secret, other = b"erase-" + b"S3CRET" * (size // 6 + 1), b"other-" + b"K3PT" * (size // 4 + 1)
+    with closing(SqliteLog(tmp_path / "log")) as log:
+        assert isinstance(log, Erasing)
+        for number in range(12):
+            log.append([Message("t", b"s", other if number % 3 else secret, (("h", b"S3CRET"),))])
+        log.append([Message("t", b"s", other)])
+        assert log.erase("t", 0, range(0, 6), b"s", left) == 2
+        assert log.erase("t", 0, range(6, 13), b"nobody", left) == 0
+        assert log.erase("t", 0, range(6, 13), b"s", left) == 2
+        while not log.scrubbed("t"):
+            pass
+        content = b"".join(path.read_bytes() for path in (tmp_path / "log").glob("t.sqlite*"))
+        assert content.count(b"erase-") == 0
+        assert b"erase-" not in content
+        assert (b"S3CRETS3CRET" in content, b"K3PTK3PT" in content) == (False, True)
+        records = log.follow("t", {0: 0}).poll(100, 0)
+        assert [record.offset for record in records] == list(range(13))
+        assert [(r.value, r.headers) for r in records[::3]][:4] == [(b"", (("left", b"1"),))] * 4
+        assert all(r.value == other for r in records if r.offset % 3)
+        assert log.bounds("t")[0] == (0, 13)
+        assert log.append([Message("t", b"s", b"x")])[0].offset == 13
+
+
+def test_the_last_records_offset_is_not_given_away_again(tmp_path: Path) -> None:
+    with closing(SqliteLog(tmp_path / "log")) as log:
+        log.append([Message("t", b"s", b"erase")])
+        log.erase("t", 0, range(1), b"s", left)
+        assert log.append([Message("t", b"s", b"x")])[0].offset == 1

@@ -1,0 +1,195 @@
+"""A name that is no stream's gets 404, whoever made the stream; a stream that is deleted is gone from every call."""
+
+import time
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from services.gateway.known_streams import LOOKED_AT
+from services.gateway.live import Live
+from services.gateway.promises import Promises
+from services.gateway.statuses import Statuses
+from services.gateway.subscriptions import Happening
+from services.gateway.view import View
+from shared import status
+from shared.config import Settings
+from shared.deadlines import PROMISE_S
+from shared.events import Applied, Prediction, encode_applied, encode_command, encode_image, encode_prediction
+from shared.health import Health
+from shared.log import EXAMPLES, IMAGES, Position
+from shared.metrics import Metrics
+from shared.sqlite_log import SqliteLog
+from shared.sqlite_store import SqliteStore
+from shared.status import PartitionStatus
+from tests.gateway.conftest import PNG, Served, starting, until
+from tests.gateway.echo_learner import predicted, status_of
+
+
+def image(stream: str) -> object:
+    return encode_image("i", stream, b"silent", label=None, time=0, source="test", content_type="image/png")
+
+
+def test_a_label_for_a_mistyped_stream_is_404_with_the_nearest_name_and_leaves_nothing(gateway: Served) -> None:
+    gateway.post_image(PNG, wait=10)
+    until(lambda: gateway.client.get("/v1/streams/pets").status_code == 200)
+    for answer in (
+        gateway.post_label("i", "cat", stream="pest", wait=10),
+        gateway.client.delete("/v1/streams/pest"),
+        gateway.client.get("/v1/streams/pest"),
+    ):
+        assert (answer.status_code, answer.json()["nearest"]) == (404, "pets")
+        assert "did you mean pets?" in answer.json()["detail"]
+    assert gateway.log.bounds(EXAMPLES)[0].end == 0
+
+
+def test_a_label_right_after_its_image_is_taken_though_the_stream_has_no_status_yet(gateway: Served) -> None:
+    assert gateway.post_image(b"silent", stream="new").status_code == 202
+    assert gateway.post_label("i", "cat", stream="new").is_success
+
+
+def test_an_image_that_somebody_else_sent_is_enough(gateway: Served) -> None:
+    """By another gateway, or on Kafka; and features whose learner has not come to them."""
+    gateway.log.append([image("theirs")])  # type: ignore[list-item]
+    assert gateway.post_label("i", "cat", stream="theirs").is_success
+    gateway.log.append([encode_command("made", "c", "stream.create", more={}, by="", time=0, source="test")])
+    assert gateway.post_label("i", "cat", stream="made").is_success
+    assert gateway.post_label("i", "cat", stream="nobodys").status_code == 404
+
+
+def test_where_too_much_is_underway_to_tell_the_label_is_taken(gateway: Served) -> None:
+    gateway.log.append([image("theirs")] * (LOOKED_AT[IMAGES] + 1))  # type: ignore[list-item]
+    assert gateway.post_label("i", "cat", stream="nobodys").is_success
+
+
+def test_after_a_delete_with_wait_every_call_shows_it(gateway: Served) -> None:
+    id = gateway.post_image(PNG, wait=10).json()["id"]
+    path = "/v1/streams/pets"
+    until(lambda: gateway.client.get(path).status_code == 200)
+    answer = gateway.client.delete(path, params={"wait": 10}, headers={"Idempotency-Key": "c1"})
+    assert (answer.status_code, answer.json()["status"], answer.json()["id"]) == (200, "applied", "c1")
+    assert "erased" in answer.json()["records"]
+    for gone in (path, f"{path}/curve", f"{path}/predictions/{id}", f"{path}/images/{id}"):
+        assert gateway.client.get(gone).status_code == 404, gone
+    assert gateway.client.get("/v1/streams").json()["streams"] == []
+    assert gateway.client.get(f"{path}/predictions").json()["predictions"] == []
+    assert gateway.post_image(PNG, wait=10).status_code == 200
+    assert len(gateway.client.get(f"{path}/predictions").json()["predictions"]) == 1
+
+
+def test_a_command_is_answered_by_what_became_of_it(gateway: Served) -> None:
+    gateway.post_image(PNG, wait=10)
+    path = "/v1/streams/pets/commands"
+    accepted = gateway.client.post(path, json={"do": "class.rename", "id": "c", "from": "a", "to": "b"})
+    assert accepted.status_code in (200, 202)  # The answer may be there before it is asked for.
+    assert accepted.json().items() >= {"id": "c", "stream": "pets", "position": "0:0"}.items()
+    refused = gateway.client.post(path, json={"do": "class.rename"}, params={"wait": 10})
+    assert (refused.status_code, refused.json()["status"], refused.json()["why"]) == (
+        200,
+        "refused",
+        "so says the test",
+    )
+    assert gateway.client.post(path, json={"do": "no such"}).status_code == 422
+
+
+def test_what_comes_again_of_the_time_before_a_deletion_stays_away() -> None:
+    view = View(10, 10)
+
+    def predicted(offset: int) -> None:
+        event = Prediction("i", "s", Position(0, offset), "m", None, {}, {}, None, Position(0, 0), 0.0)
+        view.predicted(event, encode_prediction(event, source="t").value)
+
+    predicted(3)
+    view.end("s", Position(0, 5))
+    assert (len(view), view.get("s", "i")) == (0, None)
+    predicted(3)
+    assert view.get("s", "i") is None
+    predicted(6)
+    assert view.get("s", "i") is not None
+
+
+def test_a_gateway_that_begins_after_the_deletion_shows_nothing_of_it(tmp_path: Path) -> None:
+    with starting(tmp_path) as start:
+        first = start()
+        first.post_image(PNG, wait=10)
+        assert first.client.delete("/v1/streams/pets", params={"wait": 10}).status_code == 200
+        second = start()
+        assert second.client.get("/v1/streams/pets/predictions").json()["predictions"] == []
+
+
+def test_after_a_deletion_an_id_may_come_with_other_bytes(gateway: Served) -> None:
+    gateway.post_image(PNG, id="a", wait=10)
+    assert gateway.post_image(PNG + b"=dog", id="a").status_code == 409
+    gateway.client.delete("/v1/streams/pets", params={"wait": 10})
+    assert gateway.post_image(PNG + b"=dog", id="a", wait=10).json()["prediction"]["label"] == "dog"
+
+
+def test_a_deleted_stream_must_find_room_again(gateway: Served) -> None:
+    gateway.post_image(PNG)
+    until(lambda: gateway.client.get("/v1/streams/pets").status_code == 200)
+    full = PartitionStatus(partition=0, partitions=1, streams=1, full="it is full (PREQUEL_MAX_STREAMS)")
+    gateway.store.put(status.partition_key(0), full.model_dump_json().encode())
+    until(lambda: gateway.post_image(b"silent", stream="new").status_code == 409)
+    assert gateway.post_image(PNG).status_code == 202
+    gateway.client.delete("/v1/streams/pets", params={"wait": 10})
+    assert gateway.post_image(PNG).status_code == 409
+    created = gateway.client.post("/v1/streams/pets/commands", json={"do": "stream.create"})
+    assert (created.status_code, "PREQUEL_MAX_STREAMS" in created.json()["detail"]) == (409, True)
+
+
+def applied(do: str, offset: int, state: str = "applied") -> Happening:
+    event = Applied("c", "pets", Position(0, offset), do, state, "", "", 0.0)
+    return Happening(Position(0, offset), event, encode_applied(event, source="test").value)
+
+
+@pytest.mark.anyio
+async def test_a_command_is_a_promise_as_long_as_there_is_a_stream_to_show_it(tmp_path: Path) -> None:
+    live = Live(SqliteLog(tmp_path), Settings.model_validate({}), Metrics(CollectorRegistry()), Health())
+    for offset, do, state, wait, promised in (
+        (1, "class.rename", "refused", 1, None),
+        (2, "stream.create", "applied", 0, None),
+        (2, "stream.create", "applied", 1, Position(0, 2)),
+        (3, "stream.create", "unchanged", 1, Position(0, 3)),
+        (4, "stream.delete", "refused", 1, Position(0, 3)),
+        (5, "stream.delete", "applied", 1, None),
+    ):
+        await live.take([applied(do, offset, state)], True)
+        assert await live.applied(Position(0, offset), wait)
+        assert live.promises.of("pets") == promised, (do, state, wait)
+
+
+@pytest.mark.anyio
+async def test_a_status_of_the_time_before_the_deletion_is_none(tmp_path: Path) -> None:
+    store, promises, health = SqliteStore(tmp_path / "store.sqlite"), Promises(), Health()
+    statuses = Statuses(store, time.monotonic, promises, health)
+
+    def put(position: str) -> None:
+        told = status_of("pets", 1, 0).model_copy(update={"position": position})
+        store.put(status.key("pets"), told.model_dump_json().encode())
+
+    put("0:5")
+    promises.make("pets", Position(0, 4))
+    assert await statuses.get("pets")
+    statuses.ended("pets", Position(0, 5))
+    began = time.monotonic()
+    for late in (await statuses.get("pets"), await statuses.get("pets", Position(0, 5), fresh=True)):
+        assert late is None
+    assert await statuses.all() == []
+    assert time.monotonic() - began < PROMISE_S, "nobody waits for what will not be"
+    put("0:6")
+    assert await statuses.get("pets", fresh=True)
+    assert [each.position for each in await statuses.all()] == ["0:6"]
+    statuses.close()
+    store.close()
+
+
+@pytest.mark.anyio
+async def test_events_of_a_deleted_stream_are_told_to_nobody_who_comes_back(tmp_path: Path) -> None:
+    live = Live(SqliteLog(tmp_path), Settings.model_validate({}), Metrics(CollectorRegistry()), Health())
+    others, ours = predicted("others", "o", Position(0, 0), PNG), predicted("pets", "a", Position(0, 1), PNG)
+    happenings = [
+        Happening(event.position, event, encode_prediction(event, source="test").value) for event in (others, ours)
+    ]
+    await live.take([*happenings, applied("stream.delete", 2)], True)
+    told = await live.subscriptions.open(None, "0:0").next(0)
+    assert (b'"a"' in told, b"stream.delete" in told) == (False, True)

@@ -1,0 +1,74 @@
+"""A client that spreads keys by another rule (librdkafka's default) takes part: its records are moved, once."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import httpx
+
+from shared.kafka_log import KafkaLog
+from shared.log import EXAMPLES, partition_for
+from tests.servers.ports import wait_until
+from tests.servers.session import missing
+from tests.system import events
+from tests.system.cluster import DEADLINE_S, Cluster, all_ready
+from tests.system.oracle import records
+
+
+def test_labels_by_kcats_own_partitioner_reach_their_stream_and_no_stream_has_two_states(
+    cluster: Cluster, log: KafkaLog, tmp_path: Path
+) -> None:
+    kcat = shutil.which("kcat") or shutil.which("kafkacat") or missing("kcat is not installed")
+    streams = [f"garden{number}" for number in range(8)]
+    log.append([events.features(stream, id, [number, 1]) for stream in streams for number, id in enumerate("ab")])
+    learners = cluster.start("learner", 2)
+    (gateway,) = cluster.start("gateway")
+    all_ready([*learners, gateway])
+    for stream in streams:
+        said = [("a", "x"), ("b", "y"), ("a", "y")]
+        lines = "".join(json.dumps({"id": id, "label": label}) + "\n" for id, label in said)
+        arguments = ["-b", cluster.kafka.bootstrap(), "-t", EXAMPLES, "-k", stream, "-H", "ce_type=prequel.label.v1"]
+        subprocess.run([kcat, "-P", *arguments], input=lines.encode(), check=True, timeout=60)
+    sent = [record for partition in range(4) for record in records(log, EXAMPLES, partition) if not was_moved(record)]
+    astray = [r for r in sent if r.key and r.partition != partition_for(r.key, 4)]
+    assert astray, "kcat's partitioner is Kafka's: nothing was tried"
+
+    learned = {"learned": 2, "corrected": 1}
+
+    def done() -> bool:
+        listed = httpx.get(f"{gateway.url}/v1/streams").json()["streams"]
+        return {each["stream"]: each["statuses"] for each in listed} == dict.fromkeys(streams, learned)
+
+    wait_until(done, DEADLINE_S, "the labels to be learned")
+    moved = [r for partition in range(4) for r in records(log, EXAMPLES, partition) if was_moved(r)]
+    assert len(moved) >= len(astray)
+    assert all(r.partition == partition_for(r.key or b"", 4) for r in moved)
+    counted = [
+        line
+        for learner in learners
+        for line in httpx.get(f"{learner.url}/metrics").text.splitlines()
+        if line.startswith("prequel_moved_total{")
+    ]
+    assert sum(float(line.rpartition(" ")[2]) for line in counted) >= len(astray)
+    for service in learners:
+        service.kill()
+    cluster.start("learner")
+    log.append([events.label(stream, "b", "x") for stream in streams])
+    wait_until(
+        lambda: all(
+            each["statuses"] == {**learned, "corrected": 2}
+            for each in httpx.get(f"{gateway.url}/v1/streams").json()["streams"]
+        ),
+        DEADLINE_S,
+        "the later corrections, and nothing twice",
+    )
+    path = f"{gateway.url}/v1/streams/garden0"
+    answer = httpx.delete(path, params={"wait": 30}, timeout=60)
+    assert (answer.status_code, answer.json()["status"]) == (200, "applied")
+    assert "until retention ends them" in answer.json()["records"]
+    assert httpx.get(path).status_code == 404
+
+
+def was_moved(record: object) -> bool:
+    return any(name == "ce_moved" for name, _ in record.headers)  # type: ignore[attr-defined]
