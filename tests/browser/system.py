@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import httpx
 import numpy as np
 from PIL import Image
 from prometheus_client import CollectorRegistry
@@ -23,6 +22,7 @@ from shared.runner import Processed, Processor, Runner
 from shared.sqlite_log import SqliteLog
 from shared.sqlite_store import SqliteStore
 from tests.learner.building import Table
+from tests.servers import plain_http
 from tests.servers.ports import free_port
 
 SIDE = 8
@@ -141,7 +141,7 @@ class System:
         self._gateway = threading.Thread(target=serving.serve, args=(application, listener, self._closing))
         self._gateway.start()
         key = next(iter(self.settings.keys), "")
-        self.client = httpx.Client(base_url=self.url, timeout=90, headers={"X-API-Key": key} if key else {})
+        self.client = plain_http.client(self.url, timeout=90, headers={"X-API-Key": key} if key else {})
         until(lambda: self.client.get("/readyz").status_code == 200)
 
     def close_gateway(self) -> None:

@@ -17,6 +17,7 @@ from services.producer.sources import Survey
 from tests.browser.conftest import AWAY, STARTING, Watch
 from tests.browser.strokes import DIGITS, draw
 from tests.browser.system import until
+from tests.servers import plain_http
 from tests.servers.ports import free_port
 
 IMAGES = 500
@@ -48,7 +49,7 @@ class Product:
 
     def ready(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/readyz", timeout=20).status_code == 200
+            return plain_http.get(f"{self.url}/readyz", timeout=20).status_code == 200
         except httpx.TransportError:
             return False
 

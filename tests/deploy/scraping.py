@@ -10,6 +10,7 @@ import yaml
 
 from tests.deploy.compose import ROOT
 from tests.deploy.deployment import Deployment
+from tests.servers import plain_http
 
 DASHBOARD = ROOT / "deploy" / "grafana" / "dashboards" / "prequel.json"
 GRAFANA_VARIABLES = {"$stream": ".+", "$model": ".+", "$__rate_interval": "5m"}
@@ -39,7 +40,7 @@ class Prometheus:
         self.deployment, self.folder = deployment, deployment.folder / "prometheus"
         host, port = deployment.addresses["prometheus", 9090]
         self.url = f"http://{host}:{port}"
-        self._client = httpx.Client(base_url=self.url, timeout=30)
+        self._client = plain_http.client(self.url, timeout=30)
 
     def command(self) -> list[str]:
         """The service's own, its files and folders on this machine."""

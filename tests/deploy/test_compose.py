@@ -11,6 +11,7 @@ import pytest
 
 from tests.deploy.deployment import DEADLINE_S, Deployment
 from tests.deploy.scraping import Prometheus, Series, expressions
+from tests.servers import plain_http
 from tests.servers.jars import NoKafka
 from tests.servers.ports import wait_until
 from tests.servers.redis import NoRedis
@@ -40,9 +41,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
 @pytest.fixture(scope="module")
 def gateway(deployment: Deployment) -> Iterator[httpx.Client]:
     host, port = deployment.addresses["gateway", 8000]
-    with httpx.Client(
-        base_url=f"http://{host}:{port}", headers={"Authorization": f"Bearer {KEY}"}, timeout=30
-    ) as client:
+    with plain_http.client(f"http://{host}:{port}", headers={"Authorization": f"Bearer {KEY}"}, timeout=30) as client:
         yield client
 
 

@@ -12,6 +12,7 @@ from types import TracebackType
 
 import httpx
 
+from tests.servers import plain_http
 from tests.servers.ports import free_port as free_port  # others have it from here
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,14 +78,14 @@ class Up:
 
     def ready(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/readyz", timeout=10).status_code == 200
+            return plain_http.get(f"{self.url}/readyz", timeout=10).status_code == 200
         except httpx.TransportError:
             return False
 
     def images(self, stream: str) -> int:
         """Examples learned by now, 0 while nobody answers."""
         try:
-            answer = httpx.get(f"{self.url}/v1/streams/{stream}", timeout=30)
+            answer = plain_http.get(f"{self.url}/v1/streams/{stream}", timeout=30)
         except httpx.TransportError:
             return 0
         return int(answer.json()["images"]) if answer.status_code == 200 else 0

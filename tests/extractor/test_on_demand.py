@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
-import httpx
 import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
@@ -21,6 +20,7 @@ from shared.metrics import Metrics
 from shared.ops import Ops
 from shared.sqlite_store import SqliteStore
 from shared.store import StoreUnavailable
+from tests.servers import plain_http
 from tests.servers.ports import free_port
 
 SIDE = 2
@@ -119,7 +119,7 @@ def address() -> Iterator[str]:
 
 
 def test_a_gateway_finds_the_extractor_through_the_store(store: SqliteStore, address: str) -> None:
-    with httpx.Client(timeout=5, trust_env=False) as client:
+    with plain_http.client(timeout=5) as client:
         remote = RemoteExtractor(store, client)
         with pytest.raises(ExtractorUnavailable, match="no extractor with backbone means-avg-2-0 has said where it is"):
             remote.extract(Means.id, b"\x07")
@@ -131,7 +131,7 @@ def test_a_gateway_finds_the_extractor_through_the_store(store: SqliteStore, add
 
 
 def test_an_extractor_that_is_gone_is_said_and_another_takes_its_place(store: SqliteStore, address: str) -> None:
-    with httpx.Client(timeout=5, trust_env=False) as client:
+    with plain_http.client(timeout=5) as client:
         remote = RemoteExtractor(store, client)
         Announcer(store, Means.id, f"127.0.0.1:{free_port()}", lambda: 7.0).announce()
         with pytest.raises(ExtractorUnavailable, match="cannot be reached"):

@@ -25,6 +25,7 @@ from shared.sqlite_store import SqliteStore
 from shared.status import Queries
 from shared.store import Store
 from tests.gateway.echo_learner import EchoLearner, predicted
+from tests.servers import plain_http
 from tests.servers.ports import free_port as free_port  # others have it from here
 
 PNG = (
@@ -124,7 +125,7 @@ def run(settings: Settings, log: Log, store: Store, queries: Queries | None, lea
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     thread = threading.Thread(target=serving.serve, args=(application, listener, stop))
     thread.start()
-    client = httpx.Client(base_url=url, timeout=90)
+    client = plain_http.client(url, timeout=90)
 
     def end() -> None:
         stop.set()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-import httpx
+from tests.servers import plain_http
 
 
 class Event(NamedTuple):
@@ -20,7 +20,7 @@ class Event(NamedTuple):
 def listening(url: str, last: str | None = None) -> Iterator[Iterator[Event]]:
     """The events from now on: what happens after this has begun is among them."""
     headers = {"Last-Event-ID": last} if last else {}
-    with httpx.Client(timeout=60) as client, client.stream("GET", url, headers=headers) as answer:
+    with plain_http.client(timeout=60) as client, client.stream("GET", url, headers=headers) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         lines = answer.iter_lines()
         assert next(lines).startswith("retry:")

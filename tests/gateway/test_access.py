@@ -7,6 +7,7 @@ import pytest
 
 from services.gateway.access import COOKIE, SESSION_SECONDS, Keys
 from tests.gateway.conftest import PNG, Served, starting
+from tests.servers import plain_http
 
 KEY, OTHER = "first-Key", "second key"
 IMAGES = "/v1/streams/pets/images"
@@ -21,7 +22,7 @@ def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 @pytest.fixture
 def client(keyed: Served) -> Iterator[httpx.Client]:
     """A client without a cookie of another test's."""
-    with httpx.Client(base_url=keyed.url, timeout=20) as client:
+    with plain_http.client(keyed.url, timeout=20) as client:
         yield client
 
 

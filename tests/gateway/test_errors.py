@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.gateway.conftest import PNG, Served, starting
+from tests.servers import plain_http
 
 IMAGES = "/v1/streams/pets/images"
 LABELS = "/v1/streams/pets/labels"
@@ -133,7 +134,7 @@ def test_an_image_that_turns_out_too_large_is_refused(small: Served, size: int) 
         for start in range(0, size, 500):
             yield b"x" * min(500, size - start)
 
-    with httpx.Client(base_url=small.url, timeout=20) as client:
+    with plain_http.client(small.url, timeout=20) as client:
         assert "2000" in problem(client.post(IMAGES, content=body(), headers=PNG_TYPE), 413)["detail"]
     assert small.client.get("/healthz").status_code == 200
 

@@ -20,6 +20,7 @@ from shared.sqlite_store import SqliteStore
 from shared.status import Answer, StreamDetail, UnknownStream
 from tests.gateway.conftest import free_port
 from tests.gateway.echo_learner import status_of
+from tests.servers import plain_http
 
 
 class Pets:
@@ -55,7 +56,7 @@ def ops(health: Health) -> Iterator[Ops]:
 @pytest.fixture
 def client(ops: Ops) -> Iterator[httpx.Client]:
     host, port = ops.address
-    with httpx.Client(base_url=f"http://{host}:{port}") as client:
+    with plain_http.client(f"http://{host}:{port}", timeout=5) as client:
         yield client
 
 
@@ -70,7 +71,7 @@ def learner(ops: Ops, tmp_path: Path) -> Iterator[RemoteLearner]:
         told = status_of(stream, 1, 0).model_copy(update={"address": address or None})
         store.put(status.key(stream), told.model_dump_json().encode())
     store.put(status.key("old"), b'{"stream": "old"}')
-    remote = RemoteLearner(store, httpx.Client(timeout=5))
+    remote = RemoteLearner(store, plain_http.client(timeout=5))
     yield remote
     remote.close()
     store.close()
@@ -154,10 +155,15 @@ def test_without_queries_nothing_can_be_asked(health: Health) -> None:
     server = Ops("127.0.0.1", 0, health=health, metrics=Metrics(CollectorRegistry()), queries=None)
     server.start()
     host, port = server.address
-    assert httpx.post(f"http://{host}:{port}/predict", json={"stream": "pets", "features": [1]}).status_code == 404
+    assert (
+        plain_http.post(
+            f"http://{host}:{port}/predict", json={"stream": "pets", "features": [1]}, timeout=5
+        ).status_code
+        == 404
+    )
     server.close()
     with pytest.raises(httpx.ConnectError):
-        httpx.get(f"http://{host}:{port}/healthz")
+        plain_http.get(f"http://{host}:{port}/healthz", timeout=5)
 
 
 def test_a_gateway_asks_the_learner_that_owns_the_stream(learner: RemoteLearner) -> None:
@@ -185,7 +191,7 @@ def test_beyond_loopback_the_key_is_asked_for(health: Health) -> None:
     server = Ops("127.0.0.1", 0, health=health, metrics=Metrics(CollectorRegistry()), queries=Pets(), keys=keys)
     server.start()
     try:
-        with httpx.Client(base_url="http://{}:{}".format(*server.address)) as client:
+        with plain_http.client("http://{}:{}".format(*server.address), timeout=5) as client:
             assert [client.get(path).status_code for path in ("/healthz", "/readyz")] == [200, 200]
             for path in ("/metrics", "/nothing"):
                 missing, wrong = client.get(path), client.get(path, headers={"X-API-Key": "a-kex"})

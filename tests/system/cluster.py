@@ -19,6 +19,7 @@ from shared.kafka_log import KafkaLog
 from shared.log import TOPICS
 from shared.redis_store import RedisStore
 from shared.topics import create
+from tests.servers import plain_http
 from tests.servers.jars import NoKafka
 from tests.servers.kafka import Kafka
 from tests.servers.ports import free_port, wait_until
@@ -104,7 +105,7 @@ class Service:
     def reasons(self) -> dict[str, str] | None:
         """Why it is not ready, by component; nothing where it is; None while it does not answer."""
         try:
-            answer = httpx.get(f"{self.url}/readyz", timeout=10)
+            answer = plain_http.get(f"{self.url}/readyz", timeout=10)
         except httpx.TransportError:
             return None
         return {} if answer.status_code == 200 else dict(answer.json().get("reasons") or {"?": answer.text})

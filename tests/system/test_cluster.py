@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from shared.log import EXAMPLES
+from tests.servers import plain_http
 from tests.servers.ports import wait_until
 from tests.system.cluster import DEADLINE_S, SETTINGS, Cluster, Service, all_ready
 from tests.system.oracle import Reference, Watcher, contradictions, dead_letters, lost_images, predicted
@@ -96,7 +97,7 @@ def reach(traffic: Traffic, count: int) -> None:
 def learned(gateway: Service) -> dict[str, tuple[int, int]]:
     """Stream -> images and labelled, as a gateway tells them."""
     try:
-        found = httpx.get(f"{gateway.url}/v1/streams", timeout=20).json()
+        found = plain_http.get(f"{gateway.url}/v1/streams", timeout=20).json()
     except httpx.TransportError:
         return {}
     return {each["stream"]: (each["images"], each["labelled"]) for each in found.get("streams", ())}
@@ -169,14 +170,14 @@ def any_gateway_answers_for_any_stream(crew: Crew, traffic: Traffic) -> None:
         base = f"{gateway.url}/v1/streams/{stream}"
         # The newest: after a long run the first ones have left the window, and would have expired.
         id = next(id for name, id in reversed(traffic.positions) if name == stream and traffic.truth[name, id])
-        found = httpx.get(f"{base}/predictions/{id}", params={"wait": 60}, timeout=70).json()
+        found = plain_http.get(f"{base}/predictions/{id}", params={"wait": 60}, timeout=70).json()
         assert (found["id"], found["truth"]) == (id, traffic.truth[stream, id])
-        image = httpx.get(f"{base}/images/{id}", timeout=70)
+        image = plain_http.get(f"{base}/images/{id}", timeout=70)
         assert image.content.startswith(b"\x89PNG")
         label = {"id": id, "label": traffic.truth[stream, id]}
-        said = httpx.post(f"{base}/labels", params={"wait": 60}, json=label, timeout=70)
+        said = plain_http.post(f"{base}/labels", params={"wait": 60}, json=label, timeout=70)
         assert (said.status_code, said.json()["status"]) == (200, "unchanged"), said.text
-        features = [0.0] * httpx.get(base, timeout=70).json()["dim"]
+        features = [0.0] * plain_http.get(base, timeout=70).json()["dim"]
         assert asked(base, features)["stream"] == stream
 
 
@@ -185,7 +186,7 @@ def asked(base: str, features: list[float]) -> dict[str, object]:
     answers: list[httpx.Response] = []
 
     def answered() -> bool:
-        answers.append(httpx.post(f"{base}/predict", json={"features": features}, timeout=70))
+        answers.append(plain_http.post(f"{base}/predict", json={"features": features}, timeout=70))
         assert answers[-1].status_code in (200, 503), answers[-1].text
         return answers[-1].status_code == 200
 

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from tests.producer.conftest import System
+from tests.servers import plain_http
 from tests.servers.ports import wait_until
 from tests.servers.proxy import Proxy
 from tests.system.cluster import DEADLINE_S, Cluster, all_ready
@@ -68,7 +69,7 @@ def writes_are_read(here: httpx.Client, there: httpx.Client, count: int) -> floa
 def test_whoever_waited_finds_it_in_every_later_answer_embedded(tmp_path: Path) -> None:
     system = System(tmp_path)
     try:
-        with httpx.Client(base_url=system.url, timeout=60) as http:
+        with plain_http.client(system.url, timeout=60) as http:
             writes_are_read(http, http, EMBEDDED)
     finally:
         system.close()
@@ -78,8 +79,8 @@ def test_whoever_waited_finds_it_in_every_later_answer_on_kafka_and_redis(cluste
     services = [*cluster.start("gateway", 2), *cluster.start("learner"), *cluster.start("extractor")]
     all_ready(services)
     with (
-        httpx.Client(base_url=services[0].url, timeout=60) as here,
-        httpx.Client(base_url=services[1].url, timeout=60) as there,
+        plain_http.client(services[0].url, timeout=60) as here,
+        plain_http.client(services[1].url, timeout=60) as there,
     ):
         writes_are_read(here, there, CLUSTERED)
 
@@ -99,7 +100,7 @@ def test_a_learner_without_its_store_leaves_the_others_alone(cluster: Cluster, h
         (sick,) = cluster.start("learner", settings={"PREQUEL_STORE": address})
         services = [*cluster.start("gateway"), *cluster.start("extractor")]
         all_ready([healthy, sick, *services])
-        with httpx.Client(base_url=services[0].url, timeout=60) as http:
+        with plain_http.client(services[0].url, timeout=60) as http:
             for n in range(12):
                 sent(http, f"s{n}", f"first{n}", n)
             if how == "swallowed":

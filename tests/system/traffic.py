@@ -8,6 +8,7 @@ import httpx
 from services.producer.digits import Digits
 from services.producer.sources import Item, Survey
 from shared.log import Position
+from tests.servers import plain_http
 from tests.system.cluster import DEADLINE_S, Service
 
 STREAMS = ("digits", "even", "odd", "pets", "zoo")
@@ -36,7 +37,7 @@ class Traffic(threading.Thread):
 
     def run(self) -> None:
         try:
-            with httpx.Client(timeout=10.0) as http:
+            with plain_http.client(timeout=10.0) as http:
                 self._http = http
                 self._send_all()
         except BaseException as error:
