@@ -10,14 +10,16 @@ from shared.store import Fence, Store, StoreUnavailable
 class FaultyLog:
     """``away``: nothing works. ``full``: appends fail. ``lost``: the next poll says that its position is gone.
 
-    ``gate``, while not set, holds appends up. ``appends`` counts them.
+    ``gate``, while not set, holds appends up, and ``confirmed`` the word that they are done. ``appends`` counts them.
     """
 
     def __init__(self, log: Log) -> None:
         self._log = log
         self.away = self.full = self.lost = False
         self.gate = threading.Event()
+        self.confirmed = threading.Event()
         self.gate.set()
+        self.confirmed.set()
         self.appends = 0
 
     def append(self, messages: Sequence[Message]) -> list[Position]:
@@ -26,7 +28,9 @@ class FaultyLog:
         self.gate.wait()
         if self.full:
             raise LogUnavailable("the disk is full")
-        return self._log.append(messages)
+        positions = self._log.append(messages)
+        self.confirmed.wait()
+        return positions
 
     def partitions(self, topic: str) -> int:
         self.check()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -25,6 +26,7 @@ from shared.status import Answer, StreamStatus
 from tests.gateway.conftest import Served, Start, flood, stalled, until
 from tests.gateway.faults import FaultyLog, FaultyStore
 from tests.gateway.reading import listening, of
+from tests.servers import plain_http
 
 PETS = "/v1/streams/pets"
 QUICK_S = 30.0
@@ -55,6 +57,20 @@ def test_an_append_that_fails_is_503_and_can_be_sent_again(start: Start, log: Fa
     assert again.status_code == 200
     gateway.post_label("a", "cat")
     assert gateway.client.get("/readyz").status_code == 200
+
+
+def test_a_label_without_wait_is_never_answered_by_its_outcome(start: Start, log: FaultyLog) -> None:
+    gateway = start(log=log)
+    id = gateway.post_image(wait=QUICK_S).json()["id"]
+    log.confirmed.clear()
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(gateway.post_label, id, "dog")
+        try:
+            until(lambda: gateway.client.get(f"{PETS}/predictions/{id}").json()["truth"] == "dog")
+        finally:
+            log.confirmed.set()
+    assert answer.result().status_code == 202
+    assert answer.result().json() == {"id": id, "stream": "pets", "position": "0:0"}
 
 
 def test_while_the_log_is_away_the_view_still_answers_and_then_goes_on(start: Start, log: FaultyLog) -> None:
@@ -279,7 +295,7 @@ print("ended", flush=True)
 def answers(url: str) -> bool:
     """Whether a gateway that may still be starting is ready."""
     try:
-        return httpx.get(f"{url}/readyz", timeout=20).status_code == 200
+        return plain_http.get(f"{url}/readyz", timeout=20).status_code == 200
     except httpx.TransportError:
         return False
 
