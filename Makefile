@@ -6,6 +6,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Tests start hundreds of processes: without the byte code each would compile what it imports anew.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
 help:  ## Show this list
 	@awk -F ":.*## " '/^[a-z]+:.*## / {printf "%-8s %s\n", $$1, $$2}' Makefile
@@ -14,7 +16,7 @@ demo: $(READY)  ## Stream handwritten digits into a model and show the page
 	@$(BIN)/prequel demo
 
 test: $(READY) servers  ## Run all tests but the long ones
-	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
+	@$(PYTEST) --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 check: $(READY)  ## Lint, format, types, import rules
 	@$(BIN)/ruff check .
@@ -23,7 +25,7 @@ check: $(READY)  ## Lint, format, types, import rules
 	@$(BIN)/python -m pytest -q tests/test_imports.py
 
 soak: $(READY) servers  ## Run the long fault tests
-	@$(BIN)/python -m pytest -m soak
+	@$(PYTEST) -m soak
 
 bench: $(READY)  ## Measure what README claims
 	@failed=""; for script in $(basename $(filter-out %/__init__.py %/train_%.py,$(wildcard benchmarks/*.py))); do \
