@@ -12,7 +12,7 @@ from services.gateway.answers import described, json_answer
 from services.gateway.gateway import Gateway
 from services.gateway.parameters import StreamName, only_known
 from services.gateway.problems import unavailable
-from services.gateway.view import Entry
+from services.gateway.view import NOWHERE, Entry
 from shared.events import ID_PATTERN
 from shared.log import EXAMPLES, Log, Position
 
@@ -46,8 +46,12 @@ class Known(BaseModel):
     id: str
     truth: str | None
     refused: RefusedLabel | None
-    by: str | None = Field(description="who gave the truth, if asked; null: it came with the image, or is not known")
-    late: bool = Field(description="whether the truth came by a label of its own, not with the image")
+    by: str | None = Field(
+        description="who gave the truth or took it back, if asked; null: it came with the image, or is not known"
+    )
+    late: bool = Field(
+        description="whether the truth came by a label of its own, not with the image, or was taken back by one"
+    )
 
 
 class Found(BaseModel):
@@ -105,7 +109,7 @@ def _author(value: bytes) -> str:
 
 
 def _is_late(entry: Entry) -> bool:
-    return entry.truth is not None and entry.decided != entry.position
+    return entry.decided not in (NOWHERE, entry.position)
 
 
 def _known(id: str, entry: Entry, by: dict[Position, str]) -> dict[str, Any]:

@@ -26,7 +26,8 @@ Complaint = tuple[str, str]
 class Known:
     """Follows one run. ``correct``: labels that the source no longer has are corrected; otherwise they are counted.
 
-    A label that somebody else gave (on the page, by `prequel label`, over HTTP) is no matter of folders: it stays.
+    A label that somebody else gave or took back (on the page, by `prequel label`, over HTTP) is no matter of folders:
+    it stays so.
     """
 
     def __init__(self, client: Client, stream: str, labels: DelayedLabels, *, correct: bool) -> None:
@@ -34,10 +35,13 @@ class Known:
         self._moved: dict[str, tuple[Said, str]] = {}
         self._also = set[tuple[str, str | None]]()
         self._sent: dict[str, Said] = {}
+        self._bare = set[str]()
         self.begun = False
         """Whether the stream may know something: a new one is not asked."""
         self.known = 0
         self.corrected = 0
+        self.given = 0
+        """Labels that pictures have now, which the stream knew without one."""
         self.refused: list[Complaint] = []
         self.kept: list[Complaint] = []
 
@@ -106,8 +110,8 @@ class Known:
             said = Said(found["id"], name, label)
             if (reason := _refused(found, label)) and found["refused"]["status"] in final:
                 self.refused.append((name, reason))
-            elif found["truth"] is None:
-                self._label(said)
+            elif found["truth"] is None and not found["late"]:
+                self._give(said)
             else:
                 others.append(said)
         if others:
@@ -119,9 +123,15 @@ class Known:
             said, truth = others[each["id"]], each["truth"]
             if each["late"] and not (each["by"] or "").startswith(BY):
                 who = each["by"] or "somebody"
-                self.kept.append((said.name, f"{truth} by {who}, {said.label} here"))
+                self.kept.append((said.name, f"{truth or 'taken back'} by {who}, {said.label} here"))
             elif truth is not None:
                 self._moved[said.id] = said, truth
+            else:
+                self._give(said)
+
+    def _give(self, said: Said) -> None:
+        self._bare.add(said.id)
+        self._label(said)
 
     def _label(self, said: Said) -> None:
         self.expect(said)
@@ -136,6 +146,7 @@ class Known:
                 continue
             if each["truth"] == said.label:
                 self.corrected += said.id in self._moved
+                self.given += said.id in self._bare
             elif (reason := _refused(each, said.label)) and offset(each["refused"]["position"]) >= self._labels.first:
                 self.refused.append((said.name, reason))
             else:

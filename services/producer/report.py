@@ -57,6 +57,8 @@ def _of_labels(summary: Summary, again: str) -> list[str]:
     lines += _listed("labels that the source has changed since", summary.moved)
     if summary.moved:
         lines.append(f"to correct them: {again}")
+    if summary.given:
+        lines.append(f"labelled now, having had no label in the stream: {summary.given:,}")
     if summary.corrected:
         lines.append(f"corrected: {summary.corrected:,}")
     lines += _listed("labelled otherwise by somebody, which stays (`prequel label` changes it)", summary.kept)

@@ -55,6 +55,8 @@ class Summary(NamedTuple):
     moved: Sequence[tuple[str, str]] = ()
     """Pictures that an earlier run gave another label than they have now: ``correct`` corrects them."""
     corrected: int = 0
+    given: int = 0
+    """Pictures that the stream knew without a label, and that have one now."""
     kept: Sequence[tuple[str, str]] = ()
     """Pictures that somebody gave another label than the source, which stays."""
 
@@ -266,6 +268,7 @@ class Run:
             refused=self._known.refused,
             moved=self._known.moved,
             corrected=self._known.corrected,
+            given=self._known.given,
             kept=self._known.kept,
         )
 

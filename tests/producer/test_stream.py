@@ -123,6 +123,30 @@ def test_a_second_run_undoes_no_correction(
     assert answer["truth"] == "teal"
 
 
+def test_a_second_run_gives_no_label_back_that_somebody_took(
+    stream: Callable[..., Summary], client: Client, photos: Photos
+) -> None:
+    folder = photos(2)
+    stream(folder)
+    id = client.recent("colours", 1)[0]["id"]
+    client.post_labels("colours", [{"id": id, "label": None, "by": "ada"}], 10)
+    for correct in (False, True):
+        summary = stream(folder, correct=correct)
+        assert [reason for _, reason in summary.kept] == ["taken back by ada, red here"]
+        answer = client.prediction("colours", id)
+        assert answer is not None
+        assert answer["truth"] is None
+
+
+def test_labels_that_come_with_a_later_run_are_counted(
+    stream: Callable[..., Summary], console: Console, client: Client, photos: Photos
+) -> None:
+    folder = photos(2)
+    stream(folder, labels="none")
+    assert [stream(folder).given for _ in range(2)] == [6, 0]
+    assert "labelled now, having had no label in the stream: 6" in printed(console)
+
+
 def test_late_labels_come_after_so_many_images(
     stream: Callable[..., Summary], system: System, client: Client, photos: Photos
 ) -> None:
