@@ -257,8 +257,9 @@ def _rebuild(chosen: argparse.Namespace) -> int:
     _models(settings)
     stop = threading.Event()
     stop_on_signals(stop)
-    # Who only compares must not make what is not there: an empty log equals an empty store.
-    log, store = open_log(settings, create=not chosen.verify), open_store(settings, create=not chosen.verify)
+    # There is nothing to fold where there is no log: a mistyped folder must not become one. A lost store is made anew,
+    # but not by who only compares: an empty log equals an empty store.
+    log, store = open_log(settings, create=False), open_store(settings, create=not chosen.verify)
     # The embedded log removes nothing meanwhile; Kafka's brokers do as their topics say.
     undisturbed = log.replaying() if isinstance(log, Replayed) else nullcontext()
     with closing(log), closing(store), undisturbed:

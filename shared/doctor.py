@@ -2,7 +2,7 @@
 
 import platform
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
@@ -36,22 +36,31 @@ def examine(settings: Settings, log: Log, store: Store, now: float) -> Iterator[
     """Look at everything, one after the other; nothing is changed but one key of the store, written and deleted."""
     yield Finding("Python", f"{platform.python_version()} on {platform.platform()}")
     yield Finding("packages", ", ".join(f"{name} {_version(name)}" for name in PACKAGES))
-    yield from _asked("log", lambda: _log(settings, log))
-    yield from _asked("topics", lambda: _topics(settings, log))
-    yield from _asked("clock", lambda: _clock(log, now))
-    yield from _asked("store", lambda: _store(settings, store))
-    yield from _asked("retention", lambda: _retention(settings, log, store, now))
+    told = set[str]()
+    log_answers = yield from _asked("log", lambda: _log(settings, log), told)
+    # What is wrong with its topics they say best themselves; the rest would wait for the same log, to say the same.
+    yield from _asked("topics", lambda: _topics(settings, log), told)
+    if log_answers:
+        yield from _asked("clock", lambda: _clock(log, now), told)
+    store_answers = yield from _asked("store", lambda: _store(settings, store), told)
+    if log_answers and store_answers:
+        yield from _asked("retention", lambda: _retention(settings, log, store, now), told)
     yield _disk(settings)
     yield _gpu()
     yield _weights(settings)
     yield _keys(settings)
 
 
-def _asked(subject: str, question: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+def _asked(subject: str, question: Callable[[], Iterator[Finding]], told: set[str]) -> Generator[Finding, None, bool]:
+    """Whether there was an answer. One and the same failure is told once."""
     try:
         yield from list(question())
     except (LogUnavailable, StoreUnavailable) as error:
-        yield Finding(subject, "cannot be used", str(error))
+        if str(error) not in told:
+            yield Finding(subject, "cannot be used", str(error))
+        told.add(str(error))
+        return False
+    return True
 
 
 def _log(settings: Settings, log: Log) -> Iterator[Finding]:

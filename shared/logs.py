@@ -8,7 +8,8 @@ import orjson
 LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 NOISY = ("kafka", "httpx")
-"""Libraries that tell of every retry what we say once, in our own words. At DEBUG they are heard."""
+"""Libraries that tell of every retry what we say once, in our own words, errors too: two lines each time that a broker
+is not there. What is a bug in them comes to us as an exception. At DEBUG they are heard."""
 
 
 def configure(level: str, style: str) -> None:
@@ -17,7 +18,7 @@ def configure(level: str, style: str) -> None:
     handler.setFormatter(JsonFormatter() if style == "json" else logging.Formatter(LINE))
     logging.basicConfig(level=level, handlers=[handler])
     for name in NOISY:
-        logging.getLogger(name).setLevel(logging.DEBUG if level == "DEBUG" else logging.ERROR)
+        logging.getLogger(name).setLevel(logging.DEBUG if level == "DEBUG" else logging.CRITICAL)
 
 
 class JsonFormatter(logging.Formatter):

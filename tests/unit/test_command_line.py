@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import pytest
 
 from services.__main__ import READER_GONE, _cache, main
 from shared.config import ConfigError, Settings
+from shared.log import EXAMPLES
+from shared.process import open_log, open_store
 from tests.e2e.processes import DEADLINE_S, ROOT, eventually, free_port
 
 
@@ -58,7 +61,9 @@ def test_the_doctor_prints_paths_as_they_are(
 ) -> None:
     folder = tmp_path / "[bold]a[" / "[" / "cat:cat:[red]"
     monkeypatch.setenv("PREQUEL_WEIGHTS", f"{folder}/none.h5")
-    assert main(["rebuild", "--data", str(folder)]) == 0  # makes log and store
+    settings = Settings(data=folder)
+    with closing(open_log(settings)) as log, closing(open_store(settings)) as store:
+        assert (log.bounds(EXAMPLES)[0].end, store.keys("")) == (0, [])
     assert main(["doctor", "--data", str(folder)]) == 1
     said = capsys.readouterr().out
     assert f"sqlite:///{folder}" in said
@@ -77,8 +82,10 @@ def test_a_rebuild_refuses_models_that_a_learner_would_refuse(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("command", [["doctor"], ["rebuild", "--verify"]])
-def test_who_examines_creates_nothing(command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("command", [["doctor"], ["prune"], ["rebuild"], ["rebuild", "--verify"]])
+def test_who_works_on_a_log_creates_nothing(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([*command, "--data", str(tmp_path / "mistyped")]) == 1
     said = "".join(capsys.readouterr())
     assert f"{tmp_path}/mistyped/log" in said

@@ -67,3 +67,14 @@ def test_a_store_that_cannot_be_used_is_a_finding_not_a_crash(broken: Path) -> N
 def test_no_password_is_shown() -> None:
     assert without_secrets("rediss://user:secret@host/1?password=secret") == "rediss://host:6379/1"
     assert without_secrets("sqlite:///some/file") == "sqlite:///some/file"
+
+
+def test_a_log_that_is_away_is_told_once(tmp_path: Path) -> None:
+    settings = Settings.model_validate({"data": tmp_path})
+    with (
+        closing(SqliteLog(tmp_path / "mistyped", create=False)) as log,
+        closing(SqliteStore(tmp_path / "store")) as store,
+    ):
+        found = list(examine(settings, log, store, NOW))
+    assert [finding.subject for finding in found if not finding.well] == ["log"]
+    assert "mistyped" in found[2].remedy

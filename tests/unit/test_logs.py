@@ -6,7 +6,7 @@ import sys
 import orjson
 import pytest
 
-from shared.logs import JsonFormatter
+from shared.logs import NOISY, JsonFormatter, configure
 
 
 def formatted(message: str, *arguments: object, error: bool = False) -> dict[str, str]:
@@ -33,3 +33,13 @@ def test_an_exception_comes_with_its_stack() -> None:
         found = formatted("stopped", error=True)
     assert "RuntimeError: boom" in found["exception"]
     assert "test_logs.py" in found["exception"]
+
+
+@pytest.mark.parametrize(("level", "heard"), [("INFO", False), ("ERROR", False), ("DEBUG", True)])
+def test_libraries_that_tell_of_every_retry_are_heard_at_debug_only(level: str, heard: bool) -> None:
+    try:
+        configure(level, "text")
+        told = [logging.getLogger(f"{name}.net.manager").isEnabledFor(logging.ERROR) for name in NOISY]
+    finally:
+        configure("INFO", "text")
+    assert told == [heard] * len(NOISY)
