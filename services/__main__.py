@@ -39,6 +39,9 @@ EXTRACTOR_CHECKPOINT_SECONDS = 1.0
 INTERRUPTED = 130
 """The exit code of what Ctrl-C ended."""
 
+WRONG_USAGE = 2
+"""The exit code of a wrong command line, as argparse has it."""
+
 READER_GONE = 141
 """The exit code of a program whose reader went away, as shells have it: 128 + SIGPIPE."""
 
@@ -404,7 +407,7 @@ def _status(chosen: argparse.Namespace) -> int:
 
 def _asking(chosen: argparse.Namespace, run: Callable[["Client", "Console", threading.Event], int]) -> int:
     from services.producer.client import GatewayError
-    from services.producer.sources import ProducerError
+    from services.producer.sources import ProducerError, WrongUsage
 
     stop = threading.Event()
     stop_on_signals(stop)
@@ -413,7 +416,7 @@ def _asking(chosen: argparse.Namespace, run: Callable[["Client", "Console", thre
             return run(client, _console(), stop)
     except (GatewayError, ProducerError) as error:
         print(f"prequel: {error}", file=sys.stderr)
-        return 1
+        return WRONG_USAGE if isinstance(error, WrongUsage) else 1
 
 
 def _client(url: str, chosen: argparse.Namespace, stop: threading.Event) -> "Client":

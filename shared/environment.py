@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import SecretStr, ValidationError
 
 from shared.config import PREFIX, RETIRED, ConfigError, Settings
+from shared.wording import plain
 
 FILE = "_FILE"
 """PREQUEL_X_FILE names a file that holds the value of PREQUEL_X: how Docker and Kubernetes hand secrets over."""
@@ -108,7 +109,7 @@ def _explain(problem: object, values: Mapping[str, object]) -> str:
     shown = "" if _secret(name) or "@" in str(values.get(name)) else f"={values.get(name)}"  # user:password@host
     if problem["type"] == "extra_forbidden":
         return f"{variable(name)} is no setting of Prequel; README's table lists them all"
-    return f"{variable(name)}{shown}: {str(problem['msg']).removeprefix('Value error, ')}"
+    return f"{variable(name)}{shown}: {plain(problem)}"
 
 
 def _secret(name: str) -> bool:

@@ -30,6 +30,10 @@ STREAM_PATTERN = r"[a-z0-9][a-z0-9._-]{0,62}"
 ID_PATTERN = r"[A-Za-z0-9._:-]{1,128}"
 DO_PATTERN = r"[a-z]{1,32}(\.[a-z]{1,32}){0,3}"
 LABEL_PATTERN = r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,128}"
+STREAM_WORDS = "1 to 63 small letters, digits, dots, hyphens and underscores, the first a letter or a digit"
+ID_WORDS = "1 to 128 letters (a-z, A-Z), digits, dots, colons, hyphens and underscores"
+LABEL_WORDS = "1 to 128 characters, no control characters"
+"""The same three for people."""
 _STREAM, _ID, _LABEL = re.compile(STREAM_PATTERN), re.compile(ID_PATTERN), re.compile(LABEL_PATTERN)
 _DIGEST = re.compile(r"[0-9a-f]{32}")
 _DO, _DIM = re.compile(DO_PATTERN), re.compile("[0-9]{1,7}")
@@ -694,13 +698,14 @@ def _key(record: Record) -> str:
 
 def _stream(text: str) -> str:
     if not valid_stream(text):
-        raise Rejected("bad-stream", f"{text[:100]!r} is not a stream name ({STREAM_PATTERN}), in key or ce_subject")
+        message = f"{text[:100]!r}, in key or ce_subject, is no name for a stream: take {STREAM_WORDS}"
+        raise Rejected("bad-stream", message)
     return text
 
 
 def _id(text: object) -> str:
     if not isinstance(text, str) or not valid_id(text):
-        raise Rejected("bad-id", f"{str(text)[:150]!r} is not an id ({ID_PATTERN})")
+        raise Rejected("bad-id", f"{str(text)[:150]!r} is no id: take {ID_WORDS}")
     return text
 
 
@@ -710,7 +715,7 @@ def _label(text: str | None) -> str | None:
         return None
     label = normal_label(text)
     if not valid_label(label):
-        raise Rejected("bad-label", f"{text[:150]!r} is not a label: 1 to 128 characters, no control characters")
+        raise Rejected("bad-label", f"{text[:150]!r} is no label: take {LABEL_WORDS}")
     return label
 
 

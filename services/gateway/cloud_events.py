@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 from services.gateway.problems import invalid
 from shared.attributes import NONE, Attributes, Malformed, canonical, foreign, structured
-from shared.events import ID_PATTERN, LABEL_PATTERN, valid_id, valid_label
+from shared.events import ID_WORDS, LABEL_WORDS, valid_id, valid_label
 
 
 class Event(NamedTuple):
@@ -35,7 +35,7 @@ def in_body(body: bytes) -> tuple[Event, bytes, str]:
 def _event(given: dict[str, str], prefix: str) -> Event:
     id, label = given.get("ce_id"), given.get("ce_label")
     if id is not None and not valid_id(id):
-        raise invalid(f"{prefix}id", f"{id[:150]!r} does not match {ID_PATTERN}")
+        raise invalid(f"{prefix}id", f"{id[:150]!r} is no id: take {ID_WORDS}")
     if label is not None and not valid_label(label):
-        raise invalid(f"{prefix}label", f"{label[:150]!r} does not match {LABEL_PATTERN}")
+        raise invalid(f"{prefix}label", f"{label[:150]!r} is no label: take {LABEL_WORDS}")
     return Event(id, label, foreign({name: value for name, value in given.items() if name.startswith("ce_")}))

@@ -14,6 +14,7 @@ from services.gateway.remote_learner import LearnerUnavailable
 from shared.extraction import ExtractorUnavailable
 from shared.log import LogUnavailable, RecordTooLarge
 from shared.store import StoreUnavailable
+from shared.wording import plain
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 1
@@ -67,6 +68,10 @@ async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 404 and not isinstance(error, Problem):
         error = Problem(404, f"there is nothing at {request.url.path}; /docs lists the calls")
+    if error.status_code == 405 and not isinstance(error, Problem):
+        there = (error.headers or {}).get("Allow", "nothing")
+        detail = f"{request.method} is no call at {request.url.path}: there is {there}; /docs lists all"
+        error = Problem(405, detail, error.headers)
     if error.status_code == 400 and not isinstance(error, Problem):
         # What the framework says of bodies that it cannot parse.
         error = invalid("body", error.detail)
@@ -75,7 +80,8 @@ async def _http(request: Request, error: Exception) -> Response:
 
 async def _validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    errors = [{"field": _field(problem), "message": _message(problem)} for problem in error.errors()]
+    json = "json" in request.headers.get("content-type", "")
+    errors = [{"field": _field(problem), "message": _message(problem, json)} for problem in error.errors()]
     detail = "; ".join(f"{problem['field']}: {problem['message']}" for problem in errors[:5])
     return problem_response(Problem(422, detail, more={"errors": errors[:100]}))
 
@@ -128,8 +134,12 @@ def _field(problem: Mapping[str, Any]) -> str:
     return ".".join(inner) or "body"
 
 
-def _message(problem: Mapping[str, Any]) -> str:
-    message = str(problem["msg"])
+def _message(problem: Mapping[str, Any], json: bool) -> str:
+    """``json``: whether the body is called JSON."""
     if problem["type"] == "json_invalid":
-        return f"not JSON: {problem.get('ctx', {}).get('error', message)}"
-    return message.removeprefix("Value error, ")
+        return f"not JSON: {problem.get('ctx', {}).get('error', problem['msg'])}"
+    if _field(problem) == "body" and problem["type"] == "missing":
+        return "is empty"
+    if _field(problem) == "body" and not json:
+        return f"{plain(problem)}, sent with Content-Type: application/json"
+    return plain(problem)

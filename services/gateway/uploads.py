@@ -10,7 +10,7 @@ from starlette.datastructures import FormData, UploadFile
 from services.gateway.cloud_events import in_body, in_headers
 from services.gateway.problems import Problem, invalid
 from shared.attributes import NONE, STRUCTURED, Attributes
-from shared.events import ID_PATTERN, LABEL_PATTERN, normal_label, valid_id, valid_label
+from shared.events import ID_WORDS, LABEL_WORDS, normal_label, valid_id, valid_label
 from shared.images.kinds import format_of, media_type
 from shared.images.refusals import refusal
 
@@ -67,13 +67,13 @@ async def _form(request: Request, most_bytes: int) -> list[Upload]:
             _checked(f"file {number} ({(file.filename or '')[:100]})", await file.read(), _kind(file), most_bytes)
             for number, file in enumerate(files, 1)
         ]
-        ids = _field(form, "id", str, valid_id, ID_PATTERN)
-        labels = _field(form, "label", normal_label, _no_or_valid, LABEL_PATTERN)
+        ids = _field(form, "id", str, valid_id, ID_WORDS)
+        labels = _field(form, "label", normal_label, _no_or_valid, LABEL_WORDS)
         return [upload._replace(id=id, label=label) for upload, id, label in zip(uploads, ids, labels, strict=True)]
 
 
 def _field(
-    form: FormData, name: str, read: Callable[[str], str], valid: Callable[[str], bool], pattern: str
+    form: FormData, name: str, read: Callable[[str], str], valid: Callable[[str], bool], words: str
 ) -> list[str] | list[None]:
     """One value for each file, in the order of the files, or none at all."""
     values, files = [read(str(value)) for value in form.getlist(name)], len(form.getlist("file"))
@@ -81,7 +81,7 @@ def _field(
         raise invalid(name, f"is there {len(values)} times for {files} files: give it once for each, in their order")
     for number, value in enumerate(values, 1):
         if not valid(value):
-            raise invalid(f"{name} {number}", f"{value[:150]!r} does not match {pattern}")
+            raise invalid(f"{name} {number}", f"{value[:150]!r} is no {name}: take {words}")
     return values or [None] * files
 
 

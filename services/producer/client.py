@@ -11,7 +11,7 @@ from urllib.parse import quote
 import httpx
 import orjson
 
-from services.producer.sources import Item, ProducerError
+from services.producer.sources import Item, ProducerError, WrongUsage
 from shared.deadlines import PRODUCER_AGAIN, PRODUCER_ANSWER_S, PRODUCER_CONNECT_S, PRODUCER_PATIENCE_S
 
 AGAIN = frozenset((429, 502, 503, 504))
@@ -206,7 +206,7 @@ def connect(
     clock: Callable[[], float],
     patience_s: float = PRODUCER_PATIENCE_S,
 ) -> Client:
-    """A client of the gateway at ``url``, to be closed. Raises GatewayError where that is no address."""
+    """A client of the gateway at ``url``, to be closed. Raises WrongUsage where that is no address."""
     headers = [(b"User-Agent", b"prequel"), *([(b"X-API-Key", api_key.encode())] if api_key else [])]
     try:
         timeout = httpx.Timeout(PRODUCER_ANSWER_S, connect=PRODUCER_CONNECT_S)
@@ -214,7 +214,7 @@ def connect(
         if http.base_url.scheme not in ("http", "https") or not http.base_url.host:
             raise httpx.InvalidURL("no scheme or host")
     except httpx.InvalidURL as error:
-        raise GatewayError(f"--url {url} is no address ({error}): give one like http://127.0.0.1:8000") from None
+        raise WrongUsage(f"--url {url} is no address ({error}): give one like http://127.0.0.1:8000") from None
     return Client(http, stop, clock, patience_s)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from services.producer.digits import Digits
 from services.producer.folder import Folder, Labels, SingleImage, filename_label, folder_labels, no_label
-from services.producer.sources import CONTENT_TYPES, Source, SourceError, Survey, is_image
+from services.producer.sources import CONTENT_TYPES, Source, SourceError, Survey, WrongUsage, is_image
 from services.producer.table import Table
 
 WANTED = "give a folder of images, an image file, or the word digits"
@@ -82,7 +82,7 @@ def _folder_rule(path: Path, labels: str | None) -> Labels:
         "none": no_label,
     }
     if labels not in rules:
-        raise SourceError(f"--labels {labels} is unknown: use {LABELS}")
+        raise WrongUsage(f"--labels {labels} is unknown: use {LABELS}")
     return rules[labels]
 
 

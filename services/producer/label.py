@@ -5,8 +5,8 @@ from rich.console import Console
 from services.producer.asking import Asking, new_classes
 from services.producer.client import Client
 from services.producer.report import check_stream, say
-from services.producer.sources import ProducerError
-from shared.events import ID_PATTERN, LABEL_PATTERN, normal_label, valid_id, valid_label
+from services.producer.sources import WrongUsage
+from shared.events import ID_WORDS, LABEL_WORDS, normal_label, valid_id, valid_label
 
 
 def label_image(
@@ -24,16 +24,18 @@ def label_image(
     """
     check_stream(stream)
     if not valid_id(id):
-        raise ProducerError(f"{id[:150]!r} is no image id ({ID_PATTERN})")
+        raise WrongUsage(f"{id[:150]!r} is no image id: take {ID_WORDS}")
     label = None if label is None else normal_label(label)
     if label is not None and not valid_label(label):
-        raise ProducerError(f"{label[:150]!r} is no label ({LABEL_PATTERN})")
+        raise WrongUsage(f"{label[:150]!r} is no label: take {LABEL_WORDS}")
     client.check()
     found = client.stream(stream) if label and asking else None
     if found and label and asking and (text := new_classes(stream, [label], found["labels"])):
         asking.begin(text)
     answer = client.post_labels(stream, [{"id": id, "label": label, "by": "prequel label"}], wait_s)[0]
     status = answer.get("status")
+    if status == "unchanged" and label is None:
+        status = "bare"
     names = {name: answer.get(name) or "nothing" for name in ("label", "previous", "predicted")}
     text = _OUTCOMES[str(status)].format(**names)
     if reason := answer.get("reason"):
@@ -47,6 +49,7 @@ _OUTCOMES = {
     "corrected": "corrected from {previous} to {label}",
     "retracted": "the label {previous} is taken back",
     "unchanged": "it was {label} already",
+    "bare": "it had no label",
     "waiting": "no such image yet; the label waits for it",
     "expired": "too long ago: the stream no longer remembers this image, and nothing changes",
     "rejected": "rejected: too many labels wait for their images, or the stream has too many classes",

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from services.producer.run import Summary
-from services.producer.sources import ProducerError, Survey
-from shared.events import STREAM_PATTERN, valid_stream
+from services.producer.sources import Survey, WrongUsage
+from shared.events import STREAM_WORDS, valid_stream
 
 SHOWN = 5
 INTERRUPTED = 130
@@ -69,9 +69,9 @@ def _of_labels(summary: Summary, again: str) -> list[str]:
 
 
 def check_stream(stream: str) -> None:
-    """Raises ProducerError where that is no name for a stream."""
+    """Raises WrongUsage where that is no name for a stream."""
     if not valid_stream(stream):
-        raise ProducerError(f"{stream[:100]!r} is no name for a stream ({STREAM_PATTERN}), like pets")
+        raise WrongUsage(f"{stream[:100]!r} is no name for a stream: take {STREAM_WORDS}, like pets")
 
 
 def say(console: Console, *lines: str) -> None:

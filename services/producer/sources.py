@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from shared.events import LABEL_PATTERN, content_digest, normal_label, valid_label
+from shared.events import LABEL_WORDS, content_digest, normal_label, valid_label
 
 CONTENT_TYPES = {
     ".jpg": "image/jpeg",
@@ -34,6 +34,10 @@ _SLUG = re.compile(r"[^A-Za-z0-9._:-]+")
 
 class ProducerError(Exception):
     """What was asked cannot be done: the message says why, and what to do."""
+
+
+class WrongUsage(ProducerError):
+    """The command line says what no command can do, whatever there is: the message says what to write instead."""
 
 
 class SourceError(ProducerError):
@@ -129,7 +133,7 @@ def checked_label(text: str, where: str) -> str:
     label = normal_label(text)
     if not valid_label(label) or any("\ud800" <= character <= "\udfff" for character in label):
         raise SourceError(
-            f"{where}: {text[:150]!r} cannot be a label ({LABEL_PATTERN}, valid Unicode); "
+            f"{where}: {text[:150]!r} ({len(label)} characters) cannot be a label: take {LABEL_WORDS}, valid Unicode; "
             "rename it, or stream with --labels none"
         )
     return label

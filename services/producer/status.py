@@ -14,6 +14,8 @@ from shared.retention import shown_bytes
 
 def show_status(client: Client, stream: str | None, as_json: bool, console: Console) -> int:
     """Print the status of one stream, or of all. Raises ProducerError."""
+    if stream is not None:
+        check_stream(stream)
     client.check()
     overview: dict[str, Any] = client.overview() if stream is None else {"streams": _one(client, stream)}
     streams = overview["streams"]
@@ -31,7 +33,6 @@ def show_status(client: Client, stream: str | None, as_json: bool, console: Cons
 
 
 def _one(client: Client, stream: str) -> list[dict[str, Any]]:
-    check_stream(stream)
     found = client.stream(stream)
     if found is None:
         raise ProducerError(f"there is no stream {stream} yet; `prequel status` lists all")

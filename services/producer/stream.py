@@ -12,7 +12,7 @@ from services.producer.kinds import open_source, survey
 from services.producer.progress import progress_on
 from services.producer.report import check_stream, described, say
 from services.producer.run import Run, Summary
-from services.producer.sources import ProducerError, Survey, ordered
+from services.producer.sources import Survey, WrongUsage, ordered
 
 
 def stream_images(
@@ -38,9 +38,9 @@ def stream_images(
     """
     check_stream(stream)
     if label_delay < 0 or not 0 <= rate < float("inf"):
-        raise ProducerError("--label-delay and --rate cannot be negative or infinite")
-    client.check()
+        raise WrongUsage("--label-delay and --rate cannot be negative or infinite")
     opened = open_source(source, labels)
+    client.check()
     seen = survey(opened, labels)
     if asking:
         _announce(client, stream, seen, asking)

@@ -1,5 +1,6 @@
 """Every bad request gets a problem that names what is wrong; none takes effect, none ends the gateway."""
 
+import re
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +15,8 @@ IMAGES = "/v1/streams/pets/images"
 LABELS = "/v1/streams/pets/labels"
 PREDICT = "/v1/streams/pets/predict"
 PNG_TYPE = {"Content-Type": "image/png"}
+NOT_ENGLISH = re.compile(r"Input should|Field required|Method Not Allowed|\[[^]]*\]\{")
+"""The words of frameworks, and patterns."""
 
 
 def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
@@ -25,6 +28,7 @@ def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
     assert body["status"] == status
     assert body["title"]
     assert body["detail"]
+    assert not NOT_ENGLISH.search(body["detail"])
     return body
 
 
@@ -274,8 +278,21 @@ def test_asking_a_stream_that_no_learner_knows_is_404(shared_gateway: Served) ->
 @pytest.mark.parametrize(("method", "path"), [("PUT", IMAGES), ("GET", LABELS), ("DELETE", "/healthz"), ("POST", "/")])
 def test_a_wrong_method_is_405_and_says_which_are_right(shared_gateway: Served, method: str, path: str) -> None:
     answer = shared_gateway.client.request(method, path)
-    problem(answer, 405)
+    detail = problem(answer, 405)["detail"]
     assert answer.headers["allow"]
+    assert detail == f"{method} is no call at {path}: there is {answer.headers['allow']}; /docs lists all"
+
+
+def test_json_that_is_not_called_so_is_told(shared_gateway: Served) -> None:
+    answer = shared_gateway.client.post(
+        LABELS, content=b'{"id": "a", "label": "b"}', headers={"Content-Type": "text/plain"}
+    )
+    assert problem(answer, 422)["detail"] == "body: must be a JSON object, sent with Content-Type: application/json"
+    answer = shared_gateway.client.post(LABELS, json=5)
+    assert problem(answer, 422)["detail"] == "body: must be a JSON object"
+    for path in (LABELS, PREDICT, IMAGES):
+        answer = shared_gateway.client.post(path, content=b"", headers=PNG_TYPE)
+        assert problem(answer, 422)["detail"] == "body: is empty"
 
 
 def test_an_image_that_is_refused_is_told_to_whom_it_may_concern(shared_gateway: Served) -> None:

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from services.producer.client import Client, GatewayError, Refused, Stopped, connect
 from services.producer.label import label_image
-from services.producer.sources import Item
+from services.producer.sources import Item, WrongUsage
 from tests.servers.ports import free_port
 
 ITEMS = [Item(f"id-{number}", f"{number}.png", "cat", bytes([number]) * 10, "image/png") for number in range(3)]
@@ -180,7 +180,7 @@ def test_services_that_have_stopped_are_not_waited_for(server: Scripted, client:
 @pytest.mark.parametrize("url", ["localhost:8000", "ftp://localhost", "http://", "http://[::1", ""])
 def test_what_is_no_address(url: str, stop: threading.Event) -> None:
     message = r"no address.*http://127\.0\.0\.1:8000"
-    with pytest.raises(GatewayError, match=message), connect(url, None, stop=stop, clock=time.monotonic):
+    with pytest.raises(WrongUsage, match=message), connect(url, None, stop=stop, clock=time.monotonic):
         pass
 
 

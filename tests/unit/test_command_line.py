@@ -61,7 +61,7 @@ def test_the_doctor_prints_paths_as_they_are(
 ) -> None:
     folder = tmp_path / "[bold]a[" / "[" / "cat:cat:[red]"
     monkeypatch.setenv("PREQUEL_WEIGHTS", f"{folder}/none.h5")
-    settings = Settings(data=folder)
+    settings = Settings.model_validate({"data": folder})
     with closing(open_log(settings)) as log, closing(open_store(settings)) as store:
         assert (log.bounds(EXAMPLES)[0].end, store.keys("")) == (0, [])
     assert main(["doctor", "--data", str(folder)]) == 1
@@ -91,6 +91,27 @@ def test_who_works_on_a_log_creates_nothing(
     assert f"{tmp_path}/mistyped/log" in said
     assert "does not exist: nothing was stored there. Check --data" in said
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["stream", ".", "--stream", "Pets"],
+        ["stream", ".", "--stream", "pets", "--labels", "names"],
+        ["stream", ".", "--stream", "pets", "--rate", "-1"],
+        ["stream", ".", "--stream", "pets", "--label-delay", "-1"],
+        ["stream", ".", "--stream", "pets", "--url", "127.0.0.1:8000"],
+        ["label", "pets", "an id", "cat"],
+        ["label", "pets", "1", "c\nt"],
+        ["label", "a/b", "1", "cat"],
+        ["status", "a/b"],
+    ],
+)
+def test_a_wrong_command_line_is_2_whoever_finds_it(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("prequel: ")
+    assert "]{" not in said, "a pattern is no English"
 
 
 def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
