@@ -208,6 +208,26 @@ def test_waits_with_words_for_an_extractor_that_stands_still(page: Page, taught:
     expect(page.locator("#try .outcome")).to_contain_text("Added to the stream as image")
 
 
+def test_a_picture_tried_while_the_gateway_is_away_is_answered_once_it_is_back(
+    taught: System, open_page: Open, tmp_path: Path
+) -> None:
+    page = open_page("/#/shapes", tolerated=("ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE", "ERR_EMPTY_RESPONSE", "503"))
+    expect(page.locator("#connection")).to_have_text("Live")
+    taught.close_gateway()
+    expect(page.locator("#connection")).to_contain_text("Lost")
+    files = {"one.png": picture("ring", shade=240), "two.png": picture("bar", shade=240)}
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    page.locator("#try input[type=file]").set_input_files([tmp_path / name for name in files])
+    expect(page.locator(".queue .tile", has_text="no answer")).to_have_count(2)
+    expect(page.locator(".headline")).to_contain_text("The gateway cannot be reached.")
+    taught.open_gateway()
+    expect(page.locator("#connection")).to_have_text("Live")
+    for name, label in (("one.png", "ring"), ("two.png", "bar")):
+        expect(page.locator(".queue .tile", has=page.get_by_alt_text(name))).to_have_text(label)
+    expect(page.locator(".headline")).to_contain_text("It looks like")
+
+
 def test_the_first_picture_of_a_stream_asks_for_its_first_class(system: System, open_page: Open) -> None:
     page = open_page("/#/fresh", tolerated=("404",))
     draw(page, BAR)

@@ -81,7 +81,7 @@ export class Page {
     stream.addEventListener("status", (event) => this.#take(event.detail));
     stream.addEventListener("prediction", (event) => this.#gallery.add(event.detail));
     stream.addEventListener("outcome", (event) => this.#settle(event.detail));
-    stream.addEventListener("fresh", () => this.#gallery.refresh());
+    stream.addEventListener("fresh", () => (this.#gallery.refresh(), this.#trial.resume()));
     return stream;
   }
 

@@ -14,6 +14,10 @@ export class Queue extends EventTarget {
     for (const subject of [...this.#rows.keys()].slice(0, -MOST)) this.#drop(subject);
   }
 
+  get subjects() {
+    return [...this.#rows.keys()];
+  }
+
   settle(subject) {
     const row = this.#rows.get(subject);
     if (!row) return;

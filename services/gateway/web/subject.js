@@ -24,6 +24,11 @@ export class Subject {
     return this.prediction !== null || (this.failure !== null && !UNREADABLE.includes(this.failure.status));
   }
 
+  /** Whether the gateway could not be asked. */
+  get unasked() {
+    return this.failure?.status === 0;
+  }
+
   /** Asks without an event: nothing is recorded. */
   async ask(api) {
     try {

@@ -69,6 +69,16 @@ export class Trial {
     return this.#answer.press(key);
   }
 
+  /** The gateway is back: of what it could not be asked meanwhile it is asked now, for nothing is recorded by that. */
+  async resume() {
+    const [visit, shown] = [this.#visit, this.#answer.subject];
+    for (const subject of new Set([shown, ...this.#queue.subjects])) {
+      if (!subject?.unasked || visit !== this.#visit) continue;
+      await (subject === this.#answer.subject && !this.#answer.busy ? this.#ask(subject) : subject.ask(this.#api));
+      this.#queue.settle(subject);
+    }
+  }
+
   settle(outcome) {
     this.#answer.settle(outcome);
   }
