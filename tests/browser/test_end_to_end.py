@@ -12,11 +12,10 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from services.producer.digits import Digits
-from services.producer.sources import Survey
 from tests.browser.conftest import AWAY, STARTING, Watch
 from tests.browser.strokes import DIGITS, draw
 from tests.browser.system import until
+from tests.e2e.processes import scanned
 from tests.servers import plain_http
 from tests.servers.ports import free_port
 
@@ -82,13 +81,7 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Scanned digits in one folder a class, as anyone's own pictures would be."""
-    root = tmp_path_factory.mktemp("digits")
-    source = Digits()
-    for entry in list(source.entries(Survey()))[:IMAGES]:
-        path = root / str(entry.label) / Path(entry.name).name
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(source.load(entry).data)
-    return root
+    return scanned(tmp_path_factory.mktemp("digits"), IMAGES)
 
 
 @pytest.fixture

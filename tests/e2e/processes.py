@@ -12,6 +12,8 @@ from types import TracebackType
 
 import httpx
 
+from services.producer.digits import Digits
+from services.producer.sources import Survey
 from tests.servers import plain_http
 from tests.servers.ports import free_port as free_port  # others have it from here
 
@@ -25,6 +27,16 @@ def eventually(condition: Callable[[], object], what: str, deadline_s: float = D
     while not condition():
         assert time.monotonic() < end, f"not within {deadline_s:g} s: {what}"
         pause.wait(0.02)
+
+
+def scanned(folder: Path, count: int) -> Path:
+    """The first of scikit-learn's digits, in one folder a class."""
+    source = Digits()
+    for entry in list(source.entries(Survey()))[:count]:
+        path = folder / str(entry.label) / Path(entry.name).name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(source.load(entry).data)
+    return folder
 
 
 class Up:

@@ -12,33 +12,42 @@ from rich.console import Console
 from services.producer.client import connect
 from services.producer.run import Summary
 from services.producer.stream import stream_images
-from tests.e2e.processes import Up, eventually
+from tests.e2e.processes import Up, eventually, scanned
 
-DIGITS = 1797
+DIGITS, FEW = 900, 300
+"""As many as five kills need to come in mid-stream, and one signal."""
 
 
 class Streaming(threading.Thread):
-    """Streams the digits, with labels 20 images late, to a gateway that comes and goes."""
+    """Streams a folder, with labels 20 images late, to a gateway that comes and goes."""
 
-    def __init__(self, up: Up) -> None:
+    def __init__(self, up: Up, folder: Path) -> None:
         super().__init__()
         self.summary: Summary | None = None
-        self.up = up
+        self.up, self.folder = up, folder
 
     def run(self) -> None:
         stop = threading.Event()
         with closing(connect(self.up.url, None, stop=stop, clock=time.monotonic)) as client:
             self.summary = stream_images(
-                client, "digits", "digits", label_delay=20, console=Console(quiet=True), stop=stop, clock=time.monotonic
+                client,
+                "digits",
+                str(self.folder),
+                labels="folder",
+                shuffle=1,
+                label_delay=20,
+                console=Console(quiet=True),
+                stop=stop,
+                clock=time.monotonic,
             )
 
 
 def test_killed_in_mid_stream_and_started_again(tmp_path: Path) -> None:
     with Up(tmp_path / "data", {"PREQUEL_CHECKPOINT_SECONDS": "0.3"}) as up:
         eventually(up.ready, "ready")
-        streaming = Streaming(up)
+        streaming = Streaming(up, scanned(tmp_path / "digits", DIGITS))
         streaming.start()
-        for reached in (60, 400, 800, 1_200, 1_500):
+        for reached in (60, 200, 400, 600, 750):
             eventually(lambda reached=reached: up.images("digits") >= reached, f"{reached} images")  # type: ignore[misc]
             up.kill()
             up.start()
@@ -51,14 +60,14 @@ def test_killed_in_mid_stream_and_started_again(tmp_path: Path) -> None:
         verdict = up.run("rebuild", "--verify")
         assert verdict.returncode == 0, verdict.stdout + verdict.stderr
         assert "bit-equal" in verdict.stdout
-        assert "1,797" in verdict.stdout
+        assert f"{DIGITS:,}" in verdict.stdout.split()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_finishes_snapshots_and_ends_with_zero(number: int, tmp_path: Path) -> None:
     with Up(tmp_path / "data", {"PREQUEL_CHECKPOINT_SECONDS": "1000"}) as up:
         eventually(up.ready, "ready")
-        sent = up.run("stream", "digits", "--stream", "digits", "--url", up.url)
+        sent = up.run("stream", str(scanned(tmp_path / "digits", FEW)), "--stream", "digits", "--url", up.url)
         assert sent.returncode == 0, sent.stdout + sent.stderr
         assert up.terminate(number) == 0, up.output
         verdict = up.run("rebuild", "--verify")
