@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
-import httpx
 import pytest
 
 from services.producer.client import connect
 from shared import status
 from tests.gateway.conftest import Served, Start
 from tests.gateway.echo_learner import status_of
+from tests.servers import plain_http
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENTS = {"Client", "AsyncClient", "get", "post", "put", "delete", "request", "stream"}
@@ -47,7 +47,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 def test_a_gateway_asks_learners_directly(start: Start, seen: list[str]) -> None:
     gateway = start(queries=None, ready=False)
-    with httpx.Client(base_url=gateway.url, trust_env=False) as client:
+    with plain_http.client(gateway.url, timeout=20) as client:
         told = status_of("pets", 1, 0).model_copy(update={"address": "127.0.0.1:1"})
         gateway.store.put(status.key("pets"), told.model_dump_json().encode())
         answer = client.post("/v1/streams/pets/predict", json={"features": [1.0]})
@@ -71,6 +71,17 @@ def test_every_http_client_of_ours_says_so() -> None:
                 if given.get("trust_env") != "False":
                     wrong.append(f"{path.relative_to(ROOT)}:{node.lineno}")
     assert not wrong, f"give trust_env=False: {wrong}"
+
+
+def test_every_http_client_of_the_tests_is_a_plain_one() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+        if path.name != "plain_http.py"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and _is_client(node.func) and ast.unparse(node.func) != "httpx.AsyncClient"
+    ]
+    assert not wrong, f"take tests.servers.plain_http, which costs no TLS context: {wrong}"
 
 
 def _is_client(called: ast.expr) -> bool:

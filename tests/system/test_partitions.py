@@ -5,10 +5,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import httpx
-
 from shared.kafka_log import KafkaLog
 from shared.log import EXAMPLES, partition_for
+from tests.servers import plain_http
 from tests.servers.ports import wait_until
 from tests.servers.session import missing
 from tests.system import events
@@ -37,7 +36,7 @@ def test_labels_by_kcats_own_partitioner_reach_their_stream_and_no_stream_has_tw
     learned = {"learned": 2, "corrected": 1}
 
     def done() -> bool:
-        listed = httpx.get(f"{gateway.url}/v1/streams").json()["streams"]
+        listed = plain_http.get(f"{gateway.url}/v1/streams", timeout=20).json()["streams"]
         return {each["stream"]: each["statuses"] for each in listed} == dict.fromkeys(streams, learned)
 
     wait_until(done, DEADLINE_S, "the labels to be learned")
@@ -47,7 +46,7 @@ def test_labels_by_kcats_own_partitioner_reach_their_stream_and_no_stream_has_tw
     counted = [
         line
         for learner in learners
-        for line in httpx.get(f"{learner.url}/metrics").text.splitlines()
+        for line in plain_http.get(f"{learner.url}/metrics", timeout=20).text.splitlines()
         if line.startswith("prequel_moved_total{")
     ]
     assert sum(float(line.rpartition(" ")[2]) for line in counted) >= len(astray)
@@ -58,16 +57,17 @@ def test_labels_by_kcats_own_partitioner_reach_their_stream_and_no_stream_has_tw
     wait_until(
         lambda: all(
             each["statuses"] == {**learned, "corrected": 2}
-            for each in httpx.get(f"{gateway.url}/v1/streams").json()["streams"]
+            for each in plain_http.get(f"{gateway.url}/v1/streams", timeout=20).json()["streams"]
         ),
         DEADLINE_S,
         "the later corrections, and nothing twice",
     )
     path = f"{gateway.url}/v1/streams/garden0"
-    answer = httpx.delete(path, params={"wait": 30}, timeout=60)
+    with plain_http.client(timeout=60) as http:
+        answer = http.delete(path, params={"wait": 30})
     assert (answer.status_code, answer.json()["status"]) == (200, "applied")
     assert "until retention ends them" in answer.json()["records"]
-    assert httpx.get(path).status_code == 404
+    assert plain_http.get(path, timeout=20).status_code == 404
 
 
 def was_moved(record: object) -> bool:
