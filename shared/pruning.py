@@ -1,8 +1,8 @@
 """Removes from the embedded log what retention lets go and nobody needs: in small steps, by one process at a time."""
 
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from shared.log import Bounds
@@ -16,12 +16,22 @@ PASS_SECONDS = 20.0
 REST = 9.0
 """Times as long as a step took the process then leaves the disk to others: pruning costs at most a tenth of it."""
 
+BEHIND_REST = 1.0
+BEHIND_BYTES = 64 * 2**20
+BEHIND_PART = 8
+"""The same where a topic is over its size by more than the smaller of these, an eighth of what it may have, or where
+the disk is nearly full: then it is better that others wait than that they are refused."""
+
 MAX_REST_SECONDS = 1.0
 
 SLACK_BYTES = 64 * 2**20
 SLACK_PART = 0.05
-"""Free room that stays in a file for the next records, the larger of the two: giving it back means moving pages, and
-new ones would have to be taken from the disk again at once."""
+SMALL_PART = 0.25
+"""Free room that stays in a file for the next records: giving it back means moving pages, and new ones would have to
+be taken from the disk again at once. A twentieth, at least 64 MiB, but of a small file no more than a quarter."""
+
+SCARCE_SLACK_BYTES = 2**20
+"""The same while the disk is nearly full and images are refused: then it is needed there."""
 
 
 @runtime_checkable
@@ -74,17 +84,19 @@ class Pruner:
         clock: Callable[[], float],
         timer: Callable[[], float],
         rest: float = REST,
-        slack: Callable[[FileUsage], int] = lambda usage: max(SLACK_BYTES, int(usage.total * SLACK_PART)),
+        slack: Callable[[FileUsage], int] | None = None,
     ) -> None:
         self._log, self._needs, self._retentions = log, needs, retentions
-        self._clock, self._timer, self._rest, self._slack = clock, timer, rest, slack
+        self._clock, self._timer, self._rest, self._slack = clock, timer, rest, slack or slack_of
 
     def run(self, stop: threading.Event) -> Pruned:
         """One pass over all topics, until PASS_SECONDS or ``stop``; none where somebody else prunes or replays."""
         done = dict.fromkeys(self._retentions, 0)
         with self._log.pruning_alone() as ours:
-            turn = _Turn(stop, self._timer, self._timer() + PASS_SECONDS, self._rest)
+            turn = _Turn(stop, self._timer, self._timer() + PASS_SECONDS)
             limited = [topic for topic, retention in self._retentions.items() if ours and not retention.forever]
+            for topic in self._retentions if ours else ():
+                self._make_room(self._log.pruning(topic))
             for topic in limited:
                 done[topic] = self._drop(topic, self._retentions[topic], self._log.pruning(topic), turn)
                 if done[topic]:
@@ -92,6 +104,11 @@ class Pruner:
             for topic in limited:  # Afterwards: on a full disk this has no room before all that may go has gone.
                 self._shrink(self._log.pruning(topic), turn)
             return Pruned(done, ours and turn.over, ours)
+
+    def _make_room(self, pruning: FilePruning) -> None:
+        """On a disk that is nearly full, what write-ahead logs hold is the room that the first step needs."""
+        if pruning.scarce():
+            pruning.settle()
 
     def _drop(self, topic: str, retention: Retention, pruning: FilePruning, turn: "_Turn") -> int:
         removed, exhausted = 0, set[int]()
@@ -103,25 +120,34 @@ class Pruner:
             if partition is None:
                 break
             excess = STEP_BYTES if retention.bytes is None else pruning.usage().used - retention.bytes
-            with turn.step():
+            with turn.step(self._rest_after(retention, excess)):
                 count = pruning.drop(partition, needs[partition].offset, cutoff, min(STEP_BYTES, excess))
             removed += count
             if not count:
                 exhausted.add(partition)
         return removed
 
+    def _rest_after(self, retention: Retention, excess: int) -> float:
+        behind = retention.bytes is not None and excess > min(BEHIND_BYTES, retention.bytes // BEHIND_PART)
+        return min(self._rest, BEHIND_REST) if behind else self._rest
+
     def _shrink(self, pruning: FilePruning, turn: "_Turn") -> None:
-        shrunk = 0
+        shrunk, rest = 0, min(self._rest, BEHIND_REST) if pruning.scarce() else self._rest
         if pruning.can_shrink():
-            keep = self._slack(pruning.usage())
+            keep = SCARCE_SLACK_BYTES if pruning.scarce() else self._slack(pruning.usage())
             while not turn.over and pruning.usage().free > keep:
-                with turn.step():
+                with turn.step(rest):
                     given = pruning.shrink(keep)
                 shrunk += given
                 if not given:
                     break
         if shrunk:
             pruning.settle()
+
+
+def slack_of(usage: FileUsage) -> int:
+    """Bytes that stay free in a file so large."""
+    return int(max(SLACK_PART * usage.total, min(SLACK_BYTES, SMALL_PART * usage.total)))
 
 
 def cutoff_of(retention: Retention, now: float) -> float:
@@ -148,19 +174,16 @@ def _due(needs: Mapping[int, Need], pruning: FilePruning, retention: Retention, 
 class _Turn:
     """The time that one pass may take, and the rests in it."""
 
-    def __init__(self, stop: threading.Event, timer: Callable[[], float], deadline: float, rest: float) -> None:
-        self._stop, self._timer, self._deadline, self._rest = stop, timer, deadline, rest
-        self._began = 0.0
+    def __init__(self, stop: threading.Event, timer: Callable[[], float], deadline: float) -> None:
+        self._stop, self._timer, self._deadline = stop, timer, deadline
 
     @property
     def over(self) -> bool:
         return self._stop.is_set() or self._timer() >= self._deadline
 
-    def step(self) -> "_Turn":
-        return self
-
-    def __enter__(self) -> None:
-        self._began = self._timer()
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.wait(min(self._rest * (self._timer() - self._began), MAX_REST_SECONDS))
+    @contextmanager
+    def step(self, rest: float) -> Iterator[None]:
+        """What is done in the block is followed by a rest of so many times as long."""
+        began = self._timer()
+        yield
+        self._stop.wait(min(rest * (self._timer() - began), MAX_REST_SECONDS))

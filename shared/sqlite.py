@@ -9,19 +9,24 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from shared import disk
 from shared.deadlines import SQLITE_BUSY_S, SQLITE_CHECKPOINT_BUSY_S, SQLITE_SWITCH
 
 Connection = sqlite3.Connection
 
 _CHECKPOINT_BYTES = 16 * 2**20
+_CHECKPOINT_PART = 16
+"""A write-ahead log is emptied at the latest when it holds such a part of the disk's free room: there are six of them,
+and what is in one has to find room in its file as well."""
 _ACCESS = "Give this user write access to the file and its folder, or choose another folder."
 _HELD = "Another process holds the file: wait for it, or find it (fuser FILE) and stop it."
 _DAMAGED = "The file is damaged or none of Prequel's: move it away, or restore it from a backup."
 _DISK = "Check the disk's health, free space and quota; nothing acknowledged is lost."
 _ELSEWHERE = "Check --data, PREQUEL_DATA, PREQUEL_LOG and PREQUEL_STORE."
 _UNEXPECTED = "If it comes again, check the file: sqlite3 FILE 'PRAGMA integrity_check'."
+FULL_REMEDY = "Make room: nothing acknowledged is lost, and work goes on by itself."
 _REMEDIES = {
-    sqlite3.SQLITE_FULL: "Make room: nothing acknowledged is lost, and work goes on by itself.",
+    sqlite3.SQLITE_FULL: FULL_REMEDY,
     sqlite3.SQLITE_IOERR: _DISK,
     sqlite3.SQLITE_TOOBIG: "SQLite holds values of up to 1 GB: make it smaller.",
     sqlite3.SQLITE_BUSY: _HELD,
@@ -91,11 +96,21 @@ class Database:
 
     def size(self) -> int:
         """Bytes of the file and of its write-ahead log; 0 before the first use."""
-        found = 0
-        for path in (self.path, self.path.with_name(f"{self.path.name}-wal")):
-            with self._explaining(), suppress(FileNotFoundError):
-                found += path.stat().st_size
-        return found
+        return self._bytes_of(self.path) + self.wal_size()
+
+    def wal_size(self) -> int:
+        """Bytes of the write-ahead log, those in it that were brought into the file already among them."""
+        return self._bytes_of(self.path.with_name(f"{self.path.name}-wal"))
+
+    def room(self) -> disk.Room:
+        """What the disk under the file has left."""
+        with self._explaining():
+            return disk.room(self.path.parent)
+
+    def _bytes_of(self, path: Path) -> int:
+        with self._explaining(), suppress(FileNotFoundError):
+            return path.stat().st_size
+        return 0
 
     def settle(self) -> None:
         """Bring the write-ahead log into the file and empty it, unless readers are in the way: both then are small."""
@@ -220,9 +235,11 @@ class Database:
         write-ahead log and lose a commit (sqlite.org/wal.html#walresetbug); this one holds the writer's lock.
         """
         self._unsettled_bytes += size + 2 * self._page_bytes  # However small, a transaction writes whole pages.
-        if self._unsettled_bytes < _CHECKPOINT_BYTES:
+        scarce = self.room().free // _CHECKPOINT_PART
+        if self._unsettled_bytes < min(_CHECKPOINT_BYTES, scarce):
             return
         self._unsettled_bytes = 0
+        mode = "TRUNCATE" if scarce < _CHECKPOINT_BYTES else mode
         connection.execute(f"PRAGMA busy_timeout={round(SQLITE_CHECKPOINT_BUSY_S * 1000)}")
         with suppress(sqlite3.OperationalError):  # The commit stands; a disk in trouble shows in the next one.
             connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()

@@ -1,6 +1,5 @@
 """The embedded log: a folder with one SQLite file per topic and one for the consumer groups."""
 
-import os
 import re
 import threading
 import time
@@ -11,8 +10,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from shared.deadlines import LEASE_S, SQLITE_BUSY_S
+from shared.disk import Room, room
 from shared.file_lock import FileLock
-from shared.log import EXAMPLES, Bounds, Headers, LogUnavailable, Message, Position, Record, RecordTooLarge
+from shared.log import EXAMPLES, IMAGES, Bounds, Headers, LogUnavailable, Message, Position, Record, RecordTooLarge
 from shared.sqlite_group import Groups
 from shared.sqlite_member import SqliteMember
 from shared.sqlite_pruning import FilePruning
@@ -23,6 +23,10 @@ MAX_RECORD_BYTES = 64 * 2**20
 
 REPLAY_WAIT_S = 60.0
 """How long a replay waits for pruning to pause, which it does three times in that time."""
+
+_RESERVES = {IMAGES: 2}
+"""Where the disk fills up, images are refused first: what is there can still become features and predictions, and once
+those are written, the images may be pruned."""
 
 _Held = TypeVar("_Held")
 
@@ -116,13 +120,12 @@ class SqliteLog:
         """Bytes that each topic takes on the disk, what is free in its file included. Blocks; raises LogUnavailable."""
         return {name: self._topic(name).size() for name in topics}
 
-    def disk(self) -> tuple[int, int]:
-        """Bytes that are free on the log's disk, and all of them. Raises LogUnavailable."""
+    def disk(self) -> Room:
+        """Raises LogUnavailable."""
         try:
-            found = os.statvfs(self._directory)
+            return room(self._directory)
         except OSError as error:
             raise LogUnavailable(f"{self._directory}: {error}") from error
-        return found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
 
     def pruning(self, topic: str) -> FilePruning:
         """What takes records out of a topic. Raises LogUnavailable."""
@@ -178,6 +181,7 @@ class SqliteLog:
             clock=self._clock,
             busy_timeout_s=self._busy_timeout_s,
             create=self._create,
+            reserves=_RESERVES.get(name, 1),
         )
         topic.open()
         return topic

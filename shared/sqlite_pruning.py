@@ -17,6 +17,10 @@ STEP_RECORDS = 500
 STEP_PAGES = 32
 """Moved from the end of the file into free places by one transaction: 1 MiB, each with the pages that point to it."""
 
+_STEP_PART = 4
+"""A step deletes or moves no more than such a part of the disk's free room: pages that others point to are written too,
+and all of them twice, into the write-ahead log and into the file."""
+
 _STEP_COST_BYTES = 2**20
 """What a step is taken to write when it is counted when the write-ahead log has to be emptied."""
 
@@ -58,6 +62,7 @@ class FilePruning:
 
         One step: at least one record if there is one, STEP_RECORDS at most. Returns how many; 0: nothing is left to do.
         """
+        most = min(most, self._database.room().free // _STEP_PART)  # On a disk that is nearly full, smaller steps.
         with self._stepping() as connection:
             last = _last_to_go(connection, partition, before, appended_before, most)
             if last is None:
@@ -73,10 +78,15 @@ class FilePruning:
         with self._stepping() as connection:
             before = _usage(connection)
             page = _number(connection, "page_size")
-            pages = min(STEP_PAGES, (before.free - keep) // page)
+            affordable = max(1, self._database.room().free // (_STEP_PART * page))
+            pages = min(STEP_PAGES, (before.free - keep) // page, affordable)
             if pages > 0:
                 connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()  # A page a row: all of them.
             return before.total - _usage(connection).total
+
+    def scarce(self) -> bool:
+        """Whether the disk is nearly full."""
+        return self._database.room().scarce
 
     def can_shrink(self) -> bool:
         """Whether the file was made so that free pages can be given back: not by Prequel 0.1."""

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from shared.log import Bounds, Headers, LogUnavailable, Message, OffsetOutOfRange, Position, Record, partition_for
-from shared.sqlite import Connection, Database
+from shared.retention import shown_bytes
+from shared.sqlite import FULL_REMEDY, Connection, Database
 from shared.sqlite_erasure import erase, scrubbed
 from shared.sqlite_pruning import FilePruning
 
@@ -74,8 +75,11 @@ class Topic:
         clock: Callable[[], float],
         busy_timeout_s: float,
         create: bool = True,
+        reserves: int = 1,
     ) -> None:
+        """``reserves``: how many times the disk's reserve is left free by what is appended."""
         self.name, self.partitions, self.bell = name, partitions, Bell()
+        self._reserves = reserves
         self._clock = clock
         self._database = Database(
             path,
@@ -135,6 +139,7 @@ class Topic:
             size += batch[-1].size
         failure: BaseException | None = LogUnavailable("the append was interrupted: it may or may not be in the log")
         try:
+            self._find_room(size, sum(len(append.rows) for append in batch))
             with self._database.writing(size) as connection:
                 self._insert(connection, batch)
             failure = None
@@ -144,6 +149,25 @@ class Topic:
             for append in batch:
                 append.failure, append.done = failure, True
         self.bell.ring()
+
+    def _find_room(self, size: int, rows: int) -> None:
+        """Raises LogUnavailable before the disk is full: on one that is, nothing could be pruned any more.
+
+        A record is written twice, into the write-ahead log and from there into the file, for which all that is in the
+        write-ahead log needs room too, unless it is emptied first.
+        """
+        wanted = 2 * (size + min(size, rows * _PAGE_BYTES) + 4 * _PAGE_BYTES)
+        room = self._database.room()
+        if room.free - wanted - self._database.wal_size() >= self._reserves * room.reserve:
+            return
+        self._database.settle()
+        room, unsettled = self._database.room(), self._database.wal_size()
+        if room.free - wanted - unsettled < self._reserves * room.reserve:
+            raise LogUnavailable(
+                f"{self._database.path}: the disk has {shown_bytes(room.free)} left, this takes up to "
+                f"{shown_bytes(wanted + unsettled)}, and {shown_bytes(self._reserves * room.reserve)} stay free so "
+                f"that old records can be pruned. {FULL_REMEDY}"
+            )
 
     def _insert(self, connection: Connection, batch: Sequence[_Append]) -> None:
         ends, times = self._ends(connection)

@@ -5,6 +5,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 from shared import topics
 from shared.config import Settings
+from shared.disk import Room
 from shared.log import TOPICS, Log
 from shared.needs import Needs
 from shared.pruning import Prunable, over
@@ -31,8 +32,8 @@ class Sized(Protocol):
 class OnDisk(Protocol):
     """A log on a disk of this machine."""
 
-    def disk(self) -> tuple[int, int]:
-        """Bytes that are free, and all. Raises LogUnavailable."""
+    def disk(self) -> Room:
+        """Raises LogUnavailable."""
         ...
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,13 @@ def fill(log: SqliteLog, kept: dict[Position, bytes], most: int = 10_000) -> str
             return str(error)
         kept.update(zip(positions, values, strict=True))
     raise AssertionError("the disk never filled up")
+
+
+def take_the_rest(disk: Path) -> None:
+    """What somebody else does to a disk: not a byte of it is left."""
+    with suppress(OSError), (disk / "ballast").open("ab", buffering=0) as ballast:
+        while True:
+            ballast.write(bytes(4096))
 
 
 def until_refused(error: type[Exception], write: Callable[[int], object]) -> tuple[str, int]:
@@ -114,6 +122,7 @@ def test_members_on_a_full_disk_wait_for_room_and_go_on(small_disk: Path) -> Non
     member = log.join("g", "t")
     member.poll(1, 0.0)
     fill(log, kept)
+    take_the_rest(small_disk)
     reader = log.follow("t", {0: 0})
     assert reader.poll(10, 0.0)
     said, refused = until_refused(LogUnavailable, lambda offset: member.commit({0: offset}))

@@ -4,18 +4,18 @@ import os
 import shutil
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from shared.log import LogUnavailable, Message, Position
+from shared.log import EXAMPLES, IMAGES, LogUnavailable, Message, Position
 from shared.sqlite_log import SqliteLog
 from shared.sqlite_pruning import STEP_BYTES, STEP_RECORDS
 from tests.contracts.log_contract import messages
 from tests.contracts.processes import worker
-from tests.contracts.test_sqlite_disk_full import fill, small_disk  # noqa: F401  # a fixture
+from tests.contracts.test_sqlite_disk_full import fill, small_disk, take_the_rest, until_refused  # noqa: F401  # one is a fixture
 
 PATIENCE_S = 60.0
 
@@ -166,32 +166,54 @@ def test_killed_while_it_prunes_the_log_is_whole_and_pruning_goes_on(tmp_path: P
         assert whole(folder / "t.sqlite")
 
 
-def with_room(disk: Path, work: Callable[[], object]) -> None:
-    """Where there is not even room for a step, something outside has to go; nothing is damaged, and work goes on."""
-    try:
-        work()
-    except LogUnavailable:
-        (disk / "ballast").unlink(missing_ok=True)
-        work()
-
-
-def test_on_a_full_disk_pruning_makes_room_and_appends_go_on(small_disk: Path) -> None:  # noqa: F811
+def test_before_the_disk_is_full_appends_are_refused_so_that_pruning_makes_room_for_more(
+    small_disk: Path,  # noqa: F811
+) -> None:
+    """On the smallest disk too, and with nothing from outside: not a file deleted, not a process restarted."""
     log, kept = SqliteLog(small_disk / "log"), dict[Position, bytes]()
-    assert "Make room" in fill(log, kept)
-    end = log.bounds("t")[0].end
-    with_room(small_disk, lambda: drop_all(log, end))
-    assert log.bounds("t")[0] == (end - 1, end)
-    log.pruning("t").settle()
-    with suppress(LogUnavailable):  # Moving a step of pages takes megabytes that the smaller disk never has.
+    for _ in range(5):
+        before = len(kept)
+        assert "stay free so that old records can be pruned. Make room" in fill(log, kept)
+        assert len(kept) >= before + 20
+        assert shutil.disk_usage(small_disk).free > 0
+        end = log.bounds("t")[0].end
+        drop_all(log, end)
+        assert log.bounds("t")[0] == (end - 1, end)
+        log.pruning("t").settle()
         shrink_all(log)
     before = len(kept)
     fill(log, kept)
-    # Where not even the write-ahead log fits, what went can only be used again with room from outside.
-    assert len(kept) > before or shutil.disk_usage(small_disk).total < 10 * 2**20
     found = log.read("t", 0, [position.offset for position in kept])
     begin = log.bounds("t")[0].begin
+    assert len(kept) > before
     assert {Position(0, n): record.value for n, record in found.items()} == {
         at: value for at, value in kept.items() if at.offset >= begin
     }
     log.close()
     assert whole(small_disk / "log" / "t.sqlite")
+
+
+def test_a_disk_that_others_filled_to_the_last_byte_is_used_again_when_they_make_room(
+    small_disk: Path,  # noqa: F811
+) -> None:
+    log, kept = SqliteLog(small_disk / "log"), dict[Position, bytes]()
+    log.append([Message("t", None, bytes(8_000))])
+    take_the_rest(small_disk)
+    for _ in range(2):
+        with pytest.raises(LogUnavailable, match="Make room"):
+            log.append([Message("t", None, bytes(8_000))])
+    assert log.bounds("t")[0] == (0, 1)
+    (small_disk / "ballast").unlink()
+    fill(log, kept)
+    assert len(kept) >= 20
+    log.close()
+
+
+def test_images_are_refused_first_so_that_what_is_there_is_still_worked_off(small_disk: Path) -> None:  # noqa: F811
+    with closing(SqliteLog(small_disk / "log")) as log:
+        until_refused(LogUnavailable, lambda _: log.append([Message(IMAGES, None, bytes(20_000))]))
+        until_refused(LogUnavailable, lambda _: log.append([Message(EXAMPLES, None, bytes(20_000))]))
+        assert log.bounds(EXAMPLES)[0].end >= 2
+        with closing(log.join("g", IMAGES)) as member:
+            member.poll(1, 0.0)
+            assert member.commit({0: 1})

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from shared import floors, pruning
+from shared import floors, pruning, retention_keeper
 from shared.config import ConfigError, Settings
 from shared.environment import from_environment
 from shared.floors import Floor
@@ -24,6 +24,7 @@ from shared.sqlite_log import SqliteLog
 from shared.sqlite_store import SqliteStore
 from shared.topic_retention import difference, found_retention, kafka_settings, too_short
 from shared.usage import LogUsage, low, measure
+from tests.contracts.test_sqlite_disk_full import small_disk  # noqa: F401  # a fixture
 
 DAY = 86_400.0
 
@@ -234,6 +235,47 @@ def test_the_keeper_prunes_measures_and_outlives_what_fails(
     waited.clear()
     keeper.run(stop)
     assert "ZeroDivisionError" in health.reasons["retention"]
+
+
+def test_the_keeper_looks_sooner_while_the_log_grows_fast(
+    log: SqliteLog, store: SqliteStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """30 s are long enough for a fast producer to fill a disk, however small a size was allowed."""
+    given = Settings.model_validate({"retention_dead_letters": "8MB"})
+    keeper = Keeper(given, log=log, store=store, metrics=Metrics(CollectorRegistry()), health=Health(), clock=clock)
+    stop, glances, largest = threading.Event(), [0], [0]
+
+    def wait(seconds: float) -> bool:
+        if seconds == retention_keeper.GLANCE_SECONDS:
+            fill(log, DEAD_LETTERS, 2, size=10**6)
+            glances[0] += 1
+            largest[0] = max(largest[0], log.sizes([DEAD_LETTERS])[DEAD_LETTERS])
+        return glances[0] >= retention_keeper.INTERVAL_SECONDS
+
+    monkeypatch.setattr(stop, "wait", wait)
+    keeper.run(stop)
+    assert log.pruning(DEAD_LETTERS).usage().used < 13 * 10**6, "60 MB came within one interval"
+    assert largest[0] < 40 * 10**6, "the write-ahead log, of 16 MB, among them"
+
+
+@pytest.mark.parametrize("small_disk", [40], indirect=True)
+def test_large_images_go_on_coming_on_a_small_disk(small_disk: Path, clock: Clock) -> None:  # noqa: F811
+    """Of 3 MB each, 300 MB in all: one that is refused is taken once the keeper has looked."""
+    given = Settings.model_validate({"retention_images": "10MB"})
+    with closing(SqliteLog(small_disk / "log")) as log, closing(SqliteStore(small_disk / "store")) as store:
+        keeper = Keeper(given, log=log, store=store, metrics=Metrics(CollectorRegistry()), health=Health(), clock=clock)
+        message, refused = Message(IMAGES, b"s", bytes(3 * 10**6)), 0
+        for number in range(100):
+            read_by(log, "extractor", IMAGES, number)
+            try:
+                log.append([message])
+            except LogUnavailable:
+                refused += 1
+                keeper.look(threading.Event())
+                log.append([message])
+            assert log.disk().free > 0
+        assert log.bounds(IMAGES)[0].end == 100
+        assert refused < 50
 
 
 def test_there_is_a_warning_before_the_disk_is_full() -> None:
