@@ -64,7 +64,10 @@ def _asked(subject: str, question: Callable[[], Iterator[Finding]], told: set[st
 
 
 def _log(settings: Settings, log: Log) -> Iterator[Finding]:
-    counts = {topic: sum(bounds.end - bounds.begin for bounds in log.bounds(topic).values()) for topic in TOPICS}
+    counts = {
+        topics.named(settings, topic): sum(bounds.end - bounds.begin for bounds in log.bounds(topic).values())
+        for topic in TOPICS
+    }
     yield Finding("log", f"{settings.log_url}: " + ", ".join(f"{n:,} {topic}" for topic, n in counts.items()))
     for service, topic in (("extractor", "images"), ("learner", "examples")):
         behind = sum(log.lag(f"{settings.group}-{service}", topic).values())
@@ -83,7 +86,7 @@ def _retention(settings: Settings, log: Log, store: Store, now: float) -> Iterat
     """That more is kept than a setting says is no fault: it is needed. Less than a window needs is one."""
     usage = measure(log, store, settings, now)
     for each in usage.topics:
-        yield Finding(f"topic {each.topic}", str(each))
+        yield Finding(f"topic {topics.named(settings, each.topic)}", str(each))
     if usage.warning:
         yield Finding("log's disk", "is nearly full", usage.warning)
     if isinstance(log, topics.Cluster):

@@ -41,6 +41,10 @@ class Metrics:
         self.lag = gauge("log_lag", "Records not yet processed", ("service", "topic", "partition"))
         self.position = gauge("learner_position", "Next offset of examples to be learned", ("partition",))
         self.log_bytes = gauge("log_bytes", "Bytes of a topic on disk, one copy", ("topic",))
+        self.log_limit = gauge(
+            "log_limit_bytes", "Bytes that a topic may have, where its retention is a size", ("topic",)
+        )
+        self.log_age = gauge("log_oldest_seconds", "Age of a topic's oldest record (embedded log)", ("topic",))
         self.held = gauge("log_retention_held", "1 where more is kept than retention says: it is needed", ("topic",))
         self.pruned = counter("log_pruned_total", "Records that this process removed for retention", ("topic",))
         self.disk_free = gauge("disk_free_bytes", "Bytes free on the embedded log's disk")

@@ -75,7 +75,9 @@ def shown_bytes(count: float) -> str:
 
 
 def shown_seconds(seconds: float) -> str:
-    """In days from two of them on, else in hours."""
+    """In days from two of them on, else in hours, or in minutes."""
     if seconds >= 2 * 86_400:
         return f"{seconds / 86_400:.3g} days"
+    if seconds < 3_600:
+        return f"{seconds / 60:.2g} minutes"
     return "1 hour" if seconds == 3_600 else f"{seconds / 3_600:.3g} hours"

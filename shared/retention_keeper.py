@@ -99,6 +99,10 @@ class Keeper:
         for each in usage.topics:
             if each.bytes is not None:
                 self._metrics.log_bytes.labels(each.topic).set(each.bytes)
+            if each.age_seconds is not None:
+                self._metrics.log_age.labels(each.topic).set(each.age_seconds)
+            if each.limit_bytes is not None:
+                self._metrics.log_limit.labels(each.topic).set(each.limit_bytes)
             self._metrics.held.labels(each.topic).set(bool(each.held))
             if each.held:
                 self._warn(f"topic {each.topic}, kept {each.retention}", each.held)

@@ -21,11 +21,15 @@ def judge(cluster: topics.Cluster, log: Log, store: Store, settings: Settings, n
     found = {
         topic: found_retention(state.settings, state.partitions) for topic, state in cluster.describe(TOPICS).items()
     }
-    differences = [difference(topic, found[topic], settings.retention_of(topic)) for topic in TOPICS if topic in found]
+    differences = [
+        difference(topic, found[topic], settings.retention_of(topic), topics.named(settings, topic))
+        for topic in TOPICS
+        if topic in found
+    ]
     remarks = [each for each in differences if each]
     if EXAMPLES not in found:
         return Judged(remarks, [])
     bounds = log.bounds(EXAMPLES)
     reached = {partition: floors.read(store, partition) for partition in bounds}
     known = {partition: floor for partition, floor in reached.items() if floor}
-    return Judged(remarks, too_short(found[EXAMPLES], bounds, known, now))
+    return Judged(remarks, too_short(found[EXAMPLES], bounds, known, now, topics.named(settings, EXAMPLES)))

@@ -12,14 +12,18 @@ _FOREVER = "-1"
 
 
 class TooShort(NamedTuple):
-    """A partition of ``examples`` that is kept for less long than the window of a stream reaches back."""
+    """A partition of ``examples`` that is kept for less long than the window of a stream reaches back.
+
+    ``named``: what the topic is called on this cluster.
+    """
 
     partition: int
     reason: str
+    named: str = EXAMPLES
 
     def __str__(self) -> str:
         return (
-            f"topic {EXAMPLES}: {self.reason}. Labels for what is gone expire: keep the topic for longer, or lower "
+            f"topic {self.named}: {self.reason}. Labels for what is gone expire: keep the topic for longer, or lower "
             "PREQUEL_WINDOW"
         )
 
@@ -41,25 +45,28 @@ def found_retention(settings: Mapping[str, str], partitions: int) -> Retention:
     )
 
 
-def difference(topic: str, found: Retention, wanted: Retention) -> str | None:
-    """What is to be said where an operator chose another retention than ours: nothing is wrong with that."""
+def difference(topic: str, found: Retention, wanted: Retention, named: str) -> str | None:
+    """What is to be said where an operator chose another retention than ours: nothing is wrong with that.
+
+    ``named``: what the topic is called on this cluster.
+    """
     if found == wanted:
         return None
     name = f"PREQUEL_RETENTION_{topic.upper().replace('-', '_')}"
     return (
-        f"topic {topic} is kept {_kept(found)}, as it was set on Kafka; {name} ({_kept(wanted)}) is for topics that "
+        f"topic {named} is kept {_kept(found)}, as it was set on Kafka; {name} ({_kept(wanted)}) is for topics that "
         "`prequel topics` creates"
     )
 
 
 def too_short(
-    found: Retention, bounds: Mapping[int, Bounds], floors: Mapping[int, Floor], now: float
+    found: Retention, bounds: Mapping[int, Bounds], floors: Mapping[int, Floor], now: float, named: str = EXAMPLES
 ) -> list[TooShort]:
     """Where the window reaches further back than ``examples`` is kept, by what learners published."""
     wrong = []
     for partition, floor in sorted(floors.items()):
         if reason := _reason(found, bounds[partition], floor, partition, now):
-            wrong.append(TooShort(partition, reason))
+            wrong.append(TooShort(partition, reason, named))
     return wrong
 
 

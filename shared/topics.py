@@ -77,6 +77,11 @@ def wanted(settings: Settings) -> dict[str, TopicState]:
     }
 
 
+def named(settings: Settings, topic: str) -> str:
+    """What a topic is called where the log is."""
+    return f"{settings.kafka_topic_prefix}{topic}" if settings.log_url.startswith("kafka://") else topic
+
+
 def create(cluster: Cluster, settings: Settings) -> list[str]:
     """Create the topics that are missing and return their names. Those that exist are left as they are."""
     plan = wanted(settings)
@@ -95,8 +100,8 @@ def check(cluster: Cluster, settings: Settings) -> list[Mismatch]:
     return [
         mismatch
         for topic, should in plan.items()
-        for named in [settings.kafka_topic_prefix + topic]
-        for mismatch in (_compare(named, should, found[topic], servers) if topic in found else [_absent(named)])
+        for name in [named(settings, topic)]
+        for mismatch in (_compare(name, should, found[topic], servers) if topic in found else [_absent(name)])
     ]
 
 

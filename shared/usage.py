@@ -9,7 +9,7 @@ from shared.disk import Room
 from shared.log import TOPICS, Log
 from shared.needs import Needs
 from shared.pruning import Prunable, over
-from shared.retention import Retention, shown_bytes
+from shared.retention import Retention, shown_bytes, shown_seconds
 from shared.store import Store
 from shared.topic_retention import found_retention
 
@@ -38,17 +38,23 @@ class OnDisk(Protocol):
 
 
 class TopicUsage(NamedTuple):
-    """One topic. ``bytes`` None: not told. ``held``: why more is kept than ``retention`` says; "" where it is not."""
+    """One topic. ``bytes``, ``age_seconds`` (of its oldest record) None: not told, or nothing is there. ``limit_bytes``
+    None: ``retention`` is no size. ``held``: why
+    more is kept than ``retention`` says; "" where it is not.
+    """
 
     topic: str
     bytes: int | None
     records: int
     retention: str
     held: str
+    age_seconds: float | None = None
+    limit_bytes: int | None = None
 
     def __str__(self) -> str:
         size = "size unknown" if self.bytes is None else shown_bytes(self.bytes)
-        return f"{self.records:,} records, {size}, kept {self.retention}" + (f": {self.held}" if self.held else "")
+        age = "" if self.age_seconds is None else f", the oldest {shown_seconds(self.age_seconds)} old"
+        return f"{self.records:,} records, {size}{age}, kept {self.retention}" + (f": {self.held}" if self.held else "")
 
 
 class LogUsage(NamedTuple):
@@ -86,6 +92,8 @@ def measure(log: Log, store: Store, settings: Settings, now: float) -> LogUsage:
             sum(held.end - held.begin for held in log.bounds(topic).values()),
             str(retentions[topic]),
             _held(log, store, settings, topic, now) if isinstance(log, Prunable) else "",
+            _age(log, topic, now) if isinstance(log, Prunable) else None,
+            retentions[topic].bytes,
         )
         for topic in TOPICS
     ]
@@ -105,6 +113,11 @@ def _retentions(log: Log, settings: Settings) -> dict[str, Retention]:
     return ours | {
         name: found_retention(state.settings, state.partitions) for name, state in log.describe(TOPICS).items()
     }
+
+
+def _age(log: Prunable, topic: str, now: float) -> float | None:
+    """Of Kafka's records it is not asked: that would be a read of each partition's first for every look."""
+    return max((max(0.0, now - at) for _, at in log.pruning(topic).oldest().values()), default=None)
 
 
 def _held(log: Prunable, store: Store, settings: Settings, topic: str, now: float) -> str:

@@ -105,14 +105,16 @@ StreamAnswer = create_model(
 
 
 class TopicSize(BaseModel):
-    """A topic of the log. ``bytes`` is null where the log does not tell; ``held`` says why more is kept than
-    ``retention`` says."""
+    """A topic of the log. ``bytes`` and ``age_seconds`` (of its oldest record) are null where the log does not tell,
+    ``limit_bytes`` where ``retention`` is no size; ``held`` says why more is kept than ``retention`` says."""
 
     topic: str
     bytes: int | None
     records: int
     retention: str
     held: str
+    age_seconds: float | None
+    limit_bytes: int | None
 
 
 class LogSize(BaseModel):

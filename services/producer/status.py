@@ -9,7 +9,7 @@ from rich.console import Console
 from services.producer.client import Client
 from services.producer.report import check_stream, say
 from services.producer.sources import ProducerError
-from shared.retention import shown_bytes
+from shared.retention import shown_bytes, shown_seconds
 
 
 def show_status(client: Client, stream: str | None, as_json: bool, console: Console) -> int:
@@ -20,7 +20,7 @@ def show_status(client: Client, stream: str | None, as_json: bool, console: Cons
     overview: dict[str, Any] = client.overview() if stream is None else {"streams": _one(client, stream)}
     streams = overview["streams"]
     if as_json:
-        print(json.dumps(streams if stream is None else streams[0], indent=2), file=console.file)
+        print(json.dumps(overview if stream is None else streams[0], indent=2), file=console.file)
     elif not streams:
         say(console, "no stream yet: make one with `prequel stream SOURCE --stream NAME`")
     else:
@@ -66,11 +66,13 @@ def _models(status: dict[str, Any]) -> list[str]:
 
 
 def _log(log: dict[str, Any]) -> list[str]:
-    rows = [["topic", "records", "size", "kept", ""]]
+    rows = [["topic", "records", "size", "oldest", "kept", ""]]
     for each in log["topics"]:
         size = "-" if each["bytes"] is None else shown_bytes(each["bytes"])
-        rows.append([each["topic"], f"{each['records']:,}", size, each["retention"], each["held"]])
-    return [*_aligned(rows, range(1, 3)), *([f"warning: {log['warning']}"] if log["warning"] else [])]
+        age = each.get("age_seconds")  # A gateway of an earlier version does not tell.
+        oldest = "-" if age is None else shown_seconds(age)
+        rows.append([each["topic"], f"{each['records']:,}", size, oldest, each["retention"], each["held"]])
+    return [*_aligned(rows, range(1, 4)), *([f"warning: {log['warning']}"] if log["warning"] else [])]
 
 
 def _score(value: float | None) -> str:

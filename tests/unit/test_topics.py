@@ -1,14 +1,20 @@
 """Topics: what is wanted, what is created, and what is said of those that do not fit."""
 
 from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
+from shared import floors
 from shared.config import ConfigError, Settings
 from shared.environment import from_environment
 from shared.kafka_log import cluster
 from shared.log import TOPICS
-from shared.topics import TopicState, check, create, wanted
+from shared.sqlite_log import SqliteLog
+from shared.sqlite_store import SqliteStore
+from shared.topic_check import judge
+from shared.topics import TopicState, check, create, named, wanted
 
 
 class Existing:
@@ -120,3 +126,17 @@ def test_more_than_wanted_will_do() -> None:
         for topic, state in wanted(given).items()
     }
     assert check(Existing(plan), given) == []
+
+
+def test_whatever_is_said_of_a_topic_calls_it_by_its_name_on_the_cluster(tmp_path: Path) -> None:
+    """An operator looks for that name: `images` may be there too, and another Prequel's."""
+    given = settings(kafka_topic_prefix="staging.", retention_images="30d")
+    assert {each.topic for each in check(Existing({}), given)} == {f"staging.{topic}" for topic in TOPICS}
+    short = Existing({topic: TopicState(1, 1, {"retention.ms": "60000"}) for topic in TOPICS})
+    with closing(SqliteLog(tmp_path / "log")) as log, closing(SqliteStore(tmp_path / "store")) as store:
+        floors.publish(store, 0, floors.Floor(0, "pets", 1.0))
+        judged = judge(short, log, store, given, 1_000.0)
+    assert [remark.split()[1] for remark in judged.remarks] == [f"staging.{topic}" for topic in TOPICS]
+    assert [str(each).split(":")[0] for each in judged.wrong] == ["topic staging.examples"]
+    embedded = Settings.model_validate({"kafka_topic_prefix": "staging."})
+    assert named(embedded, "images") == "images"
