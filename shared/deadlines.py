@@ -13,6 +13,15 @@ STORE_READ_S = 1.2
 APPEND_S = 3.5
 """For an append: a new leader is found by then, and with STORE_READ_S before it, it stays within ANSWER_S."""
 
+FIRST_READ_S = 1.2
+"""For what first came under an id, read back from the log in milliseconds: with APPEND_S after it, within ANSWER_S."""
+
+ADDRESS_S = 0.5
+"""For a learner's or an extractor's address out of the store, before it is asked: then the newest known has to do."""
+
+FOLLOWER_CLOSE_S = 3.0
+"""For followers to leave when the gateway ends: one that hangs in the log keeps nobody's work, and a stop has 10 s."""
+
 QUERY_S = 4.0
 """For whatever else blocks an answer: a learner asked over HTTP, an image read back from the log, a thumbnail."""
 

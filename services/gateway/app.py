@@ -33,6 +33,7 @@ from services.gateway.known_streams import KnownStreams
 from services.gateway.lane import Lane
 from services.gateway.live import Live
 from services.gateway.middleware import Limit, Measure, Protect
+from services.gateway.remembered import Remembered
 from services.gateway.remote_extractor import RemoteExtractor
 from services.gateway.remote_learner import TIMEOUT, RemoteLearner
 from services.gateway.room import Room
@@ -75,7 +76,8 @@ def create(
     are typed here.
     """
     client = _client(settings)
-    answering = queries or RemoteLearner(store, client)
+    addresses = Remembered(store)
+    answering = queries or RemoteLearner(addresses, client)
     live = Live(log, settings, metrics, health)
     supervisor = Supervisor(health)
     statuses = Statuses(store, clock, live.promises, health, without_secrets(settings.store_url))
@@ -83,7 +85,7 @@ def create(
         settings=settings,
         log=log,
         queries=answering,
-        extraction=extraction or RemoteExtractor(store, client),
+        extraction=extraction or RemoteExtractor(addresses, client),
         metrics=metrics,
         health=health,
         clock=clock,
@@ -108,7 +110,7 @@ def create(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=_lifespan(gateway, client),
+        lifespan=_lifespan(gateway, client, addresses),
     )
     app.state.end = gateway.live.end
     _include(app, gateway, web, invocation or Invocation())
@@ -149,7 +151,7 @@ def _include(app: FastAPI, gateway: Gateway, web: page.Page, invocation: Invocat
     app.router.default = web
 
 
-def _lifespan(gateway: Gateway, client: httpx.Client) -> Lifespan[FastAPI]:
+def _lifespan(gateway: Gateway, client: httpx.Client, addresses: Remembered) -> Lifespan[FastAPI]:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         gateway.start()
@@ -164,5 +166,6 @@ def _lifespan(gateway: Gateway, client: httpx.Client) -> Lifespan[FastAPI]:
             publisher.cancel()
             await gateway.close()
             client.close()
+            addresses.close()
 
     return lifespan

@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 from services.gateway.problems import invalid
 from shared.attributes import NONE, Attributes, Malformed, canonical, foreign, structured
-from shared.events import ID_WORDS, LABEL_WORDS, valid_id, valid_label
+from shared.events import ID_WORDS, LABEL_WORDS, normal_label, valid_id, valid_label
 
 
 class Event(NamedTuple):
@@ -36,6 +36,7 @@ def _event(given: dict[str, str], prefix: str) -> Event:
     id, label = given.get("ce_id"), given.get("ce_label")
     if id is not None and not valid_id(id):
         raise invalid(f"{prefix}id", f"{id[:150]!r} is no id: take {ID_WORDS}")
+    label = None if label is None else normal_label(label)
     if label is not None and not valid_label(label):
         raise invalid(f"{prefix}label", f"{label[:150]!r} is no label: take {LABEL_WORDS}")
     return Event(id, label, foreign({name: value for name, value in given.items() if name.startswith("ce_")}))

@@ -5,13 +5,17 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from services.gateway.bounded import Bounded
 from services.gateway.live import Live
 from services.gateway.problems import Problem
+from shared.deadlines import FIRST_READ_S
 from shared.events import Rejected, content_digest, decode_image
 from shared.log import IMAGES, Log, Position
 
 KEPT = 10_000
 """Images that this gateway took last: what is sent again within seconds has no prediction yet. 300 bytes each."""
+READING = 2
+"""Threads that may wait for the log: one that hangs must not take those of other calls."""
 HASHED_AT_ONCE_BYTES = 2**20
 """Less is hashed on the event loop: it takes at most a millisecond, as going to another thread might."""
 
@@ -33,19 +37,20 @@ class Given(NamedTuple):
 
 
 class Firsts:
-    """For the event loop only; what it reads from the log, it reads on another thread."""
+    """For the event loop only; what it reads from the log, it reads on other threads, and not for long."""
 
     def __init__(self, log: Log, live: Live, keep: int = KEPT) -> None:
         self._log, self._live, self._keep = log, live, keep
+        self._threads = Bounded("gateway-firsts", READING, FIRST_READ_S)
         self._taken: OrderedDict[tuple[str, str], First] = OrderedDict()
 
     async def admit(self, stream: str, given: Sequence[Given]) -> None:
-        """Raises Problem 409 where an id is known by other bytes or another label, LogUnavailable.
+        """Raises Problem 409 where an id is known by other bytes or another label, LogUnavailable, Late.
 
         Otherwise all are remembered, before they are in the log: of two that come at once, one is first.
         """
         digests = await _digests(given)
-        firsts = {each.id: await self._first(stream, each.id) for each in given}
+        firsts = await self._known(stream, [each.id for each in given])
         fresh: dict[str, First] = {}
         for each, digest in zip(given, digests, strict=True):
             # Somebody else's may have come while the log was read, or one of this very request.
@@ -67,16 +72,27 @@ class Firsts:
         for key in [key for key in self._taken if key[0] == stream]:
             del self._taken[key]
 
-    async def _first(self, stream: str, id: str) -> First | None:
-        entry = self._live.view.get(stream, id)
+    def close(self) -> None:
+        self._threads.close()
+
+    async def _known(self, stream: str, ids: Sequence[str]) -> dict[str, First | None]:
+        """By id; what only the log remembers is read all together. Raises LogUnavailable and Late."""
+        found = {id: self._first(stream, id) for id in ids}
+        entries = {id: entry for id in ids if found[id] is None and (entry := self._live.view.get(stream, id))}
+        if entries:
+            places = {id: Position.parse(entry.json()["image"]) for id, entry in entries.items()}
+            read = await self._threads.run(lambda: {id: _read(self._log, at) for id, at in places.items()})
+            for id, first in read.items():
+                self._remember((stream, id), first)
+            found |= read
+        return found
+
+    def _first(self, stream: str, id: str) -> First | None:
+        """As far as it is remembered here."""
         taken = self._taken.get((stream, id))
-        if entry is None:
-            refused = self._live.refused_image(stream, id)
-            return None if refused and self._taken.pop((stream, id), None) else taken
-        if taken is None:
-            taken = await asyncio.to_thread(_read, self._log, Position.parse(entry.json()["image"]))
-            self._remember((stream, id), taken)
-        return taken
+        if taken is None or self._live.view.get(stream, id):
+            return taken
+        return None if self._live.refused_image(stream, id) and self._taken.pop((stream, id), None) else taken
 
     def _remember(self, key: tuple[str, str], first: First) -> None:
         self._taken[key] = first

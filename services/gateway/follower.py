@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
-from shared.deadlines import FOLLOW_AGAIN, HAND_OVER_S
+from shared.deadlines import FOLLOW_AGAIN, FOLLOWER_CLOSE_S, HAND_OVER_S
 from shared.health import Health
 from shared.log import Bounds, Log, LogUnavailable, OffsetOutOfRange, Record
 from shared.supervisor import Supervisor, Working
@@ -62,7 +62,7 @@ class Follower(Generic[Decoded]):
 
     async def close(self) -> None:
         self._stop.set()
-        await asyncio.to_thread(self._thread.join)
+        await asyncio.to_thread(self._thread.join, FOLLOWER_CLOSE_S)
 
     def _run(self) -> None:
         self._supervisor.run(self._name, self._follow, self._stop, LogUnavailable, OffsetOutOfRange)
@@ -99,6 +99,9 @@ class Follower(Generic[Decoded]):
         self._positions = {partition: self._first(held) for partition, held in bounds.items()}
 
     def _on_loop(self, work: Coroutine[Any, Any, None]) -> None:
+        if self._stop.is_set():  # The log hung until now: the loop may have gone meanwhile.
+            work.close()
+            raise LogUnavailable("the gateway ends")
         asyncio.run_coroutine_threadsafe(work, self._loop).result(HAND_OVER_S)
 
     def _first(self, held: Bounds) -> int:

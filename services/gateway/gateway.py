@@ -59,6 +59,7 @@ class Gateway:
         await self.images.close()
         await self.labels.close()
         self.known.close()
+        self.firsts.close()
         self.statuses.close()
         self.details.close()
         self.thumbnails.close()

@@ -60,7 +60,8 @@ def routes(gateway: Gateway) -> APIRouter:
         An image may be a CloudEvent, in binary mode (`ce-id`, `ce-label`, ...) or structured: attributes that are not
         known here travel with it to its prediction and outcome.
         """
-        await gateway.room.check(stream)
+        if not gateway.live.view.knows(stream):  # Else it exists, and the store need not be asked.
+            await gateway.room.check(stream)
         uploads = await read_uploads(request, gateway.settings.max_image_bytes)
         ids = [upload.id or each for upload, each in zip(uploads, _ids(gateway, id, len(uploads)), strict=True)]
         uploads = [each._replace(label=(label if each.label is None else each.label) or None) for each in uploads]

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any
 
+import orjson
 from fastapi import APIRouter, Depends, Response
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from services.gateway.answers import Accepted, OutcomeAnswer, described, json_answer
 from services.gateway.gateway import SOURCE, Gateway
@@ -13,7 +14,8 @@ from services.gateway.lane import may_arrive
 from services.gateway.live import Refusal
 from services.gateway.parameters import LABEL, OneSpelling, StreamName, Wait, only_known
 from services.gateway.problems import unavailable
-from shared.events import ID_PATTERN, Outcome, encode_label, outcome_json
+from shared.attributes import Malformed, structured
+from shared.events import ID_PATTERN, LABEL_TYPE, Outcome, encode_label, outcome_json
 from shared.log import LogUnavailable, Position
 
 MOST_LABELS = 10_000
@@ -27,6 +29,20 @@ class GivenLabel(BaseModel):
     id: Annotated[str, Field(pattern=f"^{ID_PATTERN}$", description="the image's id; it may come later")]
     label: Annotated[str, OneSpelling, Field(pattern=LABEL)] | None = Field(description="null takes the label back")
     by: Annotated[str, Field(max_length=128)] | None = Field(None, description="who says so")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unpacked(cls, given: object) -> object:
+        """What a CloudEvent in structured mode holds; the path says the stream, and the gateway names the event."""
+        if not (isinstance(given, dict) and "specversion" in given):
+            return given
+        if given.get("type", LABEL_TYPE) != LABEL_TYPE:
+            raise ValueError(f"the event's type is {str(given['type'])[:100]!r}: here {LABEL_TYPE} is taken")
+        try:
+            _, data = structured(orjson.dumps(given))
+            return orjson.loads(data)
+        except (Malformed, orjson.JSONDecodeError) as error:
+            raise ValueError(f"the event's data cannot be read: {error}") from None
 
 
 def _shape(body: object) -> str:

@@ -1,6 +1,5 @@
 """The call that tells of many images at once whether they are known, and what their truth is."""
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
@@ -9,15 +8,21 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.answers import described, json_answer
+from services.gateway.bounded import Bounded
 from services.gateway.gateway import Gateway
 from services.gateway.parameters import StreamName, only_known
 from services.gateway.problems import unavailable
 from services.gateway.view import NOWHERE, Entry
+from shared.deadlines import QUERY_S
 from shared.events import ID_PATTERN
 from shared.log import EXAMPLES, Log, Position
 
 MAX_IDS = 1_000
 """A request of this many is 40 KB and takes a few milliseconds: more would hold up the others on the event loop."""
+
+
+READING = 2
+"""Threads that may wait for the log: one that hangs must not take those of other calls."""
 
 
 class Wanted(BaseModel):
@@ -62,6 +67,7 @@ class Found(BaseModel):
 
 def routes(gateway: Gateway) -> APIRouter:
     router = APIRouter(tags=["predictions"], dependencies=[Depends(only_known)])
+    reading = Bounded("gateway-lookups", READING, QUERY_S)
 
     @router.post(
         "/v1/streams/{stream}/lookup",
@@ -78,7 +84,7 @@ def routes(gateway: Gateway) -> APIRouter:
             raise unavailable("the gateway is still reading the newest predictions")
         entries = {id: entry for id in body.ids if (entry := gateway.live.view.get(stream, id))}
         late = [entry.decided for entry in entries.values() if _is_late(entry)]
-        by = await asyncio.to_thread(authors, gateway.log, late) if body.who and late else {}
+        by = await reading.run(lambda: authors(gateway.log, late)) if body.who and late else {}
         return json_answer({"examples": [_known(id, entry, by) for id, entry in entries.items()]})
 
     return router

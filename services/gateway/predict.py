@@ -1,5 +1,6 @@
 """The call that asks the newest state about features, or about an image, without an event."""
 
+import asyncio
 from typing import Annotated
 
 import numpy as np
@@ -7,7 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Discriminator, FailFast, Field, Tag
 
 from services.gateway.answers import BINARY, described, json_answer
-from services.gateway.bounded import Bounded
+from services.gateway.bounded import Bounded, Late
 from services.gateway.gateway import Gateway
 from services.gateway.parameters import StreamName, only_known
 from services.gateway.problems import Problem, invalid
@@ -56,12 +57,15 @@ def routes(gateway: Gateway) -> APIRouter:
 
         An image is the body itself, as in the call that sends images; it passes the stream's own backbone.
         """
-        if isinstance(body, bytes):
-            vector = await trials.features(stream, _image(request, body))
-        else:
-            vector = _vector(body.features)
         try:
-            answer = await asking.run(lambda: gateway.queries.answer(stream, vector))
+            async with asyncio.timeout(QUERY_S):  # Of both parts together: features, and what is said of them.
+                if isinstance(body, bytes):
+                    vector = await trials.features(stream, _image(request, body))
+                else:
+                    vector = _vector(body.features)
+                answer = await asking.run(lambda: gateway.queries.answer(stream, vector))
+        except TimeoutError:
+            raise Late(f"no answer within {QUERY_S:g} s") from None
         except UnknownStream:
             raise Problem(404, f"no learner knows the stream {stream}: it comes to life with its first image") from None
         except ValueError as error:

@@ -7,10 +7,10 @@ import numpy as np
 import orjson
 from pydantic import ValidationError
 
+from services.gateway.remote_learner import Addresses
 from shared import extraction
 from shared.events import Rejected, Vector
 from shared.extraction import Announcement, ExtractorUnavailable
-from shared.store import Store
 
 REASONS = {413: "too-large", 422: "undecodable"}
 
@@ -18,7 +18,7 @@ REASONS = {413: "too-large", 422: "undecodable"}
 class RemoteExtractor:
     """shared.extraction.Extraction over HTTP. Blocks; raises StoreUnavailable besides."""
 
-    def __init__(self, store: Store, client: httpx.Client) -> None:
+    def __init__(self, store: Addresses, client: httpx.Client) -> None:
         self._store, self._client = store, client
 
     def extract(self, backbone: str, data: bytes) -> Vector:

@@ -1,5 +1,7 @@
 """Queries to learners in other processes, over HTTP, at the address that the stream's status names."""
 
+from typing import Protocol
+
 import httpx
 import orjson
 from pydantic import ValidationError
@@ -8,7 +10,6 @@ from shared import status
 from shared.deadlines import LEARNER_CONNECT_S, LEARNER_READ_S
 from shared.events import Vector
 from shared.status import Answer, StreamDetail, StreamStatus, UnknownStream
-from shared.store import Store
 
 TIMEOUT = httpx.Timeout(LEARNER_READ_S, connect=LEARNER_CONNECT_S)
 
@@ -17,10 +18,16 @@ class LearnerUnavailable(Exception):
     """The stream's learner cannot be reached now: it restarts, or another takes over. Try again."""
 
 
+class Addresses(Protocol):
+    """Of the store, what is asked for here. Blocks; raises StoreUnavailable."""
+
+    def get(self, key: str) -> bytes | None: ...
+
+
 class RemoteLearner:
     """shared.status.Queries over HTTP. Blocks; raises LearnerUnavailable and StoreUnavailable besides."""
 
-    def __init__(self, store: Store, client: httpx.Client) -> None:
+    def __init__(self, store: Addresses, client: httpx.Client) -> None:
         self._store, self._client = store, client
 
     def answer(self, stream: str, features: Vector) -> Answer:

@@ -137,6 +137,11 @@ class View:
         shelf = self._shelves.get(stream)
         return list(reversed(shelf.entries.values())) if shelf else []
 
+    def knows(self, stream: str) -> bool:
+        """Whether a prediction of it is kept."""
+        shelf = self._shelves.get(stream)
+        return shelf is not None and bool(shelf.entries)
+
     def active_at(self, stream: str) -> str | None:
         """The time of a stream's newest image, as its prediction has it."""
         shelf = self._shelves.get(stream)

@@ -2,14 +2,18 @@
 
 import base64
 import json
+from collections.abc import Callable
+from urllib.parse import quote
 
+import httpx
 import pytest
 
 from shared.attributes import STRUCTURED
-from shared.events import Image, decode_image
+from shared.events import LABEL_TYPE, Image, Label, decode_example, decode_image
 from tests.gateway.conftest import PNG, Served
 
 PATH = "/v1/streams/pets/images"
+AS_PNG = {"Content-Type": "image/png"}
 
 
 def first(gateway: Served) -> Image:
@@ -74,3 +78,77 @@ def test_attributes_are_shown_with_the_prediction(shared_gateway: Served) -> Non
     assert answer.status_code == 200
     found = shared_gateway.client.get("/v1/streams/pets/predictions/shown").json()
     assert found["attributes"] == answer.json()["prediction"]["attributes"] == {"camera": "north"}
+
+
+LABELS = "/v1/streams/pets/labels"
+SAID = {"id": "a-1", "label": "cat", "by": "ann"}
+
+
+def event(data: object = None, **more: object) -> dict[str, object]:
+    return {"specversion": "1.0", "id": "e", "source": "/desk", "type": LABEL_TYPE, "data": data or SAID, **more}
+
+
+def said(gateway: Served, body: object) -> list[Label]:
+    kind = "application/cloudevents-batch+json" if isinstance(body, list) else STRUCTURED
+    begin = gateway.log.bounds("examples")[0].end
+    answer = gateway.client.post(LABELS, content=json.dumps(body), headers={"Content-Type": kind})
+    assert answer.status_code == 202, answer.text
+    end = gateway.log.bounds("examples")[0].end
+    records = gateway.log.read("examples", 0, range(begin, end))
+    return [each for n in range(begin, end) if isinstance(each := decode_example(records[n]), Label)]
+
+
+def test_a_label_may_be_structured_too(gateway: Served) -> None:
+    encoded = base64.b64encode(json.dumps(SAID).encode()).decode()
+    for body in (event(), {**event(), "data": json.dumps(SAID)}, {**event(), "data": None, "data_base64": encoded}):
+        assert [(each.id, each.label, each.by) for each in said(gateway, body)] == [("a-1", "cat", "ann")]
+    several = [event(), event({"id": "a-2", "label": None})]
+    assert [(each.id, each.label) for each in said(gateway, several)] == [("a-1", "cat"), ("a-2", None)]
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (event(type="prequel.image.v1"), "here prequel.label.v1 is taken"),
+        (event(data="not JSON"), "cannot be read"),
+        ({key: value for key, value in event().items() if key != "data"}, "neither data_base64 nor data"),
+        (event({"id": "a b", "label": "cat"}), "id: "),
+    ],
+)
+def test_a_structured_label_that_cannot_be_taken_is_refused(
+    shared_gateway: Served, body: dict[str, object], words: str
+) -> None:
+    answer = shared_gateway.client.post(LABELS, content=json.dumps(body), headers={"Content-Type": STRUCTURED})
+    assert answer.status_code == 422
+    assert words in answer.json()["detail"]
+
+
+DECOMPOSED = " cafe\u0301 "
+DOORS: dict[str, Callable[[Served], httpx.Response]] = {
+    "query": lambda g: g.client.post(PATH, content=PNG, headers=AS_PNG, params={"label": DECOMPOSED}),
+    "header": lambda g: g.client.post(PATH, content=PNG, headers={**AS_PNG, "ce-label": quote(DECOMPOSED)}),
+    "form": lambda g: g.client.post(PATH, files={"file": ("a.png", PNG)}, data={"label": DECOMPOSED}),
+    "structured": lambda g: g.client.post(
+        PATH,
+        content=json.dumps({**event(), "label": DECOMPOSED, "data_base64": base64.b64encode(PNG).decode()}),
+        headers={"Content-Type": STRUCTURED},
+    ),
+    "label": lambda g: g.client.post(LABELS, json={**SAID, "label": DECOMPOSED}),
+    "labels": lambda g: g.client.post(LABELS, json=[{**SAID, "label": DECOMPOSED}]),
+    "structured label": lambda g: g.client.post(
+        LABELS, content=json.dumps(event({**SAID, "label": DECOMPOSED})), headers={"Content-Type": STRUCTURED}
+    ),
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_label_has_one_spelling_whatever_the_door(shared_gateway: Served, door: str) -> None:
+    topic = "examples" if "label" in door else "images"
+    answer = DOORS[door](shared_gateway)
+    assert answer.status_code == 202, answer.text
+    told = answer.json()[0] if isinstance(answer.json(), list) else answer.json()
+    partition, offset = map(int, told["position"].split(":"))
+    record = shared_gateway.log.read(topic, partition, [offset])[offset]
+    written = record.value.decode() if topic == "examples" else dict(record.headers)["ce_label"].decode()
+    written = json.loads(written)["label"] if topic == "examples" else written
+    assert written == "caf\u00e9"

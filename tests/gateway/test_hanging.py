@@ -9,14 +9,15 @@ from typing import Any
 import httpx
 import pytest
 
-from shared.deadlines import ANSWER_S
+from shared.deadlines import ANSWER_S, FOLLOWER_CLOSE_S, GATEWAY_CLOSE_S
 from shared.log import Bounds, Record
 from shared.status import Answer, StreamDetail
-from tests.gateway.conftest import Served, Start, until
+from tests.gateway.conftest import PNG, Served, Start, until
 from tests.gateway.faults import FaultyLog, FaultyStore
 from tests.gateway.reading import listening
 
 PETS = "/v1/streams/pets"
+AS_PNG = {"Content-Type": "image/png"}
 MARGIN_S = 1.5
 """For a busy machine, on top of what is promised."""
 
@@ -50,6 +51,18 @@ class HangingLog(FaultyLog):
         return super().read(topic, partition, offsets)
 
 
+class HangingFollowers(FaultyLog):
+    """What a follower asks first comes never."""
+
+    def __init__(self, log: Any) -> None:
+        super().__init__(log)
+        self.gate.clear()
+
+    def bounds(self, topic: str) -> dict[int, Bounds]:
+        self.gate.wait()
+        return super().bounds(topic)
+
+
 class HangingLearner:
     """Answers no query while the gate is not set."""
 
@@ -69,10 +82,14 @@ class Hanging:
     """A gateway on servers that hang together."""
 
     def __init__(self, start: Start, gateway: Served) -> None:
+        gateway.post_image(id="earlier", wait=10)  # By another gateway: this one has to read it back.
+        gateway.post_label("earlier", "cow")
+        gateway.post_label("earlier", "dog")
         self.log, self.store = HangingLog(gateway.log), HangingStore(gateway.store)
         self.learner = HangingLearner(gateway.learner)
         self.served = start(log=self.log, store=self.store, queries=self.learner)
         self.served.post_image(id="a", wait=10)
+        until(lambda: self.served.client.get(f"{PETS}/predictions/earlier").json().get("truth") == "dog")
         for path in (PETS, "/v1/streams", f"{PETS}/images/a"):
             assert self.served.client.get(path).status_code == 200
 
@@ -106,6 +123,9 @@ CALLS: dict[str, tuple[int, Ask]] = {
     "a prediction": (200, lambda g: g.client.get(f"{PETS}/predictions/a")),
     "an image": (503, lambda g: g.client.get(f"{PETS}/images/a", params={"size": 64})),
     "a query": (503, lambda g: g.client.post(f"{PETS}/predict", json={"features": [1.0] * 4})),
+    "an image that came before": (503, lambda g: g.post_image(id="earlier")),
+    "who labelled": (503, lambda g: g.client.post(f"{PETS}/lookup", json={"ids": ["earlier"], "who": True})),
+    "a picture that is tried": (503, lambda g: g.client.post(f"{PETS}/predict", content=PNG, headers=AS_PNG)),
     "a new image": (503, lambda g: g.post_image(id="b")),
     "a new label": (503, lambda g: g.post_label("a", "cat")),
     "a label for an unknown stream": (503, lambda g: g.post_label("a", "cat", stream="never-heard-of")),
@@ -142,6 +162,25 @@ def test_nor_do_many_at_one_time(hanging: Hanging) -> None:
     assert slowest < ANSWER_S + 2 * MARGIN_S
 
 
+def test_what_reads_the_log_takes_few_threads_however_many_ask(hanging: Hanging) -> None:
+    reading = ("an image that came before", "who labelled")
+    before = threading.active_count()
+    with ThreadPoolExecutor(20) as crowd:
+        asked = [crowd.submit(timed, hanging.served, CALLS[call][1]) for call in reading for _ in range(10)]
+        assert max(each.result()[0] for each in asked) < ANSWER_S + MARGIN_S
+    left = [each.name for each in threading.enumerate() if each.name.startswith(("gateway-", "asyncio_"))]
+    assert threading.active_count() <= before + 6, left
+
+
+def test_a_gateway_ends_though_the_log_hangs_for_its_followers(start: Start, gateway: Served) -> None:
+    log = HangingFollowers(gateway.log)
+    served = start(log=log, ready=False)
+    began = time.monotonic()
+    served.stop()
+    assert time.monotonic() - began < FOLLOWER_CLOSE_S + GATEWAY_CLOSE_S + 2 * MARGIN_S
+    log.gate.set()
+
+
 def test_it_is_said_what_hangs_and_what_may_still_arrive(hanging: Hanging) -> None:
     served = hanging.served
     first = served.post_image(id="b").json()
@@ -158,7 +197,7 @@ def test_it_is_said_what_hangs_and_what_may_still_arrive(hanging: Hanging) -> No
     until(lambda: served.client.get(f"{PETS}/predictions/b").status_code == 200)
     assert served.client.get(f"{PETS}/predictions/c").status_code == 404
     until(lambda: served.client.get(PETS).json()["age_seconds"] < 0.5)
-    assert served.client.get(PETS).json()["images"] == 2
+    assert served.client.get(PETS).json()["images"] == 3
 
 
 def test_who_listens_gets_events_while_the_store_hangs(hanging: Hanging) -> None:

@@ -1,6 +1,7 @@
 """The small server of extractor and learner, and the gateway's queries through it."""
 
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,8 +19,9 @@ from shared.metrics import Metrics
 from shared.ops import MOST_BODY_BYTES, Ops
 from shared.sqlite_store import SqliteStore
 from shared.status import Answer, StreamDetail, UnknownStream
-from tests.gateway.conftest import free_port
+from tests.gateway.conftest import Served, Start, free_port
 from tests.gateway.echo_learner import status_of
+from tests.gateway.test_hanging import HangingStore
 from tests.servers import plain_http
 
 
@@ -205,3 +207,21 @@ def test_beyond_loopback_the_key_is_asked_for(health: Health) -> None:
             assert client.get("/metrics", headers={"Authorization": "Bearer a-key"}).status_code == 200
     finally:
         server.close()
+
+
+def test_a_query_reaches_its_learner_while_the_store_hangs(ops: Ops, start: Start, gateway: Served) -> None:
+    """The address was in the store a moment ago: that it cannot be read again is no reason to refuse."""
+    told = status_of("pets", 1, 0).model_copy(update={"address": "{}:{}".format(*ops.address)})
+    gateway.store.put(status.key("pets"), told.model_dump_json().encode())
+    store = HangingStore(gateway.store)
+    served = start(store=store, queries=None)
+    features = {"features": [0.25, 0.5, 0]}
+    assert served.client.post("/v1/streams/pets/predict", json=features).status_code == 200
+    store.gate.clear()
+    try:
+        for _ in range(5):
+            began = time.monotonic()
+            answer = served.client.post("/v1/streams/pets/predict", json=features)
+            assert (answer.status_code, time.monotonic() - began < 2.0) == (200, True), answer.text
+    finally:
+        store.gate.set()

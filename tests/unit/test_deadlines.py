@@ -76,5 +76,6 @@ def test_each_stands_with_its_reason(name: str) -> None:
 
 def test_the_parts_of_an_answer_stay_below_the_whole() -> None:
     assert deadlines.STORE_READ_S + deadlines.APPEND_S < deadlines.ANSWER_S
+    assert deadlines.FIRST_READ_S + deadlines.APPEND_S < deadlines.ANSWER_S
     assert deadlines.PROMISE_S + 2 * deadlines.STORE_READ_S < deadlines.ANSWER_S
     assert deadlines.LEARNER_CONNECT_S + deadlines.LEARNER_READ_S <= deadlines.QUERY_S < deadlines.ANSWER_S

@@ -1,0 +1,56 @@
+"""A store that hangs keeps nobody who knows already what it would say, however many ask."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from services.gateway.remembered import THREADS, Remembered
+from shared.sqlite_store import SqliteStore
+from shared.store import StoreUnavailable
+from tests.gateway.test_hanging import HangingStore
+
+BRIEF_S = 0.05
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[HangingStore]:
+    inner = SqliteStore(tmp_path / "store.sqlite")
+    store = HangingStore(inner)
+    yield store
+    store.gate.set()
+    inner.close()
+
+
+def test_the_newest_known_is_answered_while_the_store_hangs_or_is_away(store: HangingStore) -> None:
+    remembered = Remembered(store, BRIEF_S)
+    store.put("a", b"1")
+    assert (remembered.get("a"), remembered.get("b")) == (b"1", None)
+    store.put("a", b"2")
+    assert remembered.get("a") == b"2"
+    store.away = True
+    assert remembered.get("a") == b"2"
+    with pytest.raises(StoreUnavailable):
+        remembered.get("never asked")
+    store.away = False
+    store.gate.clear()
+    assert remembered.get("a") == b"2"
+    with pytest.raises(StoreUnavailable, match="hangs"):
+        remembered.get("never asked")
+    store.gate.set()
+    remembered.close()
+
+
+def test_however_many_ask_few_threads_wait(store: HangingStore) -> None:
+    remembered, before = Remembered(store, BRIEF_S), threading.active_count()
+    store.put("a", b"1")
+    remembered.get("a")
+    store.gate.clear()
+    began = time.monotonic()
+    assert [remembered.get("a") for _ in range(20)] == [b"1"] * 20
+    assert time.monotonic() - began < 20 * BRIEF_S + 2
+    assert threading.active_count() <= before + THREADS
+    store.gate.set()
+    remembered.close()
