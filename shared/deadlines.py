@@ -19,6 +19,9 @@ FIRST_READ_S = 1.2
 ADDRESS_S = 0.5
 """For a learner's or an extractor's address out of the store, before it is asked: then the newest known has to do."""
 
+GATEWAY_GRACE_S = 1
+"""For requests in progress when the gateway ends; whole seconds. Who waits for an event is let go before."""
+
 FOLLOWER_CLOSE_S = 3.0
 """For followers to leave when the gateway ends: one that hangs in the log keeps nobody's work, and a stop has 10 s."""
 
@@ -96,6 +99,25 @@ SQLITE_CHECKPOINT_BUSY_S = 0.1
 SQLITE_SWITCH = Backoff(0.002, 0.05)
 """Until a file that two processes make together is asked again to use a write-ahead log: that takes milliseconds."""
 
+SQLITE_POLL_MIN_S, SQLITE_POLL_MAX_S = 0.001, 0.050
+"""Between looks for what another process appends: the shorter while records come, the longer once they have not for
+seconds. A look costs 20 microseconds, and is what an image waits for between two processes."""
+
+FILE_LOCK_AGAIN = Backoff(0.02, 0.2)
+"""Until it is looked again whether a lock file is free: who waits is about to begin something that takes minutes."""
+
+REPLAY_WAIT_S = 60.0
+"""For a replay until pruning pauses, which it does three times in that time."""
+
+PRUNE_BUSY_S = 60.0
+"""For `prequel prune` while somebody else prunes or replays: three passes of a process that does the same."""
+
+PRUNE_AGAIN = Backoff(0.1, 0.4)
+"""Between two passes, so that a rebuild which waits for its turn gets it; and until it is asked again who prunes."""
+
+REPLAY_POLL_S = 1.0
+"""One poll of whoever reads the log again: it ends with the first record, and all that are wanted are there."""
+
 LEASE_S = 10.0
 """Without a poll for as long a member of an embedded group is sure to stay one: a batch of images takes less."""
 
@@ -128,6 +150,12 @@ KAFKA_MEMBER_SLICE_S = 0.1
 KAFKA_LOOKUP_SLICE_S = 0.5
 """One poll for a single record; the bounds are asked between two that brought nothing."""
 
+KAFKA_LOOKUP_HOLD_S = 0.01
+"""How long a broker may hold a fetch at the end of the log: one that reads ahead there delays the next search."""
+
+KAFKA_JOIN_LOOK_S = 0.005
+"""Between looks whether a poll is going on, in which alone the client may join: it begins within KAFKA_JOIN_S."""
+
 KAFKA_JOIN_S = 0.05
 """How long a poll waits at least while the group assigns partitions: the client joins only inside polls."""
 
@@ -150,6 +178,15 @@ PRODUCER_PATIENCE_S = 60.0
 
 PRODUCER_AGAIN = Backoff(0.2, 5.0)
 """Between these: the gateway asks for a second (Retry-After), which is kept where it is longer."""
+
+PRODUCER_LOOK_S = 1.0
+"""How long the gateway may hold one question for an answer back: a progress bar is drawn between two."""
+
+PRODUCER_SETTLE_S = 10.0
+"""For the last labels to show: they are in the log, and the learner has come to them already."""
+
+PRODUCER_SETTLE_AGAIN = Backoff(0.05, 0.5)
+"""Between looks for these: each is a request for up to a thousand ids."""
 
 PRODUCER_SILENCE_S = 15.0
 """How long services that say nothing is wrong may stand still before an image is given up as unanswered."""

@@ -1,14 +1,14 @@
 """A lock that processes share through a file: one alone, or any number together; the kernel lets go of the dead."""
 
 import fcntl
+import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-_LOOK_S = 0.05
-"""How often it is looked whether the lock is free: who waits is about to begin something that takes minutes."""
+from shared.deadlines import FILE_LOCK_AGAIN
 
 
 class FileLock:
@@ -26,12 +26,13 @@ class FileLock:
     @contextmanager
     def together(self, timeout_s: float) -> Iterator[None]:
         """Keep everybody from having it alone. Blocks while somebody has; raises TimeoutError."""
-        deadline = time.monotonic() + timeout_s
+        deadline, tries = time.monotonic() + timeout_s, 0
         with self._open() as file:
             while not _try(file, fcntl.LOCK_SH):
                 if time.monotonic() > deadline:
                     raise TimeoutError(f"{self._path} was held for {timeout_s:g} s")
-                time.sleep(_LOOK_S)
+                tries += 1
+                time.sleep(FILE_LOCK_AGAIN.pause(tries, random.random()))
             yield
 
     def _open(self) -> IO[bytes]:

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from shared.deadlines import KAFKA_LOOKUP_SLICE_S
+from shared.deadlines import KAFKA_LOOKUP_HOLD_S, KAFKA_LOOKUP_SLICE_S
 from shared.kafka_admin import KafkaAdmin
 from shared.kafka_client import KafkaCluster, TopicPartition
 from shared.kafka_reader import as_record
@@ -25,9 +25,6 @@ LARGEST_OFFSET = 2**63 - 1
 """Kafka's protocol has no larger one."""
 
 NO_PARTITION = Bounds(0, 0)
-
-WAIT_MS = 10
-"""How long a broker may hold a fetch at the end of the log: one that reads ahead there delays the next search."""
 
 
 class KafkaLookup:
@@ -56,7 +53,9 @@ class KafkaLookup:
             if self._closed:
                 raise LogUnavailable("this log is closed")
             if consumer is None:
-                consumer = self._cluster.consumer(partition_fetch_bytes=FETCH_BYTES, wait_ms=WAIT_MS)
+                consumer = self._cluster.consumer(
+                    partition_fetch_bytes=FETCH_BYTES, wait_ms=round(KAFKA_LOOKUP_HOLD_S * 1000)
+                )
             yield consumer
         except BaseException:
             if consumer is not None:
@@ -74,9 +73,13 @@ class KafkaLookup:
             raise LogUnavailable("all look-ups wait for the brokers, which do not answer") from None
 
     def close(self) -> None:
-        """Waits for the threads that read."""
+        """Waits for the threads that read, each as long as a read may take at most."""
         self._closed = True
-        for consumer in [self._idle.get() for _ in range(MOST_CONSUMERS)]:
+        consumers: list[Any] = []
+        with contextlib.suppress(queue.Empty):
+            while len(consumers) < MOST_CONSUMERS:
+                consumers.append(self._idle.get(timeout=self._cluster.timeout_s))
+        for consumer in consumers:
             if consumer is not None:
                 self._cluster.shut(consumer)
             self._idle.put(None)

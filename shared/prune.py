@@ -3,18 +3,14 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from random import random
 
 from shared.config import Settings
+from shared.deadlines import PRUNE_AGAIN, PRUNE_BUSY_S
 from shared.log import TOPICS, Log, LogUnavailable
 from shared.pruning import Prunable, Pruned, Pruner
 from shared.store import Store
 from shared.usage import measure, needs
-
-BUSY_SECONDS = 60.0
-"""How long somebody else may prune, or replay, before it is said: three passes of a process that does the same."""
-
-PAUSE_SECONDS = 0.2
-"""Between two passes, so that a rebuild which waits for its turn gets it."""
 
 REST = 1.0
 """As long as a step took the disk is left to others: half of it, since somebody waits for the end."""
@@ -59,14 +55,14 @@ def _to_the_end(
     while True:
         pruned = _one_pass(pruner, stop)
         removed = {topic: removed[topic] + count for topic, count in pruned.records.items()}
-        if not pruned.unfinished or stop.wait(PAUSE_SECONDS):
+        if not pruned.unfinished or stop.wait(PRUNE_AGAIN.pause(1, random())):
             return removed
 
 
 def _one_pass(pruner: Pruner, stop: threading.Event) -> Pruned:
     """Raises LogUnavailable where somebody else has the log for too long."""
-    deadline = time.monotonic() + BUSY_SECONDS
-    while not (pruned := pruner.run(stop)).ours and not stop.wait(PAUSE_SECONDS):
+    deadline, tries = time.monotonic() + PRUNE_BUSY_S, 0
+    while not (pruned := pruner.run(stop)).ours and not stop.wait(PRUNE_AGAIN.pause(tries := tries + 1, random())):
         if time.monotonic() > deadline:
             raise LogUnavailable("another process prunes this log, or a rebuild reads it: try again when it has ended")
     return pruned

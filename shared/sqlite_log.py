@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from shared.deadlines import LEASE_S, SQLITE_BUSY_S
+from shared.deadlines import LEASE_S, REPLAY_WAIT_S, SQLITE_BUSY_S
 from shared.disk import Room, room
 from shared.file_lock import FileLock
 from shared.log import EXAMPLES, IMAGES, Bounds, Headers, LogUnavailable, Message, Position, Record, RecordTooLarge
@@ -20,9 +20,6 @@ from shared.sqlite_reader import SqliteReader
 from shared.sqlite_topic import Row, Topic
 
 MAX_RECORD_BYTES = 64 * 2**20
-
-REPLAY_WAIT_S = 60.0
-"""How long a replay waits for pruning to pause, which it does three times in that time."""
 
 _RESERVES = {IMAGES: 2}
 """Where the disk fills up, images are refused first: what is there can still become features and predictions, and once

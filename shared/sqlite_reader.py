@@ -3,10 +3,9 @@
 import time
 from collections.abc import Mapping
 
+from shared.deadlines import SQLITE_POLL_MAX_S, SQLITE_POLL_MIN_S
 from shared.log import LogUnavailable, Record
 from shared.sqlite_topic import Topic
-
-_SHORTEST_WAIT_S, _LONGEST_WAIT_S = 0.001, 0.050
 
 
 class SqliteReader:
@@ -69,7 +68,7 @@ class SqliteReader:
         every 50 ms, which only the first record from another process then waits for.
         """
         now = time.monotonic()
-        pause = min(max((now - self._last_record) / 100, _SHORTEST_WAIT_S), _LONGEST_WAIT_S)
+        pause = min(max((now - self._last_record) / 100, SQLITE_POLL_MIN_S), SQLITE_POLL_MAX_S)
         self._topic.bell.wait(seen, max(min(pause, deadline - now), 0.0))
 
     def seek(self, partition: int, offset: int) -> None:

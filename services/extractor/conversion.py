@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from services.extractor.backbones import IMAGENET, Recipe
 from shared.config import ConfigError
+from shared.deadlines import CONVERTER_SIGNAL_S
 
 FORMAT = 1
 """Raise it when the same recipe, Keras and OpenVINO give another file than before."""
@@ -118,12 +119,14 @@ def _convert(recipe: Recipe, folder: Path, environ: Mapping[str, str], stop: thr
 
 def _last_words(child: "subprocess.Popen[str]", stop: threading.Event) -> str:
     """What the process complained of, once it has ended. Ctrl-C reaches it by itself, what ends only us does not."""
+    asked = 0.0
     while True:
         try:
             return child.communicate(timeout=LOOK_SECONDS)[1]
         except subprocess.TimeoutExpired:
             if stop.is_set():
-                child.terminate()
+                (child.terminate if asked < CONVERTER_SIGNAL_S else child.kill)()
+                asked += LOOK_SECONDS
 
 
 def _publish(scratch: Path, folder: Path) -> None:

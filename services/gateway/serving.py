@@ -8,7 +8,7 @@ import threading
 import uvicorn
 from fastapi import FastAPI
 
-GRACE_SECONDS = 1
+from shared.deadlines import GATEWAY_GRACE_S
 
 
 class CannotListen(Exception):
@@ -43,7 +43,7 @@ def serve(app: FastAPI, listener: socket.socket, stop: threading.Event) -> None:
         ws="none",
         lifespan="on",
         server_header=False,
-        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_graceful_shutdown=GATEWAY_GRACE_S,
     )
     _Server(config, stop).run([listener])
 

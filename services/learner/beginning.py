@@ -10,13 +10,12 @@ from services.learner.fold import Fold, check_models, fingerprint_of
 from services.learner.snapshots import Root
 from services.learner.stream import ModelTable
 from shared.config import ConfigError
+from shared.deadlines import REPLAY_POLL_S
 from shared.events import DEFAULTS_TYPE, Defaults, Rejected, decode_example, is_erased
 from shared.log import EXAMPLES, Log, LogUnavailable, Message, OffsetOutOfRange, Record
 
 SCANNED = 1_000
 """Records in one batch of the search for the first settings."""
-WAIT_S = 1.0
-"""How long one poll of that search waits: all that it wants is there."""
 
 _TYPE = ("ce_type", DEFAULTS_TYPE.encode())
 
@@ -105,7 +104,7 @@ def _first_defaults(log: Log, partition: int, begin: int) -> Defaults | None:
     with closing(log.follow(EXAMPLES, {partition: begin})) as reader:
         while reader.positions()[partition] < end:
             try:
-                records = reader.poll(SCANNED, WAIT_S)
+                records = reader.poll(SCANNED, REPLAY_POLL_S)
             except OffsetOutOfRange as error:
                 raise LogUnavailable(f"retention overtook the search for the first settings: {error}") from error
             for record in records:

@@ -5,13 +5,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 
 from shared.attributes import NONE, Attributes
+from shared.deadlines import REPLAY_POLL_S
 from shared.events import Erased, Features, Rejected, Vector, decode_example
 from shared.log import EXAMPLES, Log, LogUnavailable, OffsetOutOfRange, Position, Record
 
 REPLAYED = 512
 """Records in one batch of a replay, as a learner folds them: more only keep more memory."""
-WAIT_S = 1.0
-"""How long a poll of a replay waits. It ends with the first record, and all records wanted are there."""
 
 
 class FeatureCache:
@@ -39,7 +38,7 @@ class FeatureCache:
         with closing(self._log.follow(EXAMPLES, {partition: begin})) as reader:
             while reader.positions()[partition] < end:
                 try:
-                    records = reader.poll(REPLAYED, WAIT_S)
+                    records = reader.poll(REPLAYED, REPLAY_POLL_S)
                 except OffsetOutOfRange as error:
                     raise LogUnavailable(f"a replay lost the race with retention, and begins again: {error}") from error
                 yield [record for record in records if record.offset < end]

@@ -1,5 +1,6 @@
 """Compares what a source says of its pictures with what the stream knows of them already."""
 
+import random
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
@@ -9,12 +10,10 @@ from services.producer.client import Client, Stopped
 from services.producer.delayed import BY, DelayedLabels
 from services.producer.outstanding import Said, offset
 from services.producer.sources import Item
+from shared.deadlines import PRODUCER_SETTLE_AGAIN, PRODUCER_SETTLE_S
 
 ASKED_AT_ONCE = 1_000
 """Ids in one request: the gateway takes no more."""
-SETTLE_SECONDS = 10.0
-"""How long to wait for the last labels to show: they are in the log, and the learner has come to them already."""
-PAUSE_SECONDS = 0.1
 REFUSED = {
     "rejected": "the stream takes no more classes (PREQUEL_MAX_LABELS)",
     "expired": "the stream no longer reaches so far back (PREQUEL_WINDOW)",
@@ -89,12 +88,13 @@ class Known:
 
     def check(self, stop: threading.Event, clock: Callable[[], float]) -> None:
         """Wait until every label that was sent by itself shows, or is known to be refused, and count both."""
-        deadline, waiting = clock() + SETTLE_SECONDS, list(self._sent.values())
+        deadline, waiting, tries = clock() + PRODUCER_SETTLE_S, list(self._sent.values()), 0
         while waiting := [said for some in _some(waiting) for said in self._open(some)]:
             if clock() >= deadline:
                 self.refused += [(said.name, f"{said.label}: not taken yet") for said in waiting]
                 return
-            if stop.wait(PAUSE_SECONDS):
+            tries += 1
+            if stop.wait(PRODUCER_SETTLE_AGAIN.pause(tries, random.random())):
                 raise Stopped
 
     def _changed(self) -> list[tuple[Said, str]]:

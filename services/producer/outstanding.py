@@ -6,9 +6,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from services.producer.client import Client, Refused, Stopped
-from shared.deadlines import PRODUCER_SILENCE_S
+from shared.deadlines import PRODUCER_LOOK_S, PRODUCER_SILENCE_S
 
-WAIT_SECONDS = 1.0
 ASKED_AGAIN = 1_000
 
 LABEL_REFUSED = "too-many-labels"
@@ -108,7 +107,7 @@ class Outstanding:
         """Wait a moment for the image whose answer would do, then look at all; whether any was answered."""
         ids = list(self._names)
         target = ids[len(ids) - most - 1]
-        self._ask(target, min(WAIT_SECONDS, self._patience_now_s))
+        self._ask(target, min(PRODUCER_LOOK_S, self._patience_now_s))
         recent = {answer["id"]: answer for answer in self._client.recent(self._stream, len(ids))}
         for id in ids:
             if id in self._names and id in recent:

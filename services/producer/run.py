@@ -1,5 +1,6 @@
 """Streams a source through the gateway: images in order, labels with them or later, no further ahead than needed."""
 
+import random
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,7 +13,7 @@ from services.producer.known import Known
 from services.producer.outstanding import Outstanding, Said, offset
 from services.producer.seen import Seen
 from services.producer.sources import Entry, Item, Source
-from shared.deadlines import PRODUCER_SILENCE_S
+from shared.deadlines import PRODUCER_SETTLE_AGAIN, PRODUCER_SILENCE_S
 
 MOST_OUTSTANDING = 256
 MOST_IMAGES = 32
@@ -210,12 +211,13 @@ class Run:
     def _await_status(self) -> None:
         """Wait until the stream's status has everything in it that is known to be in the log."""
         wanted = max(self._labels.offset, self._outstanding.offset)
-        deadline = self._clock() + PRODUCER_SILENCE_S
+        deadline, tries = self._clock() + PRODUCER_SILENCE_S, 0
         while self._clock() < deadline:
+            tries += 1
             status = self._client.stream(self._stream)
             if wanted < 0 or (status and offset(status["position"]) > wanted):
                 return
-            if self._stop.wait(0.1):
+            if self._stop.wait(PRODUCER_SETTLE_AGAIN.pause(tries, random.random())):
                 raise Stopped
 
     def _abandon(self) -> None:

@@ -10,14 +10,17 @@ from shared import deadlines
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = ROOT / "shared/deadlines.py"
-WAITING = re.compile(r"(TIMEOUT|RETRY|RETRIES|AGAIN|PATIENCE|DEADLINE|BACKOFF)")
+WAITING = re.compile(r"(TIMEOUT|RETRY|RETRIES|AGAIN|PATIENCE|DEADLINE|BACKOFF|WAIT|GRACE|SETTLE|BUSY)")
 PARAMETERS = {"timeout", "timeout_s", "connect", "socket_timeout", "busy_timeout_s", "backoff_s"}
 FOR_CLIENTS = {
+    "services/extractor/on_demand.py": {"WAITING"},
+    "services/gateway/parameters.py": {"LONGEST_WAIT_SECONDS"},
     "services/gateway/problems.py": {"RETRY_SECONDS"},
+    "services/gateway/trials.py": {"MOST_WAITING"},
     "services/producer/client.py": {"AGAIN"},
     "services/producer/outstanding.py": {"ASKED_AGAIN"},
 }
-"""What clients are told in a header; which answers mean: again; a number of images."""
+"""What clients are told in a header; what they may ask for; which answers mean: again; numbers of images."""
 
 
 def modules() -> list[Path]:
@@ -34,11 +37,17 @@ def test_no_other_file_names_a_wait_or_a_retry() -> None:
     for path in modules():
         file = path.relative_to(ROOT).as_posix()
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            for target in node.targets if isinstance(node, ast.Assign) else ():
+            for target in _targets(node):
                 name = ast.unparse(target)
                 if WAITING.search(name) and name.isupper() and _made_of_numbers(node) and not _allowed(file, name):
                     wrong.append(f"{file}:{node.lineno} {name}")
     assert not wrong, f"give them to shared/deadlines.py, with the reason: {wrong}"
+
+
+def _targets(node: ast.stmt) -> list[ast.expr]:
+    if isinstance(node, ast.AnnAssign):
+        return [node.target]
+    return node.targets if isinstance(node, ast.Assign) else []
 
 
 def _made_of_numbers(node: ast.AST) -> bool:
@@ -60,6 +69,72 @@ def test_no_call_waits_by_a_number_of_its_own() -> None:
         )
     ]
     assert not wrong, f"name the number in shared/deadlines.py: {wrong}"
+
+
+ENDLESS = {"wait", "join", "get", "result", "acquire", "communicate"}
+"""Called with nothing, a method of such a name waits for ever, whatever it waits for."""
+BY_POSITION = {"wait", "join", "result", "sleep"}
+"""What is given first is how long."""
+CLIENTS = {
+    "Client": "timeout", "AsyncClient": "timeout", "urlopen": "timeout", "create_connection": "timeout",
+    "run": "timeout", "check_call": "timeout", "check_output": "timeout",
+    "Redis": "socket_timeout", "from_url": "socket_timeout",
+}  # fmt: skip
+"""What must be told how long it may take. Of ``run`` only that of subprocess."""
+MAY_WAIT = {
+    "services/gateway/subscriptions.py self._wake.wait()": "inside wait_for",
+    "services/gateway/bounded.py called.result()": "it is done",
+    "services/learner/rebuild.py snapshots.acquire()": "a call of the store, with its deadlines",
+    "services/learner/learner.py snapshots.acquire()": "a call of the store, with its deadlines",
+    "services/extractor/extractor.py item.decoded.result()": "for a decoder, whose cost the limits of images bound",
+    "services/producer/demo.py self._thread.join()": "for the demo to end, which the user sees, and may interrupt",
+    "services/producer/run.py answer.result()": "for a client's call, with its deadlines",
+    "shared/images/reading.py self._large.submit(work).result()": "for a decoder, as above",
+    "shared/process.py self.stop.wait()": "until somebody ends the process: that is what it is for",
+    "shared/process.py thread.join()": "SIGTERM finishes the batch, each of whose waits has a deadline",
+    "shared/signals.py arrived.get()": "for a signal, on a thread of its own",
+    "shared/runner.py self._in_flight.popleft().result()": "for an append, with the log's deadlines",
+    "shared/ops.py self._thread.join()": "for a loop that was told to end, and looks ten times a second",
+}
+
+
+def calls() -> list[tuple[str, ast.Call]]:
+    return [
+        (path.relative_to(ROOT).as_posix(), node)
+        for path in modules()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+    ]
+
+
+def test_no_call_waits_for_ever_but_those_that_have_a_reason() -> None:
+    found = {
+        f"{file} {ast.unparse(node)}"
+        for file, node in calls()
+        if isinstance(node.func, ast.Attribute) and node.func.attr in ENDLESS and not node.args and not node.keywords
+    }
+    assert found == set(MAY_WAIT), "give it a deadline out of shared/deadlines.py, or say here why it needs none"
+
+
+def test_no_call_waits_by_a_number_in_its_place() -> None:
+    wrong = [
+        f"{file}:{node.lineno}"
+        for file, node in calls()
+        if isinstance(node.func, ast.Attribute) and node.func.attr in BY_POSITION
+        if node.args and numeric(node.args[0]) and ast.unparse(node.args[0]) != "0"
+    ]
+    assert not wrong, f"name the number in shared/deadlines.py: {wrong}"
+
+
+def test_every_client_is_told_how_long_it_may_take() -> None:
+    wrong = []
+    for file, node in calls():
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)
+        owner = ast.unparse(node.func.value) if isinstance(node.func, ast.Attribute) else ""
+        needed = CLIENTS.get(name)
+        if needed and owner in ("httpx", "subprocess", "redis", "redis.Redis", "urllib.request", "socket", "request"):
+            wrong += [f"{file}:{node.lineno}"] if needed not in {each.arg for each in node.keywords} else []
+    assert not wrong, f"name a deadline of shared/deadlines.py: {wrong}"
 
 
 @pytest.mark.parametrize("name", [name for name in vars(deadlines) if name.isupper()])

@@ -185,7 +185,7 @@ def test_nothing_is_removed_during_a_replay_nor_by_two_at_once(
 ) -> None:
     fill(log, DEAD_LETTERS, 5)
     clock.now += 2 * DAY
-    monkeypatch.setattr("shared.prune.BUSY_SECONDS", 0.0)
+    monkeypatch.setattr("shared.prune.PRUNE_BUSY_S", 0.0)
     for hold in (log.replaying, log.pruning_alone):
         with hold(), pytest.raises(LogUnavailable, match="another process prunes this log, or a rebuild reads it"):
             pruned(log, store, clock, retention_dead_letters="1d")
