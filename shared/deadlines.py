@@ -115,6 +115,9 @@ PRUNE_BUSY_S = 60.0
 PRUNE_AGAIN = Backoff(0.1, 0.4)
 """Between two passes, so that a rebuild which waits for its turn gets it; and until it is asked again who prunes."""
 
+ERASE_PAUSE_S = 0.01
+"""Between turns of erasing while there is something to erase and nothing to learn: more, and a large log takes long."""
+
 REPLAY_POLL_S = 1.0
 """One poll of whoever reads the log again: it ends with the first record, and all that are wanted are there."""
 
@@ -181,6 +184,9 @@ PRODUCER_AGAIN = Backoff(0.2, 5.0)
 
 PRODUCER_LOOK_S = 1.0
 """How long the gateway may hold one question for an answer back: a progress bar is drawn between two."""
+
+PRODUCER_COMMAND_S = 10.0
+"""For the learner to carry a command out; it does what was asked also when it comes to it later."""
 
 PRODUCER_SETTLE_S = 10.0
 """For the last labels to show: they are in the log, and the learner has come to them already."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from services.learner.commands import Deletion
 from services.learner.erased import left_of
 from services.learner.fold import Folded
-from shared.deadlines import ERASE_AGAIN
+from shared.deadlines import ERASE_AGAIN, ERASE_PAUSE_S
 from shared.events import Rejected, abridged
 from shared.health import Health
 from shared.log import EXAMPLES, TOPICS, Erasing, Log, LogUnavailable, Record
@@ -18,8 +18,6 @@ STEP_RECORDS = 250
 """Looked at in one step: of images of 100 KB some 10 MB are read. Twice as many and a slow disk is felt by appends."""
 WORK_SECONDS = 0.05
 """How long learning waits for the steps of one turn; half of it and a large log takes twice as long."""
-BUSY_SECONDS = 0.01
-"""The pause between turns while there is something to erase and nothing to learn."""
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +59,7 @@ class Erasures:
 
     def patience(self, idle: float) -> float:
         """Seconds that the next turn may be away."""
-        return BUSY_SECONDS if self._due and self._attempts.due else idle
+        return ERASE_PAUSE_S if self._due and self._attempts.due else idle
 
     def work(self) -> None:
         """Do a little. Blocks. Where log or store refuse, that is told and tried again: it costs no state."""

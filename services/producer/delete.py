@@ -9,10 +9,9 @@ from services.producer.asking import Asking
 from services.producer.client import Client, Refused
 from services.producer.report import check_stream, say
 from services.producer.sources import ProducerError
+from shared.deadlines import PRODUCER_COMMAND_S
 
 NOT_FOUND = 404
-WAIT_SECONDS = 10.0
-"""How long to wait for the learner; it does what was asked also when it comes to it later."""
 
 
 def delete_stream(client: Client, stream: str, asking: Asking, console: Console, new_id: Callable[[], str]) -> int:
@@ -31,7 +30,7 @@ def delete_stream(client: Client, stream: str, asking: Asking, console: Console,
 def _delete(client: Client, stream: str, id: str) -> dict[str, Any]:
     """What became of it. Where it is gone already, the answer to an earlier try was lost, or somebody was faster."""
     try:
-        return client.delete(stream, id, WAIT_SECONDS)
+        return client.delete(stream, id, PRODUCER_COMMAND_S)
     except Refused as refused:
         if refused.code != NOT_FOUND:
             raise

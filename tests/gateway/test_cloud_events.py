@@ -99,6 +99,7 @@ def said(gateway: Served, body: object) -> list[Label]:
 
 
 def test_a_label_may_be_structured_too(gateway: Served) -> None:
+    gateway.post_image(id="a-1", wait=10)
     encoded = base64.b64encode(json.dumps(SAID).encode()).decode()
     for body in (event(), {**event(), "data": json.dumps(SAID)}, {**event(), "data": None, "data_base64": encoded}):
         assert [(each.id, each.label, each.by) for each in said(gateway, body)] == [("a-1", "cat", "ann")]
@@ -118,6 +119,7 @@ def test_a_label_may_be_structured_too(gateway: Served) -> None:
 def test_a_structured_label_that_cannot_be_taken_is_refused(
     shared_gateway: Served, body: dict[str, object], words: str
 ) -> None:
+    shared_gateway.post_image(id="a-1", wait=10)
     answer = shared_gateway.client.post(LABELS, content=json.dumps(body), headers={"Content-Type": STRUCTURED})
     assert answer.status_code == 422
     assert words in answer.json()["detail"]
@@ -143,6 +145,7 @@ DOORS: dict[str, Callable[[Served], httpx.Response]] = {
 
 @pytest.mark.parametrize("door", DOORS)
 def test_a_label_has_one_spelling_whatever_the_door(shared_gateway: Served, door: str) -> None:
+    shared_gateway.post_image(id="a-1", wait=10)  # Of a stream that nobody knows no label is taken.
     topic = "examples" if "label" in door else "images"
     answer = DOORS[door](shared_gateway)
     assert answer.status_code == 202, answer.text
