@@ -1,5 +1,6 @@
 """A CSV file of image paths and labels."""
 
+import os
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path, PureWindowsPath
@@ -89,11 +90,13 @@ class Table:
 
     def _check_paths(self, data: Sequence[list[str]], known: Columns) -> None:
         names = [row[known.path].strip() for row in data[:LOOKED_AT] if len(row) > known.path]
+        if not names:
+            raise SourceError(f"{self._file} has no rows below its header; wanted columns path,label")
         if not any(self._path(self._name(name)) for name in names):
-            hint = _hint(names[0], self._folders[0]) if names else ""
+            below = " or ".join(dict.fromkeys(map(str, self._folders)))
             raise SourceError(
-                f"{self._file}: none of its first {len(names)} paths exists below {self._folders[0]} "
-                f"or {self._folders[1]}; wanted columns path,label with paths relative to one of them{hint}"
+                f"{self._file}: none of its first {len(names)} paths exists below {below}; "
+                f"wanted columns path,label with paths relative to it{_hint(names[0], self._folders[0])}"
             )
 
     def _path(self, name: str) -> Path | None:
@@ -126,7 +129,19 @@ def _hint(name: str, folder: Path) -> str:
         shorter = "/".join(parts[begin:])
         if _is_file(folder / shorter):
             return f". {name[:100]!r} is a path of another place, {shorter!r} is there: leave out what stands before"
+    for inner in _inner(folder) if parts else ():
+        if _is_file(folder / inner / parts[-1]):
+            return f". {name[:100]!r} is not there, but {f'{inner}/{parts[-1]}'!r} is: is {inner} the folder to stream?"
     return f". The first is {name[:100]!r}"
+
+
+def _inner(folder: Path) -> list[str]:
+    """Folders right below it, by name."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entry.name for entry in entries if entry.is_dir())
+    except OSError:
+        return []
 
 
 def _is_file(path: Path) -> bool:

@@ -86,7 +86,10 @@ def test_a_table_of_other_paths_is_refused_at_once(photos: Path) -> None:
         (b"a.jpg,caf\xe9\n", "not UTF-8"),
         (b"a.jpg,ca\x00t\n", "NUL|cannot be a label"),
         (b"", "is empty; wanted columns path,label"),
-        (b"path,label\n", "none of its first 0 paths"),
+        (b"path,label\n", "has no rows below its header"),
+        (b"path,label\n,cat\n", "none of its first 1 paths exists below [^ ]*/photos or [^ ]*; .* The first is ''"),
+        (b"path,label\nc.jpg,cat\n", "'c.jpg' is not there, but 'sub/c.jpg' is: is sub the folder to stream"),
+        (b"path,label\nother/c.jpg,cat\n", "'other/c.jpg' is not there, but 'sub/c.jpg' is"),
         (b"a.jpg cat\nb.png dog\n", "has one column only"),
         (b'a.jpg,"cat\nb.png,dog\n', r'line 2: a value goes over several lines: is there a quote \("\) too many'),
         ("path,label\na.jpg,cat\n".encode("utf-16-le"), "looks like UTF-16 without its mark"),
@@ -98,6 +101,12 @@ def test_a_table_of_other_paths_is_refused_at_once(photos: Path) -> None:
 def test_what_is_no_such_table_is_named(text: bytes, message: str, photos: Path) -> None:
     with pytest.raises(SourceError, match=message):
         listed(text, photos)
+
+
+def test_one_folder_is_named_once(photos: Path) -> None:
+    (photos / "labels.csv").write_text("path,label\nnone.jpg,cat\n")
+    with pytest.raises(SourceError, match=rf"exists below {photos}; wanted"):
+        list(Table(photos / "labels.csv", photos).entries(Survey()))
 
 
 def test_a_missing_table_is_named(photos: Path) -> None:
