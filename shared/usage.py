@@ -58,11 +58,12 @@ class TopicUsage(NamedTuple):
 
 
 class LogUsage(NamedTuple):
-    """All topics, and the disk under them where that is ours: free and total bytes."""
+    """All topics, and the disk under them where that is ours: free and total bytes; measured at ``at``."""
 
     topics: list[TopicUsage]
     free: int | None = None
     total: int | None = None
+    at: float = 0.0
 
     @property
     def warning(self) -> str:
@@ -97,7 +98,8 @@ def measure(log: Log, store: Store, settings: Settings, now: float) -> LogUsage:
         )
         for topic in TOPICS
     ]
-    return LogUsage(found, *log.disk()) if isinstance(log, OnDisk) else LogUsage(found)
+    free, total = log.disk() if isinstance(log, OnDisk) else (None, None)
+    return LogUsage(found, free, total, now)
 
 
 def needs(log: Prunable, store: Store, settings: Settings) -> Needs:

@@ -118,13 +118,14 @@ class TopicSize(BaseModel):
 
 
 class LogSize(BaseModel):
-    """What the log takes on disk; ``free`` and ``total`` are the disk's bytes, ``warning`` what to do before it is
-    full."""
+    """What the log takes on disk, measured ``age_seconds`` ago; ``free`` and ``total`` are the disk's bytes,
+    ``warning`` what to do before it is full."""
 
     topics: list[TopicSize]
     free: int | None
     total: int | None
     warning: str
+    age_seconds: float
 
 
 class StreamList(BaseModel):

@@ -93,7 +93,14 @@ def _log(gateway: Gateway) -> dict[str, Any] | None:
     if usage is None:
         return None
     topics = [topic._asdict() for topic in usage.topics]
-    return {"topics": topics, "free": usage.free, "total": usage.total, "warning": usage.warning}
+    age = max(0.0, gateway.clock() - usage.at)
+    return {
+        "topics": topics,
+        "free": usage.free,
+        "total": usage.total,
+        "warning": usage.warning,
+        "age_seconds": age,
+    }
 
 
 def _listed(gateway: Gateway, status: StreamStatus) -> dict[str, Any]:

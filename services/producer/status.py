@@ -72,7 +72,8 @@ def _log(log: dict[str, Any]) -> list[str]:
         age = each.get("age_seconds")  # A gateway of an earlier version does not tell.
         oldest = "-" if age is None else shown_seconds(age)
         rows.append([each["topic"], f"{each['records']:,}", size, oldest, each["retention"], each["held"]])
-    return [*_aligned(rows, range(1, 4)), *([f"warning: {log['warning']}"] if log["warning"] else [])]
+    lines = [*_aligned(rows, range(1, 4)), f"(measured {log.get('age_seconds', 0):.0f} s ago)"]
+    return [*lines, *([f"warning: {log['warning']}"] if log["warning"] else [])]
 
 
 def _score(value: float | None) -> str:

@@ -25,6 +25,7 @@ from shared.metrics import Metrics
 from shared.runner import Processed, Processor, Runner
 from shared.sqlite_log import SqliteLog
 from shared.sqlite_store import SqliteStore
+from shared.usage import LogUsage
 from tests.learner.building import Table
 from tests.servers.ports import free_port
 
@@ -79,6 +80,7 @@ class System:
         self.log, self.store = SqliteLog(folder / "log"), SqliteStore(folder / "store.sqlite")
         self.health, self.metrics = Health(), Metrics(CollectorRegistry())
         self.extractor = MeanColour()
+        self.usage: LogUsage | None = None
         self.learner = Learner(
             self.settings,
             log=self.log,
@@ -109,6 +111,7 @@ class System:
             health=self.health,
             clock=time.time,
             new_id=lambda: uuid.uuid4().hex,
+            usage=lambda: self.usage,
         )
         listener = serving.listen("127.0.0.1", self._port)
         self._gateway = threading.Thread(target=serving.serve, args=(application, listener, self._closing))

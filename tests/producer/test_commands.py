@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from services.producer.report import described, exit_code, say
 from services.producer.run import Progress, Run, Summary
 from services.producer.sources import ProducerError, Survey
 from services.producer.status import show_status
+from shared.usage import measure
+from tests.producer.conftest import System
 
 STATUS = {"champion": "slda", "models": {"slda": {"accuracy": 0.5, "window_accuracy": 0.75}}}
 SUMMARY = Summary("pets", 10, 10, 10, 10, [], [], [], 2.0, "slda", 0.9, 0.95, False)
@@ -87,6 +90,15 @@ def test_status_of_all_and_of_one(client: Client, console: Console, colours: lis
     assert row.split() == ["colours", "3", "3", "0", "3", "0.0000", "0.0000", "nearest", "mean-colour"]
     show_status(client, "colours", False, console)
     assert "nearest" in printed(console).splitlines()[-1]
+
+
+def test_sizes_come_with_the_time_they_are_of(client: Client, console: Console, system: System) -> None:
+    """They are measured now and then: after a run they may be those from before it."""
+    system.usage = measure(system.log, system.store, system.settings, time.time() - 40)
+    show_status(client, None, False, console)
+    lines = printed(console).splitlines()
+    assert "images" in [line.split(" ")[0] for line in lines]
+    assert re.fullmatch(r"\(measured 4\d s ago\)", lines[-1])
 
 
 def test_status_as_json(client: Client, console: Console, colours: list[str]) -> None:
