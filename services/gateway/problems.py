@@ -8,6 +8,7 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from services.gateway.bounded import Late
 from services.gateway.remote_learner import LearnerUnavailable
@@ -18,6 +19,7 @@ from shared.wording import plain
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 1
+METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 
@@ -69,13 +71,20 @@ async def _http(request: Request, error: Exception) -> Response:
     if error.status_code == 404 and not isinstance(error, Problem):
         error = Problem(404, f"there is nothing at {request.url.path}; /docs lists the calls")
     if error.status_code == 405 and not isinstance(error, Problem):
-        there = (error.headers or {}).get("Allow", "nothing")
+        there = ", ".join(_methods(request)) or (error.headers or {}).get("Allow", "nothing")
         detail = f"{request.method} is no call at {request.url.path}: there is {there}; /docs lists all"
-        error = Problem(405, detail, error.headers)
+        error = Problem(405, detail, {"Allow": there})
     if error.status_code == 400 and not isinstance(error, Problem):
         # What the framework says of bodies that it cannot parse.
         error = invalid("body", error.detail)
     return problem_response(error)
+
+
+def _methods(request: Request) -> list[str]:
+    """All that there are at a path: the framework tells those of its first route only."""
+    asked = {method: {**request.scope, "method": method} for method in METHODS}
+    routes = request.app.routes
+    return [each for each, scope in asked.items() if any(route.matches(scope)[0] is Match.FULL for route in routes)]
 
 
 async def _validation(request: Request, error: Exception) -> Response:
