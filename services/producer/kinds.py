@@ -15,7 +15,8 @@ _TABLES = frozenset((".csv", ".tsv"))
 def open_source(source: str, labels: str | None = None) -> Source:
     """The source that ``source`` (a folder, an image file, ``digits``) and ``labels`` name.
 
-    Without ``labels``: the folders' names where images lie in folders, else none. Raises SourceError.
+    Without ``labels``: the folders' names where images lie in folders, else none. Raises SourceError, and
+    WrongUsage for ``labels`` that there are not.
     """
     if source == "digits" and not Path(source).exists():
         return _digits(labels)

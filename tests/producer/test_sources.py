@@ -14,7 +14,7 @@ from sklearn.datasets import load_digits
 from services.producer.digits import Digits
 from services.producer.folder import Folder, no_label
 from services.producer.kinds import open_source, survey
-from services.producer.sources import Entry, SourceError, Survey, id_by_path, is_image, ordered
+from services.producer.sources import Entry, SourceError, Survey, WrongUsage, id_by_path, is_image, ordered
 from shared.events import valid_id
 from tests.producer.test_folder import fill
 
@@ -153,7 +153,7 @@ def test_what_cannot_be_streamed(
     fill(tmp_path, ["notes.txt", "empty/notes.txt", "flat/a.jpg"])
     (tmp_path / "empty.csv").write_text("a.jpg,\n")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SourceError, match=message):
+    with pytest.raises((SourceError, WrongUsage), match=message):
         survey(open_source(source, labels), labels)
 
 
