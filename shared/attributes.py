@@ -55,14 +55,24 @@ def read_event(record: Record) -> tuple[Record, dict[str, str]]:
 
     Raises Malformed and UnicodeDecodeError.
     """
-    found: dict[str, str] = {}
-    for key, value in record.headers:
-        name = canonical(key)
-        if name[:3] == "ce_":
-            found[name] = value.decode()
-        elif name == "content-type" and value[:23].lower() == _ANY_MODE:
-            return read_event(binary(record))
-    return record, found
+    if not record.headers:
+        return record, {}
+    keys, values = zip(*record.headers, strict=True)
+    names, kind = _names(keys)
+    if kind is not None and values[kind][:23].lower() == _ANY_MODE:
+        return read_event(binary(record))
+    return record, {name: value.decode() for name, value in zip(names, values, strict=True) if name}
+
+
+@lru_cache(_MAX_NAMES)
+def _names(keys: tuple[str, ...]) -> tuple[tuple[str, ...], int | None]:
+    """Of one event's headers the attributes' names as we write them, empty for others; where its content type stands.
+
+    At once, for those of a topic's events are nearly always the same.
+    """
+    names = [canonical(key) for key in keys]
+    kind = names.index("content-type") if "content-type" in names else None
+    return tuple(name if name.startswith("ce_") else "" for name in names), kind
 
 
 def foreign(headers: Mapping[str, str]) -> Attributes:

@@ -16,9 +16,16 @@ class Counts:
         return self._numbers[label] if label < len(self._numbers) else 0
 
     def add(self, label: int, sign: int) -> None:
-        if label >= len(self._numbers):
-            self._numbers.extend([0] * (label + 1 - len(self._numbers)))
-        self._numbers[label] += sign
+        try:
+            self._numbers[label] += sign
+        except IndexError:
+            self._numbers.extend([0] * (label - len(self._numbers)))
+            self._numbers.append(sign)
+
+    def dot(self, other: "Counts") -> int:
+        """The sum over all classes of this count times the other."""
+        classes = min(len(self), len(other))
+        return int(np.dot(self.vector(classes), other.vector(classes)))
 
     def __len__(self) -> int:
         return len(self._numbers)

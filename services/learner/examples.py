@@ -1,7 +1,7 @@
 """The join of features and labels: the window of examples that a label can still reach, and what waits for them."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -55,6 +55,8 @@ class Chunk:
         self.top_probabilities = np.zeros((models, FIRST_ROWS, width), "<f4")
         self.known = np.zeros((models, FIRST_ROWS), "<i4")
         self.saved: Part | None = None
+        self.columns = _columns(self.entries)
+        """The fields of ``entries`` by name: to make such a view takes longer than what it is made for."""
 
     def append(
         self, id: str, position: Position, time: float, guesses: Sequence[Guess], unknown: bool, first: "First"
@@ -64,8 +66,7 @@ class Chunk:
             self._resize(4 * row)
         self.ids.append(id)
         self.entries[row] = (position.partition, position.offset, time, UNLABELLED, UNSCORED, 0, unknown, 0, *first)
-        for model, guess in enumerate(guesses):
-            self._put(model, row, guess)
+        self._put(row, enumerate(guesses))
         self.saved = None
 
     def remodel(self, kept: Sequence[int | None], added: Sequence[Sequence[Guess]]) -> None:
@@ -81,16 +82,18 @@ class Chunk:
                 self.top_classes[number], self.top_probabilities[number], self.known[number] = (a[before] for a in old)
                 continue
             for row, guess in enumerate(next(news)):
-                self._put(number, row, guess)
+                self._put(row, [(number, guess)])
         self.saved = None
 
-    def _put(self, model: int, row: int, guess: Guess) -> None:
-        width = len(guess.classes)
-        if width > self.top_classes.shape[2]:
-            self._widen()
-        self.top_classes[model, row, :width] = guess.classes
-        self.top_probabilities[model, row, :width] = guess.probabilities
-        self.known[model, row] = guess.known
+    def _put(self, row: int, guesses: Iterable[tuple[int, Guess]]) -> None:
+        """Of some models, by their numbers."""
+        for model, (classes, probabilities, known) in guesses:
+            width = len(classes)
+            if width > self.top_classes.shape[2]:
+                self._widen()
+            self.top_classes[model, row, :width] = classes
+            self.top_probabilities[model, row, :width] = probabilities
+            self.known[model, row] = known
 
     def guesses(self, row: int) -> list[Guess]:
         rows = self.top_classes[:, row].tolist(), self.top_probabilities[:, row].tolist(), self.known[:, row].tolist()
@@ -128,6 +131,7 @@ class Chunk:
         """Room for so many examples: a stream of a few must not take that of a thousand."""
         more = rows - len(self.entries)
         self.entries = np.concatenate([self.entries, np.zeros(more, _ENTRY)])
+        self.columns = _columns(self.entries)
         self.top_classes = np.pad(self.top_classes, ((0, 0), (0, more), (0, 0)), constant_values=-1)
         self.top_probabilities = np.pad(self.top_probabilities, ((0, 0), (0, more), (0, 0)))
         self.known = np.pad(self.known, ((0, 0), (0, more)))
@@ -137,6 +141,10 @@ class Chunk:
         grown = np.full((models, rows, TOP), -1, "<i4"), np.zeros((models, rows, TOP), "<f4")
         grown[0][:, :, :width], grown[1][:, :, :width] = self.top_classes, self.top_probabilities
         self.top_classes, self.top_probabilities = grown
+
+
+def _columns(entries: npt.NDArray[Any]) -> Arrays:
+    return {name: entries[name] for name in _ENTRY.fields or ()}
 
 
 class Entry:
@@ -153,25 +161,25 @@ class Entry:
     @property
     def position(self) -> Position:
         """Where its feature event stands."""
-        return Position(int(self._chunk.entries["partition"][self._row]), int(self._chunk.entries["offset"][self._row]))
+        return Position(self._get("partition"), self._get("offset"))
 
     @property
     def time(self) -> float:
-        return float(self._chunk.entries["time"][self._row])
+        return float(self._get("time"))
 
     @property
     def label(self) -> int:
-        return int(self._chunk.entries["label"][self._row])
+        return int(self._get("label"))
 
     @property
     def score(self) -> int:
         """Its index in the prequential metrics, -1 where it was not scored."""
-        return int(self._chunk.entries["score"][self._row])
+        return int(self._get("score"))
 
     @property
     def learned(self) -> int:
         """How many examples had been scored when its present label was learned."""
-        return int(self._chunk.entries["learned"][self._row])
+        return int(self._get("learned"))
 
     @property
     def guesses(self) -> list[Guess]:
@@ -179,24 +187,26 @@ class Entry:
 
     @property
     def first(self) -> First:
-        return First(int(self._chunk.entries["first"][self._row]), int(self._chunk.entries["digest"][self._row]))
+        return First(self._get("first"), self._get("digest"))
 
     @property
     def unknown(self) -> bool:
         """Whether the champion abstained."""
-        return bool(self._chunk.entries["unknown"][self._row])
+        return bool(self._get("unknown"))
 
     @property
     def remains(self) -> bool:
         """Whether something of a label that it has no more is left in some model."""
-        return bool(self._chunk.entries["remains"][self._row])
+        return bool(self._get("remains"))
 
     def set(self, label: int, score: int, learned: int, remains: bool) -> None:
-        self._chunk.entries["label"][self._row] = label
-        self._chunk.entries["score"][self._row] = score
-        self._chunk.entries["learned"][self._row] = learned
-        self._chunk.entries["remains"][self._row] = remains
+        columns, row = self._chunk.columns, self._row
+        columns["label"][row], columns["score"][row] = label, score
+        columns["learned"][row], columns["remains"][row] = learned, remains
         self._chunk.saved = None
+
+    def _get(self, column: str) -> Any:
+        return self._chunk.columns[column].item(self._row)
 
 
 class Window:
@@ -243,7 +253,7 @@ class Window:
             self._oldest += 1
             if row + 1 == CHUNK:
                 self._chunks.popleft()
-            yield id, int(chunk.entries["label"][row]) != UNLABELLED
+            yield id, chunk.columns["label"].item(row) != UNLABELLED
 
     def resize(self, size: int) -> None:
         """From here on it is to hold so many: ``expire`` then takes out what is beyond."""

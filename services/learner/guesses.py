@@ -29,7 +29,9 @@ class Guess(NamedTuple):
     @property
     def scored(self) -> int:
         """What is scored of it: ``label``, or ABSENT."""
-        return self.label if self.known >= 0 else ABSENT
+        if self.classes:
+            return self.classes[0]
+        return -1 if self.known >= 0 else ABSENT
 
     def probability(self, label: int) -> float:
         """Of a class: what was said of it, an even share of the rest where it is not among the 10."""

@@ -47,8 +47,8 @@ class PerClass(NamedTuple):
 class Tally:
     """One model's counts. ``confusion`` maps (true class, predicted class or -1) to how many.
 
-    ``guessed`` and ``hits`` are its sums by predicted class and on its diagonal, ``chance`` the sum over all classes of
-    true times predicted: kept, because they are asked for more often than a large matrix can be added up.
+    ``guessed`` is its sums by predicted class: kept, because they are asked for more often than a large matrix can be
+    added up. What one pass over the classes says is not: counting an example costs more than all of those passes.
     """
 
     def __init__(self, window: int) -> None:
@@ -61,7 +61,7 @@ class Tally:
         self.faded_right = 0.0
         self.slices = Slices()
         """Examples of a class that were predicted right."""
-        self.guessed, self.hits, self.chance = Counts(), Counts(), 0
+        self.guessed = Counts()
 
 
 class Prequential:
@@ -140,7 +140,7 @@ class Prequential:
 
     def _count(self, index: int, truth: int, predicted: Sequence[int], losses: Sequence[int], sign: int) -> None:
         point, slot = index // self.stride, index % self.window
-        recent = index >= max(self.total - self.window, self.tracked)
+        recent = index >= self.total - self.window and index >= self.tracked
         weight = sign * FADING ** (self.total - 1 - index)
         piece = point // POINTS_A_SLICE
         self.held += sign
@@ -152,17 +152,14 @@ class Prequential:
         for tally, guess, loss in zip(self.tallies, predicted, losses, strict=True):
             right = guess == truth
             _add(tally.confusion, (truth, guess), sign)
-            tally.chance += sign * tally.guessed[truth]
             if guess >= 0:
                 tally.guessed.add(guess, sign)
-                tally.chance += sign * self.true[guess]
             tally.loss += sign * loss
             tally.right += sign * right
             tally.curve[point] += sign * right
             if right:
                 tally.faded_right += weight
                 tally.slices.add(truth, piece, sign)
-                tally.hits.add(truth, sign)
             if recent:
                 tally.recent_right += sign * right
                 tally.recent[slot] = (_RIGHT if right else _WRONG) if sign > 0 else _EMPTY
@@ -215,7 +212,7 @@ class Prequential:
         """Cohen's kappa (1960) of predictions and truth; 0 where chance agreement is certain."""
         if not self.held:
             return None
-        expected = self.tallies[model].chance / self.held**2
+        expected = self.true.dot(self.tallies[model].guessed) / self.held**2
         return (self.tallies[model].right / self.held - expected) / (1 - expected) if expected < 1 else 0.0
 
     def frequent(self, most: int) -> list[int]:
@@ -227,7 +224,8 @@ class Prequential:
     def per_class(self, model: int, classes: int = 0) -> PerClass:
         """By class, of at least ``classes``: precision, recall, F1, support, and how much of its recall was lost."""
         tally, classes = self.tallies[model], max(classes, len(self.true), len(self.tallies[model].guessed))
-        support, named, hits = (each.vector(classes) for each in (self.true, tally.guessed, tally.hits))
+        support, named = self.true.vector(classes), tally.guessed.vector(classes)
+        hits = np.array([tally.confusion.get((label, label), 0) for label in range(classes)], np.int64)
         forgetting = _forgetting(self.slices_held.table(classes), tally.slices.table(classes))
         return PerClass(
             _shares(hits, named), _shares(hits, support), _shares(2 * hits, named + support), support, forgetting
@@ -302,17 +300,13 @@ class Prequential:
         """What is not stored because the confusion matrices say it."""
         self.true = Counts()
         for tally in self.tallies:
-            tally.guessed, tally.hits = Counts(), Counts()
+            tally.guessed = Counts()
         for number, tally in enumerate(self.tallies):
             for (truth, guess), count in tally.confusion.items():
                 if number == 0:
                     self.true.add(truth, count)
                 if guess >= 0:
                     tally.guessed.add(guess, count)
-                if guess == truth:
-                    tally.hits.add(truth, count)
-        for tally in self.tallies:
-            tally.chance = sum(self.true[label] * tally.guessed[label] for label in range(len(self.true)))
 
 
 def _add(counts: dict[tuple[int, int], int], cell: tuple[int, int], sign: int) -> None:

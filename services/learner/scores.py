@@ -57,6 +57,8 @@ class Scores:
         for group in self.groups:
             if predicted[group.members[0]] == ABSENT:
                 group.scores.skip()
+            elif len(group.members) == len(predicted):
+                group.scores.score(truth, predicted, losses)
             else:
                 group.scores.score(truth, _some(predicted, group), _some(losses, group))
         return index

@@ -19,9 +19,11 @@ class Slices:
 
     def add(self, label: int, at: int, sign: int) -> None:
         place = label * SLICES + at
-        if place >= len(self._cells):
+        try:
+            self._cells[place] += sign
+        except IndexError:
             self._cells.extend([0] * ((label + 1) * SLICES - len(self._cells)))
-        self._cells[place] += sign
+            self._cells[place] = sign
 
     def table(self, classes: int) -> Numbers:
         """A copy, of so many classes."""

@@ -321,11 +321,14 @@ class StreamState:
         if not scored:
             return []
         self._count_unknown(entry, said[0], truth)
-        watched = [number for number, guess in enumerate(said) if guess.known >= 0]
-        return [drift for number in watched for drift in self._watch(number, said[number], truth, entry, time)]
+        drifts: list[Drift] = []
+        for number, guess in enumerate(said):
+            if guess.known >= 0:
+                drifts += self._watch(number, guess, truth, entry, time)
+        return drifts
 
     def _count_unknown(self, entry: Entry, guess: Guess, truth: int, sign: int = 1) -> None:
-        if entry.sequence >= self.unknowns_from:
+        if not self.unknowns_from or entry.sequence >= self.unknowns_from:
             self.unknowns.count(entry.unknown, guess, truth, sign)
 
     def _watch(self, number: int, guess: Guess, truth: int, entry: Entry, time: float) -> list[Drift]:

@@ -49,8 +49,8 @@ def same_model(found: Fold, at: int, wanted: Fold, there: int) -> None:
 def counted(scores: Prequential, at: int) -> dict[str, Any]:
     """All that is counted of one model, with what is added up of it."""
     tally = scores.tallies[at]
-    plain = {name: value for name, value in vars(tally).items() if name not in ("slices", "guessed", "hits")}
-    added = [scores.true, tally.guessed, tally.hits]
+    plain = {name: value for name, value in vars(tally).items() if name not in ("slices", "guessed")}
+    added = [scores.true, tally.guessed]
     return plain | {
         "slices": tally.slices.cells().tolist(),
         "added up": [[number for number in each.vector(len(each)) if number] for each in added],
