@@ -25,7 +25,7 @@ class Room:
             return
         try:
             async with asyncio.timeout(STORE_READ_S):
-                if await self._statuses.get(stream):
+                if await self._statuses.exists(stream):
                     self._remember(stream)
                     return
                 full = await self._full(stream)

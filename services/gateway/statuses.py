@@ -76,6 +76,11 @@ class Statuses:
             await self.partition(Position.parse(known.position).partition)  # its snapshot is newer than any status
         return known
 
+    async def exists(self, stream: str) -> bool:
+        """Whether some learner tells of it. Waits for no promise: that it shows an event is of no interest here."""
+        kept = await self._newest(stream)
+        return kept is not None and kept.status is not None
+
     async def all(self) -> list[StreamStatus]:
         """Every stream's status, the newest known of those that cannot be read now."""
         await asyncio.gather(*(self._shown(name, self._promises.of(name)) for name in self._promises.streams()))
