@@ -119,7 +119,8 @@ class Chunk:
         models, filled, width = arrays["top_classes"].shape
         self = cls(meta["first"], models, width)
         self.ids = meta["ids"]
-        self._resize(FIRST_ROWS if filled <= FIRST_ROWS else CHUNK)
+        if filled > FIRST_ROWS:
+            self._resize(CHUNK)
         self.entries[:filled] = arrays["entries"].view(_ENTRY)
         self.top_classes[:, :filled] = arrays["top_classes"]
         self.top_probabilities[:, :filled] = arrays["top_probabilities"]

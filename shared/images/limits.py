@@ -15,6 +15,8 @@ LARGE_PIXELS = 16_000_000
 
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
+_OF_JPEGS = ("JPEG", "MPO", "TIFF")
+"""Formats whose pixels are JPEGs, or may be."""
 _TIFF_JPEG = ("jpeg", "tiff_jpeg")
 _DNG, _SUBFILE, _SUB_IFDS, _REDUCED = 50706, 254, 330, 1
 _TIFF_PIECES = ((273, 279), (324, 325))  # offsets and lengths of strips, and of tiles
@@ -38,6 +40,8 @@ def check_image(image: Image.Image, data: bytes, limits: Limits) -> None:
     if image.width * image.height > limits.max_pixels:
         size = f"{image.width} x {image.height}"
         raise Rejected("too-large", f"{size} pixels; PREQUEL_MAX_PIXELS is {limits.max_pixels}")
+    if image.format not in _OF_JPEGS:
+        return
     if isinstance(image, TiffImagePlugin.TiffImageFile) and _raw(image):
         raise Rejected("undecodable", RAW)
     if any(scans(piece) > MAX_SCANS for piece in _jpegs(image, data)):
