@@ -19,6 +19,11 @@ import httpx
 from prometheus_client import CollectorRegistry
 
 from services.gateway import app, serving
+from services.learner.defaults import limits
+from services.learner.describe import describe
+from services.learner.models import table
+from services.learner.stream import StreamState
+from shared import status
 from shared.config import Settings
 from shared.events import Outcome, Prediction, decode_image, encode_outcome, encode_prediction
 from shared.health import Health
@@ -38,12 +43,20 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         log, store = SqliteLog(Path(folder) / "log"), SqliteStore(Path(folder) / "store.sqlite")
+        publish(store)
         with serving_on(log, store) as client, answering(log):
             measure_requests(client, log, given.requests)
         for outcomes in (False, True):
             log = SqliteLog(Path(folder) / f"log-{outcomes}")
             fill(log, given.predictions, outcomes)
             measure_start(log, store, given.predictions, outcomes)
+
+
+def publish(store: SqliteStore) -> None:
+    """A status of the stream, as a learner does: of others the gateway looks for one with every image."""
+    state = StreamState("bench", limits(Settings.model_validate({})), table)
+    told = describe(state, Position(0, 0), now=time.time(), snapshot=None, address=None)
+    store.put(status.key("bench"), told.model_dump_json().encode())
 
 
 def measure_requests(client: httpx.Client, log: Log, count: int) -> None:
@@ -120,8 +133,8 @@ def serving_on(log: Log, store: SqliteStore) -> Iterator[httpx.Client]:
     )
     thread = threading.Thread(target=serving.serve, args=(application, listener, stop))
     thread.start()
-    limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
-    with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=30, limits=limits) as client:
+    pool = httpx.Limits(max_connections=64, max_keepalive_connections=64)
+    with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=30, limits=pool) as client:
         while client.get("/readyz").status_code != 200:
             time.sleep(0.01)
         yield client

@@ -127,15 +127,16 @@ def _started(learner: Service, streams: int, dim: int) -> None:
 
 def _answers(learner: Service, streams: int, dim: int) -> None:
     """Wait until the learner answers for streams of every partition: fifty of them are of all four."""
-    for number in range(min(streams, 50)):
-        query = {"stream": f"stream-{number}", "features": [0.5] * dim}
-        wait_until(_ok(learner, query), 120, f"the answer of stream-{number}")
+    with httpx.Client(base_url=learner.url, timeout=10) as http:  # to make one takes as long as many answers
+        for number in range(min(streams, 50)):
+            query = {"stream": f"stream-{number}", "features": [0.5] * dim}
+            wait_until(_ok(http, query), 120, f"the answer of stream-{number}")
 
 
-def _ok(learner: Service, query: Mapping[str, object]) -> Callable[[], bool]:
+def _ok(http: httpx.Client, query: Mapping[str, object]) -> Callable[[], bool]:
     def ok() -> bool:
         try:
-            return httpx.post(f"{learner.url}/predict", json=query, timeout=10).status_code == 200
+            return http.post("/predict", json=query).status_code == 200
         except httpx.TransportError:
             return False
 
