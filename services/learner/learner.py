@@ -35,7 +35,7 @@ from shared.events import (
     encode_prediction,
 )
 from shared.health import Health
-from shared.log import EXAMPLES, Log, Message, Position, Record
+from shared.log import EXAMPLES, Log, Message, Position, Record, partition_for
 from shared.metrics import Metrics
 from shared.retry import Attempts
 from shared.runner import Processed
@@ -71,6 +71,9 @@ class _Partition:
     """Of the topic, when this one was taken over: later ones would bless what moved streams meanwhile."""
     snapshot: SnapshotStatus | None
     erasures: Erasures
+    shown: frozenset[str]
+    """Streams that the store showed when it was taken over. Some may be none here: they were only begun by a label, for
+    an earlier Prequel, or stood in a part of the log that was lost."""
     settled: Since | None = None
     """The settings of the log that this learner has looked at: with these, or overruled by them."""
     told: PartitionStatus | None = None
@@ -141,8 +144,10 @@ class Learner:
             floors.publish(self._store, partition, floors.Floor(fold.position, "", 0.0))
         erasures = Erasures(self._log, self._store, partition, self._clock, self._health)
         erasures.resume(fold.commands.deletions.values())
+        names = status.streams(self._store.keys(status.PREFIX))
+        shown = frozenset(name for name in names if partition_for(name.encode(), partitions) == partition)
         with self._lock:
-            self._partitions[partition] = _Partition(fold, snapshots, generation, partitions, None, erasures)
+            self._partitions[partition] = _Partition(fold, snapshots, generation, partitions, None, erasures, shown)
             self._changed |= {(partition, name) for name in fold.streams.keys() | fold.commands.deletions.keys()}
         self._settle(partition)
         if found := self._published_snapshot(partition, fold):
@@ -482,7 +487,7 @@ class Learner:
             for name in names:
                 if there.get(status.key(name)) != self._statuses.get(name):
                     self._changed.add((number, name))
-            ended = list(partition.fold.commands.deletions.keys() - partition.fold.streams.keys())
+            ended = list((partition.fold.commands.deletions.keys() | partition.shown) - partition.fold.streams.keys())
             shown = self._store.get_all([status.key(name) for name in ended])
             self._changed |= {(number, name) for name in ended if shown.get(status.key(name)) is not None}
 

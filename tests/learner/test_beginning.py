@@ -16,9 +16,10 @@ from prometheus_client import CollectorRegistry
 
 from services.learner.beginning import foreign
 from services.learner.fold import Fold
-from services.learner.learner import Learner
+from services.learner.learner import LOOK_SECONDS, Learner
 from services.learner.rebuild import Rebuild, Verdict
 from services.learner.snapshots import FORMAT, read_roots, root_key
+from shared import status
 from shared.config import ConfigError, Settings
 from shared.events import Outcome, encode_label, erased_headers
 from shared.log import EXAMPLES, Message
@@ -244,6 +245,18 @@ def test_a_snapshot_whose_last_record_was_erased_since_is_still_of_this_log(plac
     roots = read_roots(place.store.get(root_key(0)))
     assert [foreign(place.log, 0, root) for root in roots] == [""] * before
     assert place.start(2.0)._partitions[0].fold.digest() == roots[0].digest
+
+
+def test_what_the_store_shows_of_streams_that_are_none_here_is_taken_out(place: Place) -> None:
+    """An earlier Prequel let a label begin a stream; nobody could ever delete one that the log does not make."""
+    place.store.put(status.key("petz"), b"{}")
+    place.append(examples(3))
+    learner = place.start(1.0)
+    place.run(learner)
+    place.now += LOOK_SECONDS
+    learner.process([])
+    learner.process([])
+    assert status.streams(place.store.keys(status.PREFIX)) == ["s"]
 
 
 def test_a_late_label_is_answered_alike_before_and_after_a_restart(place: Place) -> None:
