@@ -40,7 +40,7 @@ class Adwin:
 
     def _insert(self, value: float) -> None:
         if self.width:
-            self._variance += self.width * (value - self.mean) ** 2 / (self.width + 1)
+            self._variance += self.width * (value - self._total / self.width) ** 2 / (self.width + 1)
         self._rows[0].append((value, 0.0))
         self.width += 1
         self._total += value
@@ -125,9 +125,9 @@ class PageHinkley:
         mean += (value - mean) / count
         up = self.ALPHA * up + (value - mean) - self.DELTA
         down = self.ALPHA * down + (value - mean) + self.DELTA
-        least, most = min(least, up), max(most, down)
+        least, most = up if up < least else least, down if down > most else most
         self.rose = up - least > self.THRESHOLD
-        found = count >= self.LEAST and max(up - least, most - down) > self.THRESHOLD
+        found = count >= self.LEAST and (self.rose or most - down > self.THRESHOLD)
         self._values = (0.0, 0.0, 0.0, 0.0, math.inf, -1.0) if found else (count, mean, up, down, least, most)
         return found
 

@@ -129,6 +129,8 @@ class Fold:
 
     def _sort(self, records: Sequence[Record]) -> tuple[list[Record], list[Record], int]:
         """The records that are to be folded here, those of other partitions, and how many were here already."""
+        if not self._moves.possible:
+            return list(records), [], 0
         here: list[Record] = []
         moved: list[Record] = []
         for record in records:

@@ -22,6 +22,11 @@ class Moves:
         self._partitions = partitions
         self._taken: dict[int, int] = {}
 
+    @property
+    def possible(self) -> bool:
+        """Whether there is another partition at all."""
+        return self._partitions > 1
+
     def misplaced(self, record: Record) -> bool:
         """Whether it belongs to another partition. One that was moved here stays: no two learners play ball with it."""
         if self._partitions == 1 or not record.key:

@@ -237,7 +237,8 @@ class StreamState:
         early = self.waiting.pop(event.id)
         if truth is not None:
             time = early.time if early else event.time
-            emitted += [Emit(event.position, drift) for drift in self._score(entry, truth, time, said)]
+            for drift in self._score(entry, truth, time, said):
+                emitted.append(Emit(event.position, drift))
             self.novelty.learn(event.vector, self.classes[truth])
         if label is not None:
             self._count(status)
@@ -311,10 +312,9 @@ class StreamState:
     def _score(self, entry: Entry, label: str, time: float, said: Sequence[Guess]) -> list[Drift]:
         """Label an example; what was said when no class was known is no prediction and not scored, as in River."""
         truth = self.classes[label]
-        scored = any(guess.known > 0 for guess in said)
-        learned = self.scores.total
+        scored = said[0].known > 0 or any(guess.known > 0 for guess in said)
         index = self.scores.score(truth, _labels(said), _losses(said, truth)) if scored else UNSCORED
-        entry.set(truth, index, learned, entry.remains)
+        entry.set(truth, index, index if scored else self.scores.total, entry.remains)
         self.labelled += 1
         self.pending -= 1
         self.delays.append(max(0.0, time - entry.time))
