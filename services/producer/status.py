@@ -20,7 +20,7 @@ def show_status(client: Client, stream: str | None, as_json: bool, console: Cons
     overview: dict[str, Any] = client.overview() if stream is None else {"streams": _one(client, stream)}
     streams = overview["streams"]
     if as_json:
-        print(json.dumps(overview if stream is None else streams[0], indent=2), file=console.file)
+        print(json.dumps(streams if stream is None else streams[0], indent=2), file=console.file)
     elif not streams:
         say(console, "no stream yet: make one with `prequel stream SOURCE --stream NAME`")
     else:
