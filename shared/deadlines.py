@@ -28,6 +28,7 @@ FOLLOWER_CLOSE_S = 3.0
 QUERY_S = 4.0
 """For whatever else blocks an answer: a learner asked over HTTP, an image read back from the log, a thumbnail."""
 
+
 DETAIL_S = 1.0
 """For a learner's curve and matrix: after it the store's copy, as of the newest snapshot, is the better answer."""
 
@@ -48,6 +49,18 @@ GATEWAY_CLOSE_S = 1.0
 
 HAND_OVER_S = 60.0
 """For the event loop to take in what a follower has read: it never blocks, so a loop that takes longer is stuck."""
+
+# Requests that come in.
+
+HEAD_S = 30.0
+"""For the first request on a connection, and the whole head of each: that is one packet. Who needs longer holds a
+connection that others would use."""
+
+BODY_SILENCE_S = 20.0
+"""Between two parts of a body: a line that brings nothing for so long is dead, and what has come takes memory."""
+
+BODY_S = 300.0
+"""For a whole body: the largest form in half of it on a line of 4 Mbit/s. All bodies at once share one bound."""
 
 # The store.
 

@@ -1,5 +1,6 @@
 """What every request passes first: its time is measured, its size limited, its answer gets safe headers."""
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -7,6 +8,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.gateway.problems import Problem, problem_response, unavailable
+from shared.deadlines import BODY_S, BODY_SILENCE_S
 from shared.metrics import Metrics
 
 ALL_BYTES = 256 * 2**20
@@ -76,12 +78,21 @@ class Limit:
     """413 for a body larger than its Content-Type may be: at once if it says so, else when it turns out.
 
     503 where all bodies together would take more than ``all_bytes`` of memory: clients send them again a little later.
+    408 for one that does not come, so that nobody holds that memory for long. 415 for one that is compressed: it would
+    be taken for what it is not, and might be of any size.
     """
 
     def __init__(
-        self, app: ASGIApp, image_bytes: int, form_bytes: int, other_bytes: int, all_bytes: int = ALL_BYTES
+        self,
+        app: ASGIApp,
+        image_bytes: int,
+        form_bytes: int,
+        other_bytes: int,
+        all_bytes: int = ALL_BYTES,
+        silence_s: float = BODY_SILENCE_S,
+        whole_s: float = BODY_S,
     ) -> None:
-        self._app = app
+        self._app, self._silence_s, self._whole_s = app, silence_s, whole_s
         self._limits = {"image": image_bytes, "multipart": form_bytes}
         self._other, self._all = other_bytes, max(all_bytes, form_bytes)
         self._held = 0
@@ -91,17 +102,28 @@ class Limit:
             return await self._app(scope, receive, send)
         headers = Headers(scope=scope)
         most = self._limits.get(headers.get("content-type", "").lower().partition("/")[0], self._other)
+        if headers.get("content-encoding", "identity").strip().lower() not in ("identity", ""):
+            return await problem_response(_compressed(headers["content-encoding"]))(scope, receive, send)
         length = headers.get("content-length", "0")
         if length.isdecimal() and int(length) > most:
             return await problem_response(_too_large(most))(scope, receive, send)
         return await self._limited(scope, receive, send, most)
 
     async def _limited(self, scope: Scope, receive: Receive, send: Send, most: int) -> None:
-        received = 0
+        received, whole = 0, False
+        now = asyncio.get_running_loop().time
+        deadline = now() + self._whole_s
 
         async def limited() -> Message:
-            nonlocal received
-            message = await receive()
+            nonlocal received, whole
+            if whole:  # what comes now is that the client has gone, and that may take as long as it likes
+                return await receive()
+            try:
+                async with asyncio.timeout_at(min(deadline, now() + self._silence_s)):
+                    message = await receive()
+            except TimeoutError:
+                raise self._too_slow() from None
+            whole = not message.get("more_body", False)
             size = len(message.get("body", b""))
             received += size
             self._held += size
@@ -115,6 +137,14 @@ class Limit:
             await self._app(scope, limited, send)
         finally:
             self._held -= received
+
+    def _too_slow(self) -> Problem:
+        within = f"send it within {self._whole_s:g} s, without a pause of {self._silence_s:g} s"
+        return Problem(408, f"the body did not come: {within}", {"Connection": "close"})
+
+
+def _compressed(encoding: str) -> Problem:
+    return Problem(415, f"Content-Encoding {encoding[:100]!r} is not read: send the body as it is, without one")
 
 
 def _too_large(most: int) -> Problem:

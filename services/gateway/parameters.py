@@ -1,6 +1,7 @@
 """The parameters that several calls share, with their limits; an unknown one is refused, not ignored."""
 
 from typing import Annotated, Any
+from urllib.parse import unquote_to_bytes
 
 from fastapi import Header, Path, Query, Request
 from pydantic import BeforeValidator
@@ -39,14 +40,23 @@ GivenId = Annotated[
 
 
 async def only_known(request: Request) -> None:
-    """Raises Problem 422 for a query parameter that the route does not have (a misspelt one would do nothing).
+    """Raises Problem 422 for a query parameter that the route does not have (a misspelt one would do nothing), and for
+    a query that is no UTF-8 (it would be read as something else).
 
     A coroutine though it waits for nothing: a plain function would cost each request a visit to another thread.
     """
     route: Any = request.scope["route"]
+    _readable(request.scope["query_string"])
     known = {parameter.alias for parameter in route.dependant.query_params}
     unknown = sorted(set(request.query_params) - known)
     if unknown:
         there = f"there are {', '.join(sorted(known))}" if known else "there are none"
         errors = [{"field": name[:100], "message": f"no such parameter; {there}"} for name in unknown[:10]]
         raise Problem(422, f"{errors[0]['field']}: {errors[0]['message']}", more={"errors": errors})
+
+
+def _readable(query: bytes) -> None:
+    try:
+        unquote_to_bytes(query).decode()
+    except UnicodeDecodeError as error:
+        raise Problem(422, f"query: is no UTF-8 ({error.reason}): percent-encode each value as UTF-8") from None

@@ -8,6 +8,7 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
 from services.gateway.bounded import Late
@@ -115,6 +116,11 @@ async def _too_large(request: Request, error: Exception) -> Response:
     return problem_response(Problem(413, f"larger than the log accepts: {error}"))
 
 
+async def _cut_off(request: Request, error: Exception) -> Response:
+    """Nobody reads it; metrics count it."""
+    return problem_response(Problem(400, "the connection ended before the request did; nothing of it was taken"))
+
+
 async def _bug(request: Request, error: Exception) -> Response:
     return problem_response(Problem(500, "the gateway has a bug here; its log has the traceback: please report it"))
 
@@ -128,6 +134,7 @@ _HANDLERS: dict[type[Exception], Handler] = {
     Late: _late,
     ExtractorUnavailable: _learner_away,
     RecordTooLarge: _too_large,
+    ClientDisconnect: _cut_off,
     Exception: _bug,
 }
 

@@ -8,7 +8,11 @@ import threading
 import uvicorn
 from fastapi import FastAPI
 
+from services.gateway.connections import BACKLOG, Silent, bounded, room
 from shared.deadlines import GATEWAY_GRACE_S
+
+TICKS_PER_SECOND = 10
+"""Uvicorn's."""
 
 
 class CannotListen(Exception):
@@ -33,8 +37,11 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(app: FastAPI, listener: socket.socket, stop: threading.Event) -> None:
-    """Serve in this thread until ``stop`` is set (signals are the caller's); finish what is being answered; return."""
+def serve(app: FastAPI, listener: socket.socket, stop: threading.Event, connections: int | None = None) -> None:
+    """Serve in this thread until ``stop`` is set (signals are the caller's); finish what is being answered; return.
+
+    ``connections``: the most at one time; None: as many as there are files for.
+    """
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -44,6 +51,8 @@ def serve(app: FastAPI, listener: socket.socket, stop: threading.Event) -> None:
         lifespan="on",
         server_header=False,
         timeout_graceful_shutdown=GATEWAY_GRACE_S,
+        http=bounded(connections or room()),  # type: ignore[arg-type]  # it wants a class, and calls it
+        backlog=BACKLOG,
     )
     _Server(config, stop).run([listener])
 
@@ -53,12 +62,14 @@ class _Server(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config, stop: threading.Event) -> None:
         super().__init__(config)
-        self._stop = stop
+        self._stop, self._silent = stop, Silent()
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         await self._serve(sockets)
 
     async def on_tick(self, counter: int) -> bool:
+        if counter % TICKS_PER_SECOND == 0:
+            self._silent.sweep(self.server_state.connections)
         return await super().on_tick(counter) or self._stop.is_set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

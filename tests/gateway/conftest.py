@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 from services.gateway import app, serving
 from shared.config import Settings
 from shared.events import encode_prediction
+from shared.extraction import Extraction
 from shared.health import Health
 from shared.invocation import Invocation
 from shared.log import Log, Position
@@ -94,10 +95,12 @@ def starting(folder: Path) -> Iterator[Start]:
             log: Log = log,
             store: Store = store,
             queries: Queries | None = learner,
+            extraction: Extraction = learner,
             ready: bool = True,
+            connections: int | None = None,
             **settings: object,
         ) -> Served:
-            served = run(Settings(**settings), log, store, queries, learner)  # type: ignore[arg-type]
+            served = run(Settings(**settings), log, store, queries, learner, extraction, connections)  # type: ignore[arg-type]
             stack.callback(served.stop)
             if ready:
                 until(lambda: served.client.get("/readyz").status_code == 200)
@@ -106,7 +109,15 @@ def starting(folder: Path) -> Iterator[Start]:
         yield begin
 
 
-def run(settings: Settings, log: Log, store: Store, queries: Queries | None, learner: EchoLearner) -> Served:
+def run(
+    settings: Settings,
+    log: Log,
+    store: Store,
+    queries: Queries | None,
+    learner: EchoLearner,
+    extraction: Extraction | None = None,
+    connections: int | None = None,
+) -> Served:
     """Serve on a free port until ``stop`` is called; the clock begins at 1,000 seconds."""
     health, metrics, stop, began = Health(), Metrics(CollectorRegistry()), threading.Event(), time.monotonic()
     application = app.create(
@@ -118,12 +129,12 @@ def run(settings: Settings, log: Log, store: Store, queries: Queries | None, lea
         health=health,
         clock=lambda: 1_000.0 + time.monotonic() - began,
         new_id=lambda: uuid.uuid4().hex,
-        extraction=learner,
+        extraction=extraction or learner,
         invocation=Invocation(".venv/bin/prequel"),
     )
     listener = serving.listen("127.0.0.1", 0)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    thread = threading.Thread(target=serving.serve, args=(application, listener, stop))
+    thread = threading.Thread(target=serving.serve, args=(application, listener, stop, connections))
     thread.start()
     client = plain_http.client(url, timeout=90)
 
