@@ -1,6 +1,7 @@
 """The command line and the composition root: what runs in which process, on which log and store."""
 
 import argparse
+import errno
 import logging
 import os
 import sys
@@ -42,12 +43,16 @@ INTERRUPTED = 130
 WRONG_USAGE = 2
 """The exit code of a wrong command line, as argparse has it."""
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What writing to standard output says where its file cannot grow. Log and store have errors of their own for it."""
+
 READER_GONE = 141
 """The exit code of a program whose reader went away, as shells have it: 128 + SIGPIPE."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code. Usage errors and wrong settings end with 2 and a message."""
+    _open_standard_files()
     chosen = _parser().parse_args(arguments)
     try:
         _begin_to_log()
@@ -56,14 +61,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
     except BrokenPipeError:
         # Whoever read what we print has read enough (`| head`). What is still buffered must not fail at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _print_nothing_more()
         return READER_GONE
+    except KeyboardInterrupt:
+        # Before a command listens to signals itself it is only importing: there is nothing to finish.
+        return INTERRUPTED
     except ConfigError as error:
         print(f"prequel: {error}", file=sys.stderr)
         return 2
     except (LogUnavailable, StoreUnavailable, Fenced) as error:
         print(f"prequel: {error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        _print_nothing_more()
+        print(
+            f"prequel: the output cannot be written: {error.strerror}. Give it room, or another file", file=sys.stderr
+        )
+        return 1
+
+
+def _open_standard_files() -> None:
+    """Where the caller has closed one (`>&-`), nothing else that is opened may get its number, and be printed into."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number: this one
+    # Python has None where a file was closed, and flushing and printing to that fails.
+    sys.stdout = sys.stdout or os.fdopen(1, "w")
+    sys.stderr = sys.stderr or os.fdopen(2, "w")
+
+
+def _print_nothing_more() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _begin_to_log() -> None:

@@ -11,10 +11,12 @@ from pathlib import Path
 import orjson
 import pytest
 
-from services.__main__ import READER_GONE, _cache, main
+from services.__main__ import INTERRUPTED, READER_GONE, _cache, main
 from shared.config import ConfigError, Settings
-from shared.log import EXAMPLES
+from shared.log import EXAMPLES, TOPICS
 from shared.process import open_log, open_store
+from shared.sqlite_log import SqliteLog
+from shared.sqlite_store import SqliteStore
 from tests.e2e.processes import DEADLINE_S, ROOT, eventually, free_port
 
 
@@ -152,3 +154,56 @@ def test_logs_are_json_where_the_setting_says_so(tmp_path: Path) -> None:
     quiet = environ | {"PREQUEL_LOG_LEVEL": "ERROR"}
     done = subprocess.run(command, cwd=ROOT, env=quiet, capture_output=True, timeout=DEADLINE_S, check=True)
     assert done.stderr == b""
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
+def test_standard_files_that_the_caller_closed_change_nothing(closed: str, stored: Path) -> None:
+    """As cron and some supervisors start programs: what is opened next must not get their numbers either."""
+    done = _in_shell(f"rebuild --data {stored} {closed}")
+    assert (done.returncode, b"Traceback" in done.stderr) == (0, False), done.stderr.decode()
+    assert (stored / "store.sqlite").read_bytes().startswith(b"SQLite format 3")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a file that is always full")
+@pytest.mark.parametrize("command", ["topics", "rebuild --data FOLDER"])
+def test_output_that_has_no_room_is_said(command: str, stored: Path) -> None:
+    done = _in_shell(f"{command.replace('FOLDER', str(stored))} > /dev/full")
+    assert done.returncode == 1
+    assert done.stderr.decode().splitlines() == [
+        "prequel: the output cannot be written: No space left on device. Give it room, or another file"
+    ]
+
+
+def test_ctrl_c_before_a_command_listens_to_it_ends_quietly(tmp_path: Path) -> None:
+    """While it still imports what it needs: the settings are read from a pipe here, which nobody writes into."""
+    secret = tmp_path / "secret"
+    os.mkfifo(secret)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "services", "doctor"],
+        cwd=ROOT,
+        env=os.environ | {"PREQUEL_API_KEYS_FILE": str(secret), "PREQUEL_DATA": str(tmp_path)},
+        stderr=subprocess.PIPE,
+    )
+    writing = os.open(secret, os.O_WRONLY)  # returns when it is being read
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=DEADLINE_S)
+    os.close(writing)
+    assert (process.returncode, said) == (INTERRUPTED, b"")
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Path:
+    """A folder with an embedded log, without records, and a store."""
+    with closing(SqliteLog(tmp_path / "log")) as log, closing(SqliteStore(tmp_path / "store.sqlite")) as store:
+        for topic in TOPICS:
+            log.bounds(topic)
+        store.put("a", b"b")
+    return tmp_path
+
+
+def _in_shell(command: str) -> subprocess.CompletedProcess[bytes]:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("PREQUEL_")}
+    command = f"{sys.executable} -m services {command}"
+    return subprocess.run(
+        command, shell=True, cwd=ROOT, env=environ, stderr=subprocess.PIPE, timeout=DEADLINE_S, check=False
+    )
