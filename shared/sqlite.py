@@ -133,8 +133,10 @@ class Database:
             try:
                 if self._shrinks:
                     connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+                connection.execute("PRAGMA temp_store=FILE")  # It makes the whole file once more there.
                 connection.execute("VACUUM")
             finally:
+                connection.execute("PRAGMA temp_store=MEMORY")
                 self._enter_wal(connection)
 
     def close(self) -> None:
@@ -179,6 +181,9 @@ class Database:
         return connection
 
     def _prepare(self, connection: Connection) -> None:
+        # What a statement needs beside the file is a few pages. In the folder of temporary files they would make a
+        # /tmp that is full, or read-only, the end of a log whose own disk has room.
+        connection.execute("PRAGMA temp_store=MEMORY")
         connection.execute("BEGIN")  # Else another process could make the file between two looks at it.
         empty = self._recognise(connection)
         connection.execute("COMMIT")

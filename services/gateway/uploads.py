@@ -1,14 +1,15 @@
 """Images out of a request's body: the body itself, or every ``file`` of a form, perhaps each with id and label."""
 
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from fastapi import Request
 from starlette.datastructures import FormData, UploadFile
 
 from services.gateway.cloud_events import in_body, in_headers
-from services.gateway.problems import Problem, invalid
+from services.gateway.problems import Problem, invalid, unavailable
 from shared.attributes import NONE, STRUCTURED, Attributes
 from shared.events import ID_WORDS, LABEL_WORDS, normal_label, valid_id, valid_label
 from shared.images.kinds import format_of, media_type
@@ -61,7 +62,7 @@ def _instead(body: bytes) -> str:
 
 
 async def _form(request: Request, most_bytes: int) -> list[Upload]:
-    async with request.form(max_files=MOST_FILES, max_fields=2 * MOST_FILES) as form:
+    async with _parsed(request) as form:
         files = _files(form)
         uploads = [
             _checked(f"file {number} ({(file.filename or '')[:100]})", await file.read(), _kind(file), most_bytes)
@@ -70,6 +71,19 @@ async def _form(request: Request, most_bytes: int) -> list[Upload]:
         ids = _field(form, "id", str, valid_id, ID_WORDS)
         labels = _field(form, "label", normal_label, _no_or_valid, LABEL_WORDS)
         return [upload._replace(id=id, label=label) for upload, id, label in zip(uploads, ids, labels, strict=True)]
+
+
+@asynccontextmanager
+async def _parsed(request: Request) -> AsyncIterator[FormData]:
+    """The form; what is large in it lies in the folder of temporary files."""
+    try:
+        async with request.form(max_files=MOST_FILES, max_fields=2 * MOST_FILES) as form:
+            yield form
+    except OSError as error:
+        raise unavailable(
+            f"this machine's folder of temporary files takes nothing now ({error.strerror}): make room there (TMPDIR), "
+            "or send each image as a body of its own; send it again"
+        ) from error
 
 
 def _field(

@@ -189,6 +189,28 @@ def test_a_limit_on_the_size_of_files_is_no_worse(tmp_path: Path, limit: int) ->
     assert "free space and quota; nothing acknowledged is lost" in said
 
 
+def test_a_full_disk_of_temporary_files_stops_nobody(
+    small_disk: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A /tmp of its own that is full, while the log's disk has room."""
+    with suppress(OSError), (small_disk / "more").open("wb") as more:
+        while True:
+            more.write(bytes(2**12))
+            more.flush()
+    script = f"""
+        import os
+        from pathlib import Path
+        os.environ["SQLITE_TMPDIR"] = os.environ["TMPDIR"] = {str(small_disk)!r}
+        import tests.contracts.test_sqlite_disk_full as t
+        folder = Path({str(tmp_path_factory.mktemp("data"))!r})
+        log, store = t.SqliteLog(folder / "log"), t.SqliteStore(folder / "store.sqlite")
+        log.append([t.Message("t", None, bytes(100_000)) for _ in range(20)])
+        store.put("a", b"b")
+        print(log.bounds("t")[0].end, store.get("a").decode())
+    """
+    assert run_script(script, 0) == ["20 b"]
+
+
 def run_script(script: str, wanted: int) -> list[str]:
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script)],

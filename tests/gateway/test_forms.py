@@ -1,5 +1,8 @@
 """Forms of several images, each with an id and a label of its own."""
 
+import tempfile
+from pathlib import Path
+
 import pytest
 
 from shared.events import decode_image
@@ -70,3 +73,16 @@ def test_a_label_of_nothing_but_space_is_none(gateway: Served) -> None:
     assert gateway.post_label("a", "\t").status_code == 422
     gateway.client.post(PATH, files=FILES[:1], data={"id": "b", "label": "  "})
     assert decode_image(gateway.log.read("images", 0, [0])[0]).label is None
+
+
+def test_a_form_that_finds_no_room_for_temporary_files_is_refused(
+    gateway: Served, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Large parts are kept there while the rest comes: in a folder that has gone, as on a disk that is full."""
+    large = PNG + bytes(2 * 2**20)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    answer = gateway.client.post("/v1/streams/pets/images", files={"file": ("a.png", large, "image/png")})
+    assert (answer.status_code, "TMPDIR" in answer.json()["detail"]) == (503, True), answer.text
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    answer = gateway.client.post("/v1/streams/pets/images", files={"file": ("a.png", large, "image/png")})
+    assert answer.status_code == 202
