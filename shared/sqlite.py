@@ -18,6 +18,9 @@ _CHECKPOINT_BYTES = 16 * 2**20
 _CHECKPOINT_PART = 16
 """A write-ahead log is emptied at the latest when it holds such a part of the disk's free room: there are six of them,
 and what is in one has to find room in its file as well."""
+ROOM_SECONDS = 0.1
+"""How old what is known of the disk's room may be: a look costs a tenth of a small append. Nobody fills what appends
+leave free in so short a time."""
 _ACCESS = "Give this user write access to the file and its folder, or choose another folder."
 _HELD = "Another process holds the file: wait for it, or find it (fuser FILE) and stop it."
 _DAMAGED = "The file is damaged or none of Prequel's: move it away, or restore it from a backup."
@@ -71,6 +74,7 @@ class Database:
         self._lock, self._process = threading.Lock(), os.getpid()
         self._free: list[Connection] = []
         self._closed = False
+        self._room, self._room_until = disk.Room(0, 0), float("-inf")
         self._unsettled_bytes = 0
 
     @contextmanager
@@ -106,6 +110,12 @@ class Database:
         """What the disk under the file has left."""
         with self._explaining():
             return disk.room(self.path.parent)
+
+    def recent_room(self) -> disk.Room:
+        """As ``room``, at most ROOM_SECONDS ago."""
+        if time.monotonic() >= self._room_until:
+            self._room, self._room_until = self.room(), time.monotonic() + ROOM_SECONDS
+        return self._room
 
     def _bytes_of(self, path: Path) -> int:
         with self._explaining(), suppress(FileNotFoundError):
@@ -240,7 +250,7 @@ class Database:
         write-ahead log and lose a commit (sqlite.org/wal.html#walresetbug); this one holds the writer's lock.
         """
         self._unsettled_bytes += size + 2 * self._page_bytes  # However small, a transaction writes whole pages.
-        scarce = self.room().free // _CHECKPOINT_PART
+        scarce = self.recent_room().free // _CHECKPOINT_PART
         if self._unsettled_bytes < min(_CHECKPOINT_BYTES, scarce):
             return
         self._unsettled_bytes = 0

@@ -3,6 +3,7 @@
 import json
 import struct
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -11,13 +12,15 @@ from typing import Any, NamedTuple
 
 from shared.log import Bounds, Headers, LogUnavailable, Message, OffsetOutOfRange, Position, Record, partition_for
 from shared.retention import shown_bytes
-from shared.sqlite import FULL_REMEDY, Connection, Database
+from shared.sqlite import FULL_REMEDY, ROOM_SECONDS, Connection, Database
 from shared.sqlite_erasure import erase, scrubbed
 from shared.sqlite_pruning import FilePruning
 
 _TRANSACTION_BYTES = 16 * 2**20
 _READ_CHUNK = 200
 _PAGE_BYTES = 2**15  # Measured with 5 and 8 KB values: writes take a third less processor time than with 4 KB pages.
+_SPARE_PART = 16
+"""Such a part of the room that is left is taken without another look at it: there are six files that take from it."""
 _LARGEST_OFFSET = 2**63 - 1
 
 
@@ -80,6 +83,7 @@ class Topic:
         """``reserves``: how many times the disk's reserve is left free by what is appended."""
         self.name, self.partitions, self.bell = name, partitions, Bell()
         self._reserves = reserves
+        self._spare, self._spare_until = 0, float("-inf")
         self._clock = clock
         self._database = Database(
             path,
@@ -157,8 +161,13 @@ class Topic:
         write-ahead log needs room too, unless it is emptied first.
         """
         wanted = 2 * (size + min(size, rows * _PAGE_BYTES) + 4 * _PAGE_BYTES)
+        if wanted <= self._spare and time.monotonic() < self._spare_until:
+            self._spare -= wanted
+            return
         room = self._database.room()
-        if room.free - wanted - self._database.wal_size() >= self._reserves * room.reserve:
+        left = room.free - wanted - self._database.wal_size() - self._reserves * room.reserve
+        if left >= 0:
+            self._spare, self._spare_until = left // _SPARE_PART, time.monotonic() + ROOM_SECONDS
             return
         self._database.settle()
         room, unsettled = self._database.room(), self._database.wal_size()
