@@ -459,7 +459,7 @@ class Learner:
             self._partitions[number].told = None
             self._statuses.pop(name, None)
             self._recalls.pop(name, None)
-            end(name, self._metrics)
+        end(names, self._metrics)
         self._changed -= ended
         self._undetailed -= ended
 
