@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 
 from services.gateway.bounded import Bounded, Late
+from services.gateway.ended_images import images_before
 from services.gateway.live import Live
 from services.gateway.problems import Problem
 from services.gateway.statuses import Statuses
@@ -84,27 +85,13 @@ class KnownStreams:
 
     def _underway(self, stream: str, others: Sequence[StreamStatus]) -> bool:
         """Whether something of it may be between the log's doors and the learner's status. Blocks."""
-        reached = (
-            {IMAGES: {}, EXAMPLES: _folded(others)}
-            if (end := self._live.view.end_of(stream)) is None
-            else {
-                IMAGES: self._images_before(end),
-                EXAMPLES: _later(_folded(others), {end.partition: end.offset + 1}),
-            }
-        )
-        return any(self._may_hold(topic, stream, begins) for topic, begins in reached.items())
+        end, folded = self._live.view.end_of(stream), _folded(others)
+        own = images_before(self._log, end) if end else {}
+        reached = {IMAGES: own, EXAMPLES: _later(folded, {end.partition: end.offset + 1}) if end else folded}
+        return any(self._may_hold(topic, stream, begins, own) for topic, begins in reached.items())
 
-    def _images_before(self, end: Position) -> dict[int, int]:
-        """What the command at ``end`` says of the images that were the deleted stream's."""
-        record = self._log.read(EXAMPLES, end.partition, [end.offset]).get(end.offset)
-        try:
-            found = record and decode_example(record)
-        except Rejected:
-            return {}
-        images = found.more.get("images", {}) if isinstance(found, Command) else {}
-        return {int(partition): offset for partition, offset in images.items()}
-
-    def _may_hold(self, topic: str, stream: str, reached: Mapping[int, int]) -> bool:
+    def _may_hold(self, topic: str, stream: str, reached: Mapping[int, int], own: Mapping[int, int]) -> bool:
+        """``own``: the images before were those of a stream of this name that was deleted."""
         lag = self._log.lag(self._groups[topic], topic)
         ends = {partition: held.end for partition, held in self._log.bounds(topic).items()}
         begins = {
@@ -115,7 +102,7 @@ class KnownStreams:
         for partition, end in ends.items():
             for begin in range(begins[partition], end, READ_AT_ONCE):
                 found = self._log.read(topic, partition, range(begin, min(begin + READ_AT_ONCE, end)))
-                if any(_stream_of(record) == stream for record in found.values()):
+                if any(_begins(record, stream, own) for record in found.values()):
                     return True
         return False
 
@@ -143,10 +130,13 @@ def _later(some: Mapping[int, int], others: Mapping[int, int]) -> dict[int, int]
     return {partition: max(some.get(partition, 0), others.get(partition, 0)) for partition in {*some, *others}}
 
 
-def _stream_of(record: Record) -> str:
-    """The stream that begins with it, if any does: labels make no stream."""
+def _begins(record: Record, stream: str, own: Mapping[int, int]) -> bool:
+    """Whether the stream may begin with it: not with a label, nor with a late image of one that was deleted."""
     try:
         event = decode_image(record) if record.topic == IMAGES else decode_example(record)
     except Rejected:
-        return ""
-    return event.stream if isinstance(event, Image | Features | Command) else ""
+        return False
+    if not isinstance(event, Image | Features | Command) or event.stream != stream:
+        return False
+    image = event.image if isinstance(event, Features) else event.position
+    return isinstance(event, Command) or image.offset >= own.get(image.partition, 0)

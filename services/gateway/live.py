@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from services.gateway.arrivals import Arrivals
+from services.gateway.ended_images import EndedImages
 from services.gateway.follower import Follower
 from services.gateway.promises import Promises
 from services.gateway.subscriptions import Happening, Subscriptions
@@ -58,7 +59,7 @@ class Live:
         self._refusals: Arrivals[tuple[str, str], Refusal] = Arrivals(KEPT_REFUSALS)
         self._followers = (
             Follower(log, PREDICTIONS, settings.view_predictions, health, self._decode, self),
-            Follower(log, DEAD_LETTERS, REFUSALS_AT_START, health, refusals, RefusalsOf(self)),
+            Follower(log, DEAD_LETTERS, REFUSALS_AT_START, health, refusals, RefusalsOf(self, log)),
         )
 
     def start(self) -> None:
@@ -97,7 +98,12 @@ class Live:
         refusal = self._refusals.get((stream, id))
         if refusal and image in (None, refusal.origin):
             return refusal
-        return await self._predictions.wait((stream, id), wait)
+        deadline = asyncio.get_running_loop().time() + wait
+        while True:
+            left = deadline - asyncio.get_running_loop().time()
+            found = await self._predictions.wait((stream, id), left)
+            if not isinstance(found, Refusal) or image in (None, found.origin):
+                return found
 
     def refused_image(self, stream: str, id: str) -> Refusal | None:
         """Why the newest image of this id was refused, if it was, lately."""
@@ -131,19 +137,22 @@ class Live:
         self.subscriptions.end("the gateway reads the log anew")
 
     async def take(self, decoded: Sequence[Happening], current: bool) -> None:
-        for happening in decoded:
-            self._apply(happening)
-            self.subscriptions.remember(happening)
+        told = [happening for happening in decoded if self._apply(happening)]
         if self.current:
-            for happening in decoded:
+            for happening in told:
                 self.subscriptions.publish(happening)
         self.current = self.current or current
 
-    def _apply(self, happening: Happening) -> None:
+    def _apply(self, happening: Happening) -> bool:
+        """Whether it is news: what comes again of a stream that was deleted meanwhile is none."""
         event = happening.event
+        ended = not isinstance(event, Applied) and self.view.ended(event.stream, event.position)
         if isinstance(event, Outcome):
-            self.view.decided(event)
+            if not ended:
+                self.view.decided(event)
             self._outcomes.arrive(event.position, event)
+        elif ended:
+            return False
         elif isinstance(event, Prediction):
             entry = self.view.predicted(event, happening.value)
             self._predictions.arrive((event.stream, event.id), entry)
@@ -151,6 +160,9 @@ class Live:
             if (event.do, event.status) == (DELETE, "applied"):
                 self._end(event.stream, event.position)
             self._applied.arrive(event.position, event)
+        if not ended:
+            self.subscriptions.remember(happening)
+        return not ended
 
     def _end(self, stream: str, position: Position) -> None:
         self.view.end(stream, position)
@@ -160,9 +172,11 @@ class Live:
         for tell in self.when_ended:
             tell(stream, position)
 
-    def refused(self, refusal: Refusal) -> None:
+    def refused(self, refusal: Refusal, *, ended: bool = False) -> None:
+        """``ended``: its image was one of a stream that is deleted; who waits is told, and nobody who asks later."""
         if refusal.topic == IMAGES:
-            self._refusals.arrive((refusal.stream, refusal.id), refusal)
+            if not ended:
+                self._refusals.arrive((refusal.stream, refusal.id), refusal)
             self._predictions.arrive((refusal.stream, refusal.id), refusal)
         elif refusal.topic == EXAMPLES:
             self._outcomes.arrive(refusal.origin, refusal)
@@ -185,14 +199,16 @@ class Live:
 class RefusalsOf:
     """Takes dead letters in for a Live."""
 
-    def __init__(self, live: Live) -> None:
-        self._live = live
+    def __init__(self, live: Live, log: Log) -> None:
+        self._live, self._images = live, EndedImages(log)
 
     async def begin(self) -> None: ...
 
     async def take(self, decoded: Sequence[Refusal], current: bool) -> None:
         for refusal in decoded:
-            self._live.refused(refusal)
+            end = self._live.view.end_of(refusal.stream) if refusal.topic == IMAGES else None
+            ended = end is not None and await self._images.hold(end, refusal.origin)
+            self._live.refused(refusal, ended=ended)
 
 
 def refusals(records: Sequence[Record]) -> list[Refusal]:

@@ -15,7 +15,8 @@ from shared.log import IMAGES, Position
 
 SMALLEST_SIDE, LARGEST_SIDE = 16, 1024
 IMAGE_HEADERS = {
-    "Cache-Control": "private, max-age=3600",
+    # The browser keeps it and asks whether it is still so: the stream may be deleted, and begin again with this id.
+    "Cache-Control": "private, no-cache",
     "Content-Security-Policy": "default-src 'none'; sandbox",
 }
 

@@ -120,6 +120,10 @@ class View:
         self._size -= len(shelf.entries)
         self._ends.add(stream, position)
 
+    def ended(self, stream: str, position: Position) -> bool:
+        """Whether an event at ``position`` of ``examples`` is of the time before the stream was deleted."""
+        return self._ends.cover(stream, position)
+
     def end_of(self, stream: str) -> Position | None:
         """The command in ``examples`` that deleted it last."""
         return self._ends.of(stream)

@@ -49,8 +49,15 @@ class Commands:
     def remember(self, answer: Applied) -> None:
         _put(self._given, _key(answer), (answer.status, answer.why), KEPT_COMMANDS)
 
-    def deleted(self, deletion: Deletion) -> None:
+    def deleted(self, deletion: Deletion) -> Deletion:
+        """Remember it; what is returned covers the images of earlier ones too, whatever this one says."""
+        if before := self._deletions.get(deletion.stream):
+            images = dict(deletion.images)
+            for partition, end in before.images.items():
+                images[partition] = max(end, images.get(partition, 0))
+            deletion = deletion._replace(images=images)
         _put(self._deletions, deletion.stream, deletion, KEPT_DELETIONS)
+        return deletion
 
     def deletion_of(self, event: Features) -> Deletion | None:
         """The deletion that the event's image came before."""

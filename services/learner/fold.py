@@ -259,15 +259,15 @@ class Fold:
 
     def _delete(self, command: Command, turn: "_Turn") -> Applied:
         found = deletion(command)
-        if command.stream not in self.streams:
-            return applied(command, "refused", f"there is no stream {command.stream}")
         if found is None:
             return applied(command, "refused", 'field images must be an object of partition and offset, like {"0": 17}')
-        turn.flush(self.streams.pop(command.stream))
+        if command.stream in self.streams:
+            turn.flush(self.streams.pop(command.stream))
+        elif not any(found.images.values()):  # Else its images may be on their way, and must not bring it to life.
+            return applied(command, "refused", f"there is no stream {command.stream}")
         self.early.drop(command.stream)
         self.refused.pop(command.stream, None)
-        self.commands.deleted(found)
-        turn.deletions.append(found)
+        turn.deletions.append(self.commands.deleted(found))
         return applied(command, "applied")
 
     def _stream(self, name: str, at: Position) -> StreamState:

@@ -110,6 +110,8 @@ class Learner:
         self._changed: set[tuple[int, str]] = set()
         self._undetailed: set[tuple[int, str]] = set()
         """Streams whose detail in the store is older than their state."""
+        self._ended: set[tuple[int, str]] = set()
+        """Streams that were deleted since what is shown was published; they may have begun again."""
         self._statuses: dict[str, bytes] = {}
         """What was published of each stream last."""
         self._recalls: dict[str, Recalls] = {}
@@ -148,7 +150,10 @@ class Learner:
         shown = frozenset(name for name in names if partition_for(name.encode(), partitions) == partition)
         with self._lock:
             self._partitions[partition] = _Partition(fold, snapshots, generation, partitions, None, erasures, shown)
-            self._changed |= {(partition, name) for name in fold.streams.keys() | fold.commands.deletions.keys()}
+            self._changed |= {(partition, name) for name in fold.streams}
+            deleted = {(partition, name) for name in fold.commands.deletions}
+            self._ended |= deleted - self._changed
+            self._undetailed |= deleted & self._changed
         self._settle(partition)
         if found := self._published_snapshot(partition, fold):
             self._show(partition, found)
@@ -171,13 +176,14 @@ class Learner:
             partition.erasures.work()
         if not records and self._clock() - self._looked >= LOOK_SECONDS:
             self._look()
-        if self._changed and self._until_published(max(self._pace, STATUS_SECONDS) if records else self._pace) <= 0:
+        pace = max(self._pace, STATUS_SECONDS) if records else self._pace
+        if (self._changed or self._ended) and self._until_published(pace) <= 0:
             self._publish()
         return Processed(messages, rejected, {n: self._partitions[n].fold.position for n in by_partition})
 
     def patience(self) -> float:
         idle = min((each.erasures.patience(IDLE_SECONDS) for each in self._partitions.values()), default=IDLE_SECONDS)
-        if not self._changed or not self._statuses_kept.due:
+        if not (self._changed or self._ended) or not self._statuses_kept.due:
             return idle
         return min(max(self._until_published(self._pace), SHORTEST_IDLE_SECONDS), idle)
 
@@ -191,7 +197,7 @@ class Learner:
     def drop(self, partition: int) -> None:
         with self._lock:
             lost = self._partitions.pop(partition, None)
-            for waiting in (self._changed, self._undetailed):
+            for waiting in (self._changed, self._undetailed, self._ended):
                 waiting -= {(number, name) for number, name in waiting if number == partition}
         streams = list(lost.fold.streams) if lost else []
         for name in streams:
@@ -305,6 +311,7 @@ class Learner:
         self._metrics.moved.labels(self.topic).inc(len(folded.moved))
         messages = [moved(record) for record in folded.moved]
         fold = self._partitions[partition].fold
+        deleted = {deletion.position for deletion in folded.deletions}
         early = {
             (event.stream, event.id)
             for at, event in folded.emitted
@@ -313,7 +320,6 @@ class Learner:
         for _, event in folded.emitted:
             if event.stream in fold.streams:
                 self._undetailed.add((partition, event.stream))
-            if event.stream in fold.streams or event.stream in fold.commands.deletions:
                 self._changed.add((partition, event.stream))
             if isinstance(event, Prediction):
                 self._metrics.predictions.labels(event.stream).inc()
@@ -325,6 +331,10 @@ class Learner:
                 self._metrics.labels.labels(counted, event.status).inc()
                 messages.append(encode_outcome(event, source=SOURCE))
             elif isinstance(event, Applied):
+                if event.position in deleted:
+                    self._ended.add((partition, event.stream))
+                    self._recalls.pop(event.stream, None)
+                    end(event.stream, self._metrics)
                 messages.append(encode_applied(event, source=SOURCE))
             else:
                 self._metrics.drift.labels(event.stream, event.model).inc()
@@ -389,7 +399,7 @@ class Learner:
     def _publish_changed(self) -> None:
         now = self._clock()
         fresh: dict[str, bytes] = {}
-        self._end({each for each in self._changed if each[1] not in self._partitions[each[0]].fold.streams})
+        self._end()
         for number, name in sorted(self._changed):
             partition = self._partitions[number]
             state = partition.fold.streams[name]
@@ -449,19 +459,22 @@ class Learner:
             self._store.put_all(found)
         self._undetailed -= {(number, name) for name in names}
 
-    def _end(self, ended: set[tuple[int, str]]) -> None:
-        """Take out what is shown of streams that were deleted; their partitions may have room again."""
-        if not ended:
+    def _end(self) -> None:
+        """Take out what is shown of streams that were deleted; their partitions may have room again.
+
+        One that has begun again is published anew.
+        """
+        if not self._ended:
             return
-        names = [name for _, name in ended]
-        self._store.delete([key for name in names for key in (status.key(name), status.detail_key(name))])
-        for number, name in ended:
+        again = {each for each in self._ended if each[1] in self._partitions[each[0]].fold.streams}
+        keys = [status.detail_key(name) for _, name in self._ended]
+        self._store.delete([*keys, *(status.key(name) for _, name in self._ended - again)])
+        for number, name in self._ended:
             self._partitions[number].told = None
             self._statuses.pop(name, None)
-            self._recalls.pop(name, None)
-        end(names, self._metrics)
-        self._changed -= ended
-        self._undetailed -= ended
+        self._changed = self._changed - self._ended | again
+        self._undetailed = self._undetailed - self._ended | again
+        self._ended.clear()
 
     def _look(self) -> None:
         """Raises Fenced where the store was emptied: what it should have is then made again, without an event first.
@@ -489,7 +502,7 @@ class Learner:
                     self._changed.add((number, name))
             ended = list((partition.fold.commands.deletions.keys() | partition.shown) - partition.fold.streams.keys())
             shown = self._store.get_all([status.key(name) for name in ended])
-            self._changed |= {(number, name) for name in ended if shown.get(status.key(name)) is not None}
+            self._ended |= {(number, name) for name in ended if shown.get(status.key(name)) is not None}
 
     def _cache(self) -> FeatureCache:
         return FeatureCache(self._log, self._settings.cache_examples, self._settings.cache_bytes)

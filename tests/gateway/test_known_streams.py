@@ -1,8 +1,11 @@
 """A name that is no stream's gets 404, whoever made the stream; a stream that is deleted is gone from every call."""
 
+import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -13,9 +16,23 @@ from services.gateway.statuses import Statuses
 from services.gateway.subscriptions import Happening
 from services.gateway.view import View
 from shared import status
+from shared.attributes import NONE
 from shared.config import Settings
 from shared.deadlines import PROMISE_S
-from shared.events import Applied, Prediction, encode_applied, encode_command, encode_image, encode_prediction
+from shared.events import (
+    Applied,
+    Image,
+    Outcome,
+    Prediction,
+    Rejected,
+    encode_applied,
+    encode_command,
+    encode_features,
+    encode_image,
+    encode_outcome,
+    encode_prediction,
+    encode_rejected,
+)
 from shared.health import Health
 from shared.log import EXAMPLES, IMAGES, Position
 from shared.metrics import Metrics
@@ -115,6 +132,63 @@ def test_a_gateway_that_begins_after_the_deletion_shows_nothing_of_it(tmp_path: 
         assert first.client.delete("/v1/streams/pets", params={"wait": 10}).status_code == 200
         second = start()
         assert second.client.get("/v1/streams/pets/predictions").json()["predictions"] == []
+
+
+def test_late_features_of_a_deleted_stream_are_no_new_one(gateway: Served) -> None:
+    gateway.post_image(PNG, wait=10)
+    gateway.client.delete("/v1/streams/pets", params={"wait": 10})
+    late = Image("late", "pets", None, 0.0, b"", Position(0, 0), NONE)
+    gateway.log.append([encode_features(late, np.ones(4, np.float32), "echo-1", source="test")])
+    assert gateway.post_label("late", "cat").status_code == 404
+
+
+@pytest.mark.parametrize("kind", [b"broken", b"stranger"])
+def test_what_was_refused_in_a_deleted_stream_is_not_found_by_a_later_gateway(tmp_path: Path, kind: bytes) -> None:
+    """Nor its bytes: a log may keep them for as long as retention says."""
+    with starting(tmp_path) as start:
+        first = start()
+        first.post_image(PNG, wait=10)
+        assert first.post_image(kind, id="a", wait=10).status_code >= 400
+        first.client.delete("/v1/streams/pets", params={"wait": 10})
+        second = start()
+        until(lambda: second.client.get("/readyz").status_code == 200)
+        for path in ("predictions/a", "images/a"):
+            assert second.client.get(f"/v1/streams/pets/{path}").status_code == 404, path
+
+
+def test_whoever_sends_an_id_again_after_a_deletion_is_not_told_what_became_of_the_old_one(gateway: Served) -> None:
+    gateway.post_image(PNG, wait=10)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(gateway.post_image, b"silent", id="a", wait=20)
+        until(lambda: gateway.log.bounds(IMAGES)[0].end == 2)
+        old, new = (gateway.log.read(IMAGES, 0, [offset])[offset] for offset in (0, 1))
+        named = old._replace(headers=tuple((n, b"a" if n == "ce_id" else v) for n, v in old.headers))
+        for record in (named, new):
+            rejected = Rejected(f"said-of-{record.offset}", "so says the test")
+            gateway.log.append([encode_rejected(record, rejected, source="test", time=0)])
+        assert waiting.result().json()["reason"] == "said-of-1"
+
+
+def test_copies_of_what_a_deleted_stream_said_are_told_to_nobody(tmp_path: Path) -> None:
+    """A learner that crashes says again what it said, and that comes after the deletion."""
+    live = Live(SqliteLog(tmp_path), Settings.model_validate({}), Metrics(CollectorRegistry()), Health())
+    prediction = predicted("pets", "i", Position(0, 3), b"=cat")
+    outcome = Outcome("i", "pets", Position(0, 4), "learned", "cat", None, None, exact=True, time=0.0)
+    end = Applied("c", "pets", Position(0, 5), "stream.delete", "applied", "", "me", 0.0)
+    old = [
+        Happening(Position(0, 10), prediction, encode_prediction(prediction, source="t").value),
+        Happening(Position(0, 11), outcome, encode_outcome(outcome, source="t").value),
+    ]
+
+    async def told() -> bytes:
+        await live.take([], True)
+        listener = live.subscriptions.open("pets", None)
+        await live.take([Happening(Position(0, 12), end, encode_applied(end, source="t").value)], True)
+        await live.take(old, True)
+        return await listener.next(0.1)
+
+    assert asyncio.run(told()).count(b"event: ") == 1
+    assert live.subscriptions.newest() == "0:12"
 
 
 def test_after_a_deletion_an_id_may_come_with_other_bytes(gateway: Served) -> None:

@@ -200,6 +200,32 @@ def test_a_deleted_stream_frees_its_place_and_stays_away_with_the_images_that_ca
     assert (fold.streams["s"].images, fold.streams["s"].labels) == (1, [])
 
 
+def test_a_stream_that_is_deleted_while_its_first_image_is_on_its_way_does_not_begin_with_it() -> None:
+    log = Written()
+    log.delete("c", late=1)
+    log.features("i0", [1, 0, 0], "cat")
+    fold = new_fold(log)
+    folded = fold.apply(log.records)
+    assert [e.event.status for e in folded.emitted if isinstance(e.event, Applied)] == ["applied"]
+    assert [(r.offset, e.reason) for r, e in folded.rejected] == [(1, "stream-deleted")]
+    assert fold.streams == {}
+
+
+def test_a_deletion_that_names_no_images_brings_none_back_of_an_earlier_one() -> None:
+    log = Written()
+    log.features("i0", [1, 0, 0], "cat")
+    log.delete("c", late=3)
+    log.command("again", "stream.create")
+    log.command("kcat", "stream.delete")
+    log.features("i1", [1, 0, 0], "cat")
+    fold = new_fold(log)
+    folded = fold.apply(log.records)
+    assert [e.event.status for e in folded.emitted if isinstance(e.event, Applied)] == ["applied"] * 3
+    assert [(r.offset, e.reason) for r, e in folded.rejected] == [(4, "stream-deleted")]
+    assert fold.streams == {}
+    assert all(deletion.covers(Position(0, 4)) for deletion in folded.deletions), "what is erased is as much"
+
+
 def test_a_command_that_is_sent_again_counts_once() -> None:
     log = Written()
     log.features("i0", [1, 0, 0])
@@ -214,7 +240,7 @@ def test_a_command_that_is_sent_again_counts_once() -> None:
 
 def test_what_cannot_be_done_is_refused_with_the_reason() -> None:
     log = Written()
-    log.delete("nothing")
+    log.command("nothing", "stream.delete")
     log.command("first", "stream.create")
     log.command("second", "stream.create")
     log.command("odd", "stream.delete", images=[1])

@@ -88,6 +88,26 @@ def test_a_learner_that_cannot_work_still_shows_how_far_it_is_behind(
     assert gauges(registry) == set(), "the next session did not get the partition: somebody else has it"
 
 
+def test_a_stream_that_is_deleted_and_begins_again_at_once_counts_from_nothing(
+    session: Session, registry: CollectorRegistry
+) -> None:
+    """Also where nothing was published in between."""
+    examples = Written()
+    examples.features("last", [1, 1, 0], "only the old one's", stream="s0")
+    examples.delete("c", stream="s0")
+    examples.features("first", [1, 1, 0], "a", stream="s0")
+    session._log.append([Message(EXAMPLES, r.key, r.value, r.headers) for r in examples.records])
+    while sum(session._log.lag("learners", EXAMPLES).values()):
+        session.turn()
+        session.checkpoint()
+    of = {"stream": "s0"}
+    assert registry.get_sample_value("prequel_predictions_total", of) == 1
+    assert registry.get_sample_value("prequel_labels_total", of | {"status": "learned"}) == 1
+    assert registry.get_sample_value("prequel_label_delay_seconds_count", of) == 1
+    recalls = [metric for metric in registry.collect() if metric.name == "prequel_class_recall"]
+    assert not [s for metric in recalls for s in metric.samples if s.labels["stream"] == "s0" and s.value]
+
+
 def test_counters_stay(session: Session, registry: CollectorRegistry) -> None:
     session.drop()
     assert registry.get_sample_value("prequel_predictions_total", {"stream": "s0"}) == 6
