@@ -22,7 +22,7 @@ from shared.environment import from_environment, remarks
 from shared.invocation import DEFAULT_URL
 from shared.log import LogUnavailable
 from shared.process import Process, open_log, open_store
-from shared.signals import stop_on_signals
+from shared.signals import ending_signals, stop_on_signals
 from shared.store import Fenced, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -424,9 +424,14 @@ def _asking_whom(chosen: argparse.Namespace, console: "Console") -> "Asking":
 
     def ask(question: str) -> str:
         try:
-            return input(question)
+            with ending_signals():
+                return input(question)
         except EOFError:
+            print()
             return ""
+        except KeyboardInterrupt:
+            print()
+            raise SystemExit(INTERRUPTED) from None
 
     return Asking(console, ask if sys.stdin.isatty() and sys.stdout.isatty() else None, yes=chosen.yes)
 

@@ -3,6 +3,8 @@
 import os
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from queue import SimpleQueue
 
 
@@ -17,6 +19,23 @@ def stop_on_signals(stop: threading.Event) -> None:
     threading.Thread(target=_obey, args=(arrived, stop), name="signals", daemon=True).start()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, frame: arrived.put(number))
+
+
+@contextmanager
+def ending_signals() -> Iterator[None]:
+    """Meanwhile the first signal ends what the main thread does: SIGINT raises KeyboardInterrupt, SIGTERM kills.
+
+    For a question at the terminal, which would otherwise wait on. For the main thread only.
+    """
+    replaced = {
+        signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),
+        signal.SIGTERM: signal.signal(signal.SIGTERM, signal.SIG_DFL),
+    }
+    try:
+        yield
+    finally:
+        for number, handler in replaced.items():
+            signal.signal(number, handler)
 
 
 def _obey(arrived: "SimpleQueue[int]", stop: threading.Event) -> None:

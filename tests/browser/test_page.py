@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import AWAY, STARTING, Open, hide
 from tests.browser.system import System, until
 
+NO_VALUE = "\N{EN DASH}"
 HOSTILE = "<img src=x onerror=document.title='owned'>"
 
 
@@ -155,6 +156,34 @@ def test_reconnects_after_a_restart_and_shows_what_it_missed(taught: System, ope
     expect(page.locator("#connection")).to_have_text("Live")
     expect(page.locator(".figure.images .value")).to_have_text("6")
     expect(page.locator("[data-id=while-away]")).to_be_visible()
+
+
+def test_a_stream_that_is_deleted_leaves_the_page_and_may_begin_again(taught: System, open_page: Open) -> None:
+    page = open_page("/#/shapes", tolerated=("404",))
+    expect(page.locator(".tile")).to_have_count(5)
+    assert taught.client.delete("/v1/streams/shapes", params={"wait": 10}).status_code == 200
+    expect(page.locator("#notices")).to_contain_text("Stream shapes was deleted")
+    expect(page.locator("#connection")).to_have_text("Waiting for the first image")
+    expect(page.locator(".tile")).to_have_count(0)
+    expect(page.locator(".figure.images .value")).to_have_text(NO_VALUE)
+    taught.show("dot", "dot")
+    expect(page.locator(".figure.images .value")).to_have_text("1")
+    expect(page.locator(".tile")).to_have_count(1)
+
+
+@pytest.mark.parametrize("begins_again", [True, False])
+def test_a_page_that_missed_a_deletion_shows_nothing_of_it(
+    taught: System, open_page: Open, *, begins_again: bool
+) -> None:
+    page = open_page("/#/shapes", tolerated=("404",))
+    expect(page.locator(".tile")).to_have_count(5)
+    hide(page, True)
+    taught.client.delete("/v1/streams/shapes", params={"wait": 10})
+    if begins_again:
+        taught.show("dot", "dot")
+    hide(page, False)
+    expect(page.locator(".tile")).to_have_count(int(begins_again))
+    expect(page.locator(".figure.images .value")).to_have_text("1" if begins_again else NO_VALUE)
 
 
 def test_a_hidden_page_keeps_no_connection_and_catches_up_when_it_is_seen(taught: System, open_page: Open) -> None:

@@ -149,7 +149,7 @@ export class Gallery {
 
   /** The tile that shows a prediction already, brought up to date, or a new one. */
   #tileOf(prediction) {
-    const tile = this.#tiles.find((one) => one.prediction.id === prediction.id);
+    const tile = this.#tiles.find(({ prediction: shown }) => shown.id === prediction.id && shown.image === prediction.image);
     if (!tile) return new Tile(prediction, (id, size) => this.#api.imageUrl(this.#stream, id, size), this.#filters.model);
     tile.show(prediction);
     return tile;

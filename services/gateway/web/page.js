@@ -7,6 +7,7 @@ import { find, options, write } from "./elements.js";
 import { Figures } from "./figures.js";
 import { Filters } from "./filters.js";
 import { Gallery } from "./gallery.js";
+import { leaveDeleted, takeDeleted } from "./last.js";
 import { Models, modelNames } from "./models.js";
 import { Notices } from "./notice.js";
 import { ClassOrder, NO_CLASSES } from "./order.js";
@@ -55,6 +56,8 @@ export class Page {
     this.#correction = new Correction(find("#correction"), this.#api, this.#teaching, (id, step) => this.#gallery.neighbour(id, step));
     this.#trial = new Trial(find("#try"), find("#try-kind"), this.#api, this.#teaching, this.#notices);
     this.#wire();
+    const deleted = takeDeleted();
+    if (deleted) this.#notices.say(`Stream ${deleted} was deleted. An image that is sent to it begins a new one.`);
   }
 
   /** Follows another stream from now on. */
@@ -77,10 +80,11 @@ export class Page {
   }
 
   #listen(stream) {
-    stream.addEventListener("connection", (event) => this.#connection.show(event.detail));
+    stream.addEventListener("connection", (event) => this.#connect(event.detail));
     stream.addEventListener("status", (event) => this.#take(event.detail));
     stream.addEventListener("prediction", (event) => this.#gallery.add(event.detail));
     stream.addEventListener("outcome", (event) => this.#settle(event.detail));
+    stream.addEventListener("applied", (event) => this.#end(event.detail));
     stream.addEventListener("fresh", () => (this.#gallery.refresh(), this.#trial.resume()));
     return stream;
   }
@@ -100,7 +104,22 @@ export class Page {
     });
   }
 
+  /** A stream that was here is gone: what is shown of it was true, and is not any more. */
+  #connect(state) {
+    this.#connection.show(state);
+    if (state === "absent" && this.#status) this.follow(this.#stream.name);
+  }
+
+  /** Of a stream that was deleted nothing stays, neither labels to be undone nor pictures that the document keeps by address. */
+  #end({ stream, do: done, status }) {
+    if (done !== "stream.delete" || status !== "applied") return;
+    leaveDeleted(stream);
+    location.reload();
+  }
+
+  /** With fewer images it is another stream of this name, which began while nobody listened. */
   #take(status) {
+    if (status.images < this.#status?.images) return this.follow(this.#stream.name);
     this.#status = status;
     this.#paint();
   }

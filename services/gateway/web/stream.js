@@ -6,10 +6,10 @@ const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 8000;
 const ABSENT_PAUSE_MS = 3000;
 const SILENCE_MS = 40_000;
-const KINDS = ["status", "prediction", "outcome", "ping", "reset", "reconnect"];
+const KINDS = ["status", "prediction", "outcome", "applied", "ping", "reset", "reconnect"];
 
 /**
- * Events: `connection` (detail: connecting, live, lost or absent), `status`, `prediction`, `outcome` (detail: the API's JSON),
+ * Events: `connection` (detail: connecting, live, lost or absent), `status`, `prediction`, `outcome`, `applied` (detail: the API's JSON),
  * and `fresh` each time the connection came (back): what was missed has to be fetched.
  */
 export class Stream extends EventTarget {
