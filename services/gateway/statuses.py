@@ -180,6 +180,7 @@ class Statuses:
         """However many ask at one time, the store is asked once."""
         if stream not in self._reading:
             self._reading[stream] = asyncio.create_task(self._read(stream))
+            self._reading[stream].add_done_callback(_unheard)
         return await asyncio.shield(self._reading[stream])
 
     async def _read(self, stream: str) -> Kept | None:
@@ -252,6 +253,13 @@ class Statuses:
             raise
         self._attempts.worked()
         return found
+
+
+def _unheard(read: "asyncio.Task[Kept | None]") -> None:
+    """Whoever waited may be gone by now: that the store is away is said on /readyz, anything else is a bug."""
+    error = None if read.cancelled() else read.exception()
+    if error and not isinstance(error, StoreUnavailable):
+        _log.error("a status could not be read", exc_info=error)
 
 
 def _position(kept: Kept | None) -> str | None:

@@ -25,8 +25,9 @@ logger = logging.getLogger(__name__)
 class Erasures:
     """Of one partition's streams, for the learner's thread only; does nothing on a log that cannot erase.
 
-    Order, never changed: the snapshot that has the deletion in it -> the records are erased -> the store's note that
-    they are. Whatever is cut off is done again; a replay over records that are erased already ends in the same state.
+    Order, never changed: the store's note that there is something to erase, where it says otherwise (late features of
+    a stream that was done) -> the snapshot that has it -> the records are erased -> the note that they are. Whatever is
+    cut off is done again; a replay over records that are erased already ends in the same state.
     """
 
     def __init__(self, log: Log, store: Store, partition: int, clock: Callable[[], float], health: Health) -> None:
@@ -35,12 +36,12 @@ class Erasures:
         self._due: deque[Deletion] = deque()
         self._steps: Iterator[None] | None = None
         self._attempts = Attempts(f"learner: erasing, partition {partition}", health, ERASE_AGAIN, clock=clock)
-        self._done = 0
+        self._done = self._noted = 0
 
     def resume(self, deletions: Iterable[Deletion]) -> None:
         """Go on with those of a snapshot that are not known to be done. Blocks; raises StoreUnavailable."""
         if isinstance(self._log, Erasing):
-            self._done = int(self._store.get(self._key) or 0)
+            self._done = self._noted = int(self._store.get(self._key) or 0)
             self._due.extend(each for each in deletions if each.position.offset >= self._done)
 
     def take(self, folded: Folded) -> list[tuple[Record, Rejected]]:
@@ -50,6 +51,11 @@ class Erasures:
         self._uncommitted |= {each.stream: each for each in folded.deletions}
         self._uncommitted |= {each.stream: each for each in folded.late}
         return [abridged(*pair) if pair[1].reason == "stream-deleted" else pair for pair in folded.rejected]
+
+    def commit(self) -> None:
+        """What was taken is about to be in a snapshot, and will not come again. Blocks; raises StoreUnavailable."""
+        if self._uncommitted:
+            self._note()
 
     def committed(self) -> None:
         """All that was taken is in a snapshot."""
@@ -76,10 +82,18 @@ class Erasures:
         self._steps = self._steps or self._erase(deletion)
         if next(self._steps, self) is self:
             self._done = max(self._done, deletion.position.offset + 1)
-            self._store.put(self._key, str(self._done).encode())
+            self._note(after=1)
             logger.info("stream %s was deleted: its records are erased", deletion.stream)
             self._due.popleft()
             self._steps = None
+
+    def _note(self, after: int = 0) -> None:
+        """Note the position before which every deletion is done, ``after`` so many of those that are due."""
+        left = [*list(self._due)[after:], *self._uncommitted.values()]
+        noted = min([self._done, *(each.position.offset for each in left)])
+        if noted != self._noted:
+            self._store.put(self._key, str(noted).encode())
+            self._noted = noted
 
     def _erase(self, deletion: Deletion) -> Iterator[None]:
         assert isinstance(self._log, Erasing)

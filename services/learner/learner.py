@@ -346,6 +346,7 @@ class Learner:
         began = self._clock()
         fold = partition.fold
         envelope = self._envelope(Place(number, fold.position, partition.generation))
+        partition.erasures.commit()
         written = partition.snapshots.write(
             fold.position,
             partition.partitions,

@@ -1,5 +1,7 @@
 """Servers that accept and never answer: every call of the gateway comes back in time, and says what it could not do."""
 
+import asyncio
+import gc
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,7 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
+from services.gateway.promises import Promises
+from services.gateway.statuses import Statuses
 from shared.deadlines import ANSWER_S, FOLLOWER_CLOSE_S, GATEWAY_CLOSE_S
+from shared.health import Health
 from shared.log import Bounds, Record
 from shared.status import Answer, StreamDetail
 from tests.gateway.conftest import PNG, Served, Start, until
@@ -226,3 +231,23 @@ def test_while_only_the_log_hangs_it_is_not_said_that_there_is_no_such_stream(ha
     assert hanging.served.post_label("a", "cat", stream="pest").status_code == 503
     seconds, answer = timed(hanging.served, lambda g: g.client.get("/v1/streams/pest"))
     assert (answer.status_code, answer.json()["nearest"], seconds < MARGIN_S) == (404, "pets", True)
+
+
+def test_a_store_that_fails_after_whoever_asked_has_gone_is_no_bug(caplog: pytest.LogCaptureFixture) -> None:
+    """What asyncio says of a failure that nobody heard is a traceback in the gateway's log."""
+    store = HangingStore(None)
+    store.away = True
+    store.gate.clear()
+    statuses = Statuses(store, time.time, Promises(), Health())
+
+    async def ask() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(statuses.get("pets"), 0.05)
+        reading = list(statuses._reading.values())
+        store.gate.set()
+        await asyncio.wait(reading)
+
+    asyncio.run(ask())
+    gc.collect()
+    statuses.close()
+    assert "never retrieved" not in caplog.text

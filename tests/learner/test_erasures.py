@@ -1,0 +1,91 @@
+"""What is to be erased is erased, wherever a learner was killed."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from services.learner.erasures import Erasures
+from services.learner.fold import Fold
+from shared.events import Image, encode_features
+from shared.health import Health
+from shared.log import EXAMPLES, Message, Position
+from shared.sqlite_log import SqliteLog
+from shared.sqlite_store import SqliteStore
+from tests.learner.building import BACKBONE, DIM, Written, new_fold
+
+IDLE = 1e9
+
+
+class Learner:
+    """A fold, and what it erases, on a log and a store of its own; ``restart`` begins with the state of a snapshot."""
+
+    def __init__(self, log: SqliteLog, store: SqliteStore) -> None:
+        self.log, self._store, self._written = log, store, Written()
+        self._fold: Fold = new_fold(self._written)
+        self.restart()
+
+    def restart(self) -> None:
+        self._erasures = Erasures(self.log, self._store, 0, time.monotonic, Health())
+        self._erasures.resume(self._fold.commands.deletions.values())
+
+    def fold(self, write: Callable[[Written], object]) -> None:
+        begin = len(self._written.records)
+        write(self._written)
+        new = self._written.records[begin:]
+        self.log.append([Message(EXAMPLES, each.key, each.value, each.headers) for each in new])
+        self._erasures.take(self._fold.apply(new))
+
+    def commit(self) -> None:
+        self._erasures.commit()
+        self._erasures.committed()
+
+    def work(self) -> None:
+        while self._erasures.patience(IDLE) < IDLE:
+            self._erasures.work()
+
+    def left(self) -> list[int]:
+        end = self.log.bounds(EXAMPLES)[0].end
+        held = self.log.read(EXAMPLES, 0, range(end))
+        return [
+            at
+            for at, record in held.items()
+            if record.value and (b"prequel.features.v1" in dict(record.headers).values())
+        ]
+
+
+@pytest.fixture
+def learner(tmp_path: Path) -> Iterator[Learner]:
+    with closing(SqliteLog(tmp_path / "log")) as log, closing(SqliteStore(tmp_path / "store")) as store:
+        yield Learner(log, store)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_late_features_of_a_stream_that_was_erased_are_erased_too(learner: Learner, *, killed: bool) -> None:
+    """Others were deleted after it, and are done: how far all are done is not enough to go by."""
+    for write in (
+        lambda log: log.features("i0", [1, 0, 0]),
+        lambda log: log.delete("c", late=2),
+        lambda log: log.features("o0", [1, 0, 0], stream="other"),
+        lambda log: log.delete("d", stream="other"),
+    ):
+        learner.fold(write)
+    learner.commit()
+    learner.work()
+    assert learner.left() == []
+    learner.fold(late)
+    assert learner.left() == [4]
+    learner.commit()
+    if killed:
+        learner.restart()
+    learner.work()
+    assert learner.left() == []
+
+
+def late(log: Written) -> None:
+    """Features of an image that came before the deletion."""
+    image = Image("late", "s", None, 0.0, b"", Position(0, 1))
+    log.append(encode_features(image, np.ones(DIM, np.float32), BACKBONE, source="test"))
