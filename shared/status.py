@@ -130,12 +130,16 @@ class StreamDetail(BaseModel):
 
 
 class PartitionStatus(BaseModel):
-    """A partition as its learner sees it. ``full`` says why it takes no more streams; empty where it does."""
+    """A partition as its learner sees it. ``full`` says why it takes no more streams; empty where it does.
+
+    ``deleted`` is the position of the newest command that it knows to have deleted a stream.
+    """
 
     partition: int
     partitions: int
     streams: int
     full: str = ""
+    deleted: str | None = None
     snapshot: SnapshotStatus | None = None
 
 

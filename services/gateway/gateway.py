@@ -69,5 +69,5 @@ class Gateway:
         self.statuses.ended(stream, command)
         self.details.ended(stream)
         self.known.ended(stream)
-        self.room.ended(stream)
+        self.room.ended(stream, command)
         self.firsts.ended(stream)

@@ -5,7 +5,8 @@ import asyncio
 from services.gateway.problems import Problem
 from services.gateway.statuses import Statuses
 from shared.deadlines import STORE_READ_S
-from shared.log import partition_for
+from shared.log import Position, partition_for
+from shared.status import PartitionStatus
 from shared.store import StoreUnavailable
 
 KNOWN = 100_000
@@ -18,6 +19,8 @@ class Room:
     def __init__(self, statuses: Statuses) -> None:
         self._statuses = statuses
         self._known: set[str] = set()
+        self._ends: dict[int, Position] = {}
+        """Of each partition, the newest command that deleted a stream and so made room."""
 
     async def check(self, stream: str) -> None:
         """Raises Problem 409 where the stream is new and its partition takes no more."""
@@ -42,9 +45,10 @@ class Room:
         if len(self._known) < KNOWN:
             self._known.add(stream)
 
-    def ended(self, stream: str) -> None:
-        """A stream that was deleted may not find room again."""
+    def ended(self, stream: str, command: Position) -> None:
+        """A stream that was deleted may not find room again; others may."""
         self._known.discard(stream)
+        self._ends[command.partition] = max(command, self._ends.get(command.partition, command))
 
     async def _full(self, stream: str) -> str:
         first = await self._statuses.partition(0)
@@ -52,4 +56,9 @@ class Room:
             return ""
         number = partition_for(stream.encode(), first.partitions)
         own = first if number == 0 else await self._statuses.partition(number)
-        return own.full if own else ""
+        return own.full if own and not self._older(own) else ""
+
+    def _older(self, told: PartitionStatus) -> bool:
+        """Whether it does not know yet of a stream that was deleted."""
+        end = self._ends.get(told.partition)
+        return end is not None and (told.deleted is None or Position.parse(told.deleted) < end)

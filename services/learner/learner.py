@@ -436,11 +436,13 @@ class Learner:
         partition = self._partitions[number]
         fold = partition.fold
         dim = next((state.dim for state in reversed(fold.streams.values()) if state.dim), 0)
+        deleted = max((each.position for each in fold.commands.deletions.values()), default=None)
         told = PartitionStatus(
             partition=number,
             partitions=partition.partitions,
             streams=len(fold.streams),
             full=fold.full(dim),
+            deleted=str(deleted) if deleted else None,
             snapshot=partition.snapshot,
         )
         if told != partition.told:

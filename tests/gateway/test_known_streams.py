@@ -205,8 +205,13 @@ def test_a_deleted_stream_must_find_room_again(gateway: Served) -> None:
     gateway.store.put(status.partition_key(0), full.model_dump_json().encode())
     until(lambda: gateway.post_image(b"silent", stream="new").status_code == 409)
     assert gateway.post_image(PNG).status_code == 202
-    gateway.client.delete("/v1/streams/pets", params={"wait": 10})
-    assert gateway.post_image(PNG).status_code == 409
+    deleted = gateway.client.delete("/v1/streams/pets", params={"wait": 10}).json()["position"]
+    assert gateway.post_image(b"silent").status_code == 202, "what is full there does not know of the deletion"
+    again = full.model_copy(update={"deleted": deleted})
+    gateway.store.put(status.partition_key(0), again.model_dump_json().encode())
+    until(lambda: gateway.post_image(b"silent", stream="new").status_code == 409)
+    gateway.client.delete("/v1/streams/none", params={"wait": 10})
+    assert gateway.post_image(PNG, stream="pets").status_code == 409
     created = gateway.client.post("/v1/streams/pets/commands", json={"do": "stream.create"})
     assert (created.status_code, "PREQUEL_MAX_STREAMS" in created.json()["detail"]) == (409, True)
 

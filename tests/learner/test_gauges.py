@@ -20,6 +20,7 @@ from shared.retry import Attempts
 from shared.runner import Session
 from shared.sqlite_log import SqliteLog
 from shared.sqlite_store import SqliteStore
+from shared.status import PartitionStatus, partition_key
 from tests.learner.building import Table, Written, new_fold
 
 OWN = {"stream", "partition"}
@@ -104,6 +105,9 @@ def test_a_stream_that_is_deleted_and_begins_again_at_once_counts_from_nothing(
     assert registry.get_sample_value("prequel_predictions_total", of) == 1
     assert registry.get_sample_value("prequel_labels_total", of | {"status": "learned"}) == 1
     assert registry.get_sample_value("prequel_label_delay_seconds_count", of) == 1
+    told = PartitionStatus.model_validate_json(session._processor._store.get(partition_key(0)))  # type: ignore[attr-defined]
+    end = session._log.bounds(EXAMPLES)[0].end
+    assert told.deleted == str(Position(0, end - 2)), "so that others may find room at once"
     recalls = [metric for metric in registry.collect() if metric.name == "prequel_class_recall"]
     assert not [s for metric in recalls for s in metric.samples if s.labels["stream"] == "s0" and s.value]
 
