@@ -16,6 +16,7 @@ from services.gateway.connections import BACKLOG, OTHER_FILES, Silent, room
 from services.gateway.middleware import Limit
 from shared.deadlines import HEAD_S
 from tests.gateway.conftest import PNG, Served, Start, until
+from tests.servers import plain_http
 
 IMAGES = "/v1/streams/pets/images"
 HEAD = f"POST {IMAGES} HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: 1000\r\n\r\n".encode()
@@ -63,7 +64,7 @@ def test_one_connection_too_many_is_told_so(start: Start) -> None:
         taken = [refused() for _ in range(10)]
         assert taken == sorted(taken)
         assert taken[-1]
-    until(lambda: httpx.get(f"{gateway.url}/healthz").status_code == 200)
+    until(lambda: plain_http.get(f"{gateway.url}/healthz", timeout=10).status_code == 200)
 
 
 class Transport:
