@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import AWAY, STARTING, Open, hide
 from tests.browser.system import System, until
@@ -160,6 +160,7 @@ def test_reconnects_after_a_restart_and_shows_what_it_missed(taught: System, ope
 
 def test_a_stream_that_is_deleted_leaves_the_page_and_may_begin_again(taught: System, open_page: Open) -> None:
     page = open_page("/#/shapes", tolerated=("404",))
+    expect(page.locator("#connection")).to_have_text("Live")
     expect(page.locator(".tile")).to_have_count(5)
     assert taught.client.delete("/v1/streams/shapes", params={"wait": 10}).status_code == 200
     expect(page.locator("#notices")).to_contain_text("Stream shapes was deleted")
@@ -169,6 +170,19 @@ def test_a_stream_that_is_deleted_leaves_the_page_and_may_begin_again(taught: Sy
     taught.show("dot", "dot")
     expect(page.locator(".figure.images .value")).to_have_text("1")
     expect(page.locator(".tile")).to_have_count(1)
+
+
+def test_a_stream_that_is_deleted_before_the_page_listens_leaves_it_too(taught: System, open_page: Open) -> None:
+    page = open_page("/healthz", tolerated=("404",))
+    held: list[Route] = []
+    page.route("**/v1/streams/shapes/events", lambda route: held.append(route))
+    page.goto(taught.url + "/#/shapes")
+    expect(page.locator(".figure.images .value")).to_have_text("5")
+    taught.client.delete("/v1/streams/shapes", params={"wait": 10})
+    held[0].continue_()
+    expect(page.locator("#connection")).to_have_text("Waiting for the first image")
+    expect(page.locator(".tile")).to_have_count(0)
+    expect(page.locator(".figure.images .value")).to_have_text(NO_VALUE)
 
 
 @pytest.mark.parametrize("begins_again", [True, False])

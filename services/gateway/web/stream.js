@@ -48,24 +48,25 @@ export class Stream extends EventTarget {
     } catch (problem) {
       return problem.status === 404 ? "absent" : "lost";
     }
-    if (!document.hidden) await this.#listen(onLive);
-    return "lost";
+    return document.hidden ? "lost" : this.#listen(onLive);
   }
 
   /**
    * Resolves when the connection ends, is ended, or has been silent for longer than the gateway's pings allow; also as the
-   * page is hidden, for browsers have six connections for all the tabs of a host, and each of these would keep one.
+   * page is hidden, for browsers have six connections for all the tabs of a host, and each of these would keep one; and
+   * where the stream was deleted before the connection came: nobody would tell of that any more.
    */
   #listen(onLive) {
     const source = new EventSource(this.#api.eventsUrl(this.name));
     return new Promise((resolve) => {
       let silence = null;
-      const end = () => {
+      const finish = (state) => {
         clearTimeout(silence);
         document.removeEventListener("visibilitychange", end);
         source.close();
-        resolve();
+        resolve(state);
       };
+      const end = () => finish("lost");
       const heard = () => {
         clearTimeout(silence);
         silence = setTimeout(end, SILENCE_MS);
@@ -76,11 +77,21 @@ export class Stream extends EventTarget {
         onLive();
         this.#tell("connection", "live");
         this.#tell("fresh", null);
+        this.#gone().then((gone) => gone && finish("absent"));
       };
       source.onerror = end;
       document.addEventListener("visibilitychange", end);
       this.#ended.signal.addEventListener("abort", end);
     });
+  }
+
+  async #gone() {
+    try {
+      await this.#api.status(this.name);
+      return false;
+    } catch (problem) {
+      return problem.status === 404;
+    }
   }
 
   #tell(kind, detail) {
