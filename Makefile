@@ -16,7 +16,7 @@ demo: $(READY)  ## Stream handwritten digits into a model and show the page
 	@$(BIN)/prequel demo
 
 test: $(READY) servers  ## Run all tests but the long ones
-	@$(PYTEST) --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	@$(PYTEST) --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: $(READY)  ## Lint, format, types, import rules
 	@$(BIN)/ruff check .

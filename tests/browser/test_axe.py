@@ -11,7 +11,13 @@ from tests.browser.conftest import AWAY, Open
 from tests.browser.strokes import draw
 from tests.browser.system import System
 
-LOOKS = [(1280, "light"), (1280, "dark"), (320, "light"), (320, "dark")]
+LOOKS = [
+    (1280, "dark"),
+    (320, "light"),
+    pytest.param(1280, "light", marks=pytest.mark.soak),
+    pytest.param(320, "dark", marks=pytest.mark.soak),
+]
+"""Each width and each scheme in every run, all pairs of them in the long one."""
 
 
 @pytest.fixture(scope="module")
