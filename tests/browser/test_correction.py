@@ -90,30 +90,29 @@ HOLD_FRAMES = """(() => {
 })()"""
 
 
-def test_the_focus_comes_to_the_class_of_a_picture_that_was_opened_before_the_classes_came(
-    system: System, open_page: Open
-) -> None:
+@pytest.fixture
+def quick(system: System, open_page: Open) -> Page:
+    """The first picture of a stream, opened before the page has shown the classes; ``letGo()`` lets them come."""
     system.show("bar", "bar", id="quick")
     page = open_page("/healthz")
     page.add_init_script(HOLD_FRAMES)
     page.goto(system.url + "/#/shapes")
     page.locator("[data-id=quick]").click()
-    field = page.locator("#correction").get_by_placeholder("another class")
+    return page
+
+
+def test_the_focus_comes_to_the_class_of_a_picture_that_was_opened_before_the_classes_came(quick: Page) -> None:
+    field = quick.locator("#correction").get_by_placeholder("another class")
     expect(field).to_be_focused()
-    page.evaluate("letGo()")
-    expect(page.locator("#correction .choice").first).to_be_focused()
+    quick.evaluate("letGo()")
+    expect(quick.locator("#correction .choice").first).to_be_focused()
 
 
-def test_what_is_being_typed_keeps_the_focus_as_the_classes_come(system: System, open_page: Open) -> None:
-    system.show("bar", "bar", id="quick")
-    page = open_page("/healthz")
-    page.add_init_script(HOLD_FRAMES)
-    page.goto(system.url + "/#/shapes")
-    page.locator("[data-id=quick]").click()
-    field = page.locator("#correction").get_by_placeholder("another class")
+def test_what_is_being_typed_keeps_the_focus_as_the_classes_come(quick: Page) -> None:
+    field = quick.locator("#correction").get_by_placeholder("another class")
     field.press_sequentially("bolt")
-    page.evaluate("letGo()")
-    expect(page.locator("#correction .choice").first).to_be_visible()
+    quick.evaluate("letGo()")
+    expect(quick.locator("#correction .choice").first).to_be_visible()
     expect(field).to_be_focused()
     expect(field).to_have_value("bolt")
 
