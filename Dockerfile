@@ -11,6 +11,7 @@ WORKDIR /source
 COPY locks/build.txt .
 RUN pip install --require-hashes --requirement build.txt
 COPY pyproject.toml README.md LICENSE ./
+COPY prequel prequel
 COPY services services
 COPY shared shared
 RUN pip wheel --no-deps --no-build-isolation --wheel-dir /wheels .

@@ -18,13 +18,13 @@ import httpx
 import numpy as np
 
 from benchmarks.end_to_end import Copies, Quiet, prequel
-from services.producer.client import Client, connect
-from services.producer.digits import Digits
-from services.producer.run import Run
-from services.producer.sources import Survey
-from shared.events import Image, encode_features, encode_image, encode_label
-from shared.kafka_log import KafkaLog
-from shared.log import EXAMPLES, PREDICTIONS, Log, Message, Position
+from prequel.services.producer.client import Client, connect
+from prequel.services.producer.run import Run
+from prequel.services.producer.sources.base import Survey
+from prequel.services.producer.sources.digits import Digits
+from prequel.shared.events.codec import Image, encode_features, encode_image, encode_label
+from prequel.shared.log.base import EXAMPLES, PREDICTIONS, Log, Message, Position
+from prequel.shared.log.kafka.log import KafkaLog
 from tests.servers.ports import wait_until
 from tests.system.cluster import Cluster, Service, all_ready
 

@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks.train_compact import read_split
-from services.extractor import compact
+from prequel.services.extractor.backbones import compact
 
 
 def shipped() -> Any:

@@ -18,14 +18,14 @@ import httpx
 import numpy as np
 
 from benchmarks.extractor import decode_all, infer_all, photographs, random_weights, read, records
-from services.extractor.backbones import COMPACT, Backbone, Images
-from services.extractor.decoding import Decoder
-from services.extractor.loading import load
-from services.producer.client import Client, connect
-from services.producer.digits import Digits
-from services.producer.run import Run
-from services.producer.sources import Entry, Item, Survey
-from shared.config import Settings
+from prequel.services.extractor.backbones.base import COMPACT, Backbone, Images
+from prequel.services.extractor.decoding import Decoder
+from prequel.services.extractor.loading import load
+from prequel.services.producer.client import Client, connect
+from prequel.services.producer.run import Run
+from prequel.services.producer.sources.base import Entry, Item, Survey
+from prequel.services.producer.sources.digits import Digits
+from prequel.shared.config import Settings
 
 TICKS = os.sysconf("SC_CLK_TCK")
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from services.extractor.backbones import Backbone, Images
-from services.extractor.loading import load
-from shared.config import Settings
+from prequel.services.extractor.backbones.base import Backbone, Images
+from prequel.services.extractor.loading import load
+from prequel.shared.config import Settings
 
 ENGINES = (("keras", "float32"), ("openvino", "float32"), ("openvino", "auto"))
 

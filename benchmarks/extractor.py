@@ -17,14 +17,14 @@ import numpy as np
 from PIL import Image
 from prometheus_client import CollectorRegistry
 
-from services.extractor.backbones import ARCHITECTURES, COMPACT, Backbone, Images
-from services.extractor.decoding import Decoder
-from services.extractor.extractor import ExtractorProcessor
-from services.extractor.loading import load
-from shared.config import Settings
-from shared.events import encode_image
-from shared.log import IMAGES, Record
-from shared.metrics import Metrics
+from prequel.services.extractor.backbones.base import ARCHITECTURES, COMPACT, Backbone, Images
+from prequel.services.extractor.decoding import Decoder
+from prequel.services.extractor.extractor import ExtractorProcessor
+from prequel.services.extractor.loading import load
+from prequel.shared.config import Settings
+from prequel.shared.events.codec import encode_image
+from prequel.shared.log.base import IMAGES, Record
+from prequel.shared.runtime.metrics import Metrics
 
 
 def photographs(count: int) -> list[bytes]:

@@ -8,14 +8,22 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from services.learner.defaults import limits
-from services.learner.feature_cache import FeatureCache
-from services.learner.fold import Fold
-from services.learner.models import table
-from shared.config import Settings
-from shared.events import Image, Outcome, Prediction, Vector, encode_features, encode_outcome, encode_prediction
-from shared.log import EXAMPLES, Position, Record
-from shared.sqlite_log import SqliteLog
+from prequel.services.learner.fold.defaults import limits
+from prequel.services.learner.fold.feature_cache import FeatureCache
+from prequel.services.learner.fold.partition import Fold
+from prequel.services.learner.models import registry
+from prequel.shared.config import Settings
+from prequel.shared.events.codec import (
+    Image,
+    Outcome,
+    Prediction,
+    Vector,
+    encode_features,
+    encode_outcome,
+    encode_prediction,
+)
+from prequel.shared.log.base import EXAMPLES, Position, Record
+from prequel.shared.log.sqlite.log import SqliteLog
 
 BATCH = 512
 
@@ -29,7 +37,7 @@ def main() -> None:
     chosen = parser.parse_args()
     records = list(_records(*_data(chosen.features, chosen.events)))
     for spec in chosen.models.split(","):
-        table.compile(spec, 8)
+        registry.compile(spec, 8)
     rates = [_run(records, Settings.model_validate({"models": chosen.models})) for _ in range(chosen.runs)]
     shown = ", ".join(f"{rate:,.0f}" for rate in rates)
     Console().print(f"{len(records):,} events, {chosen.models}: {shown} events per second of processor time")
@@ -54,7 +62,7 @@ def _records(features: Vector, labels: list[str]) -> Iterator[Record]:
 
 
 def _run(records: list[Record], settings: Settings) -> float:
-    fold = Fold(limits(settings), table, FeatureCache(_nothing(), 20_000, 2**29), position=0)
+    fold = Fold(limits(settings), registry, FeatureCache(_nothing(), 20_000, 2**29), position=0)
     began = time.process_time()
     for at in range(0, len(records), BATCH):
         for _, event in fold.apply(records[at : at + BATCH]).emitted:

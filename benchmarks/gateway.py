@@ -18,19 +18,20 @@ from pathlib import Path
 import httpx
 from prometheus_client import CollectorRegistry
 
-from services.gateway import app, serving
-from services.learner.defaults import limits
-from services.learner.describe import describe
-from services.learner.models import table
-from services.learner.stream import StreamState
-from shared import status
-from shared.config import Settings
-from shared.events import Outcome, Prediction, decode_image, encode_outcome, encode_prediction
-from shared.health import Health
-from shared.log import IMAGES, Log, Message, Position
-from shared.metrics import Metrics
-from shared.sqlite_log import SqliteLog
-from shared.sqlite_store import SqliteStore
+from prequel.services.gateway import app
+from prequel.services.gateway.http import serving
+from prequel.services.learner.description import describe
+from prequel.services.learner.fold.defaults import limits
+from prequel.services.learner.fold.stream import StreamState
+from prequel.services.learner.models import registry
+from prequel.shared import status
+from prequel.shared.config import Settings
+from prequel.shared.events.codec import Outcome, Prediction, decode_image, encode_outcome, encode_prediction
+from prequel.shared.log.base import IMAGES, Log, Message, Position
+from prequel.shared.log.sqlite.log import SqliteLog
+from prequel.shared.runtime.health import Health
+from prequel.shared.runtime.metrics import Metrics
+from prequel.shared.store.sqlite import SqliteStore
 
 LABELS = [f"class {number}" for number in range(10)]
 IMAGE = b"\xff\xd8\xff" + bytes(8_000)
@@ -54,7 +55,7 @@ def main() -> None:
 
 def publish(store: SqliteStore) -> None:
     """A status of the stream, as a learner does: of others the gateway looks for one with every image."""
-    state = StreamState("bench", limits(Settings.model_validate({})), table)
+    state = StreamState("bench", limits(Settings.model_validate({})), registry)
     told = describe(state, Position(0, 0), now=time.time(), snapshot=None, address=None)
     store.put(status.key("bench"), told.model_dump_json().encode())
 

@@ -20,10 +20,10 @@ from pathlib import Path
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from benchmarks.sqlite_log import HEADERS
-from shared.kafka_client import KafkaCluster
-from shared.kafka_log import KafkaLog
-from shared.log import Headers, Message
-from shared.topics import TopicState
+from prequel.shared.log.base import Headers, Message
+from prequel.shared.log.kafka.client import KafkaCluster
+from prequel.shared.log.kafka.log import KafkaLog
+from prequel.shared.topics import TopicState
 
 
 class Bare:

@@ -18,8 +18,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from services.learner.models import table
-from services.learner.models.model import Matrix
+from prequel.services.learner.models import registry
+from prequel.services.learner.models.base import Matrix
 
 Numbers = npt.NDArray[np.int64]
 
@@ -59,8 +59,8 @@ class Ours:
     """A model of our table."""
 
     def __init__(self, spec: str, dim: int) -> None:
-        table.compile(spec, dim)
-        self._model = table.create(spec, dim, seed=SEED)
+        registry.compile(spec, dim)
+        self._model = registry.create(spec, dim, seed=SEED)
 
     def fold(self, xs: Matrix, ys: Numbers) -> Numbers:
         return self._numbers(self._model.fold(xs, [str(y) for y in ys]))

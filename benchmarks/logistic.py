@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from services.learner.models import table
-from services.learner.models.model import Matrix
-from tests.models.rivers import river_logistic, river_naive_bayes, river_softmax
+from prequel.services.learner.models import registry
+from prequel.services.learner.models.base import Matrix
+from tests.learner.models.rivers import river_logistic, river_naive_bayes, river_softmax
 
 ROUNDS = 7
 REACH = {
@@ -51,7 +51,7 @@ def measure(spec: str, dim: int, classes: int) -> Speed:
     """
     xs, labels = examples(dim, classes, 4_000_000 // dim)
     few = max(2 * classes, 400_000 // (dim * classes))
-    oracle, ours, folded = RIVER[spec](), table.create(spec, dim, seed=0), table.create(spec, dim, seed=0)
+    oracle, ours, folded = RIVER[spec](), registry.create(spec, dim, seed=0), registry.create(spec, dim, seed=0)
     _river_turn(oracle, xs[:few], labels)
     ours.fold(xs, labels)
     folded.fold(xs, labels)
@@ -84,7 +84,7 @@ def _our_turn(model: Any, xs: Matrix, labels: Sequence[str]) -> None:
 
 def prequential(spec: str, xs: Matrix, labels: Sequence[str]) -> tuple[float, list[str | None]]:
     """Accuracy of predictions made before learning, and the predictions."""
-    model = table.create(spec, xs.shape[1], seed=0)
+    model = registry.create(spec, xs.shape[1], seed=0)
     predictions = [model.labels[int(p.argmax())] if len(p) else None for p in model.fold(xs, labels)]
     return float(np.mean([p == label for p, label in zip(predictions, labels, strict=True)])), predictions
 

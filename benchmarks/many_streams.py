@@ -16,16 +16,16 @@ import httpx
 import numpy as np
 
 from benchmarks.cluster import PLAIN, outputs, seconds
-from services.learner.defaults import limits
-from services.learner.describe import describe
-from services.learner.feature_cache import FeatureCache
-from services.learner.fold import Fold
-from services.learner.models import table
-from shared.config import Settings
-from shared.events import Image, encode_features
-from shared.log import DEAD_LETTERS, EXAMPLES, Log, Message, Position, Record
-from shared.sqlite_log import SqliteLog
-from shared.status import PARTITION_PREFIX
+from prequel.services.learner.description import describe
+from prequel.services.learner.fold.defaults import limits
+from prequel.services.learner.fold.feature_cache import FeatureCache
+from prequel.services.learner.fold.partition import Fold
+from prequel.services.learner.models import registry
+from prequel.shared.config import Settings
+from prequel.shared.events.codec import Image, encode_features
+from prequel.shared.log.base import DEAD_LETTERS, EXAMPLES, Log, Message, Position, Record
+from prequel.shared.log.sqlite.log import SqliteLog
+from prequel.shared.status import PARTITION_PREFIX
 from tests.servers.ports import wait_until
 from tests.system.cluster import Cluster, Service, all_ready
 
@@ -52,7 +52,7 @@ def main() -> None:
 def measure_status() -> None:
     """Processor time of the status of one stream with 1,000 classes, which changes all the time."""
     random, settings = np.random.default_rng(0), Settings.model_validate({"models": "ncm,l2|ncm"})
-    fold = Fold(limits(settings), table, FeatureCache(SqliteLog(Path("unused")), 10, 2**20), position=0)
+    fold = Fold(limits(settings), registry, FeatureCache(SqliteLog(Path("unused")), 10, 2**20), position=0)
     for offset in range(20 * GENERATED):
         message = _example("s", offset, f"class {random.integers(GENERATED)}", random.normal(size=8))
         fold.apply([Record(EXAMPLES, 0, offset, message.key, message.value, message.headers, 0.0)])

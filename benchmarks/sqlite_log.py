@@ -18,8 +18,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from shared.log import Headers, Message
-from shared.sqlite_log import SqliteLog
+from prequel.shared.log.base import Headers, Message
+from prequel.shared.log.sqlite.log import SqliteLog
 
 VALUE = os.urandom(8192)
 BATCH = 100

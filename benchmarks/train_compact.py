@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from PIL import Image
 
-from services.extractor import compact
+from prequel.services.extractor.backbones import compact
 
 SHIFT = 4
 HOLE = 10

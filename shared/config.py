@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from shared import retention
-from shared.retention import FOREVER, Retention
+from prequel.shared.retention import policy
+from prequel.shared.retention.policy import FOREVER, Retention
 
 PREFIX = "PREQUEL_"
 
@@ -163,7 +163,7 @@ class Settings(BaseModel):
     @classmethod
     def _retention_parsed(cls, value: str) -> str:
         if value:
-            retention.parse(value)
+            policy.parse(value)
         return value
 
     @field_validator("log")
@@ -220,8 +220,8 @@ class Settings(BaseModel):
     def retention_of(self, topic: str) -> Retention:
         """How long a topic's records are kept; what is not set is bounded in the embedded log, and not on Kafka."""
         if given := getattr(self, f"retention_{topic.replace('-', '_')}"):
-            return retention.parse(given)
-        return FOREVER if self.log_url.startswith("kafka://") else retention.EMBEDDED[topic]
+            return policy.parse(given)
+        return FOREVER if self.log_url.startswith("kafka://") else policy.EMBEDDED[topic]
 
     @property
     def store_url(self) -> str:

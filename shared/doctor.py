@@ -7,12 +7,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
 
-from shared import topics
-from shared.config import Settings, without_secrets
-from shared.log import TOPICS, Log, LogUnavailable
-from shared.store import Store, StoreUnavailable
-from shared.topic_check import judge
-from shared.usage import measure
+from prequel.shared import topics
+from prequel.shared.config import Settings, without_secrets
+from prequel.shared.log.base import TOPICS, Log, LogUnavailable
+from prequel.shared.log.kafka.retention_check import judge
+from prequel.shared.retention.usage import measure
+from prequel.shared.store.base import Store, StoreUnavailable
 
 LEAST_FREE_BYTES = 2**30
 MOST_CLOCK_SECONDS = 5.0

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pydantic import SecretStr, ValidationError
 
-from shared.config import PREFIX, RETIRED, ConfigError, Settings
-from shared.wording import plain
+from prequel.shared.config import PREFIX, RETIRED, ConfigError, Settings
+from prequel.shared.validation_messages import plain
 
 FILE = "_FILE"
 """PREQUEL_X_FILE names a file that holds the value of PREQUEL_X: how Docker and Kubernetes hand secrets over."""

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel
 
-from shared.events import Vector
+from prequel.shared.events.codec import Vector
 
 PREFIX = "extractor/"
 

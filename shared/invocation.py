@@ -32,7 +32,7 @@ def invocation(script: str, python: str, folder: Path, environ: Mapping[str, str
     if path == IN_IMAGE:
         return Invocation() if "KUBERNETES_SERVICE_HOST" in environ else Invocation(container=True, url=IN_COMPOSE)
     if path.stem != NAME:
-        return Invocation(f"{_short(Path(python), folder)} -m services")
+        return Invocation(f"{_short(Path(python), folder)} -m prequel.services")
     found = shutil.which(NAME, path=environ.get("PATH", ""))
     on_path = found is not None and Path(found).resolve() == path.resolve()
     return Invocation(NAME if on_path else _short(path, folder))

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from shared.config import ConfigError, Settings
-from shared.log import TOPICS
-from shared.topic_retention import kafka_settings
+from prequel.shared.config import ConfigError, Settings
+from prequel.shared.log.base import TOPICS
+from prequel.shared.log.kafka.retention import kafka_settings
 
 MOST_OVERHEAD_BYTES = 64 * 2**10
 """What key, headers and framing may add to the largest value."""
@@ -147,4 +147,4 @@ _JUDGES = {
     "min.insync.replicas": _at_least,
 }
 """What is checked of a topic that somebody else made. Who sets its times does not matter to us, and how long it is kept
-is the operator's business (see shared.topic_retention)."""
+is the operator's business (see shared.log.kafka.retention)."""

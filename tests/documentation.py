@@ -8,9 +8,9 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
-from services.learner.models import table
-from shared.config import PREFIX, Settings
-from shared.metrics import Metrics
+from prequel.services.learner.models import registry
+from prequel.shared.config import PREFIX, Settings
+from prequel.shared.runtime.metrics import Metrics
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -36,10 +36,10 @@ def metrics_table() -> str:
 
 def models_table() -> str:
     rows = ["| model | what it is | options |", "| --- | --- | --- |"]
-    for name, row in table.MODELS.items():
+    for name, row in registry.MODELS.items():
         options = ", ".join(f"`{option}`" for option in row.options)
         rows.append(f"| `{name}` | {row.meaning} | {options} |")
-    for name, recipe in table.RECIPES.items():
+    for name, recipe in registry.RECIPES.items():
         shown = f"{name}:N" if recipe.argument else name
         rows.append(f"| `{shown}\\|...` | {recipe.meaning} | |")
     return "\n".join(rows)
@@ -75,7 +75,7 @@ def written(text: str) -> str:
 
 def commands() -> Iterator[str]:
     """Every command of the command line."""
-    found = re.findall(r'command\(\s*"([a-z]+)"', (ROOT / "services/__main__.py").read_text())
+    found = re.findall(r'command\(\s*"([a-z]+)"', (ROOT / "services/cli/composition.py").read_text())
     assert len(found) > 5
     yield from found
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from services.__main__ import _parser
-from shared.config import PREFIX, RETIRED, Settings
-from shared.environment import secrets, variable
+from prequel.services.cli.composition import _parser
+from prequel.shared.config import PREFIX, RETIRED, Settings
+from prequel.shared.environment import secrets, variable
 from tests.documentation import BLOCKS, README, ROOT, docstring, written
 
 PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]

@@ -5,8 +5,8 @@ import random
 import threading
 from collections.abc import Callable
 
-from shared import extraction
-from shared.store import Store, StoreUnavailable
+from prequel.shared import extraction
+from prequel.shared.store.base import Store, StoreUnavailable
 
 JITTER = 0.2
 """Of the interval: extractors that started together must not write together for ever."""

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from shared.images.colours import plain, upright
-from shared.images.limits import Limits
-from shared.images.reading import ImageReader, Loaded
+from prequel.shared.images.colours import plain, upright
+from prequel.shared.images.limits import Limits
+from prequel.shared.images.reading import ImageReader, Loaded
 
 Pixels = npt.NDArray[np.uint8]
 

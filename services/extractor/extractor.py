@@ -12,16 +12,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from services.extractor.backbones import Backbone, Images, OutOfMemory, Vectors
-from services.extractor.decoding import Decoded, Decoder
-from services.extractor.loading import load
-from services.extractor.on_demand import OnDemand, TakingTurns
-from shared.attributes import canonical
-from shared.config import Settings
-from shared.events import Image, Rejected, decode_image, encode_features
-from shared.log import IMAGES, Headers, Message, Record
-from shared.metrics import Metrics
-from shared.runner import Processed
+from prequel.services.extractor.backbones.base import Backbone, Images, OutOfMemory, Vectors
+from prequel.services.extractor.decoding import Decoded, Decoder
+from prequel.services.extractor.loading import load
+from prequel.services.extractor.on_demand import OnDemand, TakingTurns
+from prequel.shared.config import Settings
+from prequel.shared.events.attributes import canonical
+from prequel.shared.events.codec import Image, Rejected, decode_image, encode_features
+from prequel.shared.log.base import IMAGES, Headers, Message, Record
+from prequel.shared.runtime.metrics import Metrics
+from prequel.shared.runtime.runner import Processed
 
 SOURCE = "prequel/extractor"
 MOST_STREAMS, OTHERS = 10_000, "(others)"

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
-from services.extractor import conversion
-from services.extractor.backbones import Backbone, Recipe, recipe
-from shared.config import ConfigError, Settings
+from prequel.services.extractor.backbones.base import Backbone, Recipe, recipe
+from prequel.services.extractor.engines import conversion
+from prequel.shared.config import ConfigError, Settings
 
 _GPU_DEVICES = tuple(map(Path, ("/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd", "/dev/dxg")))
 
@@ -47,7 +47,7 @@ def _on_openvino(
 
 
 def _compiled(settings: Settings, wanted: Recipe, network: conversion.Converted) -> Backbone:
-    from services.extractor.openvino_engine import OpenVinoBackbone
+    from prequel.services.extractor.engines.openvino import OpenVinoBackbone
 
     return OpenVinoBackbone(
         network.file,
@@ -62,7 +62,7 @@ def _compiled(settings: Settings, wanted: Recipe, network: conversion.Converted)
 
 def _on_keras(settings: Settings, wanted: Recipe) -> Backbone:
     try:
-        from services.extractor.keras_backbone import KerasBackbone
+        from prequel.services.extractor.engines.keras import KerasBackbone
     except ImportError as error:
         raise ConfigError(
             f"Keras cannot start ({error}): install TensorFlow, JAX or PyTorch and set KERAS_BACKEND to "
@@ -76,7 +76,7 @@ def _keras_has_gpu() -> bool:
     if not any(device.exists() for device in _GPU_DEVICES):
         return False
     try:
-        from services.extractor import keras_backbone
+        from prequel.services.extractor.engines import keras
     except ImportError as error:
         _log.warning(
             "there is a GPU, but Keras cannot start (%s), so the CPU is used: install TensorFlow, JAX or PyTorch with "
@@ -84,4 +84,4 @@ def _keras_has_gpu() -> bool:
             error,
         )
         return False
-    return bool(keras_backbone.gpus())
+    return bool(keras.gpus())

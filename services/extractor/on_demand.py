@@ -3,9 +3,9 @@
 import threading
 from collections.abc import Callable
 
-from services.extractor.backbones import Backbone, Images, OutOfMemory, Vectors
-from shared.events import Vector
-from shared.extraction import ExtractorUnavailable
+from prequel.services.extractor.backbones.base import Backbone, Images, OutOfMemory, Vectors
+from prequel.shared.events.codec import Vector
+from prequel.shared.extraction import ExtractorUnavailable
 
 WAITING = 4
 """Images that may be asked about at once: each holds its decoded pixels, and each waits for all before it."""

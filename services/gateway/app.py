@@ -3,54 +3,54 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from importlib.metadata import version
 
 import httpx
 from fastapi import FastAPI
 from starlette.types import Lifespan
 
-from services.gateway import (
+from prequel import __version__
+from prequel.services.gateway.append_queue import Lane
+from prequel.services.gateway.gateway import Gateway
+from prequel.services.gateway.http import problems
+from prequel.services.gateway.http.access import Access, Keys
+from prequel.services.gateway.http.middleware import Limit, Measure, Protect
+from prequel.services.gateway.http.uploads import FORM_IMAGES
+from prequel.services.gateway.remote.extractor import RemoteExtractor
+from prequel.services.gateway.remote.learner import TIMEOUT, RemoteLearner
+from prequel.services.gateway.routes import (
     commands,
     documentation,
-    events_stream,
+    events,
     images,
     installation,
     labels,
     lookup,
     operations,
     page,
-    pictures,
     predict,
     predictions,
-    problems,
+    stored_images,
     streams,
 )
-from services.gateway.access import Access, Keys
-from services.gateway.details import Details
-from services.gateway.firsts import Firsts
-from services.gateway.gateway import Gateway
-from services.gateway.known_streams import KnownStreams
-from services.gateway.lane import Lane
-from services.gateway.live import Live
-from services.gateway.middleware import Limit, Measure, Protect
-from services.gateway.remembered import Remembered
-from services.gateway.remote_extractor import RemoteExtractor
-from services.gateway.remote_learner import TIMEOUT, RemoteLearner
-from services.gateway.room import Room
-from services.gateway.statuses import Statuses
-from services.gateway.thumbnails import Thumbnails
-from services.gateway.uploads import FORM_IMAGES
-from shared.config import Settings, without_secrets
-from shared.extraction import Extraction
-from shared.health import Health
-from shared.images.limits import Limits
-from shared.invocation import Invocation
-from shared.log import Log
-from shared.metrics import Metrics
-from shared.status import Queries
-from shared.store import Store
-from shared.supervisor import Supervisor
-from shared.usage import LogUsage
+from prequel.services.gateway.view.details import Details
+from prequel.services.gateway.view.firsts import Firsts
+from prequel.services.gateway.view.known_streams import KnownStreams
+from prequel.services.gateway.view.live import Live
+from prequel.services.gateway.view.remembered import Remembered
+from prequel.services.gateway.view.room import Room
+from prequel.services.gateway.view.statuses import Statuses
+from prequel.services.gateway.view.thumbnails import Thumbnails
+from prequel.shared.config import Settings, without_secrets
+from prequel.shared.extraction import Extraction
+from prequel.shared.images.limits import Limits
+from prequel.shared.invocation import Invocation
+from prequel.shared.log.base import Log
+from prequel.shared.retention.usage import LogUsage
+from prequel.shared.runtime.health import Health
+from prequel.shared.runtime.metrics import Metrics
+from prequel.shared.runtime.supervisor import Supervisor
+from prequel.shared.status import Queries
+from prequel.shared.store.base import Store
 
 OTHER_BODY_BYTES = 32 * 2**20
 FORM_MARGIN_BYTES = 2**20
@@ -106,7 +106,7 @@ def create(
     web = page.Page(page.WEB)
     app = documentation.DescribedApi(
         title="Prequel",
-        version=version("prequel"),
+        version=__version__,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -143,7 +143,7 @@ def _guard(app: FastAPI, gateway: Gateway, web: page.Page) -> None:
 
 
 def _include(app: FastAPI, gateway: Gateway, web: page.Page, invocation: Invocation) -> None:
-    groups = (images, pictures, labels, lookup, predictions, predict, streams, commands, events_stream, operations)
+    groups = (images, stored_images, labels, lookup, predictions, predict, streams, commands, events, operations)
     for group in groups:
         app.include_router(group.routes(gateway))
     app.include_router(installation.routes(gateway, invocation))
@@ -157,7 +157,7 @@ def _lifespan(gateway: Gateway, client: httpx.Client, addresses: Remembered) -> 
         gateway.start()
         publisher = asyncio.create_task(
             gateway.supervisor.keep(
-                "gateway: statuses for listeners", lambda working: events_stream.publish_statuses(gateway, working)
+                "gateway: statuses for listeners", lambda working: events.publish_statuses(gateway, working)
             )
         )
         try:

@@ -3,23 +3,23 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from services.gateway.access import Keys
-from services.gateway.details import Details
-from services.gateway.firsts import Firsts
-from services.gateway.known_streams import KnownStreams
-from services.gateway.lane import Lane
-from services.gateway.live import Live
-from services.gateway.room import Room
-from services.gateway.statuses import Statuses
-from services.gateway.thumbnails import Thumbnails
-from shared.config import Settings
-from shared.extraction import Extraction
-from shared.health import Health
-from shared.log import Log, Position
-from shared.metrics import Metrics
-from shared.status import Queries
-from shared.supervisor import Supervisor
-from shared.usage import LogUsage
+from prequel.services.gateway.append_queue import Lane
+from prequel.services.gateway.http.access import Keys
+from prequel.services.gateway.view.details import Details
+from prequel.services.gateway.view.firsts import Firsts
+from prequel.services.gateway.view.known_streams import KnownStreams
+from prequel.services.gateway.view.live import Live
+from prequel.services.gateway.view.room import Room
+from prequel.services.gateway.view.statuses import Statuses
+from prequel.services.gateway.view.thumbnails import Thumbnails
+from prequel.shared.config import Settings
+from prequel.shared.extraction import Extraction
+from prequel.shared.log.base import Log, Position
+from prequel.shared.retention.usage import LogUsage
+from prequel.shared.runtime.health import Health
+from prequel.shared.runtime.metrics import Metrics
+from prequel.shared.runtime.supervisor import Supervisor
+from prequel.shared.status import Queries
 
 SOURCE = "prequel/gateway"
 

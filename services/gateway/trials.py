@@ -1,11 +1,11 @@
 """What the newest state says of a picture that is no event: features made on demand, then the learner asked."""
 
-from services.gateway.answers import refused_trial
-from services.gateway.bounded import Bounded
-from services.gateway.gateway import Gateway
-from services.gateway.problems import Problem, unavailable
-from shared.deadlines import QUERY_S
-from shared.events import Rejected, Vector
+from prequel.services.gateway.blocking_calls import Bounded
+from prequel.services.gateway.gateway import Gateway
+from prequel.services.gateway.http.answers import refused_trial
+from prequel.services.gateway.http.problems import Problem, unavailable
+from prequel.shared.events.codec import Rejected, Vector
+from prequel.shared.runtime.deadlines import QUERY_S
 
 AT_ONCE = 2
 """Threads that may wait for extractors: one that hangs must not take those of other calls."""

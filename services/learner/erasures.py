@@ -4,15 +4,15 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
-from services.learner.commands import Deletion
-from services.learner.erased import left_of
-from services.learner.fold import Folded
-from shared.deadlines import ERASE_AGAIN, ERASE_PAUSE_S
-from shared.events import Rejected, abridged
-from shared.health import Health
-from shared.log import EXAMPLES, TOPICS, Erasing, Log, LogUnavailable, Record
-from shared.retry import Attempts
-from shared.store import Store, StoreUnavailable
+from prequel.services.learner.fold.commands import Deletion
+from prequel.services.learner.fold.erased import left_of
+from prequel.services.learner.fold.partition import Folded
+from prequel.shared.events.codec import Rejected, abridged
+from prequel.shared.log.base import EXAMPLES, TOPICS, Erasing, Log, LogUnavailable, Record
+from prequel.shared.runtime.deadlines import ERASE_AGAIN, ERASE_PAUSE_S
+from prequel.shared.runtime.health import Health
+from prequel.shared.runtime.retry import Attempts
+from prequel.shared.store.base import Store, StoreUnavailable
 
 STEP_RECORDS = 250
 """Looked at in one step: of images of 100 KB some 10 MB are read. Twice as many and a slow disk is felt by appends."""

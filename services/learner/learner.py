@@ -8,22 +8,21 @@ from dataclasses import dataclass, field
 import numpy as np
 from pydantic import ValidationError
 
-from services.learner.beginning import check_reach, first_fold, foreign, overrules
-from services.learner.defaults import Since, as_settings, limits
-from services.learner.describe import Recalls, describe, detail, end, forget, hide, measure
-from services.learner.envelope import Envelope, Place
-from services.learner.erasures import Erasures
-from services.learner.feature_cache import FeatureCache
-from services.learner.fold import Fold, Folded
-from services.learner.models.spec import UnknownModel
-from services.learner.moves import moved
-from services.learner.reach import Reach, floor
-from services.learner.snapshots import Root, Snapshots
-from services.learner.stream import ModelTable
-from shared import floors, status
-from shared.config import ConfigError, Settings
-from shared.deadlines import STATUS_AGAIN
-from shared.events import (
+from prequel.services.learner.description import Recalls, describe, detail, end, forget, hide, measure
+from prequel.services.learner.erasures import Erasures
+from prequel.services.learner.fold.defaults import Since, as_settings, limits
+from prequel.services.learner.fold.feature_cache import FeatureCache
+from prequel.services.learner.fold.moves import moved
+from prequel.services.learner.fold.partition import Fold, Folded
+from prequel.services.learner.fold.stream import ModelTable
+from prequel.services.learner.models.spec import UnknownModel
+from prequel.services.learner.snapshots.envelope import Envelope, Place
+from prequel.services.learner.snapshots.reach import Reach, floor
+from prequel.services.learner.snapshots.recovery import check_reach, first_fold, foreign, overrules
+from prequel.services.learner.snapshots.snapshots import Root, Snapshots
+from prequel.shared import status
+from prequel.shared.config import ConfigError, Settings
+from prequel.shared.events.codec import (
     Applied,
     Outcome,
     Prediction,
@@ -34,13 +33,15 @@ from shared.events import (
     encode_outcome,
     encode_prediction,
 )
-from shared.health import Health
-from shared.log import EXAMPLES, Log, Message, Position, Record, partition_for
-from shared.metrics import Metrics
-from shared.retry import Attempts
-from shared.runner import Processed
-from shared.status import Answer, PartitionStatus, SnapshotStatus, StreamDetail, UnknownStream
-from shared.store import Fence, Fenced, Store, StoreUnavailable
+from prequel.shared.log.base import EXAMPLES, Log, Message, Position, Record, partition_for
+from prequel.shared.retention import floors
+from prequel.shared.runtime.deadlines import STATUS_AGAIN
+from prequel.shared.runtime.health import Health
+from prequel.shared.runtime.metrics import Metrics
+from prequel.shared.runtime.retry import Attempts
+from prequel.shared.runtime.runner import Processed
+from prequel.shared.status import Answer, PartitionStatus, SnapshotStatus, StreamDetail, UnknownStream
+from prequel.shared.store.base import Fence, Fenced, Store, StoreUnavailable
 
 SOURCE = "prequel/learner"
 CHECK_KEY = "learner/check"
@@ -82,7 +83,7 @@ class _Partition:
 
 
 class Learner:
-    """A Processor (see shared.runner) over ``examples``, and the Queries of the streams whose partitions it owns."""
+    """A Processor (shared/runtime/runner.py) over ``examples``, and the Queries of streams of its partitions."""
 
     name = "learner"
     topic = EXAMPLES

@@ -11,8 +11,8 @@ from urllib.parse import quote
 import httpx
 import orjson
 
-from services.producer.sources import Item, ProducerError, WrongUsage
-from shared.deadlines import PRODUCER_AGAIN, PRODUCER_ANSWER_S, PRODUCER_CONNECT_S, PRODUCER_PATIENCE_S
+from prequel.services.producer.sources.base import Item, ProducerError, WrongUsage
+from prequel.shared.runtime.deadlines import PRODUCER_AGAIN, PRODUCER_ANSWER_S, PRODUCER_CONNECT_S, PRODUCER_PATIENCE_S
 
 AGAIN = frozenset((429, 502, 503, 504))
 """Answers that mean: not now."""

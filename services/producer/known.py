@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from services.producer.client import Client, Stopped
-from services.producer.delayed import BY, DelayedLabels
-from services.producer.outstanding import Said, offset
-from services.producer.sources import Item
-from shared.deadlines import PRODUCER_SETTLE_AGAIN, PRODUCER_SETTLE_S
+from prequel.services.producer.client import Client, Stopped
+from prequel.services.producer.delayed_labels import BY, DelayedLabels
+from prequel.services.producer.outstanding import Said, offset
+from prequel.services.producer.sources.base import Item
+from prequel.shared.runtime.deadlines import PRODUCER_SETTLE_AGAIN, PRODUCER_SETTLE_S
 
 ASKED_AT_ONCE = 1_000
 """Ids in one request: the gateway takes no more."""

@@ -5,8 +5,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from services.producer.client import Client, Refused, Stopped
-from shared.deadlines import PRODUCER_LOOK_S, PRODUCER_SILENCE_S
+from prequel.services.producer.client import Client, Refused, Stopped
+from prequel.shared.runtime.deadlines import PRODUCER_LOOK_S, PRODUCER_SILENCE_S
 
 ASKED_AGAIN = 1_000
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
-from services.producer.run import Progress
+from prequel.services.producer.run import Progress
 
 LINE_SECONDS = 5.0
 

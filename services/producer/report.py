@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from services.producer.run import Summary
-from services.producer.sources import Survey, WrongUsage
-from shared.events import STREAM_WORDS, valid_stream
+from prequel.services.producer.run import Summary
+from prequel.services.producer.sources.base import Survey, WrongUsage
+from prequel.shared.events.codec import STREAM_WORDS, valid_stream
 
 SHOWN = 5
 INTERRUPTED = 130

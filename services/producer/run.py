@@ -7,13 +7,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
 
-from services.producer.client import Client, Refused, Stopped
-from services.producer.delayed import DelayedLabels
-from services.producer.known import Known
-from services.producer.outstanding import Outstanding, Said, offset
-from services.producer.seen import Seen
-from services.producer.sources import Entry, Item, Source
-from shared.deadlines import PRODUCER_SETTLE_AGAIN, PRODUCER_SILENCE_S
+from prequel.services.producer.client import Client, Refused, Stopped
+from prequel.services.producer.delayed_labels import DelayedLabels
+from prequel.services.producer.known import Known
+from prequel.services.producer.outstanding import Outstanding, Said, offset
+from prequel.services.producer.seen import Seen
+from prequel.services.producer.sources.base import Entry, Item, Source
+from prequel.shared.runtime.deadlines import PRODUCER_SETTLE_AGAIN, PRODUCER_SILENCE_S
 
 MOST_OUTSTANDING = 256
 MOST_IMAGES = 32

@@ -1,6 +1,6 @@
 """The pictures of one run by their ids: a copy is sent once, and one picture under two labels is a contradiction."""
 
-from services.producer.sources import Item
+from prequel.services.producer.sources.base import Item
 
 Complaint = tuple[str, str]
 

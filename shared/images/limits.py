@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from PIL import Image, TiffImagePlugin
 
-from shared.events import Rejected
-from shared.images.refusals import RAW
+from prequel.shared.events.codec import Rejected
+from prequel.shared.images.refusals import RAW
 
 MAX_SCANS = 100
 """Scans of a progressive JPEG: encoders write about ten; each of thousands costs a pass over every pixel."""

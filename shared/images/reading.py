@@ -12,12 +12,12 @@ from PIL import AvifImagePlugin, Image, TiffImagePlugin, UnidentifiedImageError,
 from PIL.ImageFile import ImageFile
 from pillow_heif import HeifImageFile
 
-from shared.events import Rejected
-from shared.images.interlaced import filled, interlaced
-from shared.images.kinds import format_of
-from shared.images.limits import LARGE_PIXELS, Limits, check_bytes, check_image
-from shared.images.mending import Mended, mended
-from shared.images.refusals import refusal
+from prequel.shared.events.codec import Rejected
+from prequel.shared.images.interlaced import filled, interlaced
+from prequel.shared.images.kinds import format_of
+from prequel.shared.images.limits import LARGE_PIXELS, Limits, check_bytes, check_image
+from prequel.shared.images.mending import Mended, mended
+from prequel.shared.images.refusals import refusal
 
 Result = TypeVar("Result")
 Box = tuple[float, float, float, float]

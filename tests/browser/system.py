@@ -11,16 +11,17 @@ import numpy as np
 from PIL import Image
 from prometheus_client import CollectorRegistry
 
-from services.gateway import app, serving
-from services.learner.learner import Learner
-from shared.config import Settings
-from shared.events import Rejected, Vector, decode_image, encode_features
-from shared.health import Health
-from shared.log import IMAGES, Record
-from shared.metrics import Metrics
-from shared.runner import Processed, Processor, Runner
-from shared.sqlite_log import SqliteLog
-from shared.sqlite_store import SqliteStore
+from prequel.services.gateway import app
+from prequel.services.gateway.http import serving
+from prequel.services.learner.learner import Learner
+from prequel.shared.config import Settings
+from prequel.shared.events.codec import Rejected, Vector, decode_image, encode_features
+from prequel.shared.log.base import IMAGES, Record
+from prequel.shared.log.sqlite.log import SqliteLog
+from prequel.shared.runtime.health import Health
+from prequel.shared.runtime.metrics import Metrics
+from prequel.shared.runtime.runner import Processed, Processor, Runner
+from prequel.shared.store.sqlite import SqliteStore
 from tests.learner.building import Table
 from tests.servers import plain_http
 from tests.servers.ports import free_port

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from shared.log import EXAMPLES, IMAGES, PREDICTIONS
+from prequel.shared.log.base import EXAMPLES, IMAGES, PREDICTIONS
 from tests.browser.conftest import Open
 from tests.browser.strokes import Points, draw
 from tests.browser.system import System, picture

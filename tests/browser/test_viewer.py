@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from shared.events import Rejected
-from shared.images.colours import plain, upright
-from shared.images.limits import Limits
-from shared.images.reading import ImageReader, Loaded
-from tests.images.damaged import corpus
+from prequel.shared.events.codec import Rejected
+from prequel.shared.images.colours import plain, upright
+from prequel.shared.images.limits import Limits
+from prequel.shared.images.reading import ImageReader, Loaded
+from tests.shared.images.damaged import corpus
 
 DRAW = """async ([type, data]) => {
   const image = new Image();

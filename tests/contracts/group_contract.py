@@ -1,4 +1,4 @@
-"""What every log promises to the members of consumer groups (shared.log.Member): who owns what, when, from where.
+"""What every log promises to the members of consumer groups (shared.log.base.Member): who owns what, when, from where.
 
 A test module runs it by ``class TestOurGroups(GroupContract)`` with the fixtures that log_contract describes.
 ``patience_s`` must be longer than the time after which the log puts out a paused or killed member.
@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 
-from shared.log import Log, Member, Message, OffsetOutOfRange, Polled, Record
+from prequel.shared.log.base import Log, Member, Message, OffsetOutOfRange, Polled, Record
 from tests.contracts.log_contract import MakeLog, Opening, messages, values
 from tests.contracts.processes import eventually, worker
 

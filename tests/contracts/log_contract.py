@@ -1,4 +1,4 @@
-"""What every log promises (shared.log): appending, reading by position, following, several threads and processes.
+"""What every log promises (shared.log.base): appending, reading by position, following, several threads and processes.
 
 A test module runs it by ``class TestOurLog(LogContract)`` and these fixtures of its own:
 
@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from shared.log import (
+from prequel.shared.log.base import (
     Headers,
     Log,
     LogUnavailable,

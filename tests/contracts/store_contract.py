@@ -1,4 +1,4 @@
-"""What every store promises (shared.store): plain values, and roots that only the newest holder can replace.
+"""What every store promises (shared.store.base): plain values, and roots that only the newest holder can replace.
 
 A test module runs it by ``class TestOurStore(StoreContract)`` and these fixtures of its own:
 
@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import pytest
 
-from shared.store import Fence, Fenced, Store, StoreUnavailable
+from prequel.shared.store.base import Fence, Fenced, Store, StoreUnavailable
 from tests.contracts.processes import worker
 
 MakeStore = Callable[[], Store]

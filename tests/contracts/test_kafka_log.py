@@ -6,10 +6,10 @@ from contextlib import closing
 import pytest
 from kafka import KafkaAdminClient, TopicPartition
 
-from shared.kafka_client import KafkaCluster
-from shared.kafka_log import KafkaLog
-from shared.log import IMAGES, Log, Message
-from shared.topics import TopicState
+from prequel.shared.log.base import IMAGES, Log, Message
+from prequel.shared.log.kafka.client import KafkaCluster
+from prequel.shared.log.kafka.log import KafkaLog
+from prequel.shared.topics import TopicState
 from tests.contracts.group_contract import GroupContract
 from tests.contracts.log_contract import LogContract, MakeLog, Opening
 
@@ -71,7 +71,8 @@ def opening(cluster: KafkaCluster, with_topics: Callable[[dict[str, int]], None]
     def source(partitions: dict[str, int]) -> str:
         with_topics(partitions)
         return (
-            "from shared.kafka_client import KafkaCluster\nfrom shared.kafka_log import KafkaLog\n"
+            "from prequel.shared.log.kafka.client import KafkaCluster\n"
+            "from prequel.shared.log.kafka.log import KafkaLog\n"
             f"log = KafkaLog(KafkaCluster({cluster.servers!r}, session_s={SESSION_S}, topic_prefix={PREFIX!r}))"
         )
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from shared.log import LogUnavailable, Message, Position
-from shared.sqlite_log import SqliteLog
-from shared.sqlite_store import SqliteStore
-from shared.store import Fence, StoreUnavailable
+from prequel.shared.log.base import LogUnavailable, Message, Position
+from prequel.shared.log.sqlite.log import SqliteLog
+from prequel.shared.store.base import Fence, StoreUnavailable
+from prequel.shared.store.sqlite import SqliteStore
 from tests.contracts.processes import ROOT
 
 FENCE = Fence(0, 1, "owner")

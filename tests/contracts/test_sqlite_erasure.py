@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.log import Erasing, Headers, Message, Record
-from shared.sqlite_log import SqliteLog
+from prequel.shared.log.base import Erasing, Headers, Message, Record
+from prequel.shared.log.sqlite.log import SqliteLog
 
 
 def left(record: Record) -> Headers | None:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from shared.log import LogUnavailable, Message
-from shared.sqlite import Database
-from shared.sqlite_log import SqliteLog
-from shared.sqlite_store import SqliteStore
-from shared.store import StoreUnavailable
+from prequel.shared.log.base import LogUnavailable, Message
+from prequel.shared.log.sqlite.connections import Database
+from prequel.shared.log.sqlite.log import SqliteLog
+from prequel.shared.store.base import StoreUnavailable
+from prequel.shared.store.sqlite import SqliteStore
 from tests.contracts.processes import ROOT
 
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.log import LogUnavailable, OffsetOutOfRange, Polled
-from shared.sqlite_group import SILENT_LEASES, share_out
-from shared.sqlite_log import SqliteLog
-from shared.sqlite_member import SqliteMember
+from prequel.shared.log.base import LogUnavailable, OffsetOutOfRange, Polled
+from prequel.shared.log.sqlite.group import SILENT_LEASES, share_out
+from prequel.shared.log.sqlite.log import SqliteLog
+from prequel.shared.log.sqlite.member import SqliteMember
 from tests.contracts.processes import worker
 
 LEASE_S = 10.0
@@ -182,7 +182,8 @@ def test_a_waiting_member_takes_over_at_once(two: Cluster) -> None:
 
 def test_after_a_kill_the_next_process_starts_without_waiting_for_a_lease(tmp_path: Path) -> None:
     source = (
-        f"from pathlib import Path\nfrom shared.sqlite_log import SqliteLog\nlog = SqliteLog(Path({str(tmp_path)!r}))"
+        "from pathlib import Path\nfrom prequel.shared.log.sqlite.log import SqliteLog\n"
+        f"log = SqliteLog(Path({str(tmp_path)!r}))"
     )
     with worker(source, "member", "t", "g") as killed:
         assert killed.told(20) == [[0], [], 1]

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from shared.log import Log, LogUnavailable, Message, OffsetOutOfRange
-from shared.sqlite import Database
-from shared.sqlite_log import SqliteLog
-from shared.sqlite_pruning import FilePruning
-from shared.sqlite_topic import Topic
+from prequel.shared.log.base import Log, LogUnavailable, Message, OffsetOutOfRange
+from prequel.shared.log.sqlite.connections import Database
+from prequel.shared.log.sqlite.log import SqliteLog
+from prequel.shared.log.sqlite.pruning import FilePruning
+from prequel.shared.log.sqlite.topic import Topic
 from tests.contracts.group_contract import GroupContract
 from tests.contracts.log_contract import LogContract, MakeLog, Opening, messages
 
@@ -41,7 +41,7 @@ def make_log(tmp_path: Path) -> Iterator[MakeLog]:
 @pytest.fixture
 def opening(tmp_path: Path) -> Opening:
     return lambda partitions: (
-        "from pathlib import Path\nfrom shared.sqlite_log import SqliteLog\n"
+        "from pathlib import Path\nfrom prequel.shared.log.sqlite.log import SqliteLog\n"
         f"log = SqliteLog(Path({str(tmp_path / 'log')!r}), partitions={partitions!r}, lease_s=1.0)"
     )
 

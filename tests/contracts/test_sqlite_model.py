@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
-from shared.log import Headers, Log, LogUnavailable, Message, Position, Reader, Record, partition_for
-from shared.sqlite_log import SqliteLog
+from prequel.shared.log.base import Headers, Log, LogUnavailable, Message, Position, Reader, Record, partition_for
+from prequel.shared.log.sqlite.log import SqliteLog
 
 keys = st.none() | st.binary(max_size=5)
 headers = st.lists(st.tuples(st.text(st.characters(codec="utf-8"), max_size=5), st.binary(max_size=5)), max_size=4)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from shared.log import EXAMPLES, IMAGES, LogUnavailable, Message, Position
-from shared.sqlite_log import SqliteLog
-from shared.sqlite_pruning import STEP_BYTES, STEP_RECORDS
+from prequel.shared.log.base import EXAMPLES, IMAGES, LogUnavailable, Message, Position
+from prequel.shared.log.sqlite.log import SqliteLog
+from prequel.shared.log.sqlite.pruning import STEP_BYTES, STEP_RECORDS
 from tests.contracts.log_contract import messages
 from tests.contracts.processes import worker
 from tests.contracts.test_sqlite_disk_full import fill, small_disk, take_the_rest, until_refused  # noqa: F401  # one is a fixture
@@ -139,7 +139,7 @@ def test_who_reads_and_appends_goes_on_while_the_log_is_pruned(log: SqliteLog, t
     assert seen == list(range(1_000, 2_500))
 
 
-OPENING = "from pathlib import Path\nfrom shared.sqlite_log import SqliteLog\nlog = SqliteLog(Path({!r}))"
+OPENING = "from pathlib import Path\nfrom prequel.shared.log.sqlite.log import SqliteLog\nlog = SqliteLog(Path({!r}))"
 
 
 def test_killed_while_it_prunes_the_log_is_whole_and_pruning_goes_on(tmp_path: Path) -> None:

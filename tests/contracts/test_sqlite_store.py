@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.sqlite_store import SqliteStore
-from shared.store import Fence, Store, StoreUnavailable
+from prequel.shared.store.base import Fence, Store, StoreUnavailable
+from prequel.shared.store.sqlite import SqliteStore
 from tests.contracts.store_contract import MakeStore, StoreContract
 
 
@@ -31,7 +31,10 @@ def make_store(tmp_path: Path) -> Iterator[MakeStore]:
 @pytest.fixture
 def opening(tmp_path: Path) -> str:
     path = str(tmp_path / "folder" / "store.sqlite")
-    return f"from pathlib import Path\nfrom shared.sqlite_store import SqliteStore\nstore = SqliteStore(Path({path!r}))"
+    return (
+        "from pathlib import Path\n"
+        f"from prequel.shared.store.sqlite import SqliteStore\nstore = SqliteStore(Path({path!r}))"
+    )
 
 
 class TestSqliteStore(StoreContract):

@@ -9,9 +9,9 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from shared.log import Log, Message
-from shared.pruning import Prunable
-from shared.store import Fence, Store
+from prequel.shared.log.base import Log, Message
+from prequel.shared.retention.pruning import Prunable
+from prequel.shared.store.base import Fence, Store
 
 
 def tell(*words: object) -> None:

@@ -14,9 +14,9 @@ import jsonschema  # type: ignore[import-untyped]  # it ships no types
 import pytest
 import yaml
 
-from services.__main__ import main
-from shared.config import Settings
-from shared.environment import from_environment
+from prequel.services.cli.composition import main
+from prequel.shared.config import Settings
+from prequel.shared.environment import from_environment
 from tests.deploy import compose, dockerfile
 from tests.deploy.compose import ROOT
 
@@ -32,7 +32,7 @@ FOREIGN = [name for name in SERVICES if name not in OURS]
 
 STARTS = """
 import sys
-from services.learner.models import table
+from prequel.services.learner.models import table
 for spec in sys.argv[1:]:
     try:
         table.create(spec, 8, seed=0)
@@ -192,22 +192,22 @@ def test_a_wheel_has_the_weights_and_the_page(tmp_path: Path) -> None:
                 _copy(ROOT / source, tmp_path / source)
     built = instructions[-1][1].replace("/wheels", str(tmp_path / "wheels"))
     subprocess.run([sys.executable, "-m", *built.split()], cwd=tmp_path, check=True, capture_output=True, timeout=300)
-    (wheel,) = (tmp_path / "wheels").glob("prequel-*.whl")
+    (wheel,) = (tmp_path / "wheels").glob("prequel_stream-*.whl")
     packed = {each for each in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in each}
-    wanted = {
-        each.relative_to(ROOT).as_posix()
+    wanted = {"prequel/__init__.py", "prequel/py.typed"} | {
+        f"prequel/{each.relative_to(ROOT).as_posix()}"
         for folder in ("services", "shared")
         for each in (ROOT / folder).rglob("*")
         if each.is_file() and "__pycache__" not in each.parts
     }
-    assert "services/extractor/weights/compact.weights.h5" in wanted
+    assert "prequel/services/extractor/backbones/weights/compact.weights.h5" in wanted
     assert packed == wanted
 
 
 def _copy(source: Path, target: Path) -> None:
     """Without what other tests' processes write into the same folders meanwhile."""
     if source.is_dir():
-        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
     else:
         shutil.copy(source, target)
 

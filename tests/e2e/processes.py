@@ -12,8 +12,8 @@ from types import TracebackType
 
 import httpx
 
-from services.producer.digits import Digits
-from services.producer.sources import Survey
+from prequel.services.producer.sources.base import Survey
+from prequel.services.producer.sources.digits import Digits
 from tests.servers import plain_http
 from tests.servers.ports import free_port as free_port  # others have it from here
 

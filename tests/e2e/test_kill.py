@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from services.producer.client import connect
-from services.producer.run import Summary
-from services.producer.stream import stream_images
+from prequel.services.producer.client import connect
+from prequel.services.producer.commands.stream import stream_images
+from prequel.services.producer.run import Summary
 from tests.e2e.processes import Up, eventually, scanned
 
 DIGITS, FEW = 900, 300

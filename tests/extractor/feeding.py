@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 from prometheus_client import CollectorRegistry
 
-from services.extractor.backbones import Images, OutOfMemory, Vectors
-from services.extractor.decoding import Decoder
-from services.extractor.extractor import MOST_STREAMS, ExtractorProcessor
-from shared.events import encode_image
-from shared.log import IMAGES, Headers, Record
-from shared.metrics import Metrics
-from shared.runner import Processed
+from prequel.services.extractor.backbones.base import Images, OutOfMemory, Vectors
+from prequel.services.extractor.decoding import Decoder
+from prequel.services.extractor.extractor import MOST_STREAMS, ExtractorProcessor
+from prequel.shared.events.codec import encode_image
+from prequel.shared.log.base import IMAGES, Headers, Record
+from prequel.shared.runtime.metrics import Metrics
+from prequel.shared.runtime.runner import Processed
 from tests.extractor.pictures import encoded, photograph
 
 BATCH = 4

@@ -8,8 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from services.extractor.backbones import Images, architecture
-from shared.config import Settings
+from prequel.services.extractor.backbones.base import Images, architecture
+from prequel.shared.config import Settings
 from tests.extractor.pictures import photograph
 
 ENVIRON = dict(os.environ)

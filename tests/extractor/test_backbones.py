@@ -7,9 +7,9 @@ from pathlib import Path
 import keras
 import pytest
 
-from services.extractor.backbones import ARCHITECTURES, COMPACT, architecture, identity, recipe
-from services.extractor.compact import WEIGHTS
-from shared.config import ConfigError
+from prequel.services.extractor.backbones.base import ARCHITECTURES, COMPACT, architecture, identity, recipe
+from prequel.services.extractor.backbones.compact import WEIGHTS
+from prequel.shared.config import ConfigError
 from tests.extractor.networks import settings
 
 MAKERS = {name: maker for name, maker in vars(keras.applications).items() if inspect.isfunction(maker)}

@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from services.extractor.backbones import Vectors
+from prequel.services.extractor.backbones.base import Vectors
 from tests.extractor.networks import random_weights
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # inside Keras itself
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 EXTRACT = """
 import sys
 import numpy as np
-from services.extractor.loading import load
+from prequel.services.extractor.loading import load
 from tests.extractor.networks import settings, varied
 from pathlib import Path
 scratch, *wanted = sys.argv[1:]

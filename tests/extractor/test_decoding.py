@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from services.extractor.decoding import Decoder, Pixels
+from prequel.services.extractor.decoding import Decoder, Pixels
 from tests.extractor.pictures import (
     BLUE,
     GREEN,

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from services.extractor.backbones import Backbone, Vectors
-from services.extractor.keras_backbone import KerasBackbone
-from services.extractor.loading import load
-from services.extractor.openvino_engine import OpenVinoBackbone
+from prequel.services.extractor.backbones.base import Backbone, Vectors
+from prequel.services.extractor.engines.keras import KerasBackbone
+from prequel.services.extractor.engines.openvino import OpenVinoBackbone
+from prequel.services.extractor.loading import load
 from tests.extractor.networks import ENVIRON, random_weights, settings, varied
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # inside Keras itself

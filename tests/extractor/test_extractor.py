@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from services.extractor.backbones import OutOfMemory
-from services.extractor.extractor import IDLE_SECONDS, ExtractorProcessor
-from shared.events import Features, decode_example
-from shared.log import EXAMPLES, Message, Record
+from prequel.services.extractor.backbones.base import OutOfMemory
+from prequel.services.extractor.extractor import IDLE_SECONDS, ExtractorProcessor
+from prequel.shared.events.codec import Features, decode_example
+from prequel.shared.log.base import EXAMPLES, Message, Record
 from tests.extractor.feeding import BATCH, WAIT, Bench, MeanColour, record, records
 
 

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from services.extractor.decoding import Decoder
-from shared.events import Rejected
-from shared.images.limits import MAX_SCANS
+from prequel.services.extractor.decoding import Decoder
+from prequel.shared.events.codec import Rejected
+from prequel.shared.images.limits import MAX_SCANS
 from tests.extractor.pictures import chunk, encoded, photograph, png, promised, quadrants, with_orientation
 
 SIZE, MAX_PIXELS, MAX_BYTES = 32, 100_000, 200_000
@@ -133,8 +133,8 @@ def test_what_looks_like_scans_in_metadata_or_after_the_end_are_none(decoder: De
 
 BOMBS = """
     import resource, zlib
-    from services.extractor.decoding import Decoder
-    from shared.events import Rejected
+    from prequel.services.extractor.decoding import Decoder
+    from prequel.shared.events.codec import Rejected
     from tests.extractor.pictures import chunk, png, promised
 
     decoder = Decoder(32, max_pixels=1_000_000, max_bytes=2**24, threads=1)
@@ -168,7 +168,7 @@ def test_large_images_are_decoded_one_at_a_time() -> None:
     code = """
         import resource
         from PIL import Image
-        from services.extractor.decoding import Decoder
+        from prequel.services.extractor.decoding import Decoder
         from tests.extractor.pictures import encoded
 
         decoder = Decoder(32, max_pixels=20_000_000, max_bytes=2**24, threads=8)

@@ -14,14 +14,14 @@ import keras
 import numpy as np
 import pytest
 
-from services import extractor
-from services.extractor import loading
-from services.extractor.backbones import Backbone, OutOfMemory
-from services.extractor.conversion import Interrupted
-from services.extractor.keras_backbone import KerasBackbone
-from services.extractor.loading import load
-from services.extractor.openvino_engine import OpenVinoBackbone, _precision
-from shared.config import ConfigError
+from prequel.services import extractor
+from prequel.services.extractor import loading
+from prequel.services.extractor.backbones.base import Backbone, OutOfMemory
+from prequel.services.extractor.engines.conversion import Interrupted
+from prequel.services.extractor.engines.keras import KerasBackbone
+from prequel.services.extractor.engines.openvino import OpenVinoBackbone, _precision
+from prequel.services.extractor.loading import load
+from prequel.shared.config import ConfigError
 from tests.extractor.networks import ENVIRON, random_weights, settings, varied
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # inside Keras itself
@@ -60,8 +60,8 @@ def files(cache: Path) -> list[Path]:
 
 def test_a_warm_cache_needs_no_conversion_and_no_keras(warm: Path, weights: Path) -> None:
     program = (
-        "import sys, json; from pathlib import Path; from shared.config import Settings;"
-        "from services.extractor.loading import load;"
+        "import sys, json; from pathlib import Path; from prequel.shared.config import Settings;"
+        "from prequel.services.extractor.loading import load;"
         "load(Settings.model_validate(json.loads(sys.argv[1])), Path(sys.argv[2]), {'PYTHONHASHSEED': 'none'});"
         "print([name for name in ('keras', 'tensorflow', 'jax', 'torch') if name in sys.modules])"
     )
@@ -150,7 +150,7 @@ def test_a_gpu_that_keras_cannot_use_is_not_passed_over_in_silence(
     warm: Path, weights: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(loading, "_GPU_DEVICES", (Path("/dev/null"),))
-    monkeypatch.setitem(sys.modules, "services.extractor.keras_backbone", None)
+    monkeypatch.setitem(sys.modules, "prequel.services.extractor.engines.keras", None)
     monkeypatch.delattr(extractor, "keras_backbone", raising=False)
     assert isinstance(small(weights, warm, engine="auto"), OpenVinoBackbone)
     (said,) = caplog.messages

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
-from services.extractor.announcer import Announcer
-from services.extractor.backbones import Images, Vectors
-from services.extractor.on_demand import WAITING, OnDemand, TakingTurns
-from services.gateway.remote_extractor import RemoteExtractor
-from shared.events import Rejected
-from shared.extraction import ExtractorUnavailable, Later
-from shared.health import Health
-from shared.metrics import Metrics
-from shared.ops import Ops
-from shared.sqlite_store import SqliteStore
-from shared.store import StoreUnavailable
+from prequel.services.extractor.announcer import Announcer
+from prequel.services.extractor.backbones.base import Images, Vectors
+from prequel.services.extractor.on_demand import WAITING, OnDemand, TakingTurns
+from prequel.services.gateway.remote.extractor import RemoteExtractor
+from prequel.shared.events.codec import Rejected
+from prequel.shared.extraction import ExtractorUnavailable, Later
+from prequel.shared.runtime.health import Health
+from prequel.shared.runtime.metrics import Metrics
+from prequel.shared.runtime.operations import Ops
+from prequel.shared.store.base import StoreUnavailable
+from prequel.shared.store.sqlite import SqliteStore
 from tests.servers import plain_http
 from tests.servers.ports import free_port
 

@@ -10,18 +10,18 @@ from pathlib import Path
 import numpy as np
 from prometheus_client import CollectorRegistry
 
-from services.extractor.backbones import Backbone
-from services.extractor.decoding import Decoder
-from services.extractor.extractor import ExtractorProcessor, create
-from services.extractor.loading import load
-from shared.deadlines import METRIC_AGAIN
-from shared.events import Features, decode_example, encode_image
-from shared.health import Health
-from shared.log import DEAD_LETTERS, EXAMPLES, IMAGES, Log, LogUnavailable, Message, Position, Record
-from shared.metrics import Metrics
-from shared.retry import Attempts
-from shared.runner import Processed, Runner, Session
-from shared.sqlite_log import SqliteLog
+from prequel.services.extractor.backbones.base import Backbone
+from prequel.services.extractor.decoding import Decoder
+from prequel.services.extractor.extractor import ExtractorProcessor, create
+from prequel.services.extractor.loading import load
+from prequel.shared.events.codec import Features, decode_example, encode_image
+from prequel.shared.log.base import DEAD_LETTERS, EXAMPLES, IMAGES, Log, LogUnavailable, Message, Position, Record
+from prequel.shared.log.sqlite.log import SqliteLog
+from prequel.shared.runtime.deadlines import METRIC_AGAIN
+from prequel.shared.runtime.health import Health
+from prequel.shared.runtime.metrics import Metrics
+from prequel.shared.runtime.retry import Attempts
+from prequel.shared.runtime.runner import Processed, Runner, Session
 from tests.extractor.feeding import PICTURES, Clock, MeanColour
 from tests.extractor.networks import ENVIRON, settings
 from tests.extractor.pictures import encoded, photograph

@@ -12,9 +12,9 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from services.extractor.backbones import Images, Vectors
-from services.extractor.decoding import Decoder
-from services.extractor.loading import load
+from prequel.services.extractor.backbones.base import Images, Vectors
+from prequel.services.extractor.decoding import Decoder
+from prequel.services.extractor.loading import load
 from tests.extractor.networks import ENVIRON, settings
 
 FOLDER = Path(os.environ.get("PREQUEL_TEST_DATA") or Path(__file__).resolve().parents[3] / "shared")

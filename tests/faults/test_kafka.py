@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 
 import pytest
 
-from shared.kafka_client import KafkaCluster
-from shared.kafka_log import KafkaLog
-from shared.log import LogUnavailable, Member, Message, OffsetOutOfRange, Position, Reader, Record
-from shared.topics import TopicState
+from prequel.shared.log.base import LogUnavailable, Member, Message, OffsetOutOfRange, Position, Reader, Record
+from prequel.shared.log.kafka.client import KafkaCluster
+from prequel.shared.log.kafka.log import KafkaLog
+from prequel.shared.topics import TopicState
 from tests.servers.jars import NoKafka
 from tests.servers.kafka import Kafka
 from tests.servers.ports import wait_until

@@ -12,12 +12,12 @@ import pytest
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
 
-from shared.environment import from_environment
-from shared.kafka_client import KafkaCluster
-from shared.kafka_log import KafkaLog, cluster
-from shared.kafka_security import KafkaSecurity
-from shared.log import TOPICS, LogUnavailable, Message, Record, RecordTooLarge
-from shared.topics import TopicState, check, create
+from prequel.shared.environment import from_environment
+from prequel.shared.log.base import TOPICS, LogUnavailable, Message, Record, RecordTooLarge
+from prequel.shared.log.kafka.client import KafkaCluster
+from prequel.shared.log.kafka.log import KafkaLog, cluster
+from prequel.shared.log.kafka.security import KafkaSecurity
+from prequel.shared.topics import TopicState, check, create
 from tests.servers.jars import NoKafka
 from tests.servers.kafka import PASSWORD, STRANGER, STRANGER_PASSWORD, USER, Certificates, Kafka, certificates
 from tests.servers.ports import wait_until

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from shared.kafka_client import KafkaCluster
-from shared.kafka_log import KafkaLog
-from shared.log import LogUnavailable, Message, Position
-from shared.topics import TopicState
+from prequel.shared.log.base import LogUnavailable, Message, Position
+from prequel.shared.log.kafka.client import KafkaCluster
+from prequel.shared.log.kafka.log import KafkaLog
+from prequel.shared.topics import TopicState
 from tests.servers.jars import NoKafka
 from tests.servers.kafka import Kafka
 from tests.servers.ports import wait_until

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from services.learner.blobs import part
-from services.learner.snapshots import Snapshots
-from shared.redis_store import PIECE_BYTES, RedisStore
-from shared.store import Fence, Fenced, StoreUnavailable
+from prequel.services.learner.snapshots.blobs import part
+from prequel.services.learner.snapshots.snapshots import Snapshots
+from prequel.shared.store.base import Fence, Fenced, StoreUnavailable
+from prequel.shared.store.redis import PIECE_BYTES, RedisStore
 from tests.servers.kafka import Certificates, certificates
 from tests.servers.ports import wait_until
 from tests.servers.proxy import Proxy

@@ -13,18 +13,19 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 
-from services.gateway import app, serving
-from shared.config import Settings
-from shared.events import encode_prediction
-from shared.extraction import Extraction
-from shared.health import Health
-from shared.invocation import Invocation
-from shared.log import Log, Position
-from shared.metrics import Metrics
-from shared.sqlite_log import SqliteLog
-from shared.sqlite_store import SqliteStore
-from shared.status import Queries
-from shared.store import Store
+from prequel.services.gateway import app
+from prequel.services.gateway.http import serving
+from prequel.shared.config import Settings
+from prequel.shared.events.codec import encode_prediction
+from prequel.shared.extraction import Extraction
+from prequel.shared.invocation import Invocation
+from prequel.shared.log.base import Log, Position
+from prequel.shared.log.sqlite.log import SqliteLog
+from prequel.shared.runtime.health import Health
+from prequel.shared.runtime.metrics import Metrics
+from prequel.shared.status import Queries
+from prequel.shared.store.base import Store
+from prequel.shared.store.sqlite import SqliteStore
 from tests.gateway.echo_learner import EchoLearner, predicted
 from tests.servers import plain_http
 from tests.servers.ports import free_port as free_port  # others have it from here

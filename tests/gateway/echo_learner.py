@@ -5,8 +5,8 @@ import threading
 
 import numpy as np
 
-from shared import status
-from shared.events import (
+from prequel.shared import status
+from prequel.shared.events.codec import (
     Applied,
     Command,
     Image,
@@ -23,10 +23,10 @@ from shared.events import (
     encode_prediction,
     encode_rejected,
 )
-from shared.extraction import ExtractorUnavailable
-from shared.log import EXAMPLES, IMAGES, Log, Message, Position, Record
-from shared.status import Answer, Confusion, CurvePoint, ModelStatus, StreamDetail, StreamStatus, UnknownStream
-from shared.store import Store
+from prequel.shared.extraction import ExtractorUnavailable
+from prequel.shared.log.base import EXAMPLES, IMAGES, Log, Message, Position, Record
+from prequel.shared.status import Answer, Confusion, CurvePoint, ModelStatus, StreamDetail, StreamStatus, UnknownStream
+from prequel.shared.store.base import Store
 
 SOURCE = "test/echo"
 DIM = 4

@@ -3,8 +3,18 @@
 import threading
 from collections.abc import Mapping, Sequence
 
-from shared.log import Bounds, Log, LogUnavailable, Member, Message, OffsetOutOfRange, Position, Reader, Record
-from shared.store import Fence, Store, StoreUnavailable
+from prequel.shared.log.base import (
+    Bounds,
+    Log,
+    LogUnavailable,
+    Member,
+    Message,
+    OffsetOutOfRange,
+    Position,
+    Reader,
+    Record,
+)
+from prequel.shared.store.base import Fence, Store, StoreUnavailable
 
 
 class FaultyLog:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from services.gateway.access import COOKIE, SESSION_SECONDS, Keys
+from prequel.services.gateway.http.access import COOKIE, SESSION_SECONDS, Keys
 from tests.gateway.conftest import PNG, Served, starting
 from tests.servers import plain_http
 

@@ -8,8 +8,8 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from shared.attributes import STRUCTURED
-from shared.events import LABEL_TYPE, Image, Label, decode_example, decode_image
+from prequel.shared.events.attributes import STRUCTURED
+from prequel.shared.events.codec import LABEL_TYPE, Image, Label, decode_example, decode_image
 from tests.gateway.conftest import PNG, Served
 
 PATH = "/v1/streams/pets/images"

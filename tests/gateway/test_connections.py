@@ -12,9 +12,9 @@ import httpx
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from services.gateway.connections import BACKLOG, OTHER_FILES, Silent, room
-from services.gateway.middleware import Limit
-from shared.deadlines import HEAD_S
+from prequel.services.gateway.http.connections import BACKLOG, OTHER_FILES, Silent, room
+from prequel.services.gateway.http.middleware import Limit
+from prequel.shared.runtime.deadlines import HEAD_S
 from tests.gateway.conftest import PNG, Served, Start, until
 from tests.servers import plain_http
 

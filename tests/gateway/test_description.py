@@ -8,7 +8,7 @@ import jsonschema  # type: ignore[import-untyped]  # it ships no types
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from services.gateway.page import WEB
+from prequel.services.gateway.routes.page import WEB
 from tests.gateway.conftest import PNG, Served
 
 

@@ -2,8 +2,8 @@
 
 import time
 
-from shared import status
-from shared.status import MOST_LABELS, ClassStatus, Confusion, StreamDetail, UnknownStream
+from prequel.shared import status
+from prequel.shared.status import MOST_LABELS, ClassStatus, Confusion, StreamDetail, UnknownStream
 from tests.gateway.conftest import Served, Start, until
 from tests.gateway.echo_learner import EchoLearner, status_of
 

@@ -9,10 +9,16 @@ from contextlib import AbstractContextManager, ExitStack
 
 import pytest
 
-from services.gateway.subscriptions import MOST_SUBSCRIBERS, QUEUE_EVENTS, RECENT_EVENTS, Happening, Subscriptions
-from shared import status
-from shared.events import Drift, encode_drift
-from shared.log import Position
+from prequel.services.gateway.view.subscriptions import (
+    MOST_SUBSCRIBERS,
+    QUEUE_EVENTS,
+    RECENT_EVENTS,
+    Happening,
+    Subscriptions,
+)
+from prequel.shared import status
+from prequel.shared.events.codec import Drift, encode_drift
+from prequel.shared.log.base import Position
 from tests.gateway import reading
 from tests.gateway.conftest import PNG, Served, flood, stalled, until
 from tests.gateway.echo_learner import predicted

@@ -14,15 +14,16 @@ import httpx
 import orjson
 import pytest
 
-from services.gateway import events_stream, serving
-from services.gateway.follower import Follower
-from services.gateway.gateway import Gateway
-from services.gateway.remote_learner import LearnerUnavailable
-from shared.events import Vector
-from shared.health import Health
-from shared.log import Message, Record
-from shared.sqlite_log import SqliteLog
-from shared.status import Answer, StreamStatus
+from prequel.services.gateway.gateway import Gateway
+from prequel.services.gateway.http import serving
+from prequel.services.gateway.remote.learner import LearnerUnavailable
+from prequel.services.gateway.routes import events
+from prequel.services.gateway.view.follower import Follower
+from prequel.shared.events.codec import Vector
+from prequel.shared.log.base import Message, Record
+from prequel.shared.log.sqlite.log import SqliteLog
+from prequel.shared.runtime.health import Health
+from prequel.shared.status import Answer, StreamStatus
 from tests.gateway.conftest import Served, Start, flood, stalled, until
 from tests.gateway.faults import FaultyLog, FaultyStore
 from tests.gateway.reading import listening, of
@@ -228,14 +229,14 @@ async def test_a_bug_in_the_view_is_shown_and_the_view_begins_anew(
 
 
 def test_live_status_goes_on_after_a_bug(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    listened, failures = events_stream._listened, [ZeroDivisionError("a bug"), ZeroDivisionError("a bug")]
+    listened, failures = events._listened, [ZeroDivisionError("a bug"), ZeroDivisionError("a bug")]
 
     async def fails_at_first(gateway: Gateway) -> list[StreamStatus]:
         if failures:
             raise failures.pop()
         return await listened(gateway)
 
-    monkeypatch.setattr(events_stream, "_listened", fails_at_first)
+    monkeypatch.setattr(events, "_listened", fails_at_first)
     gateway = start(ready=False)
     until(lambda: "a bug" in reasons(gateway).get("gateway: statuses for listeners", ""))
     with listening(f"{gateway.url}{PETS}/events") as stream:
@@ -270,13 +271,13 @@ PROGRAM = """
 import sys, threading, time, uuid
 from pathlib import Path
 from prometheus_client import CollectorRegistry
-from services.gateway import app, serving
-from shared.config import Settings
-from shared.health import Health
-from shared.metrics import Metrics
-from shared.signals import stop_on_signals
-from shared.sqlite_log import SqliteLog
-from shared.sqlite_store import SqliteStore
+from prequel.services.gateway import app, serving
+from prequel.shared.config import Settings
+from prequel.shared.runtime.health import Health
+from prequel.shared.runtime.metrics import Metrics
+from prequel.shared.runtime.signals import stop_on_signals
+from prequel.shared.log.sqlite.log import SqliteLog
+from prequel.shared.store.sqlite import SqliteStore
 
 stop = threading.Event()
 stop_on_signals(stop)

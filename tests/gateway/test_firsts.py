@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from services.gateway.firsts import Firsts, Given
-from services.gateway.live import Live
-from services.gateway.problems import Problem
-from shared.environment import from_environment
-from shared.health import Health
-from shared.log import Log, Record
+from prequel.services.gateway.http.problems import Problem
+from prequel.services.gateway.view.firsts import Firsts, Given
+from prequel.services.gateway.view.live import Live
+from prequel.shared.environment import from_environment
+from prequel.shared.log.base import Log, Record
+from prequel.shared.runtime.health import Health
 from tests.gateway.conftest import PNG, Served, Start
 
 OTHER = PNG + b"other"

@@ -11,12 +11,12 @@ from typing import Any
 import httpx
 import pytest
 
-from services.gateway.promises import Promises
-from services.gateway.statuses import Statuses
-from shared.deadlines import ANSWER_S, FOLLOWER_CLOSE_S, GATEWAY_CLOSE_S
-from shared.health import Health
-from shared.log import Bounds, Record
-from shared.status import Answer, StreamDetail
+from prequel.services.gateway.view.promises import Promises
+from prequel.services.gateway.view.statuses import Statuses
+from prequel.shared.log.base import Bounds, Record
+from prequel.shared.runtime.deadlines import ANSWER_S, FOLLOWER_CLOSE_S, GATEWAY_CLOSE_S
+from prequel.shared.runtime.health import Health
+from prequel.shared.status import Answer, StreamDetail
 from tests.gateway.conftest import PNG, Served, Start, until
 from tests.gateway.faults import FaultyLog, FaultyStore
 from tests.gateway.reading import listening

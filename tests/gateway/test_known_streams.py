@@ -9,17 +9,16 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
-from services.gateway.known_streams import LOOKED_AT
-from services.gateway.live import Live
-from services.gateway.promises import Promises
-from services.gateway.statuses import Statuses
-from services.gateway.subscriptions import Happening
-from services.gateway.view import View
-from shared import status
-from shared.attributes import NONE
-from shared.config import Settings
-from shared.deadlines import PROMISE_S
-from shared.events import (
+from prequel.services.gateway.view.known_streams import LOOKED_AT
+from prequel.services.gateway.view.live import Live
+from prequel.services.gateway.view.predictions import View
+from prequel.services.gateway.view.promises import Promises
+from prequel.services.gateway.view.statuses import Statuses
+from prequel.services.gateway.view.subscriptions import Happening
+from prequel.shared import status
+from prequel.shared.config import Settings
+from prequel.shared.events.attributes import NONE
+from prequel.shared.events.codec import (
     Applied,
     Image,
     Outcome,
@@ -33,12 +32,13 @@ from shared.events import (
     encode_prediction,
     encode_rejected,
 )
-from shared.health import Health
-from shared.log import EXAMPLES, IMAGES, Position
-from shared.metrics import Metrics
-from shared.sqlite_log import SqliteLog
-from shared.sqlite_store import SqliteStore
-from shared.status import PartitionStatus
+from prequel.shared.log.base import EXAMPLES, IMAGES, Position
+from prequel.shared.log.sqlite.log import SqliteLog
+from prequel.shared.runtime.deadlines import PROMISE_S
+from prequel.shared.runtime.health import Health
+from prequel.shared.runtime.metrics import Metrics
+from prequel.shared.status import PartitionStatus
+from prequel.shared.store.sqlite import SqliteStore
 from tests.gateway.conftest import PNG, Served, starting, until
 from tests.gateway.echo_learner import predicted, status_of
 

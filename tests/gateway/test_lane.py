@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from services.gateway.lane import Lane, Unconfirmed
-from shared.health import Health
-from shared.log import LogUnavailable, Message, Position, RecordTooLarge
-from shared.sqlite_log import SqliteLog
-from shared.supervisor import Supervisor
+from prequel.services.gateway.append_queue import Lane, Unconfirmed
+from prequel.shared.log.base import LogUnavailable, Message, Position, RecordTooLarge
+from prequel.shared.log.sqlite.log import SqliteLog
+from prequel.shared.runtime.health import Health
+from prequel.shared.runtime.supervisor import Supervisor
 from tests.gateway.faults import FaultyLog
 
 pytestmark = pytest.mark.anyio

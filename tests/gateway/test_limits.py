@@ -7,8 +7,8 @@ import pytest
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
-from services.gateway.middleware import Limit
-from services.gateway.problems import problem_response
+from prequel.services.gateway.http.middleware import Limit
+from prequel.services.gateway.http.problems import problem_response
 
 pytestmark = pytest.mark.anyio
 

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from services.gateway.arrivals import Arrivals
-from services.gateway.live import Live
-from services.gateway.subscriptions import Happening
-from shared.config import Settings
-from shared.events import Outcome, encode_outcome, encode_prediction
-from shared.health import Health
-from shared.log import Position
-from shared.metrics import Metrics
-from shared.sqlite_log import SqliteLog
+from prequel.services.gateway.view.arrivals import Arrivals
+from prequel.services.gateway.view.live import Live
+from prequel.services.gateway.view.subscriptions import Happening
+from prequel.shared.config import Settings
+from prequel.shared.events.codec import Outcome, encode_outcome, encode_prediction
+from prequel.shared.log.base import Position
+from prequel.shared.log.sqlite.log import SqliteLog
+from prequel.shared.runtime.health import Health
+from prequel.shared.runtime.metrics import Metrics
 from tests.gateway.conftest import PNG, Served, Start, flood, until
 from tests.gateway.echo_learner import predicted
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from services.gateway.lookup import MAX_IDS
-from services.gateway.view import NOWHERE, RefusedLabel, View
-from shared.events import Outcome
-from shared.log import Position
+from prequel.services.gateway.routes.lookup import MAX_IDS
+from prequel.services.gateway.view.predictions import NOWHERE, RefusedLabel, View
+from prequel.shared.events.codec import Outcome
+from prequel.shared.log.base import Position
 from tests.gateway.conftest import PNG, Served
 from tests.gateway.echo_learner import predicted
 

@@ -5,11 +5,11 @@ import io
 import pytest
 from PIL import Image
 
-from services.gateway.thumbnails import Thumbnails, recognised, thumbnail
-from shared.events import Rejected, encode_prediction
-from shared.images.limits import MAX_SCANS, Limits
-from shared.images.reading import ImageReader
-from shared.log import Position
+from prequel.services.gateway.view.thumbnails import Thumbnails, recognised, thumbnail
+from prequel.shared.events.codec import Rejected, encode_prediction
+from prequel.shared.images.limits import MAX_SCANS, Limits
+from prequel.shared.images.reading import ImageReader
+from prequel.shared.log.base import Position
 from tests.gateway.conftest import PNG, Served
 from tests.gateway.echo_learner import predicted
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from services.producer.client import connect
-from shared import status
+from prequel.services.producer.client import connect
+from prequel.shared import status
 from tests.gateway.conftest import Served, Start
 from tests.gateway.echo_learner import status_of
 from tests.servers import plain_http

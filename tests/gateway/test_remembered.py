@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from services.gateway.remembered import THREADS, Remembered
-from shared.sqlite_store import SqliteStore
-from shared.store import StoreUnavailable
+from prequel.services.gateway.view.remembered import THREADS, Remembered
+from prequel.shared.store.base import StoreUnavailable
+from prequel.shared.store.sqlite import SqliteStore
 from tests.gateway.test_hanging import HangingStore
 
 BRIEF_S = 0.05

@@ -1,7 +1,7 @@
 """A new stream for which there is no room is refused where it would be created; those that there are go on."""
 
-from shared.log import IMAGES, partition_for
-from shared.status import PartitionStatus, partition_key
+from prequel.shared.log.base import IMAGES, partition_for
+from prequel.shared.status import PartitionStatus, partition_key
 from tests.gateway.conftest import Served, until
 
 FULL = "this partition holds 2 streams (PREQUEL_MAX_STREAMS)"

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from shared.log import DEAD_LETTERS, EXAMPLES, IMAGES, PREDICTIONS
+from prequel.shared.log.base import DEAD_LETTERS, EXAMPLES, IMAGES, PREDICTIONS
 from tests.gateway.conftest import PNG, Served, Start
 
 PREDICT = "/v1/streams/pets/predict"

@@ -7,9 +7,9 @@ from typing import NamedTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.view import Entry, View, margin
-from shared.events import Outcome, Prediction, encode_prediction
-from shared.log import Position
+from prequel.services.gateway.view.predictions import Entry, View, margin
+from prequel.shared.events.codec import Outcome, Prediction, encode_prediction
+from prequel.shared.log.base import Position
 from tests.gateway.conftest import PNG
 from tests.gateway.echo_learner import predicted
 

@@ -5,15 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from services.learner.defaults import limits
-from services.learner.feature_cache import FeatureCache
-from services.learner.fold import Fold
-from services.learner.models import table
-from services.learner.models.model import Matrix, Model, ModelState, Probabilities, Vector
-from shared.attributes import NONE, Attributes
-from shared.config import Settings
-from shared.events import Image, encode_command, encode_defaults, encode_features, encode_label
-from shared.log import EXAMPLES, Bounds, Log, Message, Position, Record
+from prequel.services.learner.fold.defaults import limits
+from prequel.services.learner.fold.feature_cache import FeatureCache
+from prequel.services.learner.fold.partition import Fold
+from prequel.services.learner.models import registry
+from prequel.services.learner.models.base import Matrix, Model, ModelState, Probabilities, Vector
+from prequel.shared.config import Settings
+from prequel.shared.events.attributes import NONE, Attributes
+from prequel.shared.events.codec import Image, encode_command, encode_defaults, encode_features, encode_label
+from prequel.shared.log.base import EXAMPLES, Bounds, Log, Message, Position, Record
 
 BACKBONE = "test-3"
 DIM = 3
@@ -59,11 +59,11 @@ class Table:
     """The real table, and ``nearest``."""
 
     def create(self, spec: str, dim: int, *, seed: int) -> Model:
-        return Nearest(dim) if spec == "nearest" else table.create(spec, dim, seed=seed)
+        return Nearest(dim) if spec == "nearest" else registry.create(spec, dim, seed=seed)
 
     def restore(self, spec: str, state: ModelState) -> Model:
         if spec != "nearest":
-            return table.restore(spec, state)
+            return registry.restore(spec, state)
         model = Nearest(0)
         model.labels, model._sums = list(state.meta["labels"]), state.arrays["sums"]
         return model

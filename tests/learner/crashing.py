@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from shared.log import Bounds, Erasing, Headers, Log, Member, Message, Polled, Position, Reader, Record
-from shared.store import Fence, Store
+from prequel.shared.log.base import Bounds, Erasing, Headers, Log, Member, Message, Polled, Position, Reader, Record
+from prequel.shared.store.base import Fence, Store
 
 Result = TypeVar("Result")
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from services.learner.models.model import Model
-from shared.events import Features, Label, Vector
+from prequel.services.learner.models.base import Model
+from prequel.shared.events.codec import Features, Label, Vector
 
 
 @dataclass

@@ -14,19 +14,19 @@ import orjson
 import pytest
 from prometheus_client import CollectorRegistry
 
-from services.learner.beginning import foreign
-from services.learner.fold import Fold
-from services.learner.learner import LOOK_SECONDS, Learner
-from services.learner.rebuild import Rebuild, Verdict
-from services.learner.snapshots import FORMAT, read_roots, root_key
-from shared import status
-from shared.config import ConfigError, Settings
-from shared.events import Outcome, encode_label, erased_headers
-from shared.log import EXAMPLES, Message
-from shared.metrics import Metrics
-from shared.sqlite_log import SqliteLog
-from shared.sqlite_store import SqliteStore
-from shared.store import Fence
+from prequel.services.learner.fold.partition import Fold
+from prequel.services.learner.learner import LOOK_SECONDS, Learner
+from prequel.services.learner.replay.rebuild import Rebuild, Verdict
+from prequel.services.learner.snapshots.recovery import foreign
+from prequel.services.learner.snapshots.snapshots import FORMAT, read_roots, root_key
+from prequel.shared import status
+from prequel.shared.config import ConfigError, Settings
+from prequel.shared.events.codec import Outcome, encode_label, erased_headers
+from prequel.shared.log.base import EXAMPLES, Message
+from prequel.shared.log.sqlite.log import SqliteLog
+from prequel.shared.runtime.metrics import Metrics
+from prequel.shared.store.base import Fence
+from prequel.shared.store.sqlite import SqliteStore
 from tests.learner.building import Table, Written
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -278,11 +278,11 @@ def test_a_late_label_is_answered_alike_before_and_after_a_restart(place: Place)
 ELSEWHERE = """
 import sys, threading
 from pathlib import Path
-from services.learner.models import table
-from services.learner.rebuild import Rebuild
-from shared.config import Settings
-from shared.sqlite_log import SqliteLog
-from shared.sqlite_store import SqliteStore
+from prequel.services.learner.models import table
+from prequel.services.learner.replay.rebuild import Rebuild
+from prequel.shared.config import Settings
+from prequel.shared.log.sqlite.log import SqliteLog
+from prequel.shared.store.sqlite import SqliteStore
 log, store = SqliteLog(Path(sys.argv[1]) / "log"), SqliteStore(Path(sys.argv[1]) / "store")
 made = Rebuild(Settings(models="slda,logistic"), log, store, table, lambda *_: None, threading.Event())
 (verdict,) = made.verify(1) if sys.argv[2] == "verify" else made.write(1, "me")

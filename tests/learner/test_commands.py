@@ -8,11 +8,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from services.learner.commands import KEPT_COMMANDS, KEPT_DELETIONS, Deletion
-from services.learner.erased import left_of
-from services.learner.fold import Fold
-from services.learner.moves import moved
-from shared.events import (
+from prequel.services.learner.fold.commands import KEPT_COMMANDS, KEPT_DELETIONS, Deletion
+from prequel.services.learner.fold.erased import left_of
+from prequel.services.learner.fold.moves import moved
+from prequel.services.learner.fold.partition import Fold
+from prequel.shared.events.codec import (
     Applied,
     Image,
     Outcome,
@@ -24,7 +24,7 @@ from shared.events import (
     encode_prediction,
     encode_rejected,
 )
-from shared.log import EXAMPLES, Message, Position, Record, partition_for
+from prequel.shared.log.base import EXAMPLES, Message, Position, Record, partition_for
 from tests.learner.building import BACKBONE, Table, Written, new_fold
 from tests.learner.test_fold import cut, stored_and_read
 from tests.learner.test_settings import same_model

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from services.learner.learner import Learner
-from services.learner.snapshots import read_roots, root_key
-from shared.config import Settings
-from shared.health import Health
-from shared.log import EXAMPLES, PREDICTIONS, Log, Message, Record
-from shared.metrics import Metrics
-from shared.runner import Processed, Processor, Runner
-from shared.sqlite_log import SqliteLog
-from shared.sqlite_store import SqliteStore
+from prequel.services.learner.learner import Learner
+from prequel.services.learner.snapshots.snapshots import read_roots, root_key
+from prequel.shared.config import Settings
+from prequel.shared.log.base import EXAMPLES, PREDICTIONS, Log, Message, Record
+from prequel.shared.log.sqlite.log import SqliteLog
+from prequel.shared.runtime.health import Health
+from prequel.shared.runtime.metrics import Metrics
+from prequel.shared.runtime.runner import Processed, Processor, Runner
+from prequel.shared.store.sqlite import SqliteStore
 from tests.learner.building import Table, Written, new_fold
 from tests.learner.crashing import Killed, Mortality, MortalLog, MortalStore
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from river import drift
 
-from services.learner.drift import Adwin, ErrorDrift, PageHinkley
+from prequel.services.learner.fold.drift import Adwin, ErrorDrift, PageHinkley
 
 
 def changing(seed: int, lengths: list[int]) -> list[float]:

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from services.learner.erasures import Erasures
-from services.learner.fold import Fold
-from shared.events import Image, encode_features
-from shared.health import Health
-from shared.log import EXAMPLES, Message, Position
-from shared.sqlite_log import SqliteLog
-from shared.sqlite_store import SqliteStore
+from prequel.services.learner.erasures import Erasures
+from prequel.services.learner.fold.partition import Fold
+from prequel.shared.events.codec import Image, encode_features
+from prequel.shared.log.base import EXAMPLES, Message, Position
+from prequel.shared.log.sqlite.log import SqliteLog
+from prequel.shared.runtime.health import Health
+from prequel.shared.store.sqlite import SqliteStore
 from tests.learner.building import BACKBONE, DIM, Written, new_fold
 
 IDLE = 1e9

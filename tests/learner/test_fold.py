@@ -9,18 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.learner.describe import describe, detail
-from services.learner.envelope import Envelope, Place
-from services.learner.fold import Fold, fingerprint
-from services.learner.guesses import guesses
-from services.learner.models.spec import UnknownModel
-from services.learner.prequential import Prequential
-from services.learner.reactions import checked
-from services.learner.snapshots import Root
-from services.learner.stream import StreamState
-from shared.events import Drift, Features, Label, Outcome, Prediction, decode_example
-from shared.log import Position, Record
-from shared.status import MOST_LABELS, StreamDetail, StreamStatus
+from prequel.services.learner.description import describe, detail
+from prequel.services.learner.fold.drift_reactions import checked
+from prequel.services.learner.fold.partition import Fold, fingerprint
+from prequel.services.learner.fold.predictions import guesses
+from prequel.services.learner.fold.prequential import Prequential
+from prequel.services.learner.fold.stream import StreamState
+from prequel.services.learner.models.spec import UnknownModel
+from prequel.services.learner.snapshots.envelope import Envelope, Place
+from prequel.services.learner.snapshots.snapshots import Root
+from prequel.shared.events.codec import Drift, Features, Label, Outcome, Prediction, decode_example
+from prequel.shared.log.base import Position, Record
+from prequel.shared.status import MOST_LABELS, StreamDetail, StreamStatus
 from tests.learner.building import Table, Written, new_fold
 from tests.learner.reference import Reference
 

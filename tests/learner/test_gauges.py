@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from services.learner.describe import describe, measure
-from services.learner.learner import Learner
-from shared.config import Settings
-from shared.deadlines import METRIC_AGAIN
-from shared.health import Health
-from shared.log import EXAMPLES, Message, Position
-from shared.metrics import Metrics
-from shared.retry import Attempts
-from shared.runner import Session
-from shared.sqlite_log import SqliteLog
-from shared.sqlite_store import SqliteStore
-from shared.status import PartitionStatus, partition_key
+from prequel.services.learner.description import describe, measure
+from prequel.services.learner.learner import Learner
+from prequel.shared.config import Settings
+from prequel.shared.log.base import EXAMPLES, Message, Position
+from prequel.shared.log.sqlite.log import SqliteLog
+from prequel.shared.runtime.deadlines import METRIC_AGAIN
+from prequel.shared.runtime.health import Health
+from prequel.shared.runtime.metrics import Metrics
+from prequel.shared.runtime.retry import Attempts
+from prequel.shared.runtime.runner import Session
+from prequel.shared.status import PartitionStatus, partition_key
+from prequel.shared.store.sqlite import SqliteStore
 from tests.learner.building import Table, Written, new_fold
 
 OWN = {"stream", "partition"}

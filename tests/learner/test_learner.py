@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from services.learner.learner import Learner
-from services.learner.snapshots import read_roots, root_key
-from shared.config import ConfigError, Settings
-from shared.log import EXAMPLES, Message, Record
-from shared.metrics import Metrics
-from shared.runner import Processed
-from shared.sqlite_log import SqliteLog
-from shared.sqlite_store import SqliteStore
-from shared.status import PartitionStatus, StreamStatus, detail_key, key, partition_key
+from prequel.services.learner.learner import Learner
+from prequel.services.learner.snapshots.snapshots import read_roots, root_key
+from prequel.shared.config import ConfigError, Settings
+from prequel.shared.log.base import EXAMPLES, Message, Record
+from prequel.shared.log.sqlite.log import SqliteLog
+from prequel.shared.runtime.metrics import Metrics
+from prequel.shared.runtime.runner import Processed
+from prequel.shared.status import PartitionStatus, StreamStatus, detail_key, key, partition_key
+from prequel.shared.store.sqlite import SqliteStore
 from tests.learner.building import Table, Written
 
 

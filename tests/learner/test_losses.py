@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from services.learner.learner import LOOK_SECONDS, Learner
-from services.learner.snapshots import read_roots, root_key
-from shared.config import Settings
-from shared.log import EXAMPLES, Message
-from shared.metrics import Metrics
-from shared.sqlite_log import SqliteLog
-from shared.sqlite_store import SqliteStore
-from shared.store import Fenced
+from prequel.services.learner.learner import LOOK_SECONDS, Learner
+from prequel.services.learner.snapshots.snapshots import read_roots, root_key
+from prequel.shared.config import Settings
+from prequel.shared.log.base import EXAMPLES, Message
+from prequel.shared.log.sqlite.log import SqliteLog
+from prequel.shared.runtime.metrics import Metrics
+from prequel.shared.store.base import Fenced
+from prequel.shared.store.sqlite import SqliteStore
 from tests.learner.building import Table, Written
 
 

@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from services.learner.learner import Learner
-from services.learner.snapshots import KEPT
-from shared import floors
-from shared.config import Settings
-from shared.floors import Floor
-from shared.log import EXAMPLES
-from shared.metrics import Metrics
-from shared.needs import Needs
-from shared.sqlite_log import SqliteLog
-from shared.sqlite_store import SqliteStore
+from prequel.services.learner.learner import Learner
+from prequel.services.learner.snapshots.snapshots import KEPT
+from prequel.shared.config import Settings
+from prequel.shared.log.base import EXAMPLES
+from prequel.shared.log.sqlite.log import SqliteLog
+from prequel.shared.retention import floors
+from prequel.shared.retention.floors import Floor
+from prequel.shared.retention.needs import Needs
+from prequel.shared.runtime.metrics import Metrics
+from prequel.shared.store.sqlite import SqliteStore
 from tests.learner.building import Table, Written, new_fold
 from tests.learner.crashing import Mortality, Result
 from tests.learner.test_crashes import LIMITS, Machine, history

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from services.learner.rebuild import Interrupted, Rebuild
-from services.learner.snapshots import read_roots, root_key
-from services.learner.stream import StreamState
-from shared.config import ConfigError, Settings
-from shared.log import EXAMPLES, Message, Record
-from shared.sqlite_log import SqliteLog
-from shared.sqlite_store import SqliteStore
+from prequel.services.learner.fold.stream import StreamState
+from prequel.services.learner.replay.rebuild import Interrupted, Rebuild
+from prequel.services.learner.snapshots.snapshots import read_roots, root_key
+from prequel.shared.config import ConfigError, Settings
+from prequel.shared.log.base import EXAMPLES, Message, Record
+from prequel.shared.log.sqlite.log import SqliteLog
+from prequel.shared.store.sqlite import SqliteStore
 from tests.learner.building import Table, Written
 
 

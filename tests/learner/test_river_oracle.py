@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from river import evaluate, linear_model, metrics, multiclass, preprocessing
 
-from services.learner.stream import StreamState
+from prequel.services.learner.fold.stream import StreamState
 from tests.learner.building import Written, new_fold
 
 COUNT, DIM, CLASSES = 400, 12, "abcd"

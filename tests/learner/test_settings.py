@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.learner.describe import describe
-from services.learner.fold import Fold
-from services.learner.prequential import Prequential
-from shared.config import ConfigError
-from shared.events import Outcome
-from shared.log import Bounds, Position
+from prequel.services.learner.description import describe
+from prequel.services.learner.fold.partition import Fold
+from prequel.services.learner.fold.prequential import Prequential
+from prequel.shared.config import ConfigError
+from prequel.shared.events.codec import Outcome
+from prequel.shared.log.base import Bounds, Position
 from tests.learner.building import Written, new_fold
 from tests.learner.test_fold import LIMITS, _features, _label, cut, stored_and_read, turning, written
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import orjson
 import pytest
 
-from services.learner.blobs import Part, part
-from services.learner.snapshots import FORMAT, KEPT, Snapshots, SnapshotTooLarge, read_roots, root_key
-from shared.config import ConfigError
-from shared.sqlite_store import SqliteStore
-from shared.store import Fence, Fenced
+from prequel.services.learner.snapshots.blobs import Part, part
+from prequel.services.learner.snapshots.snapshots import FORMAT, KEPT, Snapshots, SnapshotTooLarge, read_roots, root_key
+from prequel.shared.config import ConfigError
+from prequel.shared.store.base import Fence, Fenced
+from prequel.shared.store.sqlite import SqliteStore
 
 ME = Fence(0, 1, "me")
 
@@ -149,7 +149,7 @@ def test_snapshots_of_a_newer_fold_are_refused(store: SqliteStore) -> None:
 
 
 def test_many_dead_parts_are_swept_a_few_at_a_time(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.learner.snapshots.MOST_SWEPT", 3)
+    monkeypatch.setattr("prequel.services.learner.snapshots.snapshots.MOST_SWEPT", 3)
     for number in range(8):
         store.put(f"snapshot/0/part/dead-{number}", b"dead")
     snapshots = opened(store)

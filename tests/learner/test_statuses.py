@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from services.learner.learner import IDLE_SECONDS, LOOK_SECONDS, STATUS_SECONDS, Learner
-from shared import status
-from shared.config import Settings
-from shared.health import Health
-from shared.log import EXAMPLES, Message
-from shared.metrics import Metrics
-from shared.sqlite_log import SqliteLog
-from shared.sqlite_store import SqliteStore
-from shared.status import StreamStatus
-from shared.store import StoreUnavailable
+from prequel.services.learner.learner import IDLE_SECONDS, LOOK_SECONDS, STATUS_SECONDS, Learner
+from prequel.shared import status
+from prequel.shared.config import Settings
+from prequel.shared.log.base import EXAMPLES, Message
+from prequel.shared.log.sqlite.log import SqliteLog
+from prequel.shared.runtime.health import Health
+from prequel.shared.runtime.metrics import Metrics
+from prequel.shared.status import StreamStatus
+from prequel.shared.store.base import StoreUnavailable
+from prequel.shared.store.sqlite import SqliteStore
 from tests.gateway.faults import FaultyStore
 from tests.learner.building import Table, Written
 from tests.learner.test_losses import Clock, examples

@@ -14,18 +14,19 @@ from PIL import Image
 from prometheus_client import CollectorRegistry
 from rich.console import Console
 
-from services.gateway import app, serving
-from services.learner.learner import Learner
-from services.producer.client import Client, connect
-from shared.config import Settings
-from shared.events import Label, Rejected, decode_example, decode_image, encode_features
-from shared.health import Health
-from shared.log import EXAMPLES, IMAGES, Record
-from shared.metrics import Metrics
-from shared.runner import Processed, Processor, Runner
-from shared.sqlite_log import SqliteLog
-from shared.sqlite_store import SqliteStore
-from shared.usage import LogUsage
+from prequel.services.gateway import app
+from prequel.services.gateway.http import serving
+from prequel.services.learner.learner import Learner
+from prequel.services.producer.client import Client, connect
+from prequel.shared.config import Settings
+from prequel.shared.events.codec import Label, Rejected, decode_example, decode_image, encode_features
+from prequel.shared.log.base import EXAMPLES, IMAGES, Record
+from prequel.shared.log.sqlite.log import SqliteLog
+from prequel.shared.retention.usage import LogUsage
+from prequel.shared.runtime.health import Health
+from prequel.shared.runtime.metrics import Metrics
+from prequel.shared.runtime.runner import Processed, Processor, Runner
+from prequel.shared.store.sqlite import SqliteStore
 from tests.learner.building import Table
 from tests.servers.ports import free_port
 

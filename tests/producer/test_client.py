@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from services.producer.client import Client, GatewayError, Refused, Stopped, connect
-from services.producer.label import label_image
-from services.producer.sources import Item, WrongUsage
+from prequel.services.producer.client import Client, GatewayError, Refused, Stopped, connect
+from prequel.services.producer.commands.label import label_image
+from prequel.services.producer.sources.base import Item, WrongUsage
 from tests.servers.ports import free_port
 
 ITEMS = [Item(f"id-{number}", f"{number}.png", "cat", bytes([number]) * 10, "image/png") for number in range(3)]

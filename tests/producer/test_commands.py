@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from services.producer.client import Client
-from services.producer.kinds import open_source
-from services.producer.label import label_image
-from services.producer.progress import progress_on
-from services.producer.report import described, exit_code, say
-from services.producer.run import Progress, Run, Summary
-from services.producer.sources import ProducerError, Survey
-from services.producer.status import show_status
-from shared.usage import measure
+from prequel.services.producer.client import Client
+from prequel.services.producer.commands.label import label_image
+from prequel.services.producer.commands.status import show_status
+from prequel.services.producer.progress import progress_on
+from prequel.services.producer.report import described, exit_code, say
+from prequel.services.producer.run import Progress, Run, Summary
+from prequel.services.producer.sources.base import ProducerError, Survey
+from prequel.services.producer.sources.kinds import open_source
+from prequel.shared.retention.usage import measure
 from tests.producer.conftest import System
 
 STATUS = {"champion": "slda", "models": {"slda": {"accuracy": 0.5, "window_accuracy": 0.75}}}

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from services.producer.client import Client, connect
-from services.producer.report import LABELS_NOT_TAKEN, exit_code
-from services.producer.run import Summary
-from services.producer.sources import Entry, Item, read_item
-from services.producer.stream import stream_images
-from shared.log import IMAGES
+from prequel.services.producer.client import Client, connect
+from prequel.services.producer.commands.stream import stream_images
+from prequel.services.producer.report import LABELS_NOT_TAKEN, exit_code
+from prequel.services.producer.run import Summary
+from prequel.services.producer.sources.base import Entry, Item, read_item
+from prequel.shared.log.base import IMAGES
 from tests.producer.conftest import System
 from tests.producer.test_stream import Photos, printed
 

@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from services.learner.rebuild import Rebuild
-from services.producer.asking import Ask, Asking
-from services.producer.client import Client, Refused
-from services.producer.delete import delete_stream
-from services.producer.label import label_image
-from services.producer.run import Summary
-from services.producer.sources import ProducerError
-from services.producer.stream import stream_images
-from shared import status
-from shared.log import EXAMPLES, TOPICS
+from prequel.services.learner.replay.rebuild import Rebuild
+from prequel.services.producer.client import Client, Refused
+from prequel.services.producer.commands.delete import delete_stream
+from prequel.services.producer.commands.label import label_image
+from prequel.services.producer.commands.stream import stream_images
+from prequel.services.producer.confirmation import Ask, Asking
+from prequel.services.producer.run import Summary
+from prequel.services.producer.sources.base import ProducerError
+from prequel.shared import status
+from prequel.shared.log.base import EXAMPLES, TOPICS
 from tests.gateway.conftest import until
 from tests.learner.building import Table
 from tests.producer.conftest import System

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from services.producer.client import Client
-from services.producer.demo import STREAM, Demo
-from shared.log import IMAGES
+from prequel.services.producer.client import Client
+from prequel.services.producer.commands.demo import STREAM, Demo
+from prequel.shared.log.base import IMAGES
 from tests.producer.conftest import System
 from tests.producer.test_commands import printed
 

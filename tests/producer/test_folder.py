@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from services.producer.folder import Folder, filename_label, folder_labels, no_label
-from services.producer.report import described
-from services.producer.sources import Entry, SourceError, Survey
+from prequel.services.producer.report import described
+from prequel.services.producer.sources.base import Entry, SourceError, Survey
+from prequel.services.producer.sources.folder import Folder, filename_label, folder_labels, no_label
 from tests.producer.test_commands import SUMMARY
 
 

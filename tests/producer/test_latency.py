@@ -2,7 +2,7 @@
 
 import socket
 
-from services.gateway import serving
+from prequel.services.gateway.http import serving
 
 
 def test_connections_do_not_wait_for_acknowledgements() -> None:

@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from services.producer.digits import Digits
-from services.producer.folder import Folder, no_label
-from services.producer.kinds import open_source, survey
-from services.producer.sources import Entry, SourceError, Survey, WrongUsage, id_by_path, is_image, ordered
-from shared.events import valid_id
+from prequel.services.producer.sources.base import Entry, SourceError, Survey, WrongUsage, id_by_path, is_image, ordered
+from prequel.services.producer.sources.digits import Digits
+from prequel.services.producer.sources.folder import Folder, no_label
+from prequel.services.producer.sources.kinds import open_source, survey
+from prequel.shared.events.codec import valid_id
 from tests.producer.test_folder import fill
 
 NAMES = ["cat/1.jpg", "cat/2.jpg", "dog/1.jpg", "dog/2.jpg"]

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from services.producer.client import Client
-from services.producer.kinds import open_source
-from services.producer.report import INTERRUPTED, exit_code
-from services.producer.run import MOST_IMAGES, MOST_OUTSTANDING, Run, Summary
-from services.producer.sources import ProducerError, Survey
-from services.producer.stream import stream_images
-from shared.events import Features, Label, decode_example, decode_image
-from shared.log import EXAMPLES, IMAGES
+from prequel.services.producer.client import Client
+from prequel.services.producer.commands.stream import stream_images
+from prequel.services.producer.report import INTERRUPTED, exit_code
+from prequel.services.producer.run import MOST_IMAGES, MOST_OUTSTANDING, Run, Summary
+from prequel.services.producer.sources.base import ProducerError, Survey
+from prequel.services.producer.sources.kinds import open_source
+from prequel.shared.events.codec import Features, Label, decode_example, decode_image
+from prequel.shared.log.base import EXAMPLES, IMAGES
 from tests.gateway.conftest import until
 from tests.producer.conftest import System
 

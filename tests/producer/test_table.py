@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from services.producer.kinds import open_source
-from services.producer.sources import Entry, SourceError, Survey
-from services.producer.table import Table
+from prequel.services.producer.sources.base import Entry, SourceError, Survey
+from prequel.services.producer.sources.kinds import open_source
+from prequel.services.producer.sources.table import Table
 from tests.producer.test_folder import fill
 
 

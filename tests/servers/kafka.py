@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from kafka.errors import KafkaError
 
-from shared.kafka_client import KafkaCluster
-from shared.log import LogUnavailable
+from prequel.shared.log.base import LogUnavailable
+from prequel.shared.log.kafka.client import KafkaCluster
 from tests.servers.jars import jars
 from tests.servers.ports import free_port, listening, wait_until
 

@@ -12,13 +12,13 @@ from pathlib import Path
 import httpx
 from kafka import KafkaAdminClient
 
-from shared.config import Settings
-from shared.environment import from_environment
-from shared.kafka_client import KafkaCluster
-from shared.kafka_log import KafkaLog
-from shared.log import TOPICS
-from shared.redis_store import RedisStore
-from shared.topics import create
+from prequel.shared.config import Settings
+from prequel.shared.environment import from_environment
+from prequel.shared.log.base import TOPICS
+from prequel.shared.log.kafka.client import KafkaCluster
+from prequel.shared.log.kafka.log import KafkaLog
+from prequel.shared.store.redis import RedisStore
+from prequel.shared.topics import create
 from tests.servers import plain_http
 from tests.servers.jars import NoKafka
 from tests.servers.kafka import Kafka

@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from shared.kafka_log import KafkaLog
+from prequel.shared.log.kafka.log import KafkaLog
 from tests.system.cluster import Cluster
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image as Picture
 
-from shared.events import Image, encode_features, encode_image, encode_label
-from shared.log import Message, Position
+from prequel.shared.events.codec import Image, encode_features, encode_image, encode_label
+from prequel.shared.log.base import Message, Position
 
 BACKBONE = "by-hand"
 

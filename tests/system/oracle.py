@@ -7,15 +7,15 @@ from contextlib import closing
 
 import orjson
 
-from services.learner.defaults import limits
-from services.learner.feature_cache import FeatureCache
-from services.learner.fold import Fold
-from services.learner.models import table
-from services.learner.snapshots import read_roots, root_key
-from shared.config import Settings
-from shared.events import decode_image
-from shared.log import DEAD_LETTERS, EXAMPLES, IMAGES, PREDICTIONS, Log, Position, Record
-from shared.store import Store, StoreUnavailable
+from prequel.services.learner.fold.defaults import limits
+from prequel.services.learner.fold.feature_cache import FeatureCache
+from prequel.services.learner.fold.partition import Fold
+from prequel.services.learner.models import registry
+from prequel.services.learner.snapshots.snapshots import read_roots, root_key
+from prequel.shared.config import Settings
+from prequel.shared.events.codec import decode_image
+from prequel.shared.log.base import DEAD_LETTERS, EXAMPLES, IMAGES, PREDICTIONS, Log, Position, Record
+from prequel.shared.store.base import Store, StoreUnavailable
 
 POLL_S = 0.1
 Roots = dict[tuple[int, int], set[str]]
@@ -83,7 +83,7 @@ class Reference:
 
     def _fold(self, partition: int, due: dict[int, set[str]]) -> None:
         cache = FeatureCache(self._log, 20_000, 2**29)
-        fold = Fold(limits(self._settings), table, cache, position=0, partitions=self._log.partitions(EXAMPLES))
+        fold = Fold(limits(self._settings), registry, cache, position=0, partitions=self._log.partitions(EXAMPLES))
         self._check(partition, fold, due)
         for record in records(self._log, EXAMPLES, partition):
             fold.apply([record])

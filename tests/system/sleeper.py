@@ -8,12 +8,12 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from services.learner.learner import Learner
-from services.learner.models import table
-from shared.environment import from_environment
-from shared.process import Process
-from shared.signals import stop_on_signals
-from shared.store import Fence, Fenced, Store
+from prequel.services.learner.learner import Learner
+from prequel.services.learner.models import registry
+from prequel.shared.environment import from_environment
+from prequel.shared.runtime.process import Process
+from prequel.shared.runtime.signals import stop_on_signals
+from prequel.shared.store.base import Fence, Fenced, Store
 
 
 class Sleeper:
@@ -79,7 +79,7 @@ def main() -> int:
             process.settings,
             log=process.log,
             store=process.store,
-            table=table,
+            table=registry,
             metrics=process.metrics,
             clock=time.time,
             owner=f"sleeper-{os.getpid()}",

@@ -1,7 +1,7 @@
 """Bad input on Kafka becomes dead letters with reason and origin, and what is good is learned as ever."""
 
-from shared.kafka_log import KafkaLog
-from shared.log import EXAMPLES, IMAGES, Message, Position, partition_for
+from prequel.shared.log.base import EXAMPLES, IMAGES, Message, Position, partition_for
+from prequel.shared.log.kafka.log import KafkaLog
 from tests.servers.ports import wait_until
 from tests.system import events
 from tests.system.cluster import DEADLINE_S, Cluster

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from shared.log import EXAMPLES
+from prequel.shared.log.base import EXAMPLES
 from tests.servers import plain_http
 from tests.servers.ports import wait_until
 from tests.system.cluster import DEADLINE_S, SETTINGS, Cluster, Service, all_ready

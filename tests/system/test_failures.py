@@ -12,7 +12,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from shared.deadlines import STORE_READ_S
+from prequel.shared.runtime.deadlines import STORE_READ_S
 from tests.producer.conftest import System
 from tests.servers import plain_http
 from tests.servers.ports import wait_until

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image as Picture
 
-from shared.kafka_log import KafkaLog
+from prequel.shared.log.kafka.log import KafkaLog
 from tests.servers.ports import wait_until
 from tests.servers.session import missing
 from tests.system import events

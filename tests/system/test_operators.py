@@ -5,11 +5,11 @@ from contextlib import closing
 from kafka import TopicPartition
 from kafka.admin import NewPartitions
 
-from services.learner.snapshots import read_roots, root_key
-from shared.kafka_log import KafkaLog
-from shared.log import EXAMPLES, IMAGES
-from shared.status import StreamStatus, key
-from shared.store import Fence
+from prequel.services.learner.snapshots.snapshots import read_roots, root_key
+from prequel.shared.log.base import EXAMPLES, IMAGES
+from prequel.shared.log.kafka.log import KafkaLog
+from prequel.shared.status import StreamStatus, key
+from prequel.shared.store.base import Fence
 from tests.servers.ports import wait_until
 from tests.system import events
 from tests.system.cluster import DEADLINE_S, Cluster, Service, all_ready

@@ -5,8 +5,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from shared.kafka_log import KafkaLog
-from shared.log import EXAMPLES, partition_for
+from prequel.shared.log.base import EXAMPLES, partition_for
+from prequel.shared.log.kafka.log import KafkaLog
 from tests.servers import plain_http
 from tests.servers.ports import wait_until
 from tests.servers.session import missing

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.kafka_log import KafkaLog
-from shared.log import EXAMPLES, PREDICTIONS, Message, Position, Record
+from prequel.shared.log.base import EXAMPLES, PREDICTIONS, Message, Position, Record
+from prequel.shared.log.kafka.log import KafkaLog
 from tests.learner.building import new_fold
 from tests.learner.crashing import Mortality, Result
 from tests.learner.test_crashes import LIMITS, Forgetful, Hasty, Machine, history, said_by, wrong

@@ -4,8 +4,8 @@ import signal
 from contextlib import closing
 from pathlib import Path
 
-from services.learner.snapshots import read_roots, root_key
-from shared.kafka_log import KafkaLog
+from prequel.services.learner.snapshots.snapshots import read_roots, root_key
+from prequel.shared.log.kafka.log import KafkaLog
 from tests.servers.ports import wait_until
 from tests.system import events
 from tests.system.cluster import DEADLINE_S, Cluster, all_ready

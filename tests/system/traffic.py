@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import httpx
 
-from services.producer.digits import Digits
-from services.producer.sources import Item, Survey
-from shared.log import Position
+from prequel.services.producer.sources.base import Item, Survey
+from prequel.services.producer.sources.digits import Digits
+from prequel.shared.log.base import Position
 from tests.servers import plain_http
 from tests.system.cluster import DEADLINE_S, Service
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from services.learner.models.classes import grown
+from prequel.services.learner.models.classes import grown
 
 
 class Calibration:

@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from services.learner.models.calibration import Calibration
-from services.learner.models.classes import Classes
-from services.learner.models.kernel import LANES, frozen
-from services.learner.models.model import Matrix, ModelState, Probabilities, Vector
-from services.learner.models.score_kernels import fold_scores
-from services.learner.models.sums import Sums
+from prequel.services.learner.kernels.compiled import LANES, frozen
+from prequel.services.learner.kernels.scores import fold_scores
+from prequel.services.learner.models.base import Matrix, ModelState, Probabilities, Vector
+from prequel.services.learner.models.calibration import Calibration
+from prequel.services.learner.models.classes import Classes
+from prequel.services.learner.models.sums import Sums
 
 Array = npt.NDArray[np.float64]
 Solver = Callable[[Sums, int], tuple[Array, Array]]

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from services.learner.models.classes import Classes, grown
-from services.learner.models.kernel import LANES, frozen, kernel
-from services.learner.models.model import Matrix, ModelState, Probabilities, Vector
+from prequel.services.learner.kernels.compiled import LANES, frozen, kernel
+from prequel.services.learner.models.base import Matrix, ModelState, Probabilities, Vector
+from prequel.services.learner.models.classes import Classes, grown
 
 Array = npt.NDArray[Any]
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from services.learner.models.classes import Classes, grown
-from services.learner.models.kernel import LANES, frozen
-from services.learner.models.linear_kernels import fold, rescale
-from services.learner.models.model import Matrix, ModelState, Probabilities, Vector
+from prequel.services.learner.kernels.compiled import LANES, frozen
+from prequel.services.learner.kernels.linear import fold, rescale
+from prequel.services.learner.models.base import Matrix, ModelState, Probabilities, Vector
+from prequel.services.learner.models.classes import Classes, grown
 
 _NOTHING = np.full(1, -1, np.int64)
 

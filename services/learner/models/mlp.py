@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from services.learner.models.classes import Classes
-from services.learner.models.keras_networks import Classifier
-from services.learner.models.model import Matrix, ModelState, Probabilities, Vector
+from prequel.services.learner.models.base import Matrix, ModelState, Probabilities, Vector
+from prequel.services.learner.models.classes import Classes
+from prequel.services.learner.models.keras_networks import Classifier
 
 HIDDEN = (256, 16)
 MOMENTUM = 0.9

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from services.learner.models.calibration import Calibration
-from services.learner.models.classes import Classes, grown
-from services.learner.models.kernel import LANES, frozen
-from services.learner.models.model import Matrix, ModelState, Probabilities, Vector
-from services.learner.models.score_kernels import add_to_mean, dot, fold_means
+from prequel.services.learner.kernels.compiled import LANES, frozen
+from prequel.services.learner.kernels.scores import add_to_mean, dot, fold_means
+from prequel.services.learner.models.base import Matrix, ModelState, Probabilities, Vector
+from prequel.services.learner.models.calibration import Calibration
+from prequel.services.learner.models.classes import Classes, grown
 
 _NOTHING = np.full(1, -1, np.int64)
 

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from services.learner.models.kernel import frozen, kernel
-from services.learner.models.model import Matrix
+from prequel.services.learner.kernels.compiled import frozen, kernel
+from prequel.services.learner.models.base import Matrix
 
 Array = npt.NDArray[Any]
 

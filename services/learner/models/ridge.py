@@ -3,11 +3,11 @@
 import numpy as np
 import numpy.typing as npt
 
-from services.learner.models.discriminant import Discriminant
-from services.learner.models.lapack import factorise, inner_products, solve
-from services.learner.models.model import Matrix
-from services.learner.models.projection import Projection
-from services.learner.models.sums import Sums
+from prequel.services.learner.kernels.lapack import factorise, inner_products, solve
+from prequel.services.learner.models.base import Matrix
+from prequel.services.learner.models.discriminant import Discriminant
+from prequel.services.learner.models.projection import Projection
+from prequel.services.learner.models.sums import Sums
 
 Array = npt.NDArray[np.float64]
 

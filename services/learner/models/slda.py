@@ -3,11 +3,11 @@
 import numpy as np
 import numpy.typing as npt
 
-from services.learner.models.discriminant import Discriminant
-from services.learner.models.lapack import factorise, rank_update, solve, solve_few
-from services.learner.models.projection import Projection
-from services.learner.models.score_kernels import correlate
-from services.learner.models.sums import Sums
+from prequel.services.learner.kernels.lapack import factorise, rank_update, solve, solve_few
+from prequel.services.learner.kernels.scores import correlate
+from prequel.services.learner.models.discriminant import Discriminant
+from prequel.services.learner.models.projection import Projection
+from prequel.services.learner.models.sums import Sums
 
 Array = npt.NDArray[np.float64]
 

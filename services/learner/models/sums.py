@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from services.learner.models.classes import grown
-from services.learner.models.lapack import rank_update
-from services.learner.models.model import Vector
-from services.learner.models.score_kernels import fade, pack, unpack
+from prequel.services.learner.kernels.lapack import rank_update
+from prequel.services.learner.kernels.scores import fade, pack, unpack
+from prequel.services.learner.models.base import Vector
+from prequel.services.learner.models.classes import grown
 
 Array = npt.NDArray[np.float64]
 

@@ -17,7 +17,7 @@ def _normal(name: str) -> str:
 def _absent() -> set[str]:
     """Top-level modules of packages that the image has not."""
     lock = Path(os.environ["IMAGE_LOCK"]).read_text(encoding="utf-8")
-    there = {_normal(name) for name in re.findall(r"^([A-Za-z0-9._-]+)==", lock, re.MULTILINE)} | {"prequel"}
+    there = {_normal(name) for name in re.findall(r"^([A-Za-z0-9._-]+)==", lock, re.MULTILINE)} | {"prequel-stream"}
     owners = importlib.metadata.packages_distributions()
     return {module for module, packages in owners.items() if not there & {_normal(each) for each in packages}}
 

@@ -1,0 +1,53 @@
+"""The command `rebuild`: progress while the log is folded, then a table of verdicts."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from prequel.services.learner.replay.rebuild import Interrupted, Rebuild, Verdict
+
+Advance = Callable[[int, int], None]
+INTERRUPTED = 130
+"""The exit code of what Ctrl-C ended."""
+
+
+def rebuild(console: Console, make: Callable[[Advance], Rebuild], *, verify: bool, threads: int, owner: str) -> int:
+    """Fold the log from its start and compare, or write what came of it.
+
+    The exit code: 1 where a snapshot is not what the log says, 130 where it was interrupted.
+    """
+    with _progress(console) as (bar, task):
+        work = make(lambda partition, records: bar.advance(task, records))
+        bar.update(task, total=work.total())
+        try:
+            verdicts = work.verify(threads) if verify else work.write(threads, owner)
+        except Interrupted:
+            bar.stop()
+            console.print("interrupted: the snapshots of what was not folded to its end are as they were")
+            return INTERRUPTED
+    console.print(_table(verdicts))
+    return int(not all(verdict.equal for verdict in verdicts))
+
+
+@contextmanager
+def _progress(console: Console) -> Iterator[tuple[Progress, TaskID]]:
+    columns = (TextColumn("folding the log"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        yield bar, bar.add_task("fold")
+
+
+def _table(verdicts: Sequence[Verdict]) -> Table:
+    table = Table("partition", "offset", "streams", "examples", "digest", "verdict")
+    for verdict in verdicts:
+        table.add_row(
+            str(verdict.partition),
+            f"{verdict.offset:,}",
+            str(verdict.streams),
+            f"{verdict.examples:,}",
+            verdict.digest[:16],
+            f"{'ok' if verdict.equal else 'WRONG'}: {verdict.remark}",
+        )
+    return table

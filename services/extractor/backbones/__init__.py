@@ -1,0 +1,1 @@
+"""Backbones: the protocol, the table, and one file for each kind."""

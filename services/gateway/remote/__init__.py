@@ -1,0 +1,1 @@
+"""Remote services: what the gateway asks of learners and extractors in other processes."""

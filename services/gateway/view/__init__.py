@@ -1,0 +1,1 @@
+"""The view: what the log and the store say now, kept in memory for answers."""

@@ -1,0 +1,1 @@
+"""The fold: log records in, predictions and outcomes out, and the state that remains."""

@@ -1,0 +1,105 @@
+"""The commands that were given lately, so that each counts once, and the streams that were deleted."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from prequel.shared.events.codec import Applied, Command, Features
+from prequel.shared.log.base import Position
+
+KEPT_COMMANDS = 1_000
+"""Ids of commands that count once. Whoever repeats a command does so within a minute; a thousand of a partition by
+hand take hours."""
+KEPT_DELETIONS = 1_000
+"""Deleted streams of which late features are known. An image is extracted within seconds, or days after an outage;
+with half as many, a thousand streams that a script deletes during one could come back."""
+
+
+class Deletion(NamedTuple):
+    """A stream that was deleted by the command at ``position``: the images before ``images`` were its own."""
+
+    stream: str
+    position: Position
+    images: Mapping[int, int]
+    """Partition -> next offset, when the command was given."""
+
+    def covers(self, image: Position) -> bool:
+        return image.offset < self.images.get(image.partition, 0)
+
+
+class Commands:
+    """What a partition remembers of commands, bounded."""
+
+    def __init__(self) -> None:
+        self._given: dict[str, tuple[str, str]] = {}
+        """Status and reason by stream and id, oldest first."""
+        self._deletions: dict[str, Deletion] = {}
+
+    @property
+    def deletions(self) -> Mapping[str, Deletion]:
+        """By stream, oldest first."""
+        return self._deletions
+
+    def known(self, command: Command) -> Applied | None:
+        """What became of it when it was given before."""
+        if _key(command) not in self._given:
+            return None
+        status, why = self._given[_key(command)]
+        return applied(command, "unchanged", "it was applied before") if not why else applied(command, status, why)
+
+    def remember(self, answer: Applied) -> None:
+        _put(self._given, _key(answer), (answer.status, answer.why), KEPT_COMMANDS)
+
+    def deleted(self, deletion: Deletion) -> Deletion:
+        """Remember it; what is returned covers the images of earlier ones too, whatever this one says."""
+        if before := self._deletions.get(deletion.stream):
+            images = dict(deletion.images)
+            for partition, end in before.images.items():
+                images[partition] = max(end, images.get(partition, 0))
+            deletion = deletion._replace(images=images)
+        _put(self._deletions, deletion.stream, deletion, KEPT_DELETIONS)
+        return deletion
+
+    def deletion_of(self, event: Features) -> Deletion | None:
+        """The deletion that the event's image came before."""
+        deletion = self._deletions.get(event.stream)
+        return deletion if deletion and deletion.covers(event.image) else None
+
+    def numbers(self) -> dict[str, Any]:
+        return {
+            "given": [[key, *answer] for key, answer in self._given.items()],
+            "deletions": [[d.stream, list(d.position), sorted(d.images.items())] for d in self._deletions.values()],
+        }
+
+    def load(self, numbers: Mapping[str, Any]) -> None:
+        """The inverse of ``numbers``."""
+        self._given = {key: (status, why) for key, status, why in numbers["given"]}
+        self._deletions = {
+            stream: Deletion(stream, Position(*at), dict(images)) for stream, at, images in numbers["deletions"]
+        }
+
+
+def deletion(command: Command) -> Deletion | None:
+    """What a ``stream.delete`` deletes; None where its member ``images`` is no object of partition -> offset."""
+    ends = command.more.get("images", {})
+    if not isinstance(ends, dict) or not all(
+        partition.isdecimal() and len(partition) < 10 and type(offset) is int and 0 <= offset < 2**63
+        for partition, offset in ends.items()
+    ):
+        return None
+    return Deletion(command.stream, command.position, {int(partition): offset for partition, offset in ends.items()})
+
+
+def applied(command: Command, status: str, why: str = "") -> Applied:
+    id, stream, do, _, by, time, position = command
+    return Applied(id, stream, position, do, status, why, by, time)
+
+
+def _key(event: Command | Applied) -> str:
+    return f"{event.stream}/{event.id}"
+
+
+def _put(kept: dict[str, Any], key: str, value: Any, most: int) -> None:
+    kept.pop(key, None)
+    kept[key] = value
+    if len(kept) > most:
+        del kept[next(iter(kept))]

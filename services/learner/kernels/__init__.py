@@ -1,0 +1,1 @@
+"""Kernels: the loops over rows that Python would be too slow for, compiled."""

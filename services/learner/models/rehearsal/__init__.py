@@ -1,0 +1,1 @@
+"""Rehearsal: memories of earlier examples for models that forget."""

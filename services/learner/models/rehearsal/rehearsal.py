@@ -1,0 +1,65 @@
+"""Rehearsal: a model that forgets learns some of what it learned before again beside each new example."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from prequel.services.learner.models.base import Loadable, Matrix, ModelState, Probabilities, Vector
+from prequel.services.learner.models.rehearsal.memories import Memory
+from prequel.services.learner.models.transforms import nested, unnested
+
+
+class Replay:
+    """After each example, ``replays`` recalled ones are learned (Robins, "Catastrophic forgetting, rehearsal and
+    pseudorehearsal", Connection Science 7, 1995). Deterministic: its random generator is part of the state.
+    """
+
+    exact = False
+
+    def __init__(self, inner: Loadable, memory: Memory, dim: int, seed: int, replays: int) -> None:
+        self._inner, self._memory, self._dim, self._seed, self._replays = inner, memory, dim, seed, replays
+        self._random = np.random.Generator(np.random.PCG64(seed))
+        self.labels = inner.labels
+
+    def predict(self, x: Vector) -> Probabilities:
+        return self._inner.predict(x)
+
+    def learn(self, x: Vector, label: str) -> None:
+        self._inner.learn(x, label)
+        recalled = self._memory.recall(self._replays, self._random)
+        for old, number in zip(recalled.xs, recalled.classes.tolist(), strict=True):
+            self._inner.learn(old, self.labels[number])
+        self._memory.add(x, self.labels.index(label), self._random)
+
+    def unlearn(self, x: Vector, label: str) -> None:
+        raise NotImplementedError("what was rehearsed cannot be taken back: learn the right label instead")
+
+    def fold(self, xs: Matrix, labels: Sequence[str | None]) -> list[Probabilities]:
+        predictions = []
+        for x, label in zip(xs, labels, strict=True):
+            predictions.append(self.predict(x))
+            if label is not None:
+                self.learn(x, label)
+        return predictions
+
+    def state(self) -> ModelState:
+        position: Any = self._random.bit_generator.state
+        numbers = {name: str(value) for name, value in position["state"].items()}
+        own = {"dim": self._dim, "seed": self._seed, "random": numbers, "spare": _spare(position)}
+        return nested(self._inner.state(), own, **{f"memory.{k}": v for k, v in self._memory.arrays().items()})
+
+    def load(self, state: ModelState) -> None:
+        """Become what ``state`` was taken of."""
+        position: Any = self._random.bit_generator.state
+        position["state"] = {name: int(value) for name, value in state.meta["random"].items()}
+        position["has_uint32"], position["uinteger"] = state.meta["spare"]
+        self._random.bit_generator.state = position
+        self._memory.load({k.removeprefix("memory."): v for k, v in state.arrays.items() if k.startswith("memory.")})
+        self._inner.load(unnested(state))
+        self.labels = self._inner.labels
+
+
+def _spare(position: Any) -> list[int]:
+    """Half a random number that the generator has left over."""
+    return [int(position["has_uint32"]), int(position["uinteger"])]

@@ -1,0 +1,1 @@
+"""River: its classifiers as our models, our models as its classifiers."""

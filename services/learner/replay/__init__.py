@@ -1,0 +1,1 @@
+"""Replay: what is folded again from the log, beside or instead of the live fold."""

@@ -1,0 +1,1 @@
+"""Sources: what can be streamed, one file for each kind."""

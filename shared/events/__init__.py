@@ -1,0 +1,1 @@
+"""Events: their types, and the codec between them and log records."""

@@ -1,0 +1,1 @@
+"""The log: its protocols, and an implementation in each folder."""

@@ -1,0 +1,183 @@
+"""What a Kafka cluster says of its topics and groups, and how topics are made."""
+
+import itertools
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
+
+from prequel.shared.log.base import Bounds, LogUnavailable
+from prequel.shared.log.kafka.client import (
+    COMMITTED_ONLY,
+    EARLIEST,
+    LATEST,
+    AuthorizationError,
+    ConfigResource,
+    CoordinatorMoved,
+    KafkaCluster,
+    TopicAlreadyExistsError,
+    TopicPartition,
+    broker_error,
+)
+from prequel.shared.runtime.deadlines import COORDINATOR_AGAIN
+from prequel.shared.topics import TopicState
+
+_Answer = TypeVar("_Answer")
+
+_NO_SUCH_TOPIC = 3
+
+
+class KafkaAdmin:
+    """One administrative client for all threads, made at the first question and replaced after any error.
+
+    Questions are rare and short, so one is asked at a time. Every method blocks and raises LogUnavailable.
+    """
+
+    def __init__(self, cluster: KafkaCluster) -> None:
+        self._cluster = cluster
+        self._lock = threading.Lock()
+        self._client: Any = None
+        self._closed = False
+
+    def partitions(self, topic: str) -> int:
+        """How many partitions a topic has; raises LogUnavailable where it does not exist."""
+        return len(self._ask(f"looking at topic {topic}", lambda client: _existing(client, topic))["partitions"])
+
+    def limit(self, topic: str) -> int:
+        """The largest record in bytes that the topic takes and we send; our own limit where we may not look."""
+
+        def ask(client: Any) -> int:
+            with suppress(AuthorizationError):
+                settings = _settings(client, topic)
+                return min(self._cluster.request_bytes, int(settings.get("max.message.bytes", 2**63)))
+            return self._cluster.max_record_bytes
+
+        return self._ask(f"looking at topic {topic}", ask)
+
+    def bounds(self, topic: str) -> dict[int, Bounds]:
+        def ask(client: Any) -> dict[int, Bounds]:
+            ours = [TopicPartition(topic, p["partition_index"]) for p in _existing(client, topic)["partitions"]]
+            begins, ends = (
+                client.list_partition_offsets(dict.fromkeys(ours, spec), COMMITTED_ONLY) for spec in (EARLIEST, LATEST)
+            )
+            return {tp.partition: Bounds(begins[tp].offset, ends[tp].offset) for tp in sorted(ours)}
+
+        return self._ask(f"looking at topic {topic}", ask)
+
+    def committed(self, group: str, topic: str) -> dict[int, int]:
+        """Partition -> the group's committed offset, where it has one."""
+        found = self._ask(f"looking at group {group}", lambda client: client.list_group_offsets({group: None}))
+        return {tp.partition: at.offset for tp, at in found[group].items() if tp.topic == topic and at.offset >= 0}
+
+    def describe(self, topics: Sequence[str]) -> dict[str, TopicState]:
+        """Those of the topics that exist."""
+
+        def ask(client: Any) -> dict[str, TopicState]:
+            found = [topic for topic in client.describe_topics(list(topics)) if topic["error_code"] != _NO_SUCH_TOPIC]
+            for topic in found:
+                _refuse_errors(topic)
+            return {topic["name"]: _state(client, topic) for topic in found}
+
+        return self._ask(f"looking at topics {', '.join(topics)}", ask)
+
+    def sizes(self, topics: Sequence[str]) -> dict[str, int]:
+        """Bytes of each topic: the largest copy of each partition. Topics that we may not look at are missing."""
+
+        def ask(client: Any) -> dict[str, int]:
+            with suppress(AuthorizationError):
+                return _sizes(client.describe_log_dirs(list(topics)))
+            return {}
+
+        return self._ask(f"looking at the size of {', '.join(topics)}", ask)
+
+    def create(self, topic: str, wanted: TopicState) -> None:
+        """Create the topic and wait until it can be used; one that exists (somebody was faster) is left as it is."""
+        plan = {
+            "num_partitions": wanted.partitions,
+            "replication_factor": wanted.replication,
+            "configs": dict(wanted.settings),
+        }
+
+        def ask(client: Any) -> None:
+            with suppress(TopicAlreadyExistsError):
+                client.create_topics({topic: plan}, wait_for_metadata=True)
+
+        self._ask(f"creating topic {topic}", ask)
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            self._drop()
+
+    def _ask(self, doing: str, question: Callable[[Any], _Answer]) -> _Answer:
+        deadline = self._cluster.clock() + self._cluster.timeout_s
+        with self._turn(doing):
+            for tries in itertools.count(1):
+                try:
+                    with self._cluster.translated(doing):
+                        return question(self._take())
+                except LogUnavailable as error:
+                    self._drop()
+                    if not isinstance(error, CoordinatorMoved) or self._cluster.clock() > deadline:
+                        raise
+                    time.sleep(COORDINATOR_AGAIN.pause(tries, random.random()))
+        raise AssertionError("unreachable")
+
+    @contextmanager
+    def _turn(self, doing: str) -> Iterator[None]:
+        """The lock; raises LogUnavailable where whoever has it waits for brokers that do not answer."""
+        if not self._lock.acquire(timeout=2 * self._cluster.timeout_s):
+            raise LogUnavailable(f"{doing}: others wait for the brokers, which do not answer")
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def _take(self) -> Any:
+        if self._closed:
+            raise LogUnavailable("this log is closed")
+        if self._client is None:
+            self._client = self._cluster.admin()
+        return self._client
+
+    def _drop(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+
+def _existing(client: Any, topic: str) -> Any:
+    (found,) = client.describe_topics([topic])
+    _refuse_errors(found)
+    return found
+
+
+def _refuse_errors(topic: Mapping[str, Any]) -> None:
+    if topic["error_code"]:
+        raise broker_error(topic["error_code"])(topic["name"])
+
+
+def _state(client: Any, topic: Mapping[str, Any]) -> TopicState:
+    partitions = topic["partitions"]
+    return TopicState(len(partitions), len(partitions[0]["replica_nodes"]), _settings(client, topic["name"]))
+
+
+def _sizes(brokers: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """From what each broker says of its folders; a broker that may not say it lists none."""
+    largest: dict[tuple[str, int], int] = {}
+    for folder in (folder for broker in brokers for folder in broker["log_dirs"]):
+        for topic in folder["topics"]:
+            for partition in topic["partitions"]:
+                place = topic["name"], partition["partition_index"]
+                largest[place] = max(largest.get(place, 0), partition["partition_size"])
+    found: dict[str, int] = {}
+    for (name, _), size in largest.items():
+        found[name] = found.get(name, 0) + size
+    return found
+
+
+def _settings(client: Any, topic: str) -> dict[str, str]:
+    asked = client.describe_configs([ConfigResource("topic", topic)], config_filter="all")
+    return {key: str(entry["value"]) for key, entry in asked["topic"][topic].items()}

@@ -1,0 +1,91 @@
+"""What kafka-python 3.0.12 gets wrong and we cannot live with, put right in the consumers that we use."""
+
+from typing import Any
+
+from kafka.consumer.fetcher import Fetcher
+from kafka.coordinator.base import MemberState
+from kafka.coordinator.consumer import ConsumerCoordinator
+from kafka.record.default_records import DefaultRecordBatch
+
+from prequel.shared.runtime.deadlines import KAFKA_JOIN_LOOK_S, KAFKA_JOIN_S
+
+
+def repaired(consumer: Any) -> Any:
+    """A consumer that was just made, with its two faulty parts replaced."""
+    consumer._coordinator.__class__, consumer._fetcher.__class__ = _Coordinator, _Fetcher
+    return consumer
+
+
+def poll_as_member(consumer: Any, timeout_s: float, most: int) -> Any:
+    """Poll a member of a group. While the group is dealing anew this waits a little even if it should not."""
+    joining = consumer.group_metadata().state is not MemberState.STABLE
+    consumer._coordinator.in_poll = True
+    try:
+        return consumer.poll(timeout_ms=int(max(timeout_s, KAFKA_JOIN_S * joining) * 1000), max_records=most)
+    finally:
+        consumer._coordinator.in_poll = False
+
+
+class _Coordinator(ConsumerCoordinator):  # type: ignore[misc]  # the library has no types
+    """Does not forget a join that outlasts the poll it began in.
+
+    kafka-python 3.0.12 throws such a join's result away and begins another, again and again while polls are short; and
+    where new metadata was the reason to join, it never looks at the result at all: a member without partitions and
+    without heartbeats, for ever. Here a finished join waits for the next poll, and a pending one counts as needed.
+    """
+
+    in_poll = False
+
+    def need_rejoin(self) -> Any:
+        return self._join_task is not None or super().need_rejoin()
+
+    async def _do_join_and_sync_async(self) -> Any:
+        assignment = await super()._do_join_and_sync_async()
+        while not self.in_poll:
+            await self._net.sleep(KAFKA_JOIN_LOOK_S)
+        return assignment
+
+
+class _LenientBytes(bytearray):
+    """Text in it that is not UTF-8 is read with escapes."""
+
+    def __getitem__(self, place: Any) -> Any:
+        found = super().__getitem__(place)
+        return _LenientBytes(found) if isinstance(place, slice) else found
+
+    def decode(self, encoding: str = "utf-8", errors: str = "") -> str:
+        return bytes(self).decode(encoding, "backslashreplace")
+
+
+class _Batch(DefaultRecordBatch):  # type: ignore[misc]  # the library has no types
+    __slots__ = ()
+
+    def _read_msg(self) -> Any:
+        try:
+            return super()._read_msg()
+        except UnicodeDecodeError:
+            strict: bytearray = self._buffer  # type: ignore[has-type]  # the library has no types
+            self._buffer = _LenientBytes(strict)  # type: ignore[misc]  # a slot of the base class
+            try:
+                return super()._read_msg()
+            finally:
+                self._buffer = strict  # type: ignore[misc,assignment]  # a slot of the base class
+
+
+class _Batches:
+    def __init__(self, batches: Any) -> None:
+        self._batches = batches
+
+    def next_batch(self) -> Any:
+        batch = self._batches.next_batch()
+        if type(batch) is DefaultRecordBatch:
+            batch.__class__ = _Batch
+        return batch
+
+
+class _Fetcher(Fetcher):  # type: ignore[misc]  # the library has no types
+    """Survives a header whose name is not UTF-8 (any client may send one): kafka-python 3.0.12 loops on it for ever."""
+
+    class PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc]  # the library has no types
+        def _unpack_records(self, partition: Any, batches: Any, *deserializers: Any) -> Any:
+            return super()._unpack_records(partition, _Batches(batches), *deserializers)

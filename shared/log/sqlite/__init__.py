@@ -1,0 +1,1 @@
+"""The embedded log, in SQLite files of one machine."""

@@ -1,0 +1,194 @@
+"""The embedded log: a folder with one SQLite file per topic and one for the consumer groups."""
+
+import re
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from prequel.shared.log.base import (
+    EXAMPLES,
+    IMAGES,
+    Bounds,
+    Headers,
+    LogUnavailable,
+    Message,
+    Position,
+    Record,
+    RecordTooLarge,
+)
+from prequel.shared.log.sqlite.group import Groups
+from prequel.shared.log.sqlite.member import SqliteMember
+from prequel.shared.log.sqlite.pruning import FilePruning
+from prequel.shared.log.sqlite.reader import SqliteReader
+from prequel.shared.log.sqlite.topic import Row, Topic
+from prequel.shared.runtime.deadlines import LEASE_S, REPLAY_WAIT_S, SQLITE_BUSY_S
+from prequel.shared.runtime.disk import Room, room
+from prequel.shared.runtime.file_lock import FileLock
+
+MAX_RECORD_BYTES = 64 * 2**20
+
+_RESERVES = {IMAGES: 2}
+"""Where the disk fills up, images are refused first: what is there can still become features and predictions, and once
+those are written, the images may be pruned."""
+
+_Held = TypeVar("_Held")
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}")
+
+
+class SqliteLog:
+    """shared.log.base.Log in a folder of one machine's own disk (not NFS). Nothing is opened before the first call.
+
+    ``partitions``: one number for every topic, or by topic (1 where it names none); the files remember it and refuse
+    another. ``clock``: seconds since the epoch. ``lease_s``: how long without a poll a group member is sure to stay
+    one (see Groups for how much longer it may). ``new_id`` names group members, each time differently.
+    ``max_poll_bytes`` bounds one poll's values, but for a single larger record. ``create`` False: files that are not
+    there are an error, for those who only look.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        partitions: Mapping[str, int] | int = 1,
+        clock: Callable[[], float] = time.time,
+        lease_s: float = LEASE_S,
+        new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
+        busy_timeout_s: float = SQLITE_BUSY_S,
+        max_record_bytes: int = MAX_RECORD_BYTES,
+        max_poll_bytes: int = 32 * 2**20,
+        create: bool = True,
+    ) -> None:
+        self._directory, self._partitions, self._clock, self._new_id = directory, partitions, clock, new_id
+        self._busy_timeout_s, self._create = busy_timeout_s, create
+        self._max_record_bytes, self._max_poll_bytes = max_record_bytes, max_poll_bytes
+        self._groups = Groups(directory, clock=clock, lease_s=lease_s, busy_timeout_s=busy_timeout_s, create=create)
+        self._lock_file = FileLock(directory / "_retention.lock", create=create)
+        self._topics: dict[str, Topic] = {}
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def append(self, messages: Sequence[Message]) -> list[Position]:
+        """Messages of one topic are appended in one transaction, all or none; topics one after the other."""
+        rows = [self._row(message) for message in messages]
+        places: dict[str, list[int]] = {}
+        for place, message in enumerate(messages):
+            places.setdefault(message.topic, []).append(place)
+        positions: dict[int, Position] = {}
+        for name, own in places.items():
+            positions |= zip(own, self._topic(name).append([rows[place] for place in own]), strict=True)
+        return [positions[place] for place in range(len(messages))]
+
+    def _row(self, message: Message) -> Row:
+        row = self._topic(message.topic).row(message)
+        if row.size > self._max_record_bytes:
+            raise RecordTooLarge(
+                f"a record of {row.size} bytes for {message.topic}: the log takes {self._max_record_bytes} at most"
+            )
+        return row
+
+    def partitions(self, topic: str) -> int:
+        return self._topic(topic).partitions
+
+    def bounds(self, topic: str) -> dict[int, Bounds]:
+        return self._topic(topic).bounds()
+
+    def read(self, topic: str, partition: int, offsets: Sequence[int]) -> dict[int, Record]:
+        return self._topic(topic).read(partition, offsets)
+
+    def erase(
+        self, topic: str, partition: int, offsets: range, about: bytes, change: Callable[[Record], Headers | None]
+    ) -> int:
+        return self._topic(topic).erase(partition, offsets, about, change)
+
+    def scrubbed(self, topic: str) -> bool:
+        return self._topic(topic).scrubbed()
+
+    def follow(self, topic: str, positions: Mapping[int, int]) -> SqliteReader:
+        return SqliteReader(self._topic(topic), positions, max_bytes=self._max_poll_bytes)
+
+    def join(self, group: str, topic: str) -> SqliteMember:
+        return SqliteMember(self._groups, group, self._topic(topic), self._new_id(), max_bytes=self._max_poll_bytes)
+
+    def committed(self, group: str, topic: str) -> dict[int, int]:
+        """Partition -> the group's committed position, where it has one. Blocks; raises LogUnavailable."""
+        return self._groups.committed(group, topic)
+
+    def lag(self, group: str, topic: str) -> dict[int, int]:
+        committed = self.committed(group, topic)
+        bounds = self.bounds(topic)
+        return {partition: max(0, end - committed.get(partition, begin)) for partition, (begin, end) in bounds.items()}
+
+    def sizes(self, topics: Sequence[str]) -> dict[str, int]:
+        """Bytes that each topic takes on the disk, what is free in its file included. Blocks; raises LogUnavailable."""
+        return {name: self._topic(name).size() for name in topics}
+
+    def disk(self) -> Room:
+        """Raises LogUnavailable."""
+        try:
+            return room(self._directory)
+        except OSError as error:
+            raise LogUnavailable(f"{self._directory}: {error}") from error
+
+    def pruning(self, topic: str) -> FilePruning:
+        """What takes records out of a topic. Raises LogUnavailable."""
+        return self._topic(topic).pruning()
+
+    @contextmanager
+    def pruning_alone(self) -> Iterator[bool]:
+        """Whether it is this caller who prunes until the end of the block: one at a time, and none during a replay."""
+        with self._locked(self._lock_file.alone()) as alone:
+            yield alone
+
+    @contextmanager
+    def replaying(self) -> Iterator[None]:
+        """Nothing is removed until the end of the block. Blocks while somebody prunes; raises LogUnavailable."""
+        with self._locked(self._lock_file.together(REPLAY_WAIT_S)):
+            yield
+
+    @contextmanager
+    def _locked(self, lock: AbstractContextManager[_Held]) -> Iterator[_Held]:
+        self._topic(EXAMPLES)  # Where there is no such log, this says it best.
+        with ExitStack() as stack:
+            try:
+                held = stack.enter_context(lock)
+            except OSError as error:  # TimeoutError is one too.
+                raise LogUnavailable(f"{error}: is the folder writable, and does another process prune it?") from error
+            yield held
+
+    def close(self) -> None:
+        """Release the files; readers and members that wait wake up and raise LogUnavailable. May be called again."""
+        with self._lock:
+            self._closed = True
+            topics = list(self._topics.values())
+        for topic in topics:
+            topic.close()
+        self._groups.close()
+
+    def _topic(self, name: str) -> Topic:
+        with self._lock:
+            if self._closed:
+                raise LogUnavailable(f"the log in {self._directory} is closed")
+            if name not in self._topics:
+                self._topics[name] = self._open(name)
+            return self._topics[name]
+
+    def _open(self, name: str) -> Topic:
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is not a topic name ({_NAME.pattern})")
+        given = self._partitions
+        topic = Topic(
+            name,
+            self._directory / f"{name}.sqlite",
+            given if isinstance(given, int) else given.get(name, 1),
+            clock=self._clock,
+            busy_timeout_s=self._busy_timeout_s,
+            create=self._create,
+            reserves=_RESERVES.get(name, 1),
+        )
+        topic.open()
+        return topic

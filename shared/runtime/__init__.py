@@ -1,0 +1,1 @@
+"""What every process runs on: the runner, signals, health, metrics, retries."""

@@ -1,0 +1,1 @@
+"""The store: its protocol, and an implementation in each file."""

@@ -1,0 +1,110 @@
+"""The embedded store: small values and fenced roots in one SQLite file, every write synced to the disk."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from prequel.shared.log.sqlite.connections import Connection, Database
+from prequel.shared.runtime.deadlines import SQLITE_BUSY_S
+from prequel.shared.store.base import Fence, Fenced, StoreUnavailable
+
+_SCHEMA = (
+    "CREATE TABLE items (key TEXT PRIMARY KEY, incarnation INTEGER, generation INTEGER, owner TEXT, value BLOB)",
+)
+
+
+VARIABLES = 500
+"""In one query: SQLite takes at least 999."""
+LAST_CHARACTER = "\U0010ffff"
+
+
+class SqliteStore:
+    """shared.store.base.Store in one file of one machine's own disk (not NFS). Nothing is opened before the first call.
+
+    ``create`` False: a file that is not there is an error, for those who only look.
+    """
+
+    def __init__(self, path: Path, *, busy_timeout_s: float = SQLITE_BUSY_S, create: bool = True) -> None:
+        self._database = Database(
+            path,
+            kind="PQst",
+            version=1,
+            schema=_SCHEMA,
+            error=StoreUnavailable,
+            busy_timeout_s=busy_timeout_s,
+            create=create,
+        )
+
+    def get(self, key: str) -> bytes | None:
+        with self._database.reading() as connection:
+            row = connection.execute("SELECT value FROM items WHERE key = ?", (key,)).fetchone()
+        return row[0] if row else None
+
+    def put(self, key: str, value: bytes) -> None:
+        with self._database.writing(len(value)) as connection:
+            _set(connection, key, value)
+
+    def put_all(self, values: Mapping[str, bytes]) -> None:
+        with self._database.writing(sum(map(len, values.values()))) as connection:
+            for key, value in values.items():
+                _set(connection, key, value)
+
+    def get_all(self, keys: Sequence[str]) -> dict[str, bytes]:
+        found: dict[str, bytes] = {}
+        with self._database.reading() as connection:
+            for at in range(0, len(keys), VARIABLES):
+                some = keys[at : at + VARIABLES]
+                marks = ",".join("?" * len(some))
+                query = f"SELECT key, value FROM items WHERE key IN ({marks}) AND value IS NOT NULL"
+                found |= dict(connection.execute(query, some).fetchall())
+        return found
+
+    def delete(self, keys: Sequence[str]) -> None:
+        with self._database.writing() as connection:
+            connection.executemany("DELETE FROM items WHERE key = ?", [(key,) for key in keys])
+
+    def keys(self, prefix: str) -> list[str]:
+        return self._list(prefix, "")
+
+    def held(self, prefix: str) -> list[str]:
+        return self._list(prefix, "AND value IS NOT NULL")
+
+    def _list(self, prefix: str, condition: str) -> list[str]:
+        # No text begins with the prefix and comes after it with this behind: the last character that there is.
+        query = f"SELECT key FROM items WHERE key >= ? AND key <= ? {condition} ORDER BY key"
+        with self._database.reading() as connection:
+            rows = connection.execute(query, (prefix, prefix + LAST_CHARACTER)).fetchall()
+        return [key for (key,) in rows if key.startswith(prefix)]
+
+    def acquire(self, key: str, fence: Fence) -> bytes | None:
+        with self._database.writing() as connection:
+            holder = _holder(connection, key)
+            if holder and holder[:2] > fence[:2]:
+                raise Fenced(f"{key} is held by {holder}, newer than {fence}")
+            connection.execute("INSERT OR IGNORE INTO items (key) VALUES (?)", (key,))
+            update = "UPDATE items SET incarnation = ?, generation = ?, owner = ? WHERE key = ? RETURNING value"
+            rows: list[tuple[bytes | None]] = connection.execute(update, (*fence, key)).fetchall()
+        return rows[0][0]
+
+    def swap(self, key: str, fence: Fence, value: bytes, drop: Sequence[str] = ()) -> None:
+        with self._database.writing(len(value)) as connection:
+            holder = _holder(connection, key)
+            if holder != fence:
+                raise Fenced(f"{key} is held by {holder}, no longer by {fence}")
+            _set(connection, key, value)
+            plain = "DELETE FROM items WHERE key = ? AND owner IS NULL"
+            connection.executemany(plain, [(name,) for name in drop])
+
+    def close(self) -> None:
+        """Release the file. May be called again; any other call then raises StoreUnavailable."""
+        self._database.close()
+
+
+def _set(connection: Connection, key: str, value: bytes) -> None:
+    insert = "INSERT INTO items (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+    connection.execute(insert, (key, value))
+
+
+def _holder(connection: Connection, key: str) -> Fence | None:
+    query = "SELECT incarnation, generation, owner FROM items WHERE key = ? AND owner IS NOT NULL"
+    row = connection.execute(query, (key,)).fetchone()
+    return Fence(*row) if row else None

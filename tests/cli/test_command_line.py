@@ -1,0 +1,209 @@
+"""What the command line makes of this user's system: no home, odd paths, Ctrl-C while it starts."""
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import orjson
+import pytest
+
+from prequel import __version__
+from prequel.services.cli.composition import INTERRUPTED, READER_GONE, _cache, main
+from prequel.shared.config import ConfigError, Settings
+from prequel.shared.log.base import EXAMPLES, TOPICS
+from prequel.shared.log.sqlite.log import SqliteLog
+from prequel.shared.runtime.process import open_log, open_store
+from prequel.shared.store.sqlite import SqliteStore
+from tests.e2e.processes import DEADLINE_S, ROOT, eventually, free_port
+
+
+@pytest.fixture
+def homeless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a container's user has it whom nobody wrote into /etc/passwd."""
+
+    def home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", home)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+
+
+@pytest.mark.usefixtures("homeless")
+def test_a_user_without_a_home_needs_a_cache_by_name() -> None:
+    assert _cache(Settings.model_validate({"cache": "/cache"})) == Path("/cache")
+    with pytest.raises(ConfigError, match=r"PREQUEL_CACHE is not set, and this user has no home .*: name a folder"):
+        _cache(Settings.model_validate({}))
+
+
+def test_ctrl_c_while_the_backbone_is_converted_ends_the_process(tmp_path: Path) -> None:
+    given = {"PREQUEL_DATA": str(tmp_path), "PREQUEL_CACHE": str(tmp_path / "cache"), "PREQUEL_OPS_PORT": "0"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "services", "up", "--port", str(free_port())],
+        cwd=ROOT,
+        env={**os.environ, **given, "PREQUEL_ENGINE": "auto"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    eventually(lambda: list(tmp_path.glob("cache/converting-*")), "a conversion has begun")
+    os.killpg(process.pid, signal.SIGINT)
+    said, _ = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 0, said
+    assert "Keras runs it instead" not in said
+    assert "Traceback" not in said
+    assert not list(tmp_path.glob("cache/converting-*")), "half a conversion was left behind"
+
+
+def test_the_doctor_prints_paths_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "[bold]a[" / "[" / "cat:cat:[red]"
+    monkeypatch.setenv("PREQUEL_WEIGHTS", f"{folder}/none.h5")
+    settings = Settings.model_validate({"data": folder})
+    with closing(open_log(settings)) as log, closing(open_store(settings)) as store:
+        assert (log.bounds(EXAMPLES)[0].end, store.keys("")) == (0, [])
+    assert main(["doctor", "--data", str(folder)]) == 1
+    said = capsys.readouterr().out
+    assert f"sqlite:///{folder}" in said
+    assert f"{folder}/none.h5" in said
+
+
+@pytest.mark.parametrize(
+    ("models", "said"), [("slad", "PREQUEL_MODELS=slad"), ("river:naive_bayes.GaussianNB", "PREQUEL_SNAPSHOT_KEY")]
+)
+def test_a_rebuild_refuses_models_that_a_learner_would_refuse(
+    models: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PREQUEL_MODELS", models)
+    assert main(["rebuild", "--data", str(tmp_path)]) == 2
+    assert said in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [["doctor"], ["prune"], ["rebuild"], ["rebuild", "--verify"]])
+def test_who_works_on_a_log_creates_nothing(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command, "--data", str(tmp_path / "mistyped")]) == 1
+    said = "".join(capsys.readouterr())
+    assert f"{tmp_path}/mistyped/log" in said
+    assert "does not exist: nothing was stored there. Check --data" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["stream", ".", "--stream", "Pets"],
+        ["stream", ".", "--stream", "pets", "--labels", "names"],
+        ["stream", ".", "--stream", "pets", "--rate", "-1"],
+        ["stream", ".", "--stream", "pets", "--label-delay", "-1"],
+        ["stream", ".", "--stream", "pets", "--url", "127.0.0.1:8000"],
+        ["label", "pets", "an id", "cat"],
+        ["label", "pets", "1", "c\nt"],
+        ["label", "a/b", "1", "cat"],
+        ["status", "a/b"],
+    ],
+)
+def test_a_wrong_command_line_is_2_whoever_finds_it(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("prequel: ")
+    assert "]{" not in said, "a pattern is no English"
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert capsys.readouterr().out == f"prequel {__version__}\n"
+
+
+def test_a_reader_that_has_read_enough_ends_it_quietly(tmp_path: Path) -> None:
+    """As `| head -0` does: closed before the first line."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "services", "topics"]
+    environ = {**os.environ, "PREQUEL_DATA": str(tmp_path)}
+    done = subprocess.run(command, cwd=ROOT, env=environ, stdout=writing, stderr=subprocess.PIPE, timeout=DEADLINE_S)
+    os.close(writing)
+    assert done.stderr == b""
+    assert done.returncode == READER_GONE
+
+
+def test_variables_that_are_no_settings_are_told_and_stop_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("PREQUEL_DATA", str(tmp_path))
+    monkeypatch.setenv("PREQUEL_WINDOWS", "3")
+    monkeypatch.setenv("PREQUEL_GATEWAY_PORT", "tcp://10.0.0.5:8000")
+    assert main(["topics"]) == 0
+    assert "did you mean PREQUEL_WINDOW?" in caplog.text
+    assert "PREQUEL_GATEWAY_PORT" in caplog.text
+
+
+def test_logs_are_json_where_the_setting_says_so(tmp_path: Path) -> None:
+    environ = {**os.environ, "PREQUEL_DATA": str(tmp_path), "PREQUEL_LOG_FORMAT": "json", "PREQUEL_WINDOWS": "3"}
+    command = [sys.executable, "-m", "services", "topics"]
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, timeout=DEADLINE_S, check=True)
+    (line,) = done.stderr.splitlines()
+    assert "PREQUEL_WINDOW?" in orjson.loads(line)["message"]
+    quiet = environ | {"PREQUEL_LOG_LEVEL": "ERROR"}
+    done = subprocess.run(command, cwd=ROOT, env=quiet, capture_output=True, timeout=DEADLINE_S, check=True)
+    assert done.stderr == b""
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
+def test_standard_files_that_the_caller_closed_change_nothing(closed: str, stored: Path) -> None:
+    """As cron and some supervisors start programs: what is opened next must not get their numbers either."""
+    done = _in_shell(f"rebuild --data {stored} {closed}")
+    assert (done.returncode, b"Traceback" in done.stderr) == (0, False), done.stderr.decode()
+    assert (stored / "store.sqlite").read_bytes().startswith(b"SQLite format 3")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a file that is always full")
+@pytest.mark.parametrize("command", ["topics", "rebuild --data FOLDER"])
+def test_output_that_has_no_room_is_said(command: str, stored: Path) -> None:
+    done = _in_shell(f"{command.replace('FOLDER', str(stored))} > /dev/full")
+    assert done.returncode == 1
+    assert done.stderr.decode().splitlines() == [
+        "prequel: the output cannot be written: No space left on device. Give it room, or another file"
+    ]
+
+
+def test_ctrl_c_before_a_command_listens_to_it_ends_quietly(tmp_path: Path) -> None:
+    """While it still imports what it needs: the settings are read from a pipe here, which nobody writes into."""
+    secret = tmp_path / "secret"
+    os.mkfifo(secret)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "services", "doctor"],
+        cwd=ROOT,
+        env=os.environ | {"PREQUEL_API_KEYS_FILE": str(secret), "PREQUEL_DATA": str(tmp_path)},
+        stderr=subprocess.PIPE,
+    )
+    writing = os.open(secret, os.O_WRONLY)  # returns when it is being read
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=DEADLINE_S)
+    os.close(writing)
+    assert (process.returncode, said) == (INTERRUPTED, b"")
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Path:
+    """A folder with an embedded log, without records, and a store."""
+    with closing(SqliteLog(tmp_path / "log")) as log, closing(SqliteStore(tmp_path / "store.sqlite")) as store:
+        for topic in TOPICS:
+            log.bounds(topic)
+        store.put("a", b"b")
+    return tmp_path
+
+
+def _in_shell(command: str) -> subprocess.CompletedProcess[bytes]:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("PREQUEL_")}
+    command = f"{sys.executable} -m services {command}"
+    return subprocess.run(
+        command, shell=True, cwd=ROOT, env=environ, stderr=subprocess.PIPE, timeout=DEADLINE_S, check=False
+    )

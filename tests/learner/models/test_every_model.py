@@ -1,0 +1,201 @@
+"""The checks that every row of the table passes."""
+
+import json
+
+import numpy as np
+import pytest
+
+from prequel.services.learner.models import registry
+from prequel.services.learner.models.base import Model, ModelState
+from tests.learner.models.suite import OURS, SPECS, contents, proper, run, same, settle, shape, stream, with_gaps
+
+every_model = pytest.mark.parametrize("spec", SPECS)
+every_own_model = pytest.mark.parametrize("spec", OURS)
+
+
+def new(spec: str, dim: int) -> Model:
+    return registry.create(spec, dim, seed=7)
+
+
+@every_model
+def test_nothing_is_predicted_before_the_first_label(spec: str) -> None:
+    assert new(spec, 3).predict(np.ones(3, np.float32)).shape == (0,)
+
+
+@every_model
+def test_it_learns(spec: str) -> None:
+    xs, labels = stream(300, 8, 3)
+    model = new(spec, 8)
+    predictions = model.fold(xs, labels)
+    hits = [model.labels[int(np.argmax(p))] == label for p, label in zip(predictions, labels, strict=True) if len(p)]
+    assert spec == "river:dummy.NoChangeClassifier" or np.mean(hits[100:]) > 0.6
+
+
+@every_model
+def test_folding_a_batch_is_folding_its_rows(spec: str) -> None:
+    xs, labels = stream(90, 37, 4)
+    mixed = with_gaps(labels)
+    batch, rows, pieces = new(spec, 37), new(spec, 37), new(spec, 37)
+    whole = batch.fold(xs, mixed)
+    assert same(whole, run(rows, xs, mixed))
+    bounds = ((0, 1), (1, 40), (40, 40), (40, 90))
+    cut = [p for start, end in bounds for p in pieces.fold(xs[start:end], mixed[start:end])]
+    assert same(whole, cut)
+    assert contents(batch.state()) == contents(rows.state()) == contents(pieces.state())
+
+
+@every_model
+def test_a_snapshot_continues_identically(spec: str) -> None:
+    xs, labels = stream(120, 11, 5)
+    model = new(spec, 11)
+    model.fold(xs[:60], labels[:60])
+    state = model.state()
+    kept = ModelState(json.loads(json.dumps(dict(state.meta))), state.arrays, state.pickled)
+    before = contents(state)
+    twin = registry.restore(spec, kept)
+    assert twin.labels == model.labels
+    assert contents(twin.state()) == before
+    assert same(model.fold(xs[60:], with_gaps(labels[60:])), twin.fold(xs[60:], with_gaps(labels[60:])))
+    assert contents(model.state()) == contents(twin.state())
+    assert contents(state) == before, "a state must not change with its model"
+
+
+@every_model
+def test_an_empty_model_can_be_restored(spec: str) -> None:
+    xs, labels = stream(20, 4, 2)
+    model, twin = new(spec, 4), registry.restore(spec, new(spec, 4).state())
+    assert same(model.fold(xs, labels), twin.fold(xs, labels))
+
+
+@every_model
+def test_predicting_changes_nothing(spec: str) -> None:
+    xs, labels = stream(60, 6, 3)
+    model = new(spec, 6)
+    assert proper(model.predict(xs[0]), 0)
+    model.fold(xs, labels)
+    before = contents(model.state())
+    first = [model.predict(x) for x in xs]
+    assert same(first, [model.predict(x) for x in xs])
+    assert contents(model.state()) == before
+
+
+@every_model
+def test_equal_seeds_and_events_make_equal_states(spec: str) -> None:
+    xs, labels = stream(150, 9, 3)
+    one, two = new(spec, 9), new(spec, 9)
+    one.fold(xs, labels)
+    two.fold(xs.copy(), list(labels))
+    assert contents(one.state()) == contents(two.state())
+
+
+@every_model
+def test_a_class_can_come_at_any_time(spec: str) -> None:
+    xs, labels = stream(80, 5, 2)
+    model = new(spec, 5)
+    for i in range(80):
+        assert proper(model.predict(xs[i]), len(model.labels))
+        model.learn(xs[i], f"new {i}" if i % 10 == 9 else labels[i])
+    assert len(model.labels) == 10
+    assert model.labels[2:] == [f"new {i}" for i in range(9, 80, 10)]
+
+
+@every_model
+def test_a_stream_of_one_class(spec: str) -> None:
+    xs, _ = stream(30, 5, 1)
+    model = new(spec, 5)
+    predictions = model.fold(xs, ["only"] * 30)
+    assert all(p.tolist() == [1.0] for p in predictions[1:])
+
+
+@every_model
+def test_constant_and_zero_features(spec: str) -> None:
+    xs, labels = stream(60, 6, 2)
+    xs[:, 1], xs[:, 2], xs[:, 4] = 0.0, 3.5, -1e-3
+    zeros = np.zeros((60, 6), np.float32)
+    for rows in (xs, zeros):
+        model = new(spec, 6)
+        predictions = model.fold(rows, labels)
+        assert all(proper(p, len(p)) for p in predictions)
+
+
+@every_own_model
+def test_float_extremes(spec: str) -> None:
+    extremes = np.array([0, -0.0, 1e-45, -1e-40, 1.2e-38, 1e-20, 1, -1, 1e20, 1e30, -1e30, 3.4e38, -3.4e38], np.float32)
+    rng = np.random.default_rng(1)
+    xs = rng.choice(extremes, size=(120, 9))
+    labels = [f"{i % 3}" for i in rng.integers(9, size=120)]
+    model = new(spec, 9)
+    predictions = model.fold(xs, labels)
+    assert all(proper(p, len(p)) for p in predictions)
+    assert all(proper(model.predict(np.full(9, value, np.float32)), 3) for value in extremes)
+    assert contents(registry.restore(spec, model.state()).state()) == contents(model.state())
+    if model.exact:
+        with pytest.raises(KeyError):
+            model.unlearn(xs[5], "never learned")
+        model.unlearn(xs[5], labels[5])
+        assert proper(model.predict(xs[6]), 3)
+
+
+@every_own_model
+def test_a_thousand_classes(spec: str) -> None:
+    xs, _ = stream(1000, 7, 10)
+    model = new(spec, 7)
+    model.fold(xs, [f"{i}" for i in range(1000)])
+    assert len(model.labels) == 1000
+    assert proper(model.predict(xs[0]), 1000)
+
+
+@every_own_model
+@pytest.mark.parametrize("dim", [1, 2, 63, 64, 65, 1280, 100_352])
+def test_any_dimension(spec: str, dim: int) -> None:
+    xs, labels = stream(6, dim, 2)
+    batch, rows = new(spec, dim), new(spec, dim)
+    assert same(batch.fold(xs, labels), run(rows, xs, labels))
+    assert proper(batch.predict(xs[0]), len(batch.labels))
+
+
+@every_own_model
+def test_a_vector_of_another_dimension_is_refused(spec: str) -> None:
+    model = new(spec, 5)
+    model.learn(np.zeros(5, np.float32), "a")
+    with pytest.raises(ValueError, match="4 features"):
+        model.predict(np.zeros(4, np.float32))
+    with pytest.raises(ValueError, match="4 features"):
+        model.learn(np.zeros(4, np.float32), "a")
+    with pytest.raises(ValueError, match="4 features"):
+        model.fold(np.zeros((2, 4), np.float32), ["a", None])
+
+
+@every_own_model
+def test_writeable_and_read_only_rows_are_alike(spec: str) -> None:
+    xs, labels = stream(30, 5, 2)
+    sealed = np.frombuffer(xs.tobytes(), np.float32).reshape(xs.shape)
+    assert same(new(spec, 5).fold(xs, labels), run(new(spec, 5), sealed, labels))
+
+
+@every_model
+def test_unlearning_undoes_learning_where_claimed(spec: str) -> None:
+    xs, labels = stream(200, 12, 3)
+    model, clean = new(spec, 12), new(spec, 12)
+    if not model.exact:
+        with pytest.raises(NotImplementedError):
+            model.unlearn(xs[0], labels[0])
+        return
+    model.fold(xs, labels)
+    for i in range(0, 200, 3):
+        model.unlearn(xs[i], labels[i])
+    rest = [i for i in range(200) if i % 3]
+    for label in model.labels:
+        i = labels.index(label)
+        clean.learn(xs[i], label)
+        clean.unlearn(xs[i], label)
+    clean.fold(xs[rest], [labels[i] for i in rest])
+    settle(model)
+    settle(clean)
+    for x in xs[:50]:
+        np.testing.assert_allclose(shape(model.predict(x)), shape(clean.predict(x)), rtol=1e-6, atol=1e-7)
+
+
+@every_model
+def test_compiling_beforehand(spec: str) -> None:
+    registry.compile(spec, 4)

@@ -1,0 +1,180 @@
+"""River is the oracle: our models predict what its own pipelines predict, inside its own evaluation too."""
+
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from river import checks, evaluate, metrics, preprocessing, stream
+
+from prequel.services.learner.models import registry
+from prequel.services.learner.models.river.classifier import RiverClassifier
+from prequel.services.learner.models.river.pickle import loads
+from prequel.services.learner.models.spec import UnknownModel
+from tests.learner.models.rivers import river_logistic, river_naive_bayes, river_softmax
+from tests.learner.models.suite import ROWS
+from tests.learner.models.suite import stream as examples
+
+Oracle = Callable[[], Any]
+
+
+ORACLES: dict[str, Oracle] = {
+    "logistic": river_logistic,
+    "softmax": river_softmax,
+    "naive-bayes": river_naive_bayes,
+    "scale|naive-bayes": lambda: preprocessing.StandardScaler() | river_naive_bayes(),
+}
+
+
+CLOSE = {"logistic": 2e-4, "softmax": 2e-4, "naive-bayes": 1e-9, "scale|naive-bayes": 2e-4}
+
+
+@pytest.mark.parametrize("spec", ORACLES)
+@pytest.mark.parametrize("scale", [1.0, 30.0])
+def test_predictions_are_rivers(spec: str, scale: float) -> None:
+    xs, labels = examples(600, 20, 4)
+    xs = (xs * np.linspace(0.001, scale, 20) + np.linspace(-50, 50, 20)).astype(np.float32)
+    xs[:, 3] = 0.25
+    model, oracle = registry.create(spec, 20, seed=0), ORACLES[spec]()
+    for x, label, ours in zip(xs, labels, model.fold(xs, labels), strict=True):
+        features = dict(enumerate(x.tolist()))
+        theirs = oracle.predict_proba_one(features)
+        oracle.learn_one(features, label)
+        assert list(theirs) == model.labels[: len(ours)]
+        np.testing.assert_allclose(ours, list(theirs.values()), atol=CLOSE[spec])
+
+
+@pytest.mark.parametrize("spec", ORACLES)
+@pytest.mark.parametrize("delay", [None, 25])
+def test_progressive_validation_scores_alike(spec: str, delay: int | None) -> None:
+    xs, labels = examples(500, 10, 3)
+
+    def score(model: object) -> float:
+        rows = stream.iter_array(xs.astype(float), np.array(labels))
+        metric: Any = metrics.Accuracy
+        return float(evaluate.progressive_val_score(rows, model, metric(), delay=delay).get())
+
+    assert score(RiverClassifier(spec, dim=10)) == score(ORACLES[spec]()) > 0.9
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # inside Keras itself
+@pytest.mark.parametrize("spec", ROWS)
+def test_rivers_own_checks_pass(spec: str) -> None:
+    checks.check_estimator(RiverClassifier(spec))
+
+
+def test_too_many_features_say_what_to_do() -> None:
+    classifier = RiverClassifier("logistic", dim=2)
+    with pytest.raises(ValueError, match="larger dim"):
+        classifier.learn_one({"a": 1.0, "b": 2.0, "c": 3.0}, True)
+
+
+CLASSIFIERS = [
+    "dummy.NoChangeClassifier",
+    "dummy.PriorClassifier",
+    "ensemble.SRPClassifier",
+    "facto.FMClassifier",
+    "facto.HOFMClassifier",
+    "forest.ARFClassifier",
+    "forest.AMFClassifier",
+    "linear_model.AdPredictor",
+    "linear_model.ALMAClassifier",
+    "linear_model.LogisticRegression",
+    "linear_model.PAClassifier",
+    "linear_model.Perceptron",
+    "linear_model.SoftmaxRegression",
+    "naive_bayes.BernoulliNB",
+    "naive_bayes.ComplementNB",
+    "naive_bayes.GaussianNB",
+    "naive_bayes.MultinomialNB",
+    "neighbors.KNNClassifier",
+    "tree.ExtremelyFastDecisionTreeClassifier",
+    "tree.HoeffdingTreeClassifier",
+    "tree.HoeffdingAdaptiveTreeClassifier",
+    "tree.LASTClassifier",
+    "tree.SGTClassifier",
+    "drift.DriftRetrainingClassifier;model=naive_bayes.GaussianNB",
+    "ensemble.ADWINBaggingClassifier;model=linear_model.LogisticRegression",
+    "ensemble.ADWINBoostingClassifier;model=tree.HoeffdingTreeClassifier",
+    "ensemble.AdaBoostClassifier;model=tree.HoeffdingTreeClassifier",
+    "ensemble.BaggingClassifier;model=tree.HoeffdingTreeClassifier",
+    "ensemble.BOLEClassifier;model=naive_bayes.GaussianNB",
+    "ensemble.LeveragingBaggingClassifier;model=tree.HoeffdingTreeClassifier",
+    "multiclass.OneVsOneClassifier;model=linear_model.LogisticRegression",
+    "multiclass.OneVsRestClassifier;model=linear_model.PAClassifier",
+]
+
+
+@pytest.mark.parametrize("path", CLASSIFIERS)
+def test_every_classifier_of_river_survives_a_snapshot(path: str) -> None:
+    xs, labels = examples(400, 5, 3)
+    xs = np.abs(xs)
+    labels = labels[:300] + [f"drifted {label}" for label in labels[300:]]
+    model = registry.create(f"river:{path}", 5, seed=3)
+    model.fold(xs[:350], labels[:350])
+    twin = registry.restore(f"river:{path}", model.state())
+    model.fold(xs[350:], labels[350:])
+    twin.fold(xs[350:], labels[350:])
+    assert [model.predict(x).tolist() for x in xs[:20]] == [twin.predict(x).tolist() for x in xs[:20]]
+    assert model.state() == twin.state()
+
+
+def test_a_classifier_without_probabilities_is_sure() -> None:
+    xs, labels = examples(50, 4, 2)
+    model = registry.create("river:linear_model.Perceptron", 4, seed=0)
+    model.fold(xs, labels)
+    assert model.predict(xs[0]).sum() == pytest.approx(1)
+
+
+def test_the_adapter_predicts_what_river_predicts() -> None:
+    xs, labels = examples(200, 6, 3)
+    model = registry.create("river:naive_bayes.GaussianNB", 6, seed=0)
+    oracle = river_naive_bayes()
+    for x, label, ours in zip(xs, labels, model.fold(xs, labels), strict=True):
+        features = dict(enumerate(x.tolist()))
+        np.testing.assert_allclose(ours, list(oracle.predict_proba_one(features).values()), rtol=1e-12)
+        oracle.learn_one(features, label)
+
+
+class Evil:
+    def __reduce__(self) -> tuple[object, ...]:
+        return print, ("this must not run",)
+
+
+@pytest.mark.parametrize("thing", [Evil(), print, [].append, pickle.loads, checks.check_estimator, stream.iter_csv])
+def test_a_pickle_of_anything_else_is_refused(thing: object, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(pickle.UnpicklingError, match="no model here needs"):
+        loads(pickle.dumps(thing))
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("naive_bayes.Gaussian", "not a classifier"),
+        ("nowhere.At", "No module named"),
+        ("GaussianNB", "not a dotted name"),
+        ("naive_bayes.GaussianNB()", "not a dotted name"),
+        ("linear_model.LinearRegression", "not a classifier"),
+        ("ensemble.BaggingClassifier", "needs model: add for example ;model="),
+        ("ensemble.BaggingClassifier;model=tree.Nothing", "river:tree.Nothing is not a classifier"),
+        ("naive_bayes.GaussianNB;model=tree.HoeffdingTreeClassifier", "needs none"),
+        ("ensemble.StackingClassifier;model=naive_bayes.GaussianNB", "models, meta_classifier"),
+        ("misc.ZstdClassifier", "cannot be made here|cannot learn"),
+        ("facto.FFMClassifier", "cannot learn"),
+        ("", "not a dotted name"),
+    ],
+)
+def test_what_river_does_not_have_is_named(path: str, says: str) -> None:
+    with pytest.raises(UnknownModel, match=says):
+        registry.check(f"river:{path}")
+
+
+@pytest.mark.parametrize("path", CLASSIFIERS)
+def test_equal_seeds_make_every_classifier_equal(path: str) -> None:
+    xs, labels = examples(300, 5, 3)
+    one, two = (registry.create(f"river:{path}", 5, seed=3) for _ in range(2))
+    one.fold(np.abs(xs), labels)
+    two.fold(np.abs(xs), labels)
+    assert one.state() == two.state()

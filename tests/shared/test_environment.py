@@ -1,0 +1,87 @@
+"""Settings from the environment: what is none of ours is told and ignored, secrets come from files too."""
+
+from pathlib import Path
+
+import pytest
+
+from prequel.shared.config import ConfigError, Settings
+from prequel.shared.environment import from_environment, remarks, secrets, variable
+
+SERVICE_LINKS = {
+    "PREQUEL_SERVICE_HOST": "10.0.0.5",
+    "PREQUEL_SERVICE_PORT": "8000",
+    "PREQUEL_SERVICE_PORT_HTTP": "8000",
+    "PREQUEL_PORT": "tcp://10.0.0.5:8000",
+    "PREQUEL_PORT_8000_TCP": "tcp://10.0.0.5:8000",
+    "PREQUEL_PORT_8000_TCP_PROTO": "tcp",
+    "PREQUEL_PORT_8000_TCP_PORT": "8000",
+    "PREQUEL_PORT_8000_TCP_ADDR": "10.0.0.5",
+    "PREQUEL_OPS_PORT": "udp://[fd00::1]:9100",
+    "PREQUEL_GATEWAY_PORT": "tcp://10.0.0.5:8000",
+}
+"""What Kubernetes sets in every pod for services called prequel, prequel-ops and prequel-gateway."""
+
+
+def test_service_links_of_kubernetes_change_nothing_and_are_told_once() -> None:
+    assert from_environment(SERVICE_LINKS) == Settings.model_validate({})
+    (remark,) = remarks(SERVICE_LINKS)
+    assert all(name in remark for name in SERVICE_LINKS)
+    assert "enableServiceLinks: false" in remark
+
+
+@pytest.mark.parametrize("value", ["8000x", "tcp://10.0.0.5", "http://10.0.0.5:8000"])
+def test_what_only_looks_like_a_service_link_is_still_wrong(value: str) -> None:
+    with pytest.raises(ConfigError, match="PREQUEL_PORT"):
+        from_environment({"PREQUEL_PORT": value})
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("PREQUEL_BACKBNE", "did you mean PREQUEL_BACKBONE?"),
+        ("PREQUEL_API_KEY", "did you mean PREQUEL_API_KEYS?"),
+        ("PREQUEL_backbone", "ignored"),
+        ("PREQUEL_QQQQ", "README's table lists all settings"),
+        ("PREQUEL_BACKBONE_FILE", "only secrets are read from files. Set PREQUEL_BACKBONE itself"),
+    ],
+)
+def test_an_unknown_variable_is_told_with_the_nearest_name_and_stops_nothing(name: str, told: str) -> None:
+    assert from_environment({name: "x"}) == Settings.model_validate({})
+    (remark,) = remarks({name: "x"})
+    assert name in remark
+    assert told in remark
+
+
+def test_nothing_is_said_of_settings_and_of_other_programs() -> None:
+    ours = {variable(name): "1" for name in Settings.model_fields} | {
+        variable(name) + "_FILE": "/x" for name in secrets()
+    }
+    assert list(remarks(ours | {"PATH": "/bin", "PREQUELX": "1"})) == []
+
+
+@pytest.mark.parametrize("name", secrets())
+def test_every_secret_can_come_from_a_file(name: str, tmp_path: Path) -> None:
+    file, value = tmp_path / "secret", "redis://:hunter2@redis:6379/0"
+    file.write_text(f"{value}\n")
+    given = getattr(from_environment({variable(name) + "_FILE": str(file)}), name)
+    assert (given if isinstance(given, str) else given.get_secret_value()) == value
+
+
+def test_secrets_are_what_may_hold_one() -> None:
+    assert {"api_keys", "snapshot_key", "kafka_password", "store"} <= set(secrets())
+
+
+def test_a_secret_that_is_given_twice_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("a")
+    with pytest.raises(ConfigError, match="PREQUEL_API_KEYS and PREQUEL_API_KEYS_FILE are both set"):
+        from_environment({"PREQUEL_API_KEYS": "b", "PREQUEL_API_KEYS_FILE": str(tmp_path / "key")})
+
+
+@pytest.mark.parametrize("content", [None, b"", b" \n", b"\xff\xfe", b"x" * (2**20 + 1)])
+def test_a_file_that_holds_no_secret_is_refused_by_its_name(content: bytes | None, tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ConfigError, match=f"PREQUEL_API_KEYS_FILE={file}") as refused:
+        from_environment({"PREQUEL_API_KEYS_FILE": str(file)})
+    assert "xxx" not in str(refused.value), "what is in the file is told"

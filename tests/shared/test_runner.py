@@ -1,0 +1,303 @@
+"""The runner: what is rejected becomes a dead letter, also where the log takes no record larger than the rejected."""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from prequel.shared.events.codec import Rejected
+from prequel.shared.log.base import (
+    DEAD_LETTERS,
+    EXAMPLES,
+    Headers,
+    LogUnavailable,
+    Message,
+    Polled,
+    Position,
+    Record,
+    RecordTooLarge,
+)
+from prequel.shared.log.sqlite.log import SqliteLog
+from prequel.shared.runtime.deadlines import METRIC_AGAIN
+from prequel.shared.runtime.health import Health
+from prequel.shared.runtime.metrics import Metrics
+from prequel.shared.runtime.retry import Attempts
+from prequel.shared.runtime.runner import Processed, Runner, Session
+from prequel.shared.store.base import StoreUnavailable
+
+LIMIT = 4096
+
+
+class Refusing:
+    """A processor that rejects whatever it gets, with these outputs beside; told to stop after ``total`` records."""
+
+    name = "refusing"
+    topic = EXAMPLES
+
+    def __init__(self, stop: threading.Event, total: int, most_records: int, outputs: Sequence[Message] = ()) -> None:
+        self.stop, self.total, self.most_records, self.outputs = stop, total, most_records, outputs
+        self.committed: dict[int, int] = {}
+
+    def restore(self, partition: int, generation: int) -> int | None:
+        return 0
+
+    def process(self, records: Sequence[Record]) -> Processed:
+        if records and records[-1].offset + 1 == self.total:
+            self.stop.set()
+        rejected = [(record, Rejected("no-good", "says the test")) for record in records]
+        return Processed(self.outputs if records else (), rejected, {r.partition: r.offset + 1 for r in records})
+
+    def patience(self) -> float:
+        return 0.1
+
+    def checkpoint(self, positions: Mapping[int, int]) -> None:
+        self.committed |= positions
+
+    def drop(self, partition: int) -> None: ...
+
+    def hide(self, partition: int) -> None: ...
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[SqliteLog]:
+    log = SqliteLog(tmp_path, max_record_bytes=LIMIT)
+    yield log
+    log.close()
+
+
+def run(log: SqliteLog, most_records: int, outputs: Sequence[Message] = ()) -> dict[int, int]:
+    """One process that takes all examples; the positions that it committed."""
+    stop = threading.Event()
+    processor = Refusing(stop, log.bounds(EXAMPLES)[0].end, most_records, outputs)
+    runner = Runner(
+        log,
+        processor,
+        group="g",
+        clock=lambda: 0.0,
+        metrics=Metrics(CollectorRegistry()),
+        health=Health(),
+        checkpoint_seconds=1e9,
+        checkpoint_events=10**9,
+    )
+    runner.run(stop)
+    return processor.committed
+
+
+def letters(log: SqliteLog) -> list[Record]:
+    begin, end = log.bounds(DEAD_LETTERS)[0]
+    return [record for _, record in sorted(log.read(DEAD_LETTERS, 0, range(begin, end)).items())]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "headers"),
+    [
+        (b"pets", b"x" * (LIMIT - 30), ()),
+        (b"k" * (LIMIT - 30), b"x", ()),
+        (b"pets", b"x", (("h", b"h" * (LIMIT - 60)),)),
+        (b"pets", b"x", (("ce_id", b"i" * (LIMIT - 60)),)),
+        (b"pets", b"x", (("ce_subject", b"s" * 200),) * 18),
+    ],
+)
+def test_a_rejected_record_as_large_as_the_log_takes_is_passed(
+    log: SqliteLog, key: bytes, value: bytes, headers: Headers
+) -> None:
+    log.append([Message(EXAMPLES, key, value, headers)])
+    assert run(log, 10) == {0: 1}
+    (letter,) = letters(log)
+    said = dict(letter.headers)
+    assert (letter.value, said["ce_reason"], said["ce_origin"]) == (b"", b"no-good", b"examples:0:0")
+    assert b"stands at examples:0:0 only: says the test" in said["ce_detail"]
+    assert {"ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "content-type"} <= set(said)
+
+
+def test_who_waits_for_an_abridged_record_still_knows_it(log: SqliteLog) -> None:
+    known = (("ce_id", b"i1"), ("ce_subject", b"pets"), ("ce_image", b"0:7"))
+    log.append([Message(EXAMPLES, b"pets", b"x" * (LIMIT - 150), known)])
+    run(log, 10)
+    (letter,) = letters(log)
+    assert letter.key == b"pets"
+    assert set(known) <= set(letter.headers)
+
+
+def test_a_letter_does_not_depend_on_those_that_come_with_it(log: SqliteLog) -> None:
+    sizes = [10, LIMIT - 30, 20, LIMIT - 30, 30]
+    log.append([Message(EXAMPLES, b"pets", b"x" * size) for size in sizes])
+    for most_records in (5, 1, 3):
+        run(log, most_records)
+    said = [(record.value, record.headers) for record in letters(log)]
+    assert [len(value) for value, _ in said[:5]] == [10, 0, 20, 0, 30]
+    assert said[:5] == said[5:10] == said[10:]
+
+
+def test_an_output_too_large_stops_the_service(log: SqliteLog) -> None:
+    log.append([Message(EXAMPLES, b"pets", b"x" * 10)])
+    with pytest.raises(RecordTooLarge):
+        run(log, 10, [Message("predictions", b"pets", b"x" * LIMIT * 2)])
+    assert letters(log) == []
+
+
+class Group:
+    """A member that is given one partition; it records no position while the group is ``busy``."""
+
+    def __init__(self) -> None:
+        self.busy = True
+        self.recorded: dict[int, int] = {}
+        self.polls = [Polled([], (0,), (), 1), Polled([], (), (), 1)]
+
+    def poll(self, max_records: int, timeout_s: float) -> Polled:
+        return self.polls.pop(0)
+
+    def seek(self, partition: int, offset: int) -> None: ...
+
+    def committed(self, partition: int) -> int | None:
+        return None
+
+    def commit(self, positions: Mapping[int, int]) -> bool:
+        if not self.busy:
+            self.recorded |= positions
+        return not self.busy
+
+    def close(self) -> None: ...
+
+
+class Restoring(Refusing):
+    """Takes a partition over at 7, or fails in the middle of it."""
+
+    fails = False
+
+    def __init__(self) -> None:
+        super().__init__(threading.Event(), 0, 1)
+        self.dropped: list[int] = []
+        self.hidden: list[int] = []
+
+    def restore(self, partition: int, generation: int) -> int | None:
+        if self.fails:
+            raise StoreUnavailable("half-way")
+        return 7
+
+    def drop(self, partition: int) -> None:
+        self.dropped.append(partition)
+
+    def hide(self, partition: int) -> None:
+        self.hidden.append(partition)
+
+
+@pytest.fixture
+def group() -> Group:
+    return Group()
+
+
+def session(log: SqliteLog, processor: Restoring, group: Group, publisher: ThreadPoolExecutor) -> Session:
+    measuring = Attempts("metrics", Health(), METRIC_AGAIN)
+    return Session(log, processor, group, "g", publisher, Metrics(CollectorRegistry()), lambda: 0.0, set(), measuring)
+
+
+def test_a_position_that_the_group_did_not_record_is_told_again(log: SqliteLog, group: Group) -> None:
+    with ThreadPoolExecutor(1) as publisher:
+        begun = session(log, Restoring(), group, publisher)
+        begun.turn()
+        begun.measure()
+        assert group.recorded == {}
+        group.busy = False
+        begun.measure()
+        assert group.recorded == {0: 7}, "where it was taken over is where the group is now"
+
+
+def test_a_partition_that_was_taken_over_by_half_is_dropped(log: SqliteLog, group: Group) -> None:
+    processor = Restoring()
+    processor.fails = True
+    with ThreadPoolExecutor(1) as publisher:
+        begun = session(log, processor, group, publisher)
+        with pytest.raises(StoreUnavailable):
+            begun.turn()
+        begun.drop()
+        assert (processor.dropped, processor.hidden) == ([0], [])
+        begun.measure()
+    assert processor.hidden == [0], "the next session did not get it"
+
+
+class Slow(SqliteLog):
+    """A log that takes its time to say that it is away, as Kafka does; counts how often it was asked."""
+
+    asked = 0
+
+    def append(self, messages: Sequence[Message]) -> list[Position]:
+        if messages[0].topic != DEAD_LETTERS:
+            return super().append(messages)
+        self.asked += 1
+        threading.Event().wait(0.2)
+        raise LogUnavailable("away")
+
+
+def test_after_a_failed_publication_what_waits_behind_it_is_not_tried(tmp_path: Path) -> None:
+    log = Slow(tmp_path)
+    log.append([Message(EXAMPLES, b"s", b"x")] * 3)
+    assert run(log, 1) == {}
+    assert log.asked < 3, "the one that had begun was waited for, the one behind it was not begun"
+    log.close()
+
+
+class Lengthy(Restoring):
+    """Its checkpoints take some seconds of a clock."""
+
+    def __init__(self, now: list[float], takes: float) -> None:
+        super().__init__()
+        self.now, self.takes = now, takes
+
+    def checkpoint(self, positions: Mapping[int, int]) -> None:
+        super().checkpoint(positions)
+        self.now[0] += self.takes
+
+
+@pytest.mark.parametrize("takes", [0.0, 0.2, 3.0])
+def test_checkpoints_take_no_more_than_a_tenth_of_the_time(log: SqliteLog, takes: float) -> None:
+    now, checkpoints = [0.0], 0
+    processor, group = Lengthy(now, takes), Group()
+    with ThreadPoolExecutor(1) as publisher:
+        measuring = Attempts("metrics", Health(), METRIC_AGAIN)
+        metrics = Metrics(CollectorRegistry())
+        begun = Session(log, processor, group, "g", publisher, metrics, lambda: now[0], set(), measuring)
+        begun.turn()
+        while now[0] < 1_000:
+            begun._positions = {0: 8}
+            if begun.due(5.0, 10**9):
+                begun.checkpoint()
+                checkpoints += 1
+            now[0] += 0.1
+    assert checkpoints * takes <= 0.1 * 1_000 + takes
+    assert checkpoints >= min(1_000 / (5.2 + takes), 95 / max(takes, 1e-9)) - 1, "nor much less, where it is due"
+
+
+class Counting(Refusing):
+    """Refuses every record, but only the first with a dead letter."""
+
+    def process(self, records: Sequence[Record]) -> Processed:
+        done = super().process(records)
+        rejected = [
+            (record, Rejected(why.reason, why.detail, counted=record.offset > 0)) for record, why in done.rejected
+        ]
+        return done._replace(rejected=rejected)
+
+
+def test_what_is_only_counted_gets_no_dead_letter(log: SqliteLog) -> None:
+    log.append([Message(EXAMPLES, b"pets", b"x" * 10) for _ in range(5)])
+    stop, metrics = threading.Event(), Metrics(CollectorRegistry())
+    processor = Counting(stop, 5, 2, ())
+    Runner(
+        log,
+        processor,
+        group="g",
+        clock=lambda: 0.0,
+        metrics=metrics,
+        health=Health(),
+        checkpoint_seconds=1e9,
+        checkpoint_events=10**9,
+    ).run(stop)
+    assert len(letters(log)) == 1
+    counted = metrics.registry.get_sample_value(
+        "prequel_rejected_total", {"service": processor.name, "reason": "no-good"}
+    )
+    assert counted == 5

@@ -1,0 +1,142 @@
+"""Topics: what is wanted, what is created, and what is said of those that do not fit."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from prequel.shared.config import ConfigError, Settings
+from prequel.shared.environment import from_environment
+from prequel.shared.log.base import TOPICS
+from prequel.shared.log.kafka.log import cluster
+from prequel.shared.log.kafka.retention_check import judge
+from prequel.shared.log.sqlite.log import SqliteLog
+from prequel.shared.retention import floors
+from prequel.shared.store.sqlite import SqliteStore
+from prequel.shared.topics import TopicState, check, create, named, wanted
+
+
+class Existing:
+    """Topics in memory."""
+
+    def __init__(self, topics: dict[str, TopicState]) -> None:
+        self.topics = topics
+
+    def describe(self, topics: Sequence[str]) -> dict[str, TopicState]:
+        return {topic: state for topic, state in self.topics.items() if topic in topics}
+
+    def create(self, topic: str, wanted: TopicState) -> None:
+        assert topic not in self.topics
+        self.topics[topic] = wanted
+
+
+def settings(**given: object) -> Settings:
+    return from_environment({"PREQUEL_LOG": "kafka://k1:9092,k2:9092"}, **given)
+
+
+def test_missing_topics_are_created_once_and_then_fit() -> None:
+    cluster = Existing({})
+    assert [mismatch.topic for mismatch in check(cluster, settings())] == list(TOPICS)
+    assert create(cluster, settings()) == list(TOPICS)
+    assert create(cluster, settings()) == []
+    assert check(cluster, settings()) == []
+
+
+def test_the_configuration_decides_what_is_wanted() -> None:
+    given = settings(
+        kafka_partitions=7, kafka_replication=3, kafka_min_insync=2, retention_examples="36h", max_image_bytes=2**25
+    )
+    for state in wanted(given).values():
+        assert (state.partitions, state.replication) == (7, 3)
+        assert state.settings["min.insync.replicas"] == "2"
+        assert int(state.settings["max.message.bytes"]) > 2**25
+    assert wanted(given)["examples"].settings["retention.ms"] == "129600000"
+    assert wanted(given)["images"].settings["retention.ms"] == "-1"
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        ({"partitions": 5}, ["topic images: partitions is 5, wanted 4.", "PREQUEL_KAFKA_PARTITIONS=5"]),
+        ({"replication": 1}, ["replication factor is 1, wanted at least 2", "k1:9092,k2:9092"]),
+        (
+            {"max.message.bytes": "1048588"},
+            [
+                "topic images: max.message.bytes is 1048588, wanted 16842752. Run: kafka-configs.sh",
+                "--bootstrap-server k1:9092,k2:9092 --alter --entity-type topics --entity-name images",
+                "--add-config max.message.bytes=16842752",
+            ],
+        ),
+        ({"min.insync.replicas": "1"}, ["min.insync.replicas is 1, wanted 2"]),
+        ({"cleanup.policy": "compact"}, ["cleanup.policy is compact, wanted delete"]),
+    ],
+)
+def test_a_mismatch_names_topic_setting_found_wanted_and_remedy(found: dict[str, object], expected: list[str]) -> None:
+    given = settings(kafka_replication=2, kafka_min_insync=2)
+    plan = wanted(given)
+    images = plan["images"]
+    changed = {name: str(value) for name, value in found.items() if "." in name}
+    images = images._replace(settings={**images.settings, **changed})
+    if "partitions" in found:
+        images = images._replace(partitions=5)
+    if "replication" in found:
+        images = images._replace(replication=1)
+    (mismatch,) = check(Existing({**plan, "images": images}), given)
+    for part in expected:
+        assert part in str(mismatch)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"kafka_min_insync": 2}, "PREQUEL_KAFKA_REPLICATION=1"),
+    ],
+)
+def test_settings_that_make_no_usable_topic_are_refused(given: dict[str, object], expected: str) -> None:
+    with pytest.raises(ConfigError, match=expected):
+        wanted(settings(**given))
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"kafka_security": "SASL_SSL"}, "PREQUEL_KAFKA_SASL"),
+        ({"kafka_sasl": "PLAIN", "kafka_user": "u"}, "PREQUEL_KAFKA_SECURITY=PLAINTEXT"),
+        ({"kafka_security": "SASL_SSL", "kafka_sasl": "PLAIN"}, "PREQUEL_KAFKA_USER"),
+    ],
+)
+def test_settings_of_a_cluster_that_contradict_are_refused(given: dict[str, object], expected: str) -> None:
+    with pytest.raises(ConfigError, match=expected):
+        cluster(settings(**given))
+
+
+def test_the_settings_make_the_cluster() -> None:
+    made = cluster(settings(log="kafka://k1:9092,k2:9092/", kafka_session=3, max_image_bytes=2**24))
+    assert made.servers == "k1:9092,k2:9092"
+    assert made.session_s == 3
+    assert made.max_record_bytes > 2**24
+
+
+def test_more_than_wanted_will_do() -> None:
+    given = settings(retention_images="24h")
+    generous = {"retention.ms": "-1", "max.message.bytes": "99999999", "min.insync.replicas": "2"}
+    plan = {
+        topic: state._replace(replication=3, settings={**state.settings, **generous})
+        for topic, state in wanted(given).items()
+    }
+    assert check(Existing(plan), given) == []
+
+
+def test_whatever_is_said_of_a_topic_calls_it_by_its_name_on_the_cluster(tmp_path: Path) -> None:
+    """An operator looks for that name: `images` may be there too, and another Prequel's."""
+    given = settings(kafka_topic_prefix="staging.", retention_images="30d")
+    assert {each.topic for each in check(Existing({}), given)} == {f"staging.{topic}" for topic in TOPICS}
+    short = Existing({topic: TopicState(1, 1, {"retention.ms": "60000"}) for topic in TOPICS})
+    with closing(SqliteLog(tmp_path / "log")) as log, closing(SqliteStore(tmp_path / "store")) as store:
+        floors.publish(store, 0, floors.Floor(0, "pets", 1.0))
+        judged = judge(short, log, store, given, 1_000.0)
+    assert [remark.split()[1] for remark in judged.remarks] == [f"staging.{topic}" for topic in TOPICS]
+    assert [str(each).split(":")[0] for each in judged.wrong] == ["topic staging.examples"]
+    embedded = Settings.model_validate({"kafka_topic_prefix": "staging."})
+    assert named(embedded, "images") == "images"

@@ -1,0 +1,77 @@
+"""What is said of wrong values holds no pattern, and no word of pydantic's own."""
+
+import re
+from typing import Annotated, Literal
+
+import pytest
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from prequel.services.gateway.http.parameters import LABEL
+from prequel.shared.events.codec import ID_PATTERN, ID_WORDS, LABEL_WORDS, STREAM_PATTERN, STREAM_WORDS
+from prequel.shared.validation_messages import plain
+
+
+class Everything(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    needed: str
+    text: str = ""
+    short: Annotated[str, Field(max_length=3)] = ""
+    whole: int = 0
+    number: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = 0.0
+    above: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    flag: bool = False
+    several: Annotated[list[int], Field(min_length=1, max_length=2)] = [0]
+    choice: Literal["auto", "fp16"] = "auto"
+    stream: Annotated[str, Field(pattern=f"^{STREAM_PATTERN}$")] = "pets"
+    id: Annotated[str, Field(pattern=f"^{ID_PATTERN}$")] = "1"
+    label: Annotated[str, Field(pattern=LABEL)] = "cat"
+    own: str = ""
+
+    @field_validator("own")
+    @classmethod
+    def _own(cls, value: str) -> str:
+        if value:
+            raise ValueError("use a time (12h, 30d)")
+        return value
+
+
+WRONG: dict[str, tuple[object, str]] = {
+    "text": (1, "must be text"),
+    "short": ("four", "must have 3 characters at most"),
+    "whole": ("x", "must be a whole number"),
+    "number": (61.0, "must be 60.0 or less"),
+    "above": (0.0, "must be more than 0.0"),
+    "flag": ("x", "must be true or false"),
+    "several": ([1, 2, 3], "must have 2 entries at most"),
+    "choice": ("fp8", "must be 'auto' or 'fp16'"),
+    "stream": ("Pets", f"must be {STREAM_WORDS}"),
+    "id": ("ä", f"must be {ID_WORDS}"),
+    "label": ("a\nb", f"must be {LABEL_WORDS}"),
+    "own": ("10x", "use a time (12h, 30d)"),
+    "labl": ("cat", "is not known here"),
+}
+
+
+def said(**values: object) -> str:
+    with pytest.raises(ValidationError) as caught:
+        Everything.model_validate(values)
+    (problem,) = caught.value.errors()
+    return plain(problem)
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_value_is_told_in_plain_words(name: str) -> None:
+    value, words = WRONG[name]
+    assert said(needed="", **{name: value}) == words
+    assert not re.search(r"Input should|\[|\\x", words)
+
+
+def test_what_is_missing_is_told() -> None:
+    assert said() == "is missing"
+
+
+def test_other_limits_are_told() -> None:
+    assert said(needed="", number=-1.0) == "must be 0.0 or more"
+    assert said(needed="", number=float("nan")) == "must be a finite number"
+    assert said(needed="", several=[]) == "must have 1 or more entries"
