@@ -3,10 +3,8 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +30,11 @@ FOREIGN = [name for name in SERVICES if name not in OURS]
 
 STARTS = """
 import sys
-from prequel.services.learner.models import table
+from prequel.services.learner.models import registry
 for spec in sys.argv[1:]:
     try:
-        table.create(spec, 8, seed=0)
-    except table.UnknownModel as error:
+        registry.create(spec, 8, seed=0)
+    except registry.UnknownModel as error:
         assert "needs Keras" in str(error), error
     else:
         print(spec)
@@ -181,35 +179,6 @@ def test_docker_ignores_nothing_that_is_copied() -> None:
         for name, rest in stage.instructions:
             if name == "COPY" and not rest.startswith("--from"):
                 assert {each.partition("/")[0] for each in rest.split()[:-1]} <= kept
-
-
-def test_a_wheel_has_the_weights_and_the_page(tmp_path: Path) -> None:
-    """Built as the Dockerfile builds it: from what it copies, by its own command."""
-    instructions = dockerfile.stages()["wheel"].instructions
-    for name, rest in instructions:
-        if name == "COPY" and "locks" not in rest:
-            for source in rest.split()[:-1]:
-                _copy(ROOT / source, tmp_path / source)
-    built = instructions[-1][1].replace("/wheels", str(tmp_path / "wheels"))
-    subprocess.run([sys.executable, "-m", *built.split()], cwd=tmp_path, check=True, capture_output=True, timeout=300)
-    (wheel,) = (tmp_path / "wheels").glob("prequel_stream-*.whl")
-    packed = {each for each in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in each}
-    wanted = {"prequel/__init__.py", "prequel/py.typed"} | {
-        f"prequel/{each.relative_to(ROOT).as_posix()}"
-        for folder in ("services", "shared")
-        for each in (ROOT / folder).rglob("*")
-        if each.is_file() and "__pycache__" not in each.parts
-    }
-    assert "prequel/services/extractor/backbones/weights/compact.weights.h5" in wanted
-    assert packed == wanted
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Without what other tests' processes write into the same folders meanwhile."""
-    if source.is_dir():
-        shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
-    else:
-        shutil.copy(source, target)
 
 
 def test_grafana_finds_its_datasource_and_dashboards() -> None:
