@@ -90,7 +90,7 @@ def test_the_axis_begins_near_the_data(
 ) -> None:
     page = open_page()
     columns = [[0.0, 0.5] + [lowest] * 20 + [highest] * 20 + [None]]
-    found = page.evaluate("async (columns) => (await import('/scale.js')).limits(columns)", columns)
+    found = page.evaluate("async (columns) => (await import('/lib/axis.js')).limits(columns)", columns)
     assert found == pytest.approx(limits)
 
 

@@ -1,15 +1,15 @@
 /** Starts the page: looks for streams until there is one, and follows the one that is chosen. */
 
-import { Api } from "./api.js";
-import { Commands } from "./commands.js";
-import { Connection } from "./connection.js";
-import { find, write } from "./elements.js";
-import * as last from "./last.js";
-import { pause } from "./pace.js";
+import { Api } from "./api/client.js";
+import { Commands } from "./lib/terminal-commands.js";
+import { Connection } from "./components/connection-status.js";
+import { find, write } from "./lib/dom.js";
+import * as last from "./lib/storage.js";
+import { pause } from "./lib/throttle.js";
 import { Page } from "./page.js";
-import { Picker } from "./picker.js";
-import { Question } from "./question.js";
-import * as welcome from "./welcome.js";
+import { Picker } from "./components/stream-picker.js";
+import { Question } from "./components/prompt-dialog.js";
+import * as welcome from "./panels/welcome.js";
 
 const LOOK_MS = { without: 3000, with: 10_000 };
 const STREAM_NAME = {

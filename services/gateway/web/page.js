@@ -1,23 +1,23 @@
 /** The page as a whole: one stream is followed, and every panel is given its part of it. */
 
-import { Confusion } from "./confusion.js";
-import { Correction } from "./correction.js";
-import { Curve } from "./curve.js";
-import { find, options, write } from "./elements.js";
-import { Figures } from "./figures.js";
-import { Filters } from "./filters.js";
-import { Gallery } from "./gallery.js";
-import { leaveDeleted, takeDeleted } from "./last.js";
-import { Models, modelNames } from "./models.js";
-import { Notices } from "./notice.js";
-import { ClassOrder, NO_CLASSES } from "./order.js";
-import { paced } from "./pace.js";
-import { Report } from "./report.js";
-import { listen } from "./shortcuts.js";
-import { Stream } from "./stream.js";
-import { Teaching } from "./teaching.js";
-import { Trial } from "./trial.js";
-import { count, percent } from "./words.js";
+import { Confusion } from "./panels/confusion-matrix.js";
+import { Correction } from "./panels/correction-dialog.js";
+import { Curve } from "./panels/accuracy-chart.js";
+import { find, options, write } from "./lib/dom.js";
+import { Figures } from "./panels/key-figures.js";
+import { Filters } from "./panels/gallery-filters.js";
+import { Gallery } from "./panels/gallery.js";
+import { leaveDeleted, takeDeleted } from "./lib/storage.js";
+import { Models, modelNames } from "./panels/model-table.js";
+import { Notices } from "./components/notifications.js";
+import { ClassOrder, NO_CLASSES } from "./lib/class-order.js";
+import { paced } from "./lib/throttle.js";
+import { Report } from "./panels/class-report.js";
+import { listen } from "./components/keyboard-shortcuts.js";
+import { Stream } from "./api/live-stream.js";
+import { Teaching } from "./api/label-history.js";
+import { Trial } from "./panels/try-panel.js";
+import { count, percent } from "./lib/format.js";
 
 const STATUS_MS = 200;
 const CURVE_MS = 1000;

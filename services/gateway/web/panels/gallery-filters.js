@@ -1,7 +1,7 @@
 /** What the gallery shows: newest, most uncertain or wrong, of a predicted or a true class, by which model; and the button that holds it still. */
 
-import { element, options, segments } from "./elements.js";
-import { natural } from "./words.js";
+import { element, options, segments } from "../lib/dom.js";
+import { natural } from "../lib/format.js";
 
 const KINDS = [
   ["recent", "Newest"],

@@ -1,12 +1,12 @@
 /** The dialog over one prediction: the image large, what every model said, and the class it really is. */
 
-import { Bars } from "./bars.js";
-import { Classes } from "./classes.js";
-import { element, write } from "./elements.js";
-import { NO_CLASSES } from "./order.js";
-import { LATER } from "./teaching.js";
-import { verdict } from "./tile.js";
-import { natural, outcomeSentence, percent, quoted, took } from "./words.js";
+import { Bars } from "../components/probability-bars.js";
+import { Classes } from "../components/class-picker.js";
+import { element, write } from "../lib/dom.js";
+import { NO_CLASSES } from "../lib/class-order.js";
+import { LATER } from "../api/label-history.js";
+import { verdict } from "../components/tile.js";
+import { natural, outcomeSentence, percent, quoted, took } from "../lib/format.js";
 
 const VERDICTS = { right: "✓ right: it is", wrong: "✕ wrong: it is", none: "it is" };
 

@@ -1,7 +1,7 @@
 /** The confusion matrix of one model; a cell leads to its images. */
 
-import { element, write } from "./elements.js";
-import { count, natural, percent } from "./words.js";
+import { element, write } from "../lib/dom.js";
+import { count, natural, percent } from "../lib/format.js";
 
 export class Confusion {
   #root;

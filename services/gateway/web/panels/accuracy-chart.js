@@ -1,9 +1,9 @@
 /** The live accuracy curve: one colour per model, a full line since the start, a fine one over the newest labels. */
 
-import uPlot from "./vendor/uplot/uPlot.esm.js";
-import { element, segments, write } from "./elements.js";
-import { limits } from "./scale.js";
-import { count, percent } from "./words.js";
+import uPlot from "../vendor/uplot/uPlot.esm.js";
+import { element, segments, write } from "../lib/dom.js";
+import { limits } from "../lib/axis.js";
+import { count, percent } from "../lib/format.js";
 
 export const SERIES_COLOURS = 6;
 const KINDS = [

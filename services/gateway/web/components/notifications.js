@@ -1,6 +1,6 @@
 /** Short messages that are read aloud, with an action where there is one (undo), and go by themselves. */
 
-import { element } from "./elements.js";
+import { element } from "../lib/dom.js";
 
 const SHOWN_MS = 9000;
 

@@ -1,12 +1,12 @@
 /** The panel to try the model: draw or upload, see what it says, add it to the stream, teach it, ask again. */
 
-import { Answer } from "./answer.js";
-import { Drawing } from "./drawing.js";
-import { element, segments } from "./elements.js";
-import { NO_CLASSES } from "./order.js";
-import { Queue } from "./queue.js";
-import { Subject } from "./subject.js";
-import { Upload } from "./upload.js";
+import { Answer } from "./trial-answer.js";
+import { Drawing } from "../components/drawing-canvas.js";
+import { element, segments } from "../lib/dom.js";
+import { NO_CLASSES } from "../lib/class-order.js";
+import { Queue } from "../components/upload-list.js";
+import { Subject } from "../lib/trial.js";
+import { Upload } from "../components/file-upload.js";
 
 const LIFTED_MS = 900;
 const AT_ONCE = 2;

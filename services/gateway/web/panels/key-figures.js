@@ -1,8 +1,8 @@
 /** The key figures of a stream. */
 
-import { element, write } from "./elements.js";
-import { Rate } from "./rate.js";
-import { NONE, count, decimal, percent, rate } from "./words.js";
+import { element, write } from "../lib/dom.js";
+import { Rate } from "../lib/rate-meter.js";
+import { NONE, count, decimal, percent, rate } from "../lib/format.js";
 
 const FIGURES = [
   ["accuracy", "Prequential accuracy", "each image scored before it is learned"],

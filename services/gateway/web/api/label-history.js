@@ -1,6 +1,6 @@
 /** Teaches labels, and takes them back one after the other, the newest first, as deep as the page has been open. */
 
-import { outcomeSentence, quoted, took } from "./words.js";
+import { outcomeSentence, quoted, took } from "../lib/format.js";
 
 const WAIT_SECONDS = 10;
 export const LATER = "Written to the log; the learner will take it when it gets there.";

@@ -1,7 +1,7 @@
 /** One prediction in the gallery: image, label, confidence, and whether it was right, not by colour alone. */
 
-import { element, write } from "./elements.js";
-import { percent } from "./words.js";
+import { element, write } from "../lib/dom.js";
+import { percent } from "../lib/format.js";
 
 const SIDE = 96;
 const SHARPEST = 2;

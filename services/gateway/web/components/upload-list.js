@@ -1,6 +1,6 @@
 /** The pictures that were uploaded here, each with what the model says of it. */
 
-import { element, write } from "./elements.js";
+import { element, write } from "../lib/dom.js";
 
 const MOST = 24;
 

@@ -1,6 +1,6 @@
 /** Adds an image to a stream and stays with it until its prediction is there. */
 
-import { Problem } from "./api.js";
+import { Problem } from "./client.js";
 
 const FIRST_WAIT_SECONDS = 8;
 const WAIT_SECONDS = 15;

@@ -1,8 +1,8 @@
 /** The choice of a class: buttons, number keys for ten of them, a field for the others and for a new one. */
 
-import { element } from "./elements.js";
-import { NO_CLASSES, keysOf } from "./order.js";
-import { likely } from "./words.js";
+import { element } from "../lib/dom.js";
+import { NO_CLASSES, keysOf } from "../lib/class-order.js";
+import { likely } from "../lib/format.js";
 
 const MOST_BUTTONS = 40;
 let fields = 0;

@@ -1,9 +1,9 @@
 /** The gallery of predictions: live, filtered, held still while somebody looks, walked with the arrow keys. */
 
-import { write } from "./elements.js";
-import { paced, pause } from "./pace.js";
-import { Tile } from "./tile.js";
-import { count, took } from "./words.js";
+import { write } from "../lib/dom.js";
+import { paced, pause } from "../lib/throttle.js";
+import { Tile } from "../components/tile.js";
+import { count, took } from "../lib/format.js";
 
 const MOST_TILES = 60;
 const ROWS = { narrow: 4, wide: 5 };

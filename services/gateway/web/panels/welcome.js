@@ -1,6 +1,6 @@
 /** What to type when there is no stream yet. */
 
-import { element } from "./elements.js";
+import { element } from "../lib/dom.js";
 
 const COPIED_MS = 1500;
 

@@ -1,7 +1,7 @@
 /** Probabilities as bars that move in place. */
 
-import { element, write } from "./elements.js";
-import { MOST_IN_PLACE, likely, percent } from "./words.js";
+import { element, write } from "../lib/dom.js";
+import { MOST_IN_PLACE, likely, percent } from "../lib/format.js";
 
 export class Bars {
   #root;

@@ -1,6 +1,6 @@
 /** One stream followed live: its status, predictions and outcomes as events, reconnecting for as long as it takes; while nobody can see the page, it rests. */
 
-import { pause, shown } from "./pace.js";
+import { pause, shown } from "../lib/throttle.js";
 
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 8000;

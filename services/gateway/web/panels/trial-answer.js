@@ -1,12 +1,12 @@
 /** What the model says of one picture that is tried here; and, where people ask for it, the picture added to the stream with a label. */
 
-import { add } from "./asking.js";
-import { Bars } from "./bars.js";
-import { Classes } from "./classes.js";
-import { element, write } from "./elements.js";
-import { NO_CLASSES } from "./order.js";
-import { LATER } from "./teaching.js";
-import { outcomeSentence, percent, quoted, took } from "./words.js";
+import { add } from "../api/add-image.js";
+import { Bars } from "../components/probability-bars.js";
+import { Classes } from "../components/class-picker.js";
+import { element, write } from "../lib/dom.js";
+import { NO_CLASSES } from "../lib/class-order.js";
+import { LATER } from "../api/label-history.js";
+import { outcomeSentence, percent, quoted, took } from "../lib/format.js";
 
 const INVITE = "Draw or drop a picture. The model answers by itself, and nothing is recorded.";
 const TRIAL = "Only a trial: nothing is recorded. Add it, or say what it is, and it becomes part of the stream.";

@@ -1,6 +1,6 @@
 /** Pictures from files: chosen, dropped on the page or pasted. */
 
-import { element } from "./elements.js";
+import { element } from "../lib/dom.js";
 
 /** Event: `files` (detail: array of Blob). */
 export class Upload extends EventTarget {

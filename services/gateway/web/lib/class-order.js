@@ -1,6 +1,6 @@
 /** The order of a stream's classes and the keys they have, kept for as long as the page is open: nothing is sorted anew under people's fingers. */
 
-import { natural } from "./words.js";
+import { natural } from "./format.js";
 
 /** One for each number key, in the order of the keyboard. */
 export const KEYS = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "0"];

@@ -1,6 +1,6 @@
 /** The keyboard: what each key does, and the dialog that says so. */
 
-import { element } from "./elements.js";
+import { element } from "../lib/dom.js";
 
 const KEYS = [
   ["?", "this list"],

@@ -1,6 +1,6 @@
 /** The choice of a stream, kept in the page's address. */
 
-import { options } from "./elements.js";
+import { options } from "../lib/dom.js";
 
 const NEW = " new";
 

@@ -1,6 +1,6 @@
 /** A dialog that asks for one line of text: a stream's name, an API key. */
 
-import { element, write } from "./elements.js";
+import { element, write } from "../lib/dom.js";
 
 export class Question {
   #dialog;

@@ -1,7 +1,7 @@
 /** Precision, recall and support of each class of one model. */
 
-import { element, write } from "./elements.js";
-import { NONE, count, natural, percent } from "./words.js";
+import { element, write } from "../lib/dom.js";
+import { NONE, count, natural, percent } from "../lib/format.js";
 
 const MOST = 50;
 const COLUMNS = ["Class", "Scored", "Precision", "Recall", "F1", "Forgotten"];

@@ -1,6 +1,6 @@
 /** Whether the page is in touch with its stream, in words and with the time it was lost. */
 
-import { write } from "./elements.js";
+import { write } from "../lib/dom.js";
 
 const WORDS = { connecting: "Connecting", ready: "Ready", live: "Live", absent: "Waiting for the first image" };
 

@@ -1,8 +1,8 @@
 /** The table of models: legend of the curve and their metrics side by side. */
 
-import { SERIES_COLOURS } from "./curve.js";
-import { element, write } from "./elements.js";
-import { count, decimal, percent } from "./words.js";
+import { SERIES_COLOURS } from "./accuracy-chart.js";
+import { element, write } from "../lib/dom.js";
+import { count, decimal, percent } from "../lib/format.js";
 
 const COLUMNS = [
   ["Accuracy", (model) => percent(model.accuracy)],

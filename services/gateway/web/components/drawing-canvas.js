@@ -1,6 +1,6 @@
 /** A canvas to draw on with mouse, finger or pen, and the picture that is made of it. */
 
-import { element } from "./elements.js";
+import { element } from "../lib/dom.js";
 
 const SIDE = 280;
 const STROKE = 28;
