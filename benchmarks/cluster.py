@@ -22,7 +22,10 @@ from prequel.services.producer.client import Client, connect
 from prequel.services.producer.run import Run
 from prequel.services.producer.sources.base import Survey
 from prequel.services.producer.sources.digits import Digits
-from prequel.shared.events.codec import Image, encode_features, encode_image, encode_label
+from prequel.shared.events.features import encode_features
+from prequel.shared.events.images import encode_image
+from prequel.shared.events.labels import encode_label
+from prequel.shared.events.types import Image
 from prequel.shared.log.base import EXAMPLES, PREDICTIONS, Log, Message, Position
 from prequel.shared.log.kafka.log import KafkaLog
 from tests.servers.ports import wait_until

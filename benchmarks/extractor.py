@@ -22,7 +22,7 @@ from prequel.services.extractor.decoding import Decoder
 from prequel.services.extractor.extractor import ExtractorProcessor
 from prequel.services.extractor.loading import load
 from prequel.shared.config import Settings
-from prequel.shared.events.codec import encode_image
+from prequel.shared.events.images import encode_image
 from prequel.shared.log.base import IMAGES, Record
 from prequel.shared.runtime.metrics import Metrics
 

@@ -13,17 +13,13 @@ from prequel.services.learner.fold.feature_cache import FeatureCache
 from prequel.services.learner.fold.partition import Fold
 from prequel.services.learner.models import registry
 from prequel.shared.config import Settings
-from prequel.shared.events.codec import (
-    Image,
-    Outcome,
-    Prediction,
-    Vector,
-    encode_features,
-    encode_outcome,
-    encode_prediction,
-)
+from prequel.shared.events.features import encode_features
+from prequel.shared.events.outcomes import encode_outcome
+from prequel.shared.events.predictions import encode_prediction
+from prequel.shared.events.types import Image, Outcome, Prediction
 from prequel.shared.log.base import EXAMPLES, Position, Record
 from prequel.shared.log.sqlite.log import SqliteLog
+from prequel.shared.vectors import Vector
 
 BATCH = 512
 

@@ -26,7 +26,10 @@ from prequel.services.learner.fold.stream import StreamState
 from prequel.services.learner.models import registry
 from prequel.shared import status
 from prequel.shared.config import Settings
-from prequel.shared.events.codec import Outcome, Prediction, decode_image, encode_outcome, encode_prediction
+from prequel.shared.events.images import decode_image
+from prequel.shared.events.outcomes import encode_outcome
+from prequel.shared.events.predictions import encode_prediction
+from prequel.shared.events.types import Outcome, Prediction
 from prequel.shared.log.base import IMAGES, Log, Message, Position
 from prequel.shared.log.sqlite.log import SqliteLog
 from prequel.shared.runtime.health import Health

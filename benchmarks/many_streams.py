@@ -22,7 +22,8 @@ from prequel.services.learner.fold.feature_cache import FeatureCache
 from prequel.services.learner.fold.partition import Fold
 from prequel.services.learner.models import registry
 from prequel.shared.config import Settings
-from prequel.shared.events.codec import Image, encode_features
+from prequel.shared.events.features import encode_features
+from prequel.shared.events.types import Image
 from prequel.shared.log.base import DEAD_LETTERS, EXAMPLES, Log, Message, Position, Record
 from prequel.shared.log.sqlite.log import SqliteLog
 from prequel.shared.status import PARTITION_PREFIX

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel
 
-from prequel.shared.events.codec import Vector
+from prequel.shared.vectors import Vector
 
 PREFIX = "extractor/"
 

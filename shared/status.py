@@ -5,7 +5,7 @@ from typing import Protocol
 
 from pydantic import BaseModel
 
-from prequel.shared.events.codec import Vector
+from prequel.shared.vectors import Vector
 
 PREFIX, DETAIL_PREFIX, PARTITION_PREFIX = "status/", "detail/", "partition/"
 MOST_LABELS = 50

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from prequel.shared.events.codec import ID_PATTERN, ID_WORDS, LABEL_PATTERN, LABEL_WORDS, STREAM_PATTERN, STREAM_WORDS
+from prequel.shared.events.names import ID_PATTERN, ID_RULE, LABEL_PATTERN, LABEL_RULE, STREAM_PATTERN, STREAM_RULE
 
 _WORDS = {
     "missing": "is missing",
@@ -44,5 +44,5 @@ def plain(problem: Mapping[str, Any]) -> str:
 
 def _named(pattern: str) -> str | None:
     """What the pattern of a name asks for. A label's stands here and there without the surrogates."""
-    names = {STREAM_PATTERN: STREAM_WORDS, ID_PATTERN: ID_WORDS, LABEL_PATTERN: LABEL_WORDS}
+    names = {STREAM_PATTERN: STREAM_RULE, ID_PATTERN: ID_RULE, LABEL_PATTERN: LABEL_RULE}
     return {key.replace(r"\ud800-\udfff", ""): words for key, words in names.items()}.get(pattern.strip("^$"))

@@ -18,7 +18,9 @@ from prequel.services.extractor.loading import load
 from prequel.services.extractor.on_demand import OnDemand, TakingTurns
 from prequel.shared.config import Settings
 from prequel.shared.events.attributes import canonical
-from prequel.shared.events.codec import Image, Rejected, decode_image, encode_features
+from prequel.shared.events.features import encode_features
+from prequel.shared.events.images import decode_image
+from prequel.shared.events.types import Image, Rejected
 from prequel.shared.log.base import IMAGES, Headers, Message, Record
 from prequel.shared.runtime.metrics import Metrics
 from prequel.shared.runtime.runner import Processed

@@ -4,8 +4,8 @@ import threading
 from collections.abc import Callable
 
 from prequel.services.extractor.backbones.base import Backbone, Images, OutOfMemory, Vectors
-from prequel.shared.events.codec import Vector
 from prequel.shared.extraction import ExtractorUnavailable
+from prequel.shared.vectors import Vector
 
 WAITING = 4
 """Images that may be asked about at once: each holds its decoded pixels, and each waits for all before it."""

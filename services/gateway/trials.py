@@ -4,8 +4,9 @@ from prequel.services.gateway.blocking_calls import Bounded
 from prequel.services.gateway.gateway import Gateway
 from prequel.services.gateway.http.answers import refused_trial
 from prequel.services.gateway.http.problems import Problem, unavailable
-from prequel.shared.events.codec import Rejected, Vector
+from prequel.shared.events.types import Rejected
 from prequel.shared.runtime.deadlines import QUERY_S
+from prequel.shared.vectors import Vector
 
 AT_ONCE = 2
 """Threads that may wait for extractors: one that hangs must not take those of other calls."""

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from prequel.services.learner.fold.commands import Deletion
 from prequel.services.learner.fold.erased import left_of
 from prequel.services.learner.fold.partition import Folded
-from prequel.shared.events.codec import Rejected, abridged
+from prequel.shared.events.dead_letters import abridged
+from prequel.shared.events.types import Rejected
 from prequel.shared.log.base import EXAMPLES, TOPICS, Erasing, Log, LogUnavailable, Record
 from prequel.shared.runtime.deadlines import ERASE_AGAIN, ERASE_PAUSE_S
 from prequel.shared.runtime.health import Health

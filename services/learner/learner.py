@@ -22,17 +22,12 @@ from prequel.services.learner.snapshots.recovery import check_reach, first_fold,
 from prequel.services.learner.snapshots.snapshots import Root, Snapshots
 from prequel.shared import status
 from prequel.shared.config import ConfigError, Settings
-from prequel.shared.events.codec import (
-    Applied,
-    Outcome,
-    Prediction,
-    Vector,
-    encode_applied,
-    encode_defaults,
-    encode_drift,
-    encode_outcome,
-    encode_prediction,
-)
+from prequel.shared.events.commands import encode_applied
+from prequel.shared.events.defaults import encode_defaults
+from prequel.shared.events.drifts import encode_drift
+from prequel.shared.events.outcomes import encode_outcome
+from prequel.shared.events.predictions import encode_prediction
+from prequel.shared.events.types import Applied, Outcome, Prediction
 from prequel.shared.log.base import EXAMPLES, Log, Message, Position, Record, partition_for
 from prequel.shared.retention import floors
 from prequel.shared.runtime.deadlines import STATUS_AGAIN
@@ -42,6 +37,7 @@ from prequel.shared.runtime.retry import Attempts
 from prequel.shared.runtime.runner import Processed
 from prequel.shared.status import Answer, PartitionStatus, SnapshotStatus, StreamDetail, UnknownStream
 from prequel.shared.store.base import Fence, Fenced, Store, StoreUnavailable
+from prequel.shared.vectors import Vector
 
 SOURCE = "prequel/learner"
 CHECK_KEY = "learner/check"

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from prequel.services.producer.run import Summary
 from prequel.services.producer.sources.base import Survey, WrongUsage
-from prequel.shared.events.codec import STREAM_WORDS, valid_stream
+from prequel.shared.events.names import STREAM_RULE, valid_stream
 
 SHOWN = 5
 INTERRUPTED = 130
@@ -71,7 +71,7 @@ def _of_labels(summary: Summary, again: str) -> list[str]:
 def check_stream(stream: str) -> None:
     """Raises WrongUsage where that is no name for a stream."""
     if not valid_stream(stream):
-        raise WrongUsage(f"{stream[:100]!r} is no name for a stream: take {STREAM_WORDS}, like pets")
+        raise WrongUsage(f"{stream[:100]!r} is no name for a stream: take {STREAM_RULE}, like pets")
 
 
 def say(console: Console, *lines: str) -> None:

@@ -1,1 +1,1 @@
-"""Events: their types, and the codec between them and log records."""
+"""Events: their types, and their form in the log as CloudEvents 1.0 (Kafka binding, binary mode)."""

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from PIL import Image, TiffImagePlugin
 
-from prequel.shared.events.codec import Rejected
+from prequel.shared.events.types import Rejected
 from prequel.shared.images.refusals import RAW
 
 MAX_SCANS = 100

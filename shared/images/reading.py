@@ -12,7 +12,7 @@ from PIL import AvifImagePlugin, Image, TiffImagePlugin, UnidentifiedImageError,
 from PIL.ImageFile import ImageFile
 from pillow_heif import HeifImageFile
 
-from prequel.shared.events.codec import Rejected
+from prequel.shared.events.types import Rejected
 from prequel.shared.images.interlaced import filled, interlaced
 from prequel.shared.images.kinds import format_of
 from prequel.shared.images.limits import LARGE_PIXELS, Limits, check_bytes, check_image

@@ -15,13 +15,15 @@ import orjson
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from prequel.shared.api_keys import ApiKeys, given_key
-from prequel.shared.events.codec import Rejected, Vector, valid_stream
+from prequel.shared.events.names import valid_stream
+from prequel.shared.events.types import Rejected
 from prequel.shared.extraction import Extraction, ExtractorUnavailable
 from prequel.shared.runtime.deadlines import OPS_IDLE_S
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.metrics import Metrics
 from prequel.shared.runtime.supervisor import Supervisor
 from prequel.shared.status import Queries, UnknownStream
+from prequel.shared.vectors import Vector
 
 logger = logging.getLogger(__name__)
 

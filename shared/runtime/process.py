@@ -12,7 +12,6 @@ from prometheus_client import CollectorRegistry
 
 from prequel.shared.api_keys import ApiKeys
 from prequel.shared.config import ConfigError, Settings, is_loopback
-from prequel.shared.events.codec import Vector
 from prequel.shared.extraction import Extraction
 from prequel.shared.log.base import EXAMPLES, Log, OffsetOutOfRange
 from prequel.shared.runtime.health import Health
@@ -22,6 +21,7 @@ from prequel.shared.runtime.runner import Processor, Runner
 from prequel.shared.status import Answer, Queries, StreamDetail, UnknownStream
 from prequel.shared.store.base import Store
 from prequel.shared.topics import MOST_OVERHEAD_BYTES
+from prequel.shared.vectors import Vector
 
 
 class Process:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple, Protocol
 
-from prequel.shared.events.codec import Rejected, abridged, encode_rejected
+from prequel.shared.events.dead_letters import abridged, encode_rejected
+from prequel.shared.events.types import Rejected
 from prequel.shared.log.base import Log, LogUnavailable, Member, Message, Record, RecordTooLarge
 from prequel.shared.runtime.deadlines import METRIC_AGAIN, REJOIN
 from prequel.shared.runtime.health import Health

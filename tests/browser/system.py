@@ -15,13 +15,16 @@ from prequel.services.gateway import app
 from prequel.services.gateway.http import serving
 from prequel.services.learner.learner import Learner
 from prequel.shared.config import Settings
-from prequel.shared.events.codec import Rejected, Vector, decode_image, encode_features
+from prequel.shared.events.features import encode_features
+from prequel.shared.events.images import decode_image
+from prequel.shared.events.types import Rejected
 from prequel.shared.log.base import IMAGES, Record
 from prequel.shared.log.sqlite.log import SqliteLog
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.metrics import Metrics
 from prequel.shared.runtime.runner import Processed, Processor, Runner
 from prequel.shared.store.sqlite import SqliteStore
+from prequel.shared.vectors import Vector
 from tests.learner.building import Table
 from tests.servers import plain_http
 from tests.servers.ports import free_port

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from prequel.shared.events.codec import Rejected
+from prequel.shared.events.types import Rejected
 from prequel.shared.images.colours import plain, upright
 from prequel.shared.images.limits import Limits
 from prequel.shared.images.reading import ImageReader, Loaded

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 from prequel.services.extractor.backbones.base import Images, OutOfMemory, Vectors
 from prequel.services.extractor.decoding import Decoder
 from prequel.services.extractor.extractor import MOST_STREAMS, ExtractorProcessor
-from prequel.shared.events.codec import encode_image
+from prequel.shared.events.images import encode_image
 from prequel.shared.log.base import IMAGES, Headers, Record
 from prequel.shared.runtime.metrics import Metrics
 from prequel.shared.runtime.runner import Processed

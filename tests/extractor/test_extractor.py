@@ -8,7 +8,8 @@ import pytest
 
 from prequel.services.extractor.backbones.base import OutOfMemory
 from prequel.services.extractor.extractor import IDLE_SECONDS, ExtractorProcessor
-from prequel.shared.events.codec import Features, decode_example
+from prequel.shared.events.decoding import decode_example
+from prequel.shared.events.types import Features
 from prequel.shared.log.base import EXAMPLES, Message, Record
 from tests.extractor.feeding import BATCH, WAIT, Bench, MeanColour, record, records
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from prequel.services.extractor.decoding import Decoder
-from prequel.shared.events.codec import Rejected
+from prequel.shared.events.types import Rejected
 from prequel.shared.images.limits import MAX_SCANS
 from tests.extractor.pictures import chunk, encoded, photograph, png, promised, quadrants, with_orientation
 
@@ -134,7 +134,7 @@ def test_what_looks_like_scans_in_metadata_or_after_the_end_are_none(decoder: De
 BOMBS = """
     import resource, zlib
     from prequel.services.extractor.decoding import Decoder
-    from prequel.shared.events.codec import Rejected
+    from prequel.shared.events.types import Rejected
     from tests.extractor.pictures import chunk, png, promised
 
     decoder = Decoder(32, max_pixels=1_000_000, max_bytes=2**24, threads=1)

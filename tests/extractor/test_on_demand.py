@@ -13,7 +13,7 @@ from prequel.services.extractor.announcer import Announcer
 from prequel.services.extractor.backbones.base import Images, Vectors
 from prequel.services.extractor.on_demand import WAITING, OnDemand, TakingTurns
 from prequel.services.gateway.remote.extractor import RemoteExtractor
-from prequel.shared.events.codec import Rejected
+from prequel.shared.events.types import Rejected
 from prequel.shared.extraction import ExtractorUnavailable, Later
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.metrics import Metrics

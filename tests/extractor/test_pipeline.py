@@ -14,7 +14,9 @@ from prequel.services.extractor.backbones.base import Backbone
 from prequel.services.extractor.decoding import Decoder
 from prequel.services.extractor.extractor import ExtractorProcessor, create
 from prequel.services.extractor.loading import load
-from prequel.shared.events.codec import Features, decode_example, encode_image
+from prequel.shared.events.decoding import decode_example
+from prequel.shared.events.images import encode_image
+from prequel.shared.events.types import Features
 from prequel.shared.log.base import DEAD_LETTERS, EXAMPLES, IMAGES, Log, LogUnavailable, Message, Position, Record
 from prequel.shared.log.sqlite.log import SqliteLog
 from prequel.shared.runtime.deadlines import METRIC_AGAIN

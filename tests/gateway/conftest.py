@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 from prequel.services.gateway import app
 from prequel.services.gateway.http import serving
 from prequel.shared.config import Settings
-from prequel.shared.events.codec import encode_prediction
+from prequel.shared.events.predictions import encode_prediction
 from prequel.shared.extraction import Extraction
 from prequel.shared.invocation import Invocation
 from prequel.shared.log.base import Log, Position

@@ -6,27 +6,19 @@ import threading
 import numpy as np
 
 from prequel.shared import status
-from prequel.shared.events.codec import (
-    Applied,
-    Command,
-    Image,
-    Label,
-    Outcome,
-    Prediction,
-    Rejected,
-    Vector,
-    decode_example,
-    decode_image,
-    encode_applied,
-    encode_features,
-    encode_outcome,
-    encode_prediction,
-    encode_rejected,
-)
+from prequel.shared.events.commands import encode_applied
+from prequel.shared.events.dead_letters import encode_rejected
+from prequel.shared.events.decoding import decode_example
+from prequel.shared.events.features import encode_features
+from prequel.shared.events.images import decode_image
+from prequel.shared.events.outcomes import encode_outcome
+from prequel.shared.events.predictions import encode_prediction
+from prequel.shared.events.types import Applied, Command, Image, Label, Outcome, Prediction, Rejected
 from prequel.shared.extraction import ExtractorUnavailable
 from prequel.shared.log.base import EXAMPLES, IMAGES, Log, Message, Position, Record
 from prequel.shared.status import Answer, Confusion, CurvePoint, ModelStatus, StreamDetail, StreamStatus, UnknownStream
 from prequel.shared.store.base import Store
+from prequel.shared.vectors import Vector
 
 SOURCE = "test/echo"
 DIM = 4

@@ -8,8 +8,10 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from prequel.shared.events.attributes import STRUCTURED
-from prequel.shared.events.codec import LABEL_TYPE, Image, Label, decode_example, decode_image
+from prequel.shared.events.decoding import decode_example
+from prequel.shared.events.images import decode_image
+from prequel.shared.events.structured import STRUCTURED
+from prequel.shared.events.types import LABEL_TYPE, Image, Label
 from tests.gateway.conftest import PNG, Served
 
 PATH = "/v1/streams/pets/images"

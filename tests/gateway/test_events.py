@@ -17,7 +17,8 @@ from prequel.services.gateway.view.subscriptions import (
     Subscriptions,
 )
 from prequel.shared import status
-from prequel.shared.events.codec import Drift, encode_drift
+from prequel.shared.events.drifts import encode_drift
+from prequel.shared.events.types import Drift
 from prequel.shared.log.base import Position
 from tests.gateway import reading
 from tests.gateway.conftest import PNG, Served, flood, stalled, until

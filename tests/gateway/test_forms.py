@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from prequel.shared.events.codec import decode_image
+from prequel.shared.events.images import decode_image
 from tests.gateway.conftest import PNG, Served
 
 PATH = "/v1/streams/pets/images"

@@ -17,21 +17,14 @@ from prequel.services.gateway.view.statuses import Statuses
 from prequel.services.gateway.view.subscriptions import Happening
 from prequel.shared import status
 from prequel.shared.config import Settings
-from prequel.shared.events.attributes import NONE
-from prequel.shared.events.codec import (
-    Applied,
-    Image,
-    Outcome,
-    Prediction,
-    Rejected,
-    encode_applied,
-    encode_command,
-    encode_features,
-    encode_image,
-    encode_outcome,
-    encode_prediction,
-    encode_rejected,
-)
+from prequel.shared.events.attributes import NO_ATTRIBUTES
+from prequel.shared.events.commands import encode_applied, encode_command
+from prequel.shared.events.dead_letters import encode_rejected
+from prequel.shared.events.features import encode_features
+from prequel.shared.events.images import encode_image
+from prequel.shared.events.outcomes import encode_outcome
+from prequel.shared.events.predictions import encode_prediction
+from prequel.shared.events.types import Applied, Image, Outcome, Prediction, Rejected
 from prequel.shared.log.base import EXAMPLES, IMAGES, Position
 from prequel.shared.log.sqlite.log import SqliteLog
 from prequel.shared.runtime.deadlines import PROMISE_S
@@ -69,7 +62,7 @@ def test_an_image_that_somebody_else_sent_is_enough(gateway: Served) -> None:
     """By another gateway, or on Kafka; and features whose learner has not come to them."""
     gateway.log.append([image("theirs")])  # type: ignore[list-item]
     assert gateway.post_label("i", "cat", stream="theirs").is_success
-    gateway.log.append([encode_command("made", "c", "stream.create", more={}, by="", time=0, source="test")])
+    gateway.log.append([encode_command("made", "c", "stream.create", arguments={}, by="", time=0, source="test")])
     assert gateway.post_label("i", "cat", stream="made").is_success
     assert gateway.post_label("i", "cat", stream="nobodys").status_code == 404
 
@@ -137,7 +130,7 @@ def test_a_gateway_that_begins_after_the_deletion_shows_nothing_of_it(tmp_path: 
 def test_late_features_of_a_deleted_stream_are_no_new_one(gateway: Served) -> None:
     gateway.post_image(PNG, wait=10)
     gateway.client.delete("/v1/streams/pets", params={"wait": 10})
-    late = Image("late", "pets", None, 0.0, b"", Position(0, 0), NONE)
+    late = Image("late", "pets", None, 0.0, b"", Position(0, 0), NO_ATTRIBUTES)
     gateway.log.append([encode_features(late, np.ones(4, np.float32), "echo-1", source="test")])
     assert gateway.post_label("late", "cat").status_code == 404
 

@@ -11,7 +11,9 @@ from prequel.services.gateway.view.arrivals import Arrivals
 from prequel.services.gateway.view.live import Live
 from prequel.services.gateway.view.subscriptions import Happening
 from prequel.shared.config import Settings
-from prequel.shared.events.codec import Outcome, encode_outcome, encode_prediction
+from prequel.shared.events.outcomes import encode_outcome
+from prequel.shared.events.predictions import encode_prediction
+from prequel.shared.events.types import Outcome
 from prequel.shared.log.base import Position
 from prequel.shared.log.sqlite.log import SqliteLog
 from prequel.shared.runtime.health import Health

@@ -6,7 +6,7 @@ import pytest
 
 from prequel.services.gateway.routes.lookup import MAX_IDS
 from prequel.services.gateway.view.predictions import NOWHERE, RefusedLabel, View
-from prequel.shared.events.codec import Outcome
+from prequel.shared.events.types import Outcome
 from prequel.shared.log.base import Position
 from tests.gateway.conftest import PNG, Served
 from tests.gateway.echo_learner import predicted

@@ -13,12 +13,12 @@ from prometheus_client import CollectorRegistry
 from prequel.services.gateway.remote.learner import LearnerUnavailable, RemoteLearner
 from prequel.shared import status
 from prequel.shared.api_keys import ApiKeys
-from prequel.shared.events.codec import Vector
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.metrics import Metrics
 from prequel.shared.runtime.operations import MOST_BODY_BYTES, Ops
 from prequel.shared.status import Answer, StreamDetail, UnknownStream
 from prequel.shared.store.sqlite import SqliteStore
+from prequel.shared.vectors import Vector
 from tests.gateway.conftest import Served, Start, free_port
 from tests.gateway.echo_learner import status_of
 from tests.gateway.test_hanging import HangingStore

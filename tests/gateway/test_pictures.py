@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from prequel.services.gateway.view.thumbnails import Thumbnails, recognised, thumbnail
-from prequel.shared.events.codec import Rejected, encode_prediction
+from prequel.shared.events.predictions import encode_prediction
+from prequel.shared.events.types import Rejected
 from prequel.shared.images.limits import MAX_SCANS, Limits
 from prequel.shared.images.reading import ImageReader
 from prequel.shared.log.base import Position

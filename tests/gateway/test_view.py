@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prequel.services.gateway.view.predictions import Entry, View, margin
-from prequel.shared.events.codec import Outcome, Prediction, encode_prediction
+from prequel.shared.events.predictions import encode_prediction
+from prequel.shared.events.types import Outcome, Prediction
 from prequel.shared.log.base import Position
 from tests.gateway.conftest import PNG
 from tests.gateway.echo_learner import predicted

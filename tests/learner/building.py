@@ -11,8 +11,12 @@ from prequel.services.learner.fold.partition import Fold
 from prequel.services.learner.models import registry
 from prequel.services.learner.models.base import Matrix, Model, ModelState, Probabilities, Vector
 from prequel.shared.config import Settings
-from prequel.shared.events.attributes import NONE, Attributes
-from prequel.shared.events.codec import Image, encode_command, encode_defaults, encode_features, encode_label
+from prequel.shared.events.attributes import NO_ATTRIBUTES, Attributes
+from prequel.shared.events.commands import encode_command
+from prequel.shared.events.defaults import encode_defaults
+from prequel.shared.events.features import encode_features
+from prequel.shared.events.labels import encode_label
+from prequel.shared.events.types import Image
 from prequel.shared.log.base import EXAMPLES, Bounds, Log, Message, Position, Record
 
 BACKBONE = "test-3"
@@ -94,7 +98,7 @@ class Written:
         *,
         stream: str = "s",
         data: bytes = b"",
-        attributes: Attributes = NONE,
+        attributes: Attributes = NO_ATTRIBUTES,
     ) -> Record:
         offset = len(self.records)
         image = Image(id, stream, label, 1_000.0 + offset, data, Position(0, offset), attributes)
@@ -116,7 +120,7 @@ class Written:
 
     def command(self, id: str, do: str, *, stream: str = "s", **more: object) -> Record:
         time = 1_000.0 + len(self.records)
-        return self.append(encode_command(stream, id, do, more=more, by="test", time=time, source="test"))
+        return self.append(encode_command(stream, id, do, arguments=more, by="test", time=time, source="test"))
 
     def delete(self, id: str, *, stream: str = "s", late: int = 0) -> Record:
         """Delete the stream; the images of the next ``late`` records are from before."""

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from prequel.services.learner.models.base import Model
-from prequel.shared.events.codec import Features, Label, Vector
+from prequel.shared.events.types import Features, Label
+from prequel.shared.vectors import Vector
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 import pytest
 
-from prequel.shared.events.codec import Outcome, Prediction
+from prequel.shared.events.types import Outcome, Prediction
 from tests.learner.building import Written, new_fold
 
 TRACE = {"traceparent": "00-abc-def-01", "camera": "north"}

@@ -21,7 +21,9 @@ from prequel.services.learner.snapshots.recovery import foreign
 from prequel.services.learner.snapshots.snapshots import FORMAT, read_roots, root_key
 from prequel.shared import status
 from prequel.shared.config import ConfigError, Settings
-from prequel.shared.events.codec import Outcome, encode_label, erased_headers
+from prequel.shared.events.erased import erased_headers
+from prequel.shared.events.labels import encode_label
+from prequel.shared.events.types import Outcome
 from prequel.shared.log.base import EXAMPLES, Message
 from prequel.shared.log.sqlite.log import SqliteLog
 from prequel.shared.runtime.metrics import Metrics

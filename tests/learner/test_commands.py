@@ -12,18 +12,12 @@ from prequel.services.learner.fold.commands import KEPT_COMMANDS, KEPT_DELETIONS
 from prequel.services.learner.fold.erased import left_of
 from prequel.services.learner.fold.moves import moved
 from prequel.services.learner.fold.partition import Fold
-from prequel.shared.events.codec import (
-    Applied,
-    Image,
-    Outcome,
-    Prediction,
-    Rejected,
-    encode_features,
-    encode_label,
-    encode_outcome,
-    encode_prediction,
-    encode_rejected,
-)
+from prequel.shared.events.dead_letters import encode_rejected
+from prequel.shared.events.features import encode_features
+from prequel.shared.events.labels import encode_label
+from prequel.shared.events.outcomes import encode_outcome
+from prequel.shared.events.predictions import encode_prediction
+from prequel.shared.events.types import Applied, Image, Outcome, Prediction, Rejected
 from prequel.shared.log.base import EXAMPLES, Message, Position, Record, partition_for
 from tests.learner.building import BACKBONE, Table, Written, new_fold
 from tests.learner.test_fold import cut, stored_and_read

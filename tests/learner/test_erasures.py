@@ -10,7 +10,8 @@ import pytest
 
 from prequel.services.learner.erasures import Erasures
 from prequel.services.learner.fold.partition import Fold
-from prequel.shared.events.codec import Image, encode_features
+from prequel.shared.events.features import encode_features
+from prequel.shared.events.types import Image
 from prequel.shared.log.base import EXAMPLES, Message, Position
 from prequel.shared.log.sqlite.log import SqliteLog
 from prequel.shared.runtime.health import Health

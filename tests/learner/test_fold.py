@@ -18,7 +18,8 @@ from prequel.services.learner.fold.stream import StreamState
 from prequel.services.learner.models.spec import UnknownModel
 from prequel.services.learner.snapshots.envelope import Envelope, Place
 from prequel.services.learner.snapshots.snapshots import Root
-from prequel.shared.events.codec import Drift, Features, Label, Outcome, Prediction, decode_example
+from prequel.shared.events.decoding import decode_example
+from prequel.shared.events.types import Drift, Features, Label, Outcome, Prediction
 from prequel.shared.log.base import Position, Record
 from prequel.shared.status import MOST_LABELS, StreamDetail, StreamStatus
 from tests.learner.building import Table, Written, new_fold

@@ -12,7 +12,7 @@ from prequel.services.learner.description import describe
 from prequel.services.learner.fold.partition import Fold
 from prequel.services.learner.fold.prequential import Prequential
 from prequel.shared.config import ConfigError
-from prequel.shared.events.codec import Outcome
+from prequel.shared.events.types import Outcome
 from prequel.shared.log.base import Bounds, Position
 from tests.learner.building import Written, new_fold
 from tests.learner.test_fold import LIMITS, _features, _label, cut, stored_and_read, turning, written

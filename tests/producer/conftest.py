@@ -19,7 +19,10 @@ from prequel.services.gateway.http import serving
 from prequel.services.learner.learner import Learner
 from prequel.services.producer.client import Client, connect
 from prequel.shared.config import Settings
-from prequel.shared.events.codec import Label, Rejected, decode_example, decode_image, encode_features
+from prequel.shared.events.decoding import decode_example
+from prequel.shared.events.features import encode_features
+from prequel.shared.events.images import decode_image
+from prequel.shared.events.types import Label, Rejected
 from prequel.shared.log.base import EXAMPLES, IMAGES, Record
 from prequel.shared.log.sqlite.log import SqliteLog
 from prequel.shared.retention.usage import LogUsage

@@ -15,7 +15,7 @@ from prequel.services.producer.sources.base import Entry, SourceError, Survey, W
 from prequel.services.producer.sources.digits import Digits
 from prequel.services.producer.sources.folder import Folder, no_label
 from prequel.services.producer.sources.kinds import open_source, survey
-from prequel.shared.events.codec import valid_id
+from prequel.shared.events.names import valid_id
 from tests.producer.test_folder import fill
 
 NAMES = ["cat/1.jpg", "cat/2.jpg", "dog/1.jpg", "dog/2.jpg"]

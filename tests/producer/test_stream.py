@@ -16,7 +16,9 @@ from prequel.services.producer.report import INTERRUPTED, exit_code
 from prequel.services.producer.run import MOST_IMAGES, MOST_OUTSTANDING, Run, Summary
 from prequel.services.producer.sources.base import ProducerError, Survey
 from prequel.services.producer.sources.kinds import open_source
-from prequel.shared.events.codec import Features, Label, decode_example, decode_image
+from prequel.shared.events.decoding import decode_example
+from prequel.shared.events.images import decode_image
+from prequel.shared.events.types import Features, Label
 from prequel.shared.log.base import EXAMPLES, IMAGES
 from tests.gateway.conftest import until
 from tests.producer.conftest import System

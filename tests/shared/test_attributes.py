@@ -9,33 +9,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from prequel.shared.events.attributes import (
-    MAX_ATTRIBUTES,
-    MAX_BYTES,
-    STRUCTURED,
-    Malformed,
-    binary,
-    canonical,
-    foreign,
-    structured,
-)
-from prequel.shared.events.codec import (
-    Features,
-    Image,
-    Label,
-    Outcome,
-    Prediction,
-    Rejected,
-    decode_example,
-    decode_image,
-    decode_prediction,
-    encode_features,
-    encode_image,
-    encode_outcome,
-    encode_prediction,
-    encode_rejected,
-    payload,
-)
+from prequel.shared.events.attributes import MAX_ATTRIBUTES, MAX_BYTES, canonical, extensions
+from prequel.shared.events.dead_letters import encode_rejected
+from prequel.shared.events.decoding import decode_example, decode_prediction_event
+from prequel.shared.events.features import encode_features
+from prequel.shared.events.images import decode_image, encode_image, payload
+from prequel.shared.events.outcomes import encode_outcome
+from prequel.shared.events.predictions import encode_prediction
+from prequel.shared.events.structured import STRUCTURED, Malformed, parse_structured, to_binary_mode
+from prequel.shared.events.types import Features, Image, Label, Outcome, Prediction, Rejected
 from prequel.shared.log.base import EXAMPLES, IMAGES, Headers, Message, Position, Record
 
 TRACE = {"traceparent": "00-abc-def-01", "camera": "north", "source": "https://camera.example/7"}
@@ -90,9 +72,9 @@ def test_a_label_and_features_in_structured_mode() -> None:
     ("kind", "text", "words"),
     [
         (STRUCTURED, b"\xff\xd8", "not JSON"),
-        (STRUCTURED, b"[]", "no JSON object"),
+        (STRUCTURED, b"[]", "not a JSON object"),
         (STRUCTURED, event(), "neither data_base64 nor data"),
-        (STRUCTURED, event(data_base64="%%%"), "no base64"),
+        (STRUCTURED, event(data_base64="%%%"), "not base64"),
         ("application/cloudevents-batch+json", b"[]", "one event a record"),
         ("application/cloudevents+avro", b"", "one event a record"),
     ],
@@ -117,14 +99,14 @@ def test_they_travel_from_the_image_to_prediction_and_outcome() -> None:
     assert features.attributes == TRACE
     here = Position(0, 7)
     predicted = Prediction("a", "pets", here, "m", None, {}, {}, None, here, 1.0, False, features.attributes)
-    assert decode_prediction(written(encode_prediction(predicted, source="prequel/learner"))) == predicted
+    assert decode_prediction_event(written(encode_prediction(predicted, source="prequel/learner"))) == predicted
     outcome = Outcome("a", "pets", here, "learned", "cat", None, None, True, 1.0, features.attributes)
-    assert decode_prediction(written(encode_outcome(outcome, source="prequel/learner"))) == outcome
+    assert decode_prediction_event(written(encode_outcome(outcome, source="prequel/learner"))) == outcome
 
 
 def test_ours_do_not_travel_and_neither_does_our_own_source() -> None:
     headers = {"ce_id": "a", "ce_backbone": "b", "ce_dim": "9", "ce_damaged": "true", "ce_source": "prequel/gateway"}
-    assert not foreign(headers)
+    assert not extensions(headers)
     assert image(tuple((name, value.encode()) for name, value in headers.items())).attributes == {}
 
 
@@ -139,9 +121,9 @@ def test_a_damaged_image_is_told_with_its_prediction() -> None:
 
 def test_they_are_bounded_in_number_and_size() -> None:
     many = {f"ce_a{number}": "x" for number in range(100)}
-    assert list(foreign(many)) == [f"a{number}" for number in range(MAX_ATTRIBUTES)]
-    assert not foreign({"ce_long": "x" * (MAX_BYTES + 1), "ce_" + "n" * 65: "x", "ce_": "x", "ce_line": "a\nb"})
-    assert foreign({"ce_long": "x" * MAX_BYTES}) == {"long": "x" * MAX_BYTES}
+    assert list(extensions(many)) == [f"a{number}" for number in range(MAX_ATTRIBUTES)]
+    assert not extensions({"ce_long": "x" * (MAX_BYTES + 1), "ce_" + "n" * 65: "x", "ce_": "x", "ce_line": "a\nb"})
+    assert extensions({"ce_long": "x" * MAX_BYTES}) == {"long": "x" * MAX_BYTES}
 
 
 def test_a_dead_letter_keeps_the_id_in_whatever_spelling() -> None:
@@ -164,11 +146,11 @@ def test_a_dead_letter_keeps_the_id_in_whatever_spelling() -> None:
 @example(b'{"data_base64":"\\u0080"}')
 def test_any_bytes_are_an_event_or_malformed(text: bytes) -> None:
     try:
-        structured(text)
+        parse_structured(text)
     except Malformed as error:
         assert str(error)  # noqa: PT017  # the other outcome is as good
 
 
 def test_binary_mode_is_left_as_it_is() -> None:
     record = Record(IMAGES, 0, 7, None, b"x", (("content-type", b"image/png"),), 12.5)
-    assert binary(record) is record
+    assert to_binary_mode(record) is record

@@ -12,11 +12,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prequel.shared.events.attributes import NONE
-from prequel.shared.events.codec import (
+from prequel.shared.events.attributes import NO_ATTRIBUTES
+from prequel.shared.events.commands import applied_json, encode_applied, encode_command
+from prequel.shared.events.dead_letters import encode_rejected
+from prequel.shared.events.decoding import decode_example, decode_prediction_event
+from prequel.shared.events.drifts import drift_json, encode_drift
+from prequel.shared.events.features import encode_features
+from prequel.shared.events.headers import timestamp
+from prequel.shared.events.images import content_digest, decode_image, encode_image
+from prequel.shared.events.labels import encode_label
+from prequel.shared.events.names import COMMAND_PATTERN, normal_label, valid_id, valid_label, valid_stream
+from prequel.shared.events.outcomes import encode_outcome, outcome_json
+from prequel.shared.events.predictions import encode_prediction, prediction_json
+from prequel.shared.events.types import (
     APPLIED_TYPE,
     COMMAND_TYPE,
-    DO_PATTERN,
     DRIFT_TYPE,
     ERASED_TYPE,
     FEATURES_TYPE,
@@ -35,28 +45,6 @@ from prequel.shared.events.codec import (
     Outcome,
     Prediction,
     Rejected,
-    applied_json,
-    content_digest,
-    decode_example,
-    decode_image,
-    decode_prediction,
-    drift_json,
-    encode_applied,
-    encode_command,
-    encode_drift,
-    encode_features,
-    encode_image,
-    encode_label,
-    encode_outcome,
-    encode_prediction,
-    encode_rejected,
-    normal_label,
-    outcome_json,
-    prediction_json,
-    timestamp,
-    valid_id,
-    valid_label,
-    valid_stream,
 )
 from prequel.shared.log.base import DEAD_LETTERS, EXAMPLES, IMAGES, PREDICTIONS, Headers, Message, Position, Record
 
@@ -73,7 +61,7 @@ vectors = st.lists(finite, min_size=1, max_size=40).map(lambda values: np.array(
 backbones = st.text(st.characters(codec="utf-8"), min_size=1, max_size=60)
 shares = st.dictionaries(labels, st.floats(0, 1), max_size=10)
 
-DECODERS: list[Callable[[Record], object]] = [decode_image, decode_example, decode_prediction]
+DECODERS: list[Callable[[Record], object]] = [decode_image, decode_example, decode_prediction_event]
 
 
 def close(left: float, right: float) -> bool:
@@ -122,7 +110,7 @@ def test_features(
     assert features.vector.dtype == np.float32
     assert features.vector.tobytes() == vector.tobytes()
     assert features._replace(time=time, vector=vector) == Features(
-        id, stream, label, time, backbone, vector, where, position, NONE, content_digest(b"")
+        id, stream, label, time, backbone, vector, where, position, NO_ATTRIBUTES, content_digest(b"")
     )
 
 
@@ -179,7 +167,7 @@ applied = st.builds(
     id=ids,
     stream=streams,
     position=positions,
-    do=st.from_regex(DO_PATTERN, fullmatch=True),
+    do=st.from_regex(COMMAND_PATTERN, fullmatch=True),
     status=st.sampled_from(["applied", "refused", "unchanged"]),
     why=st.text(st.characters(codec="utf-8"), max_size=60),
     by=st.text(st.characters(codec="utf-8"), max_size=128),
@@ -191,9 +179,9 @@ more = st.dictionaries(
 )
 
 
-@given(streams, ids, st.from_regex(DO_PATTERN, fullmatch=True), more, times, positions)
+@given(streams, ids, st.from_regex(COMMAND_PATTERN, fullmatch=True), more, times, positions)
 def test_commands(stream: str, id: str, do: str, more: dict[str, object], time: float, position: Position) -> None:
-    message = encode_command(stream, id, do, more=more, by="me", time=time, source="test")
+    message = encode_command(stream, id, do, arguments=more, by="me", time=time, source="test")
     assert (message.topic, message.key) == (EXAMPLES, stream.encode())
     decoded = decode_example(recorded(message, position))
     assert isinstance(decoded, Command)
@@ -220,7 +208,7 @@ def test_predictions_outcomes_drifts_and_what_became_of_commands(event: Publishe
     message, form = published(event)
     assert (message.topic, message.key) == (PREDICTIONS, event.stream.encode())
     assert json.loads(message.value) == json.loads(json.dumps(form))
-    decoded = decode_prediction(recorded(message))
+    decoded = decode_prediction_event(recorded(message))
     assert type(decoded) is type(event)
     assert close(decoded.time, event.time)
     assert decoded._replace(time=0.0) == event._replace(time=0.0)
@@ -460,9 +448,9 @@ def predicted(kind: str, body: object) -> Record:
 @pytest.mark.parametrize(("kind", "body"), KINDS)
 @pytest.mark.parametrize("value", [b"", b"null", b"[]", b"{}", b'"text"', b"\xff", b'{"id":'])
 def test_what_is_no_such_object_is_rejected(kind: str, body: dict[str, Any], value: bytes) -> None:
-    decode_prediction(predicted(kind, body))
+    decode_prediction_event(predicted(kind, body))
     with pytest.raises(Rejected) as raised:
-        decode_prediction(predicted(kind, value))
+        decode_prediction_event(predicted(kind, value))
     assert raised.value.reason == "malformed"
 
 
@@ -470,7 +458,7 @@ def test_what_is_no_such_object_is_rejected(kind: str, body: dict[str, Any], val
 def test_a_prediction_outcome_or_drift_without_one_of_its_fields_is_rejected(kind: str, body: dict[str, Any]) -> None:
     for field in body.keys() - {"at", "unknown"}:
         with pytest.raises(Rejected):
-            decode_prediction(predicted(kind, {name: value for name, value in body.items() if name != field}))
+            decode_prediction_event(predicted(kind, {name: value for name, value in body.items() if name != field}))
 
 
 @given(st.sampled_from(KINDS), st.data())
@@ -481,11 +469,11 @@ def test_a_field_of_any_other_kind_is_rejected_or_harmless(
     name, body = kind
     field = data.draw(st.sampled_from(sorted(body)))
     try:
-        event = decode_prediction(predicted(name, body | {field: data.draw(junk)}))
+        event = decode_prediction_event(predicted(name, body | {field: data.draw(junk)}))
     except Rejected:
         return
     encoded, _ = published(event)
-    again = decode_prediction(recorded(encoded))
+    again = decode_prediction_event(recorded(encoded))
     assert again._replace(time=0.0) == event._replace(time=0.0)
 
 

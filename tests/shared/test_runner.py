@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from prequel.shared.events.codec import Rejected
+from prequel.shared.events.types import Rejected
 from prequel.shared.log.base import (
     DEAD_LETTERS,
     EXAMPLES,
@@ -109,7 +109,7 @@ def test_a_rejected_record_as_large_as_the_log_takes_is_passed(
     (letter,) = letters(log)
     said = dict(letter.headers)
     assert (letter.value, said["ce_reason"], said["ce_origin"]) == (b"", b"no-good", b"examples:0:0")
-    assert b"stands at examples:0:0 only: says the test" in said["ce_detail"]
+    assert b"is only at examples:0:0: says the test" in said["ce_detail"]
     assert {"ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "content-type"} <= set(said)
 
 

@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from prequel.services.gateway.http.parameters import LABEL
-from prequel.shared.events.codec import ID_PATTERN, ID_WORDS, LABEL_WORDS, STREAM_PATTERN, STREAM_WORDS
+from prequel.shared.events.names import ID_PATTERN, ID_RULE, LABEL_RULE, STREAM_PATTERN, STREAM_RULE
 from prequel.shared.validation_messages import plain
 
 
@@ -45,9 +45,9 @@ WRONG: dict[str, tuple[object, str]] = {
     "flag": ("x", "must be true or false"),
     "several": ([1, 2, 3], "must have 2 entries at most"),
     "choice": ("fp8", "must be 'auto' or 'fp16'"),
-    "stream": ("Pets", f"must be {STREAM_WORDS}"),
-    "id": ("ä", f"must be {ID_WORDS}"),
-    "label": ("a\nb", f"must be {LABEL_WORDS}"),
+    "stream": ("Pets", f"must be {STREAM_RULE}"),
+    "id": ("ä", f"must be {ID_RULE}"),
+    "label": ("a\nb", f"must be {LABEL_RULE}"),
     "own": ("10x", "use a time (12h, 30d)"),
     "labl": ("cat", "is not known here"),
 }

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image as Picture
 
-from prequel.shared.events.codec import Image, encode_features, encode_image, encode_label
+from prequel.shared.events.features import encode_features
+from prequel.shared.events.images import encode_image
+from prequel.shared.events.labels import encode_label
+from prequel.shared.events.types import Image
 from prequel.shared.log.base import Message, Position
 
 BACKBONE = "by-hand"

@@ -13,7 +13,7 @@ from prequel.services.learner.fold.partition import Fold
 from prequel.services.learner.models import registry
 from prequel.services.learner.snapshots.snapshots import read_roots, root_key
 from prequel.shared.config import Settings
-from prequel.shared.events.codec import decode_image
+from prequel.shared.events.images import decode_image
 from prequel.shared.log.base import DEAD_LETTERS, EXAMPLES, IMAGES, PREDICTIONS, Log, Position, Record
 from prequel.shared.store.base import Store, StoreUnavailable
 

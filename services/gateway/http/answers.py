@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, create_model
 
 from prequel.services.gateway.http.problems import MEDIA_TYPE, Problem
 from prequel.services.gateway.view.live import Refusal
-from prequel.shared.events.codec import Rejected
+from prequel.shared.events.types import Rejected
 from prequel.shared.status import CurvePoint, DriftMark, SnapshotStatus, StreamStatus
 
 OWN_CALLS = {"address", "snapshot"}

@@ -5,8 +5,9 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from prequel.services.gateway.http.problems import invalid
-from prequel.shared.events.attributes import NONE, Attributes, Malformed, canonical, foreign, structured
-from prequel.shared.events.codec import ID_WORDS, LABEL_WORDS, normal_label, valid_id, valid_label
+from prequel.shared.events.attributes import NO_ATTRIBUTES, Attributes, canonical, extensions
+from prequel.shared.events.names import ID_RULE, LABEL_RULE, normal_label, valid_id, valid_label
+from prequel.shared.events.structured import Malformed, parse_structured
 
 
 class Event(NamedTuple):
@@ -14,7 +15,7 @@ class Event(NamedTuple):
 
     id: str | None
     label: str | None
-    attributes: Attributes = NONE
+    attributes: Attributes = NO_ATTRIBUTES
 
 
 def in_headers(headers: Iterable[tuple[str, str]]) -> Event:
@@ -25,7 +26,7 @@ def in_headers(headers: Iterable[tuple[str, str]]) -> Event:
 def in_body(body: bytes) -> tuple[Event, bytes, str]:
     """Structured mode: the event, the image and its type. Raises Problem 422."""
     try:
-        headers, data = structured(body)
+        headers, data = parse_structured(body)
     except Malformed as error:
         raise invalid("body", str(error)) from None
     given = {name: value.decode() for name, value in headers}
@@ -35,8 +36,8 @@ def in_body(body: bytes) -> tuple[Event, bytes, str]:
 def _event(given: dict[str, str], prefix: str) -> Event:
     id, label = given.get("ce_id"), given.get("ce_label")
     if id is not None and not valid_id(id):
-        raise invalid(f"{prefix}id", f"{id[:150]!r} is no id: take {ID_WORDS}")
+        raise invalid(f"{prefix}id", f"{id[:150]!r} is no id: take {ID_RULE}")
     label = None if label is None else normal_label(label)
     if label is not None and not valid_label(label):
-        raise invalid(f"{prefix}label", f"{label[:150]!r} is no label: take {LABEL_WORDS}")
-    return Event(id, label, foreign({name: value for name, value in given.items() if name.startswith("ce_")}))
+        raise invalid(f"{prefix}label", f"{label[:150]!r} is no label: take {LABEL_RULE}")
+    return Event(id, label, extensions({name: value for name, value in given.items() if name.startswith("ce_")}))

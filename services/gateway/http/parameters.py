@@ -7,7 +7,7 @@ from fastapi import Header, Path, Query, Request
 from pydantic import BeforeValidator
 
 from prequel.services.gateway.http.problems import Problem
-from prequel.shared.events.codec import ID_PATTERN, LABEL_PATTERN, STREAM_PATTERN, normal_label
+from prequel.shared.events.names import ID_PATTERN, LABEL_PATTERN, STREAM_PATTERN, normal_label
 
 LONGEST_WAIT_SECONDS = 60.0
 LABEL = f"^{LABEL_PATTERN}$".replace(r"\ud800-\udfff", "")

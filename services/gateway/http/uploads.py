@@ -10,8 +10,9 @@ from starlette.datastructures import FormData, UploadFile
 
 from prequel.services.gateway.http.cloud_events import in_body, in_headers
 from prequel.services.gateway.http.problems import Problem, invalid, unavailable
-from prequel.shared.events.attributes import NONE, STRUCTURED, Attributes
-from prequel.shared.events.codec import ID_WORDS, LABEL_WORDS, normal_label, valid_id, valid_label
+from prequel.shared.events.attributes import NO_ATTRIBUTES, Attributes
+from prequel.shared.events.names import ID_RULE, LABEL_RULE, normal_label, valid_id, valid_label
+from prequel.shared.events.structured import STRUCTURED
 from prequel.shared.images.kinds import format_of, media_type
 from prequel.shared.images.refusals import refusal
 
@@ -34,7 +35,7 @@ class Upload(NamedTuple):
     content_type: str
     id: str | None = None
     label: str | None = None
-    attributes: Attributes = NONE
+    attributes: Attributes = NO_ATTRIBUTES
 
 
 async def read_uploads(request: Request, most_bytes: int) -> list[Upload]:
@@ -68,8 +69,8 @@ async def _form(request: Request, most_bytes: int) -> list[Upload]:
             _checked(f"file {number} ({(file.filename or '')[:100]})", await file.read(), _kind(file), most_bytes)
             for number, file in enumerate(files, 1)
         ]
-        ids = _field(form, "id", str, valid_id, ID_WORDS)
-        labels = _field(form, "label", normal_label, _no_or_valid, LABEL_WORDS)
+        ids = _field(form, "id", str, valid_id, ID_RULE)
+        labels = _field(form, "label", normal_label, _no_or_valid, LABEL_RULE)
         return [upload._replace(id=id, label=label) for upload, id, label in zip(uploads, ids, labels, strict=True)]
 
 

@@ -9,8 +9,9 @@ from pydantic import ValidationError
 
 from prequel.services.gateway.remote.learner import Addresses
 from prequel.shared import extraction
-from prequel.shared.events.codec import Rejected, Vector
+from prequel.shared.events.types import Rejected
 from prequel.shared.extraction import Announcement, ExtractorUnavailable
+from prequel.shared.vectors import Vector
 
 REASONS = {413: "too-large", 422: "undecodable"}
 

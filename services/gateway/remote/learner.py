@@ -7,9 +7,9 @@ import orjson
 from pydantic import ValidationError
 
 from prequel.shared import status
-from prequel.shared.events.codec import Vector
 from prequel.shared.runtime.deadlines import LEARNER_CONNECT_S, LEARNER_READ_S
 from prequel.shared.status import Answer, StreamDetail, StreamStatus, UnknownStream
+from prequel.shared.vectors import Vector
 
 TIMEOUT = httpx.Timeout(LEARNER_READ_S, connect=LEARNER_CONNECT_S)
 

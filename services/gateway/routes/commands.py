@@ -12,7 +12,9 @@ from prequel.services.gateway.http.answers import AppliedAnswer, CommandAccepted
 from prequel.services.gateway.http.parameters import GivenId, StreamName, Wait, only_known
 from prequel.services.gateway.http.problems import unavailable
 from prequel.services.gateway.view.live import DELETE, Refusal
-from prequel.shared.events.codec import DO_PATTERN, ID_PATTERN, Applied, applied_json, encode_command
+from prequel.shared.events.commands import applied_json, encode_command
+from prequel.shared.events.names import COMMAND_PATTERN, ID_PATTERN
+from prequel.shared.events.types import Applied
 from prequel.shared.log.base import Erasing, LogUnavailable
 
 CREATE = "stream.create"
@@ -25,7 +27,7 @@ class GivenCommand(BaseModel):
 
     model_config = ConfigDict(extra="allow", strict=True)
 
-    do: Annotated[str, Field(pattern=f"^{DO_PATTERN}$", description="`stream.create`, `stream.delete`")]
+    do: Annotated[str, Field(pattern=f"^{COMMAND_PATTERN}$", description="`stream.create`, `stream.delete`")]
     id: Annotated[str, Field(pattern=f"^{ID_PATTERN}$")] | None = Field(None, description="the same again counts once")
     by: Annotated[str, Field(max_length=128)] | None = Field(None, description="who says so")
 
@@ -70,7 +72,7 @@ async def _send(gateway: Gateway, stream: str, given: GivenCommand, wait: float)
     id = given.id or gateway.new_id()
     more = dict(given.model_extra or {}) | ends
     message = encode_command(
-        stream, id, given.do, more=more, by=given.by or "anonymous", time=gateway.clock(), source=SOURCE
+        stream, id, given.do, arguments=more, by=given.by or "anonymous", time=gateway.clock(), source=SOURCE
     )
     try:
         (position,) = await gateway.labels.append([message])

@@ -14,7 +14,8 @@ from prequel.services.gateway.http.problems import invalid, unavailable
 from prequel.services.gateway.http.uploads import Upload, read_uploads
 from prequel.services.gateway.view.firsts import Given
 from prequel.services.gateway.view.live import Refusal
-from prequel.shared.events.codec import encode_image, valid_id
+from prequel.shared.events.images import encode_image
+from prequel.shared.events.names import valid_id
 from prequel.shared.log.base import LogUnavailable, Position, RecordTooLarge
 
 BODY = {

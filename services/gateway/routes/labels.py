@@ -14,8 +14,11 @@ from prequel.services.gateway.http.answers import Accepted, OutcomeAnswer, descr
 from prequel.services.gateway.http.parameters import LABEL, OneSpelling, StreamName, Wait, only_known
 from prequel.services.gateway.http.problems import unavailable
 from prequel.services.gateway.view.live import Refusal
-from prequel.shared.events.attributes import Malformed, structured
-from prequel.shared.events.codec import ID_PATTERN, LABEL_TYPE, Outcome, encode_label, outcome_json
+from prequel.shared.events.labels import encode_label
+from prequel.shared.events.names import ID_PATTERN
+from prequel.shared.events.outcomes import outcome_json
+from prequel.shared.events.structured import Malformed, parse_structured
+from prequel.shared.events.types import LABEL_TYPE, Outcome
 from prequel.shared.log.base import LogUnavailable, Position
 
 MOST_LABELS = 10_000
@@ -39,7 +42,7 @@ class GivenLabel(BaseModel):
         if given.get("type", LABEL_TYPE) != LABEL_TYPE:
             raise ValueError(f"the event's type is {str(given['type'])[:100]!r}: here {LABEL_TYPE} is taken")
         try:
-            _, data = structured(orjson.dumps(given))
+            _, data = parse_structured(orjson.dumps(given))
             return orjson.loads(data)
         except (Malformed, orjson.JSONDecodeError) as error:
             raise ValueError(f"the event's data cannot be read: {error}") from None

@@ -13,7 +13,7 @@ from prequel.services.gateway.http.answers import described, json_answer
 from prequel.services.gateway.http.parameters import StreamName, only_known
 from prequel.services.gateway.http.problems import unavailable
 from prequel.services.gateway.view.predictions import NOWHERE, Entry
-from prequel.shared.events.codec import ID_PATTERN
+from prequel.shared.events.names import ID_PATTERN
 from prequel.shared.log.base import EXAMPLES, Log, Position
 from prequel.shared.runtime.deadlines import QUERY_S
 

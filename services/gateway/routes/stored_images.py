@@ -10,7 +10,9 @@ from prequel.services.gateway.http.parameters import ImageId, StreamName, only_k
 from prequel.services.gateway.http.problems import Problem, unavailable
 from prequel.services.gateway.view.live import Refusal
 from prequel.services.gateway.view.thumbnails import Picture, recognised
-from prequel.shared.events.codec import Rejected, is_erased, payload
+from prequel.shared.events.erased import is_erased
+from prequel.shared.events.images import payload
+from prequel.shared.events.types import Rejected
 from prequel.shared.log.base import IMAGES, Position
 
 SMALLEST_SIDE, LARGEST_SIDE = 16, 1024

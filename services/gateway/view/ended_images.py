@@ -4,7 +4,8 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
 
-from prequel.shared.events.codec import Command, Rejected, decode_example
+from prequel.shared.events.decoding import decode_example
+from prequel.shared.events.types import Command, Rejected
 from prequel.shared.log.base import EXAMPLES, Log, Position
 
 KEPT = 1_000
@@ -34,5 +35,5 @@ def images_before(log: Log, command: Position) -> dict[int, int]:
         found = record and decode_example(record)
     except Rejected:
         return {}
-    images = found.more.get("images", {}) if isinstance(found, Command) else {}
+    images = found.arguments.get("images", {}) if isinstance(found, Command) else {}
     return {int(partition): offset for partition, offset in images.items()}

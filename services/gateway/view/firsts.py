@@ -8,7 +8,8 @@ from typing import NamedTuple
 from prequel.services.gateway.blocking_calls import Bounded
 from prequel.services.gateway.http.problems import Problem
 from prequel.services.gateway.view.live import Live
-from prequel.shared.events.codec import Rejected, content_digest, decode_image
+from prequel.shared.events.images import content_digest, decode_image
+from prequel.shared.events.types import Rejected
 from prequel.shared.log.base import IMAGES, Log, Position
 from prequel.shared.runtime.deadlines import FIRST_READ_S
 

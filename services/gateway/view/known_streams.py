@@ -10,7 +10,9 @@ from prequel.services.gateway.http.problems import Problem
 from prequel.services.gateway.view.ended_images import images_before
 from prequel.services.gateway.view.live import Live
 from prequel.services.gateway.view.statuses import Statuses
-from prequel.shared.events.codec import Command, Features, Image, Rejected, decode_example, decode_image
+from prequel.shared.events.decoding import decode_example
+from prequel.shared.events.images import decode_image
+from prequel.shared.events.types import Command, Features, Image, Rejected
 from prequel.shared.log.base import EXAMPLES, IMAGES, Log, LogUnavailable, Position, Record
 from prequel.shared.runtime.deadlines import STORE_READ_S
 from prequel.shared.status import StreamStatus

@@ -12,7 +12,9 @@ from prequel.services.gateway.view.promises import Promises
 from prequel.services.gateway.view.subscriptions import Happening, Subscriptions
 from prequel.shared.config import Settings
 from prequel.shared.events.attributes import canonical
-from prequel.shared.events.codec import Applied, Outcome, Prediction, Rejected, decode_prediction, is_erased
+from prequel.shared.events.decoding import decode_prediction_event
+from prequel.shared.events.erased import is_erased
+from prequel.shared.events.types import Applied, Outcome, Prediction, Rejected
 from prequel.shared.log.base import DEAD_LETTERS, EXAMPLES, IMAGES, PREDICTIONS, Log, Position, Record
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.metrics import Metrics
@@ -190,7 +192,7 @@ class Live:
                 continue
             try:
                 position = Position(record.partition, record.offset)
-                happenings.append(Happening(position, decode_prediction(record), record.value))
+                happenings.append(Happening(position, decode_prediction_event(record), record.value))
             except Rejected as rejected:
                 self._metrics.rejected.labels("gateway", rejected.reason).inc()
         return happenings

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from prequel.services.gateway.view.ends import Ends
-from prequel.shared.events.codec import Outcome, Prediction
+from prequel.shared.events.types import Outcome, Prediction
 from prequel.shared.log.base import Position
 
 NOWHERE = Position(-1, -1)

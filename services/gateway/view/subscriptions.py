@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import orjson
 
-from prequel.shared.events.codec import Applied, Drift, Outcome, Prediction
+from prequel.shared.events.types import Applied, Drift, Outcome, Prediction
 from prequel.shared.log.base import Position
 
 QUEUE_EVENTS = 4_096

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from prequel.shared.events.codec import Applied, Command, Features
+from prequel.shared.events.types import Applied, Command, Features
 from prequel.shared.log.base import Position
 
 KEPT_COMMANDS = 1_000
@@ -80,7 +80,7 @@ class Commands:
 
 def deletion(command: Command) -> Deletion | None:
     """What a ``stream.delete`` deletes; None where its member ``images`` is no object of partition -> offset."""
-    ends = command.more.get("images", {})
+    ends = command.arguments.get("images", {})
     if not isinstance(ends, dict) or not all(
         partition.isdecimal() and len(partition) < 10 and type(offset) is int and 0 <= offset < 2**63
         for partition, offset in ends.items()

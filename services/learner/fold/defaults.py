@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from prequel.services.learner.fold.stream import Limits
 from prequel.shared.config import Settings
-from prequel.shared.events.codec import Defaults, Rejected
+from prequel.shared.events.types import Defaults, Rejected
 
 
 def limits(settings: Settings) -> Limits:

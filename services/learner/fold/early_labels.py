@@ -4,7 +4,7 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from prequel.services.learner.fold.waiting_labels import Waiting
-from prequel.shared.events.codec import Erased, Label, Outcome, Rejected
+from prequel.shared.events.types import Erased, Label, Outcome, Rejected
 from prequel.shared.log.base import Position
 
 

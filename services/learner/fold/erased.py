@@ -3,19 +3,10 @@
 from prequel.services.learner.fold.commands import Deletion
 from prequel.services.learner.fold.early_labels import id_digest
 from prequel.services.learner.fold.moves import MOVED
-from prequel.shared.events.codec import (
-    Applied,
-    Command,
-    Defaults,
-    Erased,
-    Features,
-    Label,
-    Rejected,
-    decode_example,
-    decode_image,
-    decode_prediction,
-    erased_headers,
-)
+from prequel.shared.events.decoding import decode_example, decode_prediction_event
+from prequel.shared.events.erased import erased_headers
+from prequel.shared.events.images import decode_image
+from prequel.shared.events.types import Applied, Command, Defaults, Erased, Features, Label, Rejected
 from prequel.shared.log.base import DEAD_LETTERS, EXAMPLES, IMAGES, PREDICTIONS, Headers, Position, Record
 
 
@@ -62,7 +53,7 @@ def _with_origin(record: Record, headers: Headers) -> Headers:
 
 def _of_prediction(record: Record, deletion: Deletion) -> Headers | None:
     try:
-        event = decode_prediction(record)
+        event = decode_prediction_event(record)
     except Rejected:
         return None
     partition, offset = deletion.position

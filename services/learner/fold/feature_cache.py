@@ -4,10 +4,12 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 
-from prequel.shared.events.attributes import NONE, Attributes
-from prequel.shared.events.codec import Erased, Features, Rejected, Vector, decode_example
+from prequel.shared.events.attributes import NO_ATTRIBUTES, Attributes
+from prequel.shared.events.decoding import decode_example
+from prequel.shared.events.types import Erased, Features, Rejected
 from prequel.shared.log.base import EXAMPLES, Log, LogUnavailable, OffsetOutOfRange, Position, Record
 from prequel.shared.runtime.deadlines import REPLAY_POLL_S
+from prequel.shared.vectors import Vector
 
 REPLAYED = 512
 """Records in one batch of a replay, as a learner folds them: more only keep more memory."""
@@ -47,7 +49,7 @@ class FeatureCache:
         """A new batch begins: where the log begins is asked anew, once, when its first label needs it."""
         self.read, self._begins = {}, None
 
-    def put(self, position: Position, vector: Vector, attributes: Attributes = NONE) -> None:
+    def put(self, position: Position, vector: Vector, attributes: Attributes = NO_ATTRIBUTES) -> None:
         self._vectors[position] = vector
         if attributes:
             self._attributes[position] = attributes

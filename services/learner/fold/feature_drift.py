@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from prequel.shared.events.codec import Vector
+from prequel.shared.vectors import Vector
 
 PROJECTIONS = 16
 EVERY = 8

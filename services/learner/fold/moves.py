@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from prequel.shared.events.codec import valid_stream
+from prequel.shared.events.names import valid_stream
 from prequel.shared.log.base import Message, Position, Record, partition_for
 
 MOVED = "ce_moved"

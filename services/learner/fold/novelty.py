@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from prequel.services.learner.fold.predictions import Guess
-from prequel.shared.events.codec import Vector
+from prequel.shared.vectors import Vector
 
 LEAST_EXAMPLES = 5
 """Examples of a class before its spread says anything."""

@@ -21,20 +21,20 @@ from prequel.services.learner.snapshots.envelope import Envelope, Place
 from prequel.services.learner.snapshots.snapshots import Root, digest
 from prequel.services.learner.snapshots.stored_stream import Saved
 from prequel.shared.config import ConfigError
-from prequel.shared.events.codec import (
+from prequel.shared.events.decoding import decode_example
+from prequel.shared.events.types import (
     Applied,
     Command,
     Defaults,
     Erased,
-    Example,
+    ExampleEvent,
     Features,
     Label,
     Outcome,
     Rejected,
-    Vector,
-    decode_example,
 )
 from prequel.shared.log.base import EXAMPLES, Position, Record
+from prequel.shared.vectors import Vector
 
 SOME_DIM = 8
 """Of vectors that a model is tried with: whether it can be made does not depend on it."""
@@ -46,7 +46,7 @@ because another model of the stream knows a class. It costs least."""
 KEPT_REFUSED = 1_000
 """Names of refused streams that a partition remembers: more would make its root large, fewer repeat dead letters."""
 
-Decoded = tuple[Record, Example]
+Decoded = tuple[Record, ExampleEvent]
 
 _READ = ("learned", "corrected", "retracted")
 """Outcomes for which the features were read, whatever else a batch held."""
@@ -140,7 +140,7 @@ class Fold:
                 here.append(record)
         return here, moved, len(records) - len(here) - len(moved)
 
-    def _step(self, event: Example, turn: "_Turn") -> None:
+    def _step(self, event: ExampleEvent, turn: "_Turn") -> None:
         if isinstance(event, Defaults):
             self._take_defaults(event, turn)
             return

@@ -16,8 +16,9 @@ from prequel.services.learner.fold.predictions import NOTHING, Guess, guesses
 from prequel.services.learner.fold.scores import Scores
 from prequel.services.learner.fold.waiting_labels import Waiting, WaitingLabels
 from prequel.services.learner.models.base import Model, ModelState
-from prequel.shared.events.codec import Applied, Drift, Features, Label, Outcome, Prediction, Rejected, Vector
+from prequel.shared.events.types import Applied, Drift, Features, Label, Outcome, Prediction, Rejected
 from prequel.shared.log.base import Position
+from prequel.shared.vectors import Vector
 
 Event = Prediction | Outcome | Drift | Applied
 KEPT_MARKS = 100

@@ -16,7 +16,7 @@ from prequel.services.learner.snapshots.fingerprint import build, differences
 from prequel.services.learner.snapshots.recovery import first_fold
 from prequel.services.learner.snapshots.snapshots import Root, Snapshots, read_roots, root_key
 from prequel.shared.config import ConfigError, Settings
-from prequel.shared.events.codec import encode_defaults
+from prequel.shared.events.defaults import encode_defaults
 from prequel.shared.log.base import EXAMPLES, Log, Message
 from prequel.shared.store.base import Fence, Fenced, Store
 

@@ -10,7 +10,9 @@ from prequel.services.learner.fold.partition import Fold, check_models, fingerpr
 from prequel.services.learner.fold.stream import ModelTable
 from prequel.services.learner.snapshots.snapshots import Root
 from prequel.shared.config import ConfigError
-from prequel.shared.events.codec import DEFAULTS_TYPE, Defaults, Rejected, decode_example, is_erased
+from prequel.shared.events.decoding import decode_example
+from prequel.shared.events.erased import is_erased
+from prequel.shared.events.types import DEFAULTS_TYPE, Defaults, Rejected
 from prequel.shared.log.base import EXAMPLES, Log, LogUnavailable, Message, OffsetOutOfRange, Record
 from prequel.shared.runtime.deadlines import REPLAY_POLL_S
 

@@ -6,7 +6,7 @@ from prequel.services.producer.client import Client
 from prequel.services.producer.confirmation import Asking, new_classes
 from prequel.services.producer.report import check_stream, say
 from prequel.services.producer.sources.base import WrongUsage
-from prequel.shared.events.codec import ID_WORDS, LABEL_WORDS, normal_label, valid_id, valid_label
+from prequel.shared.events.names import ID_RULE, LABEL_RULE, normal_label, valid_id, valid_label
 
 
 def label_image(
@@ -24,10 +24,10 @@ def label_image(
     """
     check_stream(stream)
     if not valid_id(id):
-        raise WrongUsage(f"{id[:150]!r} is no image id: take {ID_WORDS}")
+        raise WrongUsage(f"{id[:150]!r} is no image id: take {ID_RULE}")
     label = None if label is None else normal_label(label)
     if label is not None and not valid_label(label):
-        raise WrongUsage(f"{label[:150]!r} is no label: take {LABEL_WORDS}")
+        raise WrongUsage(f"{label[:150]!r} is no label: take {LABEL_RULE}")
     client.check()
     found = client.stream(stream) if label and asking else None
     if found and label and asking and (text := new_classes(stream, [label], found["labels"])):

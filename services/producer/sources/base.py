@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from prequel.shared.events.codec import LABEL_WORDS, content_digest, normal_label, valid_label
+from prequel.shared.events.images import content_digest
+from prequel.shared.events.names import LABEL_RULE, normal_label, valid_label
 
 CONTENT_TYPES = {
     ".jpg": "image/jpeg",
@@ -133,7 +134,7 @@ def checked_label(text: str, where: str) -> str:
     label = normal_label(text)
     if not valid_label(label) or any("\ud800" <= character <= "\udfff" for character in label):
         raise SourceError(
-            f"{where}: {text[:150]!r} ({len(label)} characters) cannot be a label: take {LABEL_WORDS}, valid Unicode; "
+            f"{where}: {text[:150]!r} ({len(label)} characters) cannot be a label: take {LABEL_RULE}, valid Unicode; "
             "rename it, or stream with --labels none"
         )
     return label

@@ -12,7 +12,7 @@ import pillow_heif
 import pytest
 from PIL import Image, TiffImagePlugin
 
-from prequel.shared.events.codec import Rejected
+from prequel.shared.events.types import Rejected
 from prequel.shared.images.colours import plain, upright
 from prequel.shared.images.kinds import format_of
 from prequel.shared.images.limits import MAX_SCANS, Limits
@@ -132,7 +132,7 @@ def test_memory_stays_bounded_whatever_a_header_promises() -> None:
     bombs += [encoded(Image.new("L", (3_000, 3_000)), "AVIF", speed=10), heic(Image.new("L", (3_000, 3_000)))]
     code = """
         import resource, sys
-        from prequel.shared.events.codec import Rejected
+        from prequel.shared.events.types import Rejected
         from prequel.shared.images.limits import Limits
         from prequel.shared.images.reading import ImageReader
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prequel.shared.events.codec import Rejected
+from prequel.shared.events.types import Rejected
 from prequel.shared.images.kinds import FORMATS, format_of
 from prequel.shared.images.limits import Limits
 from prequel.shared.images.reading import ImageReader

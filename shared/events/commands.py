@@ -1,0 +1,84 @@
+"""The events `command` (topic `examples`) and `applied` (topic `predictions`): a change asked for, and its effect."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from prequel.shared.events.fields import (
+    parse_author,
+    parse_body,
+    parse_body_time,
+    parse_id,
+    parse_stream,
+    parse_time,
+    record_position,
+)
+from prequel.shared.events.headers import json_message, timestamp
+from prequel.shared.events.names import valid_command
+from prequel.shared.events.types import APPLIED_TYPE, COMMAND_TYPE, Applied, Command, Rejected
+from prequel.shared.log.base import EXAMPLES, PREDICTIONS, Message, Position, Record
+
+_COMMAND_FIELDS = ("id", "do", "by", "at")
+"""Fields of every command; the rest of its JSON are the arguments."""
+
+
+def encode_command(
+    stream: str, id: str, do: str, *, arguments: Mapping[str, Any], by: str, time: float, source: str
+) -> Message:
+    body = {"id": id, "do": do, **arguments, "by": by, "at": timestamp(time)}
+    return json_message(EXAMPLES, stream, body, event_type=COMMAND_TYPE, id=id, source=source, time=time)
+
+
+def decode_command(record: Record, headers: dict[str, str], stream: str) -> Command:
+    body = parse_body(record.value)
+    do = body.get("do")
+    if not isinstance(do, str) or not valid_command(do):
+        raise Rejected("bad-command", f"field do must be a command like stream.delete, not {str(do)[:100]!r}")
+    return Command(
+        id=parse_id(body.get("id")),
+        stream=stream,
+        do=do,
+        arguments={name: value for name, value in body.items() if name not in _COMMAND_FIELDS},
+        by=parse_author(body),
+        time=parse_body_time(body, headers, record),
+        position=record_position(record),
+    )
+
+
+def applied_json(applied: Applied) -> dict[str, Any]:
+    """The JSON form of a command's effect, in the log and over HTTP."""
+    return {
+        "id": applied.id,
+        "stream": applied.stream,
+        "position": str(applied.position),
+        "do": applied.do,
+        "status": applied.status,
+        "why": applied.why,
+        "by": applied.by,
+        "at": timestamp(applied.time),
+    }
+
+
+def encode_applied(applied: Applied, *, source: str) -> Message:
+    return json_message(
+        PREDICTIONS,
+        applied.stream,
+        applied_json(applied),
+        event_type=APPLIED_TYPE,
+        id=f"{applied.id}@{applied.position}",
+        source=source,
+        time=applied.time,
+    )
+
+
+def applied_from_json(body: dict[str, Any], record: Record) -> Applied:
+    """Raises Rejected, and what a missing field or one of a wrong type raises: see ``decode_prediction_event``."""
+    return Applied(
+        id=parse_id(body["id"]),
+        stream=parse_stream(body["stream"]),
+        position=Position.parse(body["position"]),
+        do=str(body["do"]),
+        status=str(body["status"]),
+        why=str(body["why"]),
+        by=str(body["by"]),
+        time=parse_time(body["at"], record),
+    )

@@ -1,0 +1,43 @@
+"""What streams, images, labels and commands may be called: a pattern for machines, a rule for people, a check."""
+
+import re
+import unicodedata
+
+STREAM_PATTERN = r"[a-z0-9][a-z0-9._-]{0,62}"
+ID_PATTERN = r"[A-Za-z0-9._:-]{1,128}"
+COMMAND_PATTERN = r"[a-z]{1,32}(\.[a-z]{1,32}){0,3}"
+LABEL_PATTERN = r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,128}"
+
+# The same in words, for messages: "must be ...".
+STREAM_RULE = "1 to 63 small letters, digits, dots, hyphens and underscores, the first a letter or a digit"
+ID_RULE = "1 to 128 letters (a-z, A-Z), digits, dots, colons, hyphens and underscores"
+LABEL_RULE = "1 to 128 characters, no control characters"
+
+_STREAM, _ID, _LABEL = re.compile(STREAM_PATTERN), re.compile(ID_PATTERN), re.compile(LABEL_PATTERN)
+_COMMAND = re.compile(COMMAND_PATTERN)
+
+
+def valid_stream(text: str) -> bool:
+    return _STREAM.fullmatch(text) is not None
+
+
+def valid_id(text: str) -> bool:
+    return _ID.fullmatch(text) is not None
+
+
+def valid_label(text: str) -> bool:
+    return _LABEL.fullmatch(text) is not None
+
+
+def valid_command(text: str) -> bool:
+    return _COMMAND.fullmatch(text) is not None
+
+
+def normal_label(text: str) -> str:
+    """The one spelling of a label: trimmed, and in Unicode's composed form (NFC).
+
+    Every entrance (HTTP, command line, folders) applies it, and so does every decoder of events: whoever wrote to the
+    log, the learner never counts two spellings as two classes. The result may still be an invalid label.
+    """
+    trimmed = text.strip()
+    return trimmed if trimmed.isascii() else unicodedata.normalize("NFC", trimmed)
