@@ -1,8 +1,8 @@
-"""`python -m services`: the command line, as `prequel` is."""
+"""`python -m prequel.services` runs the command line, as `prequel` does."""
 
 import sys
 
-from prequel.services.cli.composition import main
+from prequel.services.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -8,6 +8,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
+from prequel.services.cli.parser import COMMANDS
 from prequel.services.learner.models import registry
 from prequel.shared.config import PREFIX, Settings
 from prequel.shared.runtime.metrics import Metrics
@@ -75,9 +76,7 @@ def written(text: str) -> str:
 
 def commands() -> Iterator[str]:
     """Every command of the command line."""
-    found = re.findall(r'command\(\s*"([a-z]+)"', (ROOT / "services/cli/composition.py").read_text())
-    assert len(found) > 5
-    yield from found
+    yield from (command.name for command in COMMANDS)
 
 
 if __name__ == "__main__":

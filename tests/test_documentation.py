@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from prequel.services.cli.composition import _parser
+from prequel.services.cli.parser import create_parser
 from prequel.shared.config import PREFIX, RETIRED, Settings
 from prequel.shared.environment import secrets, variable
 from tests.documentation import BLOCKS, README, ROOT, docstring, written
@@ -48,7 +48,7 @@ def test_no_setting_is_documented_that_is_none() -> None:
 
 
 def commands() -> dict[str, argparse.ArgumentParser]:
-    (subparsers,) = (each for each in _parser()._actions if isinstance(each, argparse._SubParsersAction))
+    (subparsers,) = (each for each in create_parser()._actions if isinstance(each, argparse._SubParsersAction))
     return dict(subparsers.choices)
 
 

@@ -1,1 +1,1 @@
-"""The command line: its parser, the composition root, and the commands of those who run the services."""
+"""The command line: its parser, its commands, and the composition root."""

@@ -22,7 +22,7 @@ KEPT_ROOM = "its file was made by an earlier Prequel, so what is free in it is u
 
 
 def prune(
-    log: Log, store: Store, settings: Settings, stop: threading.Event, clock: Callable[[], float]
+    log: Log, store: Store, settings: Settings, stop: threading.Event, *, clock: Callable[[], float]
 ) -> Iterator[str]:
     """Lines to be shown. Raises LogUnavailable and StoreUnavailable; killed at any instant, the log is whole."""
     if not isinstance(log, Prunable):

@@ -11,7 +11,9 @@ import orjson
 import pytest
 
 from prequel import __version__
-from prequel.services.cli.composition import INTERRUPTED, READER_GONE, _cache, main
+from prequel.services.cli.composition import cache_folder
+from prequel.services.cli.exit_codes import BROKEN_PIPE, INTERRUPTED
+from prequel.services.cli.main import main
 from prequel.shared.config import ConfigError, Settings
 from prequel.shared.log.base import EXAMPLES, TOPICS
 from prequel.shared.log.sqlite.log import SqliteLog
@@ -33,9 +35,11 @@ def homeless(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("homeless")
 def test_a_user_without_a_home_needs_a_cache_by_name() -> None:
-    assert _cache(Settings.model_validate({"cache": "/cache"})) == Path("/cache")
-    with pytest.raises(ConfigError, match=r"PREQUEL_CACHE is not set, and this user has no home .*: name a folder"):
-        _cache(Settings.model_validate({}))
+    assert cache_folder(Settings.model_validate({"cache": "/cache"})) == Path("/cache")
+    with pytest.raises(
+        ConfigError, match=r"PREQUEL_CACHE is not set, and this user has no home folder .*: set it to a folder"
+    ):
+        cache_folder(Settings.model_validate({}))
 
 
 def test_ctrl_c_while_the_backbone_is_converted_ends_the_process(tmp_path: Path) -> None:
@@ -131,7 +135,7 @@ def test_a_reader_that_has_read_enough_ends_it_quietly(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=ROOT, env=environ, stdout=writing, stderr=subprocess.PIPE, timeout=DEADLINE_S)
     os.close(writing)
     assert done.stderr == b""
-    assert done.returncode == READER_GONE
+    assert done.returncode == BROKEN_PIPE
 
 
 def test_variables_that_are_no_settings_are_told_and_stop_nothing(
@@ -170,7 +174,7 @@ def test_output_that_has_no_room_is_said(command: str, stored: Path) -> None:
     done = _in_shell(f"{command.replace('FOLDER', str(stored))} > /dev/full")
     assert done.returncode == 1
     assert done.stderr.decode().splitlines() == [
-        "prequel: the output cannot be written: No space left on device. Give it room, or another file"
+        "prequel: cannot write the output: No space left on device. Free some space, or write to another file"
     ]
 
 

@@ -12,7 +12,7 @@ import jsonschema  # type: ignore[import-untyped]  # it ships no types
 import pytest
 import yaml
 
-from prequel.services.cli.composition import main
+from prequel.services.cli.main import main
 from prequel.shared.config import Settings
 from prequel.shared.environment import from_environment
 from tests.deploy import compose, dockerfile

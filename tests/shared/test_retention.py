@@ -123,7 +123,7 @@ def read_by(log: SqliteLog, service: str, topic: str, offset: int) -> None:
 def pruned(log: SqliteLog, store: SqliteStore, clock: Clock, **settings: object) -> dict[str, int]:
     """Prune to the end; what each topic begins with then."""
     given = Settings.model_validate({"view_predictions": 10, **settings})
-    list(prune(log, store, given, threading.Event(), clock))
+    list(prune(log, store, given, threading.Event(), clock=clock))
     return {topic: log.bounds(topic)[0].begin for topic in TOPICS}
 
 

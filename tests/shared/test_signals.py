@@ -45,11 +45,11 @@ def test_a_signal_stops_whatever_it_interrupts_and_a_second_one_ends_at_once() -
 ASKING = """
 import threading
 from argparse import Namespace
-from prequel.services.cli.composition import _asking_whom
+from prequel.services.cli.commands.clients import confirmation
 from prequel.shared.runtime.signals import stop_on_signals
 
 stop_on_signals(threading.Event())
-_asking_whom(Namespace(yes=False), None)._ask("Is that meant? ")
+confirmation(Namespace(yes=False), None)._ask("Is that meant? ")
 print("went on")
 """
 

@@ -1,0 +1,168 @@
+"""The commands that talk to a gateway: `stream`, `label`, `delete`, `status`."""
+
+import argparse
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from prequel.services.cli.commands.base import Command
+from prequel.services.cli.exit_codes import INTERRUPTED, WRONG_USAGE
+from prequel.shared.invocation import DEFAULT_URL
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from prequel.services.producer.client import Client
+    from prequel.services.producer.confirmation import Asking
+
+Call = Callable[["Client", "Console", threading.Event], int]
+"""What a command does with a client, until the event is set; the exit code."""
+
+
+def _stream(arguments: argparse.Namespace) -> int:
+    from prequel.services.producer import report
+    from prequel.services.producer.commands import stream
+
+    def run(client: "Client", console: "Console", stop: threading.Event) -> int:
+        summary = stream.stream_images(
+            client,
+            arguments.stream,
+            arguments.source,
+            labels=arguments.labels,
+            label_delay=arguments.label_delay,
+            rate=arguments.rate,
+            shuffle=arguments.shuffle,
+            correct=arguments.correct,
+            console=console,
+            stop=stop,
+            clock=time.monotonic,
+            asking=confirmation(arguments, console),
+        )
+        return report.exit_code(summary)
+
+    return _with_client(arguments, run)
+
+
+def _add_stream_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", help="a folder, an image, or: digits")
+    parser.add_argument("--stream", required=True, metavar="S", help="name of the stream")
+    parser.add_argument("--labels", metavar="folder|filename|csv:FILE[#COLUMN]|none", help="where labels come from")
+    parser.add_argument("--label-delay", type=int, default=0, metavar="N", help="send labels N images later")
+    parser.add_argument(
+        "--rate", type=float, default=0.0, metavar="R", help="images per second; 0: as fast as possible"
+    )
+    parser.add_argument("--shuffle", type=int, metavar="SEED", help="in a random order")
+    parser.add_argument(
+        "--correct", action="store_true", help="correct the labels of an earlier run that the source has changed"
+    )
+    _add_confirmation_argument(parser)
+    _add_gateway_arguments(parser)
+
+
+def _label(arguments: argparse.Namespace) -> int:
+    from prequel.services.producer.commands.label import label_image
+
+    label = None if arguments.retract else arguments.label
+    return _with_client(
+        arguments,
+        lambda client, console, stop: label_image(
+            client, arguments.stream, arguments.id, label, console, asking=confirmation(arguments, console)
+        ),
+    )
+
+
+def _add_label_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("stream")
+    parser.add_argument("id")
+    label = parser.add_mutually_exclusive_group(required=True)
+    label.add_argument("label", nargs="?")
+    label.add_argument("--retract", action="store_true", help="remove the label")
+    _add_confirmation_argument(parser)
+    _add_gateway_arguments(parser)
+
+
+def _delete(arguments: argparse.Namespace) -> int:
+    from prequel.services.cli import composition
+    from prequel.services.producer.commands.delete import delete_stream
+
+    return _with_client(
+        arguments,
+        lambda client, console, stop: delete_stream(
+            client, arguments.stream, confirmation(arguments, console), console, composition.new_id
+        ),
+    )
+
+
+def _add_delete_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("stream")
+    _add_confirmation_argument(parser)
+    _add_gateway_arguments(parser)
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from prequel.services.producer.commands.status import show_status
+
+    return _with_client(
+        arguments, lambda client, console, stop: show_status(client, arguments.stream, arguments.json, console)
+    )
+
+
+def _add_status_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("stream", nargs="?")
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    _add_gateway_arguments(parser)
+
+
+def _add_gateway_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--url", default=DEFAULT_URL, help=f"the gateway's address ({DEFAULT_URL})")
+    parser.add_argument("--api-key", help="one of the gateway's keys; default: the first of PREQUEL_API_KEYS")
+
+
+def _add_confirmation_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
+
+
+def _with_client(arguments: argparse.Namespace, call: Call) -> int:
+    from rich.console import Console
+
+    from prequel.services.cli import composition
+    from prequel.services.producer.client import GatewayError
+    from prequel.services.producer.sources.base import ProducerError, WrongUsage
+    from prequel.shared.runtime.signals import stop_on_signals
+
+    stop = threading.Event()
+    stop_on_signals(stop)
+    try:
+        with closing(composition.connect_client(arguments.url, arguments, stop)) as client:
+            return call(client, Console(), stop)
+    except (GatewayError, ProducerError) as error:
+        print(f"prequel: {error}", file=sys.stderr)
+        return WRONG_USAGE if isinstance(error, WrongUsage) else 1
+
+
+def confirmation(arguments: argparse.Namespace, console: "Console") -> "Asking":
+    """Asks the user for confirmation, if both input and output are a terminal."""
+    from prequel.services.producer.confirmation import Asking
+    from prequel.shared.runtime.signals import ending_signals
+
+    def ask(question: str) -> str:
+        try:
+            with ending_signals():
+                return input(question)
+        except EOFError:
+            print()
+            return ""
+        except KeyboardInterrupt:
+            print()
+            raise SystemExit(INTERRUPTED) from None
+
+    return Asking(console, ask if sys.stdin.isatty() and sys.stdout.isatty() else None, yes=arguments.yes)
+
+
+STREAM = Command("stream", "stream a folder, an image or `digits` into a stream", _stream, _add_stream_arguments)
+LABEL = Command("label", "label an image, correct its label, or remove it", _label, _add_label_arguments)
+DELETE = Command("delete", "delete a stream and everything that was learned in it", _delete, _add_delete_arguments)
+STATUS = Command("status", "show one stream, or all", _status, _add_status_arguments)

@@ -1,0 +1,37 @@
+"""The table of commands, and the parser of the command line that is made from it."""
+
+import argparse
+
+from prequel import __version__
+from prequel.services.cli.commands import clients, operators, services
+from prequel.services.cli.commands.base import Command
+from prequel.services.cli.commands.demo import DEMO
+
+COMMANDS: tuple[Command, ...] = (
+    services.UP,
+    DEMO,
+    operators.REBUILD,
+    operators.TOPICS,
+    operators.PRUNE,
+    operators.DOCTOR,
+    services.EXTRACTOR,
+    services.LEARNER,
+    services.GATEWAY,
+    clients.STREAM,
+    clients.LABEL,
+    clients.DELETE,
+    clients.STATUS,
+)
+"""Every command, in the order of `prequel --help`. A new command is a file in commands/ and a row here."""
+
+
+def create_parser() -> argparse.ArgumentParser:
+    """A parser whose result has the command's ``run``."""
+    parser = argparse.ArgumentParser(prog="prequel", description="Teach a model from a live stream of images.")
+    parser.add_argument("--version", action="version", version=f"prequel {__version__}")
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        subparser = subparsers.add_parser(command.name, help=command.help, description=command.help)
+        command.add_arguments(subparser)
+        subparser.set_defaults(run=command.run)
+    return parser
