@@ -18,7 +18,7 @@ import httpx
 import numpy as np
 
 from benchmarks.extractor import decode_all, infer_all, photographs, random_weights, read, records
-from prequel.services.extractor.backbones.base import COMPACT, Backbone, Images
+from prequel.services.extractor.backbones.base import Backbone, Images
 from prequel.services.extractor.decoding import Decoder
 from prequel.services.extractor.loading import load
 from prequel.services.producer.client import Client, connect
@@ -180,7 +180,7 @@ def measure(url: str, pid: int, bare: Bare, files: Sequence[bytes], count: int, 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--backbone", default=COMPACT)
+    parser.add_argument("--backbone", default="compact")
     parser.add_argument("--weights", default="", help="a weights file; default: random, compact's own for compact")
     parser.add_argument("--images", type=int, default=2_000, help="per round")
     parser.add_argument("--rounds", type=int, default=5)
@@ -188,7 +188,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         weights = options.weights
-        if not weights and options.backbone != COMPACT:
+        if not weights and options.backbone != "compact":
             weights = random_weights(options.backbone, Path(scratch))
         settings = Settings.model_validate({"backbone": options.backbone, "weights": weights or "imagenet"})
         backbone = load(settings, Path(scratch) / "cache", os.environ)
@@ -202,7 +202,7 @@ def main() -> None:
 def chosen_files(archive: Path | None, backbone: str) -> list[bytes]:
     if archive:
         return read(archive, 500)
-    if backbone != COMPACT:
+    if backbone != "compact":
         return photographs(50)
     digits = Digits()
     return [digits.load(entry).data for entry in digits.entries(Survey())]

@@ -17,7 +17,8 @@ import numpy as np
 from PIL import Image
 from prometheus_client import CollectorRegistry
 
-from prequel.services.extractor.backbones.base import ARCHITECTURES, COMPACT, Backbone, Images
+from prequel.services.extractor.backbones.applications import APPLICATIONS
+from prequel.services.extractor.backbones.base import Backbone, Images
 from prequel.services.extractor.decoding import Decoder
 from prequel.services.extractor.extractor import ExtractorProcessor
 from prequel.services.extractor.loading import load
@@ -52,7 +53,7 @@ def random_weights(name: str, folder: Path) -> str:
     """A file of random weights: speed does not depend on their values, and needs no download."""
     import keras
 
-    model = getattr(keras.applications, ARCHITECTURES[name].maker)(include_top=False, weights=None)
+    model = getattr(keras.applications, APPLICATIONS[name].function)(include_top=False, weights=None)
     file = folder / f"{name}.weights.h5"
     model.save_weights(file)
     return str(file)
@@ -142,7 +143,7 @@ def report(rows: Sequence[tuple[Cost, Cost, Cost]], threads: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--backbone", default=COMPACT)
+    parser.add_argument("--backbone", default="compact")
     parser.add_argument("--weights", default="", help="a weights file; default: random, compact's own for compact")
     parser.add_argument("--pooling", default="avg")
     parser.add_argument("--engine", default="auto")
@@ -155,7 +156,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         weights = options.weights
-        if not weights and options.backbone != COMPACT:
+        if not weights and options.backbone != "compact":
             weights = random_weights(options.backbone, Path(scratch))
         names = ("backbone", "pooling", "engine", "precision", "batch", "decode_threads")
         values = {name: getattr(options, name) for name in names}

@@ -135,7 +135,7 @@ def _start_extractor(process: Process, address: str | None, on_demand: extractio
     """
     from prequel.services.extractor import extractor
     from prequel.services.extractor.announcer import Announcer
-    from prequel.services.extractor.engines.conversion import Interrupted
+    from prequel.services.extractor.engines.conversion import ConversionInterrupted
 
     settings = process.settings
 
@@ -145,7 +145,7 @@ def _start_extractor(process: Process, address: str | None, on_demand: extractio
             processor = extractor.create(
                 settings, cache=cache_folder(settings), environ=os.environ, metrics=process.metrics, stop=process.stop
             )
-        except Interrupted:
+        except ConversionInterrupted:
             # Ctrl-C reaches the converter before this process: the stop that follows is no failure.
             if process.stop.wait(CONVERTER_SIGNAL_S):
                 return

@@ -15,7 +15,7 @@ import numpy as np
 from prequel.services.extractor.backbones.base import Backbone, Images, OutOfMemory, Vectors
 from prequel.services.extractor.decoding import Decoded, Decoder
 from prequel.services.extractor.loading import load
-from prequel.services.extractor.on_demand import OnDemand, TakingTurns
+from prequel.services.extractor.on_demand import OnDemand, SynchronizedBackbone
 from prequel.shared.config import Settings
 from prequel.shared.events.attributes import canonical
 from prequel.shared.events.features import encode_features
@@ -26,7 +26,7 @@ from prequel.shared.runtime.metrics import Metrics
 from prequel.shared.runtime.runner import Processed
 
 SOURCE = "prequel/extractor"
-MOST_STREAMS, OTHERS = 10_000, "(others)"
+MAX_STREAMS, OTHERS = 10_000, "(others)"
 """So many streams are counted by name, the others together."""
 IDLE_SECONDS = 0.2
 """How long to wait for an image when there is nothing to do: the longest that a stop has to wait too."""
@@ -37,7 +37,7 @@ _NOTHING = Processed((), (), {})
 _log = logging.getLogger(__name__)
 
 
-class Item(NamedTuple):
+class PendingImage(NamedTuple):
     """An image on its way. ``decoded`` is None if its event already was no good, for the reason ``rejected``."""
 
     record: Record
@@ -65,12 +65,12 @@ class ExtractorProcessor:
         batch: int,
         batch_wait: float,
         metrics: Metrics,
-        most_streams: int = MOST_STREAMS,
+        most_streams: int = MAX_STREAMS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.backbone, self.most_records = TakingTurns(backbone), batch
+        self.backbone, self.most_records = SynchronizedBackbone(backbone), batch
         self._decoder, self._batch_wait, self._metrics, self._clock = decoder, batch_wait, metrics, clock
-        self._queue: deque[Item] = deque()
+        self._queue: deque[PendingImage] = deque()
         self._fits = batch
         self._streams, self._most_streams = set[str](), most_streams
         # Shown as zero before the first batch: a rate needs a value to begin from.
@@ -114,12 +114,12 @@ class ExtractorProcessor:
         """End the decoding threads."""
         self._decoder.close()
 
-    def _take(self, record: Record, now: float) -> Item:
+    def _take(self, record: Record, now: float) -> PendingImage:
         try:
             image = decode_image(record)
         except Rejected as rejected:
-            return Item(record, now, None, None, rejected)
-        return Item(record, now, image, self._decoder.submit(image.data), None)
+            return PendingImage(record, now, None, None, rejected)
+        return PendingImage(record, now, image, self._decoder.submit(image.data), None)
 
     def _due(self, more_came: bool) -> bool:
         """A full batch waits for one more poll, so that the next is decoded meanwhile; a partial one, for its time."""
@@ -135,7 +135,7 @@ class ExtractorProcessor:
 
     def _finish(self) -> Processed:
         items = [self._queue.popleft() for _ in range(min(self.most_records, len(self._queue)))]
-        good: list[tuple[Item, Decoded]] = []
+        good: list[tuple[PendingImage, Decoded]] = []
         rejected: list[tuple[Record, Rejected]] = []
         for item in items:
             try:
@@ -145,7 +145,7 @@ class ExtractorProcessor:
         messages = self._extract(good) if good else []
         return Processed(messages, rejected, {item.record.partition: item.record.offset + 1 for item in items})
 
-    def _extract(self, good: Sequence[tuple[Item, Decoded]]) -> list[Message]:
+    def _extract(self, good: Sequence[tuple[PendingImage, Decoded]]) -> list[Message]:
         begin = time.perf_counter()
         vectors = self._infer(np.stack([decoded.pixels for _, decoded in good]))
         inferred = time.perf_counter()
@@ -174,7 +174,7 @@ class ExtractorProcessor:
         starts = range(0, len(images), self._fits)
         return np.concatenate([self.backbone.extract(images[start : start + self._fits]) for start in starts])
 
-    def _message(self, item: Item, decoded: Decoded, vector: Vectors) -> Message:
+    def _message(self, item: PendingImage, decoded: Decoded, vector: Vectors) -> Message:
         assert item.image is not None
         self._metrics.images.labels(self._counted_as(item.image.stream)).inc()
         extra = (*self._extra, *(_DAMAGED if decoded.damaged else ()), *_foreign(item.record.headers))
@@ -203,7 +203,7 @@ def create(
     return ExtractorProcessor(backbone, decoder, batch=settings.batch, batch_wait=settings.batch_wait, metrics=metrics)
 
 
-def _outcome(item: Item) -> Decoded:
+def _outcome(item: PendingImage) -> Decoded:
     if item.rejected is not None:
         raise item.rejected
     assert item.decoded is not None

@@ -11,7 +11,7 @@ WAITING = 4
 """Images that may be asked about at once: each holds its decoded pixels, and each waits for all before it."""
 
 
-class TakingTurns:
+class SynchronizedBackbone:
     """A Backbone for several threads: one inference at a time."""
 
     def __init__(self, backbone: Backbone) -> None:
@@ -27,7 +27,7 @@ class TakingTurns:
 class OnDemand:
     """shared.extraction.Extraction in the extractor's own process; ``decode`` is the stream's. Safe from any thread."""
 
-    def __init__(self, backbone: TakingTurns, decode: Callable[[bytes], Images]) -> None:
+    def __init__(self, backbone: SynchronizedBackbone, decode: Callable[[bytes], Images]) -> None:
         self._backbone, self._decode = backbone, decode
         self._places = threading.BoundedSemaphore(WAITING)
 

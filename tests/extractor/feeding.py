@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from prequel.services.extractor.backbones.base import Images, OutOfMemory, Vectors
 from prequel.services.extractor.decoding import Decoder
-from prequel.services.extractor.extractor import MOST_STREAMS, ExtractorProcessor
+from prequel.services.extractor.extractor import MAX_STREAMS, ExtractorProcessor
 from prequel.shared.events.images import encode_image
 from prequel.shared.log.base import IMAGES, Headers, Record
 from prequel.shared.runtime.metrics import Metrics
@@ -48,9 +48,7 @@ class Clock:
 class Bench:
     """An extractor over a clock and a backbone of the test's, with metrics to read."""
 
-    def __init__(
-        self, backbone: MeanColour | None = None, batch: int = BATCH, most_streams: int = MOST_STREAMS
-    ) -> None:
+    def __init__(self, backbone: MeanColour | None = None, batch: int = BATCH, most_streams: int = MAX_STREAMS) -> None:
         self.backbone = backbone or MeanColour()
         self.clock, self.metrics = Clock(), Metrics(CollectorRegistry())
         self.decoder = Decoder(self.backbone.size, max_pixels=10_000, max_bytes=100_000, threads=2)

@@ -8,7 +8,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from prequel.services.extractor.backbones.base import Images, architecture
+from prequel.services.extractor.backbones.applications import Application
+from prequel.services.extractor.backbones.base import Images
+from prequel.services.extractor.backbones.registry import architecture
 from prequel.shared.config import Settings
 from tests.extractor.pictures import photograph
 
@@ -21,11 +23,12 @@ def random_weights(name: str, folder: Path) -> Path:
     if not file.exists():
         keras.utils.set_random_seed(7)
         known = architecture(name)
+        assert isinstance(known, Application)
         options: dict[str, Any] = {} if known.alpha is None else {"alpha": known.alpha}
         shape = (known.size, known.size, 3)
-        maker = getattr(keras.applications, known.maker)
-        model = maker(include_top=False, weights=None, input_shape=shape, **options)
-        _enliven(model, sys.modules[maker.__module__].preprocess_input(varied(3, known.size).astype(np.float32)))
+        function = getattr(keras.applications, known.function)
+        model = function(include_top=False, weights=None, input_shape=shape, **options)
+        _enliven(model, sys.modules[function.__module__].preprocess_input(varied(3, known.size).astype(np.float32)))
         model.save_weights(file)
     return file
 

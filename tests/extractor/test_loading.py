@@ -14,10 +14,9 @@ import keras
 import numpy as np
 import pytest
 
-from prequel.services import extractor
-from prequel.services.extractor import loading
+from prequel.services.extractor import engines, loading
 from prequel.services.extractor.backbones.base import Backbone, OutOfMemory
-from prequel.services.extractor.engines.conversion import Interrupted
+from prequel.services.extractor.engines.conversion import ConversionInterrupted
 from prequel.services.extractor.engines.keras import KerasBackbone
 from prequel.services.extractor.engines.openvino import OpenVinoBackbone, _precision
 from prequel.services.extractor.loading import load
@@ -120,7 +119,7 @@ def test_an_interrupted_conversion_does_not_fall_back(
     python.write_text(f"#!/bin/sh\n{end}\n")
     python.chmod(0o700)
     monkeypatch.setattr(sys, "executable", str(python))
-    with pytest.raises(Interrupted):
+    with pytest.raises(ConversionInterrupted):
         small(weights, tmp_path / "cache", engine="auto")
     assert list((tmp_path / "cache").iterdir()) == []
 
@@ -135,7 +134,7 @@ def test_a_conversion_that_nobody_wants_any_more_is_ended(
     stop = threading.Event()
     stop.set()
     chosen = settings(backbone=SMALL, weights=str(weights), engine="auto")
-    with pytest.raises(Interrupted):
+    with pytest.raises(ConversionInterrupted):
         load(chosen, tmp_path / "cache", ENVIRON, stop)
     assert not Path("/proc", (tmp_path / "pid").read_text().strip()).exists()
     assert list((tmp_path / "cache").iterdir()) == []
@@ -151,7 +150,7 @@ def test_a_gpu_that_keras_cannot_use_is_not_passed_over_in_silence(
 ) -> None:
     monkeypatch.setattr(loading, "_GPU_DEVICES", (Path("/dev/null"),))
     monkeypatch.setitem(sys.modules, "prequel.services.extractor.engines.keras", None)
-    monkeypatch.delattr(extractor, "keras_backbone", raising=False)
+    monkeypatch.delattr(engines, "keras", raising=False)
     assert isinstance(small(weights, warm, engine="auto"), OpenVinoBackbone)
     (said,) = caplog.messages
     assert "there is a GPU, but Keras cannot start" in said

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from prequel.services.extractor.announcer import Announcer
 from prequel.services.extractor.backbones.base import Images, Vectors
-from prequel.services.extractor.on_demand import WAITING, OnDemand, TakingTurns
+from prequel.services.extractor.on_demand import WAITING, OnDemand, SynchronizedBackbone
 from prequel.services.gateway.remote.extractor import RemoteExtractor
 from prequel.shared.events.types import Rejected
 from prequel.shared.extraction import ExtractorUnavailable, Later
@@ -59,7 +59,7 @@ def in_parallel(count: int, work: Callable[[], object]) -> list[threading.Thread
 
 def test_one_inference_at_a_time_whoever_asks() -> None:
     means = Means()
-    on_demand = OnDemand(TakingTurns(means), decode)
+    on_demand = OnDemand(SynchronizedBackbone(means), decode)
     for thread in in_parallel(WAITING, lambda: [on_demand.extract(means.id, b"\x07") for _ in range(100)]):
         thread.join()
     assert not means.met
@@ -74,7 +74,7 @@ def test_too_many_at_once_are_refused_and_later_ones_are_not() -> None:
         leave.wait()
         return decode(data)
 
-    on_demand = OnDemand(TakingTurns(means), slow)
+    on_demand = OnDemand(SynchronizedBackbone(means), slow)
     threads = in_parallel(WAITING, lambda: on_demand.extract(means.id, b"\x07"))
     for _ in threads:
         entered.acquire()
@@ -87,7 +87,7 @@ def test_too_many_at_once_are_refused_and_later_ones_are_not() -> None:
 
 
 def test_what_is_refused_gives_its_place_back() -> None:
-    on_demand = OnDemand(TakingTurns(Means()), decode)
+    on_demand = OnDemand(SynchronizedBackbone(Means()), decode)
     for _ in range(2 * WAITING):
         with pytest.raises(Rejected, match="too-large: 2 bytes"):
             on_demand.extract(Means.id, b"xx")
@@ -95,7 +95,7 @@ def test_what_is_refused_gives_its_place_back() -> None:
 
 def test_a_stream_of_another_backbone_is_told_so() -> None:
     with pytest.raises(ExtractorUnavailable, match=r"of backbone others-1.*this extractor runs means-avg-2-0"):
-        OnDemand(TakingTurns(Means()), decode).extract("others-1", b"x")
+        OnDemand(SynchronizedBackbone(Means()), decode).extract("others-1", b"x")
     with pytest.raises(ExtractorUnavailable, match="still loading"):
         Later().extract("others-1", b"x")
 
@@ -110,7 +110,7 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
 def address() -> Iterator[str]:
     """Where an extractor's operations server answers."""
     on_demand = Later()
-    on_demand.found = OnDemand(TakingTurns(Means()), decode)
+    on_demand.found = OnDemand(SynchronizedBackbone(Means()), decode)
     metrics = Metrics(CollectorRegistry())
     ops = Ops("127.0.0.1", 0, health=Health(), metrics=metrics, queries=None, extraction=on_demand)
     ops.start()

@@ -1,1 +1,1 @@
-"""Backbones: the protocol, the table, and one file for each kind."""
+"""Backbones: the protocols, the table, and one file for each kind."""

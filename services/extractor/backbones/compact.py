@@ -1,7 +1,9 @@
-"""`compact`: our own small frozen backbone for images of about 32 px, in plain Keras layers."""
+"""The backbone `compact`: a small network of our own for images of about 32 px, in plain Keras layers."""
 
 from pathlib import Path
 from typing import Any
+
+from prequel.services.extractor.backbones.packaged import PackagedNetwork
 
 SIZE = 32
 WIDTHS = (32, 112, 256)
@@ -9,11 +11,11 @@ WEIGHTS = Path(__file__).parent / "weights" / "compact.weights.h5"
 
 
 def build(keras: Any) -> Any:
-    """The backbone: float32 [n, 32, 32, 3], RGB 0..255, to float32 [n, 368]; random until `load_weights(WEIGHTS)`.
+    """The network: float32 [n, 32, 32, 3], RGB 0..255, to float32 [n, 368]; random until `load_weights(WEIGHTS)`.
 
     The feature vector is the global mean of stage 2 (strokes and textures, 112) and the global maximum of stage 3
     (objects, 256): drawings need stage 2, and photographs do not mind it. Preprocessing is part of the network.
-    `keras` is the module itself, because one file of the extractor imports it.
+    ``keras`` is the module itself, because only the extractor's engines import it.
     """
     network = trunk(keras)
     _, strokes, objects = network.outputs
@@ -46,3 +48,6 @@ def trunk(keras: Any) -> Any:
 def _normalised(layers: Any, x: Any, name: str) -> Any:
     x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=name)(x)
     return layers.Activation("gelu", name=f"{name}_gelu")(x)
+
+
+COMPACT = PackagedNetwork(build, WEIGHTS, SIZE, pooling="max")

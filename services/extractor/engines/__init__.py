@@ -1,1 +1,1 @@
-"""Engines: what runs a backbone, one file each."""
+"""The engines that run backbones: Keras, and OpenVINO on networks that are converted for it."""

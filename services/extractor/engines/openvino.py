@@ -1,4 +1,4 @@
-"""The extractor's only contact with OpenVINO: writes graphs, compiles them for this CPU, runs them."""
+"""The OpenVINO engine: writes graphs of networks, compiles them for this CPU, runs them."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,13 +12,17 @@ from prequel.services.extractor.backbones.base import Images, OutOfMemory, Vecto
 from prequel.shared.config import ConfigError
 
 CHUNK_PIXELS = 8 * 224 * 224
-"""Pixels in one inference: beyond it what passes between layers falls out of the caches, and nothing is gained."""
+"""Pixels in one inference: with more, what passes between layers no longer fits the CPU's caches and nothing is gained;
+with half of it small images are slower."""
 
 _HINTS = {"bfloat16": "bf16", "float32": "f32"}
 
 
 class OpenVinoBackbone:
-    """Runs a converted network on the CPU. A batch is cut into powers of two: only those are ever prepared."""
+    """A Backbone that OpenVINO runs on the CPU.
+
+    A batch is cut into powers of two: OpenVINO prepares each batch size at its first use, and so only a few of them.
+    """
 
     def __init__(self, file: Path, *, id: str, dim: int, size: int, precision: str, threads: int, batch: int) -> None:
         """Reads and compiles: takes a fraction of a second. ``precision`` and ``threads`` are as in the settings.
@@ -32,7 +36,7 @@ class OpenVinoBackbone:
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": _HINTS[self.precision],
             "INFERENCE_NUM_THREADS": threads,
-            # Decoding, learning and serving share these cores: threads bound to one would wait for it.
+            # Decoding, learning and serving share these cores: a thread pinned to one would wait for whoever has it.
             "ENABLE_CPU_PINNING": False,
         }
         self._request = core.compile_model(core.read_model(file), "CPU", options).create_infer_request()
@@ -70,8 +74,8 @@ def _power_of_two(number: int) -> int:
     return 1 << (number.bit_length() - 1)
 
 
-def _precision(core: Any, wanted: str) -> str:
-    able = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    if wanted == "bfloat16" and not able:
-        raise ConfigError("PREQUEL_PRECISION=bfloat16: this CPU has no bfloat16; use auto or float32")
-    return "bfloat16" if able and wanted != "float32" else "float32"
+def _precision(core: Any, setting: str) -> str:
+    supported = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    if setting == "bfloat16" and not supported:
+        raise ConfigError("PREQUEL_PRECISION=bfloat16: this CPU does not support bfloat16; use auto or float32")
+    return "bfloat16" if supported and setting != "float32" else "float32"

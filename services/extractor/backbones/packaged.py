@@ -1,0 +1,44 @@
+"""A backbone of one's own: a function that builds its network, and a weights file that is packaged with Prequel."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from prequel.services.extractor.backbones.base import IMAGENET, BackboneConfig, Network
+from prequel.services.extractor.backbones.weights_files import existing_file, load_weights
+from prequel.shared.config import ConfigError, Settings
+
+
+class PackagedNetwork(NamedTuple):
+    """An Architecture with one input size and its own pooling and weights.
+
+    ``build_model`` gets the module ``keras`` and returns a Keras model of random weights, from float32 RGB
+    [n, size, size, 3] with values 0..255 to float32 [n, dim]: preprocessing and pooling are layers of it.
+    ``weights`` is the file that ``save_weights`` wrote for it; ``pooling`` is a word for the backbone's id.
+    """
+
+    build_model: Callable[[Any], Any]
+    weights: Path
+    size: int
+    pooling: str
+
+    @property
+    def channels_first(self) -> bool:
+        """No: what ``build_model`` builds has channels last."""
+        return False
+
+    def configure(self, name: str, settings: Settings) -> BackboneConfig:
+        """Raises ConfigError where the settings ask for another size or pooling."""
+        if settings.pooling != "avg" or settings.image_size not in (0, self.size):
+            raise ConfigError(
+                f"PREQUEL_BACKBONE={name} has one input size ({self.size}) and its own pooling: "
+                "leave PREQUEL_IMAGE_SIZE and PREQUEL_POOLING unset, or choose another backbone"
+            )
+        weights = str(self.weights) if settings.weights == IMAGENET else settings.weights
+        return BackboneConfig(name, self.pooling, self.size, existing_file(name, weights))
+
+    def build(self, keras: Any, config: BackboneConfig, layout: str) -> Network:
+        """As Architecture has it."""
+        model = self.build_model(keras)
+        load_weights(model, config)
+        return Network(model, model)
