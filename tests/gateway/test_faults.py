@@ -271,7 +271,8 @@ PROGRAM = """
 import sys, threading, time, uuid
 from pathlib import Path
 from prometheus_client import CollectorRegistry
-from prequel.services.gateway import app, serving
+from prequel.services.gateway import app
+from prequel.services.gateway.http import serving
 from prequel.shared.config import Settings
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.metrics import Metrics

@@ -280,13 +280,13 @@ def test_a_late_label_is_answered_alike_before_and_after_a_restart(place: Place)
 ELSEWHERE = """
 import sys, threading
 from pathlib import Path
-from prequel.services.learner.models import table
+from prequel.services.learner.models import registry
 from prequel.services.learner.replay.rebuild import Rebuild
 from prequel.shared.config import Settings
 from prequel.shared.log.sqlite.log import SqliteLog
 from prequel.shared.store.sqlite import SqliteStore
 log, store = SqliteLog(Path(sys.argv[1]) / "log"), SqliteStore(Path(sys.argv[1]) / "store")
-made = Rebuild(Settings(models="slda,logistic"), log, store, table, lambda *_: None, threading.Event())
+made = Rebuild(Settings(models="slda,logistic"), log, store, registry, lambda *_: None, threading.Event())
 (verdict,) = made.verify(1) if sys.argv[2] == "verify" else made.write(1, "me")
 print(verdict.equal, verdict.remark)
 """

@@ -115,7 +115,7 @@ class Blocker:
         if name.partition(".")[0] == "keras":
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Blocker())
-from prequel.services.learner.models import table
+from prequel.services.learner.models import registry
 for act in (registry.check, lambda spec: registry.create(spec, 4, seed=0)):
     try:
         act(sys.argv[1])

@@ -308,7 +308,7 @@ def test_a_wide_stream_is_the_same_in_pieces() -> None:
 
 DIGEST = """
 import hashlib
-from prequel.services.learner.models import table
+from prequel.services.learner.models import registry
 from tests.learner.models.suite import contents, stream
 for spec, size in (("slda", 700), ("ridge;width=200", 700), ("river:forest.ARFClassifier", 60)):
     xs, labels = stream(size, 300, 3)
