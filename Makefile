@@ -32,7 +32,7 @@ bench: $(READY)  ## Measure what README claims
 		echo "== $$script"; $(BIN)/python -m $$(echo $$script | tr / .) || failed="$$failed $$script"; \
 	done; if [ -n "$$failed" ]; then echo "not measured:$$failed" >&2; exit 1; fi
 
-docs: $(READY)  ## Write the parts of README that repeat what the code says
+docs: $(READY)  ## Write the parts of the documents that repeat what the code says
 	@$(BIN)/python -m tests.documentation
 
 lock: $(READY)  ## Pin the newest packages that pyproject.toml allows, with their hashes
