@@ -95,7 +95,7 @@ def infer_all(backbone: Backbone, images: Sequence[Images], count: int) -> None:
 
 def extract_all(processor: ExtractorProcessor, feed: Sequence[Record]) -> None:
     """What the runner does, less its log: a poll is a slice."""
-    messages, batches = 0, batched(feed, processor.most_records)
+    messages, batches = 0, batched(feed, processor.max_records)
     while messages < len(feed):
         messages += len(processor.process(next(batches, ())).messages)
 

@@ -4,8 +4,8 @@ import hmac
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
-MISSING = "an API key is needed: send Authorization: Bearer KEY, or X-API-Key: KEY"
-WRONG = "the API key that was sent is none of PREQUEL_API_KEYS: check it, also for blanks and quotes around it"
+MISSING_KEY = "an API key is needed: send Authorization: Bearer KEY, or X-API-Key: KEY"
+WRONG_KEY = "the API key that was sent is none of PREQUEL_API_KEYS: check it, also for blanks and quotes around it"
 
 
 class ApiKeys:
@@ -25,11 +25,11 @@ class ApiKeys:
     def problem(self, given: str) -> str | None:
         """What is wrong with the key that a request gave; None where it opens."""
         if not given:
-            return MISSING
-        return None if self.match(given.encode("latin-1", "replace")) else WRONG
+            return MISSING_KEY
+        return None if self.match(given.encode("latin-1", "replace")) else WRONG_KEY
 
 
-def given_key(headers: Mapping[str, str]) -> str:
+def request_key(headers: Mapping[str, str]) -> str:
     """The key that a request's headers (names in any case) carry as Bearer or X-API-Key; empty: none."""
     scheme, _, token = (headers.get("authorization") or "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key") or ""
@@ -37,4 +37,4 @@ def given_key(headers: Mapping[str, str]) -> str:
 
 def challenge(problem: str) -> str:
     """The WWW-Authenticate header of a 401: RFC 6750 tells a wrong key from a missing one."""
-    return "Bearer" if problem == MISSING else 'Bearer error="invalid_token"'
+    return "Bearer" if problem == MISSING_KEY else 'Bearer error="invalid_token"'

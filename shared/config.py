@@ -12,7 +12,7 @@ from prequel.shared.retention.policy import FOREVER, Retention
 
 PREFIX = "PREQUEL_"
 
-RETIRED = {
+REMOVED = {
     "KAFKA_RETENTION_HOURS": "set PREQUEL_RETENTION_IMAGES, _EXAMPLES, _PREDICTIONS and _DEAD_LETTERS instead: 12h, "
     "30d, 50GB or forever",
 }
@@ -221,7 +221,7 @@ class Settings(BaseModel):
         """How long a topic's records are kept; what is not set is bounded in the embedded log, and not on Kafka."""
         if given := getattr(self, f"retention_{topic.replace('-', '_')}"):
             return policy.parse(given)
-        return FOREVER if self.log_url.startswith("kafka://") else policy.EMBEDDED[topic]
+        return FOREVER if self.log_url.startswith("kafka://") else policy.EMBEDDED_DEFAULTS[topic]
 
     @property
     def store_url(self) -> str:

@@ -11,11 +11,11 @@ from prequel.shared import topics
 from prequel.shared.config import Settings, without_secrets
 from prequel.shared.log.base import TOPICS, Log, LogUnavailable
 from prequel.shared.log.kafka.retention_check import judge
-from prequel.shared.retention.usage import measure
+from prequel.shared.retention.usage import measure_log
 from prequel.shared.store.base import Store, StoreUnavailable
 
-LEAST_FREE_BYTES = 2**30
-MOST_CLOCK_SECONDS = 5.0
+MIN_FREE_BYTES = 2**30
+MAX_CLOCK_SKEW_SECONDS = 5.0
 PACKAGES = ("numpy", "river", "numba", "keras", "tensorflow", "openvino", "kafka-python", "redis", "pydantic")
 GPUS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 
@@ -65,7 +65,7 @@ def _asked(subject: str, question: Callable[[], Iterator[Finding]], told: set[st
 
 def _log(settings: Settings, log: Log) -> Iterator[Finding]:
     counts = {
-        topics.named(settings, topic): sum(bounds.end - bounds.begin for bounds in log.bounds(topic).values())
+        topics.topic_name(settings, topic): sum(bounds.end - bounds.begin for bounds in log.bounds(topic).values())
         for topic in TOPICS
     }
     yield Finding("log", f"{settings.log_url}: " + ", ".join(f"{n:,} {topic}" for topic, n in counts.items()))
@@ -77,16 +77,16 @@ def _log(settings: Settings, log: Log) -> Iterator[Finding]:
 def _topics(settings: Settings, log: Log) -> Iterator[Finding]:
     if isinstance(log, topics.Cluster):
         wrong = topics.check(log, settings)
-        yield from (Finding("topics", f"{each.topic}: {each.setting} is {each.found}", str(each)) for each in wrong)
+        yield from (Finding("topics", f"{each.topic}: {each.setting} is {each.actual}", str(each)) for each in wrong)
         if not wrong:
             yield Finding("topics", f"{settings.kafka_partitions} partitions, replication {settings.kafka_replication}")
 
 
 def _retention(settings: Settings, log: Log, store: Store, now: float) -> Iterator[Finding]:
     """That more is kept than a setting says is no fault: it is needed. Less than a window needs is one."""
-    usage = measure(log, store, settings, now)
+    usage = measure_log(log, store, settings, now)
     for each in usage.topics:
-        yield Finding(f"topic {topics.named(settings, each.topic)}", str(each))
+        yield Finding(f"topic {topics.topic_name(settings, each.topic)}", str(each))
     if usage.warning:
         yield Finding("log's disk", "is nearly full", usage.warning)
     if isinstance(log, topics.Cluster):
@@ -97,7 +97,7 @@ def _retention(settings: Settings, log: Log, store: Store, now: float) -> Iterat
 
 def _clock(log: Log, now: float) -> Iterator[Finding]:
     ahead = max((_newest(log, topic) - now for topic in TOPICS), default=0.0)
-    remedy = "set this machine's clock by NTP: times in events are wrong" if ahead > MOST_CLOCK_SECONDS else ""
+    remedy = "set this machine's clock by NTP: times in events are wrong" if ahead > MAX_CLOCK_SKEW_SECONDS else ""
     yield Finding("clock", f"{ahead:.1f} s behind the log" if remedy else "agrees with the log", remedy)
 
 
@@ -123,7 +123,7 @@ def _store(settings: Settings, store: Store) -> Iterator[Finding]:
 def _disk(settings: Settings) -> Finding:
     folder = next(parent for parent in (settings.data, *settings.data.absolute().parents) if parent.exists())
     free = shutil.disk_usage(folder).free
-    remedy = f"make room on the disk of {folder}" if free < LEAST_FREE_BYTES else ""
+    remedy = f"make room on the disk of {folder}" if free < MIN_FREE_BYTES else ""
     return Finding("disk", f"{free / 2**30:.1f} GiB free", remedy)
 
 

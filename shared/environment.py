@@ -7,10 +7,10 @@ from pathlib import Path
 
 from pydantic import SecretStr, ValidationError
 
-from prequel.shared.config import PREFIX, RETIRED, ConfigError, Settings
-from prequel.shared.validation_messages import plain
+from prequel.shared.config import PREFIX, REMOVED, ConfigError, Settings
+from prequel.shared.validation_messages import explain
 
-FILE = "_FILE"
+FILE_SUFFIX = "_FILE"
 """PREQUEL_X_FILE names a file that holds the value of PREQUEL_X: how Docker and Kubernetes hand secrets over."""
 
 MAX_SECRET_BYTES = 2**20
@@ -24,20 +24,22 @@ def from_environment(environ: Mapping[str, str], **given: object) -> Settings:
     """Settings from PREQUEL_* variables, overridden by what the command line gave (None: not given).
 
     Reads the files that PREQUEL_*_FILE name. Raises ConfigError for a wrong value, an unreadable file, and a setting of
-    an earlier version. Variables that are no settings are left out: see ``remarks``.
+    an earlier version. Variables that are no settings are left out: see ``unknown_settings``.
     """
-    for name, instead in RETIRED.items():
+    for name, instead in REMOVED.items():
         if value := environ.get(PREFIX + name):
             raise ConfigError(f"{PREFIX}{name}={value} is no setting any more: {instead}")
-    ours = {variable(name): name for name in Settings.model_fields}
+    ours = {variable_name(name): name for name in Settings.model_fields}
     values: dict[str, object] = {
         ours[key]: value for key, value in environ.items() if key in ours and value and not _is_link(key, value)
     }
-    for name in secrets():
-        if path := environ.get(variable(name) + FILE):
+    for name in secret_settings():
+        if path := environ.get(variable_name(name) + FILE_SUFFIX):
             if name in values:
-                raise ConfigError(f"{variable(name)} and {variable(name)}{FILE} are both set: unset one of them")
-            values[name] = _content(variable(name) + FILE, path)
+                raise ConfigError(
+                    f"{variable_name(name)} and {variable_name(name)}{FILE_SUFFIX} are both set: unset one of them"
+                )
+            values[name] = _content(variable_name(name) + FILE_SUFFIX, path)
     values |= {name: value for name, value in given.items() if value is not None}
     try:
         return Settings.model_validate(values)
@@ -45,12 +47,14 @@ def from_environment(environ: Mapping[str, str], **given: object) -> Settings:
         raise ConfigError("; ".join(_explain(problem, values) for problem in error.errors())) from None
 
 
-def remarks(environ: Mapping[str, str]) -> Iterator[str]:
+def unknown_settings(environ: Mapping[str, str]) -> Iterator[str]:
     """What to tell the operator of PREQUEL_* variables that are no settings; none of them stops the start.
 
     Somebody else may set them: Kubernetes does for every service whose name begins with `prequel`.
     """
-    known = {variable(name) for name in Settings.model_fields} | {variable(name) + FILE for name in secrets()}
+    known = {variable_name(name) for name in Settings.model_fields} | {
+        variable_name(name) + FILE_SUFFIX for name in secret_settings()
+    }
     links = []
     for key in sorted(environ):
         if key.startswith(PREFIX) and (key not in known or _is_link(key, environ[key])):
@@ -65,12 +69,12 @@ def remarks(environ: Mapping[str, str]) -> Iterator[str]:
         )
 
 
-def variable(name: str) -> str:
+def variable_name(name: str) -> str:
     """The environment variable of a setting."""
     return PREFIX + name.upper()
 
 
-def secrets() -> list[str]:
+def secret_settings() -> list[str]:
     """The settings that can be read from a file: keys, passwords, and the store's address, which may hold one."""
     return [name for name in Settings.model_fields if _secret(name)] + ["store"]
 
@@ -78,8 +82,8 @@ def secrets() -> list[str]:
 def _unknown(key: str, known: list[str]) -> str:
     # Without the prefix, which every two names have in common.
     close = get_close_matches(key.removeprefix(PREFIX), [name.removeprefix(PREFIX) for name in known], 1, 0.6)
-    if key.endswith(FILE) and key.removesuffix(FILE) in known:
-        return f"{key} is ignored: only secrets are read from files. Set {key.removesuffix(FILE)} itself."
+    if key.endswith(FILE_SUFFIX) and key.removesuffix(FILE_SUFFIX) in known:
+        return f"{key} is ignored: only secrets are read from files. Set {key.removesuffix(FILE_SUFFIX)} itself."
     hint = f"did you mean {PREFIX}{close[0]}?" if close else "README's table lists all settings."
     return f"Unknown setting {key} is ignored: {hint}"
 
@@ -108,8 +112,8 @@ def _explain(problem: object, values: Mapping[str, object]) -> str:
     name = str(problem["loc"][0])
     shown = "" if _secret(name) or "@" in str(values.get(name)) else f"={values.get(name)}"  # user:password@host
     if problem["type"] == "extra_forbidden":
-        return f"{variable(name)} is no setting of Prequel; README's table lists them all"
-    return f"{variable(name)}{shown}: {plain(problem)}"
+        return f"{variable_name(name)} is no setting of Prequel; README's table lists them all"
+    return f"{variable_name(name)}{shown}: {explain(problem)}"
 
 
 def _secret(name: str) -> bool:

@@ -37,7 +37,7 @@ class Extraction(Protocol):
         ...
 
 
-class Later:
+class DeferredExtraction:
     """An Extraction that is still being made: loading a backbone takes seconds."""
 
     found: Extraction | None = None
@@ -48,7 +48,7 @@ class Later:
         return self.found.extract(backbone, data)
 
 
-def key(backbone: str) -> str:
+def announcement_key(backbone: str) -> str:
     """Where the extractors with this backbone stand in the store: one key for all, so that nothing is left behind."""
     return PREFIX + quote(backbone, safe="")
 

@@ -9,9 +9,9 @@ from typing import NamedTuple
 NAME = "prequel"
 DEFAULT_URL = "http://127.0.0.1:8000"
 """Where commands look for a gateway unless they are told."""
-IN_COMPOSE = "http://gateway:8000"
+COMPOSE_URL = "http://gateway:8000"
 """Where the containers of docker-compose.yml reach it."""
-IN_IMAGE = Path("/opt/prequel/bin/prequel")
+IMAGE_PROGRAM = Path("/opt/prequel/bin/prequel")
 """Where our Dockerfile puts it; that others develop in a container of their own is no reason to send them to ours."""
 
 
@@ -29,8 +29,8 @@ class Invocation(NamedTuple):
 def invocation(script: str, python: str, folder: Path, environ: Mapping[str, str]) -> Invocation:
     """Of a process that was started as ``script`` in ``folder``, by this ``python`` and in this environment."""
     path = Path(script).absolute()
-    if path == IN_IMAGE:
-        return Invocation() if "KUBERNETES_SERVICE_HOST" in environ else Invocation(container=True, url=IN_COMPOSE)
+    if path == IMAGE_PROGRAM:
+        return Invocation() if "KUBERNETES_SERVICE_HOST" in environ else Invocation(container=True, url=COMPOSE_URL)
     if path.stem != NAME:
         return Invocation(f"{_short(Path(python), folder)} -m prequel.services")
     found = shutil.which(NAME, path=environ.get("PATH", ""))

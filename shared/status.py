@@ -1,14 +1,11 @@
 """What a learner tells of streams and partitions, and the gateway serves: metrics, curve, confusion, snapshot."""
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from pydantic import BaseModel
 
-from prequel.shared.vectors import Vector
-
 PREFIX, DETAIL_PREFIX, PARTITION_PREFIX = "status/", "detail/", "partition/"
-MOST_LABELS = 50
+MAX_LABELS = 50
 """Classes in a published status, in a confusion matrix and in the metrics by class: the most frequent ones. A thousand
 would make each status 300 KB, four times a second."""
 
@@ -143,34 +140,6 @@ class PartitionStatus(BaseModel):
     snapshot: SnapshotStatus | None = None
 
 
-class Answer(BaseModel):
-    """A prediction that is no event: from the state at ``position``."""
-
-    stream: str
-    position: str
-    model: str
-    label: str | None
-    probabilities: dict[str, float]
-    models: dict[str, str | None]
-    unknown: bool = False
-
-
-class UnknownStream(LookupError):
-    """No learner holds this stream."""
-
-
-class Queries(Protocol):
-    """Answers from the newest state. Safe from any thread; waits at most for the batch in progress."""
-
-    def answer(self, stream: str, features: Vector) -> Answer:
-        """Raises UnknownStream; ValueError where the vector has another dimension or is not finite."""
-        ...
-
-    def detail(self, stream: str) -> StreamDetail:
-        """Raises UnknownStream."""
-        ...
-
-
 def key(stream: str) -> str:
     """Where a stream's status stands in the store."""
     return PREFIX + stream
@@ -186,7 +155,7 @@ def partition_key(partition: int) -> str:
     return f"{PARTITION_PREFIX}{partition}"
 
 
-def top(probabilities: dict[str, float], most: int = 10) -> dict[str, float]:
+def largest(probabilities: dict[str, float], most: int = 10) -> dict[str, float]:
     """The largest ``most`` probabilities, largest first; equal ones in the order given."""
     return dict(sorted(probabilities.items(), key=lambda item: -item[1])[:most])
 

@@ -7,10 +7,10 @@ from prequel.shared.config import ConfigError, Settings
 from prequel.shared.log.base import TOPICS
 from prequel.shared.log.kafka.retention import kafka_settings
 
-MOST_OVERHEAD_BYTES = 64 * 2**10
+MAX_OVERHEAD_BYTES = 64 * 2**10
 """What key, headers and framing may add to the largest value."""
 
-LEAST_RECORD_BYTES = 2**20 + MOST_OVERHEAD_BYTES
+MIN_RECORD_BYTES = 2**20 + MAX_OVERHEAD_BYTES
 """Also where images are kept small: feature vectors and batches of records have to fit."""
 
 
@@ -30,25 +30,25 @@ class Cluster(Protocol):
         """Those of the topics that exist, with the settings in force."""
         ...
 
-    def create(self, topic: str, wanted: TopicState) -> None:
+    def create(self, topic: str, state: TopicState) -> None:
         """Create a topic and wait until it can be used. One that exists is left as it is."""
         ...
 
 
-class Mismatch(NamedTuple):
+class TopicProblem(NamedTuple):
     """One setting of one topic that will not do, and what to do about it."""
 
     topic: str
     setting: str
-    found: str
-    wanted: str
+    actual: str
+    expected: str
     remedy: str
 
     def __str__(self) -> str:
-        return f"topic {self.topic}: {self.setting} is {self.found}, wanted {self.wanted}. {self.remedy}"
+        return f"topic {self.topic}: {self.setting} is {self.actual}, expected {self.expected}. {self.remedy}"
 
 
-def wanted(settings: Settings) -> dict[str, TopicState]:
+def expected_topics(settings: Settings) -> dict[str, TopicState]:
     """What every topic should be, by the settings PREQUEL_KAFKA_* and PREQUEL_MAX_IMAGE_BYTES.
 
     Raises ConfigError where they make no topic that could be used.
@@ -58,7 +58,7 @@ def wanted(settings: Settings) -> dict[str, TopicState]:
             f"PREQUEL_KAFKA_MIN_INSYNC={settings.kafka_min_insync} is more than "
             f"PREQUEL_KAFKA_REPLICATION={settings.kafka_replication}: nothing could ever be written"
         )
-    record_bytes = max(settings.max_image_bytes + MOST_OVERHEAD_BYTES, LEAST_RECORD_BYTES)
+    record_bytes = max(settings.max_image_bytes + MAX_OVERHEAD_BYTES, MIN_RECORD_BYTES)
     configuration = {
         "cleanup.policy": "delete",
         "max.message.bytes": str(record_bytes),
@@ -77,14 +77,14 @@ def wanted(settings: Settings) -> dict[str, TopicState]:
     }
 
 
-def named(settings: Settings, topic: str) -> str:
+def topic_name(settings: Settings, topic: str) -> str:
     """What a topic is called where the log is."""
     return f"{settings.kafka_topic_prefix}{topic}" if settings.log_url.startswith("kafka://") else topic
 
 
 def create(cluster: Cluster, settings: Settings) -> list[str]:
     """Create the topics that are missing and return their names. Those that exist are left as they are."""
-    plan = wanted(settings)
+    plan = expected_topics(settings)
     found = cluster.describe(list(plan))
     missing = [topic for topic in plan if topic not in found]
     for topic in missing:
@@ -92,42 +92,42 @@ def create(cluster: Cluster, settings: Settings) -> list[str]:
     return missing
 
 
-def check(cluster: Cluster, settings: Settings) -> list[Mismatch]:
+def check(cluster: Cluster, settings: Settings) -> list[TopicProblem]:
     """Everything that is wrong with the topics; nothing means that they will do."""
-    plan = wanted(settings)
+    plan = expected_topics(settings)
     found = cluster.describe(list(plan))
     servers = settings.log_url.removeprefix("kafka://").rstrip("/")
     return [
         mismatch
         for topic, should in plan.items()
-        for name in [named(settings, topic)]
+        for name in [topic_name(settings, topic)]
         for mismatch in (_compare(name, should, found[topic], servers) if topic in found else [_absent(name)])
     ]
 
 
-def _absent(topic: str) -> Mismatch:
-    return Mismatch(topic, "existence", "no", "yes", "Run: prequel topics")
+def _absent(topic: str) -> TopicProblem:
+    return TopicProblem(topic, "existence", "no", "yes", "Run: prequel topics")
 
 
-def _compare(topic: str, should: TopicState, found: TopicState, servers: str) -> list[Mismatch]:
+def _compare(topic: str, should: TopicState, found: TopicState, servers: str) -> list[TopicProblem]:
     wrong = []
     if found.partitions != should.partitions:
         # More partitions would move streams away from their state; fewer are not possible.
         remedy = f"Set PREQUEL_KAFKA_PARTITIONS={found.partitions}, or start over with empty topics"
-        wrong.append(Mismatch(topic, "partitions", str(found.partitions), str(should.partitions), remedy))
+        wrong.append(TopicProblem(topic, "partitions", str(found.partitions), str(should.partitions), remedy))
     if found.replication < should.replication:
         remedy = (
             f"Run: kafka-reassign-partitions.sh --bootstrap-server {servers} --execute --reassignment-json-file FILE, "
             f"or set PREQUEL_KAFKA_REPLICATION={found.replication}"
         )
         wrong.append(
-            Mismatch(topic, "replication factor", str(found.replication), f"at least {should.replication}", remedy)
+            TopicProblem(topic, "replication factor", str(found.replication), f"at least {should.replication}", remedy)
         )
     for setting, least in should.settings.items():
         if setting in _JUDGES and not _JUDGES[setting](found.settings.get(setting, ""), least):
             change = f"--alter --entity-type topics --entity-name {topic} --add-config {setting}={least}"
             remedy = f"Run: kafka-configs.sh --bootstrap-server {servers} {change}"
-            wrong.append(Mismatch(topic, setting, found.settings.get(setting, "unknown"), least, remedy))
+            wrong.append(TopicProblem(topic, setting, found.settings.get(setting, "unknown"), least, remedy))
     return wrong
 
 

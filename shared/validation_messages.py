@@ -32,7 +32,7 @@ _WORDS = {
 """By pydantic's names of what can be wrong. Of others its own message is told."""
 
 
-def plain(problem: Mapping[str, Any]) -> str:
+def explain(problem: Mapping[str, Any]) -> str:
     """One of pydantic's errors, to stand after the name of what is wrong and a colon."""
     context = problem.get("ctx") or {}
     if problem["type"] == "string_pattern_mismatch" and (words := _named(str(context.get("pattern")))):

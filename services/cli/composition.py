@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from prequel.shared import extraction, invocation
 from prequel.shared.config import ConfigError, Settings
-from prequel.shared.environment import from_environment, remarks
+from prequel.shared.environment import from_environment, unknown_settings
 from prequel.shared.runtime import logs
 from prequel.shared.runtime.deadlines import CONVERTER_SIGNAL_S
 from prequel.shared.runtime.process import Process
@@ -23,7 +23,7 @@ from prequel.shared.runtime.signals import stop_on_signals
 if TYPE_CHECKING:
     from prequel.services.learner.learner import Learner
     from prequel.services.producer.client import Client
-    from prequel.shared.retention.keeper import Keeper
+    from prequel.shared.retention.keeper import RetentionKeeper
 
 EXTRACTOR_CHECKPOINT_SECONDS = 1.0
 """The extractor has no state: a checkpoint only commits its position, which is cheap. A crash repeats the images since
@@ -42,8 +42,8 @@ def load_settings(arguments: argparse.Namespace, **overrides: object) -> Setting
 def configure_logging() -> None:
     """Set up the logging of this process, and warn of variables that are ignored. Raises ConfigError."""
     settings = from_environment(os.environ)
-    logs.configure(settings.log_level, settings.log_format)
-    for remark in remarks(os.environ):
+    logs.configure_logging(settings.log_level, settings.log_format)
+    for remark in unknown_settings(os.environ):
         logging.getLogger("prequel").warning(remark)
 
 
@@ -59,7 +59,7 @@ def run_all(process: Process, announce: Callable[[str], None]) -> int:
 
     ``announce`` gets the gateway's address once it listens. Raises ConfigError.
     """
-    on_demand = extraction.Later()
+    on_demand = extraction.DeferredExtraction()
     try:
         learner = _start_learner(process, None)
         _start_extractor(process, None, on_demand)
@@ -72,7 +72,7 @@ def run_all(process: Process, announce: Callable[[str], None]) -> int:
 def run_extractor(process: Process) -> int:
     """Run an extractor alone, beside its operations server, until the process stops; the exit code."""
     _start_keeper_if_embedded(process)
-    on_demand = extraction.Later()
+    on_demand = extraction.DeferredExtraction()
     return process.operate(lambda address: _start_extractor(process, address, on_demand), on_demand)
 
 
@@ -128,7 +128,7 @@ def new_id() -> str:
     return uuid.uuid4().hex
 
 
-def _start_extractor(process: Process, address: str | None, on_demand: extraction.Later) -> None:
+def _start_extractor(process: Process, address: str | None, on_demand: extraction.DeferredExtraction) -> None:
     """Start the extractor on a thread of its own, which loads the backbone and then gives it to ``on_demand`` too.
 
     ``address`` is where gateways of other processes reach it; None in the gateway's own process.
@@ -189,11 +189,11 @@ def _start_learner(process: Process, address: str | None) -> "Learner":
     return learner
 
 
-def _start_keeper(process: Process) -> "Keeper":
+def _start_keeper(process: Process) -> "RetentionKeeper":
     """Start to prune and measure the log on a thread of its own."""
-    from prequel.shared.retention.keeper import Keeper
+    from prequel.shared.retention.keeper import RetentionKeeper
 
-    keeper = Keeper(
+    keeper = RetentionKeeper(
         process.settings,
         log=process.log,
         store=process.store,
@@ -210,9 +210,9 @@ def _start_keeper_if_embedded(process: Process) -> None:
 
     Kafka's brokers prune by themselves, and its gateways measure it.
     """
-    from prequel.shared.retention.pruning import Prunable
+    from prequel.shared.retention.pruning import PrunableLog
 
-    if isinstance(process.log, Prunable):
+    if isinstance(process.log, PrunableLog):
         _start_keeper(process)
 
 
@@ -220,7 +220,7 @@ def _serve(
     process: Process,
     learner: "Learner | None",
     announce: Callable[[str], None],
-    on_demand: extraction.Later | None = None,
+    on_demand: extraction.DeferredExtraction | None = None,
 ) -> None:
     """Answer HTTP in this thread until the process stops. Raises ConfigError where it cannot listen."""
     from prequel.services.gateway import app

@@ -7,9 +7,9 @@ from random import random
 
 from prequel.shared.config import Settings
 from prequel.shared.log.base import TOPICS, Log, LogUnavailable
-from prequel.shared.retention.pruning import Prunable, Pruned, Pruner
-from prequel.shared.retention.usage import measure, needs
-from prequel.shared.runtime.deadlines import PRUNE_AGAIN, PRUNE_BUSY_S
+from prequel.shared.retention.pruning import PrunableLog, Pruner, PruneResult
+from prequel.shared.retention.usage import log_needs, measure_log
+from prequel.shared.runtime.deadlines import PRUNE_BACKOFF, PRUNE_BUSY_S
 from prequel.shared.store.base import Store
 
 REST = 1.0
@@ -25,7 +25,7 @@ def prune(
     log: Log, store: Store, settings: Settings, stop: threading.Event, *, clock: Callable[[], float]
 ) -> Iterator[str]:
     """Lines to be shown. Raises LogUnavailable and StoreUnavailable; killed at any instant, the log is whole."""
-    if not isinstance(log, Prunable):
+    if not isinstance(log, PrunableLog):
         yield (
             f"{settings.log_url}: Kafka's brokers remove old records by themselves, by each topic's retention.ms and "
             "retention.bytes; `prequel topics --check` shows them"
@@ -35,16 +35,16 @@ def prune(
     for topic in TOPICS:
         if remark := _rewritten(log, topic):
             yield f"{topic}: {remark}"
-    for each in measure(log, store, settings, clock()).topics:
+    for each in measure_log(log, store, settings, clock()).topics:
         yield f"{each.topic}: {removed[each.topic]:,} records removed; {each}"
 
 
 def _to_the_end(
-    log: Prunable, store: Store, settings: Settings, stop: threading.Event, clock: Callable[[], float]
+    log: PrunableLog, store: Store, settings: Settings, stop: threading.Event, clock: Callable[[], float]
 ) -> dict[str, int]:
     pruner = Pruner(
         log,
-        needs(log, store, settings),
+        log_needs(log, store, settings),
         {topic: settings.retention_of(topic) for topic in TOPICS},
         clock=clock,
         timer=time.monotonic,
@@ -55,20 +55,20 @@ def _to_the_end(
     while True:
         pruned = _one_pass(pruner, stop)
         removed = {topic: removed[topic] + count for topic, count in pruned.records.items()}
-        if not pruned.unfinished or stop.wait(PRUNE_AGAIN.pause(1, random())):
+        if not pruned.unfinished or stop.wait(PRUNE_BACKOFF.pause(1, random())):
             return removed
 
 
-def _one_pass(pruner: Pruner, stop: threading.Event) -> Pruned:
+def _one_pass(pruner: Pruner, stop: threading.Event) -> PruneResult:
     """Raises LogUnavailable where somebody else has the log for too long."""
     deadline, tries = time.monotonic() + PRUNE_BUSY_S, 0
-    while not (pruned := pruner.run(stop)).ours and not stop.wait(PRUNE_AGAIN.pause(tries := tries + 1, random())):
+    while not (pruned := pruner.run(stop)).ours and not stop.wait(PRUNE_BACKOFF.pause(tries := tries + 1, random())):
         if time.monotonic() > deadline:
             raise LogUnavailable("another process prunes this log, or a rebuild reads it: try again when it has ended")
     return pruned
 
 
-def _rewritten(log: Prunable, topic: str) -> str:
+def _rewritten(log: PrunableLog, topic: str) -> str:
     """Files of earlier versions are written anew, once, as such that can shrink; what is to be said of it."""
     pruning = log.pruning(topic)
     if pruning.can_shrink():

@@ -31,7 +31,9 @@ class Announcer:
     def announce(self) -> None:
         """Once; where the store is away that is said, the first time. Trials fail meanwhile, nothing else does."""
         try:
-            self._store.put(extraction.key(self._backbone), extraction.announcement(self._address, self._clock()))
+            self._store.put(
+                extraction.announcement_key(self._backbone), extraction.announcement(self._address, self._clock())
+            )
             self._lost = False
         except StoreUnavailable as error:
             if not self._lost:

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from prequel.shared.images.colours import plain, upright
-from prequel.shared.images.limits import Limits
+from prequel.shared.images.colours import to_plain_mode, upright
+from prequel.shared.images.limits import ImageLimits
 from prequel.shared.images.reading import ImageReader, Loaded
 
 Pixels = npt.NDArray[np.uint8]
@@ -29,7 +29,7 @@ class Decoder:
     def __init__(self, size: int, *, max_pixels: int, max_bytes: int, threads: int) -> None:
         self._size = size
         self._pool = ThreadPoolExecutor(threads, "decoder")
-        self._reader = ImageReader(Limits(max_bytes, max_pixels))
+        self._reader = ImageReader(ImageLimits(max_bytes, max_pixels))
 
     def submit(self, data: bytes) -> "Future[Decoded]":
         """Decode in the background; the future raises what ``decode`` raises. Does not block."""
@@ -59,7 +59,7 @@ class Decoder:
 
 
 def _squared(loaded: Loaded, size: int) -> Pixels:
-    whole = plain(loaded.image)
+    whole = to_plain_mode(loaded.image)
     small = upright(whole.resize((size, size), Image.Resampling.BILINEAR, loaded.box, reducing_gap=3.0), loaded.image)
     if small.mode == "RGBA":
         small = Image.alpha_composite(Image.new("RGBA", small.size, "white"), small)

@@ -23,7 +23,7 @@ from prequel.shared.events.images import decode_image
 from prequel.shared.events.types import Image, Rejected
 from prequel.shared.log.base import IMAGES, Headers, Message, Record
 from prequel.shared.runtime.metrics import Metrics
-from prequel.shared.runtime.runner import Processed
+from prequel.shared.runtime.processor import Processed
 
 SOURCE = "prequel/extractor"
 MAX_STREAMS, OTHERS = 10_000, "(others)"
@@ -68,7 +68,7 @@ class ExtractorProcessor:
         most_streams: int = MAX_STREAMS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.backbone, self.most_records = SynchronizedBackbone(backbone), batch
+        self.backbone, self.max_records = SynchronizedBackbone(backbone), batch
         self._decoder, self._batch_wait, self._metrics, self._clock = decoder, batch_wait, metrics, clock
         self._queue: deque[PendingImage] = deque()
         self._fits = batch
@@ -87,23 +87,23 @@ class ExtractorProcessor:
         self._queue.extend(self._take(record, now) for record in records)
         return self._finish() if self._due(bool(records)) else _NOTHING
 
-    def patience(self) -> float:
+    def poll_timeout(self) -> float:
         """None for a full batch: its decoding goes on while the next one is polled. A partial one may grow a little."""
         if not self._queue:
             return IDLE_SECONDS
-        return 0.0 if len(self._queue) >= self.most_records else max(0.0, self._remaining())
+        return 0.0 if len(self._queue) >= self.max_records else max(0.0, self._remaining())
 
     def checkpoint(self, positions: Mapping[int, int]) -> None:
         """Nothing of its own: the group's committed position is all there is."""
 
-    def drop(self, partition: int) -> None:
+    def discard(self, partition: int) -> None:
         """Forget what was polled of a partition: whoever owns it now polls it again."""
         for item in self._queue:
             if item.record.partition == partition and item.decoded is not None:
                 item.decoded.cancel()
         self._queue = deque(item for item in self._queue if item.record.partition != partition)
 
-    def hide(self, partition: int) -> None:
+    def hide_metrics(self, partition: int) -> None:
         """Nothing is shown by partition."""
 
     def on_demand(self) -> OnDemand:
@@ -124,9 +124,9 @@ class ExtractorProcessor:
     def _due(self, more_came: bool) -> bool:
         """A full batch waits for one more poll, so that the next is decoded meanwhile; a partial one, for its time."""
         waiting = len(self._queue)
-        if waiting >= 2 * self.most_records:
+        if waiting >= 2 * self.max_records:
             return True
-        if waiting >= self.most_records:
+        if waiting >= self.max_records:
             return not more_came
         return waiting > 0 and self._remaining() <= 0
 
@@ -134,7 +134,7 @@ class ExtractorProcessor:
         return self._queue[0].arrived + self._batch_wait - self._clock()
 
     def _finish(self) -> Processed:
-        items = [self._queue.popleft() for _ in range(min(self.most_records, len(self._queue)))]
+        items = [self._queue.popleft() for _ in range(min(self.max_records, len(self._queue)))]
         good: list[tuple[PendingImage, Decoded]] = []
         rejected: list[tuple[Record, Rejected]] = []
         for item in items:

@@ -42,14 +42,14 @@ from prequel.services.gateway.view.statuses import Statuses
 from prequel.services.gateway.view.thumbnails import Thumbnails
 from prequel.shared.config import Settings, without_secrets
 from prequel.shared.extraction import Extraction
-from prequel.shared.images.limits import Limits
+from prequel.shared.images.limits import ImageLimits
 from prequel.shared.invocation import Invocation
 from prequel.shared.log.base import Log
+from prequel.shared.queries import Queries
 from prequel.shared.retention.usage import LogUsage
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.metrics import Metrics
 from prequel.shared.runtime.supervisor import Supervisor
-from prequel.shared.status import Queries
 from prequel.shared.store.base import Store
 
 OTHER_BODY_BYTES = 32 * 2**20
@@ -100,7 +100,7 @@ def create(
         known=KnownStreams(log, live, statuses, settings.group),
         images=Lane(log, "images", health, supervisor),
         labels=Lane(log, "labels", health, supervisor),
-        thumbnails=Thumbnails(Limits(settings.max_image_bytes, settings.max_pixels)),
+        thumbnails=Thumbnails(ImageLimits(settings.max_image_bytes, settings.max_pixels)),
         usage=usage,
     )
     web = page.Page(page.WEB)

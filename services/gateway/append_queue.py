@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from prequel.shared.log.base import Log, LogUnavailable, Message, Position, RecordTooLarge
-from prequel.shared.runtime.deadlines import APPEND_S, COMPLAINT_S, GATEWAY_CLOSE_S
+from prequel.shared.runtime.deadlines import APPEND_PROBLEM_SHOWN_S, APPEND_S, GATEWAY_CLOSE_S
 from prequel.shared.runtime.health import Health
-from prequel.shared.runtime.supervisor import Supervisor, Working
+from prequel.shared.runtime.supervisor import ReportWorking, Supervisor
 
 MOST_RECORDS = 1_000
 MOST_BYTES = 32 * 2**20
@@ -67,7 +67,7 @@ class Lane:
             await asyncio.wait({self._worker}, timeout=GATEWAY_CLOSE_S)
         self._thread.shutdown(wait=False)
 
-    async def _work(self, working: Working) -> None:
+    async def _work(self, working: ReportWorking) -> None:
         while self._orders:
             await self._deliver(self._take())
             working()
@@ -117,7 +117,7 @@ class Lane:
     def _complain(self, reason: str) -> None:
         """On /readyz, until an append works again, or for a while: nobody asks the log but who appends."""
         self._health.waits(self._log_name, reason)
-        asyncio.get_running_loop().call_later(COMPLAINT_S, self._health.works, self._log_name)
+        asyncio.get_running_loop().call_later(APPEND_PROBLEM_SHOWN_S, self._health.works, self._log_name)
 
     def _hand_out(self, orders: list[Order], positions: Positions) -> None:
         start = 0

@@ -15,11 +15,11 @@ from prequel.services.gateway.view.thumbnails import Thumbnails
 from prequel.shared.config import Settings
 from prequel.shared.extraction import Extraction
 from prequel.shared.log.base import Log, Position
+from prequel.shared.queries import Queries
 from prequel.shared.retention.usage import LogUsage
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.metrics import Metrics
 from prequel.shared.runtime.supervisor import Supervisor
-from prequel.shared.status import Queries
 
 SOURCE = "prequel/gateway"
 

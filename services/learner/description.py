@@ -10,7 +10,7 @@ from prequel.services.learner.fold.stream import StreamState
 from prequel.shared.log.base import Position
 from prequel.shared.runtime.metrics import Metrics
 from prequel.shared.status import (
-    MOST_LABELS,
+    MAX_LABELS,
     ClassStatus,
     Confusion,
     CurvePoint,
@@ -32,7 +32,7 @@ def describe(
     confusion matrices are in the ``detail``, which is made when somebody asks.
     """
     specs = state.limits.models
-    shown = state.scores.frequent(MOST_LABELS)
+    shown = state.scores.frequent(MAX_LABELS)
     return StreamStatus(
         stream=state.name,
         position=str(position),
@@ -80,7 +80,7 @@ def _model(state: StreamState, model: int, shown: Sequence[int]) -> ModelStatus:
         log_loss=scores.log_loss(model),
         fading_accuracy=scores.fading_accuracy(model),
         drifts=state.drifted[model],
-        classes=_classes(state, scores.per_class(model), shown if len(state.labels) > MOST_LABELS else None),
+        classes=_classes(state, scores.per_class(model), shown if len(state.labels) > MAX_LABELS else None),
     )
 
 
@@ -136,7 +136,7 @@ def _marks(state: StreamState) -> list[DriftMark]:
 
 
 def _confusion(state: StreamState, model: int) -> Confusion:
-    matrix, shown = state.scores.tallies[model].confusion, state.scores.frequent(MOST_LABELS)
+    matrix, shown = state.scores.tallies[model].confusion, state.scores.frequent(MAX_LABELS)
     columns = [*shown, -1]
     return Confusion(
         labels=[state.labels[label] for label in shown],
@@ -179,7 +179,7 @@ def _recalls(status: StreamStatus) -> dict[tuple[str, str], float]:
     return {
         (name, label): each.recall
         for name, model in status.models.items()
-        for label, each in sorted(model.classes.items(), key=lambda item: -item[1].support)[:MOST_LABELS]
+        for label, each in sorted(model.classes.items(), key=lambda item: -item[1].support)[:MAX_LABELS]
         if each.recall is not None
     }
 

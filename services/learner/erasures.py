@@ -10,7 +10,7 @@ from prequel.services.learner.fold.partition import Folded
 from prequel.shared.events.dead_letters import abridged
 from prequel.shared.events.types import Rejected
 from prequel.shared.log.base import EXAMPLES, TOPICS, Erasing, Log, LogUnavailable, Record
-from prequel.shared.runtime.deadlines import ERASE_AGAIN, ERASE_PAUSE_S
+from prequel.shared.runtime.deadlines import ERASE_BACKOFF, ERASE_PAUSE_S
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.retry import Attempts
 from prequel.shared.store.base import Store, StoreUnavailable
@@ -36,7 +36,7 @@ class Erasures:
         self._uncommitted: dict[str, Deletion] = {}
         self._due: deque[Deletion] = deque()
         self._steps: Iterator[None] | None = None
-        self._attempts = Attempts(f"learner: erasing, partition {partition}", health, ERASE_AGAIN, clock=clock)
+        self._attempts = Attempts(f"learner: erasing, partition {partition}", health, ERASE_BACKOFF, clock=clock)
         self._done = self._noted = 0
 
     def resume(self, deletions: Iterable[Deletion]) -> None:

@@ -29,13 +29,14 @@ from prequel.shared.events.outcomes import encode_outcome
 from prequel.shared.events.predictions import encode_prediction
 from prequel.shared.events.types import Applied, Outcome, Prediction
 from prequel.shared.log.base import EXAMPLES, Log, Message, Position, Record, partition_for
+from prequel.shared.queries import Answer, UnknownStream
 from prequel.shared.retention import floors
-from prequel.shared.runtime.deadlines import STATUS_AGAIN
+from prequel.shared.runtime.deadlines import STATUS_BACKOFF
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.metrics import Metrics
+from prequel.shared.runtime.processor import Processed
 from prequel.shared.runtime.retry import Attempts
-from prequel.shared.runtime.runner import Processed
-from prequel.shared.status import Answer, PartitionStatus, SnapshotStatus, StreamDetail, UnknownStream
+from prequel.shared.status import PartitionStatus, SnapshotStatus, StreamDetail
 from prequel.shared.store.base import Fence, Fenced, Store, StoreUnavailable
 from prequel.shared.vectors import Vector
 
@@ -83,7 +84,7 @@ class Learner:
 
     name = "learner"
     topic = EXAMPLES
-    most_records = 512
+    max_records = 512
 
     def __init__(
         self,
@@ -116,7 +117,7 @@ class Learner:
         self._pace = 0.0
         """Seconds from one publication to the next, so that they take no more than their share of the time."""
         self._health = health or Health()
-        self._statuses_kept = Attempts("learner: statuses", self._health, STATUS_AGAIN, clock=clock)
+        self._statuses_kept = Attempts("learner: statuses", self._health, STATUS_BACKOFF, clock=clock)
 
     # Processor.
 
@@ -178,7 +179,7 @@ class Learner:
             self._publish()
         return Processed(messages, rejected, {n: self._partitions[n].fold.position for n in by_partition})
 
-    def patience(self) -> float:
+    def poll_timeout(self) -> float:
         idle = min((each.erasures.patience(IDLE_SECONDS) for each in self._partitions.values()), default=IDLE_SECONDS)
         if not (self._changed or self._ended) or not self._statuses_kept.due:
             return idle
@@ -191,7 +192,7 @@ class Learner:
         # Like all that is only shown: what fails here is told and tried again, and costs no state.
         self._statuses_kept.run(lambda: self._publish_rest(sorted(positions)), StoreUnavailable)
 
-    def drop(self, partition: int) -> None:
+    def discard(self, partition: int) -> None:
         with self._lock:
             lost = self._partitions.pop(partition, None)
             for waiting in (self._changed, self._undetailed, self._ended):
@@ -202,7 +203,7 @@ class Learner:
             self._statuses.pop(name, None)
         forget(streams, self._metrics)
 
-    def hide(self, partition: int) -> None:
+    def hide_metrics(self, partition: int) -> None:
         hide(partition, self._metrics)
 
     # Queries.

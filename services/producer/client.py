@@ -12,7 +12,7 @@ import httpx
 import orjson
 
 from prequel.services.producer.sources.base import Item, ProducerError, WrongUsage
-from prequel.shared.runtime.deadlines import PRODUCER_AGAIN, PRODUCER_ANSWER_S, PRODUCER_CONNECT_S, PRODUCER_PATIENCE_S
+from prequel.shared.runtime.deadlines import PRODUCER_ANSWER_S, PRODUCER_BACKOFF, PRODUCER_CONNECT_S, PRODUCER_RETRY_S
 
 AGAIN = frozenset((429, 502, 503, 504))
 """Answers that mean: not now."""
@@ -47,7 +47,7 @@ class Client:
         http: httpx.Client,
         stop: threading.Event,
         clock: Callable[[], float],
-        patience_s: float = PRODUCER_PATIENCE_S,
+        patience_s: float = PRODUCER_RETRY_S,
     ) -> None:
         self._http, self._stop, self._clock, self._patience_s = http, stop, clock, patience_s
 
@@ -176,7 +176,7 @@ class Client:
     def _request(self, method: str, path: str, **request: Any) -> Any:
         begin = self._clock()
         for tries in itertools.count(1):
-            pause = PRODUCER_AGAIN.pause(tries, random.random())
+            pause = PRODUCER_BACKOFF.pause(tries, random.random())
             problem: object
             try:
                 answer = self._http.request(method, path, **request)
@@ -204,7 +204,7 @@ def connect(
     *,
     stop: threading.Event,
     clock: Callable[[], float],
-    patience_s: float = PRODUCER_PATIENCE_S,
+    patience_s: float = PRODUCER_RETRY_S,
 ) -> Client:
     """A client of the gateway at ``url``, to be closed. Raises WrongUsage where that is no address."""
     headers = [(b"User-Agent", b"prequel"), *([(b"X-API-Key", api_key.encode())] if api_key else [])]

@@ -10,7 +10,7 @@ from prequel.services.producer.client import Client, Stopped
 from prequel.services.producer.delayed_labels import BY, DelayedLabels
 from prequel.services.producer.outstanding import Said, offset
 from prequel.services.producer.sources.base import Item
-from prequel.shared.runtime.deadlines import PRODUCER_SETTLE_AGAIN, PRODUCER_SETTLE_S
+from prequel.shared.runtime.deadlines import PRODUCER_SETTLE_BACKOFF, PRODUCER_SETTLE_S
 
 ASKED_AT_ONCE = 1_000
 """Ids in one request: the gateway takes no more."""
@@ -94,7 +94,7 @@ class Known:
                 self.refused += [(said.name, f"{said.label}: not taken yet") for said in waiting]
                 return
             tries += 1
-            if stop.wait(PRODUCER_SETTLE_AGAIN.pause(tries, random.random())):
+            if stop.wait(PRODUCER_SETTLE_BACKOFF.pause(tries, random.random())):
                 raise Stopped
 
     def _changed(self) -> list[tuple[Said, str]]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from prequel.services.producer.client import Client, Refused, Stopped
-from prequel.shared.runtime.deadlines import PRODUCER_LOOK_S, PRODUCER_SILENCE_S
+from prequel.shared.runtime.deadlines import PRODUCER_POLL_S, PRODUCER_SILENCE_S
 
 ASKED_AGAIN = 1_000
 
@@ -107,7 +107,7 @@ class Outstanding:
         """Wait a moment for the image whose answer would do, then look at all; whether any was answered."""
         ids = list(self._names)
         target = ids[len(ids) - most - 1]
-        self._ask(target, min(PRODUCER_LOOK_S, self._patience_now_s))
+        self._ask(target, min(PRODUCER_POLL_S, self._patience_now_s))
         recent = {answer["id"]: answer for answer in self._client.recent(self._stream, len(ids))}
         for id in ids:
             if id in self._names and id in recent:

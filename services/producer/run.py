@@ -13,7 +13,7 @@ from prequel.services.producer.known import Known
 from prequel.services.producer.outstanding import Outstanding, Said, offset
 from prequel.services.producer.seen import Seen
 from prequel.services.producer.sources.base import Entry, Item, Source
-from prequel.shared.runtime.deadlines import PRODUCER_SETTLE_AGAIN, PRODUCER_SILENCE_S
+from prequel.shared.runtime.deadlines import PRODUCER_SETTLE_BACKOFF, PRODUCER_SILENCE_S
 
 MOST_OUTSTANDING = 256
 MOST_IMAGES = 32
@@ -217,7 +217,7 @@ class Run:
             status = self._client.stream(self._stream)
             if wanted < 0 or (status and offset(status["position"]) > wanted):
                 return
-            if self._stop.wait(PRODUCER_SETTLE_AGAIN.pause(tries, random.random())):
+            if self._stop.wait(PRODUCER_SETTLE_BACKOFF.pause(tries, random.random())):
                 raise Stopped
 
     def _abandon(self) -> None:

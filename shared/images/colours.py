@@ -19,7 +19,7 @@ _TURNS: dict[int, Image.Transpose] = {
 }
 
 
-def plain(image: Image.Image) -> Image.Image:
+def to_plain_mode(image: Image.Image) -> Image.Image:
     """The image in L, RGB or RGBA."""
     if image.mode.startswith(("I", "F")):
         return _eight_bits(image)

@@ -11,14 +11,14 @@ _STEPS = {"PNG": ((2, 1), (2, 2), (4, 2), (4, 4), (8, 4), (8, 8)), "GIF": ((2, 1
 """Rows and columns between the pixels of each pass but the last, the finest first."""
 
 
-def interlaced(image: ImageFile) -> bool:
+def is_interlaced(image: ImageFile) -> bool:
     """Asked before it is loaded."""
     if image.format == "GIF":
         return bool(image.tile and isinstance(image.tile[0].args, tuple) and image.tile[0].args[1])
     return image.format == "PNG" and bool(image.info.get("interlace"))
 
 
-def filled(image: ImageFile, nothing: int | tuple[int, ...]) -> Image.Image:
+def fill_missing(image: ImageFile, nothing: int | tuple[int, ...]) -> Image.Image:
     """What still is ``nothing``, as all was before it was loaded, is taken from a coarser pass that has it."""
     pixels: npt.NDArray[Any] = np.array(image)
     missing = pixels == np.asarray(Image.new(image.mode, (1, 1), nothing))[0, 0]

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from PIL import Image, TiffImagePlugin
 
 from prequel.shared.events.types import Rejected
-from prequel.shared.images.refusals import RAW
+from prequel.shared.images.unsupported import RAW
 
 MAX_SCANS = 100
 """Scans of a progressive JPEG: encoders write about ten; each of thousands costs a pass over every pixel."""
@@ -22,20 +22,20 @@ _DNG, _SUBFILE, _SUB_IFDS, _REDUCED = 50706, 254, 330, 1
 _TIFF_PIECES = ((273, 279), (324, 325))  # offsets and lengths of strips, and of tiles
 
 
-class Limits(NamedTuple):
+class ImageLimits(NamedTuple):
     """The largest image: encoded, in bytes, and decoded, in pixels."""
 
     max_bytes: int
     max_pixels: int
 
 
-def check_bytes(data: bytes, limits: Limits) -> None:
+def check_bytes(data: bytes, limits: ImageLimits) -> None:
     """Raises Rejected."""
     if len(data) > limits.max_bytes:
         raise Rejected("too-large", f"{len(data)} bytes; PREQUEL_MAX_IMAGE_BYTES is {limits.max_bytes}")
 
 
-def check_image(image: Image.Image, data: bytes, limits: Limits) -> None:
+def check_image(image: Image.Image, data: bytes, limits: ImageLimits) -> None:
     """By its header alone, and the structure of its file; nothing is decoded. Raises Rejected."""
     if image.width * image.height > limits.max_pixels:
         size = f"{image.width} x {image.height}"

@@ -13,11 +13,11 @@ from PIL.ImageFile import ImageFile
 from pillow_heif import HeifImageFile
 
 from prequel.shared.events.types import Rejected
-from prequel.shared.images.interlaced import filled, interlaced
-from prequel.shared.images.kinds import format_of
-from prequel.shared.images.limits import LARGE_PIXELS, Limits, check_bytes, check_image
-from prequel.shared.images.mending import Mended, mended
-from prequel.shared.images.refusals import refusal
+from prequel.shared.images.formats import detect_format
+from prequel.shared.images.interlaced import fill_missing, is_interlaced
+from prequel.shared.images.limits import LARGE_PIXELS, ImageLimits, check_bytes, check_image
+from prequel.shared.images.repair import Repaired, repair
+from prequel.shared.images.unsupported import describe_unsupported
 
 Result = TypeVar("Result")
 Box = tuple[float, float, float, float]
@@ -40,7 +40,7 @@ class Loaded(NamedTuple):
 class ImageReader:
     """Reads on the caller's thread; large images on one of its own, so that memory does not grow with callers."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: ImageLimits) -> None:
         self._limits = limits
         self._large = ThreadPoolExecutor(1, "large-images")
         # Pillow warns of oddities in metadata that decide nothing here; its size warnings are our own limit's business.
@@ -54,9 +54,9 @@ class ImageReader:
         the bytes.
         """
         check_bytes(data, self._limits)
-        format = format_of(data)
+        format = detect_format(data)
         if format is None:
-            raise Rejected("undecodable", refusal(data))
+            raise Rejected("undecodable", describe_unsupported(data))
         try:
             return self._read(data, format, use, near)
         except Rejected:
@@ -76,15 +76,15 @@ class ImageReader:
         except _TRUNCATED as error:
             if format in _WHOLE or (isinstance(error, ValueError) and _BOMB in str(error)):
                 raise
-        return self._leniently(mended(data, format), format, use, near)
+        return self._leniently(repair(data, format), format, use, near)
 
     def _strictly(self, data: bytes, format: str, use: Callable[[Loaded], Result], near: tuple[int, int]) -> Result:
-        with opened(data, format) as image:
+        with open_image(data, format) as image:
             check_image(image, data, self._limits)
             return self._on_thread(image, lambda: use(_load(image, near)))
 
-    def _leniently(self, file: Mended, format: str, use: Callable[[Loaded], Result], near: tuple[int, int]) -> Result:
-        with opened(file.data, format) as image:
+    def _leniently(self, file: Repaired, format: str, use: Callable[[Loaded], Result], near: tuple[int, int]) -> Result:
+        with open_image(file.data, format) as image:
             check_image(image, file.data, self._limits)
             return self._on_thread(image, lambda: use(_load_what_is_there(image, near, file.cut)))
 
@@ -97,7 +97,7 @@ _WHOLE = ("WEBP", "AVIF", "HEIF")
 _BOMB = "Decompressed data too large"
 
 
-def opened(data: bytes, format: str) -> ImageFile:
+def open_image(data: bytes, format: str) -> ImageFile:
     """The header is read, no pixels. Raises what Pillow raises."""
     if format == "HEIF":
         return HeifImageFile(io.BytesIO(data))  # type: ignore[no-untyped-call]  # its constructor has no types
@@ -123,7 +123,7 @@ def _load_what_is_there(image: ImageFile, near: tuple[int, int], cut: bool) -> L
     if not image.tile:
         raise SyntaxError("the file ends before its pixels begin")
     box = _drafted(image, near)
-    nothing, passes = _NOTHING.get(image.mode, 0), interlaced(image)
+    nothing, passes = _NOTHING.get(image.mode, 0), is_interlaced(image)
     image.im = Image.new(image.mode, image.size, nothing).im
     try:
         image.load()
@@ -132,7 +132,7 @@ def _load_what_is_there(image: ImageFile, near: tuple[int, int], cut: bool) -> L
         if image.getextrema() == Image.new(image.mode, (1, 1), nothing).getextrema():
             raise
     if cut and passes and image.width * image.height <= LARGE_PIXELS:
-        return Loaded(filled(image, nothing), (0, 0, *image.size), cut)
+        return Loaded(fill_missing(image, nothing), (0, 0, *image.size), cut)
     return Loaded(image, box or (0, 0, *image.size), cut)
 
 

@@ -8,9 +8,9 @@ from contextlib import suppress
 
 from prequel.shared.config import Settings
 from prequel.shared.log.base import TOPICS, Log, LogUnavailable
-from prequel.shared.retention.pruning import Prunable, Pruner
-from prequel.shared.retention.usage import LogUsage, OnDisk, Sized, measure, needs
-from prequel.shared.runtime.disk import Room
+from prequel.shared.retention.pruning import PrunableLog, Pruner
+from prequel.shared.retention.usage import DiskLog, LogUsage, SizedLog, log_needs, measure_log
+from prequel.shared.runtime.disk import DiskSpace
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.metrics import Metrics
 from prequel.shared.store.base import Store, StoreUnavailable
@@ -40,7 +40,7 @@ NAME = "retention"
 _logger = logging.getLogger(__name__)
 
 
-class Keeper:
+class RetentionKeeper:
     """``clock``: seconds since the epoch. ``newest`` is what was measured last, for whoever wants to show it."""
 
     def __init__(
@@ -83,12 +83,12 @@ class Keeper:
 
     def look(self, stop: threading.Event) -> bool:
         """Prune for a while and measure; whether there is more to prune. Raises LogUnavailable, StoreUnavailable."""
-        unfinished = self._prune(stop) if isinstance(self._log, Prunable) else False
-        self._show(measure(self._log, self._store, self._settings, self._clock()))
+        unfinished = self._prune(stop) if isinstance(self._log, PrunableLog) else False
+        self._show(measure_log(self._log, self._store, self._settings, self._clock()))
         return unfinished
 
     def _prune(self, stop: threading.Event) -> bool:
-        assert isinstance(self._log, Prunable)
+        assert isinstance(self._log, PrunableLog)
         pruned = pruner(self._log, self._store, self._settings, clock=self._clock).run(stop)
         for topic, count in pruned.records.items():
             self._metrics.pruned.labels(topic).inc(count)
@@ -103,7 +103,7 @@ class Keeper:
                 self._metrics.log_age.labels(each.topic).set(each.age_seconds)
             if each.limit_bytes is not None:
                 self._metrics.log_limit.labels(each.topic).set(each.limit_bytes)
-            self._metrics.held.labels(each.topic).set(bool(each.held))
+            self._metrics.retention_held.labels(each.topic).set(bool(each.held))
             if each.held:
                 self._warn(f"topic {each.topic}, kept {each.retention}", each.held)
         if usage.free is not None:
@@ -142,19 +142,19 @@ class _Growth:
         return size - self._began > min(self._most, max(room.free // GROWTH_PART, MIN_GROWTH_BYTES))
 
     def _size(self) -> int | None:
-        if not (isinstance(self._log, Sized) and isinstance(self._log, OnDisk)):
+        if not (isinstance(self._log, SizedLog) and isinstance(self._log, DiskLog)):
             return None
         with suppress(LogUnavailable):
             return sum(self._log.sizes(TOPICS).values())
         return None
 
-    def _room(self) -> Room | None:
+    def _room(self) -> DiskSpace | None:
         with suppress(LogUnavailable):
-            return self._log.disk() if isinstance(self._log, OnDisk) else None
+            return self._log.disk() if isinstance(self._log, DiskLog) else None
         return None
 
 
-def pruner(log: Prunable, store: Store, settings: Settings, *, clock: Callable[[], float]) -> Pruner:
+def pruner(log: PrunableLog, store: Store, settings: Settings, *, clock: Callable[[], float]) -> Pruner:
     """What prunes this log as the settings say."""
     retentions = {topic: settings.retention_of(topic) for topic in TOPICS}
-    return Pruner(log, needs(log, store, settings), retentions, clock=clock, timer=time.monotonic)
+    return Pruner(log, log_needs(log, store, settings), retentions, clock=clock, timer=time.monotonic)

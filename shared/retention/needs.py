@@ -7,7 +7,7 @@ from prequel.shared.log.base import EXAMPLES, IMAGES, PREDICTIONS, Bounds
 from prequel.shared.retention import floors
 from prequel.shared.store.base import Store
 
-SEEN = {IMAGES: "extractor", EXAMPLES: "learner"}
+CONSUMERS = {IMAGES: "extractor", EXAMPLES: "learner"}
 """Topics that a consumer group reads, with the service: what it has not read is needed."""
 
 
@@ -46,14 +46,14 @@ class Needs:
             newest = self._view_predictions
             reason = f"the newest {newest:,} are what a gateway shows (PREQUEL_VIEW_PREDICTIONS)"
             found = {partition: Need(max(0, held.end - newest), reason) for partition, held in bounds.items()}
-        if topic in SEEN:
+        if topic in CONSUMERS:
             found = self._read(topic, found)
         return self._kept(found) if topic == EXAMPLES else found
 
     def _read(self, topic: str, found: Mapping[int, Need]) -> dict[int, Need]:
         """No further than the group has read; nothing where it never committed."""
-        committed = self._log.committed(f"{self._group}-{SEEN[topic]}", topic)
-        reason = f"the {SEEN[topic]} has not read further"
+        committed = self._log.committed(f"{self._group}-{CONSUMERS[topic]}", topic)
+        reason = f"the {CONSUMERS[topic]} has not read further"
         return {p: min(need, Need(committed.get(p, 0), reason), key=_offset) for p, need in found.items()}
 
     def _kept(self, found: Mapping[int, Need]) -> dict[int, Need]:

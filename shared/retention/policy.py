@@ -4,6 +4,7 @@ import re
 from typing import NamedTuple
 
 from prequel.shared.log.base import DEAD_LETTERS, EXAMPLES, IMAGES, PREDICTIONS
+from prequel.shared.units import format_bytes, format_seconds
 
 FOREVER_TEXT = "forever"
 
@@ -29,13 +30,13 @@ class Retention(NamedTuple):
 
     def __str__(self) -> str:
         if self.seconds is not None:
-            return shown_seconds(self.seconds)
-        return FOREVER_TEXT if self.bytes is None else shown_bytes(self.bytes)
+            return format_seconds(self.seconds)
+        return FOREVER_TEXT if self.bytes is None else format_bytes(self.bytes)
 
 
 FOREVER = Retention()
 
-EMBEDDED = {
+EMBEDDED_DEFAULTS = {
     IMAGES: Retention(bytes=10 * 10**9),
     EXAMPLES: Retention(bytes=10 * 10**9),
     PREDICTIONS: Retention(bytes=10**9),
@@ -64,20 +65,3 @@ def _within(value: float, limit: float, shown: str) -> float:
     if not 1 <= value <= limit:
         raise ValueError(f"use more than 0 and at most {shown}, or forever")
     return value
-
-
-def shown_bytes(count: float) -> str:
-    """As people say it: 512 B, 4.2 MB, 50 GB."""
-    for unit, size in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if count >= size:
-            return f"{count / size:.3g} {unit}"
-    return f"{count:.0f} B"
-
-
-def shown_seconds(seconds: float) -> str:
-    """In days from two of them on, else in hours, or in minutes."""
-    if seconds >= 2 * 86_400:
-        return f"{seconds / 86_400:.3g} days"
-    if seconds < 3_600:
-        return f"{seconds / 60:.2g} minutes"
-    return "1 hour" if seconds == 3_600 else f"{seconds / 3_600:.3g} hours"

@@ -35,7 +35,7 @@ SCARCE_SLACK_BYTES = 2**20
 
 
 @runtime_checkable
-class Prunable(Protocol):
+class PrunableLog(Protocol):
     """A log that removes old records itself (the embedded one; Kafka's brokers do it). Both calls may block."""
 
     def bounds(self, topic: str) -> dict[int, Bounds]: ...
@@ -54,7 +54,7 @@ class Prunable(Protocol):
 
 
 @runtime_checkable
-class Replayed(Protocol):
+class ReplayableLog(Protocol):
     """A log that can be kept from removing anything while it is read from its beginning."""
 
     def replaying(self) -> AbstractContextManager[None]:
@@ -62,7 +62,7 @@ class Replayed(Protocol):
         ...
 
 
-class Pruned(NamedTuple):
+class PruneResult(NamedTuple):
     """What a pass has done; whether there is more to do at once; whether it was ours to do."""
 
     records: dict[str, int]
@@ -77,7 +77,7 @@ class Pruner:
 
     def __init__(
         self,
-        log: Prunable,
+        log: PrunableLog,
         needs: Needs,
         retentions: Mapping[str, Retention],
         *,
@@ -89,7 +89,7 @@ class Pruner:
         self._log, self._needs, self._retentions = log, needs, retentions
         self._clock, self._timer, self._rest, self._slack = clock, timer, rest, slack or slack_of
 
-    def run(self, stop: threading.Event) -> Pruned:
+    def run(self, stop: threading.Event) -> PruneResult:
         """One pass over all topics, until PASS_SECONDS or ``stop``; none where somebody else prunes or replays."""
         done = dict.fromkeys(self._retentions, 0)
         with self._log.pruning_alone() as ours:
@@ -103,7 +103,7 @@ class Pruner:
                     self._log.pruning(topic).settle()  # On a full disk this is what makes room again.
             for topic in limited:  # Afterwards: on a full disk this has no room before all that may go has gone.
                 self._shrink(self._log.pruning(topic), turn)
-            return Pruned(done, ours and turn.over, ours)
+            return PruneResult(done, ours and turn.over, ours)
 
     def _make_room(self, pruning: FilePruning) -> None:
         """On a disk that is nearly full, what write-ahead logs hold is the room that the first step needs."""
@@ -155,7 +155,7 @@ def cutoff_of(retention: Retention, now: float) -> float:
     return float("inf") if retention.seconds is None else now - retention.seconds
 
 
-def over(retention: Retention, usage: FileUsage, oldest: float, now: float) -> bool:
+def exceeds_retention(retention: Retention, usage: FileUsage, oldest: float, now: float) -> bool:
     """Whether more is kept than retention says: what is too old, or the whole too large."""
     if retention.bytes is not None:
         return usage.used > retention.bytes

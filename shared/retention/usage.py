@@ -8,10 +8,11 @@ from prequel.shared.config import Settings
 from prequel.shared.log.base import TOPICS, Log
 from prequel.shared.log.kafka.retention import found_retention
 from prequel.shared.retention.needs import Needs
-from prequel.shared.retention.policy import Retention, shown_bytes, shown_seconds
-from prequel.shared.retention.pruning import Prunable, over
-from prequel.shared.runtime.disk import Room
+from prequel.shared.retention.policy import Retention
+from prequel.shared.retention.pruning import PrunableLog, exceeds_retention
+from prequel.shared.runtime.disk import DiskSpace
 from prequel.shared.store.base import Store
+from prequel.shared.units import format_bytes, format_seconds
 
 MIN_FREE_BYTES = 2 * 2**30
 MAX_FREE_BYTES = 10 * 2**30
@@ -20,7 +21,7 @@ FREE_PART = 0.05
 
 
 @runtime_checkable
-class Sized(Protocol):
+class SizedLog(Protocol):
     """A log that knows what its topics take."""
 
     def sizes(self, topics: Sequence[str]) -> dict[str, int]:
@@ -29,10 +30,10 @@ class Sized(Protocol):
 
 
 @runtime_checkable
-class OnDisk(Protocol):
+class DiskLog(Protocol):
     """A log on a disk of this machine."""
 
-    def disk(self) -> Room:
+    def disk(self) -> DiskSpace:
         """Raises LogUnavailable."""
         ...
 
@@ -52,8 +53,8 @@ class TopicUsage(NamedTuple):
     limit_bytes: int | None = None
 
     def __str__(self) -> str:
-        size = "size unknown" if self.bytes is None else shown_bytes(self.bytes)
-        age = "" if self.age_seconds is None else f", the oldest {shown_seconds(self.age_seconds)} old"
+        size = "size unknown" if self.bytes is None else format_bytes(self.bytes)
+        age = "" if self.age_seconds is None else f", the oldest {format_seconds(self.age_seconds)} old"
         return f"{self.records:,} records, {size}{age}, kept {self.retention}" + (f": {self.held}" if self.held else "")
 
 
@@ -68,23 +69,23 @@ class LogUsage(NamedTuple):
     @property
     def warning(self) -> str:
         """What to do before the disk is full; "" while there is room."""
-        if self.free is None or self.total is None or self.free >= low(self.total):
+        if self.free is None or self.total is None or self.free >= low_space_bytes(self.total):
             return ""
         return (
-            f"the log's disk has {shown_bytes(self.free)} left of {shown_bytes(self.total)}: make room, or lower "
+            f"the log's disk has {format_bytes(self.free)} left of {format_bytes(self.total)}: make room, or lower "
             "PREQUEL_RETENTION_IMAGES and its like; once it is full, images and labels are refused (503), and work "
             "goes on by itself when there is room"
         )
 
 
-def low(total: int) -> int:
+def low_space_bytes(total: int) -> int:
     """Free bytes of a disk of so many below which there is a warning."""
     return int(min(max(FREE_PART * total, MIN_FREE_BYTES), MAX_FREE_BYTES))
 
 
-def measure(log: Log, store: Store, settings: Settings, now: float) -> LogUsage:
+def measure_log(log: Log, store: Store, settings: Settings, now: float) -> LogUsage:
     """Blocks. Raises LogUnavailable and StoreUnavailable."""
-    sizes = log.sizes(TOPICS) if isinstance(log, Sized) else {}
+    sizes = log.sizes(TOPICS) if isinstance(log, SizedLog) else {}
     retentions = _retentions(log, settings)
     found = [
         TopicUsage(
@@ -92,17 +93,17 @@ def measure(log: Log, store: Store, settings: Settings, now: float) -> LogUsage:
             sizes.get(topic),
             sum(held.end - held.begin for held in log.bounds(topic).values()),
             str(retentions[topic]),
-            _held(log, store, settings, topic, now) if isinstance(log, Prunable) else "",
-            _age(log, topic, now) if isinstance(log, Prunable) else None,
+            _held(log, store, settings, topic, now) if isinstance(log, PrunableLog) else "",
+            _age(log, topic, now) if isinstance(log, PrunableLog) else None,
             retentions[topic].bytes,
         )
         for topic in TOPICS
     ]
-    free, total = log.disk() if isinstance(log, OnDisk) else (None, None)
+    free, total = log.disk() if isinstance(log, DiskLog) else (None, None)
     return LogUsage(found, free, total, now)
 
 
-def needs(log: Prunable, store: Store, settings: Settings) -> Needs:
+def log_needs(log: PrunableLog, store: Store, settings: Settings) -> Needs:
     """Who needs what, with the names that the services go by."""
     return Needs(log, store, group=settings.group, view_predictions=settings.view_predictions)
 
@@ -117,17 +118,17 @@ def _retentions(log: Log, settings: Settings) -> dict[str, Retention]:
     }
 
 
-def _age(log: Prunable, topic: str, now: float) -> float | None:
+def _age(log: PrunableLog, topic: str, now: float) -> float | None:
     """Of Kafka's records it is not asked: that would be a read of each partition's first for every look."""
     return max((max(0.0, now - at) for _, at in log.pruning(topic).oldest().values()), default=None)
 
 
-def _held(log: Prunable, store: Store, settings: Settings, topic: str, now: float) -> str:
+def _held(log: PrunableLog, store: Store, settings: Settings, topic: str, now: float) -> str:
     retention, pruning = settings.retention_of(topic), log.pruning(topic)
     usage, oldest = pruning.usage(), pruning.oldest()
-    asked = {p: at for p, (_, at) in oldest.items() if over(retention, usage, at, now)}
+    asked = {p: at for p, (_, at) in oldest.items() if exceeds_retention(retention, usage, at, now)}
     if retention.forever or not asked:
         return ""
-    needed = needs(log, store, settings).of(topic)
+    needed = log_needs(log, store, settings).of(topic)
     holding = [needed[p].reason for p in asked if p in needed and oldest[p][0] >= needed[p].offset]
     return f"more is kept: {holding[0]}" if holding and holding[0] else ""

@@ -35,24 +35,24 @@ DETAIL_S = 1.0
 LEARNER_CONNECT_S, LEARNER_READ_S = 1.0, 3.0
 """Together QUERY_S: a learner answers from memory, after the batch in progress at most."""
 
-PROMISE_S = 2.0
+READ_YOUR_WRITES_S = 2.0
 """For a status that shows what a call with `wait` has answered: a learner publishes within a quarter of a second."""
 
-PROMISE_AGAIN = Backoff(0.01, 0.1)
+READ_YOUR_WRITES_BACKOFF = Backoff(0.01, 0.1)
 """Between looks for such a status: the store does not tell, an idle learner has published it in ten milliseconds."""
 
-COMPLAINT_S = 5.0
+APPEND_PROBLEM_SHOWN_S = 5.0
 """How long /readyz tells of an append that failed, where none follows: a probe looks once in that time."""
 
 GATEWAY_CLOSE_S = 1.0
 """For appends in progress when the gateway ends: nobody was told that they are there."""
 
-HAND_OVER_S = 60.0
+EVENT_LOOP_S = 60.0
 """For the event loop to take in what a follower has read: it never blocks, so a loop that takes longer is stuck."""
 
 # Requests that come in.
 
-HEAD_S = 30.0
+REQUEST_HEAD_S = 30.0
 """For the first request on a connection, and the whole head of each: that is one packet. Who needs longer holds a
 connection that others would use."""
 
@@ -70,35 +70,35 @@ REDIS_COMMAND_S = 5.0
 REDIS_RETRIES = 2
 """Of a command whose answer was lost, on top of the first try: connections break in the best networks, once."""
 
-REDIS_RETRY = Backoff(0.05, 0.5)
+REDIS_BACKOFF = Backoff(0.05, 0.5)
 """Between these tries: a broken connection is made anew at once; in half a second a fail-over's address settles."""
 
 REDIS_READS = 20
 """A value that is replaced while it is read is read anew so often: its writers have hardly time to do that twice."""
 
-STORE_AGAIN = Backoff(0.25, 2.0)
+STORE_BACKOFF = Backoff(0.25, 2.0)
 """Until the gateway asks a store again that was away: statuses are current two seconds after it is back."""
 
-STATUS_AGAIN = Backoff(0.5, 5.0)
+STATUS_BACKOFF = Backoff(0.5, 5.0)
 """Until the learner tries again to write statuses: a hanging store would hold the fold up for each try."""
 
-ERASE_AGAIN = Backoff(5.0, 60.0)
+ERASE_BACKOFF = Backoff(5.0, 60.0)
 """Until the records of a deleted stream are erased again where the log or the store refuse: nothing waits for it, and
 a full disk is not emptied sooner."""
 
-METRIC_AGAIN = Backoff(5.0, 60.0)
+METRIC_BACKOFF = Backoff(5.0, 60.0)
 """Until a failing measurement is made again: nothing depends on it, and each may hold the fold up."""
 
 # Groups and background work.
 
-REJOIN = Backoff(0.5, 5.0)
+REJOIN_BACKOFF = Backoff(0.5, 5.0)
 """Until a service that could not work looks again whether it could: work goes on five seconds after an outage ends.
 Shorter would disturb the healthy members of the group, longer would be felt."""
 
-RESTART = Backoff(0.5, 10.0)
+RESTART_BACKOFF = Backoff(0.5, 10.0)
 """Until a background task that failed is started again: a bug that shows at each start must not fill the log's disk."""
 
-FOLLOW_AGAIN = Backoff(0.5, 2.0)
+FOLLOW_BACKOFF = Backoff(0.5, 2.0)
 """Until a follower asks a log again that was away: what the gateway shows is current two seconds after it is back."""
 
 # The embedded log and store.
@@ -109,14 +109,14 @@ SQLITE_BUSY_S = 10.0
 SQLITE_CHECKPOINT_BUSY_S = 0.1
 """For readers to let a checkpoint restart the write-ahead log: it comes again with the next 16 MiB."""
 
-SQLITE_SWITCH = Backoff(0.002, 0.05)
+SQLITE_WAL_BACKOFF = Backoff(0.002, 0.05)
 """Until a file that two processes make together is asked again to use a write-ahead log: that takes milliseconds."""
 
 SQLITE_POLL_MIN_S, SQLITE_POLL_MAX_S = 0.001, 0.050
 """Between looks for what another process appends: the shorter while records come, the longer once they have not for
 seconds. A look costs 20 microseconds, and is what an image waits for between two processes."""
 
-FILE_LOCK_AGAIN = Backoff(0.02, 0.2)
+FILE_LOCK_BACKOFF = Backoff(0.02, 0.2)
 """Until it is looked again whether a lock file is free: who waits is about to begin something that takes minutes."""
 
 REPLAY_WAIT_S = 60.0
@@ -125,7 +125,7 @@ REPLAY_WAIT_S = 60.0
 PRUNE_BUSY_S = 60.0
 """For `prequel prune` while somebody else prunes or replays: three passes of a process that does the same."""
 
-PRUNE_AGAIN = Backoff(0.1, 0.4)
+PRUNE_BACKOFF = Backoff(0.1, 0.4)
 """Between two passes, so that a rebuild which waits for its turn gets it; and until it is asked again who prunes."""
 
 ERASE_PAUSE_S = 0.01
@@ -148,10 +148,10 @@ KAFKA_DELIVERY_S = 30.0
 KAFKA_SESSION_S = 10.0
 """How long a silent member keeps its partitions: with less a busy machine loses them, with more a takeover waits."""
 
-KAFKA_QUIET_S = 5.0
+KAFKA_SILENCE_S = 5.0
 """How long no record may come before the brokers are asked whether there is none: the client has stalled before."""
 
-KAFKA_LOOK_S = 5.0
+KAFKA_WATCHDOG_S = 5.0
 """For the brokers' answer to that."""
 
 KAFKA_STARVED_S = 600.0
@@ -166,10 +166,10 @@ KAFKA_MEMBER_SLICE_S = 0.1
 KAFKA_LOOKUP_SLICE_S = 0.5
 """One poll for a single record; the bounds are asked between two that brought nothing."""
 
-KAFKA_LOOKUP_HOLD_S = 0.01
+KAFKA_LOOKUP_FETCH_S = 0.01
 """How long a broker may hold a fetch at the end of the log: one that reads ahead there delays the next search."""
 
-KAFKA_JOIN_LOOK_S = 0.005
+KAFKA_JOIN_POLL_S = 0.005
 """Between looks whether a poll is going on, in which alone the client may join: it begins within KAFKA_JOIN_S."""
 
 KAFKA_JOIN_S = 0.05
@@ -181,7 +181,7 @@ KAFKA_CLOSE_S = 2.0
 KAFKA_RECONNECT_CAP_S = 1.0
 """The client's own backoff between two connections: services go on a second after a broker is back."""
 
-COORDINATOR_AGAIN = Backoff(0.1, 1.0)
+COORDINATOR_BACKOFF = Backoff(0.1, 1.0)
 """Until a group's coordinator is asked for again; a new cluster has none before the first group, for about a second."""
 
 # The producer.
@@ -189,13 +189,13 @@ COORDINATOR_AGAIN = Backoff(0.1, 1.0)
 PRODUCER_CONNECT_S, PRODUCER_ANSWER_S = 5.0, 30.0
 """One try of one request: the gateway answers within ANSWER_S, but 32 images take their time on a slow line."""
 
-PRODUCER_PATIENCE_S = 60.0
+PRODUCER_RETRY_S = 60.0
 """How long a request is repeated: a restart of the services takes less."""
 
-PRODUCER_AGAIN = Backoff(0.2, 5.0)
+PRODUCER_BACKOFF = Backoff(0.2, 5.0)
 """Between these: the gateway asks for a second (Retry-After), which is kept where it is longer."""
 
-PRODUCER_LOOK_S = 1.0
+PRODUCER_POLL_S = 1.0
 """How long the gateway may hold one question for an answer back: a progress bar is drawn between two."""
 
 PRODUCER_COMMAND_S = 10.0
@@ -204,7 +204,7 @@ PRODUCER_COMMAND_S = 10.0
 PRODUCER_SETTLE_S = 10.0
 """For the last labels to show: they are in the log, and the learner has come to them already."""
 
-PRODUCER_SETTLE_AGAIN = Backoff(0.05, 0.5)
+PRODUCER_SETTLE_BACKOFF = Backoff(0.05, 0.5)
 """Between looks for these: each is a request for up to a thousand ids."""
 
 PRODUCER_SILENCE_S = 15.0

@@ -14,7 +14,7 @@ SCARCE_RESERVES = 3
 """Times the reserve: images leave it free twice, and a large one is refused somewhat earlier."""
 
 
-class Room(NamedTuple):
+class DiskSpace(NamedTuple):
     """Bytes of a disk: those that this user may still write, and all."""
 
     free: int
@@ -31,7 +31,7 @@ class Room(NamedTuple):
         return self.free < SCARCE_RESERVES * self.reserve
 
 
-def room(folder: Path) -> Room:
+def disk_space(folder: Path) -> DiskSpace:
     """Costs microseconds. Raises OSError. A quota is not seen: where one ends, the disk itself says that it is full."""
     found = os.statvfs(folder)
-    return Room(found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize)
+    return DiskSpace(found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize)

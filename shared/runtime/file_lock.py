@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from prequel.shared.runtime.deadlines import FILE_LOCK_AGAIN
+from prequel.shared.runtime.deadlines import FILE_LOCK_BACKOFF
 
 
 class FileLock:
@@ -32,7 +32,7 @@ class FileLock:
                 if time.monotonic() > deadline:
                     raise TimeoutError(f"{self._path} was held for {timeout_s:g} s")
                 tries += 1
-                time.sleep(FILE_LOCK_AGAIN.pause(tries, random.random()))
+                time.sleep(FILE_LOCK_BACKOFF.pause(tries, random.random()))
             yield
 
     def _open(self) -> IO[bytes]:

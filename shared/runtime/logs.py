@@ -12,7 +12,7 @@ NOISY = ("kafka", "httpx")
 is not there. What is a bug in them comes to us as an exception. At DEBUG they are heard."""
 
 
-def configure(level: str, style: str) -> None:
+def configure_logging(level: str, style: str) -> None:
     """Set up the root logger of this process: ``level`` by its name in capitals, ``style`` is `text` or `json`."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter() if style == "json" else logging.Formatter(LINE))

@@ -6,21 +6,21 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
 from prequel.shared.api_keys import ApiKeys
 from prequel.shared.config import ConfigError, Settings, is_loopback
 from prequel.shared.extraction import Extraction
-from prequel.shared.log.base import EXAMPLES, Log, OffsetOutOfRange
+from prequel.shared.log.base import EXAMPLES, OffsetOutOfRange
+from prequel.shared.queries import Answer, Queries, UnknownStream
+from prequel.shared.runtime.backends import open_log, open_store
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.metrics import Metrics
-from prequel.shared.runtime.operations import Ops
-from prequel.shared.runtime.runner import Processor, Runner
-from prequel.shared.status import Answer, Queries, StreamDetail, UnknownStream
-from prequel.shared.store.base import Store
-from prequel.shared.topics import MOST_OVERHEAD_BYTES
+from prequel.shared.runtime.operations import OperationsServer
+from prequel.shared.runtime.processor import Processor
+from prequel.shared.runtime.runner import Runner
+from prequel.shared.status import StreamDetail
 from prequel.shared.vectors import Vector
 
 
@@ -85,11 +85,11 @@ class Process:
             code = self.close()
         return code
 
-    def _ops(self, queries: Queries, extraction: Extraction | None) -> Ops:
+    def _ops(self, queries: Queries, extraction: Extraction | None) -> OperationsServer:
         """Raises ConfigError where nobody can listen there."""
         host, port = self.settings.ops_host, self.settings.ops_port
         try:
-            return Ops(
+            return OperationsServer(
                 host,
                 port,
                 health=self.health,
@@ -153,35 +153,3 @@ def _reachable(host: str) -> str:
     if host in ("0.0.0.0", "::"):
         return socket.gethostname()
     return f"[{host}]" if ":" in host else host
-
-
-def open_log(settings: Settings, *, create: bool = True) -> Log:
-    """The log that PREQUEL_LOG names; only its own client is imported.
-
-    ``create`` False: an embedded log that does not exist raises LogUnavailable at its first use: for who only looks.
-    """
-    if settings.log_url.startswith("kafka://"):
-        from prequel.shared.log.kafka import log
-
-        return log.KafkaLog(log.cluster(settings))
-    from prequel.shared.log.sqlite.log import MAX_RECORD_BYTES, SqliteLog
-
-    most = max(MAX_RECORD_BYTES, settings.max_image_bytes + MOST_OVERHEAD_BYTES)
-    return SqliteLog(Path(settings.log_url.removeprefix("sqlite:///")), max_record_bytes=most, create=create)
-
-
-def open_store(settings: Settings, *, create: bool = True) -> Store:
-    """The store that PREQUEL_STORE names; only its own client is imported. ``create`` as for the log."""
-    if not settings.store_url.startswith("sqlite:///"):
-        from prequel.shared.store import redis
-
-        try:
-            return redis.RedisStore(settings.store_url, ca=settings.redis_ca)
-        except ValueError:  # It may quote a part of the password.
-            raise ConfigError(
-                "PREQUEL_STORE is no address of Redis: give redis://[user:password@]host:port[/db], with / # ? @ and "
-                "the like in the password percent-encoded (/ is %2F, # is %23, ? is %3F, @ is %40)"
-            ) from None
-    from prequel.shared.store.sqlite import SqliteStore
-
-    return SqliteStore(Path(settings.store_url.removeprefix("sqlite:///")), create=create)

@@ -6,11 +6,11 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 
-from prequel.shared.runtime.deadlines import RESTART
+from prequel.shared.runtime.deadlines import RESTART_BACKOFF
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.retry import Attempts, Backoff, Random
 
-Working = Callable[[], None]
+ReportWorking = Callable[[], None]
 """To be called by the work whenever it got something done: it clears the reason on /readyz."""
 
 
@@ -26,14 +26,14 @@ class Supervisor:
         self,
         health: Health,
         *,
-        backoff: Backoff = RESTART,
+        backoff: Backoff = RESTART_BACKOFF,
         clock: Callable[[], float] = time.monotonic,
         chance: Random = random.random,
     ) -> None:
         self._health, self._backoff, self._clock, self._chance = health, backoff, clock, chance
 
     def run(
-        self, name: str, work: Callable[[Working], None], stop: threading.Event, *expected: type[Exception]
+        self, name: str, work: Callable[[ReportWorking], None], stop: threading.Event, *expected: type[Exception]
     ) -> None:
         """Work on this thread until it returns, or ``stop`` is set."""
         attempts = self._attempts(name)
@@ -44,7 +44,9 @@ class Supervisor:
                 stop.wait(attempts.failed(error, expected=isinstance(error, expected)))
         return None
 
-    async def keep(self, name: str, work: Callable[[Working], Awaitable[None]], *expected: type[Exception]) -> None:
+    async def keep(
+        self, name: str, work: Callable[[ReportWorking], Awaitable[None]], *expected: type[Exception]
+    ) -> None:
         """Work on the event loop until it returns, or this task is cancelled."""
         attempts = self._attempts(name)
         while True:

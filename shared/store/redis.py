@@ -11,7 +11,7 @@ import redis
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
 
-from prequel.shared.runtime.deadlines import REDIS_COMMAND_S, REDIS_READS, REDIS_RETRIES, REDIS_RETRY
+from prequel.shared.runtime.deadlines import REDIS_BACKOFF, REDIS_COMMAND_S, REDIS_READS, REDIS_RETRIES
 from prequel.shared.store.base import Fence, Fenced, StoreUnavailable
 
 PIECE_BYTES = 512 * 2**10
@@ -157,7 +157,9 @@ class RedisStore:
             socket_connect_timeout=timeout_s,
             health_check_interval=30,
             # Every command and script here may be repeated.
-            retry=Retry(ExponentialWithJitterBackoff(cap=REDIS_RETRY.cap_s, base=REDIS_RETRY.base_s), REDIS_RETRIES),
+            retry=Retry(
+                ExponentialWithJitterBackoff(cap=REDIS_BACKOFF.cap_s, base=REDIS_BACKOFF.base_s), REDIS_RETRIES
+            ),
             **tls,
         )
         self._scripts: Mapping[str, Any] = {name: self._client.register_script(text) for name, text in _SCRIPTS.items()}

@@ -22,7 +22,8 @@ from prequel.shared.log.base import IMAGES, Record
 from prequel.shared.log.sqlite.log import SqliteLog
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.metrics import Metrics
-from prequel.shared.runtime.runner import Processed, Processor, Runner
+from prequel.shared.runtime.processor import Processed, Processor
+from prequel.shared.runtime.runner import Runner
 from prequel.shared.store.sqlite import SqliteStore
 from prequel.shared.vectors import Vector
 from tests.learner.building import Table
@@ -41,7 +42,7 @@ class Pixels:
 
     name = "extractor"
     topic = IMAGES
-    most_records = 64
+    max_records = 64
 
     def __init__(self) -> None:
         self.open = threading.Event()
@@ -69,14 +70,14 @@ class Pixels:
         except OSError:
             raise Rejected(*UNREADABLE) from None
 
-    def patience(self) -> float:
+    def poll_timeout(self) -> float:
         return 0.02
 
     def checkpoint(self, positions: Mapping[int, int]) -> None: ...
 
-    def drop(self, partition: int) -> None: ...
+    def discard(self, partition: int) -> None: ...
 
-    def hide(self, partition: int) -> None: ...
+    def hide_metrics(self, partition: int) -> None: ...
 
 
 def features(data: bytes) -> Vector:

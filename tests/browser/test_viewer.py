@@ -11,8 +11,8 @@ from PIL import Image
 from playwright.sync_api import Browser, Page
 
 from prequel.shared.events.types import Rejected
-from prequel.shared.images.colours import plain, upright
-from prequel.shared.images.limits import Limits
+from prequel.shared.images.colours import to_plain_mode, upright
+from prequel.shared.images.limits import ImageLimits
 from prequel.shared.images.reading import ImageReader, Loaded
 from tests.shared.images.damaged import corpus
 
@@ -66,7 +66,7 @@ def viewed(page: Page, name: str, data: bytes) -> Shown | None:
 
 def decoded(reader: ImageReader, data: bytes) -> Pixels:
     def use(loaded: Loaded) -> Pixels:
-        image = upright(plain(loaded.image), loaded.image).convert("RGBA")
+        image = upright(to_plain_mode(loaded.image), loaded.image).convert("RGBA")
         return np.asarray(Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")).astype(
             int
         )
@@ -79,7 +79,7 @@ ELSEWHERE = ("first 10 % of gif", "zeros at the end")
 
 
 def test_what_the_viewer_shows_is_decoded(page: Page) -> None:
-    reader, wrong, seen = ImageReader(Limits(2**20, 2**20)), [], 0
+    reader, wrong, seen = ImageReader(ImageLimits(2**20, 2**20)), [], 0
     for name, data in corpus():
         shown = viewed(page, name.rpartition(" ")[2] if "." not in name else name, data)
         if shown is None:

@@ -17,7 +17,7 @@ from prequel.services.cli.main import main
 from prequel.shared.config import ConfigError, Settings
 from prequel.shared.log.base import EXAMPLES, TOPICS
 from prequel.shared.log.sqlite.log import SqliteLog
-from prequel.shared.runtime.process import open_log, open_store
+from prequel.shared.runtime.backends import open_log, open_store
 from prequel.shared.store.sqlite import SqliteStore
 from tests.e2e.processes import DEADLINE_S, ROOT, eventually, free_port
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from prequel.shared.log.base import Log, Message
-from prequel.shared.retention.pruning import Prunable
+from prequel.shared.retention.pruning import PrunableLog
 from prequel.shared.store.base import Fence, Store
 
 
@@ -61,7 +61,7 @@ def snapshots(store: Store, key: str) -> None:
 
 def prune(log: Log, topic: str, before: int) -> None:
     """Remove the records below ``before`` of the embedded log for ever, in steps of few; tell each step."""
-    assert isinstance(log, Prunable)
+    assert isinstance(log, PrunableLog)
     with log.pruning_alone():
         while True:
             tell(log.pruning(topic).drop(0, before, most=200_000), log.pruning(topic).shrink(0))

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from prequel.services.cli.parser import create_parser
-from prequel.shared.config import PREFIX, RETIRED, Settings
-from prequel.shared.environment import secrets, variable
+from prequel.shared.config import PREFIX, REMOVED, Settings
+from prequel.shared.environment import secret_settings, variable_name
 from tests.documentation.files import docstring, modules
 from tests.documentation.pages import BLOCKS, PAGES, README, ROOT, fences, read, regenerated
 
@@ -60,8 +60,8 @@ def test_no_page_uses_private_words(page: Path) -> None:
 
 
 def test_only_settings_that_exist_are_documented() -> None:
-    known = {variable(name) for name in [*Settings.model_fields, *RETIRED]}
-    known |= {f"{variable(name)}_FILE" for name in secrets()}
+    known = {variable_name(name) for name in [*Settings.model_fields, *REMOVED]}
+    known |= {f"{variable_name(name)}_FILE" for name in secret_settings()}
     unknown = set(re.findall(rf"\b{PREFIX}[A-Z][A-Z_]*[A-Z]\b", TEXT)) - known - {f"{PREFIX}RETENTION"}
     assert not unknown, f"unknown settings: {', '.join(sorted(unknown))}"
 

@@ -11,7 +11,7 @@ from prequel.services.extractor.extractor import MAX_STREAMS, ExtractorProcessor
 from prequel.shared.events.images import encode_image
 from prequel.shared.log.base import IMAGES, Headers, Record
 from prequel.shared.runtime.metrics import Metrics
-from prequel.shared.runtime.runner import Processed
+from prequel.shared.runtime.processor import Processed
 from tests.extractor.pictures import encoded, photograph
 
 BATCH = 4
@@ -66,7 +66,7 @@ class Bench:
         """Let the waiting time of what is there pass, and take what comes of it."""
         self.clock.now += 2 * WAIT
         parts = []
-        while self.processor.patience() == 0:
+        while self.processor.poll_timeout() == 0:
             parts.append(self.processor.process(()))
         positions: dict[int, int] = {}
         for part in parts:

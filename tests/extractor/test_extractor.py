@@ -64,19 +64,19 @@ def test_a_bare_image_whose_key_is_its_stream(bench: Bench) -> None:
 
 def test_a_full_batch_waits_for_one_poll_and_no_longer(bench: Bench) -> None:
     """So the next batch is decoded while this one is inferred, and without a next one nothing is lost."""
-    assert bench.processor.patience() == IDLE_SECONDS
+    assert bench.processor.poll_timeout() == IDLE_SECONDS
     assert bench.processor.process(records(range(BATCH))).messages == ()
-    assert bench.processor.patience() == 0
+    assert bench.processor.poll_timeout() == 0
     assert bench.backbone.batches == []
     assert ids(bench.processor.process(()).messages) == ["0:0", "0:1", "0:2", "0:3"]
-    assert bench.processor.patience() == IDLE_SECONDS
+    assert bench.processor.poll_timeout() == IDLE_SECONDS
 
 
 def test_two_full_batches_are_held_at_most(bench: Bench) -> None:
     bench.processor.process(records(range(BATCH)))
     first = bench.processor.process(records(range(BATCH, 2 * BATCH)))
     assert ids(first.messages) == ["0:0", "0:1", "0:2", "0:3"]
-    assert bench.processor.patience() == 0
+    assert bench.processor.poll_timeout() == 0
     second = bench.processor.process(records(range(2 * BATCH, 3 * BATCH)))
     assert ids(second.messages) == ["0:4", "0:5", "0:6", "0:7"]
     assert second.positions == {0: 8}
@@ -84,10 +84,10 @@ def test_two_full_batches_are_held_at_most(bench: Bench) -> None:
 
 def test_a_partial_batch_may_grow_for_its_time_only(bench: Bench) -> None:
     bench.processor.process(records([0]))
-    assert bench.processor.patience() == pytest.approx(WAIT)
+    assert bench.processor.poll_timeout() == pytest.approx(WAIT)
     bench.clock.now += WAIT / 2
     assert bench.processor.process(records([1])).messages == ()
-    assert bench.processor.patience() == pytest.approx(WAIT / 2), "the first image decides, not the last"
+    assert bench.processor.poll_timeout() == pytest.approx(WAIT / 2), "the first image decides, not the last"
     bench.clock.now += WAIT / 2 + 1e-9
     assert ids(bench.processor.process(records([2])).messages) == ["0:0", "0:1", "0:2"]
     assert bench.backbone.batches == [3]
@@ -124,7 +124,7 @@ def test_a_batch_of_bad_images_infers_nothing(bench: Bench) -> None:
 
 def test_a_lost_partition_leaves_nothing_behind(bench: Bench) -> None:
     bench.processor.process(records([0, 1], partition=0) + records([50], partition=1))
-    bench.processor.drop(0)
+    bench.processor.discard(0)
     done = bench.finish()
     assert ids(done.messages) == ["1:50"]
     assert done.positions == {1: 51}
@@ -175,7 +175,7 @@ def test_metrics(bench: Bench) -> None:
 
 def test_it_is_the_runners_processor(bench: Bench) -> None:
     processor: ExtractorProcessor = bench.processor
-    assert (processor.name, processor.topic, processor.most_records) == ("extractor", "images", BATCH)
+    assert (processor.name, processor.topic, processor.max_records) == ("extractor", "images", BATCH)
 
 
 def test_streams_are_counted_by_name_as_far_as_memory_is_bounded() -> None:

@@ -14,10 +14,10 @@ from prequel.services.extractor.backbones.base import Images, Vectors
 from prequel.services.extractor.on_demand import WAITING, OnDemand, SynchronizedBackbone
 from prequel.services.gateway.remote.extractor import RemoteExtractor
 from prequel.shared.events.types import Rejected
-from prequel.shared.extraction import ExtractorUnavailable, Later
+from prequel.shared.extraction import DeferredExtraction, ExtractorUnavailable
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.metrics import Metrics
-from prequel.shared.runtime.operations import Ops
+from prequel.shared.runtime.operations import OperationsServer
 from prequel.shared.store.base import StoreUnavailable
 from prequel.shared.store.sqlite import SqliteStore
 from tests.servers import plain_http
@@ -97,7 +97,7 @@ def test_a_stream_of_another_backbone_is_told_so() -> None:
     with pytest.raises(ExtractorUnavailable, match=r"of backbone others-1.*this extractor runs means-avg-2-0"):
         OnDemand(SynchronizedBackbone(Means()), decode).extract("others-1", b"x")
     with pytest.raises(ExtractorUnavailable, match="still loading"):
-        Later().extract("others-1", b"x")
+        DeferredExtraction().extract("others-1", b"x")
 
 
 @pytest.fixture
@@ -109,10 +109,10 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
 @pytest.fixture
 def address() -> Iterator[str]:
     """Where an extractor's operations server answers."""
-    on_demand = Later()
+    on_demand = DeferredExtraction()
     on_demand.found = OnDemand(SynchronizedBackbone(Means()), decode)
     metrics = Metrics(CollectorRegistry())
-    ops = Ops("127.0.0.1", 0, health=Health(), metrics=metrics, queries=None, extraction=on_demand)
+    ops = OperationsServer("127.0.0.1", 0, health=Health(), metrics=metrics, queries=None, extraction=on_demand)
     ops.start()
     yield "{}:{}".format(*ops.address)
     ops.close()

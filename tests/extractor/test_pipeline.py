@@ -19,11 +19,13 @@ from prequel.shared.events.images import encode_image
 from prequel.shared.events.types import Features
 from prequel.shared.log.base import DEAD_LETTERS, EXAMPLES, IMAGES, Log, LogUnavailable, Message, Position, Record
 from prequel.shared.log.sqlite.log import SqliteLog
-from prequel.shared.runtime.deadlines import METRIC_AGAIN
+from prequel.shared.runtime.deadlines import METRIC_BACKOFF
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.metrics import Metrics
+from prequel.shared.runtime.processor import Processed
 from prequel.shared.runtime.retry import Attempts
-from prequel.shared.runtime.runner import Processed, Runner, Session
+from prequel.shared.runtime.runner import Runner
+from prequel.shared.runtime.session import Session
 from tests.extractor.feeding import PICTURES, Clock, MeanColour
 from tests.extractor.networks import ENVIRON, settings
 from tests.extractor.pictures import encoded, photograph
@@ -184,18 +186,28 @@ def life(log: FaultyLog, faults: Faults) -> None:
     processor = FaultyProcessor(backbone, decoder, batch=4, batch_wait=0.0, metrics=metrics, clock=clock)
     processor.faults = faults
     member = log.join(GROUP, IMAGES)
-    measuring = Attempts("metrics", Health(), METRIC_AGAIN)
-    with ThreadPoolExecutor(1) as publisher:
-        session = Session(log, processor, member, GROUP, publisher, metrics, clock, set(), measuring)
+    measuring = Attempts("metrics", Health(), METRIC_BACKOFF)
+    with ThreadPoolExecutor(1) as executor:
+        session = Session(
+            log,
+            processor,
+            member,
+            executor,
+            group=GROUP,
+            metrics=metrics,
+            clock=clock,
+            shown=set(),
+            measuring=measuring,
+        )
         try:
             while sum(log.lag(GROUP, IMAGES).values()):
                 session.turn()
-                if session.due(60, 8):
+                if session.checkpoint_due(60, 8):
                     session.checkpoint()
-                if processor.patience() > 0:
+                if processor.poll_timeout() > 0:
                     session.finish()
         finally:
-            session.drop()
+            session.discard()
             member.close()
     processor.close()
 

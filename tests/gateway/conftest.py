@@ -21,9 +21,9 @@ from prequel.shared.extraction import Extraction
 from prequel.shared.invocation import Invocation
 from prequel.shared.log.base import Log, Position
 from prequel.shared.log.sqlite.log import SqliteLog
+from prequel.shared.queries import Queries
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.metrics import Metrics
-from prequel.shared.status import Queries
 from prequel.shared.store.base import Store
 from prequel.shared.store.sqlite import SqliteStore
 from tests.gateway.echo_learner import EchoLearner, predicted

@@ -16,7 +16,8 @@ from prequel.shared.events.predictions import encode_prediction
 from prequel.shared.events.types import Applied, Command, Image, Label, Outcome, Prediction, Rejected
 from prequel.shared.extraction import ExtractorUnavailable
 from prequel.shared.log.base import EXAMPLES, IMAGES, Log, Message, Position, Record
-from prequel.shared.status import Answer, Confusion, CurvePoint, ModelStatus, StreamDetail, StreamStatus, UnknownStream
+from prequel.shared.queries import Answer, UnknownStream
+from prequel.shared.status import Confusion, CurvePoint, ModelStatus, StreamDetail, StreamStatus
 from prequel.shared.store.base import Store
 from prequel.shared.vectors import Vector
 

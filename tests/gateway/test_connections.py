@@ -14,7 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from prequel.services.gateway.http.connections import BACKLOG, OTHER_FILES, Silent, room
 from prequel.services.gateway.http.middleware import Limit
-from prequel.shared.runtime.deadlines import HEAD_S
+from prequel.shared.runtime.deadlines import REQUEST_HEAD_S
 from tests.gateway.conftest import PNG, Served, Start, until
 from tests.servers import plain_http
 
@@ -88,10 +88,10 @@ def test_who_asks_nothing_is_let_go() -> None:
     now = [0.0]
     everyone = [Connection(cycle) for cycle in (None, Cycle(True), Cycle(False))]
     sweeping = Silent(lambda: now[0])
-    for now[0] in (0.0, HEAD_S):
+    for now[0] in (0.0, REQUEST_HEAD_S):
         sweeping.sweep(everyone)
         assert not any(each.transport.gone for each in everyone)
-    now[0] = HEAD_S + 1
+    now[0] = REQUEST_HEAD_S + 1
     sweeping.sweep(everyone)
     assert [each.transport.gone for each in everyone] == [True, True, False]
 
@@ -100,7 +100,7 @@ def test_who_asked_since_is_not() -> None:
     now = [0.0]
     one = Connection(None)
     sweeping = Silent(lambda: now[0])
-    for now[0] in range(3 * int(HEAD_S)):
+    for now[0] in range(3 * int(REQUEST_HEAD_S)):
         sweeping.sweep([one])
         if now[0] % 5 == 0:
             one.cycle = Cycle(True)  # asked and answered between two looks

@@ -3,7 +3,8 @@
 import time
 
 from prequel.shared import status
-from prequel.shared.status import MOST_LABELS, ClassStatus, Confusion, StreamDetail, UnknownStream
+from prequel.shared.queries import UnknownStream
+from prequel.shared.status import MAX_LABELS, ClassStatus, Confusion, StreamDetail
 from tests.gateway.conftest import Served, Start, until
 from tests.gateway.echo_learner import EchoLearner, status_of
 
@@ -62,9 +63,9 @@ def test_the_stream_s_own_call_has_all_classes_and_asks_only_where_the_status_ha
 ) -> None:
     learner = Away(gateway.log, gateway.store)
     away = start(queries=learner)
-    put(away, "many", MOST_LABELS + 10, stored("many", MOST_LABELS + 10))
+    put(away, "many", MAX_LABELS + 10, stored("many", MAX_LABELS + 10))
     put(away, "few", 2, stored("few", 2))
-    assert len(away.client.get("/v1/streams/many").json()["models"]["echo"]["classes"]) == MOST_LABELS + 10
+    assert len(away.client.get("/v1/streams/many").json()["models"]["echo"]["classes"]) == MAX_LABELS + 10
     assert learner.asked == 1
     assert away.client.get("/v1/streams/few").status_code == 200
     assert learner.asked == 1

@@ -21,8 +21,9 @@ from prequel.services.gateway.routes import events
 from prequel.services.gateway.view.follower import Follower
 from prequel.shared.log.base import Message, Record
 from prequel.shared.log.sqlite.log import SqliteLog
+from prequel.shared.queries import Answer
 from prequel.shared.runtime.health import Health
-from prequel.shared.status import Answer, StreamStatus
+from prequel.shared.status import StreamStatus
 from prequel.shared.vectors import Vector
 from tests.gateway.conftest import Served, Start, flood, stalled, until
 from tests.gateway.faults import FaultyLog, FaultyStore

@@ -14,9 +14,10 @@ import pytest
 from prequel.services.gateway.view.promises import Promises
 from prequel.services.gateway.view.statuses import Statuses
 from prequel.shared.log.base import Bounds, Record
+from prequel.shared.queries import Answer
 from prequel.shared.runtime.deadlines import ANSWER_S, FOLLOWER_CLOSE_S, GATEWAY_CLOSE_S
 from prequel.shared.runtime.health import Health
-from prequel.shared.status import Answer, StreamDetail
+from prequel.shared.status import StreamDetail
 from tests.gateway.conftest import PNG, Served, Start, until
 from tests.gateway.faults import FaultyLog, FaultyStore
 from tests.gateway.reading import listening

@@ -27,7 +27,7 @@ from prequel.shared.events.predictions import encode_prediction
 from prequel.shared.events.types import Applied, Image, Outcome, Prediction, Rejected
 from prequel.shared.log.base import EXAMPLES, IMAGES, Position
 from prequel.shared.log.sqlite.log import SqliteLog
-from prequel.shared.runtime.deadlines import PROMISE_S
+from prequel.shared.runtime.deadlines import READ_YOUR_WRITES_S
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.metrics import Metrics
 from prequel.shared.status import PartitionStatus
@@ -247,7 +247,7 @@ async def test_a_status_of_the_time_before_the_deletion_is_none(tmp_path: Path) 
     for late in (await statuses.get("pets"), await statuses.get("pets", Position(0, 5), fresh=True)):
         assert late is None
     assert await statuses.all() == []
-    assert time.monotonic() - began < PROMISE_S, "nobody waits for what will not be"
+    assert time.monotonic() - began < READ_YOUR_WRITES_S, "nobody waits for what will not be"
     put("0:6")
     assert await statuses.get("pets", fresh=True)
     assert [each.position for each in await statuses.all()] == ["0:6"]

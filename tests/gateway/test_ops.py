@@ -13,10 +13,12 @@ from prometheus_client import CollectorRegistry
 from prequel.services.gateway.remote.learner import LearnerUnavailable, RemoteLearner
 from prequel.shared import status
 from prequel.shared.api_keys import ApiKeys
+from prequel.shared.queries import Answer, UnknownStream
 from prequel.shared.runtime.health import Health
+from prequel.shared.runtime.http_server import MAX_BODY_BYTES
 from prequel.shared.runtime.metrics import Metrics
-from prequel.shared.runtime.operations import MOST_BODY_BYTES, Ops
-from prequel.shared.status import Answer, StreamDetail, UnknownStream
+from prequel.shared.runtime.operations import OperationsServer
+from prequel.shared.status import StreamDetail
 from prequel.shared.store.sqlite import SqliteStore
 from prequel.shared.vectors import Vector
 from tests.gateway.conftest import Served, Start, free_port
@@ -48,22 +50,22 @@ def health() -> Health:
 
 
 @pytest.fixture
-def ops(health: Health) -> Iterator[Ops]:
-    server = Ops("127.0.0.1", 0, health=health, metrics=Metrics(CollectorRegistry()), queries=Pets())
+def ops(health: Health) -> Iterator[OperationsServer]:
+    server = OperationsServer("127.0.0.1", 0, health=health, metrics=Metrics(CollectorRegistry()), queries=Pets())
     server.start()
     yield server
     server.close()
 
 
 @pytest.fixture
-def client(ops: Ops) -> Iterator[httpx.Client]:
+def client(ops: OperationsServer) -> Iterator[httpx.Client]:
     host, port = ops.address
     with plain_http.client(f"http://{host}:{port}", timeout=5) as client:
         yield client
 
 
 @pytest.fixture
-def learner(ops: Ops, tmp_path: Path) -> Iterator[RemoteLearner]:
+def learner(ops: OperationsServer, tmp_path: Path) -> Iterator[RemoteLearner]:
     store = SqliteStore(tmp_path / "store.sqlite")
     for stream, address in (
         ("pets", "{}:{}".format(*ops.address)),
@@ -144,9 +146,9 @@ def test_what_is_not_there_and_what_is_not_allowed(client: httpx.Client) -> None
 
 @pytest.mark.parametrize(
     ("header", "code"),
-    [(f"Content-Length: {MOST_BODY_BYTES + 1}", b"413"), ("Content-Length: x", b"411"), ("X-Nothing: 1", b"411")],
+    [(f"Content-Length: {MAX_BODY_BYTES + 1}", b"413"), ("Content-Length: x", b"411"), ("X-Nothing: 1", b"411")],
 )
-def test_a_body_of_unknown_or_great_length_is_not_read(ops: Ops, header: str, code: bytes) -> None:
+def test_a_body_of_unknown_or_great_length_is_not_read(ops: OperationsServer, header: str, code: bytes) -> None:
     with socket.create_connection(ops.address, timeout=5) as raw:
         raw.sendall(f"POST /predict HTTP/1.1\r\nHost: x\r\n{header}\r\n\r\n".encode())
         answer = b"".join(iter(lambda: raw.recv(4096), b""))
@@ -154,7 +156,7 @@ def test_a_body_of_unknown_or_great_length_is_not_read(ops: Ops, header: str, co
 
 
 def test_without_queries_nothing_can_be_asked(health: Health) -> None:
-    server = Ops("127.0.0.1", 0, health=health, metrics=Metrics(CollectorRegistry()), queries=None)
+    server = OperationsServer("127.0.0.1", 0, health=health, metrics=Metrics(CollectorRegistry()), queries=None)
     server.start()
     host, port = server.address
     assert (
@@ -190,7 +192,9 @@ def test_a_learner_that_is_away_is_unavailable(learner: RemoteLearner, stream: s
 
 def test_beyond_loopback_the_key_is_asked_for(health: Health) -> None:
     keys = ApiKeys(["a-key", "another"])
-    server = Ops("127.0.0.1", 0, health=health, metrics=Metrics(CollectorRegistry()), queries=Pets(), keys=keys)
+    server = OperationsServer(
+        "127.0.0.1", 0, health=health, metrics=Metrics(CollectorRegistry()), queries=Pets(), keys=keys
+    )
     server.start()
     try:
         with plain_http.client("http://{}:{}".format(*server.address), timeout=5) as client:
@@ -209,7 +213,9 @@ def test_beyond_loopback_the_key_is_asked_for(health: Health) -> None:
         server.close()
 
 
-def test_a_query_reaches_its_learner_while_the_store_hangs(ops: Ops, start: Start, gateway: Served) -> None:
+def test_a_query_reaches_its_learner_while_the_store_hangs(
+    ops: OperationsServer, start: Start, gateway: Served
+) -> None:
     """The address was in the store a moment ago: that it cannot be read again is no reason to refuse."""
     told = status_of("pets", 1, 0).model_copy(update={"address": "{}:{}".format(*ops.address)})
     gateway.store.put(status.key("pets"), told.model_dump_json().encode())

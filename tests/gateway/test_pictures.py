@@ -8,13 +8,13 @@ from PIL import Image
 from prequel.services.gateway.view.thumbnails import Thumbnails, recognised, thumbnail
 from prequel.shared.events.predictions import encode_prediction
 from prequel.shared.events.types import Rejected
-from prequel.shared.images.limits import MAX_SCANS, Limits
+from prequel.shared.images.limits import MAX_SCANS, ImageLimits
 from prequel.shared.images.reading import ImageReader
 from prequel.shared.log.base import Position
 from tests.gateway.conftest import PNG, Served
 from tests.gateway.echo_learner import predicted
 
-LIMITS = Limits(2**24, 64_000_000)
+LIMITS = ImageLimits(2**24, 64_000_000)
 READER = ImageReader(LIMITS)
 HTML = b"<!doctype html><script>fetch('/v1/streams')</script>"
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
@@ -143,7 +143,7 @@ def test_a_decompression_bomb_is_not_decoded() -> None:
     bomb = encoded(Image.new("1", (12_000, 12_000)), "PNG")
     assert len(bomb) < 50_000
     with pytest.raises(Rejected, match="pixels"):
-        thumbnail(bomb, 96, ImageReader(Limits(2**24, 1_000_000)))
+        thumbnail(bomb, 96, ImageReader(ImageLimits(2**24, 1_000_000)))
 
 
 def test_what_is_kept_is_bounded() -> None:

@@ -14,7 +14,8 @@ from prequel.shared.log.base import EXAMPLES, PREDICTIONS, Log, Message, Record
 from prequel.shared.log.sqlite.log import SqliteLog
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.metrics import Metrics
-from prequel.shared.runtime.runner import Processed, Processor, Runner
+from prequel.shared.runtime.processor import Processed, Processor
+from prequel.shared.runtime.runner import Runner
 from prequel.shared.store.sqlite import SqliteStore
 from tests.learner.building import Table, Written, new_fold
 from tests.learner.crashing import Killed, Mortality, MortalLog, MortalStore
@@ -78,7 +79,7 @@ class Machine:
         learner = Learner(
             settings, log=log, store=store, table=Table(), metrics=metrics, clock=_Clock(), owner=str(id(mortality))
         )
-        learner.most_records = 5
+        learner.max_records = 5
         processor: Processor = wrap(learner, log) if wrap else learner
         runner = Runner(
             log,
@@ -134,7 +135,7 @@ class Hasty:
 
     def __init__(self, learner: Learner, log: Log) -> None:
         self._learner = learner
-        self.name, self.topic, self.most_records = learner.name, learner.topic, learner.most_records
+        self.name, self.topic, self.max_records = learner.name, learner.topic, learner.max_records
 
     def restore(self, partition: int, generation: int) -> int | None:
         return self._learner.restore(partition, generation)
@@ -144,17 +145,17 @@ class Hasty:
         self._learner.checkpoint(processed.positions)
         return processed
 
-    def patience(self) -> float:
-        return self._learner.patience()
+    def poll_timeout(self) -> float:
+        return self._learner.poll_timeout()
 
     def checkpoint(self, positions: Mapping[int, int]) -> None:
         """Done already."""
 
-    def drop(self, partition: int) -> None:
-        self._learner.drop(partition)
+    def discard(self, partition: int) -> None:
+        self._learner.discard(partition)
 
-    def hide(self, partition: int) -> None:
-        self._learner.hide(partition)
+    def hide_metrics(self, partition: int) -> None:
+        self._learner.hide_metrics(partition)
 
 
 class Forgetful(Hasty):

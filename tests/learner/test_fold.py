@@ -21,7 +21,7 @@ from prequel.services.learner.snapshots.snapshots import Root
 from prequel.shared.events.decoding import decode_example
 from prequel.shared.events.types import Drift, Features, Label, Outcome, Prediction
 from prequel.shared.log.base import Position, Record
-from prequel.shared.status import MOST_LABELS, StreamDetail, StreamStatus
+from prequel.shared.status import MAX_LABELS, StreamDetail, StreamStatus
 from tests.learner.building import Table, Written, new_fold
 from tests.learner.reference import Reference
 
@@ -570,7 +570,7 @@ def test_a_stream_of_many_classes_has_a_status_of_a_bounded_size_and_a_detail_of
     everything = detail(state, Position(0, 400))
     assert len(everything.classes["nearest"]) == 130
     shown = status.models["nearest"].classes
-    assert len(shown) == MOST_LABELS
+    assert len(shown) == MAX_LABELS
     every = everything.classes["nearest"]
     assert all(every[label] == each for label, each in shown.items())
     others = [each.support for label, each in every.items() if label not in shown]

@@ -14,11 +14,11 @@ from prequel.services.learner.learner import Learner
 from prequel.shared.config import Settings
 from prequel.shared.log.base import EXAMPLES, Message, Position
 from prequel.shared.log.sqlite.log import SqliteLog
-from prequel.shared.runtime.deadlines import METRIC_AGAIN
+from prequel.shared.runtime.deadlines import METRIC_BACKOFF
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.metrics import Metrics
 from prequel.shared.runtime.retry import Attempts
-from prequel.shared.runtime.runner import Session
+from prequel.shared.runtime.session import Session
 from prequel.shared.status import PartitionStatus, partition_key
 from prequel.shared.store.sqlite import SqliteStore
 from tests.learner.building import Table, Written, new_fold
@@ -42,13 +42,23 @@ def session(tmp_path: Path, registry: CollectorRegistry) -> Iterator[Session]:
     with (
         closing(SqliteLog(tmp_path / "log")) as log,
         closing(SqliteStore(tmp_path / "store")) as store,
-        ThreadPoolExecutor(1) as publisher,
+        ThreadPoolExecutor(1) as executor,
     ):
         log.append([Message(EXAMPLES, r.key, r.value, r.headers) for r in examples.records])
         learner = Learner(settings, log=log, store=store, table=Table(), metrics=metrics, clock=time.time, owner="o")
         member = log.join("learners", EXAMPLES)
-        measuring = Attempts("metrics", Health(), METRIC_AGAIN)
-        session = Session(log, learner, member, "learners", publisher, metrics, time.monotonic, set(), measuring)
+        measuring = Attempts("metrics", Health(), METRIC_BACKOFF)
+        session = Session(
+            log,
+            learner,
+            member,
+            executor,
+            group="learners",
+            metrics=metrics,
+            clock=time.monotonic,
+            shown=set(),
+            measuring=measuring,
+        )
         while sum(log.lag("learners", EXAMPLES).values()):
             session.turn()
             session.checkpoint()
@@ -71,14 +81,14 @@ def test_gauges_of_a_partition_end_with_it(session: Session, registry: Collector
     shown = gauges(registry)
     assert shown >= {"prequel_log_lag", "prequel_learner_position", "prequel_snapshot_age_seconds"}
     assert shown >= {"prequel_class_recall", "prequel_label_coverage", "prequel_prequential_accuracy"}
-    session.lose(0)
+    session.revoke(0)
     assert gauges(registry) == set()
 
 
 def test_a_learner_that_cannot_work_still_shows_how_far_it_is_behind(
     session: Session, registry: CollectorRegistry
 ) -> None:
-    session.drop()
+    session.discard()
     assert gauges(registry) == {
         "prequel_log_lag",
         "prequel_learner_position",
@@ -113,7 +123,7 @@ def test_a_stream_that_is_deleted_and_begins_again_at_once_counts_from_nothing(
 
 
 def test_counters_stay(session: Session, registry: CollectorRegistry) -> None:
-    session.drop()
+    session.discard()
     assert registry.get_sample_value("prequel_predictions_total", {"stream": "s0"}) == 6
 
 

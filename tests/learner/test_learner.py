@@ -14,7 +14,7 @@ from prequel.shared.config import ConfigError, Settings
 from prequel.shared.log.base import EXAMPLES, Message, Record
 from prequel.shared.log.sqlite.log import SqliteLog
 from prequel.shared.runtime.metrics import Metrics
-from prequel.shared.runtime.runner import Processed
+from prequel.shared.runtime.processor import Processed
 from prequel.shared.status import PartitionStatus, StreamStatus, detail_key, key, partition_key
 from prequel.shared.store.sqlite import SqliteStore
 from tests.learner.building import Table, Written

@@ -63,7 +63,7 @@ def test_an_idle_learner_notices_and_folds_anew(tmp_path: Path, store: SqliteSto
         clock.now += LOOK_SECONDS
         with pytest.raises(Fenced, match="the store has lost the snapshots"):
             learner.process(())
-        learner.drop(0)
+        learner.discard(0)
         assert learner.restore(0, 1) == 0
         learner.process(made.records)
         learner.checkpoint({0: 9})

@@ -98,10 +98,10 @@ def test_a_bug_in_what_is_shown_costs_nothing_either(
 def test_a_status_is_there_as_soon_as_there_is_nothing_else_to_do(
     learner: Learner, store: FaultyStore, made: Written, clock: Clock
 ) -> None:
-    assert learner.patience() == IDLE_SECONDS
+    assert learner.poll_timeout() == IDLE_SECONDS
     for at, record in enumerate(made.records):
         learner.process([record])
-        assert learner.patience() < 0.02, "the next poll does not wait for long"
+        assert learner.poll_timeout() < 0.02, "the next poll does not wait for long"
         learner.process(())
         assert shown(store) == f"0:{at + 1}"
-    assert learner.patience() == IDLE_SECONDS
+    assert learner.poll_timeout() == IDLE_SECONDS

@@ -28,7 +28,8 @@ from prequel.shared.log.sqlite.log import SqliteLog
 from prequel.shared.retention.usage import LogUsage
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.metrics import Metrics
-from prequel.shared.runtime.runner import Processed, Processor, Runner
+from prequel.shared.runtime.processor import Processed, Processor
+from prequel.shared.runtime.runner import Runner
 from prequel.shared.store.sqlite import SqliteStore
 from tests.learner.building import Table
 from tests.servers.ports import free_port
@@ -41,7 +42,7 @@ class MeanColour:
 
     name = "extractor"
     topic = IMAGES
-    most_records = 32
+    max_records = 32
 
     def __init__(self) -> None:
         self.open = threading.Event()
@@ -66,14 +67,14 @@ class MeanColour:
                 messages.append(encode_features(image, vector, "mean-colour", source="test"))
         return Processed(messages, rejected, {record.partition: record.offset + 1 for record in records})
 
-    def patience(self) -> float:
+    def poll_timeout(self) -> float:
         return 0.05
 
     def checkpoint(self, positions: Mapping[int, int]) -> None: ...
 
-    def drop(self, partition: int) -> None: ...
+    def discard(self, partition: int) -> None: ...
 
-    def hide(self, partition: int) -> None: ...
+    def hide_metrics(self, partition: int) -> None: ...
 
 
 class System:

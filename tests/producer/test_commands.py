@@ -19,7 +19,7 @@ from prequel.services.producer.report import described, exit_code, say
 from prequel.services.producer.run import Progress, Run, Summary
 from prequel.services.producer.sources.base import ProducerError, Survey
 from prequel.services.producer.sources.kinds import open_source
-from prequel.shared.retention.usage import measure
+from prequel.shared.retention.usage import measure_log
 from tests.producer.conftest import System
 
 STATUS = {"champion": "slda", "models": {"slda": {"accuracy": 0.5, "window_accuracy": 0.75}}}
@@ -94,7 +94,7 @@ def test_status_of_all_and_of_one(client: Client, console: Console, colours: lis
 
 def test_sizes_come_with_the_time_they_are_of(client: Client, console: Console, system: System) -> None:
     """They are measured now and then: after a run they may be those from before it."""
-    system.usage = measure(system.log, system.store, system.settings, time.time() - 40)
+    system.usage = measure_log(system.log, system.store, system.settings, time.time() - 40)
     show_status(client, None, False, console)
     lines = printed(console).splitlines()
     assert "images" in [line.split(" ")[0] for line in lines]

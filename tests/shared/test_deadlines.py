@@ -93,7 +93,7 @@ MAY_WAIT = {
     "shared/runtime/process.py self.stop.wait()": "until somebody ends the process: that is what it is for",
     "shared/runtime/process.py thread.join()": "SIGTERM finishes the batch, each of whose waits has a deadline",
     "shared/runtime/signals.py arrived.get()": "for a signal, on a thread of its own",
-    "shared/runtime/runner.py self._in_flight.popleft().result()": "for an append, with the log's deadlines",
+    "shared/runtime/publisher.py self._in_flight.popleft().result()": "for an append, with the log's deadlines",
     "shared/runtime/operations.py self._thread.join()": "for a loop that was told to end, and looks ten times a second",
 }
 
@@ -154,5 +154,5 @@ def test_each_stands_with_its_reason(name: str) -> None:
 def test_the_parts_of_an_answer_stay_below_the_whole() -> None:
     assert deadlines.STORE_READ_S + deadlines.APPEND_S < deadlines.ANSWER_S
     assert deadlines.FIRST_READ_S + deadlines.APPEND_S < deadlines.ANSWER_S
-    assert deadlines.PROMISE_S + 2 * deadlines.STORE_READ_S < deadlines.ANSWER_S
+    assert deadlines.READ_YOUR_WRITES_S + 2 * deadlines.STORE_READ_S < deadlines.ANSWER_S
     assert deadlines.LEARNER_CONNECT_S + deadlines.LEARNER_READ_S <= deadlines.QUERY_S < deadlines.ANSWER_S

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from prequel.shared.config import ConfigError, Settings
-from prequel.shared.environment import from_environment, remarks, secrets, variable
+from prequel.shared.environment import from_environment, secret_settings, unknown_settings, variable_name
 
 SERVICE_LINKS = {
     "PREQUEL_SERVICE_HOST": "10.0.0.5",
@@ -24,7 +24,7 @@ SERVICE_LINKS = {
 
 def test_service_links_of_kubernetes_change_nothing_and_are_told_once() -> None:
     assert from_environment(SERVICE_LINKS) == Settings.model_validate({})
-    (remark,) = remarks(SERVICE_LINKS)
+    (remark,) = unknown_settings(SERVICE_LINKS)
     assert all(name in remark for name in SERVICE_LINKS)
     assert "enableServiceLinks: false" in remark
 
@@ -47,28 +47,28 @@ def test_what_only_looks_like_a_service_link_is_still_wrong(value: str) -> None:
 )
 def test_an_unknown_variable_is_told_with_the_nearest_name_and_stops_nothing(name: str, told: str) -> None:
     assert from_environment({name: "x"}) == Settings.model_validate({})
-    (remark,) = remarks({name: "x"})
+    (remark,) = unknown_settings({name: "x"})
     assert name in remark
     assert told in remark
 
 
 def test_nothing_is_said_of_settings_and_of_other_programs() -> None:
-    ours = {variable(name): "1" for name in Settings.model_fields} | {
-        variable(name) + "_FILE": "/x" for name in secrets()
+    ours = {variable_name(name): "1" for name in Settings.model_fields} | {
+        variable_name(name) + "_FILE": "/x" for name in secret_settings()
     }
-    assert list(remarks(ours | {"PATH": "/bin", "PREQUELX": "1"})) == []
+    assert list(unknown_settings(ours | {"PATH": "/bin", "PREQUELX": "1"})) == []
 
 
-@pytest.mark.parametrize("name", secrets())
+@pytest.mark.parametrize("name", secret_settings())
 def test_every_secret_can_come_from_a_file(name: str, tmp_path: Path) -> None:
     file, value = tmp_path / "secret", "redis://:hunter2@redis:6379/0"
     file.write_text(f"{value}\n")
-    given = getattr(from_environment({variable(name) + "_FILE": str(file)}), name)
+    given = getattr(from_environment({variable_name(name) + "_FILE": str(file)}), name)
     assert (given if isinstance(given, str) else given.get_secret_value()) == value
 
 
 def test_secrets_are_what_may_hold_one() -> None:
-    assert {"api_keys", "snapshot_key", "kafka_password", "store"} <= set(secrets())
+    assert {"api_keys", "snapshot_key", "kafka_password", "store"} <= set(secret_settings())
 
 
 def test_a_secret_that_is_given_twice_is_refused(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import sys
 import orjson
 import pytest
 
-from prequel.shared.runtime.logs import NOISY, JsonFormatter, configure
+from prequel.shared.runtime.logs import NOISY, JsonFormatter, configure_logging
 
 
 def formatted(message: str, *arguments: object, error: bool = False) -> dict[str, str]:
@@ -38,8 +38,8 @@ def test_an_exception_comes_with_its_stack() -> None:
 @pytest.mark.parametrize(("level", "heard"), [("INFO", False), ("ERROR", False), ("DEBUG", True)])
 def test_libraries_that_tell_of_every_retry_are_heard_at_debug_only(level: str, heard: bool) -> None:
     try:
-        configure(level, "text")
+        configure_logging(level, "text")
         told = [logging.getLogger(f"{name}.net.manager").isEnabledFor(logging.ERROR) for name in NOISY]
     finally:
-        configure("INFO", "text")
+        configure_logging("INFO", "text")
     assert told == [heard] * len(NOISY)

@@ -13,8 +13,9 @@ from prequel.shared.log.base import EXAMPLES, LogUnavailable, Member, Message, R
 from prequel.shared.log.sqlite.log import SqliteLog
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.metrics import Metrics
+from prequel.shared.runtime.processor import Processed
 from prequel.shared.runtime.retry import Backoff
-from prequel.shared.runtime.runner import Processed, Runner
+from prequel.shared.runtime.runner import Runner
 from prequel.shared.store.base import StoreUnavailable
 from tests.servers.ports import wait_until
 
@@ -27,7 +28,7 @@ class Folding:
 
     name = "folding"
     topic = EXAMPLES
-    most_records = 10
+    max_records = 10
 
     def __init__(self, *, own_position: bool = True) -> None:
         self.away = False
@@ -51,7 +52,7 @@ class Folding:
         self.folded += len(records)
         return Processed((), (), {record.partition: record.offset + 1 for record in records})
 
-    def patience(self) -> float:
+    def poll_timeout(self) -> float:
         return 0.01
 
     def checkpoint(self, positions: Mapping[int, int]) -> None:
@@ -59,11 +60,11 @@ class Folding:
             raise StoreUnavailable("the store is away")
         self.checkpoints += 1
 
-    def drop(self, partition: int) -> None:
+    def discard(self, partition: int) -> None:
         self.dropped += partition in self.owned
         self.owned.discard(partition)
 
-    def hide(self, partition: int) -> None: ...
+    def hide_metrics(self, partition: int) -> None: ...
 
 
 class Blind(SqliteLog):

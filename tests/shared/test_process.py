@@ -9,7 +9,8 @@ import pytest
 from prequel.shared.config import ConfigError, Settings
 from prequel.shared.log.base import IMAGES, Message
 from prequel.shared.log.sqlite.log import MAX_RECORD_BYTES
-from prequel.shared.runtime.process import Process, open_log, open_store
+from prequel.shared.runtime.backends import open_log, open_store
+from prequel.shared.runtime.process import Process
 
 
 def test_the_embedded_log_takes_the_largest_image_that_the_settings_allow(tmp_path: Path) -> None:

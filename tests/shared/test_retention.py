@@ -19,12 +19,13 @@ from prequel.shared.log.sqlite.log import SqliteLog
 from prequel.shared.retention import floors, pruning
 from prequel.shared.retention import keeper as retention_keeper
 from prequel.shared.retention.floors import Floor
-from prequel.shared.retention.keeper import Keeper
-from prequel.shared.retention.policy import EMBEDDED, FOREVER, Retention, parse, shown_bytes
-from prequel.shared.retention.usage import LogUsage, low, measure
+from prequel.shared.retention.keeper import RetentionKeeper
+from prequel.shared.retention.policy import EMBEDDED_DEFAULTS, FOREVER, Retention, parse
+from prequel.shared.retention.usage import LogUsage, low_space_bytes, measure_log
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.metrics import Metrics
 from prequel.shared.store.sqlite import SqliteStore
+from prequel.shared.units import format_bytes
 from tests.contracts.test_sqlite_disk_full import small_disk  # noqa: F401  # a fixture
 
 DAY = 86_400.0
@@ -73,9 +74,9 @@ def test_the_old_setting_stops_the_start_and_names_the_new_ones() -> None:
 
 def test_unless_set_the_embedded_log_is_bounded_and_kafka_is_not() -> None:
     assert [Settings.model_validate({}).retention_of(topic) for topic in TOPICS] == [
-        EMBEDDED[topic] for topic in TOPICS
+        EMBEDDED_DEFAULTS[topic] for topic in TOPICS
     ]
-    assert sum(each.bytes or 10**18 for each in EMBEDDED.values()) <= 25 * 10**9
+    assert sum(each.bytes or 10**18 for each in EMBEDDED_DEFAULTS.values()) <= 25 * 10**9
     on_kafka = from_environment({"PREQUEL_LOG": "kafka://k:9092", "PREQUEL_RETENTION_DEAD_LETTERS": "7d"})
     assert on_kafka.retention_of(IMAGES) == FOREVER
     assert on_kafka.retention_of(DEAD_LETTERS) == Retention(seconds=7 * DAY)
@@ -203,9 +204,9 @@ def test_what_is_kept_for_longer_than_asked_is_said_with_the_reason(
     clock.now += 2 * DAY
     given = Settings.model_validate({"retention_examples": "1d"})
     pruned(log, store, clock, retention_examples="1d")
-    (examples,) = [each for each in measure(log, store, given, clock()).topics if each.topic == EXAMPLES]
+    (examples,) = [each for each in measure_log(log, store, given, clock()).topics if each.topic == EXAMPLES]
     assert examples.held == "more is kept: the window of stream pets reaches back to examples:0:3"
-    (images,) = [each for each in measure(log, store, given, clock()).topics if each.topic == IMAGES]
+    (images,) = [each for each in measure_log(log, store, given, clock()).topics if each.topic == IMAGES]
     assert images.held == ""
 
 
@@ -216,7 +217,7 @@ def test_the_keeper_prunes_measures_and_outlives_what_fails(
     clock.now += 2 * DAY
     registry, health, stop = CollectorRegistry(), Health(), threading.Event()
     given = Settings.model_validate({"retention_dead_letters": "1d"})
-    keeper = Keeper(given, log=log, store=store, metrics=Metrics(registry), health=health, clock=clock)
+    keeper = RetentionKeeper(given, log=log, store=store, metrics=Metrics(registry), health=health, clock=clock)
     assert not keeper.look(stop)
     assert log.bounds(DEAD_LETTERS)[0].begin == 8
     assert registry.get_sample_value("prequel_log_pruned_total", {"topic": DEAD_LETTERS}) == 8
@@ -249,7 +250,9 @@ def test_the_keeper_looks_sooner_while_the_log_grows_fast(
 ) -> None:
     """30 s are long enough for a fast producer to fill a disk, however small a size was allowed."""
     given = Settings.model_validate({"retention_dead_letters": "8MB"})
-    keeper = Keeper(given, log=log, store=store, metrics=Metrics(CollectorRegistry()), health=Health(), clock=clock)
+    keeper = RetentionKeeper(
+        given, log=log, store=store, metrics=Metrics(CollectorRegistry()), health=Health(), clock=clock
+    )
     stop, glances, largest = threading.Event(), [0], [0]
 
     def wait(seconds: float) -> bool:
@@ -270,7 +273,9 @@ def test_large_images_go_on_coming_on_a_small_disk(small_disk: Path, clock: Cloc
     """Of 3 MB each, 72 MB in all: one that is refused is taken once the keeper has looked."""
     given = Settings.model_validate({"retention_images": "10MB"})
     with closing(SqliteLog(small_disk / "log")) as log, closing(SqliteStore(small_disk / "store")) as store:
-        keeper = Keeper(given, log=log, store=store, metrics=Metrics(CollectorRegistry()), health=Health(), clock=clock)
+        keeper = RetentionKeeper(
+            given, log=log, store=store, metrics=Metrics(CollectorRegistry()), health=Health(), clock=clock
+        )
         message, refused = Message(IMAGES, b"s", bytes(3 * 10**6)), 0
         for number in range(24):
             read_by(log, "extractor", IMAGES, number)
@@ -286,10 +291,14 @@ def test_large_images_go_on_coming_on_a_small_disk(small_disk: Path, clock: Cloc
 
 
 def test_there_is_a_warning_before_the_disk_is_full() -> None:
-    assert (low(10**10), low(10**11), low(10**13)) == (2 * 2**30, 5 * 10**9, 10 * 2**30)
+    assert (low_space_bytes(10**10), low_space_bytes(10**11), low_space_bytes(10**13)) == (
+        2 * 2**30,
+        5 * 10**9,
+        10 * 2**30,
+    )
     assert LogUsage([], 6 * 10**9, 10**11).warning == LogUsage([]).warning == ""
     assert "4 GB left of 100 GB: make room" in LogUsage([], 4 * 10**9, 10**11).warning
-    assert [shown_bytes(n) for n in (12, 1_500, 22 * 10**9)] == ["12 B", "1.5 kB", "22 GB"]
+    assert [format_bytes(n) for n in (12, 1_500, 22 * 10**9)] == ["12 B", "1.5 kB", "22 GB"]
 
 
 # Kafka.

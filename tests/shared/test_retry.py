@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from prequel.shared.runtime import deadlines
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.retry import Attempts, Backoff
-from prequel.shared.runtime.supervisor import Supervisor, Working
+from prequel.shared.runtime.supervisor import ReportWorking, Supervisor
 
 QUICK = Backoff(0.001, 0.002)
 BACKOFFS = {name: each for name, each in vars(deadlines).items() if isinstance(each, Backoff)}
@@ -103,13 +103,13 @@ class Task:
         self.health, self.errors = health, errors
         self.seen: list[dict[str, str]] = []
 
-    def __call__(self, working: Working) -> None:
+    def __call__(self, working: ReportWorking) -> None:
         self.seen.append(self.health.reasons)
         if self.errors:
             raise self.errors.pop(0)
         working()
 
-    async def on_loop(self, working: Working) -> None:
+    async def on_loop(self, working: ReportWorking) -> None:
         self(working)
 
 

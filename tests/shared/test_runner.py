@@ -21,11 +21,13 @@ from prequel.shared.log.base import (
     RecordTooLarge,
 )
 from prequel.shared.log.sqlite.log import SqliteLog
-from prequel.shared.runtime.deadlines import METRIC_AGAIN
+from prequel.shared.runtime.deadlines import METRIC_BACKOFF
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.metrics import Metrics
+from prequel.shared.runtime.processor import Processed
 from prequel.shared.runtime.retry import Attempts
-from prequel.shared.runtime.runner import Processed, Runner, Session
+from prequel.shared.runtime.runner import Runner
+from prequel.shared.runtime.session import Session
 from prequel.shared.store.base import StoreUnavailable
 
 LIMIT = 4096
@@ -37,8 +39,8 @@ class Refusing:
     name = "refusing"
     topic = EXAMPLES
 
-    def __init__(self, stop: threading.Event, total: int, most_records: int, outputs: Sequence[Message] = ()) -> None:
-        self.stop, self.total, self.most_records, self.outputs = stop, total, most_records, outputs
+    def __init__(self, stop: threading.Event, total: int, max_records: int, outputs: Sequence[Message] = ()) -> None:
+        self.stop, self.total, self.max_records, self.outputs = stop, total, max_records, outputs
         self.committed: dict[int, int] = {}
 
     def restore(self, partition: int, generation: int) -> int | None:
@@ -50,15 +52,15 @@ class Refusing:
         rejected = [(record, Rejected("no-good", "says the test")) for record in records]
         return Processed(self.outputs if records else (), rejected, {r.partition: r.offset + 1 for r in records})
 
-    def patience(self) -> float:
+    def poll_timeout(self) -> float:
         return 0.1
 
     def checkpoint(self, positions: Mapping[int, int]) -> None:
         self.committed |= positions
 
-    def drop(self, partition: int) -> None: ...
+    def discard(self, partition: int) -> None: ...
 
-    def hide(self, partition: int) -> None: ...
+    def hide_metrics(self, partition: int) -> None: ...
 
 
 @pytest.fixture
@@ -68,10 +70,10 @@ def log(tmp_path: Path) -> Iterator[SqliteLog]:
     log.close()
 
 
-def run(log: SqliteLog, most_records: int, outputs: Sequence[Message] = ()) -> dict[int, int]:
+def run(log: SqliteLog, max_records: int, outputs: Sequence[Message] = ()) -> dict[int, int]:
     """One process that takes all examples; the positions that it committed."""
     stop = threading.Event()
-    processor = Refusing(stop, log.bounds(EXAMPLES)[0].end, most_records, outputs)
+    processor = Refusing(stop, log.bounds(EXAMPLES)[0].end, max_records, outputs)
     runner = Runner(
         log,
         processor,
@@ -125,8 +127,8 @@ def test_who_waits_for_an_abridged_record_still_knows_it(log: SqliteLog) -> None
 def test_a_letter_does_not_depend_on_those_that_come_with_it(log: SqliteLog) -> None:
     sizes = [10, LIMIT - 30, 20, LIMIT - 30, 30]
     log.append([Message(EXAMPLES, b"pets", b"x" * size) for size in sizes])
-    for most_records in (5, 1, 3):
-        run(log, most_records)
+    for max_records in (5, 1, 3):
+        run(log, max_records)
     said = [(record.value, record.headers) for record in letters(log)]
     assert [len(value) for value, _ in said[:5]] == [10, 0, 20, 0, 30]
     assert said[:5] == said[5:10] == said[10:]
@@ -178,10 +180,10 @@ class Restoring(Refusing):
             raise StoreUnavailable("half-way")
         return 7
 
-    def drop(self, partition: int) -> None:
+    def discard(self, partition: int) -> None:
         self.dropped.append(partition)
 
-    def hide(self, partition: int) -> None:
+    def hide_metrics(self, partition: int) -> None:
         self.hidden.append(partition)
 
 
@@ -190,14 +192,24 @@ def group() -> Group:
     return Group()
 
 
-def session(log: SqliteLog, processor: Restoring, group: Group, publisher: ThreadPoolExecutor) -> Session:
-    measuring = Attempts("metrics", Health(), METRIC_AGAIN)
-    return Session(log, processor, group, "g", publisher, Metrics(CollectorRegistry()), lambda: 0.0, set(), measuring)
+def session(log: SqliteLog, processor: Restoring, group: Group, executor: ThreadPoolExecutor) -> Session:
+    measuring = Attempts("metrics", Health(), METRIC_BACKOFF)
+    return Session(
+        log,
+        processor,
+        group,
+        executor,
+        group="g",
+        metrics=Metrics(CollectorRegistry()),
+        clock=lambda: 0.0,
+        shown=set(),
+        measuring=measuring,
+    )
 
 
 def test_a_position_that_the_group_did_not_record_is_told_again(log: SqliteLog, group: Group) -> None:
-    with ThreadPoolExecutor(1) as publisher:
-        begun = session(log, Restoring(), group, publisher)
+    with ThreadPoolExecutor(1) as executor:
+        begun = session(log, Restoring(), group, executor)
         begun.turn()
         begun.measure()
         assert group.recorded == {}
@@ -209,11 +221,11 @@ def test_a_position_that_the_group_did_not_record_is_told_again(log: SqliteLog, 
 def test_a_partition_that_was_taken_over_by_half_is_dropped(log: SqliteLog, group: Group) -> None:
     processor = Restoring()
     processor.fails = True
-    with ThreadPoolExecutor(1) as publisher:
-        begun = session(log, processor, group, publisher)
+    with ThreadPoolExecutor(1) as executor:
+        begun = session(log, processor, group, executor)
         with pytest.raises(StoreUnavailable):
             begun.turn()
-        begun.drop()
+        begun.discard()
         assert (processor.dropped, processor.hidden) == ([0], [])
         begun.measure()
     assert processor.hidden == [0], "the next session did not get it"
@@ -256,14 +268,24 @@ class Lengthy(Restoring):
 def test_checkpoints_take_no_more_than_a_tenth_of_the_time(log: SqliteLog, takes: float) -> None:
     now, checkpoints = [0.0], 0
     processor, group = Lengthy(now, takes), Group()
-    with ThreadPoolExecutor(1) as publisher:
-        measuring = Attempts("metrics", Health(), METRIC_AGAIN)
+    with ThreadPoolExecutor(1) as executor:
+        measuring = Attempts("metrics", Health(), METRIC_BACKOFF)
         metrics = Metrics(CollectorRegistry())
-        begun = Session(log, processor, group, "g", publisher, metrics, lambda: now[0], set(), measuring)
+        begun = Session(
+            log,
+            processor,
+            group,
+            executor,
+            group="g",
+            metrics=metrics,
+            clock=lambda: now[0],
+            shown=set(),
+            measuring=measuring,
+        )
         begun.turn()
         while now[0] < 1_000:
             begun._positions = {0: 8}
-            if begun.due(5.0, 10**9):
+            if begun.checkpoint_due(5.0, 10**9):
                 begun.checkpoint()
                 checkpoints += 1
             now[0] += 0.1

@@ -14,7 +14,7 @@ from prequel.shared.log.kafka.retention_check import judge
 from prequel.shared.log.sqlite.log import SqliteLog
 from prequel.shared.retention import floors
 from prequel.shared.store.sqlite import SqliteStore
-from prequel.shared.topics import TopicState, check, create, named, wanted
+from prequel.shared.topics import TopicState, check, create, expected_topics, topic_name
 
 
 class Existing:
@@ -26,9 +26,9 @@ class Existing:
     def describe(self, topics: Sequence[str]) -> dict[str, TopicState]:
         return {topic: state for topic, state in self.topics.items() if topic in topics}
 
-    def create(self, topic: str, wanted: TopicState) -> None:
+    def create(self, topic: str, expected_topics: TopicState) -> None:
         assert topic not in self.topics
-        self.topics[topic] = wanted
+        self.topics[topic] = expected_topics
 
 
 def settings(**given: object) -> Settings:
@@ -47,34 +47,34 @@ def test_the_configuration_decides_what_is_wanted() -> None:
     given = settings(
         kafka_partitions=7, kafka_replication=3, kafka_min_insync=2, retention_examples="36h", max_image_bytes=2**25
     )
-    for state in wanted(given).values():
+    for state in expected_topics(given).values():
         assert (state.partitions, state.replication) == (7, 3)
         assert state.settings["min.insync.replicas"] == "2"
         assert int(state.settings["max.message.bytes"]) > 2**25
-    assert wanted(given)["examples"].settings["retention.ms"] == "129600000"
-    assert wanted(given)["images"].settings["retention.ms"] == "-1"
+    assert expected_topics(given)["examples"].settings["retention.ms"] == "129600000"
+    assert expected_topics(given)["images"].settings["retention.ms"] == "-1"
 
 
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        ({"partitions": 5}, ["topic images: partitions is 5, wanted 4.", "PREQUEL_KAFKA_PARTITIONS=5"]),
-        ({"replication": 1}, ["replication factor is 1, wanted at least 2", "k1:9092,k2:9092"]),
+        ({"partitions": 5}, ["topic images: partitions is 5, expected 4.", "PREQUEL_KAFKA_PARTITIONS=5"]),
+        ({"replication": 1}, ["replication factor is 1, expected at least 2", "k1:9092,k2:9092"]),
         (
             {"max.message.bytes": "1048588"},
             [
-                "topic images: max.message.bytes is 1048588, wanted 16842752. Run: kafka-configs.sh",
+                "topic images: max.message.bytes is 1048588, expected 16842752. Run: kafka-configs.sh",
                 "--bootstrap-server k1:9092,k2:9092 --alter --entity-type topics --entity-name images",
                 "--add-config max.message.bytes=16842752",
             ],
         ),
-        ({"min.insync.replicas": "1"}, ["min.insync.replicas is 1, wanted 2"]),
-        ({"cleanup.policy": "compact"}, ["cleanup.policy is compact, wanted delete"]),
+        ({"min.insync.replicas": "1"}, ["min.insync.replicas is 1, expected 2"]),
+        ({"cleanup.policy": "compact"}, ["cleanup.policy is compact, expected delete"]),
     ],
 )
 def test_a_mismatch_names_topic_setting_found_wanted_and_remedy(found: dict[str, object], expected: list[str]) -> None:
     given = settings(kafka_replication=2, kafka_min_insync=2)
-    plan = wanted(given)
+    plan = expected_topics(given)
     images = plan["images"]
     changed = {name: str(value) for name, value in found.items() if "." in name}
     images = images._replace(settings={**images.settings, **changed})
@@ -95,7 +95,7 @@ def test_a_mismatch_names_topic_setting_found_wanted_and_remedy(found: dict[str,
 )
 def test_settings_that_make_no_usable_topic_are_refused(given: dict[str, object], expected: str) -> None:
     with pytest.raises(ConfigError, match=expected):
-        wanted(settings(**given))
+        expected_topics(settings(**given))
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_more_than_wanted_will_do() -> None:
     generous = {"retention.ms": "-1", "max.message.bytes": "99999999", "min.insync.replicas": "2"}
     plan = {
         topic: state._replace(replication=3, settings={**state.settings, **generous})
-        for topic, state in wanted(given).items()
+        for topic, state in expected_topics(given).items()
     }
     assert check(Existing(plan), given) == []
 
@@ -139,4 +139,4 @@ def test_whatever_is_said_of_a_topic_calls_it_by_its_name_on_the_cluster(tmp_pat
     assert [remark.split()[1] for remark in judged.remarks] == [f"staging.{topic}" for topic in TOPICS]
     assert [str(each).split(":")[0] for each in judged.wrong] == ["topic staging.examples"]
     embedded = Settings.model_validate({"kafka_topic_prefix": "staging."})
-    assert named(embedded, "images") == "images"
+    assert topic_name(embedded, "images") == "images"

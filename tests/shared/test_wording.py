@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from prequel.services.gateway.http.parameters import LABEL
 from prequel.shared.events.names import ID_PATTERN, ID_RULE, LABEL_RULE, STREAM_PATTERN, STREAM_RULE
-from prequel.shared.validation_messages import plain
+from prequel.shared.validation_messages import explain
 
 
 class Everything(BaseModel):
@@ -57,7 +57,7 @@ def said(**values: object) -> str:
     with pytest.raises(ValidationError) as caught:
         Everything.model_validate(values)
     (problem,) = caught.value.errors()
-    return plain(problem)
+    return explain(problem)
 
 
 @pytest.mark.parametrize("name", WRONG)

@@ -23,8 +23,8 @@ def _rebuild(arguments: argparse.Namespace) -> int:
     from prequel.services.cli.rebuild import rebuild
     from prequel.services.learner.models import registry
     from prequel.services.learner.replay.rebuild import Rebuild
-    from prequel.shared.retention.pruning import Replayed
-    from prequel.shared.runtime.process import open_log, open_store
+    from prequel.shared.retention.pruning import ReplayableLog
+    from prequel.shared.runtime.backends import open_log, open_store
     from prequel.shared.runtime.signals import stop_on_signals
 
     settings = composition.load_settings(arguments)
@@ -35,7 +35,7 @@ def _rebuild(arguments: argparse.Namespace) -> int:
     # store is created again, but not by --verify: an empty log equals an empty store, and that would pass for success.
     log, store = open_log(settings, create=False), open_store(settings, create=not arguments.verify)
     # The embedded log removes nothing while it is replayed; Kafka's brokers prune as their topics say.
-    no_pruning = log.replaying() if isinstance(log, Replayed) else nullcontext()
+    no_pruning = log.replaying() if isinstance(log, ReplayableLog) else nullcontext()
     with closing(log), closing(store), no_pruning:
         return rebuild(
             Console(),
@@ -54,7 +54,7 @@ def _add_rebuild_arguments(parser: argparse.ArgumentParser) -> None:
 def _topics(arguments: argparse.Namespace) -> int:
     from prequel.services.cli import composition
     from prequel.shared import topics
-    from prequel.shared.runtime.process import open_log
+    from prequel.shared.runtime.backends import open_log
 
     settings = composition.load_settings(arguments)
     with closing(open_log(settings)) as log:
@@ -77,7 +77,7 @@ def _check_retention(log: "Log", settings: "Settings") -> list[str]:
     """
     from prequel.shared import topics
     from prequel.shared.log.kafka.retention_check import judge
-    from prequel.shared.runtime.process import open_store
+    from prequel.shared.runtime.backends import open_store
     from prequel.shared.store.base import StoreUnavailable
 
     assert isinstance(log, topics.Cluster)
@@ -99,7 +99,7 @@ def _add_topics_arguments(parser: argparse.ArgumentParser) -> None:
 def _prune(arguments: argparse.Namespace) -> int:
     from prequel.services.cli import composition
     from prequel.services.cli.prune import prune
-    from prequel.shared.runtime.process import open_log, open_store
+    from prequel.shared.runtime.backends import open_log, open_store
     from prequel.shared.runtime.signals import stop_on_signals
 
     settings, stop = composition.load_settings(arguments), threading.Event()
@@ -116,7 +116,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
     from prequel.services.cli import composition
     from prequel.shared.doctor import examine
-    from prequel.shared.runtime.process import open_log, open_store
+    from prequel.shared.runtime.backends import open_log, open_store
 
     settings, console = composition.load_settings(arguments), Console()
     problems = 0

@@ -11,7 +11,7 @@ from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from prequel.services.gateway.http.problems import Problem, problem_response
-from prequel.shared.api_keys import ApiKeys, challenge, given_key
+from prequel.shared.api_keys import ApiKeys, challenge, request_key
 
 COOKIE = "prequel_session"
 SESSION_SECONDS = 30 * 24 * 3600
@@ -44,7 +44,7 @@ class Keys(ApiKeys):
 
     def objection(self, headers: Headers) -> str | None:
         """What is wrong with the key (Bearer or X-API-Key) or the session of a request; None where it may pass."""
-        given, session = given_key(headers), cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
+        given, session = request_key(headers), cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
         if given or not session:
             return self.problem(given)
         return None if self.valid(session) else SESSION_OVER

@@ -10,7 +10,7 @@ import uvicorn
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from uvicorn.server import ServerState
 
-from prequel.shared.runtime.deadlines import HEAD_S
+from prequel.shared.runtime.deadlines import REQUEST_HEAD_S
 
 BACKLOG = 64
 """Connections that the event loop takes from the system in one turn, before any of them is counted: they come on top
@@ -95,7 +95,7 @@ class Silent:
             known, since = before.get(each, (None, now))
             if known is last:  # a busy connection has another request behind it each time
                 self._since[each] = last, since
-                if now - since > HEAD_S:
+                if now - since > REQUEST_HEAD_S:
                     each.transport.abort()
 
 

@@ -16,7 +16,7 @@ from prequel.services.gateway.remote.learner import LearnerUnavailable
 from prequel.shared.extraction import ExtractorUnavailable
 from prequel.shared.log.base import LogUnavailable, RecordTooLarge
 from prequel.shared.store.base import StoreUnavailable
-from prequel.shared.validation_messages import plain
+from prequel.shared.validation_messages import explain
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 1
@@ -157,5 +157,5 @@ def _message(problem: Mapping[str, Any], json: bool) -> str:
     if _field(problem) == "body" and problem["type"] == "missing":
         return "is empty"
     if _field(problem) == "body" and not json:
-        return f"{plain(problem)}, sent with Content-Type: application/json"
-    return plain(problem)
+        return f"{explain(problem)}, sent with Content-Type: application/json"
+    return explain(problem)

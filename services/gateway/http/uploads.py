@@ -13,8 +13,8 @@ from prequel.services.gateway.http.problems import Problem, invalid, unavailable
 from prequel.shared.events.attributes import NO_ATTRIBUTES, Attributes
 from prequel.shared.events.names import ID_RULE, LABEL_RULE, normal_label, valid_id, valid_label
 from prequel.shared.events.structured import STRUCTURED
-from prequel.shared.images.kinds import format_of, media_type
-from prequel.shared.images.refusals import refusal
+from prequel.shared.images.formats import detect_format, media_type
+from prequel.shared.images.unsupported import describe_unsupported
 
 MOST_FILES = 100
 FORM_IMAGES = 4
@@ -55,11 +55,11 @@ async def read_uploads(request: Request, most_bytes: int) -> list[Upload]:
 
 def _instead(body: bytes) -> str:
     """What to send instead of a body that is called no image, by what it is."""
-    format = format_of(body)
+    format = detect_format(body)
     if format:
         return f"the bytes are one, so send them with Content-Type: {media_type(format)}"
     how = "with Content-Type: image/jpeg (image/png, ...), or a form (multipart/form-data) with it as file"
-    return f"the body is {refusal(body)}, {how}" if body else f"send the bytes of one {how}"
+    return f"the body is {describe_unsupported(body)}, {how}" if body else f"send the bytes of one {how}"
 
 
 async def _form(request: Request, most_bytes: int) -> list[Upload]:

@@ -34,7 +34,7 @@ class RemoteExtractor:
             raise ExtractorUnavailable(f"the extractor answered nonsense: {error}") from error
 
     def _address(self, backbone: str) -> str:
-        raw = self._store.get(extraction.key(backbone))
+        raw = self._store.get(extraction.announcement_key(backbone))
         if raw is None:
             raise ExtractorUnavailable(f"no extractor with backbone {backbone} has said where it is: start one")
         try:

@@ -7,8 +7,9 @@ import orjson
 from pydantic import ValidationError
 
 from prequel.shared import status
+from prequel.shared.queries import Answer, UnknownStream
 from prequel.shared.runtime.deadlines import LEARNER_CONNECT_S, LEARNER_READ_S
-from prequel.shared.status import Answer, StreamDetail, StreamStatus, UnknownStream
+from prequel.shared.status import StreamDetail, StreamStatus
 from prequel.shared.vectors import Vector
 
 TIMEOUT = httpx.Timeout(LEARNER_READ_S, connect=LEARNER_CONNECT_S)
@@ -25,7 +26,7 @@ class Addresses(Protocol):
 
 
 class RemoteLearner:
-    """shared.status.Queries over HTTP. Blocks; raises LearnerUnavailable and StoreUnavailable besides."""
+    """shared.queries.Queries over HTTP. Blocks; raises LearnerUnavailable and StoreUnavailable besides."""
 
     def __init__(self, store: Addresses, client: httpx.Client) -> None:
         self._store, self._client = store, client

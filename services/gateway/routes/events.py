@@ -12,7 +12,7 @@ from prequel.services.gateway.http.answers import described
 from prequel.services.gateway.http.parameters import StreamName, only_known
 from prequel.services.gateway.http.problems import unavailable
 from prequel.services.gateway.view.subscriptions import encode
-from prequel.shared.runtime.supervisor import Working
+from prequel.shared.runtime.supervisor import ReportWorking
 from prequel.shared.status import StreamStatus
 from prequel.shared.store.base import StoreUnavailable
 
@@ -78,7 +78,7 @@ async def _events(gateway: Gateway, stream: str | None, last: str | None) -> Asy
         subscriptions.close(subscriber)
 
 
-async def publish_statuses(gateway: Gateway, working: Working) -> None:
+async def publish_statuses(gateway: Gateway, working: ReportWorking) -> None:
     """For ever: send each status that somebody listens to, at first and once it has changed (the store does not tell).
 
     At first too: it may have changed since the connection's own first status was read.

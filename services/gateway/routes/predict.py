@@ -13,8 +13,8 @@ from prequel.services.gateway.http.answers import BINARY, described, json_answer
 from prequel.services.gateway.http.parameters import StreamName, only_known
 from prequel.services.gateway.http.problems import Problem, invalid
 from prequel.services.gateway.trials import Trials
+from prequel.shared.queries import Answer, UnknownStream
 from prequel.shared.runtime.deadlines import QUERY_S
-from prequel.shared.status import Answer, UnknownStream
 from prequel.shared.vectors import Vector
 
 MOST_FEATURES = 1_000_000

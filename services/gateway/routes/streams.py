@@ -18,7 +18,7 @@ from prequel.services.gateway.http.answers import (
 from prequel.services.gateway.http.parameters import POSITION, StreamName, only_known
 from prequel.services.gateway.http.problems import invalid
 from prequel.shared.log.base import Position
-from prequel.shared.status import MOST_LABELS, StreamStatus
+from prequel.shared.status import MAX_LABELS, StreamStatus
 
 After = Annotated[
     str | None,
@@ -49,7 +49,7 @@ def routes(gateway: Gateway) -> APIRouter:
         """
         status = await _status(gateway, stream, after)
         answer = gateway.statuses.summary(status)
-        if len(status.labels) > MOST_LABELS:
+        if len(status.labels) > MAX_LABELS:
             detail = await gateway.details.get(status)
             for name, classes in detail.classes.items():
                 answer["models"].get(name, {})["classes"] = {

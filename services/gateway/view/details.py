@@ -8,8 +8,9 @@ from pydantic import ValidationError
 from prequel.services.gateway.blocking_calls import Bounded, Late
 from prequel.services.gateway.remote.learner import LearnerUnavailable
 from prequel.shared import status
+from prequel.shared.queries import Queries, UnknownStream
 from prequel.shared.runtime.deadlines import DETAIL_S
-from prequel.shared.status import Queries, StreamDetail, StreamStatus, UnknownStream
+from prequel.shared.status import StreamDetail, StreamStatus
 from prequel.shared.store.base import Store, StoreUnavailable
 
 KEPT = 32

@@ -6,9 +6,9 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 from prequel.shared.log.base import Bounds, Log, LogUnavailable, OffsetOutOfRange, Record
-from prequel.shared.runtime.deadlines import FOLLOW_AGAIN, FOLLOWER_CLOSE_S, HAND_OVER_S
+from prequel.shared.runtime.deadlines import EVENT_LOOP_S, FOLLOW_BACKOFF, FOLLOWER_CLOSE_S
 from prequel.shared.runtime.health import Health
-from prequel.shared.runtime.supervisor import Supervisor, Working
+from prequel.shared.runtime.supervisor import ReportWorking, Supervisor
 
 BATCH_RECORDS = 500
 POLL_SECONDS = 0.1
@@ -47,7 +47,7 @@ class Follower(Generic[Decoded]):
         self._log, self._topic, self._depth, self._health = log, topic, depth, health
         self._decode, self._taker = decode, taker
         self._name = f"gateway: {topic}"
-        self._supervisor = Supervisor(health, backoff=FOLLOW_AGAIN)
+        self._supervisor = Supervisor(health, backoff=FOLLOW_BACKOFF)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"gateway-{topic}", daemon=True)
         self._positions: dict[int, int] = {}
@@ -67,7 +67,7 @@ class Follower(Generic[Decoded]):
     def _run(self) -> None:
         self._supervisor.run(self._name, self._follow, self._stop, LogUnavailable, OffsetOutOfRange)
 
-    def _follow(self, working: Working) -> None:
+    def _follow(self, working: ReportWorking) -> None:
         """Go on where it was after the log was away; after anything else, read anew what there is."""
         if not self._positions:
             self._begin()
@@ -83,7 +83,7 @@ class Follower(Generic[Decoded]):
         finally:
             reader.close()
 
-    def _hand_over(self, records: Sequence[Record], positions: dict[int, int], working: Working) -> None:
+    def _hand_over(self, records: Sequence[Record], positions: dict[int, int], working: ReportWorking) -> None:
         current = all(positions[partition] >= end for partition, end in self._ends.items())
         if records or current is not self._current:
             self._on_loop(self._taker.take(self._decode(records), current))
@@ -102,7 +102,7 @@ class Follower(Generic[Decoded]):
         if self._stop.is_set():  # The log hung until now: the loop may have gone meanwhile.
             work.close()
             raise LogUnavailable("the gateway ends")
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(HAND_OVER_S)
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(EVENT_LOOP_S)
 
     def _first(self, held: Bounds) -> int:
         return max(held.begin, held.end - self._depth)

@@ -14,7 +14,7 @@ from prequel.services.gateway.view.ends import Ends
 from prequel.services.gateway.view.promises import Promises, shows
 from prequel.shared import status
 from prequel.shared.log.base import Position
-from prequel.shared.runtime.deadlines import PROMISE_AGAIN, PROMISE_S, STORE_AGAIN, STORE_READ_S
+from prequel.shared.runtime.deadlines import READ_YOUR_WRITES_BACKOFF, READ_YOUR_WRITES_S, STORE_BACKOFF, STORE_READ_S
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.retry import Attempts
 from prequel.shared.status import PartitionStatus, StreamStatus
@@ -56,7 +56,7 @@ class Statuses:
         self._unreadable: set[str] = set()
         self._ends = Ends()
         self._threads = Bounded("gateway-store", THREADS, STORE_READ_S)
-        self._attempts = Attempts("gateway: store", health, STORE_AGAIN)
+        self._attempts = Attempts("gateway: store", health, STORE_BACKOFF)
 
     def ended(self, stream: str, command: Position) -> None:
         """A stream was deleted: a status of the time before is none, though the store may have it a little longer."""
@@ -140,12 +140,12 @@ class Statuses:
         """Read until the status shows it, or the stream is deleted. A promise not kept in time is given up."""
         if promised is None:
             return None
-        kept, deadline, tries = self._kept.get(stream), asyncio.get_running_loop().time() + PROMISE_S, 0
+        kept, deadline, tries = self._kept.get(stream), asyncio.get_running_loop().time() + READ_YOUR_WRITES_S, 0
         while not (shows(_position(kept), promised) or self._ends.cover(stream, promised)):
             if asyncio.get_running_loop().time() > deadline:
                 return self._promises.give_up(stream, promised)
             if tries:
-                await asyncio.sleep(PROMISE_AGAIN.pause(tries, random.random()))
+                await asyncio.sleep(READ_YOUR_WRITES_BACKOFF.pause(tries, random.random()))
             tries += 1
             try:
                 kept = await self._read_once(stream)

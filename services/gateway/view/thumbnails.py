@@ -9,9 +9,9 @@ from typing import NamedTuple, TypeVar
 from PIL import Image
 
 from prequel.services.gateway.blocking_calls import Bounded
-from prequel.shared.images.colours import plain, upright
-from prequel.shared.images.kinds import format_of, media_type
-from prequel.shared.images.limits import Limits
+from prequel.shared.images.colours import to_plain_mode, upright
+from prequel.shared.images.formats import detect_format, media_type
+from prequel.shared.images.limits import ImageLimits
 from prequel.shared.images.reading import ImageReader, Loaded
 from prequel.shared.runtime.deadlines import QUERY_S
 
@@ -35,13 +35,13 @@ def recognised(data: bytes) -> str:
 
     What a client called it is not asked: anything else is application/octet-stream.
     """
-    return media_type(format_of(data))
+    return media_type(detect_format(data))
 
 
 class Thumbnails:
     """Two at a time, so that the gallery does not starve the stream; the newest are kept, up to ``most_bytes``."""
 
-    def __init__(self, limits: Limits, most_bytes: int = KEPT_BYTES) -> None:
+    def __init__(self, limits: ImageLimits, most_bytes: int = KEPT_BYTES) -> None:
         self._reader, self._most_bytes = ImageReader(limits), most_bytes
         self._threads = Bounded("gateway-thumbnails", THREADS, QUERY_S)
         self._lock = threading.Lock()
@@ -80,7 +80,7 @@ def thumbnail(data: bytes, side: int, reader: ImageReader) -> Picture:
 
 
 def _shrunk(loaded: Loaded, side: int) -> Image.Image:
-    image = plain(loaded.image)
+    image = to_plain_mode(loaded.image)
     image = image if image.mode == "RGBA" else image.convert("RGB")
     image.thumbnail((side, side))
     return upright(image, loaded.image)

@@ -9,7 +9,7 @@ from rich.console import Console
 from prequel.services.producer.client import Client
 from prequel.services.producer.report import check_stream, say
 from prequel.services.producer.sources.base import ProducerError
-from prequel.shared.retention.policy import shown_bytes, shown_seconds
+from prequel.shared.units import format_bytes, format_seconds
 
 
 def show_status(client: Client, stream: str | None, as_json: bool, console: Console) -> int:
@@ -68,9 +68,9 @@ def _models(status: dict[str, Any]) -> list[str]:
 def _log(log: dict[str, Any]) -> list[str]:
     rows = [["topic", "records", "size", "oldest", "kept", ""]]
     for each in log["topics"]:
-        size = "-" if each["bytes"] is None else shown_bytes(each["bytes"])
+        size = "-" if each["bytes"] is None else format_bytes(each["bytes"])
         age = each.get("age_seconds")  # A gateway of an earlier version does not tell.
-        oldest = "-" if age is None else shown_seconds(age)
+        oldest = "-" if age is None else format_seconds(age)
         rows.append([each["topic"], f"{each['records']:,}", size, oldest, each["retention"], each["held"]])
     lines = [*_aligned(rows, range(1, 4)), f"(measured {log.get('age_seconds', 0):.0f} s ago)"]
     return [*lines, *([f"warning: {log['warning']}"] if log["warning"] else [])]

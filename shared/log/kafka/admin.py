@@ -21,7 +21,7 @@ from prequel.shared.log.kafka.client import (
     TopicPartition,
     broker_error,
 )
-from prequel.shared.runtime.deadlines import COORDINATOR_AGAIN
+from prequel.shared.runtime.deadlines import COORDINATOR_BACKOFF
 from prequel.shared.topics import TopicState
 
 _Answer = TypeVar("_Answer")
@@ -122,7 +122,7 @@ class KafkaAdmin:
                     self._drop()
                     if not isinstance(error, CoordinatorMoved) or self._cluster.clock() > deadline:
                         raise
-                    time.sleep(COORDINATOR_AGAIN.pause(tries, random.random()))
+                    time.sleep(COORDINATOR_BACKOFF.pause(tries, random.random()))
         raise AssertionError("unreachable")
 
     @contextmanager

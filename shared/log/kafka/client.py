@@ -21,12 +21,12 @@ from prequel.shared.log.kafka.security import KafkaSecurity, keep_passwords_out_
 from prequel.shared.runtime.deadlines import (
     KAFKA_CLOSE_S,
     KAFKA_DELIVERY_S,
-    KAFKA_QUIET_S,
     KAFKA_RECONNECT_CAP_S,
     KAFKA_REQUEST_S,
     KAFKA_SESSION_S,
+    KAFKA_SILENCE_S,
 )
-from prequel.shared.topics import MOST_OVERHEAD_BYTES
+from prequel.shared.topics import MAX_OVERHEAD_BYTES
 
 NO_GENERATION = -1
 """The generation of a consumer that is no member of its group, whatever else it says."""
@@ -76,11 +76,11 @@ class KafkaCluster:
 
     servers: str
     security: KafkaSecurity = field(default_factory=KafkaSecurity)
-    max_record_bytes: int = 16 * 2**20 + MOST_OVERHEAD_BYTES
+    max_record_bytes: int = 16 * 2**20 + MAX_OVERHEAD_BYTES
     timeout_s: float = KAFKA_REQUEST_S
     delivery_s: float = KAFKA_DELIVERY_S
     session_s: float = KAFKA_SESSION_S
-    quiet_s: float = KAFKA_QUIET_S
+    quiet_s: float = KAFKA_SILENCE_S
     topic_prefix: str = ""
     client_id: str = "prequel"
     clock: Callable[[], float] = time.monotonic

@@ -13,7 +13,7 @@ from prequel.shared.log.kafka.member import KafkaMember
 from prequel.shared.log.kafka.producer import KafkaProducers
 from prequel.shared.log.kafka.reader import KafkaReader
 from prequel.shared.log.kafka.security import KafkaSecurity
-from prequel.shared.topics import MOST_OVERHEAD_BYTES, TopicState
+from prequel.shared.topics import MAX_OVERHEAD_BYTES, TopicState
 
 SCHEME = "kafka://"
 
@@ -119,7 +119,7 @@ def cluster(settings: Settings) -> KafkaCluster:
     return KafkaCluster(
         settings.log_url.removeprefix(SCHEME).rstrip("/"),
         security,
-        max_record_bytes=settings.max_image_bytes + MOST_OVERHEAD_BYTES,
+        max_record_bytes=settings.max_image_bytes + MAX_OVERHEAD_BYTES,
         session_s=settings.kafka_session,
         topic_prefix=settings.kafka_topic_prefix,
         client_id=settings.kafka_client_id,

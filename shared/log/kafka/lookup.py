@@ -10,7 +10,7 @@ from prequel.shared.log.base import Bounds, LogUnavailable, OffsetOutOfRange, Re
 from prequel.shared.log.kafka.admin import KafkaAdmin
 from prequel.shared.log.kafka.client import KafkaCluster, TopicPartition
 from prequel.shared.log.kafka.reader import as_record
-from prequel.shared.runtime.deadlines import KAFKA_LOOKUP_HOLD_S, KAFKA_LOOKUP_SLICE_S
+from prequel.shared.runtime.deadlines import KAFKA_LOOKUP_FETCH_S, KAFKA_LOOKUP_SLICE_S
 
 MOST_CONSUMERS = 4
 """Threads that look up at one time; more wait."""
@@ -54,7 +54,7 @@ class KafkaLookup:
                 raise LogUnavailable("this log is closed")
             if consumer is None:
                 consumer = self._cluster.consumer(
-                    partition_fetch_bytes=FETCH_BYTES, wait_ms=round(KAFKA_LOOKUP_HOLD_S * 1000)
+                    partition_fetch_bytes=FETCH_BYTES, wait_ms=round(KAFKA_LOOKUP_FETCH_S * 1000)
                 )
             yield consumer
         except BaseException:

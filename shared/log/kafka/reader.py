@@ -5,7 +5,7 @@ from typing import Any
 
 from prequel.shared.log.base import LogUnavailable, Record
 from prequel.shared.log.kafka.client import KafkaCluster, TopicPartition
-from prequel.shared.runtime.deadlines import KAFKA_LOOK_S, KAFKA_READ_SLICE_S, KAFKA_STARVED_S
+from prequel.shared.runtime.deadlines import KAFKA_READ_SLICE_S, KAFKA_STARVED_S, KAFKA_WATCHDOG_S
 
 
 def as_record(record: Any, cluster: KafkaCluster) -> Record:
@@ -60,7 +60,7 @@ class Watchdog:
             self._ask(consumer, positions)
 
     def _ask(self, consumer: Any, positions: Mapping[int, int]) -> None:
-        timeout_ms = int(min(self._cluster.timeout_s, KAFKA_LOOK_S) * 1000)
+        timeout_ms = int(min(self._cluster.timeout_s, KAFKA_WATCHDOG_S) * 1000)
         asked = [TopicPartition(self._topic, p) for p in positions or (0,)]  # who reads nothing wants an answer too
         with self._cluster.translated(f"reading {self._topic}"):
             ends = consumer.end_offsets(asked, timeout_ms)

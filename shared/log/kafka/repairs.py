@@ -7,7 +7,7 @@ from kafka.coordinator.base import MemberState
 from kafka.coordinator.consumer import ConsumerCoordinator
 from kafka.record.default_records import DefaultRecordBatch
 
-from prequel.shared.runtime.deadlines import KAFKA_JOIN_LOOK_S, KAFKA_JOIN_S
+from prequel.shared.runtime.deadlines import KAFKA_JOIN_POLL_S, KAFKA_JOIN_S
 
 
 def repaired(consumer: Any) -> Any:
@@ -42,7 +42,7 @@ class _Coordinator(ConsumerCoordinator):  # type: ignore[misc]  # the library ha
     async def _do_join_and_sync_async(self) -> Any:
         assignment = await super()._do_join_and_sync_async()
         while not self.in_poll:
-            await self._net.sleep(KAFKA_JOIN_LOOK_S)
+            await self._net.sleep(KAFKA_JOIN_POLL_S)
         return assignment
 
 

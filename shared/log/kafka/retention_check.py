@@ -23,7 +23,7 @@ def judge(cluster: topics.Cluster, log: Log, store: Store, settings: Settings, n
         topic: found_retention(state.settings, state.partitions) for topic, state in cluster.describe(TOPICS).items()
     }
     differences = [
-        difference(topic, found[topic], settings.retention_of(topic), topics.named(settings, topic))
+        difference(topic, found[topic], settings.retention_of(topic), topics.topic_name(settings, topic))
         for topic in TOPICS
         if topic in found
     ]
@@ -33,4 +33,4 @@ def judge(cluster: topics.Cluster, log: Log, store: Store, settings: Settings, n
     bounds = log.bounds(EXAMPLES)
     reached = {partition: floors.read(store, partition) for partition in bounds}
     known = {partition: floor for partition, floor in reached.items() if floor}
-    return Judged(remarks, too_short(found[EXAMPLES], bounds, known, now, topics.named(settings, EXAMPLES)))
+    return Judged(remarks, too_short(found[EXAMPLES], bounds, known, now, topics.topic_name(settings, EXAMPLES)))

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from prequel.shared.runtime import disk
-from prequel.shared.runtime.deadlines import SQLITE_BUSY_S, SQLITE_CHECKPOINT_BUSY_S, SQLITE_SWITCH
+from prequel.shared.runtime.deadlines import SQLITE_BUSY_S, SQLITE_CHECKPOINT_BUSY_S, SQLITE_WAL_BACKOFF
 
 Connection = sqlite3.Connection
 
@@ -74,7 +74,7 @@ class Database:
         self._lock, self._process = threading.Lock(), os.getpid()
         self._free: list[Connection] = []
         self._closed = False
-        self._room, self._room_until = disk.Room(0, 0), float("-inf")
+        self._room, self._room_until = disk.DiskSpace(0, 0), float("-inf")
         self._unsettled_bytes = 0
 
     @contextmanager
@@ -106,12 +106,12 @@ class Database:
         """Bytes of the write-ahead log, those in it that were brought into the file already among them."""
         return self._bytes_of(self.path.with_name(f"{self.path.name}-wal"))
 
-    def room(self) -> disk.Room:
+    def room(self) -> disk.DiskSpace:
         """What the disk under the file has left."""
         with self._explaining():
-            return disk.room(self.path.parent)
+            return disk.disk_space(self.path.parent)
 
-    def recent_room(self) -> disk.Room:
+    def recent_room(self) -> disk.DiskSpace:
         """As ``room``, at most ROOM_SECONDS ago."""
         if time.monotonic() >= self._room_until:
             self._room, self._room_until = self.room(), time.monotonic() + ROOM_SECONDS
@@ -241,7 +241,7 @@ class Database:
                 if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                     raise
                 tries += 1
-                time.sleep(SQLITE_SWITCH.pause(tries, random.random()))
+                time.sleep(SQLITE_WAL_BACKOFF.pause(tries, random.random()))
 
     def _checkpoint(self, connection: Connection, size: int, mode: str = "RESTART") -> None:
         """Move the write-ahead log into the file now and then.

@@ -26,7 +26,7 @@ from prequel.shared.log.sqlite.pruning import FilePruning
 from prequel.shared.log.sqlite.reader import SqliteReader
 from prequel.shared.log.sqlite.topic import Row, Topic
 from prequel.shared.runtime.deadlines import LEASE_S, REPLAY_WAIT_S, SQLITE_BUSY_S
-from prequel.shared.runtime.disk import Room, room
+from prequel.shared.runtime.disk import DiskSpace, disk_space
 from prequel.shared.runtime.file_lock import FileLock
 
 MAX_RECORD_BYTES = 64 * 2**20
@@ -127,10 +127,10 @@ class SqliteLog:
         """Bytes that each topic takes on the disk, what is free in its file included. Blocks; raises LogUnavailable."""
         return {name: self._topic(name).size() for name in topics}
 
-    def disk(self) -> Room:
+    def disk(self) -> DiskSpace:
         """Raises LogUnavailable."""
         try:
-            return room(self._directory)
+            return disk_space(self._directory)
         except OSError as error:
             raise LogUnavailable(f"{self._directory}: {error}") from error
 

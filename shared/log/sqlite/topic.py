@@ -23,7 +23,7 @@ from prequel.shared.log.base import (
 from prequel.shared.log.sqlite.connections import FULL_REMEDY, ROOM_SECONDS, Connection, Database
 from prequel.shared.log.sqlite.erasure import erase, scrubbed
 from prequel.shared.log.sqlite.pruning import FilePruning
-from prequel.shared.retention.policy import shown_bytes
+from prequel.shared.units import format_bytes
 
 _TRANSACTION_BYTES = 16 * 2**20
 _READ_CHUNK = 200
@@ -182,8 +182,8 @@ class Topic:
         room, unsettled = self._database.room(), self._database.wal_size()
         if room.free - wanted - unsettled < self._reserves * room.reserve:
             raise LogUnavailable(
-                f"{self._database.path}: the disk has {shown_bytes(room.free)} left, this takes up to "
-                f"{shown_bytes(wanted + unsettled)}, and {shown_bytes(self._reserves * room.reserve)} stay free so "
+                f"{self._database.path}: the disk has {format_bytes(room.free)} left, this takes up to "
+                f"{format_bytes(wanted + unsettled)}, and {format_bytes(self._reserves * room.reserve)} stay free so "
                 f"that old records can be pruned. {FULL_REMEDY}"
             )
 

@@ -13,13 +13,13 @@ import pytest
 from PIL import Image, TiffImagePlugin
 
 from prequel.shared.events.types import Rejected
-from prequel.shared.images.colours import plain, upright
-from prequel.shared.images.kinds import format_of
-from prequel.shared.images.limits import MAX_SCANS, Limits
+from prequel.shared.images.colours import to_plain_mode, upright
+from prequel.shared.images.formats import detect_format
+from prequel.shared.images.limits import MAX_SCANS, ImageLimits
 from prequel.shared.images.reading import ImageReader
 from tests.extractor.pictures import BLUE, GREEN, RED, WHITE, encoded, photograph, quadrants, turned
 
-READER = ImageReader(Limits(2**20, 100_000))
+READER = ImageReader(ImageLimits(2**20, 100_000))
 
 
 def heic(image: Image.Image, exif: bytes | None = None) -> bytes:
@@ -31,7 +31,9 @@ def heic(image: Image.Image, exif: bytes | None = None) -> bytes:
 
 def shown(data: bytes) -> npt.NDArray[np.uint8]:
     return READER.read(
-        data, lambda loaded: np.asarray(upright(plain(loaded.image), loaded.image).convert("RGB")), (10_000, 10_000)
+        data,
+        lambda loaded: np.asarray(upright(to_plain_mode(loaded.image), loaded.image).convert("RGB")),
+        (10_000, 10_000),
     )
 
 
@@ -49,7 +51,7 @@ def reason(data: bytes) -> str:
 
 def test_heic() -> None:
     data = heic(quadrants())
-    assert format_of(data) == "HEIF"
+    assert detect_format(data) == "HEIF"
     assert np.abs(corners(shown(data)) - (RED, GREEN, BLUE, WHITE)).max() <= 20
 
 
@@ -133,11 +135,11 @@ def test_memory_stays_bounded_whatever_a_header_promises() -> None:
     code = """
         import resource, sys
         from prequel.shared.events.types import Rejected
-        from prequel.shared.images.limits import Limits
+        from prequel.shared.images.limits import ImageLimits
         from prequel.shared.images.reading import ImageReader
 
         bombs = [bytes.fromhex(line) for line in sys.stdin.read().split()]
-        reader = ImageReader(Limits(2**24, 1_000_000))
+        reader = ImageReader(ImageLimits(2**24, 1_000_000))
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         for bomb in bombs:
             try:

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prequel.shared.events.types import Rejected
-from prequel.shared.images.kinds import FORMATS, format_of
-from prequel.shared.images.limits import Limits
+from prequel.shared.images.formats import FORMATS, detect_format
+from prequel.shared.images.limits import ImageLimits
 from prequel.shared.images.reading import ImageReader
-from prequel.shared.images.refusals import refusal
+from prequel.shared.images.unsupported import describe_unsupported
 from tests.extractor.pictures import encoded, quadrants
 
 JPEG = encoded(quadrants(), "JPEG")
@@ -80,16 +80,16 @@ WORDS = {
 @pytest.mark.parametrize("words", WORDS)
 def test_what_is_no_image_is_called_by_its_name(words: str) -> None:
     data = WORDS[words]
-    assert refusal(data).startswith(words)
-    assert ": " in refusal(data) or ", " in refusal(data), "and what to do"
+    assert describe_unsupported(data).startswith(words)
+    assert ": " in describe_unsupported(data) or ", " in describe_unsupported(data), "and what to do"
     with pytest.raises(Rejected, match="undecodable") as caught:
-        ImageReader(Limits(2**20, 2**20)).read(data, lambda loaded: None, (8, 8))
-    assert caught.value.detail == refusal(data)
+        ImageReader(ImageLimits(2**20, 2**20)).read(data, lambda loaded: None, (8, 8))
+    assert caught.value.detail == describe_unsupported(data)
 
 
 @pytest.mark.parametrize("format", [format for format in FORMATS if format != "HEIF"])
 def test_images_are_told_by_their_bytes(format: str) -> None:
-    assert format_of(encoded(quadrants(), format)) == format
+    assert detect_format(encoded(quadrants(), format)) == format
 
 
 @pytest.mark.parametrize(
@@ -103,9 +103,9 @@ def test_images_are_told_by_their_bytes(format: str) -> None:
     ],
 )
 def test_a_container_is_told_by_its_brands(brands: bytes, format: str | None) -> None:
-    assert format_of((8 + len(brands)).to_bytes(4) + b"ftyp" + brands) == format
+    assert detect_format((8 + len(brands)).to_bytes(4) + b"ftyp" + brands) == format
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_called_something(data: bytes) -> None:
-    assert refusal(data).isprintable()
+    assert describe_unsupported(data).isprintable()

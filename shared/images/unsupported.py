@@ -4,19 +4,19 @@ import re
 
 READABLE = "JPEG, PNG, WebP, BMP, GIF, AVIF, HEIC or TIFF"
 SEND = f"send the bytes of a {READABLE} file"
-LOOKED_AT = 4096
+HEAD_BYTES = 4096
 """So many bytes tell what a file is; a page or an archive may be of any size."""
 RAW = "a camera's raw file: develop it to JPEG or TIFF first, and send that"
 _UNPACK = "unpack it, and send each image"
 _FILM = f"a video or sound file: send single pictures of it, as {READABLE}"
 
 
-def refusal(data: bytes) -> str:
+def describe_unsupported(data: bytes) -> str:
     """What bytes are that are no image of ours, as far as they show it, and what to do: a sentence."""
     if not data:
         return f"no bytes at all: {SEND}"
     for magic, what in _OTHERS:
-        if magic.match(data[:LOOKED_AT]):
+        if magic.match(data[:HEAD_BYTES]):
             return what
     if data[4:8] == b"ftyp":
         return _FILM
@@ -74,13 +74,13 @@ _BASE64 = re.compile(rb"[A-Za-z0-9+/_\r\n-]{16,}={0,2}\s*")
 
 
 def _text(data: bytes) -> str | None:
-    head = data[:LOOKED_AT].strip()
+    head = data[:HEAD_BYTES].strip()
     if _BASE64.fullmatch(head):
         return f"base64 text: decode it, and send the bytes ({READABLE})"
     try:
-        text = data[:LOOKED_AT].decode()
+        text = data[:HEAD_BYTES].decode()
     except UnicodeDecodeError as error:
-        if error.end < min(len(data), LOOKED_AT) - 3:
+        if error.end < min(len(data), HEAD_BYTES) - 3:
             return None
         text = data[: error.start].decode()
     if text.strip() and all(character.isprintable() or character.isspace() for character in text):

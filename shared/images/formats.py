@@ -29,7 +29,7 @@ _AVIF_BRANDS = frozenset((b"avif", b"avis"))
 _EITHER_BRANDS = frozenset((b"mif1", b"msf1"))
 
 
-def format_of(data: bytes) -> str | None:
+def detect_format(data: bytes) -> str | None:
     """The format of an image that is decoded, as Pillow calls it; None for all else."""
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WEBP"

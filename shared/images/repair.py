@@ -18,41 +18,41 @@ _PNG_STRICT = (b"IHDR", b"PLTE")
 """A wrong checksum of these is not overlooked: viewers show nothing either."""
 
 
-class Mended(NamedTuple):
+class Repaired(NamedTuple):
     """A file, and whether it had ended early."""
 
     data: bytes
     cut: bool
 
 
-def mended(data: bytes, format: str) -> Mended:
+def repair(data: bytes, format: str) -> Repaired:
     """The file with its parts in order and an end, as far as its bytes go; the pixels are not looked at."""
     if format == "JPEG":
         return _jpeg(data)
     if format == "PNG":
         return _png(data)
-    return Mended(data, False)
+    return Repaired(data, False)
 
 
-def _jpeg(data: bytes) -> Mended:
+def _jpeg(data: bytes) -> Repaired:
     """Without side segments, without a segment that is incomplete, and with an end marker."""
     kept, place = [data[:2]], 2
     while marker := _MARKER.search(data, place):
         kind, start = data[marker.start() + 1], marker.start()
         if kind == _END[1]:
-            return Mended(b"".join((*kept, data[place : marker.end()])), False)
+            return Repaired(b"".join((*kept, data[place : marker.end()])), False)
         length = int.from_bytes(data[marker.end() : marker.end() + 2])
         after = marker.end() + length
         kept.append(data[place:start])
         if length < 2 or after > len(data):
-            return Mended(b"".join((*kept, _END)), True)
+            return Repaired(b"".join((*kept, _END)), True)
         if kind not in _SIDE_SEGMENTS and length >= _SHORTEST.get(kind, 2):
             kept.append(data[start:after])
         place = after
-    return Mended(b"".join((*kept, data[place:], _END)), True)
+    return Repaired(b"".join((*kept, data[place:], _END)), True)
 
 
-def _png(data: bytes) -> Mended:
+def _png(data: bytes) -> Repaired:
     """Only the chunks that pixels depend on, with right checksums, and an end."""
     kept, place = [_PNG_MAGIC], len(_PNG_MAGIC)
     while place + 8 <= len(data):
@@ -64,7 +64,7 @@ def _png(data: bytes) -> Mended:
         if kind == b"IEND":
             break
         place += 12 + length
-    return Mended(b"".join((*kept, _chunk(b"IEND", b""))), False)
+    return Repaired(b"".join((*kept, _chunk(b"IEND", b""))), False)
 
 
 def _fits(length: int, data: bytes) -> bool:

@@ -1,0 +1,40 @@
+"""Opens the log and the store that the settings name; only the client library that is needed is imported."""
+
+from pathlib import Path
+
+from prequel.shared.config import ConfigError, Settings
+from prequel.shared.log.base import Log
+from prequel.shared.store.base import Store
+from prequel.shared.topics import MAX_OVERHEAD_BYTES
+
+
+def open_log(settings: Settings, *, create: bool = True) -> Log:
+    """The log that PREQUEL_LOG names; only its own client is imported.
+
+    ``create`` False: an embedded log that does not exist raises LogUnavailable at its first use: for who only looks.
+    """
+    if settings.log_url.startswith("kafka://"):
+        from prequel.shared.log.kafka import log
+
+        return log.KafkaLog(log.cluster(settings))
+    from prequel.shared.log.sqlite.log import MAX_RECORD_BYTES, SqliteLog
+
+    most = max(MAX_RECORD_BYTES, settings.max_image_bytes + MAX_OVERHEAD_BYTES)
+    return SqliteLog(Path(settings.log_url.removeprefix("sqlite:///")), max_record_bytes=most, create=create)
+
+
+def open_store(settings: Settings, *, create: bool = True) -> Store:
+    """The store that PREQUEL_STORE names; only its own client is imported. ``create`` as for the log."""
+    if not settings.store_url.startswith("sqlite:///"):
+        from prequel.shared.store import redis
+
+        try:
+            return redis.RedisStore(settings.store_url, ca=settings.redis_ca)
+        except ValueError:  # It may quote a part of the password.
+            raise ConfigError(
+                "PREQUEL_STORE is no address of Redis: give redis://[user:password@]host:port[/db], with / # ? @ and "
+                "the like in the password percent-encoded (/ is %2F, # is %23, ? is %3F, @ is %40)"
+            ) from None
+    from prequel.shared.store.sqlite import SqliteStore
+
+    return SqliteStore(Path(settings.store_url.removeprefix("sqlite:///")), create=create)
