@@ -28,7 +28,7 @@ class Finding(NamedTuple):
     remedy: str = ""
 
     @property
-    def well(self) -> bool:
+    def ok(self) -> bool:
         return not self.remedy
 
 

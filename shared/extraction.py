@@ -40,12 +40,12 @@ class Extraction(Protocol):
 class DeferredExtraction:
     """An Extraction that is still being made: loading a backbone takes seconds."""
 
-    found: Extraction | None = None
+    extraction: Extraction | None = None
 
     def extract(self, backbone: str, data: bytes) -> Vector:
-        if self.found is None:
+        if self.extraction is None:
             raise ExtractorUnavailable("the extractor is still loading its backbone")
-        return self.found.extract(backbone, data)
+        return self.extraction.extract(backbone, data)
 
 
 def announcement_key(backbone: str) -> str:

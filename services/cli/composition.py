@@ -73,13 +73,13 @@ def run_extractor(process: Process) -> int:
     """Run an extractor alone, beside its operations server, until the process stops; the exit code."""
     _start_keeper_if_embedded(process)
     on_demand = extraction.DeferredExtraction()
-    return process.operate(lambda address: _start_extractor(process, address, on_demand), on_demand)
+    return process.run_service(lambda address: _start_extractor(process, address, on_demand), on_demand)
 
 
 def run_learner(process: Process) -> int:
     """Run a learner alone, beside its operations server, until the process stops; the exit code."""
     _start_keeper_if_embedded(process)
-    return process.operate(lambda address: _start_learner(process, address))
+    return process.run_service(lambda address: _start_learner(process, address))
 
 
 def run_gateway(process: Process, announce: Callable[[str], None]) -> int:
@@ -151,11 +151,11 @@ def _start_extractor(process: Process, address: str | None, on_demand: extractio
                 return
             raise
         with closing(processor):
-            on_demand.found = processor.on_demand()
+            on_demand.extraction = processor.on_demand()
             if address:
                 announcer = Announcer(process.store, processor.backbone.id, address, time.time)
                 process.start("announcer", lambda: announcer.run(process.stop))
-            process.drive(processor, checkpoint_seconds=EXTRACTOR_CHECKPOINT_SECONDS)
+            process.run_processor(processor, checkpoint_seconds=EXTRACTOR_CHECKPOINT_SECONDS)
 
     process.start("extractor", run)
 
@@ -183,7 +183,7 @@ def _start_learner(process: Process, address: str | None) -> "Learner":
         process.health.waits("learner", "compiling the models")
         for spec in specs:
             registry.compile(spec, 8)
-        process.drive(learner, checkpoint_seconds=settings.checkpoint_seconds, ready=learner.ready)
+        process.run_processor(learner, checkpoint_seconds=settings.checkpoint_seconds, ready=learner.ready)
 
     process.start("learner", run)
     return learner

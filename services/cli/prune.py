@@ -62,7 +62,7 @@ def _to_the_end(
 def _one_pass(pruner: Pruner, stop: threading.Event) -> PruneResult:
     """Raises LogUnavailable where somebody else has the log for too long."""
     deadline, tries = time.monotonic() + PRUNE_BUSY_S, 0
-    while not (pruned := pruner.run(stop)).ours and not stop.wait(PRUNE_BACKOFF.pause(tries := tries + 1, random())):
+    while not (pruned := pruner.run(stop)).ran and not stop.wait(PRUNE_BACKOFF.pause(tries := tries + 1, random())):
         if time.monotonic() > deadline:
             raise LogUnavailable("another process prunes this log, or a rebuild reads it: try again when it has ended")
     return pruned

@@ -156,7 +156,7 @@ def _lifespan(gateway: Gateway, client: httpx.Client, addresses: Remembered) -> 
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         gateway.start()
         publisher = asyncio.create_task(
-            gateway.supervisor.keep(
+            gateway.supervisor.run_async(
                 "gateway: statuses for listeners", lambda working: events.publish_statuses(gateway, working)
             )
         )

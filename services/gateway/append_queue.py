@@ -53,7 +53,7 @@ class Lane:
         order = Order(messages, asyncio.get_running_loop().create_future())
         self._orders.append(order)
         if self._worker is None or self._worker.done():
-            self._worker = asyncio.create_task(self._supervisor.keep(self._name, self._work))
+            self._worker = asyncio.create_task(self._supervisor.run_async(self._name, self._work))
         try:
             return await asyncio.wait_for(order.done, self._patience)
         except TimeoutError:

@@ -103,9 +103,9 @@ class RetentionKeeper:
                 self._metrics.log_age.labels(each.topic).set(each.age_seconds)
             if each.limit_bytes is not None:
                 self._metrics.log_limit.labels(each.topic).set(each.limit_bytes)
-            self._metrics.retention_held.labels(each.topic).set(bool(each.held))
-            if each.held:
-                self._warn(f"topic {each.topic}, kept {each.retention}", each.held)
+            self._metrics.retention_held.labels(each.topic).set(bool(each.kept_because))
+            if each.kept_because:
+                self._warn(f"topic {each.topic}, kept {each.retention}", each.kept_because)
         if usage.free is not None:
             self._metrics.disk_free.set(usage.free)
         if usage.warning:

@@ -63,11 +63,14 @@ class ReplayableLog(Protocol):
 
 
 class PruneResult(NamedTuple):
-    """What a pass has done; whether there is more to do at once; whether it was ours to do."""
+    """What one pass removed: records by topic, and whether there is more to remove at once.
+
+    ``ran`` is False, and nothing was removed, where another process was pruning or replaying.
+    """
 
     records: dict[str, int]
     unfinished: bool
-    ours: bool
+    ran: bool
 
 
 class Pruner:

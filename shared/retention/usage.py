@@ -40,7 +40,7 @@ class DiskLog(Protocol):
 
 class TopicUsage(NamedTuple):
     """One topic. ``bytes``, ``age_seconds`` (of its oldest record) None: not told, or nothing is there. ``limit_bytes``
-    None: ``retention`` is no size. ``held``: why
+    None: ``retention`` is no size. ``kept_because``: why
     more is kept than ``retention`` says; "" where it is not.
     """
 
@@ -48,14 +48,16 @@ class TopicUsage(NamedTuple):
     bytes: int | None
     records: int
     retention: str
-    held: str
+    kept_because: str
     age_seconds: float | None = None
     limit_bytes: int | None = None
 
     def __str__(self) -> str:
         size = "size unknown" if self.bytes is None else format_bytes(self.bytes)
         age = "" if self.age_seconds is None else f", the oldest {format_seconds(self.age_seconds)} old"
-        return f"{self.records:,} records, {size}{age}, kept {self.retention}" + (f": {self.held}" if self.held else "")
+        return f"{self.records:,} records, {size}{age}, kept {self.retention}" + (
+            f": {self.kept_because}" if self.kept_because else ""
+        )
 
 
 class LogUsage(NamedTuple):

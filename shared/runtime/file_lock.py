@@ -1,4 +1,4 @@
-"""A lock that processes share through a file: one alone, or any number together; the kernel lets go of the dead."""
+"""A lock that processes share through a file: exclusive or shared; the kernel releases it when its owner dies."""
 
 import fcntl
 import random
@@ -12,25 +12,25 @@ from prequel.shared.runtime.deadlines import FILE_LOCK_BACKOFF
 
 
 class FileLock:
-    """Methods raise OSError where the file cannot be made. It is made on first use, with ``create`` its folder too."""
+    """The file is made on first use, and with ``create`` its folder too. Methods raise OSError where that fails."""
 
     def __init__(self, path: Path, *, create: bool = True) -> None:
         self._path, self._create = path, create
 
     @contextmanager
-    def alone(self) -> Iterator[bool]:
-        """Whether it is ours alone until the end of the block: False at once where anybody else has it."""
+    def exclusive(self) -> Iterator[bool]:
+        """Whether this caller has the lock, alone, until the end of the block. Does not wait for others to release."""
         with self._open() as file:
             yield _try(file, fcntl.LOCK_EX)
 
     @contextmanager
-    def together(self, timeout_s: float) -> Iterator[None]:
-        """Keep everybody from having it alone. Blocks while somebody has; raises TimeoutError."""
+    def shared(self, timeout_s: float) -> Iterator[None]:
+        """Keep others from the exclusive lock until the end of the block. Blocks while one has it: TimeoutError."""
         deadline, tries = time.monotonic() + timeout_s, 0
         with self._open() as file:
             while not _try(file, fcntl.LOCK_SH):
                 if time.monotonic() > deadline:
-                    raise TimeoutError(f"{self._path} was held for {timeout_s:g} s")
+                    raise TimeoutError(f"{self._path} has been locked by another process for {timeout_s:g} s")
                 tries += 1
                 time.sleep(FILE_LOCK_BACKOFF.pause(tries, random.random()))
             yield
@@ -42,6 +42,7 @@ class FileLock:
 
 
 def _try(file: IO[bytes], kind: int) -> bool:
+    # flock on an open file: released when the file is closed, so no owner can leave it locked by dying.
     try:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -54,7 +54,7 @@ class Process:
         self._threads.append(thread)
         thread.start()
 
-    def drive(
+    def run_processor(
         self, processor: Processor, *, checkpoint_seconds: float, ready: Callable[[], None] = lambda: None
     ) -> None:
         """Run a processor in this thread until ``stop``; see Runner. Raises what needs an operator."""
@@ -70,7 +70,7 @@ class Process:
             ready=ready,
         ).run(self.stop)
 
-    def operate(self, service: Callable[[str], Queries | None], extraction: Extraction | None = None) -> int:
+    def run_service(self, service: Callable[[str], Queries | None], extraction: Extraction | None = None) -> int:
         """Run one service beside its operations server until ``stop``; the exit code. Raises ConfigError."""
         queries = _Later()
         ops = self._ops(queries, extraction)

@@ -44,7 +44,7 @@ class Supervisor:
                 stop.wait(attempts.failed(error, expected=isinstance(error, expected)))
         return None
 
-    async def keep(
+    async def run_async(
         self, name: str, work: Callable[[ReportWorking], Awaitable[None]], *expected: type[Exception]
     ) -> None:
         """Work on the event loop until it returns, or this task is cancelled."""

@@ -110,7 +110,7 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
 def address() -> Iterator[str]:
     """Where an extractor's operations server answers."""
     on_demand = DeferredExtraction()
-    on_demand.found = OnDemand(SynchronizedBackbone(Means()), decode)
+    on_demand.extraction = OnDemand(SynchronizedBackbone(Means()), decode)
     metrics = Metrics(CollectorRegistry())
     ops = OperationsServer("127.0.0.1", 0, health=Health(), metrics=metrics, queries=None, extraction=on_demand)
     ops.start()

@@ -27,7 +27,7 @@ def findings(folder: Path, clock: float = NOW, **given: object) -> dict[str, Fin
 
 def test_nothing_is_wrong_with_a_new_folder(tmp_path: Path) -> None:
     found = findings(tmp_path)
-    assert [finding for finding in found.values() if not finding.well] == []
+    assert [finding for finding in found.values() if not finding.ok] == []
     assert found["extractor lag"].found == "1 records"
     assert "1 images, 0 examples" in found["log"].found
     with closing(SqliteStore(tmp_path / "store")) as store:
@@ -51,7 +51,7 @@ def test_a_full_disk_is_told_with_what_is_free(tmp_path: Path, monkeypatch: pyte
 def test_what_is_wrong_comes_with_a_remedy(tmp_path: Path, given: dict[str, object], subject: str, remedy: str) -> None:
     found = findings(tmp_path, **given)  # type: ignore[arg-type]
     assert remedy in found[subject].remedy
-    assert [finding.subject for finding in found.values() if not finding.well] == [subject]
+    assert [finding.subject for finding in found.values() if not finding.ok] == [subject]
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def broken(tmp_path: Path) -> Path:
 
 
 def test_a_store_that_cannot_be_used_is_a_finding_not_a_crash(broken: Path) -> None:
-    assert not findings(broken)["store"].well
+    assert not findings(broken)["store"].ok
 
 
 def test_no_password_is_shown() -> None:
@@ -76,5 +76,5 @@ def test_a_log_that_is_away_is_told_once(tmp_path: Path) -> None:
         closing(SqliteStore(tmp_path / "store")) as store,
     ):
         found = list(examine(settings, log, store, NOW))
-    assert [finding.subject for finding in found if not finding.well] == ["log"]
+    assert [finding.subject for finding in found if not finding.ok] == ["log"]
     assert "mistyped" in found[2].remedy

@@ -28,7 +28,7 @@ def test_an_operations_port_that_is_taken_is_told_by_its_setting(tmp_path: Path)
         with pytest.raises(
             ConfigError, match=rf"PREQUEL_OPS_PORT={port}: cannot listen there \(Address already in use"
         ):
-            process.operate(lambda address: None)
+            process.run_service(lambda address: None)
     process.close()
 
 

@@ -205,9 +205,9 @@ def test_what_is_kept_for_longer_than_asked_is_said_with_the_reason(
     given = Settings.model_validate({"retention_examples": "1d"})
     pruned(log, store, clock, retention_examples="1d")
     (examples,) = [each for each in measure_log(log, store, given, clock()).topics if each.topic == EXAMPLES]
-    assert examples.held == "more is kept: the window of stream pets reaches back to examples:0:3"
+    assert examples.kept_because == "more is kept: the window of stream pets reaches back to examples:0:3"
     (images,) = [each for each in measure_log(log, store, given, clock()).topics if each.topic == IMAGES]
-    assert images.held == ""
+    assert images.kept_because == ""
 
 
 def test_the_keeper_prunes_measures_and_outlives_what_fails(

@@ -138,7 +138,7 @@ def test_a_task_on_a_thread_is_started_again_whatever_ends_it(caplog: pytest.Log
 def test_a_task_on_the_event_loop_too(caplog: pytest.LogCaptureFixture) -> None:
     health = Health()
     task = Task(health, list(ERRORS))
-    asyncio.run(Supervisor(health, backoff=QUICK).keep("task", task.on_loop, OSError))
+    asyncio.run(Supervisor(health, backoff=QUICK).run_async("task", task.on_loop, OSError))
     told(task, caplog)
 
 

@@ -86,10 +86,10 @@ def main() -> int:
             address=address,
         )
         seconds = process.settings.checkpoint_seconds
-        process.start("learner", lambda: process.drive(learner, checkpoint_seconds=seconds))
+        process.start("learner", lambda: process.run_processor(learner, checkpoint_seconds=seconds))
         return learner
 
-    return process.operate(learn)
+    return process.run_service(learn)
 
 
 if __name__ == "__main__":

@@ -122,11 +122,11 @@ def _doctor(arguments: argparse.Namespace) -> int:
     problems = 0
     with closing(open_log(settings, create=False)) as log, closing(open_store(settings, create=False)) as store:
         for finding in examine(settings, log, store, time.time()):
-            problems += not finding.well
+            problems += not finding.ok
             # Texts, not strings: rich would take a [bold] in a folder's name for markup.
-            sign = Text("ok", "green") if finding.well else Text("no", "red")
+            sign = Text("ok", "green") if finding.ok else Text("no", "red")
             console.print(sign, Text(f"{finding.subject}: {finding.found}"), soft_wrap=True)
-            if not finding.well:
+            if not finding.ok:
                 console.print(Text(f"   {finding.remedy}"), soft_wrap=True)
     return int(problems > 0)
 

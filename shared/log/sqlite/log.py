@@ -141,13 +141,13 @@ class SqliteLog:
     @contextmanager
     def pruning_alone(self) -> Iterator[bool]:
         """Whether it is this caller who prunes until the end of the block: one at a time, and none during a replay."""
-        with self._locked(self._lock_file.alone()) as alone:
+        with self._locked(self._lock_file.exclusive()) as alone:
             yield alone
 
     @contextmanager
     def replaying(self) -> Iterator[None]:
         """Nothing is removed until the end of the block. Blocks while somebody prunes; raises LogUnavailable."""
-        with self._locked(self._lock_file.together(REPLAY_WAIT_S)):
+        with self._locked(self._lock_file.shared(REPLAY_WAIT_S)):
             yield
 
     @contextmanager
