@@ -21,7 +21,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from benchmarks.sqlite_log import HEADERS
 from prequel.shared.log.base import Headers, Message
-from prequel.shared.log.kafka.client import KafkaCluster
+from prequel.shared.log.kafka.cluster import KafkaCluster
 from prequel.shared.log.kafka.log import KafkaLog
 from prequel.shared.topics import TopicState
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from prequel.shared import topics
 from prequel.shared.config import Settings, without_secrets
 from prequel.shared.log.base import TOPICS, Log, LogUnavailable
-from prequel.shared.log.kafka.retention_check import judge
+from prequel.shared.log.kafka.retention_check import check_retention
 from prequel.shared.retention.usage import measure_log
 from prequel.shared.store.base import Store, StoreUnavailable
 
@@ -90,9 +90,9 @@ def _retention(settings: Settings, log: Log, store: Store, now: float) -> Iterat
     if usage.warning:
         yield Finding("log's disk", "is nearly full", usage.warning)
     if isinstance(log, topics.Cluster):
-        judged = judge(log, log, store, settings, now)
-        yield from (Finding("retention", remark) for remark in judged.remarks)
-        yield from (Finding("retention", wrong.reason, str(wrong)) for wrong in judged.wrong)
+        report = check_retention(log, log, store, settings=settings, now=now)
+        yield from (Finding("retention", remark) for remark in report.remarks)
+        yield from (Finding("retention", wrong.reason, str(wrong)) for wrong in report.too_short)
 
 
 def _clock(log: Log, now: float) -> Iterator[Finding]:

@@ -12,8 +12,8 @@ COMPOSITION_ROOT = "services/cli/composition.py"
 
 ONE_PLACE: dict[str, str | tuple[str, ...]] = {
     "kafka": "shared/log/kafka/",
-    "redis": "shared/store/redis.py",
-    "sqlite3": "shared/log/sqlite/connections.py",
+    "redis": "shared/store/redis/",
+    "sqlite3": "shared/sqlite/",
     "pillow_heif": "shared/images/reading.py",
     "openvino": "services/extractor/engines/",
     "keras": ("services/extractor/engines/", "services/learner/models/keras_networks.py"),

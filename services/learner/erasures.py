@@ -9,7 +9,8 @@ from prequel.services.learner.fold.erased import left_of
 from prequel.services.learner.fold.partition import Folded
 from prequel.shared.events.dead_letters import abridged
 from prequel.shared.events.types import Rejected
-from prequel.shared.log.base import EXAMPLES, TOPICS, Erasing, Log, LogUnavailable, Record
+from prequel.shared.log.base import EXAMPLES, TOPICS, Log, LogUnavailable, Record
+from prequel.shared.log.erasable import ErasableLog
 from prequel.shared.runtime.deadlines import ERASE_BACKOFF, ERASE_PAUSE_S
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.retry import Attempts
@@ -41,13 +42,13 @@ class Erasures:
 
     def resume(self, deletions: Iterable[Deletion]) -> None:
         """Go on with those of a snapshot that are not known to be done. Blocks; raises StoreUnavailable."""
-        if isinstance(self._log, Erasing):
+        if isinstance(self._log, ErasableLog):
             self._done = self._noted = int(self._store.get(self._key) or 0)
             self._due.extend(each for each in deletions if each.position.offset >= self._done)
 
     def take(self, folded: Folded) -> list[tuple[Record, Rejected]]:
         """Take note of the streams that were deleted, and of late features of one: of these no value is kept."""
-        if not isinstance(self._log, Erasing):
+        if not isinstance(self._log, ErasableLog):
             return folded.rejected
         self._uncommitted |= {each.stream: each for each in folded.deletions}
         self._uncommitted |= {each.stream: each for each in folded.late}
@@ -97,16 +98,21 @@ class Erasures:
             self._noted = noted
 
     def _erase(self, deletion: Deletion) -> Iterator[None]:
-        assert isinstance(self._log, Erasing)
-        about = deletion.stream.encode()
+        assert isinstance(self._log, ErasableLog)
         for topic in TOPICS:
             for partition, (begin, end) in self._log.bounds(topic).items():
                 if topic != EXAMPLES or partition == self._partition:
                     for offset in range(begin, end, STEP_RECORDS):
                         offsets = range(offset, min(offset + STEP_RECORDS, end))
-                        self._log.erase(topic, partition, offsets, about, lambda record: left_of(record, deletion))
+                        self._log.erase(
+                            topic,
+                            partition,
+                            offsets,
+                            mentioning=deletion.stream.encode(),
+                            redact=lambda record: left_of(record, deletion),
+                        )
                         yield
-            while not self._log.scrubbed(topic):
+            while not self._log.scrub(topic):
                 yield
 
     @property

@@ -28,7 +28,8 @@ from prequel.shared.events.drifts import encode_drift
 from prequel.shared.events.outcomes import encode_outcome
 from prequel.shared.events.predictions import encode_prediction
 from prequel.shared.events.types import Applied, Outcome, Prediction
-from prequel.shared.log.base import EXAMPLES, Log, Message, Position, Record, partition_for
+from prequel.shared.log.base import EXAMPLES, Log, Message, Position, Record
+from prequel.shared.log.partitioner import partition_for
 from prequel.shared.queries import Answer, UnknownStream
 from prequel.shared.retention import floors
 from prequel.shared.runtime.deadlines import STATUS_BACKOFF

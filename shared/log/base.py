@@ -1,7 +1,7 @@
-"""The log: durable, partitioned, ordered records (protocols and value types)."""
+"""The log: durable, partitioned, ordered records (protocols, value types and errors)."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 IMAGES = "images"
 EXAMPLES = "examples"
@@ -10,23 +10,24 @@ DEAD_LETTERS = "dead-letters"
 TOPICS = (IMAGES, EXAMPLES, PREDICTIONS, DEAD_LETTERS)
 
 Headers = tuple[tuple[str, bytes], ...]
+"""Names and values in the producer's order; a name may occur several times."""
 
 
 class LogUnavailable(Exception):
-    """The log cannot be reached or written now; nothing unacknowledged may be assumed. Try again later."""
+    """The log cannot be reached or written now. Try again later: an append that failed so may have been written."""
 
 
 class RecordTooLarge(ValueError):
-    """A record is larger than the log accepts; it never will."""
+    """A record is larger than the log accepts. Trying again will not help."""
 
 
 class OffsetOutOfRange(Exception):
-    """A position was asked for that retention has removed, or that was never written."""
+    """A reader's position is not in the log: retention has removed it, or it was never written."""
 
     def __init__(self, topic: str, partition: int, offset: int, begin: int, end: int) -> None:
         super().__init__(
-            f"{topic}:{partition}:{offset} is not in the log, which holds [{begin}, {end}): "
-            "retention has passed this reader, or the log was replaced"
+            f"{topic}:{partition}:{offset} is not in the log, which has offsets {begin} to {end} (exclusive): "
+            "retention removed it before it was read, or the log was replaced by another one"
         )
         self.topic, self.partition, self.offset, self.begin, self.end = topic, partition, offset, begin, end
 
@@ -50,14 +51,14 @@ class Position(NamedTuple):
 
 
 class Bounds(NamedTuple):
-    """What a partition holds: offsets in ``[begin, end)``."""
+    """The offsets that a partition has: ``begin`` (inclusive) to ``end`` (exclusive, the next one to be written)."""
 
     begin: int
     end: int
 
 
 class Message(NamedTuple):
-    """A record to be. Without a partition, the key decides it; without a key too, the log spreads evenly."""
+    """What a caller appends. Without a partition the key decides it; without both, the log spreads messages."""
 
     topic: str
     key: bytes | None
@@ -67,7 +68,7 @@ class Message(NamedTuple):
 
 
 class Record(NamedTuple):
-    """A record as it stands in the log. ``appended_at`` is in seconds since the epoch, set once by the log."""
+    """A message as the log stored it. ``appended_at`` is in seconds since the epoch, set once, by the log."""
 
     topic: str
     partition: int
@@ -78,141 +79,119 @@ class Record(NamedTuple):
     appended_at: float
 
 
-class Polled(NamedTuple):
-    """One answer of a group member.
+class PollResult(NamedTuple):
+    """What one poll of a group member returns.
 
-    ``lost`` partitions are no longer ours: drop their state. ``assigned`` ones are newly ours and yield no record
-    until ``seek`` says from where. Records of a lost partition are never in ``records``.
+    ``revoked`` partitions now belong to somebody else: drop their state, and do not write for them any more.
+    ``assigned`` ones are newly owned and return no records before ``seek`` names their position. ``records`` never
+    has one of a revoked partition. ``generation`` grows with every change of ownership in the group; it is the fence
+    with which a snapshot of an assigned partition is written.
     """
 
     records: list[Record]
     assigned: tuple[int, ...]
-    lost: tuple[int, ...]
+    revoked: tuple[int, ...]
     generation: int
 
 
 class Reader(Protocol):
-    """Reads a topic from explicit positions, in offset order within a partition. For one thread only."""
+    """Reads partitions of one topic from explicit positions, in offset order within each. Not thread-safe."""
 
     def poll(self, max_records: int, timeout_s: float) -> list[Record]:
-        """Return what is there, waiting at most ``timeout_s`` for the first record.
+        """Return the next records; empty where none came within ``timeout_s``.
 
-        Raises OffsetOutOfRange where retention passed the position, LogUnavailable where the log is away.
+        Blocks at most about ``timeout_s``; longer only while it connects. Raises OffsetOutOfRange where retention has
+        removed the position, LogUnavailable where the log cannot be read. After LogUnavailable poll again: no record
+        is skipped.
         """
         ...
 
     def positions(self) -> dict[int, int]:
-        """Partition -> next offset to read."""
+        """Partition -> next offset to read: of what ``poll`` has returned, not of what was read ahead."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Release the connection. May be called again; ``poll`` then raises LogUnavailable."""
+        ...
 
 
 class Member(Protocol):
-    """One member of a consumer group over one topic: partitions come and go. For one thread only."""
+    """One member of a consumer group over one topic: partitions are assigned and revoked. Not thread-safe."""
 
-    def poll(self, max_records: int, timeout_s: float) -> Polled:
-        """Return changes of ownership and what there is to read, waiting at most ``timeout_s``.
+    def poll(self, max_records: int, timeout_s: float) -> PollResult:
+        """Return changes of ownership and the next records of the owned partitions.
 
-        Raises OffsetOutOfRange and LogUnavailable as a Reader does.
+        Blocks as a Reader's does, and raises the same. It is also the sign of life: a member that does not poll for
+        long loses its partitions to others. The first poll joins the group.
         """
         ...
 
     def seek(self, partition: int, offset: int) -> None:
-        """Read an owned partition from ``offset`` on. Does not block."""
+        """Read an owned partition from ``offset`` on. Does not block. Raises ValueError for one that is not owned."""
         ...
 
     def committed(self, partition: int) -> int | None:
-        """The group's committed position, or None. May block; raises LogUnavailable."""
+        """The group's committed position, None where there is none. May block; raises LogUnavailable."""
         ...
 
     def commit(self, positions: Mapping[int, int]) -> bool:
-        """Record positions for the group, durable on return. A partition that is no longer ours is left out.
+        """Store next-to-read positions for the group; durable on return.
 
-        False where the group is just dividing its partitions anew and records nothing: commit again after the next
-        poll. May block; raises LogUnavailable.
+        Positions of partitions that are not owned any more are left out, so a member that was paused cannot set back
+        the position of its successor. Returns False where nothing was stored because the group is just reassigning
+        its partitions: poll, then commit again. May block; raises LogUnavailable.
         """
         ...
 
     def close(self) -> None:
-        """Leave the group so that others take over at once."""
+        """Leave the group, so that others take over at once. May be called again. Blocks for seconds at most."""
         ...
 
 
 class Log(Protocol):
-    """Topics of partitions of records. Safe to use from several threads; its readers and members are not."""
+    """Topics of partitions of records. Thread-safe; its readers and members are not.
+
+    Every call but ``follow``, ``join`` and ``close`` may block, by the timeouts of shared/runtime/deadlines.py.
+    """
 
     def append(self, messages: Sequence[Message]) -> list[Position]:
-        """Append in order (per partition) and return where each stands. All are durable on return.
+        """Append in order (within a partition) and return each one's position. All are durable on return.
 
-        Blocks. Raises LogUnavailable: then any of them may or may not be in the log; RecordTooLarge: none is.
+        Raises LogUnavailable: any of them may or may not be in the log, so one that is appended again may be there
+        twice. RecordTooLarge: none of them is. ValueError for a partition that the topic does not have.
         """
         ...
 
     def partitions(self, topic: str) -> int:
-        """How many partitions the topic has. Raises LogUnavailable."""
+        """How many partitions the topic has. Raises LogUnavailable, also where the topic does not exist."""
         ...
 
     def bounds(self, topic: str) -> dict[int, Bounds]:
-        """Partition -> what it holds. Raises LogUnavailable."""
+        """Partition -> the offsets it has. Raises LogUnavailable."""
         ...
 
     def read(self, topic: str, partition: int, offsets: Sequence[int]) -> dict[int, Record]:
-        """Read single records by position; those that retention removed are missing from the answer.
+        """Offset -> record, for records anywhere in the log; offsets that it does not have are missing.
 
-        Blocks until all others are read. Raises LogUnavailable.
+        Blocks until all are read. Raises LogUnavailable.
         """
         ...
 
     def follow(self, topic: str, positions: Mapping[int, int]) -> Reader:
-        """A reader of these partitions from these positions on."""
+        """A reader of these partitions from these positions on. It connects when it is first polled."""
         ...
 
     def join(self, group: str, topic: str) -> Member:
-        """A new member of the group."""
+        """A new member of the group. It joins when it is first polled."""
         ...
 
     def lag(self, group: str, topic: str) -> dict[int, int]:
-        """Partition -> records between the group's committed position (or the beginning) and the end."""
-        ...
+        """Partition -> records between the group's committed position (or the begin) and the end.
 
-    def close(self) -> None: ...
-
-
-@runtime_checkable
-class Erasing(Protocol):
-    """A log that can take single records out: the embedded one. Calls block and raise LogUnavailable."""
-
-    def erase(
-        self, topic: str, partition: int, offsets: range, about: bytes, change: Callable[[Record], Headers | None]
-    ) -> int:
-        """Empty those of the records at ``offsets`` with ``about`` in key or headers for which ``change`` is not None.
-
-        They stay where they are, with their key, the headers that ``change`` says and no value. Durable on return; how
-        many they were.
+        Raises LogUnavailable.
         """
         ...
 
-    def scrubbed(self, topic: str) -> bool:
-        """Whether no byte of what was erased before is left in the topic's files; if not yet, ask again."""
+    def close(self) -> None:
+        """Release connections and files. May be called again; whatever needs the log then raises LogUnavailable."""
         ...
-
-
-def partition_for(key: bytes, partitions: int) -> int:
-    """The partition of a key, as Kafka's default partitioner has it (murmur2, so that other clients agree)."""
-    return (_murmur2(key) & 0x7FFFFFFF) % partitions
-
-
-def _murmur2(data: bytes) -> int:
-    """32-bit MurmurHash2 with Kafka's seed (org.apache.kafka.common.utils.Utils.murmur2), unsigned."""
-    multiplier, mask = 0x5BD1E995, 0xFFFFFFFF
-    state = (0x9747B28C ^ len(data)) & mask
-    whole = len(data) & ~3
-    for start in range(0, whole, 4):
-        word = int.from_bytes(data[start : start + 4], "little") * multiplier & mask
-        word = (word ^ (word >> 24)) * multiplier & mask
-        state = (state * multiplier & mask) ^ word
-    if whole < len(data):
-        state = (state ^ int.from_bytes(data[whole:], "little")) * multiplier & mask
-    state = (state ^ (state >> 13)) * multiplier & mask
-    return state ^ (state >> 15)

@@ -48,7 +48,7 @@ class PrunableLog(Protocol):
         """What takes records out of a topic. Raises LogUnavailable."""
         ...
 
-    def pruning_alone(self) -> AbstractContextManager[bool]:
+    def pruning_lock(self) -> AbstractContextManager[bool]:
         """Whether it is this caller who prunes, until the end of the block. Raises LogUnavailable."""
         ...
 
@@ -57,7 +57,7 @@ class PrunableLog(Protocol):
 class ReplayableLog(Protocol):
     """A log that can be kept from removing anything while it is read from its beginning."""
 
-    def replaying(self) -> AbstractContextManager[None]:
+    def replay_lock(self) -> AbstractContextManager[None]:
         """Nothing is removed until the end of the block. Blocks while somebody prunes; raises LogUnavailable."""
         ...
 
@@ -95,7 +95,7 @@ class Pruner:
     def run(self, stop: threading.Event) -> PruneResult:
         """One pass over all topics, until PASS_SECONDS or ``stop``; none where somebody else prunes or replays."""
         done = dict.fromkeys(self._retentions, 0)
-        with self._log.pruning_alone() as ours:
+        with self._log.pruning_lock() as ours:
             turn = _Turn(stop, self._timer, self._timer() + PASS_SECONDS)
             limited = [topic for topic, retention in self._retentions.items() if ours and not retention.forever]
             for topic in self._retentions if ours else ():
@@ -103,15 +103,15 @@ class Pruner:
             for topic in limited:
                 done[topic] = self._drop(topic, self._retentions[topic], self._log.pruning(topic), turn)
                 if done[topic]:
-                    self._log.pruning(topic).settle()  # On a full disk this is what makes room again.
+                    self._log.pruning(topic).truncate_wal()  # On a full disk this is what makes room again.
             for topic in limited:  # Afterwards: on a full disk this has no room before all that may go has gone.
                 self._shrink(self._log.pruning(topic), turn)
             return PruneResult(done, ours and turn.over, ours)
 
     def _make_room(self, pruning: FilePruning) -> None:
         """On a disk that is nearly full, what write-ahead logs hold is the room that the first step needs."""
-        if pruning.scarce():
-            pruning.settle()
+        if pruning.disk_is_scarce():
+            pruning.truncate_wal()
 
     def _drop(self, topic: str, retention: Retention, pruning: FilePruning, turn: "_Turn") -> int:
         removed, exhausted = 0, set[int]()
@@ -124,7 +124,9 @@ class Pruner:
                 break
             excess = STEP_BYTES if retention.bytes is None else pruning.usage().used - retention.bytes
             with turn.step(self._rest_after(retention, excess)):
-                count = pruning.drop(partition, needs[partition].offset, cutoff, min(STEP_BYTES, excess))
+                count = pruning.delete_oldest(
+                    partition, needs[partition].offset, appended_before=cutoff, max_bytes=min(STEP_BYTES, excess)
+                )
             removed += count
             if not count:
                 exhausted.add(partition)
@@ -135,9 +137,9 @@ class Pruner:
         return min(self._rest, BEHIND_REST) if behind else self._rest
 
     def _shrink(self, pruning: FilePruning, turn: "_Turn") -> None:
-        shrunk, rest = 0, min(self._rest, BEHIND_REST) if pruning.scarce() else self._rest
+        shrunk, rest = 0, min(self._rest, BEHIND_REST) if pruning.disk_is_scarce() else self._rest
         if pruning.can_shrink():
-            keep = SCARCE_SLACK_BYTES if pruning.scarce() else self._slack(pruning.usage())
+            keep = SCARCE_SLACK_BYTES if pruning.disk_is_scarce() else self._slack(pruning.usage())
             while not turn.over and pruning.usage().free > keep:
                 with turn.step(rest):
                     given = pruning.shrink(keep)
@@ -145,7 +147,7 @@ class Pruner:
                 if not given:
                     break
         if shrunk:
-            pruning.settle()
+            pruning.truncate_wal()
 
 
 def slack_of(usage: FileUsage) -> int:

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 from prequel.shared import topics
 from prequel.shared.config import Settings
 from prequel.shared.log.base import TOPICS, Log
-from prequel.shared.log.kafka.retention import found_retention
+from prequel.shared.log.kafka.retention import kafka_retention
 from prequel.shared.retention.needs import Needs
 from prequel.shared.retention.policy import Retention
 from prequel.shared.retention.pruning import PrunableLog, exceeds_retention
@@ -116,7 +116,7 @@ def _retentions(log: Log, settings: Settings) -> dict[str, Retention]:
     if not isinstance(log, topics.Cluster):
         return ours
     return ours | {
-        name: found_retention(state.settings, state.partitions) for name, state in log.describe(TOPICS).items()
+        name: kafka_retention(state.settings, state.partitions) for name, state in log.describe(TOPICS).items()
     }
 
 

@@ -14,9 +14,10 @@ def open_log(settings: Settings, *, create: bool = True) -> Log:
     ``create`` False: an embedded log that does not exist raises LogUnavailable at its first use: for who only looks.
     """
     if settings.log_url.startswith("kafka://"):
-        from prequel.shared.log.kafka import log
+        from prequel.shared.log.kafka.cluster import kafka_cluster
+        from prequel.shared.log.kafka.log import KafkaLog
 
-        return log.KafkaLog(log.cluster(settings))
+        return KafkaLog(kafka_cluster(settings))
     from prequel.shared.log.sqlite.log import MAX_RECORD_BYTES, SqliteLog
 
     most = max(MAX_RECORD_BYTES, settings.max_image_bytes + MAX_OVERHEAD_BYTES)
@@ -26,10 +27,10 @@ def open_log(settings: Settings, *, create: bool = True) -> Log:
 def open_store(settings: Settings, *, create: bool = True) -> Store:
     """The store that PREQUEL_STORE names; only its own client is imported. ``create`` as for the log."""
     if not settings.store_url.startswith("sqlite:///"):
-        from prequel.shared.store import redis
+        from prequel.shared.store.redis.store import RedisStore
 
         try:
-            return redis.RedisStore(settings.store_url, ca=settings.redis_ca)
+            return RedisStore(settings.store_url, ca=settings.redis_ca)
         except ValueError:  # It may quote a part of the password.
             raise ConfigError(
                 "PREQUEL_STORE is no address of Redis: give redis://[user:password@]host:port[/db], with / # ? @ and "

@@ -78,7 +78,7 @@ class Session:
 
         # 2. Ownership before records: a record of an assigned partition comes only after its seek, and a revoked one
         #    may be assigned again in the same poll.
-        for partition in polled.lost:
+        for partition in polled.revoked:
             self.revoke(partition)
         for partition in polled.assigned:
             self._assign(partition, polled.generation)

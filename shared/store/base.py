@@ -1,21 +1,23 @@
-"""The store: small values by key, and the fenced compare-and-set that snapshots are committed with (protocol)."""
+"""The store: small values by key, and the fenced compare-and-set that commits snapshots (protocol and errors)."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 
 class StoreUnavailable(Exception):
-    """The store cannot be reached or written now; a write may or may not have happened. Try again later."""
+    """The store cannot be reached or written now. Try again later: a write that failed so may have happened."""
 
 
 class Fenced(Exception):
-    """Another owner with a newer fence holds this key: whoever gets this has lost the partition."""
+    """Somebody with a newer fence owns this key: whoever gets this has lost the partition and must drop its state."""
 
 
 class Fence(NamedTuple):
-    """Who may write: compared as (incarnation, generation); ``owner`` tells two holders of one generation apart.
+    """Who may write a key. Fences are ordered by (incarnation, generation), the newer one wins.
 
-    ``incarnation`` is set by the operator (a group's generation restarts at 1 when the group is deleted).
+    ``generation`` is the consumer group's. ``incarnation`` is set by the operator, because a group that is deleted
+    begins again at generation 1. ``owner`` distinguishes two owners of one generation, such as the same partition
+    assigned twice to one process.
     """
 
     incarnation: int
@@ -24,52 +26,58 @@ class Fence(NamedTuple):
 
 
 class Store(Protocol):
-    """Safe to use from several threads. Every call may block and may raise StoreUnavailable.
+    """Thread-safe. Every call may block and may raise StoreUnavailable.
 
-    Every call is idempotent: a client may repeat one whose answer was lost.
+    Every call is idempotent, because clients repeat one whose answer was lost. A write is durable on return as far as
+    the store itself is: SQLite syncs to disk; Redis does what its ``appendfsync`` says.
     """
 
-    def get(self, key: str) -> bytes | None: ...
+    def get(self, key: str) -> bytes | None:
+        """The value, None where there is none."""
+        ...
 
     def put(self, key: str, value: bytes) -> None:
-        """Durable on return, as far as the store is."""
+        """Set a value, whole or not at all."""
         ...
 
     def put_all(self, values: Mapping[str, bytes]) -> None:
-        """As ``put`` of each, in any order, but at the cost of about one. After a failure some may be there."""
+        """As ``put`` of each, at the cost of about one. In any order: after a failure some may be written."""
         ...
 
     def get_all(self, keys: Sequence[str]) -> dict[str, bytes]:
-        """Those of the keys that have a value, with it, at the cost of about one ``get``."""
+        """Key -> value of those that have one, at the cost of about one ``get``."""
         ...
 
     def delete(self, keys: Sequence[str]) -> None:
-        """Keys that do not exist are no error."""
+        """Delete keys with their values; those that do not exist are no error."""
         ...
 
     def keys(self, prefix: str) -> list[str]:
-        """All keys that start with ``prefix``, sorted, those of ``acquire``/``swap`` included.
+        """Every key that starts with ``prefix``, sorted; those of ``acquire`` and ``swap`` too.
 
-        Also such as a ``put`` that was cut off left behind, of which ``get`` knows nothing: for whoever tidies up.
+        Some may have no value: a ``put`` that was interrupted leaves its key behind, so that ``delete`` can clean up.
         """
         ...
 
-    def held(self, prefix: str) -> list[str]:
-        """Those of ``keys`` that have a value."""
+    def keys_with_values(self, prefix: str) -> list[str]:
+        """Those of ``keys`` for which ``get`` would return a value."""
         ...
 
     def acquire(self, key: str, fence: Fence) -> bytes | None:
-        """Take the key for ``fence`` and return its value (None if it never had one).
+        """Make ``fence`` the key's owner and return the value, None where it never had one.
 
-        Raises Fenced if a newer (incarnation, generation) holds it; an equal one with another owner is taken over.
+        Raises Fenced if a newer (incarnation, generation) owns it. An equal one with another ``owner`` is replaced.
         """
         ...
 
-    def swap(self, key: str, fence: Fence, value: bytes, drop: Sequence[str] = ()) -> None:
-        """If ``fence`` is still the holder, set the value and delete the plain keys ``drop``, all in one atomic write.
+    def swap(self, key: str, fence: Fence, value: bytes, delete: Sequence[str] = ()) -> None:
+        """If ``fence`` still owns the key, set its value and delete other keys, all in one atomic write.
 
-        Raises Fenced, with nothing changed, if anyone else has acquired the key since.
+        ``delete``: keys of plain values. Keys that were ever acquired are left alone by SQLite; do not name any.
+        Raises Fenced, with nothing changed, if anybody else has acquired the key since.
         """
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Release connections and files. May be called again; every other call then raises StoreUnavailable."""
+        ...

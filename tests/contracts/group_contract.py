@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 
-from prequel.shared.log.base import Log, Member, Message, OffsetOutOfRange, Polled, Record
+from prequel.shared.log.base import Log, Member, Message, OffsetOutOfRange, PollResult, Record
 from tests.contracts.log_contract import MakeLog, Opening, messages, values
 from tests.contracts.processes import eventually, worker
 
@@ -23,11 +23,11 @@ class Watched:
         self.records: list[Record] = []
         self.generation = 0
 
-    def turn(self, most: int = 100, timeout_s: float = 0.05) -> Polled:
+    def turn(self, most: int = 100, timeout_s: float = 0.05) -> PollResult:
         polled = self.member.poll(most, timeout_s)
-        assert set(polled.lost) <= self.owned
-        self.owned -= set(polled.lost)
-        self.sought -= set(polled.lost)
+        assert set(polled.revoked) <= self.owned
+        self.owned -= set(polled.revoked)
+        self.sought -= set(polled.revoked)
         assert not set(polled.assigned) & self.owned
         self.owned |= set(polled.assigned)
         assert {record.partition for record in polled.records} <= self.sought
@@ -265,7 +265,7 @@ class GroupContract:
         settle([one], 2, patience_s)
         settle([other], 2, patience_s)
         other.member.close()
-        assert one.turn(timeout_s=0.2).lost == ()
+        assert one.turn(timeout_s=0.2).revoked == ()
         assert one.owned == {0, 1}
 
     def test_a_commit_for_a_lost_partition_is_left_out(

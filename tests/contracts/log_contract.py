@@ -28,8 +28,8 @@ from prequel.shared.log.base import (
     Reader,
     Record,
     RecordTooLarge,
-    partition_for,
 )
+from prequel.shared.log.partitioner import partition_for
 from tests.contracts.processes import worker
 
 MakeLog = Callable[[dict[str, int]], Log]

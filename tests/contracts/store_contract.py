@@ -76,10 +76,10 @@ class StoreContract:
             store.put(key, b"")
         store.acquire("b/root", HELD)
         assert store.keys("b/") == ["b/10", "b/2", "b/root"]
-        assert store.held("b/") == ["b/10", "b/2"]
+        assert store.keys_with_values("b/") == ["b/10", "b/2"]
         store.swap("b/root", HELD, b"r", ["b/2"])
-        assert make_store().held("") == ["a", "b/10", "b/root"]
-        assert store.held("nothing") == []
+        assert make_store().keys_with_values("") == ["a", "b/10", "b/root"]
+        assert store.keys_with_values("nothing") == []
 
     def test_many_are_put_and_got_together(self, make_store: MakeStore) -> None:
         store = make_store()
@@ -108,7 +108,7 @@ class StoreContract:
             store.acquire("root", HELD)
         for _ in range(2):
             store.put("blob", b"1")
-            store.swap("root", HELD, b"state", drop=["blob"])
+            store.swap("root", HELD, b"state", delete=["blob"])
             assert store.get("blob") is None
         assert store.acquire("root", HELD) == b"state"
 
@@ -132,9 +132,9 @@ class StoreContract:
         before.put("blob", b"1")
         assert after.acquire("root", fence) == b"state"
         with pytest.raises(Fenced):
-            before.swap("root", HELD, b"zombie", drop=["blob"])
+            before.swap("root", HELD, b"zombie", delete=["blob"])
         assert (after.get("root"), after.get("blob")) == (b"state", b"1")
-        after.swap("root", fence, b"new", drop=["blob"])
+        after.swap("root", fence, b"new", delete=["blob"])
         assert (before.get("root"), before.get("blob")) == (b"new", None)
 
     def test_of_two_owners_of_one_generation_the_last_to_acquire_holds(self, make_store: MakeStore) -> None:
@@ -154,7 +154,7 @@ class StoreContract:
         store.swap("root", HELD, b"state")
         store.put("blob", b"1")
         with pytest.raises(Fenced):
-            store.swap("root", fence, b"wrong", drop=["blob"])
+            store.swap("root", fence, b"wrong", delete=["blob"])
         assert (store.get("root"), store.get("blob")) == (b"state", b"1")
 
     def test_who_never_acquired_cannot_swap(self, make_store: MakeStore) -> None:
@@ -176,7 +176,7 @@ class StoreContract:
         store.acquire("root", HELD)
         for key in ("blob/1", "blob/2", "blob/3"):
             store.put(key, b"1")
-        store.swap("root", HELD, b"state", drop=["blob/1", "never", "blob/3"])
+        store.swap("root", HELD, b"state", delete=["blob/1", "never", "blob/3"])
         assert store.keys("") == ["blob/2", "root"]
 
     def test_roots_do_not_disturb_each_other(self, make_store: MakeStore) -> None:

@@ -7,7 +7,7 @@ import pytest
 from kafka import KafkaAdminClient, TopicPartition
 
 from prequel.shared.log.base import IMAGES, Log, Message
-from prequel.shared.log.kafka.client import KafkaCluster
+from prequel.shared.log.kafka.cluster import KafkaCluster
 from prequel.shared.log.kafka.log import KafkaLog
 from prequel.shared.topics import TopicState
 from tests.contracts.group_contract import GroupContract
@@ -71,7 +71,7 @@ def opening(cluster: KafkaCluster, with_topics: Callable[[dict[str, int]], None]
     def source(partitions: dict[str, int]) -> str:
         with_topics(partitions)
         return (
-            "from prequel.shared.log.kafka.client import KafkaCluster\n"
+            "from prequel.shared.log.kafka.cluster import KafkaCluster\n"
             "from prequel.shared.log.kafka.log import KafkaLog\n"
             f"log = KafkaLog(KafkaCluster({cluster.servers!r}, session_s={SESSION_S}, topic_prefix={PREFIX!r}))"
         )

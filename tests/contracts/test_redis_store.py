@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from prequel.shared.store.base import Store
-from prequel.shared.store.redis import RedisStore
+from prequel.shared.store.redis.store import RedisStore
 from tests.contracts.store_contract import MakeStore, StoreContract
 
 
@@ -37,7 +37,9 @@ def make_store(redis_url: str, prefix: str) -> Iterator[MakeStore]:
 
 @pytest.fixture
 def opening(redis_url: str, prefix: str) -> str:
-    return f"from prequel.shared.store.redis import RedisStore\nstore = RedisStore({redis_url!r}, prefix={prefix!r})"
+    return (
+        f"from prequel.shared.store.redis.store import RedisStore\nstore = RedisStore({redis_url!r}, prefix={prefix!r})"
+    )
 
 
 class TestRedisStore(StoreContract):

@@ -149,10 +149,10 @@ def test_a_store_on_a_full_disk_keeps_the_old_root_and_its_blobs(small_disk: Pat
     assert root in (b"%d" % (refused - 1), b"%d" % refused)
     assert all(store.get(f"blob/{n}") == blob for n in range(int(root) + 1))
     with pytest.raises(StoreUnavailable, match="Make room"):
-        store.swap("root", FENCE, os.urandom(2**23), drop=["blob/0"])
+        store.swap("root", FENCE, os.urandom(2**23), delete=["blob/0"])
     assert (store.get("root"), store.get("blob/0")) == (root, blob)
     (small_disk / "ballast").unlink()
-    store.swap("root", FENCE, b"new", drop=["blob/0"])
+    store.swap("root", FENCE, b"new", delete=["blob/0"])
     store.close()
     again = SqliteStore(small_disk / "store.sqlite")
     assert (again.acquire("root", FENCE), again.get("blob/0"), again.get("blob/1")) == (b"new", None, blob)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from prequel.shared.log.base import Erasing, Headers, Message, Record
+from prequel.shared.log.base import Headers, Message, Record
+from prequel.shared.log.erasable import ErasableLog
 from prequel.shared.log.sqlite.log import SqliteLog
 
 
@@ -17,14 +18,14 @@ def left(record: Record) -> Headers | None:
 def test_the_bytes_are_gone_and_the_offsets_stay(tmp_path: Path, size: int) -> None:
     secret, other = b"erase-" + b"S3CRET" * (size // 6 + 1), b"other-" + b"K3PT" * (size // 4 + 1)
     with closing(SqliteLog(tmp_path / "log")) as log:
-        assert isinstance(log, Erasing)
+        assert isinstance(log, ErasableLog)
         for number in range(12):
             log.append([Message("t", b"s", other if number % 3 else secret, (("h", b"S3CRET"),))])
         log.append([Message("t", b"s", other)])
-        assert log.erase("t", 0, range(0, 6), b"s", left) == 2
-        assert log.erase("t", 0, range(6, 13), b"nobody", left) == 0
-        assert log.erase("t", 0, range(6, 13), b"s", left) == 2
-        while not log.scrubbed("t"):
+        assert log.erase("t", 0, range(0, 6), mentioning=b"s", redact=left) == 2
+        assert log.erase("t", 0, range(6, 13), mentioning=b"nobody", redact=left) == 0
+        assert log.erase("t", 0, range(6, 13), mentioning=b"s", redact=left) == 2
+        while not log.scrub("t"):
             pass
         content = b"".join(path.read_bytes() for path in (tmp_path / "log").glob("t.sqlite*"))
         assert content.count(b"erase-") == 0
@@ -41,5 +42,5 @@ def test_the_bytes_are_gone_and_the_offsets_stay(tmp_path: Path, size: int) -> N
 def test_the_last_records_offset_is_not_given_away_again(tmp_path: Path) -> None:
     with closing(SqliteLog(tmp_path / "log")) as log:
         log.append([Message("t", b"s", b"erase")])
-        log.erase("t", 0, range(1), b"s", left)
+        log.erase("t", 0, range(1), mentioning=b"s", redact=left)
         assert log.append([Message("t", b"s", b"x")])[0].offset == 1

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from prequel.shared.log.base import LogUnavailable, Message
-from prequel.shared.log.sqlite.connections import Database
 from prequel.shared.log.sqlite.log import SqliteLog
+from prequel.shared.sqlite.database import Database, FileFormat
 from prequel.shared.store.base import StoreUnavailable
 from prequel.shared.store.sqlite import SqliteStore
 from tests.contracts.processes import ROOT
@@ -53,8 +53,7 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Opened:
 
 
 def other_file(path: Path, kind: str = "else", version: int = 1) -> Database:
-    schema = ["CREATE TABLE t (x)"]
-    return Database(path, kind=kind, version=version, schema=schema, error=RuntimeError)
+    return Database(path, FileFormat(kind, version, ["CREATE TABLE t (x)"]), error=RuntimeError)
 
 
 def test_the_folder_and_the_file_are_made(opened: Opened) -> None:
@@ -106,11 +105,9 @@ def test_a_damaged_file_is_refused(opened: Opened) -> None:
 
 def test_a_file_that_another_process_holds_is_waited_for_then_reported(opened: Opened) -> None:
     opened.use()
-    holder = Database(
-        opened.path, kind="PQlg" if opened.kind == "log" else "PQst", version=1, schema=(), error=RuntimeError
-    )
+    holder = Database(opened.path, FileFormat("PQlg" if opened.kind == "log" else "PQst", 1, ()), error=RuntimeError)
     with holder.writing():
-        opened.refused("Another process holds the file")
+        opened.refused("Another process has locked the file")
     holder.close()
     opened.use()
 

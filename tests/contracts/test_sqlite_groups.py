@@ -10,14 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prequel.shared.log.base import LogUnavailable, OffsetOutOfRange, Polled
-from prequel.shared.log.sqlite.group import SILENT_LEASES, share_out
+from prequel.shared.log.base import LogUnavailable, OffsetOutOfRange, PollResult
+from prequel.shared.log.sqlite.assignment import assign_partitions
+from prequel.shared.log.sqlite.groups import MAX_SILENT_LEASES
 from prequel.shared.log.sqlite.log import SqliteLog
 from prequel.shared.log.sqlite.member import SqliteMember
 from tests.contracts.processes import worker
 
 LEASE_S = 10.0
-SILENCE_S = SILENT_LEASES * LEASE_S
+SILENCE_S = MAX_SILENT_LEASES * LEASE_S
 """After more than this a member is put out whose process lives."""
 
 
@@ -45,8 +46,8 @@ def two(tmp_path: Path) -> Iterator[Cluster]:
         log.close()
 
 
-def changes(polled: Polled) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    return polled.assigned, polled.lost
+def changes(polled: PollResult) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    return polled.assigned, polled.revoked
 
 
 def test_a_member_silent_for_long_is_put_out_told_and_let_in_again(two: Cluster) -> None:
@@ -81,7 +82,7 @@ def test_a_member_whose_batch_outlasts_the_lease_keeps_what_it_has(two: Cluster)
     other.poll(1, 0.0)
     busy.poll(1, 0.0)
     for _ in range(3):
-        for _ in range(SILENT_LEASES - 1):
+        for _ in range(MAX_SILENT_LEASES - 1):
             two.now += LEASE_S
             assert changes(other.poll(1, 0.0)) == ((), ())
         busy.commit({0: 7})
@@ -93,7 +94,7 @@ def test_a_sole_member_that_was_away_goes_on_undisturbed(two: Cluster) -> None:
     member = two.member("sole")
     generation = member.poll(1, 0.0).generation
     two.now += 100 * LEASE_S
-    assert member.poll(1, 0.0) == Polled([], (), (), generation)
+    assert member.poll(1, 0.0) == PollResult([], (), (), generation)
     member.commit({0: 5})
     assert member.committed(0) == 5
 
@@ -137,13 +138,13 @@ def test_a_change_is_told_although_reading_fails(two: Cluster) -> None:
 
 def test_only_what_is_owned_can_be_sought(two: Cluster) -> None:
     member = two.member("one")
-    with pytest.raises(ValueError, match="not ours"):
+    with pytest.raises(ValueError, match="not owned"):
         member.seek(0, 0)
     member.poll(1, 0.0)
     member.seek(0, 0)
     two.member("two").poll(1, 0.0)
     member.poll(1, 0.0)
-    with pytest.raises(ValueError, match="not ours"):
+    with pytest.raises(ValueError, match="not owned"):
         member.seek(1, 0)
 
 
@@ -170,7 +171,7 @@ def test_a_waiting_member_takes_over_at_once(two: Cluster) -> None:
     one, other = two.member("one"), two.member("other")
     one.poll(1, 0.0)
     other.poll(1, 0.0)
-    polled: list[Polled] = []
+    polled: list[PollResult] = []
     waiting = threading.Thread(target=lambda: polled.append(other.poll(1, 60.0)))
     waiting.start()
     began = time.monotonic()
@@ -210,7 +211,7 @@ members = st.lists(st.text("abcdef", min_size=1, max_size=2), min_size=1, max_si
     owners=st.dictionaries(st.integers(0, 11), st.text("abcdef", max_size=2)),
 )
 def test_shares_are_even_and_little_moves(partitions: int, names: list[str], owners: dict[int, str]) -> None:
-    dealt = share_out(partitions, names, owners)
+    dealt = assign_partitions(partitions, names, owners)
     assert sorted(dealt) == list(range(partitions))
     counts = sorted(list(dealt.values()).count(name) for name in names)
     assert counts[-1] - counts[0] <= 1
@@ -218,9 +219,9 @@ def test_shares_are_even_and_little_moves(partitions: int, names: list[str], own
     room = sorted(counts, reverse=True)
     stay = sum(owners.get(p) == name for p, name in dealt.items())
     assert stay == sum(min(have, may) for have, may in zip(held, room, strict=True))
-    assert dealt == share_out(partitions, names, owners)
-    assert share_out(partitions, names, dealt) == dealt
-    assert share_out(partitions, [], owners) == {}
+    assert dealt == assign_partitions(partitions, names, owners)
+    assert assign_partitions(partitions, names, dealt) == dealt
+    assert assign_partitions(partitions, [], owners) == {}
 
 
 def test_who_cannot_enter_leaves_no_file_behind(tmp_path: Path) -> None:

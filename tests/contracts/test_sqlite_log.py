@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from prequel.shared.log.base import Log, LogUnavailable, Message, OffsetOutOfRange
-from prequel.shared.log.sqlite.connections import Database
 from prequel.shared.log.sqlite.log import SqliteLog
 from prequel.shared.log.sqlite.pruning import FilePruning
 from prequel.shared.log.sqlite.topic import Topic
+from prequel.shared.sqlite.database import Database, FileFormat
 from tests.contracts.group_contract import GroupContract
 from tests.contracts.log_contract import LogContract, MakeLog, Opening, messages
 
@@ -50,9 +50,9 @@ def opening(tmp_path: Path) -> Opening:
 def expire(tmp_path: Path) -> Callable[[str, int, int], None]:
     def delete(topic: str, partition: int, before: int) -> None:
         path = tmp_path / "log" / f"{topic}.sqlite"
-        database = Database(path, kind="PQlg", version=1, schema=(), error=LogUnavailable)
+        database = Database(path, FileFormat("PQlg", 1, ()), error=LogUnavailable)
         pruning = FilePruning(database, partition + 1, threading.Lock())
-        while pruning.drop(partition, before, most=1) or pruning.shrink(0):
+        while pruning.delete_oldest(partition, before, max_bytes=1) or pruning.shrink(0):
             pass
         database.close()
 
@@ -169,8 +169,8 @@ def test_closing_the_log_ends_a_wait_with_an_error(tmp_path: Path) -> None:
 def test_an_append_and_closing_ring_for_those_who_wait(tmp_path: Path) -> None:
     topic = Topic("t", tmp_path / "t.sqlite", 1, clock=Clock(), busy_timeout_s=1.0)
     topic.open()
-    for happen in (lambda: topic.append([topic.row(Message("t", None, b""))]), topic.close):
-        waiting = threading.Thread(target=topic.bell.wait, args=(topic.bell.rings, 300.0))
+    for happen in (lambda: topic.append([topic.encode(Message("t", None, b""))]), topic.close):
+        waiting = threading.Thread(target=topic.wakeup.wait, args=(topic.wakeup.count, 300.0))
         waiting.start()
         happen()
         waiting.join(60)
@@ -237,7 +237,7 @@ def test_damaged_headers_are_reported(tmp_path: Path) -> None:
     log = SqliteLog(tmp_path)
     for damage in (b"", b"[]\n1s\n", b"[\n\n", b"7\n\n", b'["a"]\n\n'):
         (position,) = log.append(messages("t", 1))
-        database = Database(tmp_path / "t.sqlite", kind="PQlg", version=1, schema=(), error=LogUnavailable)
+        database = Database(tmp_path / "t.sqlite", FileFormat("PQlg", 1, ()), error=LogUnavailable)
         with database.writing() as connection:
             connection.execute("UPDATE p0 SET headers = ? WHERE offset = ?", (damage, position.offset))
         database.close()

@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
-from prequel.shared.log.base import Headers, Log, LogUnavailable, Message, Position, Reader, Record, partition_for
+from prequel.shared.log.base import Headers, Log, LogUnavailable, Message, Position, Reader, Record
+from prequel.shared.log.partitioner import partition_for
 from prequel.shared.log.sqlite.log import SqliteLog
 
 keys = st.none() | st.binary(max_size=5)

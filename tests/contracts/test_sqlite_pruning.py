@@ -28,7 +28,7 @@ def log(tmp_path: Path) -> Iterator[SqliteLog]:
 
 def drop_all(log: SqliteLog, before: int) -> int:
     pruning, removed = log.pruning("t"), 0
-    while count := pruning.drop(0, before):
+    while count := pruning.delete_oldest(0, before):
         removed += count
     return removed
 
@@ -37,7 +37,7 @@ def shrink_all(log: SqliteLog) -> None:
     pruning = log.pruning("t")
     while pruning.shrink(0):
         pass
-    pruning.settle()
+    pruning.truncate_wal()
 
 
 def whole(path: Path) -> bool:
@@ -50,7 +50,7 @@ def test_a_step_is_bounded_in_records_and_bytes_and_takes_at_least_one(log: Sqli
     log.append(messages("t", 3, size=STEP_BYTES // 2 + 1) + messages("t", 1, size=2 * STEP_BYTES) + messages("t", 5))
     pruning, end = log.pruning("t"), log.bounds("t")[0].end
     steps = []
-    while count := pruning.drop(0, end):
+    while count := pruning.delete_oldest(0, end):
         steps.append(count)
     assert steps == [STEP_RECORDS, 11, 1, 1, 1, 4]
     assert log.bounds("t")[0] == (end - 1, end), "the newest stays: it tells the next offset"
@@ -62,8 +62,8 @@ def test_only_what_is_old_enough_goes(tmp_path: Path) -> None:
     with closing(SqliteLog(tmp_path, clock=lambda: now[0])) as log:
         for now[0] in (100.0, 200.0, 300.0):
             log.append(messages("t", 2))
-        assert log.pruning("t").drop(0, 6, appended_before=200.0) == 2
-        assert log.pruning("t").drop(0, 6, appended_before=200.0) == 0
+        assert log.pruning("t").delete_oldest(0, 6, appended_before=200.0) == 2
+        assert log.pruning("t").delete_oldest(0, 6, appended_before=200.0) == 0
         assert log.pruning("t").oldest() == {0: (2, 200.0)}
 
 
@@ -101,7 +101,7 @@ def test_a_file_of_an_earlier_version_is_used_again_and_written_anew_when_nobody
         assert drop_all(log, 190) == 190
         assert log.pruning("t").shrink(0) == 0
         log.append(messages("t", 100, size=50_000))
-        log.pruning("t").settle()
+        log.pruning("t").truncate_wal()
         assert (tmp_path / "t.sqlite").stat().st_size == size, "new records take the free places"
         drop_all(log, 290)
         with closing(SqliteLog(tmp_path)) as other:
@@ -124,7 +124,7 @@ def test_who_reads_and_appends_goes_on_while_the_log_is_pruned(log: SqliteLog, t
 
     def prune() -> None:
         while not stop.is_set():
-            log.pruning("t").drop(0, log.bounds("t")[0].end - 500)
+            log.pruning("t").delete_oldest(0, log.bounds("t")[0].end - 500)
             log.pruning("t").shrink(0)
 
     pruning = threading.Thread(target=prune)
@@ -157,7 +157,7 @@ def test_killed_while_it_prunes_the_log_is_whole_and_pruning_goes_on(tmp_path: P
             assert 0 < begin <= 1_900
             assert end == 2_000
             assert sorted(log.read("t", 0, range(2_000))) == list(range(begin, end))
-            with log.pruning_alone() as ours:
+            with log.pruning_lock() as ours:
                 assert ours, "the lock went with the process"
             assert log.append(messages("t", 1))[0].offset == end
             drop_all(log, 1_900)
@@ -173,13 +173,13 @@ def test_before_the_disk_is_full_appends_are_refused_so_that_pruning_makes_room_
     log, kept = SqliteLog(small_disk / "log"), dict[Position, bytes]()
     for _ in range(5):
         before = len(kept)
-        assert "stay free so that old records can be pruned. Make room" in fill(log, kept)
+        assert "must stay free so that old records can be pruned. Make room" in fill(log, kept)
         assert len(kept) >= before + 20
         assert shutil.disk_usage(small_disk).free > 0
         end = log.bounds("t")[0].end
         drop_all(log, end)
         assert log.bounds("t")[0] == (end - 1, end)
-        log.pruning("t").settle()
+        log.pruning("t").truncate_wal()
         shrink_all(log)
     before = len(kept)
     fill(log, kept)

@@ -46,7 +46,7 @@ def test_swap_drops_no_root(make_store: MakeStore) -> None:
     for root in ("one", "two"):
         store.acquire(root, fence)
         store.swap(root, fence, b"state")
-    store.swap("one", fence, b"new", drop=["one", "two"])
+    store.swap("one", fence, b"new", delete=["one", "two"])
     assert (store.get("one"), store.get("two")) == (b"new", b"state")
 
 

@@ -41,8 +41,8 @@ def member(log: Log, topic: str, group: str) -> None:
     with_us = log.join(group, topic)
     while True:
         polled = with_us.poll(100, 0.1)
-        if polled.assigned or polled.lost:
-            tell(polled.assigned, polled.lost, polled.generation)
+        if polled.assigned or polled.revoked:
+            tell(polled.assigned, polled.revoked, polled.generation)
         for partition in polled.assigned:
             with_us.seek(partition, log.bounds(topic)[partition].begin)
 
@@ -54,7 +54,7 @@ def snapshots(store: Store, key: str) -> None:
     number = 0
     while True:
         store.put(f"{key}/blob/{number + 1}", b"%d" % (number + 1) * 1000)
-        store.swap(key, fence, b"%d" % (number + 1), drop=[f"{key}/blob/{number}"])
+        store.swap(key, fence, b"%d" % (number + 1), delete=[f"{key}/blob/{number}"])
         number += 1
         tell(number)
 
@@ -62,9 +62,9 @@ def snapshots(store: Store, key: str) -> None:
 def prune(log: Log, topic: str, before: int) -> None:
     """Remove the records below ``before`` of the embedded log for ever, in steps of few; tell each step."""
     assert isinstance(log, PrunableLog)
-    with log.pruning_alone():
+    with log.pruning_lock():
         while True:
-            tell(log.pruning(topic).drop(0, before, most=200_000), log.pruning(topic).shrink(0))
+            tell(log.pruning(topic).delete_oldest(0, before, max_bytes=200_000), log.pruning(topic).shrink(0))
 
 
 JOBS: dict[str, Callable[..., None]] = {

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import pytest
 
 from prequel.shared.log.base import LogUnavailable, Member, Message, OffsetOutOfRange, Position, Reader, Record
-from prequel.shared.log.kafka.client import KafkaCluster
+from prequel.shared.log.kafka.cluster import KafkaCluster
 from prequel.shared.log.kafka.log import KafkaLog
 from prequel.shared.topics import TopicState
 from tests.servers.jars import NoKafka
@@ -326,7 +326,7 @@ def test_a_client_that_stands_still_is_found_out_and_replaced(broker: Kafka, ope
         stuck._consumer.pause(*stuck._consumer.assignment())
     log.append([Message(topic, b"k", b"1:")])
     for poll in (lambda: reader.poll(10, 0.1), lambda: member.poll(10, 0.1)):
-        with pytest.raises(LogUnavailable, match="stands still"):
+        with pytest.raises(LogUnavailable, match="is stuck"):
             until_unavailable(poll)
     assert [number(record) for record in delivered(reader)] == [1]
     assert [number(record) for record in taken_over(member)] == [1]
@@ -383,12 +383,12 @@ class Worker(threading.Thread):
 
     def _turn(self, owned: set[int]) -> None:
         polled = self._member.poll(20, 0.05)
-        owned -= set(polled.lost)
+        owned -= set(polled.revoked)
         owned |= set(polled.assigned)
         if not {record.partition for record in polled.records} <= owned:
             self.problems.append("a record of a partition that is not ours")
         self.given += [(record.partition, polled.generation, record) for record in polled.records]
-        self._unsought = self._unsought - set(polled.lost) | set(polled.assigned)
+        self._unsought = self._unsought - set(polled.revoked) | set(polled.assigned)
         for partition in sorted(self._unsought):
             # Where the log does not tell now, it assigns the partition no second time: the next turn asks again.
             self._member.seek(partition, self._member.committed(partition) or 0)
@@ -450,7 +450,7 @@ def test_members_that_work_long_and_poll_briefly_come_to_share(broker: Kafka, op
         member = log.join(f"g-{name}", name)
         while not stop.is_set():
             polled = member.poll(10, 0.0)
-            own.difference_update(polled.lost)
+            own.difference_update(polled.revoked)
             own.update(polled.assigned)
             generations.append(polled.generation)
             stop.wait(seconds)  # The work.

@@ -14,8 +14,8 @@ from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, R
 
 from prequel.shared.environment import from_environment
 from prequel.shared.log.base import TOPICS, LogUnavailable, Message, Record, RecordTooLarge
-from prequel.shared.log.kafka.client import KafkaCluster
-from prequel.shared.log.kafka.log import KafkaLog, cluster
+from prequel.shared.log.kafka.cluster import KafkaCluster, kafka_cluster
+from prequel.shared.log.kafka.log import KafkaLog
 from prequel.shared.log.kafka.security import KafkaSecurity
 from prequel.shared.topics import TopicState, check, create
 from tests.servers.jars import NoKafka
@@ -187,7 +187,7 @@ def test_a_record_larger_than_we_send_is_refused_with_all_that_came_with_it(
 
 def test_the_largest_image_goes_through(secured: Kafka, open_log: Open) -> None:
     given = from_environment({"PREQUEL_LOG": f"kafka://{secured.bootstrap()}"}, max_image_bytes=32 * 2**20)
-    log = open_log(secured.bootstrap(), max_record_bytes=cluster(given).max_record_bytes, timeout_s=30.0)
+    log = open_log(secured.bootstrap(), max_record_bytes=kafka_cluster(given).max_record_bytes, timeout_s=30.0)
     assert create(log, given) == list(TOPICS)
     assert check(log, given) == []
     assert create(log, given) == []
@@ -285,7 +285,7 @@ def test_every_kind_of_login_works(
             "PREQUEL_KAFKA_CA": str(papers.ca),
         }
     )
-    log = KafkaLog(cluster(given))
+    log = KafkaLog(kafka_cluster(given))
     (position,) = log.append([Message(topic, b"k", b"v")])
     assert log.read(topic, 0, [position.offset])[position.offset].value == b"v"
     member = log.join(f"g-{topic}", topic)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from prequel.shared.log.base import LogUnavailable, Message, Position
-from prequel.shared.log.kafka.client import KafkaCluster
+from prequel.shared.log.kafka.cluster import KafkaCluster
 from prequel.shared.log.kafka.log import KafkaLog
 from prequel.shared.topics import TopicState
 from tests.servers.jars import NoKafka

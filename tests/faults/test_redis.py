@@ -12,7 +12,8 @@ import pytest
 from prequel.services.learner.snapshots.blobs import part
 from prequel.services.learner.snapshots.snapshots import Snapshots
 from prequel.shared.store.base import Fence, Fenced, StoreUnavailable
-from prequel.shared.store.redis import PIECE_BYTES, RedisStore
+from prequel.shared.store.redis.store import RedisStore
+from prequel.shared.store.redis.values import PIECE_BYTES
 from tests.servers.kafka import Certificates, certificates
 from tests.servers.ports import wait_until
 from tests.servers.proxy import Proxy
@@ -103,7 +104,7 @@ def test_a_swap_that_arrives_again_behind_later_ones_changes_nothing(serve: Serv
         store.acquire("root", FENCE)
         store.put("blob", b"1")
         proxy.hold()  # What is sent now over this connection arrives later, though the client sends it again.
-        store.swap("root", FENCE, b"old", drop=["blob"])
+        store.swap("root", FENCE, b"old", delete=["blob"])
         store.put("blob", b"2")
         store.swap("root", FENCE, b"new")
         with server.client() as client:
@@ -126,7 +127,7 @@ def test_a_full_server_refuses_and_loses_nothing(serve: Serve, open_store: Open)
     with server.client() as client:
         client.config_set("maxmemory", "2mb")
     writes: list[Callable[[], object]] = [
-        lambda: store.swap("root", FENCE, b"next", drop=["blob/0"]),
+        lambda: store.swap("root", FENCE, b"next", delete=["blob/0"]),
         lambda: store.put("blob/0", b"small"),
         lambda: store.put("blob/0", BIG),
         lambda: store.acquire("root", FENCE._replace(generation=2)),
@@ -188,7 +189,7 @@ def test_a_crash_that_takes_the_last_writes_back_leaves_a_whole_older_snapshot(s
 
     def snapshot(number: int) -> None:
         store.put(f"blob/{number}", BIG + b"%d" % number)
-        store.swap("root", FENCE, b"%d" % number, drop=[f"blob/{number - 1}"])
+        store.swap("root", FENCE, b"%d" % number, delete=[f"blob/{number - 1}"])
 
     store.acquire("root", FENCE)
     for number in range(1, 4):
@@ -224,7 +225,7 @@ def test_a_large_value_leaves_nothing_behind(serve: Serve, open_store: Open) -> 
         assert store.get("k") == value
         store.swap("root", FENCE, value)
         assert store.get("root") == value
-    store.swap("root", FENCE, b"", drop=["k"])
+    store.swap("root", FENCE, b"", delete=["k"])
     store.delete(["root"])
     with server.client() as client:
         assert client.dbsize() == 0
@@ -244,7 +245,7 @@ def test_a_large_value_cut_off_half_way_changes_nothing_and_can_be_swept(serve: 
                     broken.put(key, BIG[::-1] + bytes([n]))
         assert store.get("old") == BIG
         assert store.get("new") is None
-        assert store.held("") == ["old"]
+        assert store.keys_with_values("") == ["old"]
     store.delete(store.keys(""))
     with server.client() as client:
         assert client.dbsize() == 0
@@ -263,7 +264,7 @@ def test_a_part_of_a_snapshot_that_was_cut_off_is_written_again(serve: Serve, op
         with pytest.raises(StoreUnavailable):
             killed.write(1, 1, (), state)
     store = open_store(server.url())
-    (cut,) = set(store.keys("snapshot/0/part/")) - set(store.held("snapshot/0/part/"))
+    (cut,) = set(store.keys("snapshot/0/part/")) - set(store.keys_with_values("snapshot/0/part/"))
     heir = Snapshots(store, 0, Fence(0, 2, "heir"), most_bytes=10**9)
     heir.acquire()
     assert cut == f"snapshot/0/part/{large.address}"
@@ -349,7 +350,7 @@ def test_the_user_needs_no_more_rights_than_we_say(serve: Serve, open_store: Ope
     store = open_store(server.url("prequel:pass%20word"))
     store.acquire("root", FENCE)
     store.put("k", BIG)
-    store.swap("root", FENCE, BIG, drop=["k"])
+    store.swap("root", FENCE, BIG, delete=["k"])
     store.delete(["k"])
     assert (store.get("root"), store.keys("")) == (BIG, ["root"])
     with pytest.raises(Fenced):

@@ -123,17 +123,17 @@ class FaultyStore:
         self._check()
         return self._store.keys(prefix)
 
-    def held(self, prefix: str) -> list[str]:
+    def keys_with_values(self, prefix: str) -> list[str]:
         self._check()
-        return self._store.held(prefix)
+        return self._store.keys_with_values(prefix)
 
     def acquire(self, key: str, fence: Fence) -> bytes | None:
         self._check()
         return self._store.acquire(key, fence)
 
-    def swap(self, key: str, fence: Fence, value: bytes, drop: Sequence[str] = ()) -> None:
+    def swap(self, key: str, fence: Fence, value: bytes, delete: Sequence[str] = ()) -> None:
         self._check()
-        self._store.swap(key, fence, value, drop)
+        self._store.swap(key, fence, value, delete)
 
     def close(self) -> None:
         """The store under it is closed by whoever made it."""

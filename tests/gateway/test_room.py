@@ -1,6 +1,7 @@
 """A new stream for which there is no room is refused where it would be created; those that there are go on."""
 
-from prequel.shared.log.base import IMAGES, partition_for
+from prequel.shared.log.base import IMAGES
+from prequel.shared.log.partitioner import partition_for
 from prequel.shared.status import PartitionStatus, partition_key
 from tests.gateway.conftest import Served, until
 

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from prequel.shared.log.base import Bounds, Erasing, Headers, Log, Member, Message, Polled, Position, Reader, Record
+from prequel.shared.log.base import Bounds, Headers, Log, Member, Message, PollResult, Position, Reader, Record
+from prequel.shared.log.erasable import ErasableLog
 from prequel.shared.store.base import Fence, Store
 
 Result = TypeVar("Result")
@@ -42,7 +43,7 @@ class MortalMember:
     def __init__(self, member: Member, mortality: Mortality, end: int, done: Callable[[], None]) -> None:
         self._member, self._mortality, self._end, self._done = member, mortality, end, done
 
-    def poll(self, max_records: int, timeout_s: float) -> Polled:
+    def poll(self, max_records: int, timeout_s: float) -> PollResult:
         polled = self._mortality.do("poll", lambda: self._member.poll(max_records, timeout_s))
         if polled.records and polled.records[-1].offset + 1 >= self._end:
             self._done()
@@ -83,16 +84,24 @@ class MortalLog:
         return self._mortality.do("read", lambda: self._log.read(topic, partition, offsets))
 
     def erase(
-        self, topic: str, partition: int, offsets: range, about: bytes, change: Callable[[Record], Headers | None]
+        self,
+        topic: str,
+        partition: int,
+        offsets: range,
+        *,
+        mentioning: bytes,
+        redact: Callable[[Record], Headers | None],
     ) -> int:
-        assert isinstance(self._log, Erasing)
+        assert isinstance(self._log, ErasableLog)
         log = self._log
-        return self._mortality.do("erase", lambda: log.erase(topic, partition, offsets, about, change))
+        return self._mortality.do(
+            "erase", lambda: log.erase(topic, partition, offsets, mentioning=mentioning, redact=redact)
+        )
 
-    def scrubbed(self, topic: str) -> bool:
-        assert isinstance(self._log, Erasing)
+    def scrub(self, topic: str) -> bool:
+        assert isinstance(self._log, ErasableLog)
         log = self._log
-        return self._mortality.do("scrubbed", lambda: log.scrubbed(topic))
+        return self._mortality.do("scrub", lambda: log.scrub(topic))
 
     def follow(self, topic: str, positions: Mapping[int, int]) -> Reader:
         return self._log.follow(topic, positions)
@@ -134,15 +143,15 @@ class MortalStore:
     def keys(self, prefix: str) -> list[str]:
         return self._mortality.do("keys", lambda: self._store.keys(prefix))
 
-    def held(self, prefix: str) -> list[str]:
-        return self._mortality.do("held", lambda: self._store.held(prefix))
+    def keys_with_values(self, prefix: str) -> list[str]:
+        return self._mortality.do("keys_with_values", lambda: self._store.keys_with_values(prefix))
 
     def acquire(self, key: str, fence: Fence) -> bytes | None:
         return self._mortality.do("acquire", lambda: self._store.acquire(key, fence))
 
-    def swap(self, key: str, fence: Fence, value: bytes, drop: Sequence[str] = ()) -> None:
+    def swap(self, key: str, fence: Fence, value: bytes, delete: Sequence[str] = ()) -> None:
         def swap() -> None:
-            self._store.swap(key, fence, value, drop)
+            self._store.swap(key, fence, value, delete)
             self.swaps.append(value)
 
         self._mortality.do("swap", swap)

@@ -243,7 +243,7 @@ def test_a_snapshot_whose_last_record_was_erased_since_is_still_of_this_log(plac
     place.run(place.start(1.0))
     before = len(read_roots(place.store.get(root_key(0))))
     last = place.log.bounds(EXAMPLES)[0].end - 1
-    place.log.erase(EXAMPLES, 0, range(last, last + 1), b"", lambda record: erased_headers())
+    place.log.erase(EXAMPLES, 0, range(last, last + 1), mentioning=b"", redact=lambda record: erased_headers())
     roots = read_roots(place.store.get(root_key(0)))
     assert [foreign(place.log, 0, root) for root in roots] == [""] * before
     assert place.start(2.0)._partitions[0].fold.digest() == roots[0].digest

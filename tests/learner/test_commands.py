@@ -18,7 +18,8 @@ from prequel.shared.events.labels import encode_label
 from prequel.shared.events.outcomes import encode_outcome
 from prequel.shared.events.predictions import encode_prediction
 from prequel.shared.events.types import Applied, Image, Outcome, Prediction, Rejected
-from prequel.shared.log.base import EXAMPLES, Message, Position, Record, partition_for
+from prequel.shared.log.base import EXAMPLES, Message, Position, Record
+from prequel.shared.log.partitioner import partition_for
 from tests.learner.building import BACKBONE, Table, Written, new_fold
 from tests.learner.test_fold import cut, stored_and_read
 from tests.learner.test_settings import same_model

@@ -42,7 +42,7 @@ class Pruned(Machine):
 
     def prune(self) -> None:
         needs = Needs(self.log, self.store, group="g", view_predictions=10**6).of(EXAMPLES)
-        while self.log.pruning(EXAMPLES).drop(0, needs[0].offset):
+        while self.log.pruning(EXAMPLES).delete_oldest(0, needs[0].offset):
             pass
 
     @property

@@ -11,7 +11,8 @@ from typing import NamedTuple
 from kafka.errors import KafkaError
 
 from prequel.shared.log.base import LogUnavailable
-from prequel.shared.log.kafka.client import KafkaCluster
+from prequel.shared.log.kafka.clients import new_admin
+from prequel.shared.log.kafka.cluster import KafkaCluster
 from tests.servers.jars import jars
 from tests.servers.ports import free_port, listening, wait_until
 
@@ -167,7 +168,7 @@ class Kafka:
             return False
         try:
             # Ours ends the thread of a client that gives up; the bare KafkaAdminClient would leave it running.
-            admin = KafkaCluster(f"127.0.0.1:{node.ports['PLAINTEXT']}", timeout_s=5.0).admin()
+            admin = new_admin(KafkaCluster(f"127.0.0.1:{node.ports['PLAINTEXT']}", timeout_s=5.0))
         except LogUnavailable:
             return False
         try:

@@ -3,9 +3,9 @@
 from typing import Any, NamedTuple
 
 import pytest
+from kafka import TopicPartition
 
-from prequel.shared.log.kafka.client import TopicPartition
-from prequel.shared.log.kafka.member import _Ownership
+from prequel.shared.log.kafka.assignment import AssignmentListener
 
 
 class Metadata(NamedTuple):
@@ -33,7 +33,7 @@ class Consumer:
 class Group:
     def __init__(self) -> None:
         self.consumer = Consumer()
-        self.ownership = _Ownership(self.consumer)
+        self.ownership = AssignmentListener(self.consumer)
 
     def deal(self, generation: int, *partitions: int) -> None:
         """The end of a rebalance, as the client reports it."""

@@ -14,7 +14,7 @@ from prequel.services.cli.prune import prune
 from prequel.shared.config import ConfigError, Settings
 from prequel.shared.environment import from_environment
 from prequel.shared.log.base import DEAD_LETTERS, EXAMPLES, IMAGES, PREDICTIONS, TOPICS, Bounds, LogUnavailable, Message
-from prequel.shared.log.kafka.retention import difference, found_retention, kafka_settings, too_short
+from prequel.shared.log.kafka.retention import describe_difference, find_too_short, kafka_retention, kafka_settings
 from prequel.shared.log.sqlite.log import SqliteLog
 from prequel.shared.retention import floors, pruning
 from prequel.shared.retention import keeper as retention_keeper
@@ -188,7 +188,7 @@ def test_nothing_is_removed_during_a_replay_nor_by_two_at_once(
     fill(log, DEAD_LETTERS, 5)
     clock.now += 2 * DAY
     monkeypatch.setattr("prequel.services.cli.prune.PRUNE_BUSY_S", 0.0)
-    for hold in (log.replaying, log.pruning_alone):
+    for hold in (log.replay_lock, log.pruning_lock):
         with hold(), pytest.raises(LogUnavailable, match="another process prunes this log, or a rebuild reads it"):
             pruned(log, store, clock, retention_dead_letters="1d")
     assert log.bounds(DEAD_LETTERS)[0].begin == 0
@@ -307,24 +307,24 @@ def test_there_is_a_warning_before_the_disk_is_full() -> None:
 @given(st.integers(1, 50), st.integers(1, 10**6) | st.none())
 def test_what_is_set_on_kafka_is_read_back(partitions: int, amount: int | None) -> None:
     for retention in (Retention(), Retention(seconds=amount), Retention(bytes=amount and amount * partitions)):
-        assert found_retention(kafka_settings(retention, partitions), partitions) == retention
+        assert kafka_retention(kafka_settings(retention, partitions), partitions) == retention
 
 
 def test_another_retention_is_said_and_no_fault() -> None:
-    week = found_retention({"retention.ms": "604800000", "retention.bytes": "1000000000"}, 4)
-    said = difference(IMAGES, week, Retention(seconds=30 * DAY), "images")
+    week = kafka_retention({"retention.ms": "604800000", "retention.bytes": "1000000000"}, 4)
+    said = describe_difference(IMAGES, week, Retention(seconds=30 * DAY), "images")
     assert said
-    assert said.startswith("topic images is kept for 7 days and up to 4 GB, as it was set on Kafka; PREQUEL_RETENTION_")
-    assert difference(IMAGES, FOREVER, FOREVER, IMAGES) is None
+    assert said.startswith("topic images keeps records for 7 days and up to 4 GB, as it was set on Kafka; PREQUEL_")
+    assert describe_difference(IMAGES, FOREVER, FOREVER, IMAGES) is None
 
 
 def test_a_topic_kept_for_less_long_than_a_window_reaches_back_is_a_fault() -> None:
     now, week = 100 * DAY, Retention(seconds=7 * DAY)
     bounds = {0: Bounds(50, 90)}
-    assert too_short(week, bounds, {0: Floor(50, "pets", 94 * DAY)}, now) == []
-    assert too_short(FOREVER, bounds, {0: Floor(50, "pets", 1 * DAY)}, now) == []
-    (gone,) = too_short(FOREVER, bounds, {0: Floor(49, "pets", 99 * DAY)}, now)
-    assert "the window of stream pets reaches back to examples:0:49, and the topic begins at 50" in str(gone)
-    (soon,) = too_short(week, bounds, {0: Floor(60, "pets", 92 * DAY)}, now)
-    assert "is kept for 7 days" in str(soon)
+    assert find_too_short(week, bounds, {0: Floor(50, "pets", 94 * DAY)}, now=now) == []
+    assert find_too_short(FOREVER, bounds, {0: Floor(50, "pets", 1 * DAY)}, now=now) == []
+    (gone,) = find_too_short(FOREVER, bounds, {0: Floor(49, "pets", 99 * DAY)}, now=now)
+    assert "the window of stream pets reaches back to examples:0:49, but the topic begins at 50" in str(gone)
+    (soon,) = find_too_short(week, bounds, {0: Floor(60, "pets", 92 * DAY)}, now=now)
+    assert "keeps records for 7 days" in str(soon)
     assert "PREQUEL_WINDOW" in str(soon)

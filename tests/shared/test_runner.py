@@ -15,7 +15,7 @@ from prequel.shared.log.base import (
     Headers,
     LogUnavailable,
     Message,
-    Polled,
+    PollResult,
     Position,
     Record,
     RecordTooLarge,
@@ -147,9 +147,9 @@ class Group:
     def __init__(self) -> None:
         self.busy = True
         self.recorded: dict[int, int] = {}
-        self.polls = [Polled([], (0,), (), 1), Polled([], (), (), 1)]
+        self.polls = [PollResult([], (0,), (), 1), PollResult([], (), (), 1)]
 
-    def poll(self, max_records: int, timeout_s: float) -> Polled:
+    def poll(self, max_records: int, timeout_s: float) -> PollResult:
         return self.polls.pop(0)
 
     def seek(self, partition: int, offset: int) -> None: ...

@@ -9,8 +9,8 @@ import pytest
 from prequel.shared.config import ConfigError, Settings
 from prequel.shared.environment import from_environment
 from prequel.shared.log.base import TOPICS
-from prequel.shared.log.kafka.log import cluster
-from prequel.shared.log.kafka.retention_check import judge
+from prequel.shared.log.kafka.cluster import kafka_cluster
+from prequel.shared.log.kafka.retention_check import check_retention
 from prequel.shared.log.sqlite.log import SqliteLog
 from prequel.shared.retention import floors
 from prequel.shared.store.sqlite import SqliteStore
@@ -36,11 +36,11 @@ def settings(**given: object) -> Settings:
 
 
 def test_missing_topics_are_created_once_and_then_fit() -> None:
-    cluster = Existing({})
-    assert [mismatch.topic for mismatch in check(cluster, settings())] == list(TOPICS)
-    assert create(cluster, settings()) == list(TOPICS)
-    assert create(cluster, settings()) == []
-    assert check(cluster, settings()) == []
+    kafka_cluster = Existing({})
+    assert [mismatch.topic for mismatch in check(kafka_cluster, settings())] == list(TOPICS)
+    assert create(kafka_cluster, settings()) == list(TOPICS)
+    assert create(kafka_cluster, settings()) == []
+    assert check(kafka_cluster, settings()) == []
 
 
 def test_the_configuration_decides_what_is_wanted() -> None:
@@ -108,11 +108,11 @@ def test_settings_that_make_no_usable_topic_are_refused(given: dict[str, object]
 )
 def test_settings_of_a_cluster_that_contradict_are_refused(given: dict[str, object], expected: str) -> None:
     with pytest.raises(ConfigError, match=expected):
-        cluster(settings(**given))
+        kafka_cluster(settings(**given))
 
 
 def test_the_settings_make_the_cluster() -> None:
-    made = cluster(settings(log="kafka://k1:9092,k2:9092/", kafka_session=3, max_image_bytes=2**24))
+    made = kafka_cluster(settings(log="kafka://k1:9092,k2:9092/", kafka_session=3, max_image_bytes=2**24))
     assert made.servers == "k1:9092,k2:9092"
     assert made.session_s == 3
     assert made.max_record_bytes > 2**24
@@ -135,8 +135,8 @@ def test_whatever_is_said_of_a_topic_calls_it_by_its_name_on_the_cluster(tmp_pat
     short = Existing({topic: TopicState(1, 1, {"retention.ms": "60000"}) for topic in TOPICS})
     with closing(SqliteLog(tmp_path / "log")) as log, closing(SqliteStore(tmp_path / "store")) as store:
         floors.publish(store, 0, floors.Floor(0, "pets", 1.0))
-        judged = judge(short, log, store, given, 1_000.0)
-    assert [remark.split()[1] for remark in judged.remarks] == [f"staging.{topic}" for topic in TOPICS]
-    assert [str(each).split(":")[0] for each in judged.wrong] == ["topic staging.examples"]
+        report = check_retention(short, log, store, settings=given, now=1_000.0)
+    assert [remark.split()[1] for remark in report.remarks] == [f"staging.{topic}" for topic in TOPICS]
+    assert [str(each).split(":")[0] for each in report.too_short] == ["topic staging.examples"]
     embedded = Settings.model_validate({"kafka_topic_prefix": "staging."})
     assert topic_name(embedded, "images") == "images"

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from prequel.shared.log.base import LogUnavailable
-from prequel.shared.log.kafka.client import KafkaCluster
-from prequel.shared.log.kafka.reader import Watchdog
+from prequel.shared.log.kafka.cluster import KafkaCluster
+from prequel.shared.log.kafka.watchdog import Watchdog
 from prequel.shared.runtime.deadlines import KAFKA_STARVED_S as STARVED_S
 
 QUIET_S = 5.0
@@ -38,14 +38,14 @@ class Watched:
 
     def quiet(self, positions: Mapping[int, int], seconds: float) -> None:
         self.now += seconds
-        self.dog.look(self.consumer, positions)
+        self.dog.nothing_delivered(self.consumer, positions)
 
     def fed(self, positions: Mapping[int, int], seconds: float) -> None:
         """Records came of the partitions that have moved."""
         self.now += seconds
         delivered = [p for p, at in positions.items() if self.consumer.positions.get(p) != at]
         self.consumer.positions = dict(positions)
-        self.dog.fed(self.consumer, delivered, list(positions))
+        self.dog.delivered(self.consumer, delivered, list(positions))
 
 
 def test_a_silent_log_is_no_reason_to_give_up() -> None:

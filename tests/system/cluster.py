@@ -15,9 +15,9 @@ from kafka import KafkaAdminClient
 from prequel.shared.config import Settings
 from prequel.shared.environment import from_environment
 from prequel.shared.log.base import TOPICS
-from prequel.shared.log.kafka.client import KafkaCluster
+from prequel.shared.log.kafka.cluster import KafkaCluster
 from prequel.shared.log.kafka.log import KafkaLog
-from prequel.shared.store.redis import RedisStore
+from prequel.shared.store.redis.store import RedisStore
 from prequel.shared.topics import create
 from tests.servers import plain_http
 from tests.servers.jars import NoKafka

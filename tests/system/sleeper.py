@@ -40,20 +40,20 @@ class Sleeper:
     def keys(self, prefix: str) -> list[str]:
         return self._store.keys(prefix)
 
-    def held(self, prefix: str) -> list[str]:
-        return self._store.held(prefix)
+    def keys_with_values(self, prefix: str) -> list[str]:
+        return self._store.keys_with_values(prefix)
 
     def acquire(self, key: str, fence: Fence) -> bytes | None:
         return self._store.acquire(key, fence)
 
-    def swap(self, key: str, fence: Fence, value: bytes, drop: Sequence[str] = ()) -> None:
+    def swap(self, key: str, fence: Fence, value: bytes, delete: Sequence[str] = ()) -> None:
         if not self._go.exists() or self._woke.exists():
-            self._store.swap(key, fence, value, drop)
+            self._store.swap(key, fence, value, delete)
             return
         # To this very thread: another that took the signal would leave this one time for the swap.
         signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
         try:
-            self._store.swap(key, fence, value, drop)
+            self._store.swap(key, fence, value, delete)
         except Fenced:
             self._tell(f"fenced {key}")
             raise

@@ -1,7 +1,8 @@
 """Bad input on Kafka becomes dead letters with reason and origin, and what is good is learned as ever."""
 
-from prequel.shared.log.base import EXAMPLES, IMAGES, Message, Position, partition_for
+from prequel.shared.log.base import EXAMPLES, IMAGES, Message, Position
 from prequel.shared.log.kafka.log import KafkaLog
+from prequel.shared.log.partitioner import partition_for
 from tests.servers.ports import wait_until
 from tests.system import events
 from tests.system.cluster import DEADLINE_S, Cluster

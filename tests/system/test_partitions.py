@@ -5,8 +5,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from prequel.shared.log.base import EXAMPLES, partition_for
+from prequel.shared.log.base import EXAMPLES
 from prequel.shared.log.kafka.log import KafkaLog
+from prequel.shared.log.partitioner import partition_for
 from tests.servers import plain_http
 from tests.servers.ports import wait_until
 from tests.servers.session import missing

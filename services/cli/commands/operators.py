@@ -35,7 +35,7 @@ def _rebuild(arguments: argparse.Namespace) -> int:
     # store is created again, but not by --verify: an empty log equals an empty store, and that would pass for success.
     log, store = open_log(settings, create=False), open_store(settings, create=not arguments.verify)
     # The embedded log removes nothing while it is replayed; Kafka's brokers prune as their topics say.
-    no_pruning = log.replaying() if isinstance(log, ReplayableLog) else nullcontext()
+    no_pruning = log.replay_lock() if isinstance(log, ReplayableLog) else nullcontext()
     with closing(log), closing(store), no_pruning:
         return rebuild(
             Console(),
@@ -76,20 +76,20 @@ def _check_retention(log: "Log", settings: "Settings") -> list[str]:
     Only the store knows how far back the streams' windows reach: while it is unavailable, that is not checked.
     """
     from prequel.shared import topics
-    from prequel.shared.log.kafka.retention_check import judge
+    from prequel.shared.log.kafka.retention_check import check_retention
     from prequel.shared.runtime.backends import open_store
     from prequel.shared.store.base import StoreUnavailable
 
     assert isinstance(log, topics.Cluster)
     with closing(open_store(settings)) as store:
         try:
-            judged = judge(log, log, store, settings, time.time())
+            report = check_retention(log, log, store, settings=settings, now=time.time())
         except StoreUnavailable as error:
             print(f"not checked: whether topics are kept for as long as the streams' windows need them: {error}")
             return []
-    for remark in judged.remarks:
+    for remark in report.remarks:
         print(remark)
-    return [str(each) for each in judged.wrong]
+    return [str(each) for each in report.too_short]
 
 
 def _add_topics_arguments(parser: argparse.ArgumentParser) -> None:

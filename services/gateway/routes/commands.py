@@ -15,7 +15,8 @@ from prequel.services.gateway.view.live import DELETE, Refusal
 from prequel.shared.events.commands import applied_json, encode_command
 from prequel.shared.events.names import COMMAND_PATTERN, ID_PATTERN
 from prequel.shared.events.types import Applied
-from prequel.shared.log.base import Erasing, LogUnavailable
+from prequel.shared.log.base import LogUnavailable
+from prequel.shared.log.erasable import ErasableLog
 
 CREATE = "stream.create"
 ERASED = "The stream's records are being erased from the log."
@@ -83,7 +84,7 @@ async def _send(gateway: Gateway, stream: str, given: GivenCommand, wait: float)
         ) from error
     if given.do == CREATE:
         gateway.known.accepted(stream)
-    note = {"records": ERASED if isinstance(gateway.log, Erasing) else KEPT} if given.do == DELETE else {}
+    note = {"records": ERASED if isinstance(gateway.log, ErasableLog) else KEPT} if given.do == DELETE else {}
     found = await gateway.live.applied(position, wait)
     if isinstance(found, Applied):
         return json_answer(applied_json(found) | (note if found.status != "refused" else {}))

@@ -4,7 +4,8 @@ import asyncio
 
 from prequel.services.gateway.http.problems import Problem
 from prequel.services.gateway.view.statuses import Statuses
-from prequel.shared.log.base import Position, partition_for
+from prequel.shared.log.base import Position
+from prequel.shared.log.partitioner import partition_for
 from prequel.shared.runtime.deadlines import STORE_READ_S
 from prequel.shared.status import PartitionStatus
 from prequel.shared.store.base import StoreUnavailable

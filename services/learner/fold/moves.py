@@ -3,7 +3,8 @@
 from functools import lru_cache
 
 from prequel.shared.events.names import valid_stream
-from prequel.shared.log.base import Message, Position, Record, partition_for
+from prequel.shared.log.base import Message, Position, Record
+from prequel.shared.log.partitioner import partition_for
 
 MOVED = "ce_moved"
 """The header that a moved record has beside its own: where it came from, ``partition:offset``."""

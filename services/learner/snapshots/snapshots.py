@@ -133,7 +133,7 @@ class Snapshots:
         """All streams as they are stored then, those of them that serve for later snapshots, and the bytes written."""
         # Asked anew each time: a Redis that came back without its last second has lost parts that we wrote, and one
         # that was cut off in the middle of a part has its key, but not its value.
-        put = Putting(self._store, self._prefix, self._addressed(self._store.held(self._prefix)))
+        put = Putting(self._store, self._prefix, self._addressed(self._store.keys_with_values(self._prefix)))
         found: dict[str, Saved] = {}
         again: dict[str, Saved] = {}
         total = 0

@@ -1,36 +1,42 @@
-"""What is said of how long Kafka's topics are kept: what somebody chose is accepted, unless a window needs more."""
+"""Checks for how long Kafka's topics keep records: what an operator chose is accepted, unless a window needs more."""
 
 from typing import NamedTuple
 
 from prequel.shared import topics
 from prequel.shared.config import Settings
 from prequel.shared.log.base import EXAMPLES, TOPICS, Log
-from prequel.shared.log.kafka.retention import TooShort, difference, found_retention, too_short
+from prequel.shared.log.kafka.retention import TooShort, describe_difference, find_too_short, kafka_retention
 from prequel.shared.retention import floors
 from prequel.shared.store.base import Store
 
 
-class Judged(NamedTuple):
-    """Remarks, with which nothing is wrong, and what is."""
+class RetentionReport(NamedTuple):
+    """Remarks on topics with which nothing is wrong, and partitions that keep records for too short a time."""
 
     remarks: list[str]
-    wrong: list[TooShort]
+    too_short: list[TooShort]
 
 
-def judge(cluster: topics.Cluster, log: Log, store: Store, settings: Settings, now: float) -> Judged:
-    """Of the topics that exist. Blocks; raises LogUnavailable and StoreUnavailable."""
-    found = {
-        topic: found_retention(state.settings, state.partitions) for topic, state in cluster.describe(TOPICS).items()
+def check_retention(
+    cluster: topics.Cluster, log: Log, store: Store, *, settings: Settings, now: float
+) -> RetentionReport:
+    """A report on the topics that exist; ``now``: seconds since the epoch.
+
+    Blocks; raises LogUnavailable and StoreUnavailable.
+    """
+    retentions = {
+        topic: kafka_retention(state.settings, state.partitions) for topic, state in cluster.describe(TOPICS).items()
     }
     differences = [
-        difference(topic, found[topic], settings.retention_of(topic), topics.topic_name(settings, topic))
+        describe_difference(topic, retentions[topic], settings.retention_of(topic), topics.topic_name(settings, topic))
         for topic in TOPICS
-        if topic in found
+        if topic in retentions
     ]
     remarks = [each for each in differences if each]
-    if EXAMPLES not in found:
-        return Judged(remarks, [])
+    if EXAMPLES not in retentions:
+        return RetentionReport(remarks, [])
     bounds = log.bounds(EXAMPLES)
-    reached = {partition: floors.read(store, partition) for partition in bounds}
-    known = {partition: floor for partition, floor in reached.items() if floor}
-    return Judged(remarks, too_short(found[EXAMPLES], bounds, known, now, topics.topic_name(settings, EXAMPLES)))
+    published = {partition: floors.read(store, partition) for partition in bounds}
+    known = {partition: floor for partition, floor in published.items() if floor}
+    named = topics.topic_name(settings, EXAMPLES)
+    return RetentionReport(remarks, find_too_short(retentions[EXAMPLES], bounds, known, now=now, named=named))

@@ -1,57 +1,47 @@
-"""Takes records out of the embedded log: their places stay, empty, and of their bytes nothing is left in the file."""
+"""Erases records of the embedded log: the rows stay, and the bytes that were in them are overwritten in the file."""
 
 from collections.abc import Callable
 
-from prequel.shared.log.sqlite.connections import Connection, Database
-from prequel.shared.runtime.deadlines import SQLITE_CHECKPOINT_BUSY_S
+from prequel.shared.sqlite.database import Connection, Database
 
-Change = Callable[[tuple[object, ...]], bytes | None]
-"""A row as it stands -> the headers that are left of it, None where it stays."""
+Redact = Callable[[tuple[object, ...]], bytes | None]
+"""A row as it is -> the packed headers that replace its own, None where the row is left alone."""
 
 _STRUCTURED = b"application/cloudevents"
-"""The content type of an event that names its stream in its value."""
+"""The content type of an event in structured mode, which may name its stream in its value only."""
 
 
-def erase(database: Database, partition: int, offsets: range, about: bytes, change: Change) -> int:
-    """Empty those of the rows that (may) name ``about`` and that ``change`` says; how many they were. One transaction.
+def erase_rows(database: Database, partition: int, offsets: range, *, mentioning: bytes, redact: Redact) -> int:
+    """Empty the rows that (may) mention the bytes and that ``redact`` picks; how many. One transaction.
 
-    The offsets keep their rows: none is given away twice, and a reader meets no gap. What is overwritten is zeroed
-    (secure_delete), in the write-ahead log too once ``scrubbed``.
+    1. Read the candidates. The filter is coarse and cheap (key, or bytes anywhere in the headers); ``redact`` decides.
+    2. Update them with ``secure_delete`` on, so that SQLite writes zeros over what the old values occupied. They are
+       updated, not deleted: an offset that disappeared at the end would be used again, and a reader would meet a gap.
+    3. Afterwards the caller empties the WAL (``Database.scrub_wal``), where the old bytes are until then.
     """
     query = (
         f"SELECT * FROM p{partition} WHERE offset >= ? AND offset < ?"
         " AND (key = ? OR instr(headers, ?) > 0 OR instr(headers, ?) > 0)"
     )
     with database.reading() as connection:
-        rows = connection.execute(query, (offsets.start, offsets.stop, about, about, _STRUCTURED)).fetchall()
-    left = [(headers, row[0]) for row in rows if (headers := change(row)) is not None]
-    if left:
+        rows = connection.execute(query, (offsets.start, offsets.stop, mentioning, mentioning, _STRUCTURED)).fetchall()
+    updates = [(headers, row[0]) for row in rows if (headers := redact(row)) is not None]
+    if updates:
         with database.reading() as connection:
             (before,) = connection.execute("PRAGMA secure_delete").fetchone()
             connection.execute("PRAGMA secure_delete=ON").fetchone()
             try:
-                _update(connection, partition, left)
+                _update(connection, partition, updates)
             finally:
                 connection.execute(f"PRAGMA secure_delete={before}").fetchone()
-    return len(left)
+    return len(updates)
 
 
-def scrubbed(database: Database) -> bool:
-    """Empty the write-ahead log into the file; False while a reader holds it up: try again."""
-    with database.reading() as connection:
-        connection.execute(f"PRAGMA busy_timeout={round(SQLITE_CHECKPOINT_BUSY_S * 1000)}")  # Appends wait meanwhile.
-        try:
-            busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        finally:
-            connection.execute(f"PRAGMA busy_timeout={round(database.busy_timeout_s * 1000)}")
-    return not busy
-
-
-def _update(connection: Connection, partition: int, left: list[tuple[bytes, object]]) -> None:
+def _update(connection: Connection, partition: int, updates: list[tuple[bytes, object]]) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
-        connection.executemany(f"UPDATE p{partition} SET headers = ?, value = x'' WHERE offset = ?", left)
+        connection.executemany(f"UPDATE p{partition} SET headers = ?, value = x'' WHERE offset = ?", updates)
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        connection.execute("ROLLBACK")  # The connection goes on: secure_delete is set back before it is released.
         raise

@@ -20,22 +20,28 @@ from prequel.shared.log.base import (
     Record,
     RecordTooLarge,
 )
-from prequel.shared.log.sqlite.group import Groups
+from prequel.shared.log.sqlite.encoding import EncodedMessage
+from prequel.shared.log.sqlite.groups import Groups
 from prequel.shared.log.sqlite.member import SqliteMember
 from prequel.shared.log.sqlite.pruning import FilePruning
 from prequel.shared.log.sqlite.reader import SqliteReader
-from prequel.shared.log.sqlite.topic import Row, Topic
+from prequel.shared.log.sqlite.topic import Topic
 from prequel.shared.runtime.deadlines import LEASE_S, REPLAY_WAIT_S, SQLITE_BUSY_S
 from prequel.shared.runtime.disk import DiskSpace, disk_space
 from prequel.shared.runtime.file_lock import FileLock
 
 MAX_RECORD_BYTES = 64 * 2**20
+"""SQLite would take 1 GB, but a record is in memory several times while it is appended or read."""
+
+MAX_POLL_BYTES = 32 * 2**20
+"""Of values in one poll: what a service keeps in memory of a topic. Enough for hundreds of images."""
 
 _RESERVES = {IMAGES: 2}
-"""Where the disk fills up, images are refused first: what is there can still become features and predictions, and once
-those are written, the images may be pruned."""
+"""How many times the disk's reserve appends to a topic leave free; once where nothing is said. Where the disk fills up,
+images are thus refused first: those that are there can still become features and predictions, and once these are
+written, the images may be pruned."""
 
-_Held = TypeVar("_Held")
+_Locked = TypeVar("_Locked")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}")
 
@@ -44,10 +50,10 @@ class SqliteLog:
     """shared.log.base.Log in a folder of one machine's own disk (not NFS). Nothing is opened before the first call.
 
     ``partitions``: one number for every topic, or by topic (1 where it names none); the files remember it and refuse
-    another. ``clock``: seconds since the epoch. ``lease_s``: how long without a poll a group member is sure to stay
-    one (see Groups for how much longer it may). ``new_id`` names group members, each time differently.
-    ``max_poll_bytes`` bounds one poll's values, but for a single larger record. ``create`` False: files that are not
-    there are an error, for those who only look.
+    another. ``clock``: seconds since the epoch. ``lease_s``: for how long a group member that does not poll is
+    sure to stay one (see Groups for how much longer it may). ``new_id`` names group members, each time differently.
+    ``max_poll_bytes`` bounds one poll's values, but for a single larger record. ``create`` False: files that do not
+    exist are an error, for commands that only look.
     """
 
     def __init__(
@@ -60,7 +66,7 @@ class SqliteLog:
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
         busy_timeout_s: float = SQLITE_BUSY_S,
         max_record_bytes: int = MAX_RECORD_BYTES,
-        max_poll_bytes: int = 32 * 2**20,
+        max_poll_bytes: int = MAX_POLL_BYTES,
         create: bool = True,
     ) -> None:
         self._directory, self._partitions, self._clock, self._new_id = directory, partitions, clock, new_id
@@ -74,22 +80,23 @@ class SqliteLog:
 
     def append(self, messages: Sequence[Message]) -> list[Position]:
         """Messages of one topic are appended in one transaction, all or none; topics one after the other."""
-        rows = [self._row(message) for message in messages]
+        encoded = [self._encode(message) for message in messages]
         places: dict[str, list[int]] = {}
         for place, message in enumerate(messages):
             places.setdefault(message.topic, []).append(place)
         positions: dict[int, Position] = {}
         for name, own in places.items():
-            positions |= zip(own, self._topic(name).append([rows[place] for place in own]), strict=True)
+            positions |= zip(own, self._topic(name).append([encoded[place] for place in own]), strict=True)
         return [positions[place] for place in range(len(messages))]
 
-    def _row(self, message: Message) -> Row:
-        row = self._topic(message.topic).row(message)
-        if row.size > self._max_record_bytes:
+    def _encode(self, message: Message) -> EncodedMessage:
+        encoded = self._topic(message.topic).encode(message)
+        if encoded.size > self._max_record_bytes:
             raise RecordTooLarge(
-                f"a record of {row.size} bytes for {message.topic}: the log takes {self._max_record_bytes} at most"
+                f"a record of {encoded.size} bytes for topic {message.topic} is too large: "
+                f"the log takes {self._max_record_bytes} bytes at most"
             )
-        return row
+        return encoded
 
     def partitions(self, topic: str) -> int:
         return self._topic(topic).partitions
@@ -101,18 +108,26 @@ class SqliteLog:
         return self._topic(topic).read(partition, offsets)
 
     def erase(
-        self, topic: str, partition: int, offsets: range, about: bytes, change: Callable[[Record], Headers | None]
+        self,
+        topic: str,
+        partition: int,
+        offsets: range,
+        *,
+        mentioning: bytes,
+        redact: Callable[[Record], Headers | None],
     ) -> int:
-        return self._topic(topic).erase(partition, offsets, about, change)
+        """See shared.log.erasable.ErasableLog."""
+        return self._topic(topic).erase(partition, offsets, mentioning=mentioning, redact=redact)
 
-    def scrubbed(self, topic: str) -> bool:
-        return self._topic(topic).scrubbed()
+    def scrub(self, topic: str) -> bool:
+        """See shared.log.erasable.ErasableLog."""
+        return self._topic(topic).scrub()
 
     def follow(self, topic: str, positions: Mapping[int, int]) -> SqliteReader:
         return SqliteReader(self._topic(topic), positions, max_bytes=self._max_poll_bytes)
 
     def join(self, group: str, topic: str) -> SqliteMember:
-        return SqliteMember(self._groups, group, self._topic(topic), self._new_id(), max_bytes=self._max_poll_bytes)
+        return SqliteMember(self._groups, self._topic(topic), group, self._new_id(), max_bytes=self._max_poll_bytes)
 
     def committed(self, group: str, topic: str) -> dict[int, int]:
         """Partition -> the group's committed position, where it has one. Blocks; raises LogUnavailable."""
@@ -135,30 +150,33 @@ class SqliteLog:
             raise LogUnavailable(f"{self._directory}: {error}") from error
 
     def pruning(self, topic: str) -> FilePruning:
-        """What takes records out of a topic. Raises LogUnavailable."""
+        """What deletes old records of a topic. Raises LogUnavailable."""
         return self._topic(topic).pruning()
 
     @contextmanager
-    def pruning_alone(self) -> Iterator[bool]:
-        """Whether it is this caller who prunes until the end of the block: one at a time, and none during a replay."""
-        with self._locked(self._lock_file.exclusive()) as alone:
-            yield alone
+    def pruning_lock(self) -> Iterator[bool]:
+        """Whether this caller may prune until the end of the block: one process at a time, and none during a replay.
+
+        Does not wait; raises LogUnavailable.
+        """
+        with self._locked(self._lock_file.exclusive()) as may_prune:
+            yield may_prune
 
     @contextmanager
-    def replaying(self) -> Iterator[None]:
-        """Nothing is removed until the end of the block. Blocks while somebody prunes; raises LogUnavailable."""
+    def replay_lock(self) -> Iterator[None]:
+        """Nothing is pruned until the end of the block. Blocks while somebody prunes; raises LogUnavailable."""
         with self._locked(self._lock_file.shared(REPLAY_WAIT_S)):
             yield
 
     @contextmanager
-    def _locked(self, lock: AbstractContextManager[_Held]) -> Iterator[_Held]:
-        self._topic(EXAMPLES)  # Where there is no such log, this says it best.
+    def _locked(self, lock: AbstractContextManager[_Locked]) -> Iterator[_Locked]:
+        self._topic(EXAMPLES)  # Where the log does not exist, this error says it best.
         with ExitStack() as stack:
             try:
-                held = stack.enter_context(lock)
+                answer = stack.enter_context(lock)
             except OSError as error:  # TimeoutError is one too.
-                raise LogUnavailable(f"{error}: is the folder writable, and does another process prune it?") from error
-            yield held
+                raise LogUnavailable(f"{error}. Is the folder writable? Does another process prune the log?") from error
+            yield answer
 
     def close(self) -> None:
         """Release the files; readers and members that wait wake up and raise LogUnavailable. May be called again."""
@@ -180,11 +198,11 @@ class SqliteLog:
     def _open(self, name: str) -> Topic:
         if not _NAME.fullmatch(name):
             raise ValueError(f"{name!r} is not a topic name ({_NAME.pattern})")
-        given = self._partitions
+        partitions = self._partitions
         topic = Topic(
             name,
             self._directory / f"{name}.sqlite",
-            given if isinstance(given, int) else given.get(name, 1),
+            partitions if isinstance(partitions, int) else partitions.get(name, 1),
             clock=self._clock,
             busy_timeout_s=self._busy_timeout_s,
             create=self._create,

@@ -1,11 +1,11 @@
-"""Takes the oldest records out of one topic's file in short transactions, and gives the room back to the disk."""
+"""Deletes the oldest records of one topic's file in short transactions, and gives the room back to the disk."""
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from prequel.shared.log.sqlite.connections import Connection, Database
+from prequel.shared.sqlite.database import Connection, Database
 
 STEP_BYTES = 4 * 2**20
 """Of values that one transaction deletes: a few milliseconds of work on a slow machine, which an append may have to
@@ -17,12 +17,16 @@ STEP_RECORDS = 500
 STEP_PAGES = 32
 """Moved from the end of the file into free places by one transaction: 1 MiB, each with the pages that point to it."""
 
-_STEP_PART = 4
-"""A step deletes or moves no more than such a part of the disk's free room: pages that others point to are written too,
-and all of them twice, into the write-ahead log and into the file."""
+STEP_PART = 4
+"""A step deletes or moves no more than this part of the disk's free room: pages that others point to are written too,
+and all of them twice, into the WAL and into the file."""
 
-_STEP_COST_BYTES = 2**20
-"""What a step is taken to write when it is counted when the write-ahead log has to be emptied."""
+STEP_COST_BYTES = 2**20
+"""What a step is assumed to write, when it is decided whether the WAL has to be copied into the file. Steps write a few
+hundred KiB to some MiB; assuming nothing would let the WAL grow while a large log is pruned."""
+
+INCREMENTAL = 2
+"""What the pragma auto_vacuum answers for a file that can shrink."""
 
 
 class FileUsage(NamedTuple):
@@ -37,13 +41,17 @@ class FileUsage(NamedTuple):
 
 
 class FilePruning:
-    """Safe to use from several threads. Every method may block for one short transaction; raises LogUnavailable.
+    """Thread-safe. Every method may block for one short transaction; raises LogUnavailable.
 
-    The newest record of a partition stays, whatever is asked: it tells which offset comes next.
+    The newest record of a partition is never deleted: its offset says which one comes next.
+
+    To prune a topic, in this order: ``delete_oldest`` until it returns 0; ``truncate_wal``, which on a full disk is
+    what makes the room that shrinking needs; ``shrink`` until it returns 0; ``truncate_wal``, before which the file
+    has its old size.
     """
 
     def __init__(self, database: Database, partitions: int, writer: threading.Lock) -> None:
-        """``writer`` is held by whoever appends in this process: waiting for it is fairer than SQLite's own lock."""
+        """``writer`` is the lock of whoever appends in this process: it is fairer than SQLite's own, which polls."""
         self._database, self._partitions, self._writer = database, partitions, writer
 
     def usage(self) -> FileUsage:
@@ -57,46 +65,54 @@ class FilePruning:
             found = {p: connection.execute(query.format(p)).fetchone() for p in range(self._partitions)}
         return {partition: row for partition, row in found.items() if row}
 
-    def drop(self, partition: int, before: int, appended_before: float = float("inf"), most: int = STEP_BYTES) -> int:
-        """Delete the oldest records: of offsets below ``before``, appended earlier than that, about ``most`` bytes.
+    def delete_oldest(
+        self,
+        partition: int,
+        before: int,
+        *,
+        appended_before: float = float("inf"),
+        max_bytes: int = STEP_BYTES,
+    ) -> int:
+        """Delete records below offset ``before`` that were appended earlier than ``appended_before`` (epoch seconds).
 
-        One step: at least one record if there is one, STEP_RECORDS at most. Returns how many; 0: nothing is left to do.
+        One step: about ``max_bytes`` and STEP_RECORDS at most, but at least one record if there is one. Returns how
+        many; 0 where nothing is left to delete.
         """
-        most = min(most, self._database.room().free // _STEP_PART)  # On a disk that is nearly full, smaller steps.
-        with self._stepping() as connection:
-            last = _last_to_go(connection, partition, before, appended_before, most)
+        max_bytes = min(max_bytes, self._database.room().free // STEP_PART)  # Smaller steps on a disk nearly full.
+        with self._step() as connection:
+            last = _last_deletable(connection, partition, before, appended_before=appended_before, max_bytes=max_bytes)
             if last is None:
                 return 0
             deleted = connection.execute(f"DELETE FROM p{partition} WHERE offset <= ?", (last,))
             return deleted.rowcount
 
-    def shrink(self, keep: int) -> int:
-        """Give the disk some of what is free beyond ``keep`` bytes; how many bytes, 0 where there is no more.
+    def shrink(self, keep_free: int) -> int:
+        """Give some of the file's free bytes beyond ``keep_free`` back to the disk; returns how many, 0 at the end.
 
-        Nothing is given back from a file that an earlier Prequel made (see ``can_shrink``).
+        A file that an earlier Prequel made gives nothing back (see ``can_shrink``).
         """
-        with self._stepping() as connection:
+        with self._step() as connection:
             before = _usage(connection)
-            page = _number(connection, "page_size")
-            affordable = max(1, self._database.room().free // (_STEP_PART * page))
-            pages = min(STEP_PAGES, (before.free - keep) // page, affordable)
+            page = _pragma(connection, "page_size")
+            affordable = max(1, self._database.room().free // (STEP_PART * page))
+            pages = min(STEP_PAGES, (before.free - keep_free) // page, affordable)
             if pages > 0:
-                connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()  # A page a row: all of them.
+                connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()  # A page a row: fetch all of them.
             return before.total - _usage(connection).total
 
-    def scarce(self) -> bool:
+    def disk_is_scarce(self) -> bool:
         """Whether the disk is nearly full."""
         return self._database.room().scarce
 
     def can_shrink(self) -> bool:
-        """Whether the file was made so that free pages can be given back: not by Prequel 0.1."""
+        """Whether the file was created so that free pages can be given back: not by Prequel 0.1."""
         with self._database.reading() as connection:
-            return _number(connection, "auto_vacuum") == _INCREMENTAL
+            return _pragma(connection, "auto_vacuum") == INCREMENTAL
 
-    def settle(self) -> None:
-        """Bring what was done from the write-ahead log into the file, whose size then is what ``usage`` says."""
+    def truncate_wal(self) -> None:
+        """Copy from the WAL into the file what was done, whose size then is what ``usage`` says."""
         with self._writer:
-            self._database.settle()
+            self._database.truncate_wal()
 
     def rewrite(self) -> None:
         """Make the file one that can shrink. Long, takes as much room again, and raises LogUnavailable while in use."""
@@ -104,36 +120,36 @@ class FilePruning:
             self._database.rewrite()
 
     @contextmanager
-    def _stepping(self) -> Iterator[Connection]:
-        with self._writer, self._database.writing(_STEP_COST_BYTES) as connection:
+    def _step(self) -> Iterator[Connection]:
+        with self._writer, self._database.writing(STEP_COST_BYTES) as connection:
             # Debian's SQLite writes zeros over all that is deleted unless told otherwise: as much again to write.
-            secure = _number(connection, "secure_delete")
+            secure_delete = _pragma(connection, "secure_delete")
             connection.execute("PRAGMA secure_delete=OFF")
             yield connection
-            connection.execute(f"PRAGMA secure_delete={secure}")
+            connection.execute(f"PRAGMA secure_delete={secure_delete}")
 
 
-_INCREMENTAL = 2
-
-
-def _last_to_go(connection: Connection, partition: int, before: int, appended_before: float, most: int) -> int | None:
+def _last_deletable(
+    connection: Connection, partition: int, before: int, *, appended_before: float, max_bytes: int
+) -> int | None:
+    """The offset of the last record that one step may delete, None where there is none."""
     query = (
         f"SELECT offset, length(value) + length(headers) FROM p{partition} WHERE offset < ?"
         f" AND offset < (SELECT max(offset) FROM p{partition}) AND appended_at < ? ORDER BY offset LIMIT ?"
     )
     last = None
     for offset, size in connection.execute(query, (before, appended_before, STEP_RECORDS)).fetchall():
-        if last is not None and most < size:
+        if last is not None and max_bytes < size:
             break
-        last, most = offset, most - size
+        last, max_bytes = offset, max_bytes - size
     return last
 
 
 def _usage(connection: Connection) -> FileUsage:
-    page = _number(connection, "page_size")
-    return FileUsage(page * _number(connection, "page_count"), page * _number(connection, "freelist_count"))
+    page = _pragma(connection, "page_size")
+    return FileUsage(page * _pragma(connection, "page_count"), page * _pragma(connection, "freelist_count"))
 
 
-def _number(connection: Connection, pragma: str) -> int:
-    (found,) = connection.execute(f"PRAGMA {pragma}").fetchone()
-    return int(found)
+def _pragma(connection: Connection, name: str) -> int:
+    (value,) = connection.execute(f"PRAGMA {name}").fetchone()
+    return int(value)

@@ -7,75 +7,84 @@ from prequel.shared.log.base import LogUnavailable, Record
 from prequel.shared.log.sqlite.topic import Topic
 from prequel.shared.runtime.deadlines import SQLITE_POLL_MAX_S, SQLITE_POLL_MIN_S
 
+IDLE_PART = 100
+"""The interval between two looks is such a part of the time since the last record came: 1 % late at most."""
+
 
 class SqliteReader:
     """Reads a topic from explicit positions (see shared.log.base.Reader)."""
 
     def __init__(self, topic: Topic, positions: Mapping[int, int], *, max_bytes: int) -> None:
+        """``max_bytes`` of values in one poll, but for a single larger record."""
         self._topic, self._max_bytes = topic, max_bytes
         self._positions = dict(positions)
         self._unchecked = set(positions)
-        self._turn = 0
-        self._last_record = time.monotonic()
+        """Partitions whose position has not been compared with the log's bounds since it was set."""
+        self._rotation = 0
+        self._last_record_at = time.monotonic()
         self._closed = False
 
     def poll(self, max_records: int, timeout_s: float) -> list[Record]:
         deadline = time.monotonic() + timeout_s
         while True:
-            seen = self._topic.bell.rings
-            records = self.take(max_records)
+            seen_count = self._topic.wakeup.count
+            records = self.read_available(max_records)
             if records or time.monotonic() >= deadline:
                 return records
-            self.wait(seen, deadline)
+            self.wait(seen_count, deadline)
 
-    def take(self, max_records: int) -> list[Record]:
-        """What is there now; each time another partition comes first, so that none starves."""
+    def read_available(self, max_records: int) -> list[Record]:
+        """What is there now, without waiting. Raises as ``poll``."""
         if self._closed:
             raise LogUnavailable(f"this reader of {self._topic.name} is closed")
         records: list[Record] = []
-        reached: dict[int, int] = {}
+        new_positions: dict[int, int] = {}
         size = 0
-        for partition in self._in_turn():
+        for partition in self._rotated_partitions():
             if len(records) >= max_records or size >= self._max_bytes:
                 break
-            taken = self._take(partition, max_records - len(records), self._max_bytes - size)
-            if taken:
-                reached[partition] = taken[-1].offset + 1
-                size += sum([len(record.value) for record in taken])
-                records += taken
+            batch = self._read(partition, max_records - len(records), self._max_bytes - size)
+            if batch:
+                new_positions[partition] = batch[-1].offset + 1
+                size += sum([len(record.value) for record in batch])
+                records += batch
         if records:
-            self._positions |= reached  # Only now: had a later partition failed, all are read again.
-            self._last_record = time.monotonic()
+            self._positions |= new_positions  # Only now: had a later partition failed, all would be read again.
+            self._last_record_at = time.monotonic()
         return records
 
-    def _in_turn(self) -> list[int]:
+    def _rotated_partitions(self) -> list[int]:
+        """Each time another one first, so that a partition that always has records does not starve the others."""
         partitions = sorted(self._positions)
-        self._turn += 1
-        first = self._turn % max(len(partitions), 1)
+        self._rotation += 1
+        first = self._rotation % max(len(partitions), 1)
         return partitions[first:] + partitions[:first]
 
-    def _take(self, partition: int, most: int, most_bytes: int) -> list[Record]:
+    def _read(self, partition: int, max_records: int, max_bytes: int) -> list[Record]:
         offset = self._positions[partition]
         if partition in self._unchecked:
             self._topic.check(partition, offset)
             self._unchecked.discard(partition)
-        return self._topic.take(partition, offset, most, most_bytes)
+        return self._topic.read_from(partition, offset, max_records=max_records, max_bytes=max_bytes)
 
-    def wait(self, seen: int, deadline: float) -> None:
-        """Until the bell rings in this process, or it is time to look for what other processes wrote.
+    def wait(self, seen_count: int, deadline: float) -> None:
+        """Until something happens in this process, or it is time to look for what other processes appended.
 
-        Looks every millisecond after a record and, so that an idle system sleeps, ever less often: after five seconds
-        every 50 ms, which only the first record from another process then waits for.
+        SQLite does not notify other processes, so they look: every millisecond while records come and, so that an
+        idle system sleeps, less and less often afterwards; after five seconds every 50 ms, by which only the first
+        record from another process is then late.
         """
         now = time.monotonic()
-        pause = min(max((now - self._last_record) / 100, SQLITE_POLL_MIN_S), SQLITE_POLL_MAX_S)
-        self._topic.bell.wait(seen, max(min(pause, deadline - now), 0.0))
+        pause = min(max((now - self._last_record_at) / IDLE_PART, SQLITE_POLL_MIN_S), SQLITE_POLL_MAX_S)
+        self._topic.wakeup.wait(seen_count, max(min(pause, deadline - now), 0.0))
 
     def seek(self, partition: int, offset: int) -> None:
+        """Read a partition, also one that was not read before, from ``offset`` on."""
         self._positions[partition] = offset
         self._unchecked.add(partition)
 
-    def drop(self, partition: int) -> None:
+    def remove(self, partition: int) -> None:
+        """Do not read the partition any more."""
         self._positions.pop(partition, None)
 
     def positions(self) -> dict[int, int]:

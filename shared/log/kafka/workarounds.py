@@ -1,4 +1,4 @@
-"""What kafka-python 3.0.12 gets wrong and we cannot live with, put right in the consumers that we use."""
+"""Works around two bugs of kafka-python 3.0.12 in the consumers that we use."""
 
 from typing import Any
 
@@ -10,24 +10,24 @@ from kafka.record.default_records import DefaultRecordBatch
 from prequel.shared.runtime.deadlines import KAFKA_JOIN_POLL_S, KAFKA_JOIN_S
 
 
-def repaired(consumer: Any) -> Any:
+def with_workarounds(consumer: Any) -> Any:
     """A consumer that was just made, with its two faulty parts replaced."""
     consumer._coordinator.__class__, consumer._fetcher.__class__ = _Coordinator, _Fetcher
     return consumer
 
 
-def poll_as_member(consumer: Any, timeout_s: float, most: int) -> Any:
-    """Poll a member of a group. While the group is dealing anew this waits a little even if it should not."""
+def poll_as_member(consumer: Any, timeout_s: float, max_records: int) -> Any:
+    """Poll a member of a group. While the group reassigns partitions this waits for KAFKA_JOIN_S at least."""
     joining = consumer.group_metadata().state is not MemberState.STABLE
     consumer._coordinator.in_poll = True
     try:
-        return consumer.poll(timeout_ms=int(max(timeout_s, KAFKA_JOIN_S * joining) * 1000), max_records=most)
+        return consumer.poll(timeout_ms=int(max(timeout_s, KAFKA_JOIN_S * joining) * 1000), max_records=max_records)
     finally:
         consumer._coordinator.in_poll = False
 
 
 class _Coordinator(ConsumerCoordinator):  # type: ignore[misc]  # the library has no types
-    """Does not forget a join that outlasts the poll it began in.
+    """Does not forget a join that takes longer than the poll it began in.
 
     kafka-python 3.0.12 throws such a join's result away and begins another, again and again while polls are short; and
     where new metadata was the reason to join, it never looks at the result at all: a member without partitions and
@@ -46,18 +46,30 @@ class _Coordinator(ConsumerCoordinator):  # type: ignore[misc]  # the library ha
         return assignment
 
 
-class _LenientBytes(bytearray):
-    """Text in it that is not UTF-8 is read with escapes."""
+class _Fetcher(Fetcher):  # type: ignore[misc]  # the library has no types
+    """Survives a header whose name is not UTF-8 (any client may send one): kafka-python 3.0.12 loops on it for ever."""
 
-    def __getitem__(self, place: Any) -> Any:
-        found = super().__getitem__(place)
-        return _LenientBytes(found) if isinstance(place, slice) else found
+    class PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc]  # the library has no types
+        def _unpack_records(self, partition: Any, batches: Any, *deserializers: Any) -> Any:
+            return super()._unpack_records(partition, _Batches(batches), *deserializers)
 
-    def decode(self, encoding: str = "utf-8", errors: str = "") -> str:
-        return bytes(self).decode(encoding, "backslashreplace")
+
+class _Batches:
+    """The client's batches, each as a ``_Batch``."""
+
+    def __init__(self, batches: Any) -> None:
+        self._batches = batches
+
+    def next_batch(self) -> Any:
+        batch = self._batches.next_batch()
+        if type(batch) is DefaultRecordBatch:
+            batch.__class__ = _Batch
+        return batch
 
 
 class _Batch(DefaultRecordBatch):  # type: ignore[misc]  # the library has no types
+    """Reads a record that cannot be decoded a second time, leniently: only then, since that is slower."""
+
     __slots__ = ()
 
     def _read_msg(self) -> Any:
@@ -72,20 +84,12 @@ class _Batch(DefaultRecordBatch):  # type: ignore[misc]  # the library has no ty
                 self._buffer = strict  # type: ignore[misc,assignment]  # a slot of the base class
 
 
-class _Batches:
-    def __init__(self, batches: Any) -> None:
-        self._batches = batches
+class _LenientBytes(bytearray):
+    """Bytes whose text is decoded with escapes where it is not UTF-8."""
 
-    def next_batch(self) -> Any:
-        batch = self._batches.next_batch()
-        if type(batch) is DefaultRecordBatch:
-            batch.__class__ = _Batch
-        return batch
+    def __getitem__(self, place: Any) -> Any:
+        part = super().__getitem__(place)
+        return _LenientBytes(part) if isinstance(place, slice) else part
 
-
-class _Fetcher(Fetcher):  # type: ignore[misc]  # the library has no types
-    """Survives a header whose name is not UTF-8 (any client may send one): kafka-python 3.0.12 loops on it for ever."""
-
-    class PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc]  # the library has no types
-        def _unpack_records(self, partition: Any, batches: Any, *deserializers: Any) -> Any:
-            return super()._unpack_records(partition, _Batches(batches), *deserializers)
+    def decode(self, encoding: str = "utf-8", errors: str = "") -> str:
+        return bytes(self).decode(encoding, "backslashreplace")
