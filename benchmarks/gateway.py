@@ -19,6 +19,7 @@ import httpx
 from prometheus_client import CollectorRegistry
 
 from prequel.services.gateway import app
+from prequel.services.gateway.assembly import Dependencies
 from prequel.services.gateway.http import serving
 from prequel.services.learner.description import describe
 from prequel.services.learner.fold.defaults import limits
@@ -126,14 +127,16 @@ def serving_on(log: Log, store: SqliteStore) -> Iterator[httpx.Client]:
     """A ready gateway's client."""
     stop, listener = threading.Event(), serving.listen("127.0.0.1", 0)
     application = app.create(
-        Settings.model_validate({}),
-        log=log,
-        store=store,
-        queries=None,
-        metrics=Metrics(CollectorRegistry()),
-        health=Health(),
-        clock=time.time,
-        new_id=lambda: uuid.uuid4().hex,
+        Dependencies(
+            settings=Settings.model_validate({}),
+            log=log,
+            store=store,
+            queries=None,
+            metrics=Metrics(CollectorRegistry()),
+            health=Health(),
+            clock=time.time,
+            new_id=lambda: uuid.uuid4().hex,
+        )
     )
     thread = threading.Thread(target=serving.serve, args=(application, listener, stop))
     thread.start()

@@ -224,6 +224,7 @@ def _serve(
 ) -> None:
     """Answer HTTP in this thread until the process stops. Raises ConfigError where it cannot listen."""
     from prequel.services.gateway import app
+    from prequel.services.gateway.assembly import Dependencies
     from prequel.services.gateway.http import serving
 
     try:
@@ -231,8 +232,8 @@ def _serve(
     except serving.CannotListen as error:
         raise ConfigError(str(error)) from error
     keeper = _start_keeper(process)
-    gateway = app.create(
-        process.settings,
+    dependencies = Dependencies(
+        settings=process.settings,
         log=process.log,
         store=process.store,
         queries=learner,
@@ -244,6 +245,7 @@ def _serve(
         extraction=on_demand,
         invocation=invocation.invocation(sys.argv[0], sys.executable, Path.cwd(), os.environ),
     )
+    gateway = app.create(dependencies)
     host, port = listener.getsockname()[:2]
     announce(f"http://{f'[{host}]' if ':' in host else host}:{port}")
     serving.serve(gateway, listener, process.stop)

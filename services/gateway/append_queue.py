@@ -1,4 +1,4 @@
-"""Appends to the log off the event loop; requests that come while one runs share the next (group commit)."""
+"""Appends to the log off the event loop; requests that arrive during one append share the next (group commit)."""
 
 import asyncio
 from collections import deque
@@ -11,122 +11,137 @@ from prequel.shared.runtime.deadlines import APPEND_PROBLEM_SHOWN_S, APPEND_S, G
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.supervisor import ReportWorking, Supervisor
 
-MOST_RECORDS = 1_000
-MOST_BYTES = 32 * 2**20
+MAX_GROUP_RECORDS = 1_000
+"""A group ends here, or its first requests would wait for the transaction of all others: some 20 ms on SQLite."""
+MAX_GROUP_BYTES = 32 * 2**20
+"""The same for images. More gains nothing: a write of this size takes far longer than the fsync that it saves."""
 
 Positions = list[Position]
 
 
-class Unconfirmed(LogUnavailable):
-    """The log did not confirm an append in time; ``may_arrive``: it was handed over, and may be there now or later."""
+class AppendUnconfirmed(LogUnavailable):
+    """The log did not confirm an append in time.
+
+    ``may_arrive``: the append had begun, so that the records may be in the log now or later.
+    """
 
     def __init__(self, detail: str, *, may_arrive: bool) -> None:
-        fate = "it may still arrive" if may_arrive else "it was not handed to the log, and will not arrive"
-        super().__init__(f"{detail}; {fate}")
+        consequence = "the records may still arrive" if may_arrive else "nothing was sent to the log"
+        super().__init__(f"{detail}; {consequence}")
         self.may_arrive = may_arrive
 
 
 @dataclass(eq=False)
-class Order:
-    """What one request wants appended, where it waits for the positions, and whether the log has it in hand."""
+class PendingAppend:
+    """The messages of one request, the future of their positions, and whether the log has been given them."""
 
     messages: Sequence[Message]
-    done: asyncio.Future[Positions]
+    positions: asyncio.Future[Positions]
     begun: bool = False
 
 
-class Lane:
-    """One append at a time, in order of arrival. For the event loop only."""
+class AppendQueue:
+    """One append at a time, in order of arrival. Call it on the event loop only.
 
-    def __init__(self, log: Log, name: str, health: Health, supervisor: Supervisor, patience: float = APPEND_S) -> None:
+    One thread per queue calls the log. With two, later requests could overtake earlier ones, and each append would
+    wait for an fsync of its own instead of sharing it.
+    """
+
+    def __init__(
+        self, log: Log, name: str, health: Health, supervisor: Supervisor, *, timeout: float = APPEND_S
+    ) -> None:
         self._supervisor = supervisor
-        self._log, self._health, self._patience = log, health, patience
+        self._log, self._health, self._timeout = log, health, timeout
         self._log_name, self._name = f"gateway: {name}", f"gateway: appending {name}"
         self._thread = ThreadPoolExecutor(1, f"gateway-{name}")
-        self._orders: deque[Order] = deque()
+        self._pending: deque[PendingAppend] = deque()
         self._worker: asyncio.Task[None] | None = None
 
     async def append(self, messages: Sequence[Message]) -> Positions:
-        """Durable on return. Raises LogUnavailable where the log said so: any may or may not be there; Unconfirmed
-        after ``patience`` seconds without its answer. Raises RecordTooLarge.
+        """The position of each message; all are durable on return.
+
+        Raises LogUnavailable where the log failed (any of the messages may or may not be there), AppendUnconfirmed
+        where it has not answered after ``timeout`` seconds, RecordTooLarge.
         """
-        order = Order(messages, asyncio.get_running_loop().create_future())
-        self._orders.append(order)
+        pending = PendingAppend(messages, asyncio.get_running_loop().create_future())
+        self._pending.append(pending)
         if self._worker is None or self._worker.done():
             self._worker = asyncio.create_task(self._supervisor.run_async(self._name, self._work))
         try:
-            return await asyncio.wait_for(order.done, self._patience)
+            return await asyncio.wait_for(pending.positions, self._timeout)
         except TimeoutError:
-            late = f"no answer within {self._patience:g} s"
-            self._complain(f"the log hangs: {late}")
-            raise Unconfirmed(late, may_arrive=order.begun) from None
+            reason = f"no answer within {self._timeout:g} s"
+            self._report(f"the log hangs: {reason}")
+            raise AppendUnconfirmed(reason, may_arrive=pending.begun) from None
 
     async def close(self) -> None:
-        """Finish what was begun, unless the log keeps it too long: then nobody was told that it is there."""
+        """Finish the append in progress, without a long wait for a log that hangs: no client was told of it."""
         if self._worker:
             await asyncio.wait({self._worker}, timeout=GATEWAY_CLOSE_S)
         self._thread.shutdown(wait=False)
 
     async def _work(self, working: ReportWorking) -> None:
-        while self._orders:
-            await self._deliver(self._take())
+        while self._pending:
+            await self._append_group(self._next_group())
             working()
 
-    def _take(self) -> list[Order]:
-        taken: list[Order] = []
+    def _next_group(self) -> list[PendingAppend]:
+        """At least one request, whatever its size. Requests that have timed out are left out: never begun, so that
+        their clients, who were told so, can send them again without a duplicate."""
+        group: list[PendingAppend] = []
         records = size = 0
-        while self._orders and (not taken or (records < MOST_RECORDS and size < MOST_BYTES)):
-            order = self._orders.popleft()
-            if not order.done.done():
-                order.begun = True
-                taken.append(order)
-                records += len(order.messages)
-                size += sum(len(message.value) for message in order.messages)
-        return taken
+        while self._pending and (not group or (records < MAX_GROUP_RECORDS and size < MAX_GROUP_BYTES)):
+            pending = self._pending.popleft()
+            if not pending.positions.done():
+                pending.begun = True
+                group.append(pending)
+                records += len(pending.messages)
+                size += sum(len(message.value) for message in pending.messages)
+        return group
 
-    async def _deliver(self, orders: list[Order]) -> None:
-        messages = [message for order in orders for message in order.messages]
+    async def _append_group(self, group: list[PendingAppend]) -> None:
+        messages = [message for pending in group for message in pending.messages]
         if not messages:
             return
         try:
             positions = await asyncio.get_running_loop().run_in_executor(self._thread, self._log.append, messages)
         except RecordTooLarge as error:
-            await self._deliver_singly(orders, error)
+            await self._append_singly(group, error)
         except Exception as error:
-            self._fail(orders, error)
+            self._fail(group, error)
         else:
             self._health.works(self._log_name)
-            self._hand_out(orders, positions)
+            self._resolve(group, positions)
 
-    async def _deliver_singly(self, orders: list[Order], error: RecordTooLarge) -> None:
-        """None of a group is appended when one is too large: find out whose it is."""
-        if len(orders) == 1:
-            return self._fail(orders, error)
-        for order in orders:
-            await self._deliver([order])
+    async def _append_singly(self, group: list[PendingAppend], error: RecordTooLarge) -> None:
+        """The log appends none of a group in which one record is too large: find the request that it belongs to."""
+        if len(group) == 1:
+            return self._fail(group, error)
+        for pending in group:
+            await self._append_group([pending])
         return None
 
-    def _fail(self, orders: list[Order], error: Exception) -> None:
-        """Everybody in the group gets the error (each request answers for itself); readiness says so for a while."""
+    def _fail(self, group: list[PendingAppend], error: Exception) -> None:
+        """Every request of the group answers its own client with the error."""
         if isinstance(error, LogUnavailable):
-            self._complain(str(error))
-        for order in orders:
-            if not order.done.done():
-                order.done.set_exception(error)
+            self._report(str(error))
+        for pending in group:
+            if not pending.positions.done():
+                pending.positions.set_exception(error)
 
-    def _complain(self, reason: str) -> None:
-        """On /readyz, until an append works again, or for a while: nobody asks the log but who appends."""
+    def _report(self, reason: str) -> None:
+        """Show the reason on /readyz until an append succeeds, or for COMPLAINT_S: without requests none would."""
         self._health.waits(self._log_name, reason)
         asyncio.get_running_loop().call_later(APPEND_PROBLEM_SHOWN_S, self._health.works, self._log_name)
 
-    def _hand_out(self, orders: list[Order], positions: Positions) -> None:
+    def _resolve(self, group: list[PendingAppend], positions: Positions) -> None:
         start = 0
-        for order in orders:
-            if not order.done.done():
-                order.done.set_result(positions[start : start + len(order.messages)])
-            start += len(order.messages)
+        for pending in group:
+            if not pending.positions.done():
+                pending.positions.set_result(positions[start : start + len(pending.messages)])
+            start += len(pending.messages)
 
 
-def may_arrive(error: LogUnavailable) -> bool:
-    """Whether what was to be appended may be in the log nevertheless, now or later."""
-    return error.may_arrive if isinstance(error, Unconfirmed) else True
+def may_have_been_appended(error: LogUnavailable) -> bool:
+    """Whether records may be in the log, now or later, although their append failed with this error."""
+    return error.may_arrive if isinstance(error, AppendUnconfirmed) else True

@@ -1,4 +1,4 @@
-"""Blocking calls off the event loop, on a few threads of their own: nobody waits longer than a deadline for one."""
+"""Blocking calls off the event loop, on a few threads of their own, each with a deadline."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,27 +8,33 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 
-class Late(Exception):
-    """A blocking call has not come back in time. Where it had begun, it goes on, and nobody hears its answer."""
+class CallTimeout(Exception):
+    """A blocking call did not return in time. If it had begun, it goes on, and its result is ignored."""
 
 
-class Bounded:
-    """At most ``threads`` calls at one time; others wait for their turn, within the same deadline."""
+class BlockingCalls:
+    """At most ``threads`` calls at one time; others wait for their turn within the same ``timeout`` (seconds).
 
-    def __init__(self, name: str, threads: int, seconds: float) -> None:
-        self._threads, self._seconds = ThreadPoolExecutor(threads, name), seconds
+    Each kind of call has its own: where a server hangs, it keeps these threads, and other kinds of calls have theirs.
+    """
 
-    async def run(self, work: Callable[[], Result]) -> Result:
-        """What ``work`` returns or raises; raises Late. A call that nobody waits for any more is not begun."""
-        called = asyncio.get_running_loop().run_in_executor(self._threads, work)
+    def __init__(self, name: str, threads: int, timeout: float) -> None:
+        self._threads, self._timeout = ThreadPoolExecutor(threads, name), timeout
+
+    async def run(self, function: Callable[[], Result]) -> Result:
+        """What ``function`` returns or raises; raises CallTimeout.
+
+        A call that is still waiting for its turn when its time is up, or its request is cancelled, is never begun.
+        """
+        future = asyncio.get_running_loop().run_in_executor(self._threads, function)
         try:
-            await asyncio.wait({called}, timeout=self._seconds)
-            if called.done():
-                return called.result()
-            raise Late(f"no answer within {self._seconds:g} s")
+            await asyncio.wait({future}, timeout=self._timeout)
+            if future.done():
+                return future.result()
+            raise CallTimeout(f"no answer within {self._timeout:g} s")
         finally:
-            called.cancel()
+            future.cancel()
 
     def close(self) -> None:
-        """Begin nothing more; what has begun is not waited for."""
+        """Begin no more calls; do not wait for those in progress."""
         self._threads.shutdown(wait=False, cancel_futures=True)

@@ -1,19 +1,25 @@
-"""What the routes work with: one frozen bundle of parts."""
+"""The gateway's parts, as every route gets them: one frozen bundle, and the dependency that hands it over."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated
 
-from prequel.services.gateway.append_queue import Lane
-from prequel.services.gateway.http.access import Keys
-from prequel.services.gateway.view.details import Details
-from prequel.services.gateway.view.firsts import Firsts
+from fastapi import Depends, Request
+
+from prequel.services.gateway.append_queue import AppendQueue
+from prequel.services.gateway.blocking_calls import BlockingCalls
+from prequel.services.gateway.http.sessions import Credentials
+from prequel.services.gateway.on_demand import OnDemandFeatures
+from prequel.services.gateway.remote.services import RemoteServices
+from prequel.services.gateway.view.capacity import StreamCapacity
+from prequel.services.gateway.view.details import StreamDetails
+from prequel.services.gateway.view.image_ids import ImageIds
 from prequel.services.gateway.view.known_streams import KnownStreams
-from prequel.services.gateway.view.live import Live
-from prequel.services.gateway.view.room import Room
-from prequel.services.gateway.view.statuses import Statuses
+from prequel.services.gateway.view.live import LiveView
+from prequel.services.gateway.view.statuses import StreamStatuses
 from prequel.services.gateway.view.thumbnails import Thumbnails
 from prequel.shared.config import Settings
-from prequel.shared.extraction import Extraction
+from prequel.shared.invocation import Invocation
 from prequel.shared.log.base import Log, Position
 from prequel.shared.queries import Queries
 from prequel.shared.retention.usage import LogUsage
@@ -22,52 +28,73 @@ from prequel.shared.runtime.metrics import Metrics
 from prequel.shared.runtime.supervisor import Supervisor
 
 SOURCE = "prequel/gateway"
+"""The CloudEvents ``source`` of every event that starts here."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Gateway:
-    """Made once by the app. ``clock`` gives seconds since the epoch, ``new_id`` an id that nobody had before."""
+    """Built once, by ``assembly.assemble``. ``clock`` returns seconds since the epoch, ``new_id`` an unused id."""
 
     settings: Settings
     log: Log
     queries: Queries
-    extraction: Extraction
     metrics: Metrics
     health: Health
     clock: Callable[[], float]
     new_id: Callable[[], str]
-    keys: Keys
-    supervisor: Supervisor
-    live: Live
-    firsts: Firsts
-    statuses: Statuses
-    details: Details
-    room: Room
-    known: KnownStreams
-    images: Lane
-    labels: Lane
-    thumbnails: Thumbnails
     usage: Callable[[], LogUsage | None]
-    """What was measured last of the log; None before the first time."""
+    """The newest measurement of the log's size; None before the first one."""
+    invocation: Invocation
+    credentials: Credentials
+    supervisor: Supervisor
+    remote: RemoteServices
+    live: LiveView
+    image_ids: ImageIds
+    statuses: StreamStatuses
+    details: StreamDetails
+    capacity: StreamCapacity
+    known_streams: KnownStreams
+    image_queue: AppendQueue
+    label_queue: AppendQueue
+    """Labels and commands. A queue of their own: a label must not wait behind images of many megabytes."""
+    thumbnails: Thumbnails
+    on_demand: OnDemandFeatures
+    query_calls: BlockingCalls
+    lookup_calls: BlockingCalls
 
     def start(self) -> None:
-        self.live.when_ended.append(self._ended)
+        """Call it on the event loop that will serve the requests."""
+        self.live.on_stream_deleted.append(self._stream_deleted)
         self.live.start()
 
     async def close(self) -> None:
+        # First the followers: they end every request that waits. Then the queues, whose appends those requests began.
         await self.live.close()
-        await self.images.close()
-        await self.labels.close()
-        self.known.close()
-        self.firsts.close()
-        self.statuses.close()
-        self.details.close()
-        self.thumbnails.close()
+        await self.image_queue.close()
+        await self.label_queue.close()
+        for part in (self.known_streams, self.image_ids, self.statuses, self.details, self.thumbnails):
+            part.close()
+        for calls in (self.on_demand, self.query_calls, self.lookup_calls):
+            calls.close()
+        self.remote.close()
 
-    def _ended(self, stream: str, command: Position) -> None:
-        """A stream was deleted: nothing here knows it any more."""
-        self.statuses.ended(stream, command)
-        self.details.ended(stream)
-        self.known.ended(stream)
-        self.room.ended(stream, command)
-        self.firsts.ended(stream)
+    def _stream_deleted(self, stream: str, command: Position) -> None:
+        """Forget the stream in every part that remembers something of it."""
+        self.statuses.stream_deleted(stream, command)
+        self.details.stream_deleted(stream)
+        self.known_streams.stream_deleted(stream)
+        self.capacity.stream_deleted(stream, command)
+        self.image_ids.stream_deleted(stream)
+
+
+async def current_gateway(request: Request) -> Gateway:
+    """The gateway of the application that answers this request.
+
+    A coroutine though it waits for nothing: FastAPI runs plain functions on another thread, for every request.
+    """
+    gateway: Gateway = request.app.state.gateway
+    return gateway
+
+
+CurrentGateway = Annotated[Gateway, Depends(current_gateway)]
+"""The type of a route's ``gateway`` parameter."""

@@ -12,6 +12,7 @@ from PIL import Image
 from prometheus_client import CollectorRegistry
 
 from prequel.services.gateway import app
+from prequel.services.gateway.assembly import Dependencies
 from prequel.services.gateway.http import serving
 from prequel.services.learner.learner import Learner
 from prequel.shared.config import Settings
@@ -132,15 +133,17 @@ class System:
     def open_gateway(self) -> None:
         self._closing = threading.Event()
         application = app.create(
-            self.settings,
-            log=self.log,
-            store=self.store,
-            queries=self.learner,
-            metrics=Metrics(CollectorRegistry()),
-            health=self.health,
-            clock=time.time,
-            new_id=lambda: uuid.uuid4().hex,
-            extraction=self.extractor,
+            Dependencies(
+                settings=self.settings,
+                log=self.log,
+                store=self.store,
+                queries=self.learner,
+                metrics=Metrics(CollectorRegistry()),
+                health=self.health,
+                clock=time.time,
+                new_id=lambda: uuid.uuid4().hex,
+                extraction=self.extractor,
+            )
         )
         listener = serving.listen("127.0.0.1", self._port)
         self._gateway = threading.Thread(target=serving.serve, args=(application, listener, self._closing))

@@ -10,6 +10,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from prequel.services.gateway import app
+from prequel.services.gateway.assembly import Dependencies
 from prequel.shared.environment import from_environment
 from prequel.shared.log.sqlite.log import SqliteLog
 from prequel.shared.runtime.health import Health
@@ -28,17 +29,16 @@ def description() -> Schema:
     with TemporaryDirectory() as folder:
         log, store = SqliteLog(Path(folder) / "log"), SqliteStore(Path(folder) / "store.sqlite")
         try:
-            made = app.create(
-                from_environment({}),
+            dependencies = Dependencies(
+                settings=from_environment({}),
                 log=log,
                 store=store,
-                queries=None,
                 metrics=Metrics(CollectorRegistry()),
                 health=Health(),
                 clock=lambda: 0.0,
                 new_id=lambda: "",
             )
-            return made.openapi()
+            return app.create(dependencies).openapi()
         finally:
             log.close()
             store.close()

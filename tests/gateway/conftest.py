@@ -14,6 +14,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from prequel.services.gateway import app
+from prequel.services.gateway.assembly import Dependencies
 from prequel.services.gateway.http import serving
 from prequel.shared.config import Settings
 from prequel.shared.events.predictions import encode_prediction
@@ -122,16 +123,18 @@ def run(
     """Serve on a free port until ``stop`` is called; the clock begins at 1,000 seconds."""
     health, metrics, stop, began = Health(), Metrics(CollectorRegistry()), threading.Event(), time.monotonic()
     application = app.create(
-        settings,
-        log=log,
-        store=store,
-        queries=queries,
-        metrics=metrics,
-        health=health,
-        clock=lambda: 1_000.0 + time.monotonic() - began,
-        new_id=lambda: uuid.uuid4().hex,
-        extraction=extraction or learner,
-        invocation=Invocation(".venv/bin/prequel"),
+        Dependencies(
+            settings=settings,
+            log=log,
+            store=store,
+            queries=queries,
+            metrics=metrics,
+            health=health,
+            clock=lambda: 1_000.0 + time.monotonic() - began,
+            new_id=lambda: uuid.uuid4().hex,
+            extraction=extraction or learner,
+            invocation=Invocation(".venv/bin/prequel"),
+        )
     )
     listener = serving.listen("127.0.0.1", 0)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"

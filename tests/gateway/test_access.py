@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from prequel.services.gateway.http.access import COOKIE, SESSION_SECONDS, Keys
+from prequel.services.gateway.http.sessions import COOKIE, SESSION_SECONDS, Credentials
 from tests.gateway.conftest import PNG, Served, starting
 from tests.servers import plain_http
 
@@ -100,7 +100,7 @@ def test_what_is_no_key_does_not(client: httpx.Client, headers: dict[str, str | 
         ({}, "an API key is needed", "Bearer"),
         ({"X-API-Key": "nope"}, "none of PREQUEL_API_KEYS", 'Bearer error="invalid_token"'),
         ({"Authorization": "Bearer nope"}, "none of PREQUEL_API_KEYS", 'Bearer error="invalid_token"'),
-        ({"Cookie": f"{COOKIE}=1.x"}, "session is over", 'Bearer error="invalid_token"'),
+        ({"Cookie": f"{COOKIE}=1.x"}, "session has expired", 'Bearer error="invalid_token"'),
     ],
 )
 def test_a_wrong_key_is_told_from_a_missing_one(
@@ -124,7 +124,7 @@ def test_a_session_stands_for_the_key_in_a_browser(client: httpx.Client) -> None
 
 @pytest.mark.parametrize("other", ['prefs={"a": 1}', "odd", "a b=c", 'open="', "=x"])
 def test_a_session_holds_beside_the_odd_cookies_of_other_applications(client: httpx.Client, other: str) -> None:
-    session = Keys([KEY], lambda: 1_000.0).session(KEY.encode())
+    session = Credentials([KEY], lambda: 1_000.0).new_session(KEY.encode())
     for header in (f"{other}; {COOKIE}={session}", f"{COOKIE}={session}; {other}"):
         assert client.get("/v1/streams", headers={"Cookie": header}).status_code == 200
         assert client.get("/v1/streams", headers={"Cookie": header.replace(session, "1.x")}).status_code == 401
@@ -138,17 +138,17 @@ def test_no_session_without_a_key(client: httpx.Client) -> None:
 
 def test_a_session_ends_with_its_time_and_with_its_key() -> None:
     now = [5_000.0]
-    keys = Keys([KEY, OTHER], lambda: now[0])
-    session = keys.session(OTHER.encode())
-    assert keys.valid(session)
-    assert not Keys([KEY], lambda: now[0]).valid(session)
-    assert Keys([OTHER], lambda: now[0]).valid(session)
+    keys = Credentials([KEY, OTHER], lambda: now[0])
+    session = keys.new_session(OTHER.encode())
+    assert keys.valid_session(session)
+    assert not Credentials([KEY], lambda: now[0]).valid_session(session)
+    assert Credentials([OTHER], lambda: now[0]).valid_session(session)
     issued, _, signature = session.partition(".")
-    assert not keys.valid(f"{int(issued) + 1}.{signature}")
+    assert not keys.valid_session(f"{int(issued) + 1}.{signature}")
     now[0] += SESSION_SECONDS - 1
-    assert keys.valid(session)
+    assert keys.valid_session(session)
     now[0] += 1
-    assert not keys.valid(session)
+    assert not keys.valid_session(session)
 
 
 def test_a_session_of_a_gateway_without_keys_is_nothing(shared_gateway: Served) -> None:
@@ -238,7 +238,7 @@ def test_the_page_behind_a_proxy_that_changes_the_host_may_send(proxied: Served,
     headers = {"Host": "gateway:8000", "Origin": origin, "X-API-Key": KEY, "Content-Type": "image/png"}
     answer = proxied.client.post(IMAGES, content=PNG, headers=headers)
     assert answer.status_code == code, answer.text
-    assert code == 202 or f"PREQUEL_PUBLIC_URL to the address that browsers see: {origin}" in answer.json()["detail"]
+    assert code == 202 or f"({origin}) may not do this" in answer.json()["detail"]
 
 
 def test_the_session_of_a_page_that_comes_by_tls_stays_on_tls(proxied: Served, keyed: Served) -> None:

@@ -112,7 +112,7 @@ def test_a_label_may_be_structured_too(gateway: Served) -> None:
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (event(type="prequel.image.v1"), "here prequel.label.v1 is taken"),
+        (event(type="prequel.image.v1"), "this call takes prequel.label.v1"),
         (event(data="not JSON"), "cannot be read"),
         ({key: value for key, value in event().items() if key != "data"}, "neither data_base64 nor data"),
         (event({"id": "a b", "label": "cat"}), "id: "),

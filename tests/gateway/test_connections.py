@@ -12,8 +12,8 @@ import httpx
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from prequel.services.gateway.http.connections import BACKLOG, OTHER_FILES, Silent, room
-from prequel.services.gateway.http.middleware import Limit
+from prequel.services.gateway.http.body_limits import BodyLimits
+from prequel.services.gateway.http.connections import BACKLOG, RESERVED_FILES, IdleConnections, max_connections
 from prequel.shared.runtime.deadlines import REQUEST_HEAD_S
 from tests.gateway.conftest import PNG, Served, Start, until
 from tests.servers import plain_http
@@ -41,10 +41,10 @@ def few_files(soft: int) -> Iterator[None]:
 def test_the_process_asks_for_the_files_that_it_may_have() -> None:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     with few_files(256):
-        most = room()
+        most = max_connections()
         files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     assert files > 256 or hard == 256
-    assert most + BACKLOG + OTHER_FILES <= files
+    assert most + BACKLOG + RESERVED_FILES <= files
 
 
 def test_one_connection_too_many_is_told_so(start: Start) -> None:
@@ -87,21 +87,21 @@ class Connection:
 def test_who_asks_nothing_is_let_go() -> None:
     now = [0.0]
     everyone = [Connection(cycle) for cycle in (None, Cycle(True), Cycle(False))]
-    sweeping = Silent(lambda: now[0])
+    idle = IdleConnections(lambda: now[0])
     for now[0] in (0.0, REQUEST_HEAD_S):
-        sweeping.sweep(everyone)
+        idle.close_expired(everyone)
         assert not any(each.transport.gone for each in everyone)
     now[0] = REQUEST_HEAD_S + 1
-    sweeping.sweep(everyone)
+    idle.close_expired(everyone)
     assert [each.transport.gone for each in everyone] == [True, True, False]
 
 
 def test_who_asked_since_is_not() -> None:
     now = [0.0]
     one = Connection(None)
-    sweeping = Silent(lambda: now[0])
+    idle = IdleConnections(lambda: now[0])
     for now[0] in range(3 * int(REQUEST_HEAD_S)):
-        sweeping.sweep([one])
+        idle.close_expired([one])
         if now[0] % 5 == 0:
             one.cycle = Cycle(True)  # asked and answered between two looks
     assert not one.transport.gone
@@ -167,8 +167,10 @@ async def test_a_body_that_does_not_come_gives_back_what_it_holds(
         except Exception as problem:
             answered.append({"type": "problem", "status": problem.status_code})  # type: ignore[attr-defined]
 
-    limit = Limit(app, 10**6, 10**6, 10**6, silence_s=silence_s, whole_s=whole_s)
+    limit = BodyLimits(
+        app, image_bytes=10**6, form_bytes=10**6, other_bytes=10**6, silence_s=silence_s, whole_s=whole_s
+    )
     with anyio.fail_after(30):
         await limit({"type": "http", "headers": []}, body, send)
     assert [message["status"] for message in answered] == [408]
-    assert limit._held == 0
+    assert limit._received == 0

@@ -281,13 +281,13 @@ def test_a_wrong_method_is_405_and_says_which_are_right(shared_gateway: Served, 
     detail = problem(answer, 405)["detail"]
     assert answer.headers["allow"]
     assert method not in answer.headers["allow"]
-    assert detail == f"{method} is no call at {path}: there is {answer.headers['allow']}; /docs lists all"
+    assert detail == f"{method} is not allowed at {path}, only {answer.headers['allow']}; /docs lists the calls"
 
 
 def test_all_the_methods_of_a_path_are_told(shared_gateway: Served) -> None:
     answer = shared_gateway.client.put("/v1/streams/pets")
     assert answer.headers["allow"] == "DELETE, GET"
-    assert "there is DELETE, GET; /docs lists all" in problem(answer, 405)["detail"]
+    assert "only DELETE, GET; /docs lists the calls" in problem(answer, 405)["detail"]
 
 
 def test_json_that_is_not_called_so_is_told(shared_gateway: Served) -> None:

@@ -10,10 +10,10 @@ from contextlib import AbstractContextManager, ExitStack
 import pytest
 
 from prequel.services.gateway.view.subscriptions import (
-    MOST_SUBSCRIBERS,
+    MAX_SUBSCRIBERS,
     QUEUE_EVENTS,
     RECENT_EVENTS,
-    Happening,
+    LiveEvent,
     Subscriptions,
 )
 from prequel.shared import status
@@ -124,9 +124,9 @@ def test_a_stopping_gateway_says_so_and_ends_every_stream(gateway: Served) -> No
     assert kinds[-1] == "reconnect"
 
 
-def happening(number: int, stream: str = "pets") -> Happening:
+def happening(number: int, stream: str = "pets") -> LiveEvent:
     prediction = predicted(stream, f"n{number}", Position(0, number), PNG)
-    return Happening(Position(0, number), prediction, b'{"id": "n%d"}' % number)
+    return LiveEvent(Position(0, number), prediction, b'{"id": "n%d"}' % number)
 
 
 @pytest.fixture
@@ -189,7 +189,7 @@ def test_only_so_many_may_listen_until_some_go(gateway: Served) -> None:
     request = f"GET {PETS} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
     address = ("127.0.0.1", gateway.client.base_url.port or 0)
     with ExitStack() as stack:
-        for _ in range(MOST_SUBSCRIBERS):
+        for _ in range(MAX_SUBSCRIBERS):
             connection = stack.enter_context(socket.create_connection(address, timeout=60))
             connection.sendall(request)
             assert b"200 OK" in connection.recv(4096)

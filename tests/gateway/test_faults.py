@@ -18,7 +18,7 @@ from prequel.services.gateway.gateway import Gateway
 from prequel.services.gateway.http import serving
 from prequel.services.gateway.remote.learner import LearnerUnavailable
 from prequel.services.gateway.routes import events
-from prequel.services.gateway.view.follower import Follower
+from prequel.services.gateway.view.follower import TopicFollower
 from prequel.shared.log.base import Message, Record
 from prequel.shared.log.sqlite.log import SqliteLog
 from prequel.shared.queries import Answer
@@ -105,7 +105,7 @@ def test_a_gateway_may_start_before_its_log(start: Start, log: FaultyLog) -> Non
     assert gateway.client.get(f"{PETS}/predictions").status_code == 200
 
 
-def test_a_reader_that_retention_passed_begins_anew(start: Start, log: FaultyLog) -> None:
+def test_a_reader_that_retention_passed_starts_again(start: Start, log: FaultyLog) -> None:
     gateway = start(log=log)
     gateway.post_image(id="a", wait=10)
     with listening(f"{gateway.url}{PETS}/events") as stream:
@@ -193,22 +193,22 @@ def test_what_others_write_into_predictions_does_no_harm(
 
 
 class Broken:
-    """Takes nothing at first: a bug."""
+    """Fails at first: a bug."""
 
     failures = 2
-    taken = False
+    handled = False
 
-    async def begin(self) -> None: ...
+    async def restart(self) -> None: ...
 
-    async def take(self, decoded: object, current: bool) -> None:
+    async def handle(self, decoded: object, current: bool) -> None:
         if self.failures:
             self.failures -= 1
             raise ZeroDivisionError("a bug")
-        self.taken = True
+        self.handled = True
 
 
 @pytest.mark.anyio
-async def test_a_bug_in_the_view_is_shown_and_the_view_begins_anew(
+async def test_a_bug_in_the_view_is_shown_and_the_view_starts_again(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     health, broken = Health(), Broken()
@@ -216,7 +216,7 @@ async def test_a_bug_in_the_view_is_shown_and_the_view_begins_anew(
     def decode(records: object) -> list[Record]:
         return []
 
-    follower = Follower(SqliteLog(tmp_path), "predictions", 10, health, decode, broken)
+    follower = TopicFollower(SqliteLog(tmp_path), "predictions", depth=10, health=health, decode=decode, handler=broken)
     follower.start()
     async with asyncio.timeout(30):
         while "a bug" not in health.reasons.get("gateway: predictions", ""):
@@ -224,20 +224,20 @@ async def test_a_bug_in_the_view_is_shown_and_the_view_begins_anew(
         while health.reasons:
             await asyncio.sleep(0.001)
     await follower.close()
-    assert broken.taken
+    assert broken.handled
     assert health.failed is None
     assert "ZeroDivisionError" in caplog.text
 
 
 def test_live_status_goes_on_after_a_bug(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    listened, failures = events._listened, [ZeroDivisionError("a bug"), ZeroDivisionError("a bug")]
+    listened, failures = events._subscribed_statuses, [ZeroDivisionError("a bug"), ZeroDivisionError("a bug")]
 
     async def fails_at_first(gateway: Gateway) -> list[StreamStatus]:
         if failures:
             raise failures.pop()
         return await listened(gateway)
 
-    monkeypatch.setattr(events, "_listened", fails_at_first)
+    monkeypatch.setattr(events, "_subscribed_statuses", fails_at_first)
     gateway = start(ready=False)
     until(lambda: "a bug" in reasons(gateway).get("gateway: statuses for listeners", ""))
     with listening(f"{gateway.url}{PETS}/events") as stream:
@@ -273,6 +273,7 @@ import sys, threading, time, uuid
 from pathlib import Path
 from prometheus_client import CollectorRegistry
 from prequel.services.gateway import app
+from prequel.services.gateway.assembly import Dependencies
 from prequel.services.gateway.http import serving
 from prequel.shared.config import Settings
 from prequel.shared.runtime.health import Health
@@ -284,10 +285,11 @@ from prequel.shared.store.sqlite import SqliteStore
 stop = threading.Event()
 stop_on_signals(stop)
 folder = Path(sys.argv[1])
-application = app.create(
-    Settings(), log=SqliteLog(folder / "log"), store=SqliteStore(folder / "store.sqlite"), queries=None,
+dependencies = Dependencies(
+    settings=Settings(), log=SqliteLog(folder / "log"), store=SqliteStore(folder / "store.sqlite"),
     metrics=Metrics(CollectorRegistry()), health=Health(), clock=time.time, new_id=lambda: uuid.uuid4().hex,
 )
+application = app.create(dependencies)
 listener = serving.listen("127.0.0.1", 0)
 print(listener.getsockname()[1], flush=True)
 serving.serve(application, listener, stop)

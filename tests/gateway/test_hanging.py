@@ -11,8 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
-from prequel.services.gateway.view.promises import Promises
-from prequel.services.gateway.view.statuses import Statuses
+from prequel.services.gateway.view.read_your_writes import ReadYourWrites
+from prequel.services.gateway.view.statuses import StreamStatuses
+from prequel.services.gateway.view.store_reads import StoreReads
 from prequel.shared.log.base import Bounds, Record
 from prequel.shared.queries import Answer
 from prequel.shared.runtime.deadlines import ANSWER_S, FOLLOWER_CLOSE_S, GATEWAY_CLOSE_S
@@ -192,7 +193,7 @@ def test_it_is_said_what_hangs_and_what_may_still_arrive(hanging: Hanging) -> No
     first = served.post_image(id="b").json()
     assert (first["may_arrive"], "may still arrive" in first["detail"]) == (True, True)
     second = served.post_image(id="c").json()
-    assert (second["may_arrive"], "will not arrive" in second["detail"]) == (False, True)
+    assert (second["may_arrive"], "nothing was sent to the log" in second["detail"]) == (False, True)
     reasons = served.client.get("/readyz").json()["reasons"]
     assert "hangs" in reasons["gateway: store"]
     assert "hangs" in reasons["gateway: images"]
@@ -239,12 +240,12 @@ def test_a_store_that_fails_after_whoever_asked_has_gone_is_no_bug(caplog: pytes
     store = HangingStore(None)
     store.away = True
     store.gate.clear()
-    statuses = Statuses(store, time.time, Promises(), Health())
+    statuses = StreamStatuses(StoreReads(store, Health()), time.time, ReadYourWrites())
 
     async def ask() -> None:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(statuses.get("pets"), 0.05)
-        reading = list(statuses._reading.values())
+        reading = list(statuses._reads.values())
         store.gate.set()
         await asyncio.wait(reading)
 

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
-from prequel.services.gateway.view.known_streams import LOOKED_AT
-from prequel.services.gateway.view.live import Live
-from prequel.services.gateway.view.predictions import View
-from prequel.services.gateway.view.promises import Promises
-from prequel.services.gateway.view.statuses import Statuses
-from prequel.services.gateway.view.subscriptions import Happening
+from prequel.services.gateway.view.gallery import Gallery
+from prequel.services.gateway.view.known_streams import MAX_SEARCHED_RECORDS
+from prequel.services.gateway.view.live import LiveView
+from prequel.services.gateway.view.read_your_writes import ReadYourWrites
+from prequel.services.gateway.view.statuses import StreamStatuses
+from prequel.services.gateway.view.store_reads import StoreReads
+from prequel.services.gateway.view.subscriptions import LiveEvent
 from prequel.shared import status
 from prequel.shared.config import Settings
 from prequel.shared.events.attributes import NO_ATTRIBUTES
@@ -68,7 +69,7 @@ def test_an_image_that_somebody_else_sent_is_enough(gateway: Served) -> None:
 
 
 def test_where_too_much_is_underway_to_tell_the_label_is_taken(gateway: Served) -> None:
-    gateway.log.append([image("theirs")] * (LOOKED_AT[IMAGES] + 1))  # type: ignore[list-item]
+    gateway.log.append([image("theirs")] * (MAX_SEARCHED_RECORDS[IMAGES] + 1))  # type: ignore[list-item]
     assert gateway.post_label("i", "cat", stream="nobodys").is_success
 
 
@@ -103,19 +104,19 @@ def test_a_command_is_answered_by_what_became_of_it(gateway: Served) -> None:
 
 
 def test_what_comes_again_of_the_time_before_a_deletion_stays_away() -> None:
-    view = View(10, 10)
+    gallery = Gallery(10, 10)
 
     def predicted(offset: int) -> None:
         event = Prediction("i", "s", Position(0, offset), "m", None, {}, {}, None, Position(0, 0), 0.0)
-        view.predicted(event, encode_prediction(event, source="t").value)
+        gallery.add(event, encode_prediction(event, source="t").value)
 
     predicted(3)
-    view.end("s", Position(0, 5))
-    assert (len(view), view.get("s", "i")) == (0, None)
+    gallery.delete_stream("s", Position(0, 5))
+    assert (len(gallery), gallery.get("s", "i")) == (0, None)
     predicted(3)
-    assert view.get("s", "i") is None
+    assert gallery.get("s", "i") is None
     predicted(6)
-    assert view.get("s", "i") is not None
+    assert gallery.get("s", "i") is not None
 
 
 def test_a_gateway_that_begins_after_the_deletion_shows_nothing_of_it(tmp_path: Path) -> None:
@@ -164,20 +165,20 @@ def test_whoever_sends_an_id_again_after_a_deletion_is_not_told_what_became_of_t
 
 def test_copies_of_what_a_deleted_stream_said_are_told_to_nobody(tmp_path: Path) -> None:
     """A learner that crashes says again what it said, and that comes after the deletion."""
-    live = Live(SqliteLog(tmp_path), Settings.model_validate({}), Metrics(CollectorRegistry()), Health())
+    live = LiveView(SqliteLog(tmp_path), Settings.model_validate({}), Metrics(CollectorRegistry()), Health())
     prediction = predicted("pets", "i", Position(0, 3), b"=cat")
     outcome = Outcome("i", "pets", Position(0, 4), "learned", "cat", None, None, exact=True, time=0.0)
     end = Applied("c", "pets", Position(0, 5), "stream.delete", "applied", "", "me", 0.0)
     old = [
-        Happening(Position(0, 10), prediction, encode_prediction(prediction, source="t").value),
-        Happening(Position(0, 11), outcome, encode_outcome(outcome, source="t").value),
+        LiveEvent(Position(0, 10), prediction, encode_prediction(prediction, source="t").value),
+        LiveEvent(Position(0, 11), outcome, encode_outcome(outcome, source="t").value),
     ]
 
     async def told() -> bytes:
-        await live.take([], True)
+        await live.handle([], True)
         listener = live.subscriptions.open("pets", None)
-        await live.take([Happening(Position(0, 12), end, encode_applied(end, source="t").value)], True)
-        await live.take(old, True)
+        await live.handle([LiveEvent(Position(0, 12), end, encode_applied(end, source="t").value)], True)
+        await live.handle(old, True)
         return await listener.next(0.1)
 
     assert asyncio.run(told()).count(b"event: ") == 1
@@ -209,15 +210,15 @@ def test_a_deleted_stream_must_find_room_again(gateway: Served) -> None:
     assert (created.status_code, "PREQUEL_MAX_STREAMS" in created.json()["detail"]) == (409, True)
 
 
-def applied(do: str, offset: int, state: str = "applied") -> Happening:
+def applied(do: str, offset: int, state: str = "applied") -> LiveEvent:
     event = Applied("c", "pets", Position(0, offset), do, state, "", "", 0.0)
-    return Happening(Position(0, offset), event, encode_applied(event, source="test").value)
+    return LiveEvent(Position(0, offset), event, encode_applied(event, source="test").value)
 
 
 @pytest.mark.anyio
 async def test_a_command_is_a_promise_as_long_as_there_is_a_stream_to_show_it(tmp_path: Path) -> None:
-    live = Live(SqliteLog(tmp_path), Settings.model_validate({}), Metrics(CollectorRegistry()), Health())
-    for offset, do, state, wait, promised in (
+    live = LiveView(SqliteLog(tmp_path), Settings.model_validate({}), Metrics(CollectorRegistry()), Health())
+    for offset, do, state, wait, required in (
         (1, "class.rename", "refused", 1, None),
         (2, "stream.create", "applied", 0, None),
         (2, "stream.create", "applied", 1, Position(0, 2)),
@@ -225,24 +226,24 @@ async def test_a_command_is_a_promise_as_long_as_there_is_a_stream_to_show_it(tm
         (4, "stream.delete", "refused", 1, Position(0, 3)),
         (5, "stream.delete", "applied", 1, None),
     ):
-        await live.take([applied(do, offset, state)], True)
+        await live.handle([applied(do, offset, state)], True)
         assert await live.applied(Position(0, offset), wait)
-        assert live.promises.of("pets") == promised, (do, state, wait)
+        assert live.read_your_writes.required("pets") == required, (do, state, wait)
 
 
 @pytest.mark.anyio
 async def test_a_status_of_the_time_before_the_deletion_is_none(tmp_path: Path) -> None:
-    store, promises, health = SqliteStore(tmp_path / "store.sqlite"), Promises(), Health()
-    statuses = Statuses(store, time.monotonic, promises, health)
+    store, read_your_writes = SqliteStore(tmp_path / "store.sqlite"), ReadYourWrites()
+    statuses = StreamStatuses(StoreReads(store, Health()), time.monotonic, read_your_writes)
 
     def put(position: str) -> None:
         told = status_of("pets", 1, 0).model_copy(update={"position": position})
         store.put(status.key("pets"), told.model_dump_json().encode())
 
     put("0:5")
-    promises.make("pets", Position(0, 4))
+    read_your_writes.require("pets", Position(0, 4))
     assert await statuses.get("pets")
-    statuses.ended("pets", Position(0, 5))
+    statuses.stream_deleted("pets", Position(0, 5))
     began = time.monotonic()
     for late in (await statuses.get("pets"), await statuses.get("pets", Position(0, 5), fresh=True)):
         assert late is None
@@ -257,11 +258,11 @@ async def test_a_status_of_the_time_before_the_deletion_is_none(tmp_path: Path) 
 
 @pytest.mark.anyio
 async def test_events_of_a_deleted_stream_are_told_to_nobody_who_comes_back(tmp_path: Path) -> None:
-    live = Live(SqliteLog(tmp_path), Settings.model_validate({}), Metrics(CollectorRegistry()), Health())
+    live = LiveView(SqliteLog(tmp_path), Settings.model_validate({}), Metrics(CollectorRegistry()), Health())
     others, ours = predicted("others", "o", Position(0, 0), PNG), predicted("pets", "a", Position(0, 1), PNG)
-    happenings = [
-        Happening(event.position, event, encode_prediction(event, source="test").value) for event in (others, ours)
+    events = [
+        LiveEvent(event.position, event, encode_prediction(event, source="test").value) for event in (others, ours)
     ]
-    await live.take([*happenings, applied("stream.delete", 2)], True)
+    await live.handle([*events, applied("stream.delete", 2)], True)
     told = await live.subscriptions.open(None, "0:0").next(0)
     assert (b'"a"' in told, b"stream.delete" in told) == (False, True)

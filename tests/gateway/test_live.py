@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from prequel.services.gateway.view.arrivals import Arrivals
-from prequel.services.gateway.view.live import Live
-from prequel.services.gateway.view.subscriptions import Happening
+from prequel.services.gateway.view.live import LiveView
+from prequel.services.gateway.view.pending_results import PendingResults
+from prequel.services.gateway.view.subscriptions import LiveEvent
 from prequel.shared.config import Settings
 from prequel.shared.events.outcomes import encode_outcome
 from prequel.shared.events.predictions import encode_prediction
@@ -117,27 +117,27 @@ def test_everybody_who_waits_for_the_same_is_woken(gateway: Served) -> None:
 
 @pytest.mark.anyio
 async def test_history_is_not_sent_to_who_listens(tmp_path: Path) -> None:
-    live = Live(SqliteLog(tmp_path), Settings.model_validate({}), Metrics(CollectorRegistry()), Health())
+    live = LiveView(SqliteLog(tmp_path), Settings.model_validate({}), Metrics(CollectorRegistry()), Health())
     listener = live.subscriptions.open("pets", None)
     for number, current in enumerate((False, True, True)):
         prediction = predicted("pets", f"n{number}", Position(0, number), PNG)
         value = encode_prediction(prediction, source="test").value
-        await live.take([Happening(Position(0, number), prediction, value)], current)
+        await live.handle([LiveEvent(Position(0, number), prediction, value)], current)
     events = await listener.next(0)
     assert [f"n{number}" in events.decode() for number in range(3)] == [False, False, True]
-    assert len(live.view) == 3
+    assert len(live.gallery) == 3
 
 
 @pytest.mark.anyio
 async def test_arrivals_keep_the_newest_for_late_comers() -> None:
-    arrivals: Arrivals[int, str] = Arrivals(2)
+    results: PendingResults[int, str] = PendingResults(2)
     for key in (1, 2, 3):
-        arrivals.arrive(key, f"value {key}")
-    assert [await arrivals.wait(key, 0.001) for key in (1, 2, 3)] == [None, "value 2", "value 3"]
+        results.resolve(key, f"value {key}")
+    assert [await results.wait(key, 0.001) for key in (1, 2, 3)] == [None, "value 2", "value 3"]
 
 
 @pytest.mark.anyio
 async def test_nobody_waits_after_the_end() -> None:
-    arrivals: Arrivals[int, str] = Arrivals(2)
-    arrivals.close()
-    assert await arrivals.wait(1, 60) is None
+    results: PendingResults[int, str] = PendingResults(2)
+    results.close()
+    assert await results.wait(1, 60) is None

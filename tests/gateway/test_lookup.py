@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from prequel.services.gateway.routes.lookup import MAX_IDS
-from prequel.services.gateway.view.predictions import NOWHERE, RefusedLabel, View
+from prequel.services.gateway.view.gallery import NOWHERE, Gallery, RefusedLabel
 from prequel.shared.events.types import Outcome
 from prequel.shared.log.base import Position
 from tests.gateway.conftest import PNG, Served
@@ -63,22 +63,22 @@ def outcome(status: str, label: str | None, offset: int) -> Outcome:
 
 @pytest.mark.parametrize("again", [0, 1, 2])
 def test_a_refused_label_is_remembered_however_often_it_is_read(again: int) -> None:
-    view = View(10, 10)
+    gallery = Gallery(10, 10)
     outcomes = [outcome("rejected", "cow", 5), outcome("learned", "cat", 6), outcome("expired", "emu", 7)]
-    view.predicted(predicted("pets", "a", Position(0, 5), PNG), b"{}")
+    gallery.add(predicted("pets", "a", Position(0, 5), PNG), b"{}")
     for each in [*outcomes, *outcomes[:again]]:
-        view.decided(each)
-    entry = view.get("pets", "a")
-    assert entry is not None
-    assert (entry.truth, entry.decided) == ("cat", Position(0, 6))
-    assert entry.refused == RefusedLabel(Position(0, 7), "emu", "expired")
+        gallery.apply_outcome(each)
+    row = gallery.get("pets", "a")
+    assert row is not None
+    assert (row.truth, row.truth_position) == ("cat", Position(0, 6))
+    assert row.refused == RefusedLabel(Position(0, 7), "emu", "expired")
 
 
 def test_a_label_that_is_refused_leaves_no_truth() -> None:
-    view = View(10, 10)
-    view.predicted(predicted("pets", "a", Position(0, 5), PNG), b"{}")
-    view.decided(outcome("rejected", "cow", 5))
-    entry = view.get("pets", "a")
-    assert entry is not None
-    assert (entry.truth, entry.decided) == (None, NOWHERE)
-    assert entry.refused == RefusedLabel(Position(0, 5), "cow", "rejected")
+    gallery = Gallery(10, 10)
+    gallery.add(predicted("pets", "a", Position(0, 5), PNG), b"{}")
+    gallery.apply_outcome(outcome("rejected", "cow", 5))
+    row = gallery.get("pets", "a")
+    assert row is not None
+    assert (row.truth, row.truth_position) == (None, NOWHERE)
+    assert row.refused == RefusedLabel(Position(0, 5), "cow", "rejected")

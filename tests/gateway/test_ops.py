@@ -75,9 +75,8 @@ def learner(ops: OperationsServer, tmp_path: Path) -> Iterator[RemoteLearner]:
         told = status_of(stream, 1, 0).model_copy(update={"address": address or None})
         store.put(status.key(stream), told.model_dump_json().encode())
     store.put(status.key("old"), b'{"stream": "old"}')
-    remote = RemoteLearner(store, plain_http.client(timeout=5))
-    yield remote
-    remote.close()
+    with plain_http.client(timeout=5) as http:
+        yield RemoteLearner(store, http)
     store.close()
 
 
@@ -183,7 +182,7 @@ def test_what_the_learner_refuses_is_refused(learner: RemoteLearner) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stream", "why"), [("gone", "cannot be reached"), ("no", "PREQUEL_ADVERTISE"), ("old", "of this version")]
+    ("stream", "why"), [("gone", "cannot be reached"), ("no", "PREQUEL_ADVERTISE"), ("old", "run the same version")]
 )
 def test_a_learner_that_is_away_is_unavailable(learner: RemoteLearner, stream: str, why: str) -> None:
     with pytest.raises(LearnerUnavailable, match=why):

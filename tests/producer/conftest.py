@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 from rich.console import Console
 
 from prequel.services.gateway import app
+from prequel.services.gateway.assembly import Dependencies
 from prequel.services.gateway.http import serving
 from prequel.services.learner.learner import Learner
 from prequel.services.producer.client import Client, connect
@@ -108,15 +109,17 @@ class System:
     def open_gateway(self) -> None:
         self._closing = threading.Event()
         application = app.create(
-            self.settings,
-            log=self.log,
-            store=self.store,
-            queries=self.learner,
-            metrics=Metrics(CollectorRegistry()),
-            health=self.health,
-            clock=time.time,
-            new_id=lambda: uuid.uuid4().hex,
-            usage=lambda: self.usage,
+            Dependencies(
+                settings=self.settings,
+                log=self.log,
+                store=self.store,
+                queries=self.learner,
+                metrics=Metrics(CollectorRegistry()),
+                health=self.health,
+                clock=time.time,
+                new_id=lambda: uuid.uuid4().hex,
+                usage=lambda: self.usage,
+            )
         )
         listener = serving.listen("127.0.0.1", self._port)
         self._gateway = threading.Thread(target=serving.serve, args=(application, listener, self._closing))

@@ -14,9 +14,8 @@ WAITING = re.compile(r"(TIMEOUT|RETRY|RETRIES|AGAIN|PATIENCE|DEADLINE|BACKOFF|WA
 PARAMETERS = {"timeout", "timeout_s", "connect", "socket_timeout", "busy_timeout_s", "backoff_s"}
 FOR_CLIENTS = {
     "services/extractor/on_demand.py": {"WAITING"},
-    "services/gateway/http/parameters.py": {"LONGEST_WAIT_SECONDS"},
+    "services/gateway/http/parameters.py": {"MAX_WAIT_SECONDS"},
     "services/gateway/http/problems.py": {"RETRY_SECONDS"},
-    "services/gateway/trials.py": {"MOST_WAITING"},
     "services/producer/client.py": {"AGAIN"},
     "services/producer/outstanding.py": {"ASKED_AGAIN"},
 }
@@ -82,8 +81,8 @@ CLIENTS = {
 }  # fmt: skip
 """What must be told how long it may take. Of ``run`` only that of subprocess."""
 MAY_WAIT = {
-    "services/gateway/view/subscriptions.py self._wake.wait()": "inside wait_for",
-    "services/gateway/blocking_calls.py called.result()": "it is done",
+    "services/gateway/view/subscriptions.py self._wakeup.wait()": "inside wait_for",
+    "services/gateway/blocking_calls.py future.result()": "it is done",
     "services/learner/replay/rebuild.py snapshots.acquire()": "a call of the store, with its deadlines",
     "services/learner/learner.py snapshots.acquire()": "a call of the store, with its deadlines",
     "services/extractor/extractor.py item.decoded.result()": "for a decoder, whose cost the limits of images bound",

@@ -1,4 +1,4 @@
-"""The connections of the gateway: how many there may be, and how long one may be silent before it asks something."""
+"""The gateway's connections: how many there may be, and how long one may stay without a request."""
 
 import asyncio
 import resource
@@ -13,91 +13,92 @@ from uvicorn.server import ServerState
 from prequel.shared.runtime.deadlines import REQUEST_HEAD_S
 
 BACKLOG = 64
-"""Connections that the event loop takes from the system in one turn, before any of them is counted: they come on top
-of the most there may be. (Where one of them finds no file left, Python logs a stack for each of the others.)"""
+"""Connections that the event loop accepts in one turn, before any of them is counted: they come on top of the limit.
+(Where one of them finds no file left, Python logs a stack trace for each of the others.)"""
 
-MOST_CONNECTIONS = 4_096
-"""Each may hold a head of 64 KiB that is not complete: 256 MiB, as bodies do. Listeners need one each."""
+MAX_CONNECTIONS = 4_096
+"""Each may have sent 64 KiB of an incomplete head: 256 MiB, as much as bodies may take. Listeners need one each."""
 
-OTHER_FILES = 128
-"""What log, store, models and the operations server open beside connections: 42 at 2,000 events a second."""
+RESERVED_FILES = 128
+"""What log, store, models and the operations server open besides connections: 42 at 2,000 events a second."""
 
-FEWEST_CONNECTIONS = 32
-"""With so few a page still works, where a system gives next to no files."""
+MIN_CONNECTIONS = 32
+"""Enough for the page, on a system that allows almost no open files."""
 
-MOST_FILES = 65_536
-"""Asked of the system, where it lets us: a few times what is needed. Some count to a billion, and tools walk them."""
+MAX_FILES = 65_536
+"""Requested from the system: a few times what is needed. Not without limit: some programs walk all file numbers, and
+some systems have a billion."""
 
-FULL = (
+REJECTION = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nRetry-After: 1\r\n"
     b"Connection: close\r\nContent-Length: %d\r\n\r\n%s"
 )
 TOO_MANY = (
     b'{"type":"about:blank","title":"Service Unavailable","status":503,'
-    b'"detail":"too many connections are open; close some, or come again in a second"}'
+    b'"detail":"too many connections are open; close some, or try again in a second"}'
 )
 
 
 class Connection(Protocol):
-    """What uvicorn holds of a connection, whichever parser it uses."""
+    """What uvicorn's protocols have in common, whichever parser they use."""
 
     cycle: Any
     transport: asyncio.Transport
 
 
-def room() -> int:
-    """How many connections there may be, with as many open files as the system lets this process have."""
+def max_connections() -> int:
+    """How many connections there may be, given the open files that the system allows this process."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
+    target = MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_FILES)
+    if soft != resource.RLIM_INFINITY and soft < target:
         try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-            soft = wanted
+            resource.setrlimit(resource.RLIMIT_NOFILE, (target, hard))
+            soft = target
         except (OSError, ValueError):
-            pass  # macOS allows less than it says; what there is has to do
-    files = MOST_FILES if soft == resource.RLIM_INFINITY else soft
-    return max(FEWEST_CONNECTIONS, min(MOST_CONNECTIONS, files - OTHER_FILES - BACKLOG))
+            pass  # macOS allows less than it reports: keep the present limit
+    files = MAX_FILES if soft == resource.RLIM_INFINITY else soft
+    return max(MIN_CONNECTIONS, min(MAX_CONNECTIONS, files - RESERVED_FILES - BACKLOG))
 
 
-def bounded(most: int) -> Callable[..., asyncio.Protocol]:
-    """Makes uvicorn's protocol for each connection; one beyond ``most`` is told so, and closed."""
+def limited_protocol(limit: int) -> Callable[..., asyncio.Protocol]:
+    """A factory of uvicorn's protocol for each connection; a connection beyond ``limit`` gets 503 and is closed."""
 
     def make(*, config: uvicorn.Config, server_state: ServerState, **others: Any) -> asyncio.Protocol:
-        if len(server_state.connections) >= most:
-            return _Full()
+        if len(server_state.connections) >= limit:
+            return _RejectedConnection()
         return AutoHTTPProtocol(config=config, server_state=server_state, **others)  # type: ignore[call-arg]
 
     return make
 
 
-class _Full(asyncio.Protocol):
-    """Answers without reading."""
+class _RejectedConnection(asyncio.Protocol):
+    """Answers without reading the request: whatever it is, there is no room for it."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
-        transport.write(FULL % (len(TOO_MANY), TOO_MANY))
+        transport.write(REJECTION % (len(TOO_MANY), TOO_MANY))
         transport.close()
 
 
-class Silent:
-    """Closes connections that have asked nothing for HEAD_S: not one whole head of a request has come."""
+class IdleConnections:
+    """Closes connections on which no complete head of a request has come for REQUEST_HEAD_S."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._since: dict[Connection, tuple[Any, float]] = {}
-        """The last request of each that waits for nothing, and when it was seen first."""
+        self._idle_since: dict[Connection, tuple[Any, float]] = {}
+        """The last request of each idle connection, and when the connection was first seen idle after it."""
 
-    def sweep(self, connections: Iterable[Any]) -> None:
+    def close_expired(self, connections: Iterable[Any]) -> None:
         """Call it about once a second."""
-        now, before = self._clock(), self._since
-        self._since = {each: (each.cycle, now) for each in connections if _asks_nothing(each)}
-        for each, (last, _) in self._since.items():
-            known, since = before.get(each, (None, now))
-            if known is last:  # a busy connection has another request behind it each time
-                self._since[each] = last, since
+        now, before = self._clock(), self._idle_since
+        self._idle_since = {each: (each.cycle, now) for each in connections if _is_idle(each)}
+        for each, (last_request, _) in self._idle_since.items():
+            known_request, since = before.get(each, (None, now))
+            if known_request is last_request:  # else it was busy between two looks, and is idle only since now
+                self._idle_since[each] = last_request, since
                 if now - since > REQUEST_HEAD_S:
                     each.transport.abort()
 
 
-def _asks_nothing(connection: Connection) -> bool:
+def _is_idle(connection: Connection) -> bool:
     return connection.cycle is None or bool(connection.cycle.response_complete)

@@ -1,14 +1,15 @@
-"""Images out of a request's body: the body itself, or every ``file`` of a form, perhaps each with id and label."""
+"""Images out of a request's body: the body itself, or every ``file`` of a form, with an id and label each if given."""
 
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from fastapi import Request
 from starlette.datastructures import FormData, UploadFile
 
-from prequel.services.gateway.http.cloud_events import in_body, in_headers
+from prequel.services.gateway.http.cloud_events import from_body, from_headers
 from prequel.services.gateway.http.problems import Problem, invalid, unavailable
 from prequel.shared.events.attributes import NO_ATTRIBUTES, Attributes
 from prequel.shared.events.names import ID_RULE, LABEL_RULE, normal_label, valid_id, valid_label
@@ -16,19 +17,20 @@ from prequel.shared.events.structured import STRUCTURED
 from prequel.shared.images.formats import detect_format, media_type
 from prequel.shared.images.unsupported import describe_unsupported
 
-MOST_FILES = 100
+MAX_FILES = 100
+"""In one form. They are appended together or not at all; of more, one bad file would cost too much work."""
 FORM_IMAGES = 4
-"""A form may be this many times the size of the largest image."""
+"""A form may be this many times the size of the largest image: all of it is in memory at once."""
 
 _IMAGE_TYPE = re.compile(r"image/[a-z0-9.+-]{1,64}")
 UNKNOWN_TYPE = "application/octet-stream"
 
 
 class Upload(NamedTuple):
-    """An encoded image as it was sent; nobody has looked at the bytes. ``content_type`` is what the client says.
+    """An encoded image as it was sent, not yet decoded. ``content_type`` is what the client says it is.
 
-    ``id`` and ``label`` are those of a form's field, or of a CloudEvent; "" is no label, None is for the request to
-    say. ``attributes`` are a CloudEvent's that we do not know.
+    ``id`` and ``label`` come from a form's field or a CloudEvent. None: the request's own header or parameter counts;
+    "" as a label: none. ``attributes`` are a CloudEvent's that are not Prequel's own.
     """
 
     data: bytes
@@ -38,23 +40,43 @@ class Upload(NamedTuple):
     attributes: Attributes = NO_ATTRIBUTES
 
 
-async def read_uploads(request: Request, most_bytes: int) -> list[Upload]:
-    """At least one image. Raises Problem: 413, 415, or 422 where nothing is in it."""
+@dataclass(frozen=True)
+class FormField:
+    """A field of a form that may be there once for each file. ``rule`` says in words what ``valid`` accepts."""
+
+    name: str
+    rule: str
+    valid: Callable[[str], bool]
+    normalize: Callable[[str], str] = str
+
+
+def _empty_or_valid_label(label: str) -> bool:
+    return not label or valid_label(label)
+
+
+ID_FIELD = FormField("id", ID_RULE, valid_id)
+LABEL_FIELD = FormField("label", LABEL_RULE, _empty_or_valid_label, normal_label)
+
+
+async def read_uploads(request: Request, max_bytes: int) -> list[Upload]:
+    """At least one image. Raises Problem: 413, 415, or 422 where there is none."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
-        return await _form(request, most_bytes)
+        return await _read_form(request, max_bytes)
     body = await request.body()
     if kind == STRUCTURED:
-        event, data, inner = in_body(body)
-        return [_checked("data_base64", data, _type_or_unknown(inner), most_bytes)._replace(**event._asdict())]
+        event, data, data_type = from_body(body)
+        _check_size("data_base64", data, max_bytes)
+        return [Upload(data, _image_type(data_type), event.id, event.label, event.attributes)]
     if not _IMAGE_TYPE.fullmatch(kind):
-        raise Problem(415, f"Content-Type {kind[:100]!r} is no image: {_instead(body)}")
-    event = in_headers(request.headers.items())
-    return [_checked("body", body, kind, most_bytes)._replace(**event._asdict())]
+        raise Problem(415, f"Content-Type {kind[:100]!r} is not an image: {_remedy(body)}")
+    event = from_headers(request.headers.items())
+    _check_size("body", body, max_bytes)
+    return [Upload(body, kind, event.id, event.label, event.attributes)]
 
 
-def _instead(body: bytes) -> str:
-    """What to send instead of a body that is called no image, by what it is."""
+def _remedy(body: bytes) -> str:
+    """What to send instead of a body whose Content-Type is no image, depending on what the bytes are."""
     format = detect_format(body)
     if format:
         return f"the bytes are one, so send them with Content-Type: {media_type(format)}"
@@ -62,56 +84,50 @@ def _instead(body: bytes) -> str:
     return f"the body is {describe_unsupported(body)}, {how}" if body else f"send the bytes of one {how}"
 
 
-async def _form(request: Request, most_bytes: int) -> list[Upload]:
-    async with _parsed(request) as form:
-        files = _files(form)
+async def _read_form(request: Request, max_bytes: int) -> list[Upload]:
+    async with _parsed_form(request) as form:
         uploads = [
-            _checked(f"file {number} ({(file.filename or '')[:100]})", await file.read(), _kind(file), most_bytes)
-            for number, file in enumerate(files, 1)
+            await _read_file(file, f"file {number} ({(file.filename or '')[:100]})", max_bytes)
+            for number, file in enumerate(_files(form), 1)
         ]
-        ids = _field(form, "id", str, valid_id, ID_RULE)
-        labels = _field(form, "label", normal_label, _no_or_valid, LABEL_RULE)
+        ids, labels = _field_values(form, ID_FIELD), _field_values(form, LABEL_FIELD)
         return [upload._replace(id=id, label=label) for upload, id, label in zip(uploads, ids, labels, strict=True)]
 
 
 @asynccontextmanager
-async def _parsed(request: Request) -> AsyncIterator[FormData]:
-    """The form; what is large in it lies in the folder of temporary files."""
+async def _parsed_form(request: Request) -> AsyncIterator[FormData]:
+    """The form; Starlette writes its large files to the folder of temporary files."""
     try:
-        async with request.form(max_files=MOST_FILES, max_fields=2 * MOST_FILES) as form:
+        async with request.form(max_files=MAX_FILES, max_fields=2 * MAX_FILES) as form:
             yield form
     except OSError as error:
         raise unavailable(
-            f"this machine's folder of temporary files takes nothing now ({error.strerror}): make room there (TMPDIR), "
-            "or send each image as a body of its own; send it again"
+            f"the gateway cannot write to its folder of temporary files ({error.strerror}): free some disk space there "
+            "(TMPDIR), or send each image as a body of its own; then send the request again"
         ) from error
 
 
-def _field(
-    form: FormData, name: str, read: Callable[[str], str], valid: Callable[[str], bool], words: str
-) -> list[str] | list[None]:
+def _field_values(form: FormData, field: FormField) -> list[str] | list[None]:
     """One value for each file, in the order of the files, or none at all."""
-    values, files = [read(str(value)) for value in form.getlist(name)], len(form.getlist("file"))
+    values = [field.normalize(str(value)) for value in form.getlist(field.name)]
+    files = len(form.getlist("file"))
     if values and len(values) != files:
-        raise invalid(name, f"is there {len(values)} times for {files} files: give it once for each, in their order")
+        raise invalid(
+            field.name, f"found {len(values)} times with {files} files; send it once for each file, in their order"
+        )
     for number, value in enumerate(values, 1):
-        if not valid(value):
-            raise invalid(f"{name} {number}", f"{value[:150]!r} is no {name}: take {words}")
+        if not field.valid(value):
+            raise invalid(f"{field.name} {number}", f"{value[:150]!r} is not a valid {field.name}: use {field.rule}")
     return values or [None] * files
-
-
-def _no_or_valid(label: str) -> bool:
-    return not label or valid_label(label)
 
 
 def _files(form: FormData) -> list[UploadFile]:
     for name, value in form.multi_items():
-        if name in ("id", "label") and isinstance(value, str):
+        if name in (ID_FIELD.name, LABEL_FIELD.name) and isinstance(value, str):
             continue
         if name != "file" or not isinstance(value, UploadFile):
             raise invalid(
-                name[:100] or "file",
-                "a form may only hold file, as often as wanted, and id and label once for each file",
+                name[:100] or "file", "unknown field: a form may have any number of file, and one id and label for each"
             )
     files = [value for value in form.getlist("file") if isinstance(value, UploadFile)]
     if not files:
@@ -119,18 +135,20 @@ def _files(form: FormData) -> list[UploadFile]:
     return files
 
 
-def _kind(file: UploadFile) -> str:
-    return _type_or_unknown(file.content_type or "")
+async def _read_file(file: UploadFile, name: str, max_bytes: int) -> Upload:
+    data = await file.read()
+    _check_size(name, data, max_bytes)
+    return Upload(data, _image_type(file.content_type or ""))
 
 
-def _type_or_unknown(content_type: str) -> str:
+def _image_type(content_type: str) -> str:
+    """Anything but a plain image type is stored as unknown: it would be sent to browsers as it is."""
     kind = content_type.partition(";")[0].strip().lower()
     return kind if _IMAGE_TYPE.fullmatch(kind) else UNKNOWN_TYPE
 
 
-def _checked(name: str, data: bytes, kind: str, most_bytes: int) -> Upload:
+def _check_size(name: str, data: bytes, max_bytes: int) -> None:
     if not data:
         raise invalid(name, "is empty")
-    if len(data) > most_bytes:
-        raise Problem(413, f"{name} has {len(data)} bytes; PREQUEL_MAX_IMAGE_BYTES allows {most_bytes}")
-    return Upload(data, kind)
+    if len(data) > max_bytes:
+        raise Problem(413, f"{name} has {len(data)} bytes; PREQUEL_MAX_IMAGE_BYTES allows {max_bytes}")

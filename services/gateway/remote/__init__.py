@@ -1,1 +1,1 @@
-"""Remote services: what the gateway asks of learners and extractors in other processes."""
+"""Remote services: the learners and extractors of other processes, as the gateway calls them."""

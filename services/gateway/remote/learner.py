@@ -1,93 +1,73 @@
-"""Queries to learners in other processes, over HTTP, at the address that the stream's status names."""
+"""Queries to learners in other processes, over HTTP, at the address in the stream's status."""
 
-from typing import Protocol
+from typing import TypeVar
 
 import httpx
 import orjson
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from prequel.services.gateway.remote.addresses import AddressReader
+from prequel.services.gateway.remote.replies import error_detail
 from prequel.shared import status
 from prequel.shared.queries import Answer, UnknownStream
-from prequel.shared.runtime.deadlines import LEARNER_CONNECT_S, LEARNER_READ_S
 from prequel.shared.status import StreamDetail, StreamStatus
 from prequel.shared.vectors import Vector
 
-TIMEOUT = httpx.Timeout(LEARNER_READ_S, connect=LEARNER_CONNECT_S)
+Body = TypeVar("Body", bound=BaseModel)
 
 
 class LearnerUnavailable(Exception):
     """The stream's learner cannot be reached now: it restarts, or another takes over. Try again."""
 
 
-class Addresses(Protocol):
-    """Of the store, what is asked for here. Blocks; raises StoreUnavailable."""
-
-    def get(self, key: str) -> bytes | None: ...
-
-
 class RemoteLearner:
-    """shared.queries.Queries over HTTP. Blocks; raises LearnerUnavailable and StoreUnavailable besides."""
+    """``shared.status.Queries`` over HTTP. Blocks; raises LearnerUnavailable and StoreUnavailable too."""
 
-    def __init__(self, store: Addresses, client: httpx.Client) -> None:
-        self._store, self._client = store, client
+    def __init__(self, addresses: AddressReader, client: httpx.Client) -> None:
+        self._addresses, self._client = addresses, client
 
     def answer(self, stream: str, features: Vector) -> Answer:
-        response = self._ask(self._address(stream), stream, features)
+        body = orjson.dumps({"stream": stream, "features": features}, option=orjson.OPT_SERIALIZE_NUMPY)
+        response = self._request(stream, "POST", "/predict", body)
         if response.status_code == 404:
             raise UnknownStream(stream)
         if response.status_code == 422:
-            raise ValueError(_detail(response))
-        if response.status_code != 200:
-            raise LearnerUnavailable(f"the learner of {stream} answered {response.status_code}: {_detail(response)}")
-        try:
-            return Answer.model_validate_json(response.content)
-        except ValidationError as error:
-            raise LearnerUnavailable(f"the learner of {stream} answered nonsense: {error}") from error
+            raise ValueError(error_detail(response))
+        return _parsed(Answer, stream, response)
 
     def detail(self, stream: str) -> StreamDetail:
-        address = self._address(stream)
-        try:
-            response = self._client.get(f"http://{address}/detail/{stream}")
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise _unreachable(stream, address, error) from error
-        if response.status_code != 200:
-            raise LearnerUnavailable(f"the learner of {stream} answered {response.status_code}: {_detail(response)}")
-        try:
-            return StreamDetail.model_validate_json(response.content)
-        except ValidationError as error:
-            raise LearnerUnavailable(f"the learner of {stream} answered nonsense: {error}") from error
+        return _parsed(StreamDetail, stream, self._request(stream, "GET", f"/detail/{stream}"))
 
-    def close(self) -> None:
-        self._client.close()
+    def _request(self, stream: str, method: str, path: str, body: bytes | None = None) -> httpx.Response:
+        address = self._address(stream)
+        headers = {"Content-Type": "application/json"} if body else {}
+        try:
+            return self._client.request(method, f"http://{address}{path}", content=body, headers=headers)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise LearnerUnavailable(f"the learner of {stream} at {address} cannot be reached: {error}") from error
 
     def _address(self, stream: str) -> str:
-        raw = self._store.get(status.key(stream))
+        raw = self._addresses.get(status.key(stream))
         if raw is None:
             raise UnknownStream(stream)
         try:
             address = StreamStatus.model_validate_json(raw).address
         except ValidationError as error:
-            raise LearnerUnavailable(f"the status of {stream} in the store is none of this version: {error}") from error
+            raise LearnerUnavailable(
+                f"the status of stream {stream} in the store cannot be read ({error}): "
+                "run the same version of Prequel for learner and gateway"
+            ) from error
         if not address:
-            raise LearnerUnavailable(f"the learner of {stream} tells no address: set its PREQUEL_ADVERTISE")
+            raise LearnerUnavailable(f"the learner of {stream} publishes no address: set its PREQUEL_ADVERTISE")
         return address
 
-    def _ask(self, address: str, stream: str, features: Vector) -> httpx.Response:
-        body = orjson.dumps({"stream": stream, "features": features}, option=orjson.OPT_SERIALIZE_NUMPY)
-        try:
-            return self._client.post(
-                f"http://{address}/predict", content=body, headers={"Content-Type": "application/json"}
-            )
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise _unreachable(stream, address, error) from error
 
-
-def _unreachable(stream: str, address: str, error: Exception) -> LearnerUnavailable:
-    return LearnerUnavailable(f"the learner of {stream} at {address} cannot be reached: {error}")
-
-
-def _detail(response: httpx.Response) -> str:
+def _parsed(model: type[Body], stream: str, response: httpx.Response) -> Body:
+    if response.status_code != 200:
+        raise LearnerUnavailable(f"the learner of {stream} answered {response.status_code}: {error_detail(response)}")
     try:
-        return str(orjson.loads(response.content)["detail"])
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        return response.text[:200]
+        return model.model_validate_json(response.content)
+    except ValidationError as error:
+        raise LearnerUnavailable(
+            f"the answer of the learner of {stream} cannot be read ({error}): run the same version for both"
+        ) from error

@@ -1,1 +1,1 @@
-"""Routes: one file for each group of HTTP calls."""
+"""Routes: one file for each group of HTTP calls; app.py lists their routers."""

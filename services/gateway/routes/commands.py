@@ -1,4 +1,4 @@
-"""Calls for commands: what changes a stream is an event, and its end is one."""
+"""Calls that change a stream as a whole: each is a command, an event in the log, and so is a stream's deletion."""
 
 import asyncio
 from typing import Annotated, Any
@@ -6,104 +6,121 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from prequel.services.gateway.append_queue import may_arrive
-from prequel.services.gateway.gateway import SOURCE, Gateway
-from prequel.services.gateway.http.answers import AppliedAnswer, CommandAccepted, described, json_answer
-from prequel.services.gateway.http.parameters import GivenId, StreamName, Wait, only_known
+from prequel.services.gateway.append_queue import may_have_been_appended
+from prequel.services.gateway.gateway import SOURCE, CurrentGateway, Gateway
+from prequel.services.gateway.http.answers import json_answer, problem_responses
+from prequel.services.gateway.http.parameters import IdempotencyKey, StreamName, Wait, refuse_unknown_parameters
 from prequel.services.gateway.http.problems import unavailable
-from prequel.services.gateway.view.live import DELETE, Refusal
+from prequel.services.gateway.http.schemas import AppliedAnswer, CommandAccepted
+from prequel.services.gateway.view.dead_letters import DeadLetter
+from prequel.services.gateway.view.live import DELETE
 from prequel.shared.events.commands import applied_json, encode_command
 from prequel.shared.events.names import COMMAND_PATTERN, ID_PATTERN
 from prequel.shared.events.types import Applied
-from prequel.shared.log.base import LogUnavailable
+from prequel.shared.log.base import LogUnavailable, Position
 from prequel.shared.log.erasable import ErasableLog
 
 CREATE = "stream.create"
 ERASED = "The stream's records are being erased from the log."
 KEPT = "The stream's records stay in Kafka until retention ends them."
 
+RESPONSES: Any = {200: {"model": AppliedAnswer}, **problem_responses(404, 409, 422, 503)}
 
-class GivenCommand(BaseModel):
-    """What is to be done, and what goes with it: further members as the command has them."""
+router = APIRouter(tags=["streams"], dependencies=[Depends(refuse_unknown_parameters)])
+
+
+class CommandBody(BaseModel):
+    """What to do; further members belong to the command."""
 
     model_config = ConfigDict(extra="allow", strict=True)
 
     do: Annotated[str, Field(pattern=f"^{COMMAND_PATTERN}$", description="`stream.create`, `stream.delete`")]
-    id: Annotated[str, Field(pattern=f"^{ID_PATTERN}$")] | None = Field(None, description="the same again counts once")
-    by: Annotated[str, Field(max_length=128)] | None = Field(None, description="who says so")
-
-
-def routes(gateway: Gateway) -> APIRouter:
-    router = APIRouter(tags=["streams"], dependencies=[Depends(only_known)])
-    answers: Any = {200: {"model": AppliedAnswer}, **described(404, 409, 422, 503)}
-
-    @router.post(
-        "/v1/streams/{stream}/commands",
-        status_code=202,
-        response_model=CommandAccepted,
-        responses=answers,
-        summary="Change a stream",
+    id: Annotated[str, Field(pattern=f"^{ID_PATTERN}$")] | None = Field(
+        None, description="a command that is sent again with the same id counts once"
     )
-    async def send_command(stream: StreamName, body: GivenCommand, wait: Wait = 0) -> Response:
-        """The answer is 202 once the command is durable; with `wait`, 200 and what became of it.
-
-        `stream.create` makes a stream before its first image, `stream.delete` ends one. Others are refused.
-        """
-        return await _send(gateway, stream, body, wait)
-
-    @router.delete(
-        "/v1/streams/{stream}",
-        status_code=202,
-        response_model=CommandAccepted,
-        responses=answers,
-        summary="Delete a stream",
-    )
-    async def delete_stream(stream: StreamName, wait: Wait = 0, id: GivenId = None) -> Response:
-        """Its models, its metrics and what it learned are gone; `records` says what becomes of its events in the log.
-
-        As the command `stream.delete`; with an Idempotency-Key it may be sent again and counts once.
-        """
-        return await _send(gateway, stream, GivenCommand(do=DELETE, id=id, by=None), wait)
-
-    return router
+    by: Annotated[str, Field(max_length=128)] | None = Field(None, description="who gives the command")
 
 
-async def _send(gateway: Gateway, stream: str, given: GivenCommand, wait: float) -> Response:
-    ends = await _admit(gateway, stream, given.do)
-    id = given.id or gateway.new_id()
-    more = dict(given.model_extra or {}) | ends
-    message = encode_command(
-        stream, id, given.do, arguments=more, by=given.by or "anonymous", time=gateway.clock(), source=SOURCE
-    )
-    try:
-        (position,) = await gateway.labels.append([message])
-    except LogUnavailable as error:
-        raise unavailable(
-            f"the log did not confirm it: {error}; send it again with this id to count once",
-            {"id": id, "may_arrive": may_arrive(error)},
-        ) from error
-    if given.do == CREATE:
-        gateway.known.accepted(stream)
-    note = {"records": ERASED if isinstance(gateway.log, ErasableLog) else KEPT} if given.do == DELETE else {}
-    found = await gateway.live.applied(position, wait)
-    if isinstance(found, Applied):
-        return json_answer(applied_json(found) | (note if found.status != "refused" else {}))
+@router.post(
+    "/v1/streams/{stream}/commands",
+    status_code=202,
+    response_model=CommandAccepted,
+    responses=RESPONSES,
+    summary="Change a stream",
+)
+async def send_command(gateway: CurrentGateway, stream: StreamName, body: CommandBody, wait: Wait = 0) -> Response:
+    """The answer is 202 once the command is durable; with `wait`, 200 and its effect.
+
+    `stream.create` creates a stream before its first image, `stream.delete` deletes one. Others are refused.
+    """
+    return await _send(gateway, stream, body, wait)
+
+
+@router.delete(
+    "/v1/streams/{stream}",
+    status_code=202,
+    response_model=CommandAccepted,
+    responses=RESPONSES,
+    summary="Delete a stream",
+)
+async def delete_stream(
+    gateway: CurrentGateway, stream: StreamName, wait: Wait = 0, id: IdempotencyKey = None
+) -> Response:
+    """Deletes its models, its metrics and all that it learned; `records` says what happens to its events in the log.
+
+    The same as the command `stream.delete`; with an Idempotency-Key it may be sent again and counts once.
+    """
+    return await _send(gateway, stream, CommandBody(do=DELETE, id=id, by=None), wait)
+
+
+async def _send(gateway: Gateway, stream: str, command: CommandBody, wait: float) -> Response:
+    image_ends = await _check(gateway, stream, command.do)
+    id = command.id or gateway.new_id()
+    position = await _append(gateway, stream, id, command, image_ends=image_ends)
+    if command.do == CREATE:
+        gateway.known_streams.add(stream)
+    note = {"records": ERASED if isinstance(gateway.log, ErasableLog) else KEPT} if command.do == DELETE else {}
+    effect = await gateway.live.applied(position, wait)
+    if isinstance(effect, Applied):
+        return json_answer(applied_json(effect) | (note if effect.status != "refused" else {}))
     answer = {"id": id, "stream": stream, "position": str(position)}
-    if isinstance(found, Refusal):
-        why = f"{found.reason}: {found.detail}"
-        return json_answer(answer | {"do": given.do, "status": "refused", "why": why})
+    if isinstance(effect, DeadLetter):
+        why = f"{effect.reason}: {effect.detail}"
+        return json_answer(answer | {"do": command.do, "status": "refused", "why": why})
     return json_answer(answer | note, 202)
 
 
-async def _admit(gateway: Gateway, stream: str, do: str) -> dict[str, Any]:
-    """What the gateway says with a command. Raises Problem where it makes no sense, LogUnavailable, Late."""
+async def _append(
+    gateway: Gateway, stream: str, id: str, command: CommandBody, *, image_ends: dict[str, Any]
+) -> Position:
+    message = encode_command(
+        stream,
+        id,
+        command.do,
+        arguments=dict(command.model_extra or {}) | image_ends,
+        by=command.by or "anonymous",
+        time=gateway.clock(),
+        source=SOURCE,
+    )
+    try:
+        (position,) = await gateway.label_queue.append([message])
+    except LogUnavailable as error:
+        raise unavailable(
+            f"the log did not confirm the command: {error}; send it again with this id to make it count once",
+            {"id": id, "may_arrive": may_have_been_appended(error)},
+        ) from error
+    return position
+
+
+async def _check(gateway: Gateway, stream: str, do: str) -> dict[str, Any]:
+    """What the gateway adds to a command. Raises Problem where it makes no sense, LogUnavailable, CallTimeout."""
     if do == CREATE:
-        await gateway.room.check(stream)
+        await gateway.capacity.require_room(stream)
         return {}
     if do != DELETE:
-        await gateway.known.check(stream)
+        await gateway.known_streams.require(stream)
         return {}
-    # At one time: an append comes after them, and all that has to be answered within ANSWER_S.
-    _, ends = await asyncio.gather(gateway.known.check(stream), gateway.known.ends())
-    # The images before are the deleted stream's own, whenever their features come.
+    # Both at one time: the append comes after them, and all of it has to be answered within ANSWER_S.
+    _, ends = await asyncio.gather(gateway.known_streams.require(stream), gateway.known_streams.image_ends())
+    # Images before these offsets belong to the deleted stream, however late their features come.
     return {"images": {str(partition): end for partition, end in ends.items()}}

@@ -6,18 +6,26 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from prequel.services.gateway.append_queue import may_arrive
-from prequel.services.gateway.gateway import SOURCE, Gateway
-from prequel.services.gateway.http.answers import BINARY, Accepted, Predicted, described, json_answer, refused
-from prequel.services.gateway.http.parameters import GivenId, GivenLabel, StreamName, Wait, only_known
+from prequel.services.gateway.append_queue import may_have_been_appended
+from prequel.services.gateway.gateway import SOURCE, CurrentGateway, Gateway
+from prequel.services.gateway.http.answers import dead_letter_problem, json_answer, problem_responses
+from prequel.services.gateway.http.parameters import (
+    IdempotencyKey,
+    LabelParameter,
+    StreamName,
+    Wait,
+    refuse_unknown_parameters,
+)
 from prequel.services.gateway.http.problems import invalid, unavailable
+from prequel.services.gateway.http.schemas import BINARY, Accepted, AcceptedWithPrediction
 from prequel.services.gateway.http.uploads import Upload, read_uploads
-from prequel.services.gateway.view.firsts import Given
-from prequel.services.gateway.view.live import Refusal
+from prequel.services.gateway.view.dead_letters import DeadLetter
+from prequel.services.gateway.view.image_ids import ImageWithId
 from prequel.shared.events.images import encode_image
 from prequel.shared.events.names import valid_id
 from prequel.shared.log.base import LogUnavailable, Position, RecordTooLarge
 
+_TEXTS = {"type": "array", "items": {"type": "string"}}
 BODY = {
     "required": True,
     "content": {
@@ -26,73 +34,75 @@ BODY = {
         "multipart/form-data": {
             "schema": {
                 "type": "object",
-                "properties": {
-                    "file": {"type": "array", "items": BINARY["schema"]},
-                    "id": {"type": "array", "items": {"type": "string"}},
-                    "label": {"type": "array", "items": {"type": "string"}},
-                },
+                "properties": {"file": {"type": "array", "items": BINARY["schema"]}, "id": _TEXTS, "label": _TEXTS},
                 "required": ["file"],
             }
         },
     },
 }
 
-
-def routes(gateway: Gateway) -> APIRouter:
-    router = APIRouter(tags=["images"], dependencies=[Depends(only_known)])
-
-    @router.post(
-        "/v1/streams/{stream}/images",
-        status_code=202,
-        response_model=Accepted | list[Accepted],
-        responses={200: {"model": Predicted | list[Predicted]}, **described(409, 413, 415, 422, 503)},
-        openapi_extra={"requestBody": BODY},
-        summary="Send images",
-    )
-    async def send_images(
-        request: Request, stream: StreamName, label: GivenLabel = None, wait: Wait = 0, id: GivenId = None
-    ) -> Response:
-        """The answer is 202 once the images are durable; with `wait`, 200 and the predictions once they are there.
-
-        Several images of one form get a list; with an Idempotency-Key `k` they have the ids `k.1`, `k.2`, ...
-        A form may hold `id` and `label` once for each file, in the order of the files (an empty label is none).
-        An id that is known already counts once: the same bytes again, with the same label or none, change nothing and
-        get the same answer; other bytes, or another label, get 409, and nothing of the request is taken.
-        An image may be a CloudEvent, in binary mode (`ce-id`, `ce-label`, ...) or structured: attributes that are not
-        known here travel with it to its prediction and outcome.
-        """
-        if not gateway.live.view.knows(stream):  # Else it exists, and the store need not be asked.
-            await gateway.room.check(stream)
-        uploads = await read_uploads(request, gateway.settings.max_image_bytes)
-        ids = [upload.id or each for upload, each in zip(uploads, _ids(gateway, id, len(uploads)), strict=True)]
-        uploads = [each._replace(label=(label if each.label is None else each.label) or None) for each in uploads]
-        given = [] if id is None and uploads[0].id is None else _given(ids, uploads)
-        await gateway.firsts.admit(stream, given)
-        positions = await _append(gateway, stream, uploads, ids)
-        answers: list[dict[str, Any]] = [
-            {"id": each, "stream": stream, "position": str(position)}
-            for each, position in zip(ids, positions, strict=True)
-        ]
-        done = wait > 0 and await _predictions(gateway, stream, answers, positions, wait)
-        return json_answer(answers if len(answers) > 1 else answers[0], 200 if done else 202)
-
-    return router
+router = APIRouter(tags=["images"], dependencies=[Depends(refuse_unknown_parameters)])
 
 
-def _ids(gateway: Gateway, given: str | None, count: int) -> list[str]:
-    if given is None:
+@router.post(
+    "/v1/streams/{stream}/images",
+    status_code=202,
+    response_model=Accepted | list[Accepted],
+    responses={
+        200: {"model": AcceptedWithPrediction | list[AcceptedWithPrediction]},
+        **problem_responses(409, 413, 415, 422, 503),
+    },
+    openapi_extra={"requestBody": BODY},
+    summary="Send images",
+)
+async def send_images(
+    *,
+    gateway: CurrentGateway,
+    request: Request,
+    stream: StreamName,
+    label: LabelParameter = None,
+    wait: Wait = 0,
+    id: IdempotencyKey = None,
+) -> Response:
+    """The answer is 202 once the images are durable; with `wait`, 200 and the predictions once they are there.
+
+    Several images of one form get a list; with an Idempotency-Key `k` they have the ids `k.1`, `k.2`, ...
+    A form may hold `id` and `label` once for each file, in the order of the files (an empty label is none).
+    An id that exists counts once: the same bytes again, with the same label or none, change nothing and get the same
+    answer; with other bytes, or another label, the whole request gets 409 and changes nothing.
+    An image may be a CloudEvent, in binary mode (`ce-id`, `ce-label`, ...) or structured: attributes that are not
+    Prequel's own are copied to its prediction and outcome.
+    """
+    if not gateway.live.gallery.has_predictions(stream):  # else it exists, and the store need not be asked
+        await gateway.capacity.require_room(stream)
+    uploads = await read_uploads(request, gateway.settings.max_image_bytes)
+    ids = [upload.id or each for upload, each in zip(uploads, _ids(gateway, id, len(uploads)), strict=True)]
+    uploads = [each._replace(label=(label if each.label is None else each.label) or None) for each in uploads]
+    if id is not None or uploads[0].id is not None:  # ids that the gateway made are new
+        await gateway.image_ids.admit(stream, _images_with_ids(ids, uploads))
+    positions = await _append(gateway, stream, uploads, ids)
+    answers: list[dict[str, Any]] = [
+        {"id": each, "stream": stream, "position": str(position)} for each, position in zip(ids, positions, strict=True)
+    ]
+    complete = wait > 0 and await _add_predictions(gateway, stream, answers, positions=positions, wait=wait)
+    return json_answer(answers if len(answers) > 1 else answers[0], 200 if complete else 202)
+
+
+def _ids(gateway: Gateway, key: str | None, count: int) -> list[str]:
+    if key is None:
         return [gateway.new_id() for _ in range(count)]
-    ids = [given] if count == 1 else [f"{given}.{number}" for number in range(1, count + 1)]
+    ids = [key] if count == 1 else [f"{key}.{number}" for number in range(1, count + 1)]
     if not valid_id(ids[-1]):
-        raise invalid("Idempotency-Key", f"is too long for {count} images, which get it with .1, .2, ... behind")
+        raise invalid(
+            "Idempotency-Key", f"too long for {count} images, whose ids are the key with .1, .2, ... appended"
+        )
     return ids
 
 
-def _given(ids: Sequence[str], uploads: Sequence[Upload]) -> list[Given]:
-    """Images whose ids their sender chose: any others are new by construction."""
+def _images_with_ids(ids: Sequence[str], uploads: Sequence[Upload]) -> list[ImageWithId]:
     fields = [f"id {number}" for number in range(1, len(ids) + 1)] if uploads[0].id else ["Idempotency-Key"] * len(ids)
     triples = zip(fields, ids, uploads, strict=True)
-    return [Given(field, id, upload.data, upload.label) for field, id, upload in triples]
+    return [ImageWithId(field, id, upload.data, upload.label) for field, id, upload in triples]
 
 
 async def _append(gateway: Gateway, stream: str, uploads: Sequence[Upload], ids: Sequence[str]) -> list[Position]:
@@ -110,33 +120,35 @@ async def _append(gateway: Gateway, stream: str, uploads: Sequence[Upload], ids:
         )
         for id, upload in zip(ids, uploads, strict=True)
     ]
-    gateway.known.accepted(stream)  # Before: where the log does not confirm them they may be in it all the same.
+    # Before the append: if the log does not confirm the images, they may be in it all the same.
+    gateway.known_streams.add(stream)
     try:
-        return await gateway.images.append(messages)
+        return await gateway.image_queue.append(messages)
     except RecordTooLarge:
-        gateway.firsts.forget(stream, ids)
+        gateway.image_ids.forget(stream, ids)  # certain not to be in the log; after LogUnavailable they may be
         raise
     except LogUnavailable as error:
         raise unavailable(
-            f"the log did not confirm it: {error}; send it again, with Idempotency-Key to count once",
-            {"ids": list(ids), "may_arrive": may_arrive(error)},
+            f"the log did not confirm the images: {error}; send them again, with an Idempotency-Key to count once",
+            {"ids": list(ids), "may_arrive": may_have_been_appended(error)},
         ) from error
 
 
-async def _predictions(
-    gateway: Gateway, stream: str, answers: Sequence[dict[str, Any]], positions: Sequence[Position], wait: float
+async def _add_predictions(
+    gateway: Gateway, stream: str, answers: Sequence[dict[str, Any]], *, positions: Sequence[Position], wait: float
 ) -> bool:
-    """Put each prediction into its answer as far as they come in time; whether all did.
+    """Add to each answer the prediction that comes within ``wait`` seconds; whether all came.
 
-    Raises Problem where the only image was refused; among several a refusal is told in its place.
+    Raises Problem where the only image became a dead letter; among several it is told in that image's answer.
     """
     pairs = zip(answers, positions, strict=True)
-    found = await asyncio.gather(*(gateway.live.prediction(stream, a["id"], wait, at) for a, at in pairs))
-    for answer, each in zip(answers, found, strict=True):
-        if isinstance(each, Refusal):
+    waiting = (gateway.live.prediction(stream, answer["id"], wait=wait, image=at) for answer, at in pairs)
+    results = await asyncio.gather(*waiting)
+    for answer, result in zip(answers, results, strict=True):
+        if isinstance(result, DeadLetter):
             if len(answers) == 1:
-                raise refused(each, answer["position"])
-            answer["refused"] = {"reason": each.reason, "detail": each.detail}
-        elif each:
-            answer["prediction"] = each.json()
-    return all(found)
+                raise dead_letter_problem(result, answer["position"])
+            answer["refused"] = {"reason": result.reason, "detail": result.detail}
+        elif result:
+            answer["prediction"] = result.json()
+    return all(results)

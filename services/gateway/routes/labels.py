@@ -1,4 +1,4 @@
-"""Calls for labels: say, correct and take back what images show."""
+"""The call that labels images, corrects their labels and retracts them."""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,12 +8,19 @@ import orjson
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
-from prequel.services.gateway.append_queue import may_arrive
-from prequel.services.gateway.gateway import SOURCE, Gateway
-from prequel.services.gateway.http.answers import Accepted, OutcomeAnswer, described, json_answer
-from prequel.services.gateway.http.parameters import LABEL, OneSpelling, StreamName, Wait, only_known
+from prequel.services.gateway.append_queue import may_have_been_appended
+from prequel.services.gateway.gateway import SOURCE, CurrentGateway, Gateway
+from prequel.services.gateway.http.answers import json_answer, problem_responses
+from prequel.services.gateway.http.parameters import (
+    LABEL,
+    NormalizedLabel,
+    StreamName,
+    Wait,
+    refuse_unknown_parameters,
+)
 from prequel.services.gateway.http.problems import unavailable
-from prequel.services.gateway.view.live import Refusal
+from prequel.services.gateway.http.schemas import Accepted, OutcomeAnswer
+from prequel.services.gateway.view.dead_letters import DeadLetter
 from prequel.shared.events.labels import encode_label
 from prequel.shared.events.names import ID_PATTERN
 from prequel.shared.events.outcomes import outcome_json
@@ -21,97 +28,97 @@ from prequel.shared.events.structured import Malformed, parse_structured
 from prequel.shared.events.types import LABEL_TYPE, Outcome
 from prequel.shared.log.base import LogUnavailable, Position
 
-MOST_LABELS = 10_000
+MAX_LABELS = 10_000
+"""In one request: a megabyte, encoded and appended within some 100 ms. More would delay other requests noticeably."""
+
+router = APIRouter(tags=["labels"], dependencies=[Depends(refuse_unknown_parameters)])
 
 
-class GivenLabel(BaseModel):
-    """What somebody says an image shows."""
+class LabelBody(BaseModel):
+    """What an image shows, as somebody says."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    id: Annotated[str, Field(pattern=f"^{ID_PATTERN}$", description="the image's id; it may come later")]
-    label: Annotated[str, OneSpelling, Field(pattern=LABEL)] | None = Field(description="null takes the label back")
-    by: Annotated[str, Field(max_length=128)] | None = Field(None, description="who says so")
+    id: Annotated[str, Field(pattern=f"^{ID_PATTERN}$", description="the image's id; the image may come later")]
+    label: Annotated[str, NormalizedLabel, Field(pattern=LABEL)] | None = Field(description="null retracts the label")
+    by: Annotated[str, Field(max_length=128)] | None = Field(None, description="who gives the label")
 
     @model_validator(mode="before")
     @classmethod
-    def _unpacked(cls, given: object) -> object:
-        """What a CloudEvent in structured mode holds; the path says the stream, and the gateway names the event."""
-        if not (isinstance(given, dict) and "specversion" in given):
-            return given
-        if given.get("type", LABEL_TYPE) != LABEL_TYPE:
-            raise ValueError(f"the event's type is {str(given['type'])[:100]!r}: here {LABEL_TYPE} is taken")
+    def _unpack_cloud_event(cls, body: object) -> object:
+        """The data of a CloudEvent in structured mode. Its subject and id do not count: the path has the stream, and
+        the gateway makes the event's id."""
+        if not (isinstance(body, dict) and "specversion" in body):
+            return body
+        if body.get("type", LABEL_TYPE) != LABEL_TYPE:
+            raise ValueError(f"the event's type is {str(body['type'])[:100]!r}; this call takes {LABEL_TYPE}")
         try:
-            _, data = parse_structured(orjson.dumps(given))
+            _, data = parse_structured(orjson.dumps(body))
             return orjson.loads(data)
         except (Malformed, orjson.JSONDecodeError) as error:
             raise ValueError(f"the event's data cannot be read: {error}") from None
 
 
-def _shape(body: object) -> str:
+def _one_or_several(body: object) -> str:
     return "several" if isinstance(body, list) else "one"
 
 
-Several = Annotated[list[GivenLabel], Field(min_length=1, max_length=MOST_LABELS)]
-Body = Annotated[Annotated[GivenLabel, Tag("one")] | Annotated[Several, Tag("several")], Discriminator(_shape)]
+SeveralLabels = Annotated[list[LabelBody], Field(min_length=1, max_length=MAX_LABELS)]
+Body = Annotated[
+    Annotated[LabelBody, Tag("one")] | Annotated[SeveralLabels, Tag("several")], Discriminator(_one_or_several)
+]
 
 
-def routes(gateway: Gateway) -> APIRouter:
-    router = APIRouter(tags=["labels"], dependencies=[Depends(only_known)])
+@router.post(
+    "/v1/streams/{stream}/labels",
+    status_code=202,
+    response_model=Accepted | list[Accepted],
+    responses={200: {"model": OutcomeAnswer | list[OutcomeAnswer]}, **problem_responses(404, 413, 422, 503)},
+    summary="Label, correct or retract",
+)
+async def send_labels(gateway: CurrentGateway, stream: StreamName, body: Body, wait: Wait = 0) -> Response:
+    """The answer is 202 once the labels are durable; with `wait`, 200 and the outcomes once they have taken effect.
 
-    @router.post(
-        "/v1/streams/{stream}/labels",
-        status_code=202,
-        response_model=Accepted | list[Accepted],
-        responses={200: {"model": OutcomeAnswer | list[OutcomeAnswer]}, **described(404, 413, 422, 503)},
-        summary="Label, correct or retract",
-    )
-    async def send_labels(stream: StreamName, body: Body, wait: Wait = 0) -> Response:
-        """The answer is 202 once the labels are durable; with `wait`, 200 and the outcomes once they have taken effect.
-
-        After that every call here shows them: read your writes. Labels for ids not seen yet wait for their images.
-        A stream that does not exist is 404, with the nearest name there is.
-        """
-        await gateway.known.check(stream)
-        given = body if isinstance(body, list) else [body]
-        positions = await _append(gateway, stream, given)
-        found = await _outcomes(gateway, positions, wait)
-        answers = [
-            _answer(stream, each, position, what) for each, position, what in zip(given, positions, found, strict=True)
-        ]
-        return json_answer(answers if isinstance(body, list) else answers[0], 200 if all(found) else 202)
-
-    return router
+    After that every call here includes them: read your writes. Labels of images not seen yet wait for them.
+    A stream that does not exist is 404, with the most similar name there is.
+    """
+    await gateway.known_streams.require(stream)
+    labels = body if isinstance(body, list) else [body]
+    positions = await _append(gateway, stream, labels)
+    outcomes = await _outcomes(gateway, positions, wait)
+    triples = zip(labels, positions, outcomes, strict=True)
+    answers = [_answer(stream, label, position, outcome) for label, position, outcome in triples]
+    return json_answer(answers if isinstance(body, list) else answers[0], 200 if all(outcomes) else 202)
 
 
-async def _outcomes(gateway: Gateway, positions: Sequence[Position], wait: float) -> list[Outcome | Refusal | None]:
-    """Without ``wait`` none, also where an outcome is there already: what a caller gets is no matter of luck."""
+async def _outcomes(gateway: Gateway, positions: Sequence[Position], wait: float) -> list[Outcome | DeadLetter | None]:
+    """Without ``wait`` none, also where an outcome is there already: the answer should not depend on luck."""
     if wait <= 0:
         return [None] * len(positions)
     return await asyncio.gather(*(gateway.live.outcome(position, wait) for position in positions))
 
 
-async def _append(gateway: Gateway, stream: str, given: Sequence[GivenLabel]) -> list[Position]:
+async def _append(gateway: Gateway, stream: str, labels: Sequence[LabelBody]) -> list[Position]:
     now = gateway.clock()
     messages = [
         encode_label(
             stream, each.id, each.label, by=each.by or "anonymous", time=now, event_id=gateway.new_id(), source=SOURCE
         )
-        for each in given
+        for each in labels
     ]
     try:
-        return await gateway.labels.append(messages)
+        return await gateway.label_queue.append(messages)
     except LogUnavailable as error:
         raise unavailable(
-            f"the log did not confirm it: {error}; send it again, the same label counts once",
-            {"may_arrive": may_arrive(error)},
+            f"the log did not confirm the labels: {error}; send them again, the same label counts once",
+            {"may_arrive": may_have_been_appended(error)},
         ) from error
 
 
-def _answer(stream: str, given: GivenLabel, position: Position, found: Outcome | Refusal | None) -> dict[str, Any]:
-    if isinstance(found, Outcome):
-        return outcome_json(found)
-    if found is None:
-        return {"id": given.id, "stream": stream, "position": str(position)}
-    outcome = Outcome(given.id, stream, position, "rejected", given.label, None, None, False, found.time)
-    return outcome_json(outcome) | {"reason": found.reason, "detail": found.detail}
+def _answer(stream: str, label: LabelBody, position: Position, result: Outcome | DeadLetter | None) -> dict[str, Any]:
+    if isinstance(result, Outcome):
+        return outcome_json(result)
+    if result is None:
+        return {"id": label.id, "stream": stream, "position": str(position)}
+    rejected = Outcome(label.id, stream, position, "rejected", label.label, None, None, False, result.time)
+    return outcome_json(rejected) | {"reason": result.reason, "detail": result.detail}

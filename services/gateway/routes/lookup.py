@@ -1,4 +1,4 @@
-"""The call that tells of many images at once whether they are known, and what their truth is."""
+"""The call that says of many images at once whether they are known, and what their truth is."""
 
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
@@ -7,25 +7,21 @@ import orjson
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from prequel.services.gateway.blocking_calls import Bounded
-from prequel.services.gateway.gateway import Gateway
-from prequel.services.gateway.http.answers import described, json_answer
-from prequel.services.gateway.http.parameters import StreamName, only_known
+from prequel.services.gateway.gateway import CurrentGateway
+from prequel.services.gateway.http.answers import json_answer, problem_responses
+from prequel.services.gateway.http.parameters import StreamName, refuse_unknown_parameters
 from prequel.services.gateway.http.problems import unavailable
-from prequel.services.gateway.view.predictions import NOWHERE, Entry
+from prequel.services.gateway.view.gallery import NOWHERE, GalleryRow
 from prequel.shared.events.names import ID_PATTERN
 from prequel.shared.log.base import EXAMPLES, Log, Position
-from prequel.shared.runtime.deadlines import QUERY_S
 
 MAX_IDS = 1_000
-"""A request of this many is 40 KB and takes a few milliseconds: more would hold up the others on the event loop."""
+"""A request of this many is 40 KB and takes a few milliseconds: more would delay others on the event loop."""
+
+router = APIRouter(tags=["predictions"], dependencies=[Depends(refuse_unknown_parameters)])
 
 
-READING = 2
-"""Threads that may wait for the log: one that hangs must not take those of other calls."""
-
-
-class Wanted(BaseModel):
+class LookupBody(BaseModel):
     """Ids to look up."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -37,61 +33,55 @@ class Wanted(BaseModel):
     who: bool = Field(False, description="whether to read from the log who gave each truth: slower")
 
 
-class RefusedLabel(BaseModel):
-    """The newest label that was not taken, where it is newer than the truth."""
+class RefusedLabelAnswer(BaseModel):
+    """The newest label that was refused, if it is newer than the truth."""
 
     label: str
     status: str = Field(description="rejected or expired")
-    position: str = Field(description="where it stands in the log")
+    position: str = Field(description="where the label stands in the log")
 
 
-class Known(BaseModel):
+class KnownImage(BaseModel):
     """An image that has a prediction."""
 
     id: str
     truth: str | None
-    refused: RefusedLabel | None
+    refused: RefusedLabelAnswer | None
     by: str | None = Field(
-        description="who gave the truth or took it back, if asked; null: it came with the image, or is not known"
+        description="who gave the truth or retracted it, with `who`; null: it came with the image, or is not known"
     )
     late: bool = Field(
-        description="whether the truth came by a label of its own, not with the image, or was taken back by one"
+        description="whether the truth came by a label of its own, not with the image, or was retracted by one"
     )
 
 
-class Found(BaseModel):
-    """Those of the ids that are known, in the order asked."""
+class LookupAnswer(BaseModel):
+    """The known images among the ids, in the order of the request."""
 
-    examples: list[Known]
+    examples: list[KnownImage]
 
 
-def routes(gateway: Gateway) -> APIRouter:
-    router = APIRouter(tags=["predictions"], dependencies=[Depends(only_known)])
-    reading = Bounded("gateway-lookups", READING, QUERY_S)
+@router.post(
+    "/v1/streams/{stream}/lookup",
+    response_model=LookupAnswer,
+    responses=problem_responses(413, 422, 503),
+    summary="Look many images up",
+)
+async def look_up(gateway: CurrentGateway, stream: StreamName, body: LookupBody) -> Response:
+    """What is known of images, among the newest in memory: to decide whether to send them, or to correct labels.
 
-    @router.post(
-        "/v1/streams/{stream}/lookup",
-        response_model=Found,
-        responses=described(413, 422, 503),
-        summary="Look many images up",
-    )
-    async def look_up(stream: StreamName, body: Wanted) -> Response:
-        """What is known of images, among the newest that are kept: to know whether to send them, or to correct labels.
-
-        Nothing is recorded. Ids that are not in the answer have no prediction, or none that is kept.
-        """
-        if not gateway.live.current:
-            raise unavailable("the gateway is still reading the newest predictions")
-        entries = {id: entry for id in body.ids if (entry := gateway.live.view.get(stream, id))}
-        late = [entry.decided for entry in entries.values() if _is_late(entry)]
-        by = await reading.run(lambda: authors(gateway.log, late)) if body.who and late else {}
-        return json_answer({"examples": [_known(id, entry, by) for id, entry in entries.items()]})
-
-    return router
+    Changes nothing. Ids that are not in the answer have no prediction, or none that is still in memory.
+    """
+    if not gateway.live.current:
+        raise unavailable("the gateway is still reading the newest predictions")
+    rows = {id: row for id in body.ids if (row := gateway.live.gallery.get(stream, id))}
+    late = [row.truth_position for row in rows.values() if _is_late(row)]
+    by = await gateway.lookup_calls.run(lambda: authors(gateway.log, late)) if body.who and late else {}
+    return json_answer({"examples": [_known_image(id, row, by) for id, row in rows.items()]})
 
 
 def authors(log: Log, positions: Iterable[Position]) -> dict[Position, str]:
-    """Who said each of the label events that the log still has. Blocks; raises LogUnavailable."""
+    """Who gave each of the label events that the log still has. Blocks; raises LogUnavailable."""
     found = {}
     for partition, offsets in _by_partition(positions).items():
         for offset, record in log.read(EXAMPLES, partition, offsets).items():
@@ -107,23 +97,23 @@ def _by_partition(positions: Iterable[Position]) -> dict[int, Sequence[int]]:
 
 
 def _author(value: bytes) -> str:
-    """What the event says; it decided a truth once, so it can be read, unless the log was replaced."""
+    """A learner took a truth from this event, so it can be read; unless the log has been replaced since."""
     try:
         return str(orjson.loads(value).get("by") or "")
     except (orjson.JSONDecodeError, AttributeError):
         return ""
 
 
-def _is_late(entry: Entry) -> bool:
-    return entry.decided not in (NOWHERE, entry.position)
+def _is_late(row: GalleryRow) -> bool:
+    return row.truth_position not in (NOWHERE, row.position)
 
 
-def _known(id: str, entry: Entry, by: dict[Position, str]) -> dict[str, Any]:
-    refused = entry.refused if entry.refused and entry.refused.position >= entry.decided else None
+def _known_image(id: str, row: GalleryRow, by: dict[Position, str]) -> dict[str, Any]:
+    refused = row.refused if row.refused and row.refused.position >= row.truth_position else None
     return {
         "id": id,
-        "truth": entry.truth,
+        "truth": row.truth,
         "refused": refused._asdict() | {"position": str(refused.position)} if refused else None,
-        "by": by.get(entry.decided) if _is_late(entry) else None,
-        "late": _is_late(entry),
+        "by": by.get(row.truth_position) if _is_late(row) else None,
+        "late": _is_late(row),
     }

@@ -2,43 +2,55 @@
 
 import asyncio
 import heapq
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Annotated, Literal, NamedTuple
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from prequel.services.gateway.gateway import Gateway
-from prequel.services.gateway.http.answers import PredictionAnswer, PredictionList, described, json_answer
-from prequel.services.gateway.http.parameters import POSITION, ImageId, OneSpelling, StreamName, Wait, only_known
+from prequel.services.gateway.gateway import CurrentGateway
+from prequel.services.gateway.http.answers import json_answer, problem_responses
+from prequel.services.gateway.http.parameters import (
+    POSITION,
+    ImageId,
+    NormalizedLabel,
+    StreamName,
+    Wait,
+    refuse_unknown_parameters,
+)
 from prequel.services.gateway.http.problems import Problem, invalid, unavailable
-from prequel.services.gateway.view.live import Refusal
-from prequel.services.gateway.view.predictions import Entry
+from prequel.services.gateway.http.schemas import PredictionAnswer, PredictionList
+from prequel.services.gateway.view.dead_letters import DeadLetter
+from prequel.services.gateway.view.gallery import GalleryRow
 from prequel.shared.log.base import Position
 
-MOST_LISTED = 1_000
+MAX_LISTED = 1_000
+"""Rows in one answer, some megabyte of JSON; more are read page by page."""
 
-Limit = Annotated[int, Query(ge=1, le=MOST_LISTED, description="how many at most")]
+Limit = Annotated[int, Query(ge=1, le=MAX_LISTED, description="how many at most")]
 Sort = Annotated[Literal["recent", "uncertain"], Query(description="newest first, or least certain first")]
 PredictedAs = Annotated[
-    str | None, OneSpelling, Query(max_length=128, description="only those predicted as this; empty: as nothing")
+    str | None, NormalizedLabel, Query(max_length=128, description="only those predicted as this; empty: as nothing")
 ]
-TrulyOf = Annotated[
-    str | None, OneSpelling, Query(max_length=128, description="only those truly of this; empty: not labelled")
+WithTruth = Annotated[
+    str | None, NormalizedLabel, Query(max_length=128, description="only those with this truth; empty: without a label")
 ]
 OfModel = Annotated[
     str | None,
     Query(
         max_length=200,
-        description="whose `predicted` and `wrong` are meant; empty: the champion's, which `sort` is always by",
+        description="the model that `predicted` and `wrong` refer to; empty: the champion. `sort` is always by the "
+        "champion's margin",
     ),
 ]
 Wrong = Annotated[bool | None, Query(description="only those predicted wrongly (false: rightly)")]
-Before = Annotated[str | None, Query(pattern=POSITION, description="only older ones: `next` of the answer before")]
+Before = Annotated[str | None, Query(pattern=POSITION, description="only older ones: `next` of the page before")]
+
+router = APIRouter(tags=["predictions"], dependencies=[Depends(refuse_unknown_parameters)])
 
 
-class Wanted(NamedTuple):
-    """Which predictions a list is to hold; None: any."""
+class PredictionFilter(NamedTuple):
+    """Which predictions a list is to contain; None: any."""
 
     predicted: str | None
     truth: str | None
@@ -46,98 +58,102 @@ class Wanted(NamedTuple):
     before: Position | None
     model: str | None
 
-    def fits(self, entry: Entry) -> bool:
-        """What costs least comes first: only with ``model`` is an entry's JSON looked into."""
+    def matches(self, row: GalleryRow) -> bool:
+        """The cheapest check comes first: with ``model``, the last one parses the row's JSON."""
         return (
-            (self.truth is None or self.truth == (entry.truth or ""))
-            and (self.before is None or entry.position < self.before)
-            and self._predicted(entry)
+            (self.truth is None or self.truth == (row.truth or ""))
+            and (self.before is None or row.position < self.before)
+            and self._matches_prediction(row)
         )
 
-    def _predicted(self, entry: Entry) -> bool:
-        """Who abstains is neither right nor wrong; a model that was not there yet has predicted nothing at all."""
-        label = entry.label
+    def _matches_prediction(self, row: GalleryRow) -> bool:
+        """A model that abstains is neither right nor wrong; one that did not exist yet has predicted nothing."""
+        label = row.label
         if self.model:
-            models = entry.models()
+            models = row.models()
             if self.model not in models:
                 return False
             label = models[self.model]
         if self.predicted is not None and self.predicted != (label or ""):
             return False
-        return self.wrong is None or (None not in (entry.truth, label) and (entry.truth != label) is self.wrong)
+        return self.wrong is None or (None not in (row.truth, label) and (row.truth != label) is self.wrong)
 
 
-def routes(gateway: Gateway) -> APIRouter:
-    router = APIRouter(tags=["predictions"], dependencies=[Depends(only_known)])
-
-    @router.get(
-        "/v1/streams/{stream}/predictions/{id}",
-        response_model=PredictionAnswer,
-        responses=described(404, 422, 503),
-        summary="One prediction",
-    )
-    async def read_prediction(stream: StreamName, id: ImageId, wait: Wait = 0) -> Response:
-        """The prediction made of an image, with its present truth; with `wait`, as soon as it is there."""
-        found = await gateway.live.prediction(stream, id, wait)
-        if found is None and not gateway.live.current:
-            raise unavailable("the gateway is still reading the newest predictions")
-        if isinstance(found, Refusal):
-            raise Problem(
-                404, f"image {id} has no prediction: {found.reason}: {found.detail}", more={"reason": found.reason}
-            )
-        if found is None:
-            raise Problem(
-                404, f"no prediction of {id} in stream {stream}: not made yet (ask with wait), or no longer kept"
-            )
-        return json_answer(found.json())
-
-    @router.get(
-        "/v1/streams/{stream}/predictions",
-        response_model=PredictionList,
-        responses=described(422, 503),
-        summary="Many predictions",
-    )
-    async def list_predictions(
-        stream: StreamName,
-        sort: Sort = "recent",
-        predicted: PredictedAs = None,
-        truth: TrulyOf = None,
-        wrong: Wrong = None,
-        model: OfModel = None,
-        limit: Limit = 50,
-        before: Before = None,
-    ) -> Response:
-        """Among the newest that are kept. A stream nobody has sent anything to has none.
-
-        With `model`, `predicted` and `wrong` ask for a challenger's own predictions, as its confusion matrix has them.
-        """
-        if not gateway.live.current:
-            raise unavailable("the gateway is still reading the newest predictions")
-        wanted = Wanted(predicted, truth, wrong, Position.parse(before) if before else None, model)
-        entries = gateway.live.view.newest(stream)
-        select = _SELECT[sort]
-        chosen = await asyncio.to_thread(select, filter(wanted.fits, entries), limit)
-        if model and entries and not chosen:
-            _must_be_one_of(entries[0].models(), model)
-        following = str(chosen[-1].position) if sort == "recent" and len(chosen) == limit else None
-        return json_answer({"predictions": [each.json() for each in chosen], "next": following})
-
-    return router
+@router.get(
+    "/v1/streams/{stream}/predictions/{id}",
+    response_model=PredictionAnswer,
+    responses=problem_responses(404, 422, 503),
+    summary="One prediction",
+)
+async def read_prediction(gateway: CurrentGateway, stream: StreamName, id: ImageId, wait: Wait = 0) -> Response:
+    """The prediction of an image, with its present truth; with `wait`, as soon as it is there."""
+    result = await gateway.live.prediction(stream, id, wait=wait)
+    if result is None and not gateway.live.current:
+        raise unavailable("the gateway is still reading the newest predictions")
+    if isinstance(result, DeadLetter):
+        detail = f"image {id} has no prediction: {result.reason}: {result.detail}"
+        raise Problem(404, detail, more={"reason": result.reason})
+    if result is None:
+        raise Problem(
+            404,
+            f"there is no prediction of image {id} in stream {stream}: not made yet (ask with wait), or too old to be "
+            "in memory (PREQUEL_VIEW_PREDICTIONS)",
+        )
+    return json_answer(result.json())
 
 
-def _must_be_one_of(models: Mapping[str, str | None], model: str) -> None:
-    """Raises Problem where a name is none of the newest prediction's models: a misspelt one would find nothing."""
+@router.get(
+    "/v1/streams/{stream}/predictions",
+    response_model=PredictionList,
+    responses=problem_responses(422, 503),
+    summary="Many predictions",
+)
+async def list_predictions(
+    *,
+    gateway: CurrentGateway,
+    stream: StreamName,
+    sort: Sort = "recent",
+    predicted: PredictedAs = None,
+    truth: WithTruth = None,
+    wrong: Wrong = None,
+    model: OfModel = None,
+    limit: Limit = 50,
+    before: Before = None,
+) -> Response:
+    """Among the newest in memory. A stream that does not exist has none.
+
+    With `model`, `predicted` and `wrong` refer to a challenger's own predictions, as its confusion matrix does.
+    """
+    if not gateway.live.current:
+        raise unavailable("the gateway is still reading the newest predictions")
+    condition = PredictionFilter(predicted, truth, wrong, Position.parse(before) if before else None, model)
+    rows = gateway.live.gallery.newest(stream)
+    # On another thread: with ``model`` it parses up to 20,000 rows, and a sort reads them all.
+    selected = await asyncio.to_thread(_SELECT[sort], filter(condition.matches, rows), limit)
+    if model and rows and not selected:
+        _require_model(rows[0], model)
+    has_more = sort == "recent" and len(selected) == limit
+    following = str(selected[-1].position) if has_more else None
+    return json_answer({"predictions": [row.json() for row in selected], "next": following})
+
+
+def _require_model(row: GalleryRow, model: str) -> None:
+    """Raises Problem if the newest prediction has no such model: a misspelt name would just find nothing."""
+    models = row.models()
     if model not in models:
-        raise invalid("model", f"no model {model!r} in this stream; there are {', '.join(models)}")
+        raise invalid("model", f"this stream has no model {model!r}; it has {', '.join(models)}")
 
 
-def _recent(entries: Iterator[Entry], limit: int) -> list[Entry]:
-    return list(islice(entries, limit))
+def _recent(rows: Iterator[GalleryRow], limit: int) -> list[GalleryRow]:
+    return list(islice(rows, limit))
 
 
-def _uncertain(entries: Iterator[Entry], limit: int) -> list[Entry]:
-    """Smallest margin first; of equal ones the newest."""
-    return heapq.nsmallest(limit, entries, key=lambda entry: entry.margin)
+def _uncertain(rows: Iterator[GalleryRow], limit: int) -> list[GalleryRow]:
+    """Smallest margin first; among equal ones the newest."""
+    return heapq.nsmallest(limit, rows, key=lambda row: row.margin)
 
 
-_SELECT: dict[str, Callable[[Iterator[Entry], int], Sequence[Entry]]] = {"recent": _recent, "uncertain": _uncertain}
+_SELECT: dict[str, Callable[[Iterator[GalleryRow], int], Sequence[GalleryRow]]] = {
+    "recent": _recent,
+    "uncertain": _uncertain,
+}

@@ -1,1 +1,1 @@
-"""The view: what the log and the store say now, kept in memory for answers."""
+"""The view: what the log and the store say now, kept in memory to answer requests."""

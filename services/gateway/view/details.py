@@ -1,11 +1,11 @@
-"""The parts of a status that grow with the stream, from its learner, or as its newest snapshot left them."""
+"""The parts of a status that grow with the stream: from its learner, else as of its newest snapshot."""
 
 import asyncio
 from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from prequel.services.gateway.blocking_calls import Bounded, Late
+from prequel.services.gateway.blocking_calls import BlockingCalls, CallTimeout
 from prequel.services.gateway.remote.learner import LearnerUnavailable
 from prequel.shared import status
 from prequel.shared.queries import Queries, UnknownStream
@@ -13,71 +13,80 @@ from prequel.shared.runtime.deadlines import DETAIL_S
 from prequel.shared.status import StreamDetail, StreamStatus
 from prequel.shared.store.base import Store, StoreUnavailable
 
-KEPT = 32
-"""Details in memory: one of a thousand classes takes some megabytes."""
-ASKING = 4
-"""Threads: a learner that hangs takes them all, and then what the store has is the answer."""
+MAX_CACHED = 32
+"""Details in memory: one of a thousand classes takes some megabytes. A page looks at one stream at a time."""
+THREADS = 4
+"""A learner that hangs takes them all, for DETAIL_S; then the store's copy is the answer."""
 
 
-class Kept(NamedTuple):
-    """A detail, and the status's position when it was asked for: as long as that stays, nothing has changed."""
+class CachedDetail(NamedTuple):
+    """A detail, and the position of the status it was read for: while that stays, nothing has changed."""
 
     position: str
     detail: StreamDetail
 
 
-class Details:
-    """Asks off the event loop; only the same stream's next status makes it ask again."""
+class StreamDetails:
+    """Call it on the event loop only; learner and store are asked on threads.
+
+    A learner is asked again only after the stream's status has changed, and once however many requests ask.
+    """
 
     def __init__(self, queries: Queries, store: Store) -> None:
         self._queries, self._store = queries, store
-        self._kept: dict[str, Kept] = {}
-        self._asking: dict[tuple[str, str], asyncio.Task[StreamDetail]] = {}
-        self._threads = Bounded("gateway-details", ASKING, DETAIL_S)
+        self._cached: dict[str, CachedDetail] = {}
+        self._requests: dict[tuple[str, str], asyncio.Task[StreamDetail]] = {}
+        """By stream and position."""
+        self._calls = BlockingCalls("gateway-details", THREADS, DETAIL_S)
 
     async def get(self, known: StreamStatus) -> StreamDetail:
-        """The detail of a stream whose status is known: of its learner, of the store, the newest known, or empty."""
-        kept = self._kept.get(known.stream)
-        if kept and kept.position == known.position:
-            return kept.detail
+        """The detail for a status: from the learner, else from the store, else the last known, else empty."""
+        cached = self._cached.get(known.stream)
+        if cached and cached.position == known.position:
+            return cached.detail
         key = (known.stream, known.position)
-        if key not in self._asking:
-            self._asking[key] = asyncio.create_task(self._ask(known))
-        return await asyncio.shield(self._asking[key])
+        if key not in self._requests:
+            self._requests[key] = asyncio.create_task(self._request(known))
+        # Shielded: when one client hangs up, the others still wait for this task.
+        return await asyncio.shield(self._requests[key])
 
-    def ended(self, stream: str) -> None:
-        """Of a stream that was deleted nothing is kept, nor what is being asked for."""
-        self._kept.pop(stream, None)
-        for key in [key for key in self._asking if key[0] == stream]:
-            del self._asking[key]
+    def stream_deleted(self, stream: str) -> None:
+        """Forget it, and let nothing be cached of what is being requested."""
+        self._cached.pop(stream, None)
+        for key in [key for key in self._requests if key[0] == stream]:
+            del self._requests[key]
 
     def close(self) -> None:
-        self._threads.close()
+        self._calls.close()
 
-    async def _ask(self, known: StreamStatus) -> StreamDetail:
+    async def _request(self, known: StreamStatus) -> StreamDetail:
         try:
-            found = await self._threads.run(lambda: self._queries.detail(known.stream))
-        except (UnknownStream, LearnerUnavailable, StoreUnavailable, Late):
-            return await self._stored(known, kept.detail if (kept := self._kept.get(known.stream)) else None)
+            detail = await self._calls.run(lambda: self._queries.detail(known.stream))
+        except (UnknownStream, LearnerUnavailable, StoreUnavailable, CallTimeout):
+            return await self._stored(known)
         finally:
-            asked = self._asking.pop((known.stream, known.position), None)
-        if asked is None:
-            return found
-        self._kept.pop(known.stream, None)
-        self._kept[known.stream] = Kept(known.position, found)
-        if len(self._kept) > KEPT:
-            del self._kept[next(iter(self._kept))]
-        return found
+            request = self._requests.pop((known.stream, known.position), None)
+        if request is not None:  # else the stream was deleted meanwhile
+            self._cache(known, detail)
+        return detail
 
-    async def _stored(self, known: StreamStatus, before: StreamDetail | None) -> StreamDetail:
+    def _cache(self, known: StreamStatus, detail: StreamDetail) -> None:
+        self._cached.pop(known.stream, None)
+        self._cached[known.stream] = CachedDetail(known.position, detail)
+        if len(self._cached) > MAX_CACHED:
+            del self._cached[next(iter(self._cached))]
+
+    async def _stored(self, known: StreamStatus) -> StreamDetail:
+        cached = self._cached.get(known.stream)
         try:
-            raw = await self._threads.run(lambda: self._store.get(status.detail_key(known.stream)))
+            raw = await self._calls.run(lambda: self._store.get(status.detail_key(known.stream)))
             return StreamDetail.model_validate_json(raw or b"")
-        except (ValidationError, StoreUnavailable, Late):
-            if before:
-                return before
-            classes = {name: model.classes for name, model in known.models.items()}
-            nothing = {name: status.Confusion(labels=[], rows=[]) for name in known.models}
-            return StreamDetail(
-                stream=known.stream, position=known.position, classes=classes, curve=[], confusion=nothing
-            )
+        except (ValidationError, StoreUnavailable, CallTimeout):
+            return cached.detail if cached else _empty_detail(known)
+
+
+def _empty_detail(known: StreamStatus) -> StreamDetail:
+    """With the classes that the status itself has, of a stream that has no snapshot yet."""
+    classes = {name: model.classes for name, model in known.models.items()}
+    confusion = {name: status.Confusion(labels=[], rows=[]) for name in known.models}
+    return StreamDetail(stream=known.stream, position=known.position, classes=classes, curve=[], confusion=confusion)

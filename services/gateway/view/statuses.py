@@ -4,263 +4,235 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from prequel.services.gateway.blocking_calls import Bounded, Late
-from prequel.services.gateway.http.answers import OWN_CALLS
-from prequel.services.gateway.view.ends import Ends
-from prequel.services.gateway.view.promises import Promises, shows
+from prequel.services.gateway.http.schemas import EXCLUDED_STATUS_FIELDS
+from prequel.services.gateway.view.deletions import StreamDeletions
+from prequel.services.gateway.view.partition_statuses import FRESH_SECONDS, PartitionStatuses
+from prequel.services.gateway.view.read_your_writes import ReadYourWrites, includes
+from prequel.services.gateway.view.store_reads import StoreReads
 from prequel.shared import status
 from prequel.shared.log.base import Position
-from prequel.shared.runtime.deadlines import READ_YOUR_WRITES_BACKOFF, READ_YOUR_WRITES_S, STORE_BACKOFF, STORE_READ_S
-from prequel.shared.runtime.health import Health
-from prequel.shared.runtime.retry import Attempts
-from prequel.shared.status import PartitionStatus, StreamStatus
-from prequel.shared.store.base import Store, StoreUnavailable
+from prequel.shared.runtime.deadlines import READ_YOUR_WRITES_BACKOFF, READ_YOUR_WRITES_S
+from prequel.shared.status import StreamStatus
+from prequel.shared.store.base import StoreUnavailable
 
-FRESH_SECONDS = 0.25
-KEPT = 10_000
-THREADS = 2
-TOGETHER = 100
-"""Statuses in one read: some hundred kilobytes."""
+MAX_CACHED = 10_000
+"""Statuses in memory, some kilobytes each. Those of more streams are read each time they are asked for."""
+READ_STREAMS = 100
+"""Statuses in one read, some hundred kilobytes: one read of thousands would not be done within STORE_READ_S."""
 
 _log = logging.getLogger(__name__)
 
 
-class Kept(NamedTuple):
-    """One stream's status as it was in the store at ``at``; None where that was no status."""
+class CachedStatus(NamedTuple):
+    """One stream's status as it was in the store at ``at``; ``status`` None: this version cannot read it."""
 
     at: float
     raw: bytes
     status: StreamStatus | None
 
 
-class Statuses:
-    """Reads the store off the event loop. Every call raises StoreUnavailable where nothing is known.
+class StreamStatuses:
+    """Call it on the event loop only. Every call raises StoreUnavailable where nothing is known.
 
-    While the store is away or hangs, the newest known is answered, at once, and ``age`` tells how old it is. What is no
-    status there (of another version, or damaged) is as good as none, and said once: a learner replaces it.
+    While the store is away or hangs, the newest known status is answered, at once, and ``age`` says how old it is. A
+    status that cannot be read (of another version, or damaged) counts as none and is logged once: a learner that runs
+    replaces it.
     """
 
-    def __init__(
-        self, store: Store, clock: Callable[[], float], promises: Promises, health: Health, where: str = "the store"
-    ) -> None:
-        """``where`` names the store on /readyz."""
-        self._store, self._clock, self._promises, self._where = store, clock, promises, where
-        self._kept: dict[str, Kept] = {}
+    def __init__(self, store: StoreReads, clock: Callable[[], float], read_your_writes: ReadYourWrites) -> None:
+        self._store, self._clock, self._read_your_writes = store, clock, read_your_writes
+        self.partitions = PartitionStatuses(store, clock)
+        self._cached: dict[str, CachedStatus] = {}
         self._names: list[str] | None = None
-        self._reading: dict[str, asyncio.Task[Kept | None]] = {}
-        self._partitions: dict[int, tuple[float, PartitionStatus | None]] = {}
+        self._reads: dict[str, asyncio.Task[CachedStatus | None]] = {}
         self._unreadable: set[str] = set()
-        self._ends = Ends()
-        self._threads = Bounded("gateway-store", THREADS, STORE_READ_S)
-        self._attempts = Attempts("gateway: store", health, STORE_BACKOFF)
+        """Streams whose status was logged as unreadable. Reads on threads change it too, one key at a time."""
+        self._deletions = StreamDeletions()
 
-    def ended(self, stream: str, command: Position) -> None:
-        """A stream was deleted: a status of the time before is none, though the store may have it a little longer."""
-        self._kept.pop(stream, None)
-        self._ends.add(stream, command)
+    def stream_deleted(self, stream: str, command: Position) -> None:
+        """Statuses of the time before count as none, though the store may have one a little longer."""
+        self._cached.pop(stream, None)
+        self._deletions.add(stream, command)
 
     async def get(self, stream: str, after: Position | None = None, *, fresh: bool = False) -> StreamStatus | None:
-        """The status, showing whatever has been promised of the stream; with ``after``, that event too.
+        """The status, including every event that a client was told has taken effect; with ``after``, that event too.
 
-        Waits for a learner to publish that, PROMISE_S at most; then what there is has to do. ``fresh``: as it is in the
-        store now; raises StoreUnavailable where that cannot be read.
+        Waits READ_YOUR_WRITES_S at most until a learner has published it, then answers the newest there is. ``fresh``:
+        reads the store now; raises StoreUnavailable where that fails.
         """
-        promised = self._promises.of(stream)
-        await self._shown(stream, after if after and (promised is None or after > promised) else promised)
-        known = self._of(await (self._now(stream) if fresh else self._newest(stream)))
+        required = self._read_your_writes.required(stream)
+        await self._wait_for(stream, after if after and (required is None or after > required) else required)
+        known = self._valid(await (self._read_now(stream) if fresh else self._newest(stream)))
         if known:
-            await self.partition(Position.parse(known.position).partition)  # its snapshot is newer than any status
+            # For ``summary``: the partition's snapshot is newer than the one in any status.
+            await self.partitions.get(Position.parse(known.position).partition)
         return known
 
     async def exists(self, stream: str) -> bool:
-        """Whether some learner tells of it. Waits for no promise: that it shows an event is of no interest here."""
-        kept = await self._newest(stream)
-        return kept is not None and kept.status is not None
+        """Whether any learner publishes a status of it. Does not wait for events to be included."""
+        cached = await self._newest(stream)
+        return cached is not None and cached.status is not None
 
     async def all(self) -> list[StreamStatus]:
-        """Every stream's status, the newest known of those that cannot be read now."""
-        await asyncio.gather(*(self._shown(name, self._promises.of(name)) for name in self._promises.streams()))
+        """Every stream's status; the newest known of those that cannot be read now."""
+        streams = self._read_your_writes.streams()
+        await asyncio.gather(*(self._wait_for(name, self._read_your_writes.required(name)) for name in streams))
         names = await self.names()
-        read = await self._read_all([name for name in names if not self._fresh(name)])
-        known = [told for name in names if (told := self._of(read.get(name) or self._kept.get(name)))]
+        read = await self._read_all([name for name in names if not self._is_fresh(name)])
+        known = [valid for name in names if (valid := self._valid(read.get(name) or self._cached.get(name)))]
         for number in sorted({Position.parse(each.position).partition for each in known}):
-            await self.partition(number)
+            await self.partitions.get(number)
         return known
 
     async def names(self) -> list[str]:
-        """Of every stream in the store, the newest known where that cannot be read now."""
+        """The name of every stream in the store; the newest known while it cannot be read."""
         try:
-            self._names = status.streams(await self._call(self._store.keys, status.PREFIX))
+            self._names = status.streams(await self._store.keys(status.PREFIX))
         except StoreUnavailable:
             if self._names is None:
                 raise
         return self._names
 
-    async def partition(self, number: int) -> PartitionStatus | None:
-        """What a partition's learner tells of it, at most a quarter of a second old, or the newest known."""
-        told = self._partitions.get(number)
-        if told is None or not 0 <= self._clock() - told[0] < FRESH_SECONDS:
-            try:
-                raw = await self._call(self._store.get, status.partition_key(number))
-                told = self._clock(), PartitionStatus.model_validate_json(raw or b"")
-            except ValidationError:
-                told = self._clock(), None
-            except StoreUnavailable:
-                return told[1] if told else None
-            self._partitions[number] = told
-        return told[1]
-
     async def check(self) -> None:
         """Raises StoreUnavailable if the store cannot be read now."""
-        await self._call(self._store.get, status.PREFIX)
+        await self._store.get(status.PREFIX)
 
     def summary(self, each: StreamStatus) -> dict[str, Any]:
-        """A status as it is answered, with the snapshot's age; curve and confusion have calls of their own."""
-        answer = each.model_dump(exclude=OWN_CALLS)
-        told = self._partitions.get(Position.parse(each.position).partition)
-        snapshot = told[1].snapshot if told and told[1] else each.snapshot
+        """A status as HTTP answers have it, with the snapshot's age."""
+        answer = each.model_dump(exclude=EXCLUDED_STATUS_FIELDS)
+        snapshot = self.partitions.snapshot(each, Position.parse(each.position).partition)
         answer["snapshot"] = snapshot.model_dump() if snapshot else None
         answer["snapshot_age"] = max(0.0, self._clock() - snapshot.at) if snapshot else None
         answer["age_seconds"] = self.age(each.stream)
         return answer
 
     def age(self, stream: str) -> float:
-        """Seconds since the store last said what is known of a stream: many only while it is away."""
-        kept = self._kept.get(stream)
-        return max(0.0, self._clock() - kept.at) if kept else 0.0
+        """Seconds since the cached status was read from the store: many only while the store is away."""
+        cached = self._cached.get(stream)
+        return max(0.0, self._clock() - cached.at) if cached else 0.0
 
     def close(self) -> None:
-        self._threads.close()
+        self._store.close()
 
-    async def _shown(self, stream: str, promised: Position | None) -> None:
-        """Read until the status shows it, or the stream is deleted. A promise not kept in time is given up."""
-        if promised is None:
+    async def _wait_for(self, stream: str, required: Position | None) -> None:
+        """Read until the status includes the event, or the stream is deleted; give up after READ_YOUR_WRITES_S."""
+        if required is None:
             return None
-        kept, deadline, tries = self._kept.get(stream), asyncio.get_running_loop().time() + READ_YOUR_WRITES_S, 0
-        while not (shows(_position(kept), promised) or self._ends.cover(stream, promised)):
+        cached, deadline, tries = self._cached.get(stream), asyncio.get_running_loop().time() + READ_YOUR_WRITES_S, 0
+        while not (includes(_position(cached), required) or self._deletions.is_before(stream, required)):
             if asyncio.get_running_loop().time() > deadline:
-                return self._promises.give_up(stream, promised)
+                return self._read_your_writes.give_up(stream, required)
             if tries:
                 await asyncio.sleep(READ_YOUR_WRITES_BACKOFF.pause(tries, random.random()))
             tries += 1
             try:
-                kept = await self._read_once(stream)
+                cached = await self._read_once(stream)
             except StoreUnavailable:
                 return None
         return None
 
-    def _of(self, kept: Kept | None) -> StreamStatus | None:
-        """What it says, unless that is of the time before the stream was deleted."""
-        known = kept.status if kept else None
-        return known if known and not self._ends.cover(known.stream, Position.parse(known.position)) else None
+    def _valid(self, cached: CachedStatus | None) -> StreamStatus | None:
+        """The status, unless it is of the time before the stream was deleted."""
+        known = cached.status if cached else None
+        return known if known and not self._deletions.is_before(known.stream, Position.parse(known.position)) else None
 
-    async def _now(self, stream: str) -> Kept | None:
+    async def _read_now(self, stream: str) -> CachedStatus | None:
         """Raises StoreUnavailable."""
-        if begun := self._reading.get(stream):
-            await asyncio.wait({begun})  # It may not have met what is there by now.
+        if running := self._reads.get(stream):
+            await asyncio.wait({running})  # It began earlier, and may have missed what is in the store now.
         return await self._read_once(stream)
 
-    async def _newest(self, stream: str) -> Kept | None:
+    async def _newest(self, stream: str) -> CachedStatus | None:
         """Raises StoreUnavailable only where nothing is known."""
-        kept = self._kept.get(stream)
-        if self._fresh(stream):
-            return kept
+        cached = self._cached.get(stream)
+        if self._is_fresh(stream):
+            return cached
         try:
             return await self._read_once(stream)
         except StoreUnavailable:
-            if kept is None:
+            if cached is None:
                 raise
-            return kept
+            return cached
 
-    async def _read_once(self, stream: str) -> Kept | None:
-        """However many ask at one time, the store is asked once."""
-        if stream not in self._reading:
-            self._reading[stream] = asyncio.create_task(self._read(stream))
-            self._reading[stream].add_done_callback(_unheard)
-        return await asyncio.shield(self._reading[stream])
+    async def _read_once(self, stream: str) -> CachedStatus | None:
+        """One read of the store, however many requests ask at one time."""
+        if stream not in self._reads:
+            self._reads[stream] = asyncio.create_task(self._read(stream))
+            self._reads[stream].add_done_callback(_log_unexpected_error)
+        # Shielded: when one client hangs up, the others still wait for this task.
+        return await asyncio.shield(self._reads[stream])
 
-    async def _read(self, stream: str) -> Kept | None:
+    async def _read(self, stream: str) -> CachedStatus | None:
         try:
-            raw = await self._call(self._store.get, status.key(stream))
-            before = self._kept.pop(stream, None)
+            raw = await self._store.get(status.key(stream))
+            before = self._cached.pop(stream, None)
             if raw is None:
                 return None
-            known = before.status if before and before.raw == raw else self._decoded(stream, raw)
-            kept = Kept(self._clock(), raw, known)
-            if len(self._kept) < KEPT:
-                self._kept[stream] = kept
-            return kept
+            cached = CachedStatus(self._clock(), raw, self._decoded(stream, raw, before))
+            if len(self._cached) < MAX_CACHED:
+                self._cached[stream] = cached
+            return cached
         finally:
-            del self._reading[stream]
+            del self._reads[stream]
 
-    def _fresh(self, stream: str) -> bool:
-        kept = self._kept.get(stream)
-        return kept is not None and 0 <= self._clock() - kept.at < FRESH_SECONDS
+    def _is_fresh(self, stream: str) -> bool:
+        cached = self._cached.get(stream)
+        return cached is not None and 0 <= self._clock() - cached.at < FRESH_SECONDS
 
-    async def _read_all(self, streams: Sequence[str]) -> dict[str, Kept]:
+    async def _read_all(self, streams: Sequence[str]) -> dict[str, CachedStatus]:
         """Together, and decoded off the event loop: one by one, hundreds would take longer than they stay fresh.
 
-        What the store does not tell now is missing.
+        Those that the store does not give now are missing; /readyz says why.
         """
-        read: dict[str, Kept] = {}
+        read: dict[str, CachedStatus] = {}
         try:
-            for at in range(0, len(streams), TOGETHER):
-                read |= await self._call(self._read_some, list(streams[at : at + TOGETHER]))
+            for start in range(0, len(streams), READ_STREAMS):
+                names = list(streams[start : start + READ_STREAMS])
+                keys = [status.key(name) for name in names]
+                read |= await self._store.get_all(keys, partial(self._decoded_all, names))
         except StoreUnavailable:
-            pass  # said on /readyz by _call; the newest known is answered
-        self._kept.update((name, kept) for name, kept in read.items() if name in self._kept or len(self._kept) < KEPT)
+            pass
+        for name, cached in read.items():
+            if name in self._cached or len(self._cached) < MAX_CACHED:
+                self._cached[name] = cached
         return read
 
-    def _read_some(self, streams: Sequence[str]) -> dict[str, Kept]:
-        raws = self._store.get_all([status.key(name) for name in streams])
-        now, found = self._clock(), {}
+    def _decoded_all(self, streams: Sequence[str], raws: dict[str, bytes]) -> dict[str, CachedStatus]:
+        now, decoded = self._clock(), {}
         for name in streams:
-            raw, before = raws.get(status.key(name)), self._kept.get(name)
+            raw = raws.get(status.key(name))
             if raw is not None:
-                known = before.status if before and before.raw == raw else self._decoded(name, raw)
-                found[name] = Kept(now, raw, known)
-        return found
+                decoded[name] = CachedStatus(now, raw, self._decoded(name, raw, self._cached.get(name)))
+        return decoded
 
-    def _decoded(self, stream: str, raw: bytes) -> StreamStatus | None:
+    def _decoded(self, stream: str, raw: bytes, before: CachedStatus | None) -> StreamStatus | None:
+        """The same object where the bytes are the same: it saves time, and listeners are told only of changes."""
+        if before and before.raw == raw:
+            return before.status
         try:
             decoded = StreamStatus.model_validate_json(raw)
         except ValidationError as error:
             if stream not in self._unreadable:
                 _log.warning(
-                    "stream %s is not shown: its status in the store is none of this version: %s", stream, error
+                    "stream %s is not shown: this version cannot read its status in the store: %s", stream, error
                 )
             self._unreadable.add(stream)
             return None
         self._unreadable.discard(stream)
         return decoded
 
-    async def _call(self, function: Callable[[Any], Any], argument: Any) -> Any:
-        """Raises StoreUnavailable, at once while the store is known to be away: only now and then one call tries it."""
-        if not self._attempts.due:
-            raise StoreUnavailable(self._attempts.reason)
-        try:
-            found = await self._threads.run(lambda: function(argument))
-        except Late as late:
-            error = StoreUnavailable(f"{self._where} hangs: {late}; check it, and the network to it")
-            self._attempts.failed(error)
-            raise error from None
-        except StoreUnavailable as error:
-            self._attempts.failed(error)
-            raise
-        self._attempts.worked()
-        return found
 
-
-def _unheard(read: "asyncio.Task[Kept | None]") -> None:
-    """Whoever waited may be gone by now: that the store is away is said on /readyz, anything else is a bug."""
+def _log_unexpected_error(read: "asyncio.Task[CachedStatus | None]") -> None:
+    """Every request that waited may be gone. /readyz says that the store is away; any other error is a bug."""
     error = None if read.cancelled() else read.exception()
     if error and not isinstance(error, StoreUnavailable):
         _log.error("a status could not be read", exc_info=error)
 
 
-def _position(kept: Kept | None) -> str | None:
-    return kept.status.position if kept and kept.status else None
+def _position(cached: CachedStatus | None) -> str | None:
+    return cached.status.position if cached and cached.status else None

@@ -1,4 +1,4 @@
-"""Who listens to which stream's events, each with a bounded queue; who cannot keep up is cut off."""
+"""Connections that listen to events, each with a bounded queue; one that cannot keep up is ended."""
 
 import asyncio
 from collections import deque
@@ -10,12 +10,15 @@ from prequel.shared.events.types import Applied, Drift, Outcome, Prediction
 from prequel.shared.log.base import Position
 
 QUEUE_EVENTS = 4_096
+"""For a connection that reads slowly: four seconds at a thousand events a second, some megabytes."""
 RECENT_EVENTS = 4_096
-MOST_SUBSCRIBERS = 512
+"""For a client that reconnects: at that rate it may be away for four seconds and miss nothing."""
+MAX_SUBSCRIBERS = 512
+"""Each may hold a full queue: all together less than 2 GB at worst, and at most an eighth of the connections."""
 
 
-class Happening(NamedTuple):
-    """Something that a learner said, its JSON, and where it stands in ``predictions``: its id among the events."""
+class LiveEvent(NamedTuple):
+    """An event of a learner, its JSON, and its position in ``predictions``, which is its id for listeners."""
 
     position: Position
     event: Prediction | Outcome | Drift | Applied
@@ -33,59 +36,61 @@ class Subscriber:
         self.stream = stream
         self.ended = False
         self._events: deque[bytes] = deque()
-        self._wake = asyncio.Event()
+        self._wakeup = asyncio.Event()
 
     @property
-    def over(self) -> bool:
-        """Whether it has ended and all was taken, the reason too."""
+    def finished(self) -> bool:
+        """Whether it has ended and every event has been taken, the last one, with the reason, too."""
         return self.ended and not self._events
 
-    def give(self, event: bytes) -> None:
-        """Queue an event; beyond the bound forget all of them and end: the client reconnects and asks anew."""
+    def enqueue(self, event: bytes) -> None:
+        """Beyond QUEUE_EVENTS discard all events and end: the client reconnects and reads the lists again.
+
+        Discarding some would leave a gap that nobody notices.
+        """
         if self.ended:
             return
         self._events.append(event)
         if len(self._events) > QUEUE_EVENTS:
             self._events.clear()
             self.end("too slow: events were lost")
-        self._wake.set()
+        self._wakeup.set()
 
     def end(self, reason: str) -> None:
         if not self.ended:
             self._events.append(encode("reconnect", None, {"reason": reason}))
             self.ended = True
-            self._wake.set()
+            self._wakeup.set()
 
-    async def next(self, seconds: float) -> bytes:
-        """All that is queued, waiting at most ``seconds`` for it; empty if nothing came."""
+    async def next(self, timeout: float) -> bytes:
+        """All queued events; waits ``timeout`` seconds at most for the first, and is empty if none came."""
         if not self._events and not self.ended:
             try:
-                await asyncio.wait_for(self._wake.wait(), seconds)
+                await asyncio.wait_for(self._wakeup.wait(), timeout)
             except TimeoutError:
                 return b""
-        self._wake.clear()
+        self._wakeup.clear()
         events = b"".join(self._events)
         self._events.clear()
         return events
 
 
 class Subscriptions:
-    """All subscribers, and the newest events for those who come back. For the event loop only."""
+    """All subscribers, and the newest events for those that reconnect. Call it on the event loop only."""
 
     def __init__(self) -> None:
         self._subscribers: set[Subscriber] = set()
-        self._recent: deque[Happening] = deque(maxlen=RECENT_EVENTS)
+        self._recent: deque[LiveEvent] = deque(maxlen=RECENT_EVENTS)
 
     @property
     def full(self) -> bool:
-        """Whether as many listen as may."""
-        return len(self._subscribers) >= MOST_SUBSCRIBERS
+        return len(self._subscribers) >= MAX_SUBSCRIBERS
 
-    def open(self, stream: str | None, last: str | None) -> Subscriber:
-        """A new subscriber, who has seen everything up to the event ``last``."""
+    def open(self, stream: str | None, last_event: str | None) -> Subscriber:
+        """A new subscriber that has received everything up to the event ``last_event``."""
         subscriber = Subscriber(stream)
-        for event in self._since(stream, last) if last else ():
-            subscriber.give(event)
+        for event in self._since(stream, last_event) if last_event else ():
+            subscriber.enqueue(event)
         self._subscribers.add(subscriber)
         return subscriber
 
@@ -93,49 +98,50 @@ class Subscriptions:
         self._subscribers.discard(subscriber)
 
     def streams(self) -> set[str | None]:
-        """The streams that somebody listens to; None among them where somebody listens to all."""
+        """The streams with subscribers; None is among them where one listens to all."""
         return {subscriber.stream for subscriber in self._subscribers}
 
-    def remember(self, happening: Happening) -> None:
-        self._recent.append(happening)
+    def remember(self, event: LiveEvent) -> None:
+        self._recent.append(event)
 
     def forget(self, stream: str) -> None:
-        """What came of a stream that was deleted is told to nobody any more."""
+        """Send nobody the events of a stream that was deleted."""
         self._recent = deque((each for each in self._recent if each.event.stream != stream), RECENT_EVENTS)
 
-    def publish(self, happening: Happening) -> None:
-        listeners = self._listeners(happening.event.stream)
-        if listeners:
-            event = happening.encode()
-            for subscriber in listeners:
-                subscriber.give(event)
+    def publish(self, event: LiveEvent) -> None:
+        subscribers = self._subscribers_of(event.event.stream)
+        if subscribers:
+            encoded = event.encode()
+            for subscriber in subscribers:
+                subscriber.enqueue(encoded)
 
-    def send(self, stream: str, event: bytes) -> None:
-        for subscriber in self._listeners(stream):
-            subscriber.give(event)
+    def send(self, stream: str, encoded: bytes) -> None:
+        for subscriber in self._subscribers_of(stream):
+            subscriber.enqueue(encoded)
 
     def newest(self) -> str | None:
-        """The id of the newest event: what a status stands behind."""
+        """The id of the newest event."""
         return str(self._recent[-1].position) if self._recent else None
 
     def end(self, reason: str) -> None:
-        """End all connections; what is remembered is forgotten with them."""
+        """End all connections, and forget the recent events: they may come again, under the same ids."""
         for subscriber in self._subscribers:
             subscriber.end(reason)
         self._recent.clear()
 
-    def _listeners(self, stream: str) -> list[Subscriber]:
+    def _subscribers_of(self, stream: str) -> list[Subscriber]:
         return [subscriber for subscriber in self._subscribers if subscriber.stream in (stream, None)]
 
-    def _since(self, stream: str | None, last: str) -> list[bytes]:
+    def _since(self, stream: str | None, last_event: str) -> list[bytes]:
         recent = list(self._recent)
-        seen = next((n for n in range(len(recent) - 1, -1, -1) if str(recent[n].position) == last), None)
-        if seen is None:
-            return [encode("reset", None, {"reason": f"what came after {last} is no longer known here: ask anew"})]
-        return [each.encode() for each in recent[seen + 1 :] if stream in (each.event.stream, None)]
+        index = next((n for n in range(len(recent) - 1, -1, -1) if str(recent[n].position) == last_event), None)
+        if index is None:
+            reason = f"the events after {last_event} are no longer in memory: read the lists again"
+            return [encode("reset", None, {"reason": reason})]
+        return [each.encode() for each in recent[index + 1 :] if stream in (each.event.stream, None)]
 
 
 def encode(kind: str, id: str | None, data: object) -> bytes:
-    """One event as the HTML standard has it (server-sent events): without an id, the client keeps the one before."""
+    """One server-sent event, as the HTML standard defines it; without an id the client keeps the one before."""
     lines = [f"id: {id}"] if id else []
     return "\n".join([*lines, f"event: {kind}", f"data: {orjson.dumps(data).decode()}", "", ""]).encode()

@@ -8,73 +8,78 @@ from typing import NamedTuple, TypeVar
 
 from PIL import Image
 
-from prequel.services.gateway.blocking_calls import Bounded
+from prequel.services.gateway.blocking_calls import BlockingCalls
 from prequel.shared.images.colours import to_plain_mode, upright
 from prequel.shared.images.formats import detect_format, media_type
 from prequel.shared.images.limits import ImageLimits
 from prequel.shared.images.reading import ImageReader, Loaded
 from prequel.shared.runtime.deadlines import QUERY_S
 
-KEPT_BYTES = 32 * 2**20
+MAX_CACHED_BYTES = 32 * 2**20
+"""Some thousand thumbnails of the gallery's size: more than a screen shows and scrolls through."""
 THREADS = 2
+"""With more, a gallery that is scrolled would take the processor's cores from the stream."""
 PHOTO_SIDE = 64
-"""Larger thumbnails without transparency are JPEGs; smaller ones stay exact."""
+"""Pixels. Larger thumbnails without transparency are JPEGs; smaller ones stay exact."""
+JPEG_QUALITY = 85
+"""At 75 edges show blocks at these sizes; at 95 a thumbnail is twice as large and looks the same."""
 
 Result = TypeVar("Result")
 
 
-class Picture(NamedTuple):
-    """Encoded bytes and what they are."""
+class EncodedImage(NamedTuple):
+    """Encoded bytes and their media type."""
 
     data: bytes
     content_type: str
 
 
-def recognised(data: bytes) -> str:
-    """The media type by the first bytes, of the formats that are decoded and that cannot hold a script.
+def sniffed_media_type(data: bytes) -> str:
+    """The media type by the first bytes, if it is a format that is decoded and that cannot contain a script.
 
-    What a client called it is not asked: anything else is application/octet-stream.
+    The type that a client gave is not trusted; anything else is application/octet-stream.
     """
     return media_type(detect_format(data))
 
 
 class Thumbnails:
-    """Two at a time, so that the gallery does not starve the stream; the newest are kept, up to ``most_bytes``."""
+    """Made on two threads; the newest stay in memory, up to ``max_bytes``."""
 
-    def __init__(self, limits: ImageLimits, most_bytes: int = KEPT_BYTES) -> None:
-        self._reader, self._most_bytes = ImageReader(limits), most_bytes
-        self._threads = Bounded("gateway-thumbnails", THREADS, QUERY_S)
+    def __init__(self, limits: ImageLimits, max_bytes: int = MAX_CACHED_BYTES) -> None:
+        self._reader, self._max_bytes = ImageReader(limits), max_bytes
+        self._calls = BlockingCalls("gateway-thumbnails", THREADS, QUERY_S)
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[str, int], Picture] = OrderedDict()
+        """The event loop reads the cache while the threads write it: order, entry and size must change together."""
+        self._cached: OrderedDict[tuple[str, int], EncodedImage] = OrderedDict()
         self._bytes = 0
 
-    async def run(self, work: Callable[[], Result]) -> Result:
-        """Do something slow where thumbnails are made. Raises Late."""
-        return await self._threads.run(work)
+    async def run(self, function: Callable[[], Result]) -> Result:
+        """Run something slow on the threads that make thumbnails. Raises CallTimeout."""
+        return await self._calls.run(function)
 
-    def kept(self, image: str, side: int) -> Picture | None:
+    def cached(self, image: str, side: int) -> EncodedImage | None:
         with self._lock:
-            if (image, side) in self._kept:
-                self._kept.move_to_end((image, side))
-            return self._kept.get((image, side))
+            if (image, side) in self._cached:
+                self._cached.move_to_end((image, side))
+            return self._cached.get((image, side))
 
-    def make(self, image: str, data: bytes, side: int) -> Picture:
-        """Blocks. Raises Rejected, as the extractor does. ``image`` names what ``data`` is, for good."""
-        picture = thumbnail(data, side, self._reader)
+    def make(self, image: str, data: bytes, side: int) -> EncodedImage:
+        """Blocks. Raises Rejected, as the extractor does. ``image`` identifies ``data`` for ever (its position)."""
+        made = thumbnail(data, side, self._reader)
         with self._lock:
-            replaced = self._kept.pop((image, side), None)
-            self._kept[image, side] = picture
-            self._bytes += len(picture.data) - (len(replaced.data) if replaced else 0)
-            while self._bytes > self._most_bytes:
-                self._bytes -= len(self._kept.popitem(last=False)[1].data)
-        return picture
+            replaced = self._cached.pop((image, side), None)
+            self._cached[image, side] = made
+            self._bytes += len(made.data) - (len(replaced.data) if replaced else 0)
+            while self._bytes > self._max_bytes:
+                self._bytes -= len(self._cached.popitem(last=False)[1].data)
+        return made
 
     def close(self) -> None:
-        self._threads.close()
+        self._calls.close()
         self._reader.close()
 
 
-def thumbnail(data: bytes, side: int, reader: ImageReader) -> Picture:
+def thumbnail(data: bytes, side: int, reader: ImageReader) -> EncodedImage:
     """The image upright and no larger than ``side`` x ``side``; never enlarged. Raises Rejected."""
     return reader.read(data, lambda loaded: _encode(_shrunk(loaded, side)), (side, side))
 
@@ -86,11 +91,11 @@ def _shrunk(loaded: Loaded, side: int) -> Image.Image:
     return upright(image, loaded.image)
 
 
-def _encode(image: Image.Image) -> Picture:
+def _encode(image: Image.Image) -> EncodedImage:
     exact = image.mode == "RGBA" or max(image.size) <= PHOTO_SIDE
     stream = io.BytesIO()
     if exact:
         image.save(stream, "PNG")
     else:
-        image.save(stream, "JPEG", quality=85)
-    return Picture(stream.getvalue(), "image/png" if exact else "image/jpeg")
+        image.save(stream, "JPEG", quality=JPEG_QUALITY)
+    return EncodedImage(stream.getvalue(), "image/png" if exact else "image/jpeg")

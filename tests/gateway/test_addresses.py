@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from prequel.services.gateway.view.remembered import THREADS, Remembered
+from prequel.services.gateway.remote.addresses import THREADS, AddressCache
 from prequel.shared.store.base import StoreUnavailable
 from prequel.shared.store.sqlite import SqliteStore
 from tests.gateway.test_hanging import HangingStore
@@ -25,32 +25,32 @@ def store(tmp_path: Path) -> Iterator[HangingStore]:
 
 
 def test_the_newest_known_is_answered_while_the_store_hangs_or_is_away(store: HangingStore) -> None:
-    remembered = Remembered(store, BRIEF_S)
+    cache = AddressCache(store, BRIEF_S)
     store.put("a", b"1")
-    assert (remembered.get("a"), remembered.get("b")) == (b"1", None)
+    assert (cache.get("a"), cache.get("b")) == (b"1", None)
     store.put("a", b"2")
-    assert remembered.get("a") == b"2"
+    assert cache.get("a") == b"2"
     store.away = True
-    assert remembered.get("a") == b"2"
+    assert cache.get("a") == b"2"
     with pytest.raises(StoreUnavailable):
-        remembered.get("never asked")
+        cache.get("never asked")
     store.away = False
     store.gate.clear()
-    assert remembered.get("a") == b"2"
+    assert cache.get("a") == b"2"
     with pytest.raises(StoreUnavailable, match="hangs"):
-        remembered.get("never asked")
+        cache.get("never asked")
     store.gate.set()
-    remembered.close()
+    cache.close()
 
 
 def test_however_many_ask_few_threads_wait(store: HangingStore) -> None:
-    remembered, before = Remembered(store, BRIEF_S), threading.active_count()
+    cache, before = AddressCache(store, BRIEF_S), threading.active_count()
     store.put("a", b"1")
-    remembered.get("a")
+    cache.get("a")
     store.gate.clear()
     began = time.monotonic()
-    assert [remembered.get("a") for _ in range(20)] == [b"1"] * 20
+    assert [cache.get("a") for _ in range(20)] == [b"1"] * 20
     assert time.monotonic() - began < 20 * BRIEF_S + 2
     assert threading.active_count() <= before + THREADS
     store.gate.set()
-    remembered.close()
+    cache.close()

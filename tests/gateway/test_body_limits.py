@@ -1,4 +1,4 @@
-"""All bodies together stay within their bound, and what was held is given back."""
+"""All bodies together stay within their limit, and their memory is free again afterwards."""
 
 import asyncio
 
@@ -7,7 +7,7 @@ import pytest
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
-from prequel.services.gateway.http.middleware import Limit
+from prequel.services.gateway.http.body_limits import BodyLimits
 from prequel.services.gateway.http.problems import problem_response
 
 pytestmark = pytest.mark.anyio
@@ -34,7 +34,7 @@ class Slow:
 
 async def test_bodies_are_bounded_together_and_a_refused_one_may_come_again() -> None:
     slow = Slow()
-    limit = Limit(slow, image_bytes=100, form_bytes=100, other_bytes=100, all_bytes=250)
+    limit = BodyLimits(slow, image_bytes=100, form_bytes=100, other_bytes=100, total_bytes=250)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(limit), base_url="http://localhost") as client:
         first = [asyncio.create_task(client.post("/", content=bytes(100))) for _ in range(2)]
         while slow.read < 2:

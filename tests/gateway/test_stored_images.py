@@ -5,7 +5,7 @@ import io
 import pytest
 from PIL import Image
 
-from prequel.services.gateway.view.thumbnails import Thumbnails, recognised, thumbnail
+from prequel.services.gateway.view.thumbnails import Thumbnails, sniffed_media_type, thumbnail
 from prequel.shared.events.predictions import encode_prediction
 from prequel.shared.events.types import Rejected
 from prequel.shared.images.limits import MAX_SCANS, ImageLimits
@@ -79,7 +79,7 @@ def test_what_is_no_image_is_never_shown_as_what_it_is(shared_gateway: Served, d
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "BMP", "GIF", "AVIF", "TIFF"])
 def test_each_format_is_recognised_and_made_small(form: str) -> None:
     data = encoded(photo(), form)
-    assert recognised(data) == f"image/{form.lower()}"
+    assert sniffed_media_type(data) == f"image/{form.lower()}"
     assert opened(thumbnail(data, 96, READER).data).size == (96, 72)
 
 
@@ -146,14 +146,14 @@ def test_a_decompression_bomb_is_not_decoded() -> None:
         thumbnail(bomb, 96, ImageReader(ImageLimits(2**24, 1_000_000)))
 
 
-def test_what_is_kept_is_bounded() -> None:
+def test_the_cache_is_bounded() -> None:
     data = encoded(photo(), "JPEG")
     size = len(thumbnail(data, 96, READER).data)
-    thumbnails = Thumbnails(LIMITS, most_bytes=3 * size)
+    thumbnails = Thumbnails(LIMITS, max_bytes=3 * size)
     for name in ("a", "b", "c", "b", "d"):
         thumbnails.make(name, data, 96)
-        assert thumbnails.kept("a", 96) is not None or name == "d"
-    assert [name for name in "abcd" if thumbnails.kept(name, 96)] == ["a", "b", "d"]
+        assert thumbnails.cached("a", 96) is not None or name == "d"
+    assert [name for name in "abcd" if thumbnails.cached(name, 96)] == ["a", "b", "d"]
     thumbnails.close()
 
 

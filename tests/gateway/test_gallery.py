@@ -1,4 +1,4 @@
-"""The view: newest predictions with their present truth, bounded, whatever is replayed in whatever order."""
+"""The gallery: the newest predictions with their present truth, bounded, whatever is replayed in whatever order."""
 
 import sys
 from itertools import chain
@@ -7,7 +7,7 @@ from typing import NamedTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prequel.services.gateway.view.predictions import Entry, View, margin
+from prequel.services.gateway.view.gallery import Gallery, GalleryRow, margin
 from prequel.shared.events.predictions import encode_prediction
 from prequel.shared.events.types import Outcome, Prediction
 from prequel.shared.log.base import Position
@@ -15,11 +15,11 @@ from tests.gateway.conftest import PNG
 from tests.gateway.echo_learner import predicted
 
 
-def taken(view: View, event: Prediction | Outcome) -> None:
+def apply(gallery: Gallery, event: Prediction | Outcome) -> None:
     if isinstance(event, Prediction):
-        view.predicted(event, encode_prediction(event, source="test").value)
+        gallery.add(event, encode_prediction(event, source="test").value)
     else:
-        view.decided(event)
+        gallery.apply_outcome(event)
 
 
 def image(id: str, offset: int, truth: str | None = None, stream: str = "pets", data: bytes = PNG) -> Prediction:
@@ -30,19 +30,19 @@ def label(id: str, offset: int, label: str | None, status: str = "learned") -> O
     return Outcome(id, "pets", Position(0, offset), status, label, None, "cat", True, 0.0)
 
 
-def truth(view: View, id: str) -> str | None:
-    entry = view.get("pets", id)
-    assert entry
-    return entry.truth
+def truth(gallery: Gallery, id: str) -> str | None:
+    row = gallery.get("pets", id)
+    assert row
+    return row.truth
 
 
-def ids(view: View, stream: str = "pets") -> list[str]:
-    return [str(entry.json()["id"]) for entry in view.newest(stream)]
+def ids(gallery: Gallery, stream: str = "pets") -> list[str]:
+    return [str(row.json()["id"]) for row in gallery.newest(stream)]
 
 
 def test_the_truth_follows_the_labels() -> None:
-    view = View(10, 40)
-    taken(view, image("a", 0))
+    gallery = Gallery(10, 40)
+    apply(gallery, image("a", 0))
     for event, expected in (
         (label("a", 1, "cat"), "cat"),
         (label("a", 2, "dog", "corrected"), "dog"),
@@ -53,58 +53,58 @@ def test_the_truth_follows_the_labels() -> None:
         (label("a", 7, "dog", "rejected"), "cat"),
         (label("a", 8, "dog", "waiting"), "cat"),
     ):
-        taken(view, event)
-        assert truth(view, "a") == expected
+        apply(gallery, event)
+        assert truth(gallery, "a") == expected
 
 
 def test_a_label_that_came_with_the_image_is_overruled_by_later_ones_only() -> None:
-    view = View(10, 40)
-    taken(view, image("a", 5, truth="cat"))
-    taken(view, label("a", 3, "dog"))
-    assert truth(view, "a") == "cat"
-    taken(view, label("a", 6, "dog", "corrected"))
-    assert truth(view, "a") == "dog"
+    gallery = Gallery(10, 40)
+    apply(gallery, image("a", 5, truth="cat"))
+    apply(gallery, label("a", 3, "dog"))
+    assert truth(gallery, "a") == "cat"
+    apply(gallery, label("a", 6, "dog", "corrected"))
+    assert truth(gallery, "a") == "dog"
 
 
-def test_a_label_for_nothing_here_changes_nothing() -> None:
-    view = View(10, 40)
-    taken(view, label("a", 1, "cat"))
-    assert len(view) == 0
+def test_a_label_of_an_unknown_image_changes_nothing() -> None:
+    gallery = Gallery(10, 40)
+    apply(gallery, label("a", 1, "cat"))
+    assert len(gallery) == 0
 
 
-def test_the_oldest_go_first() -> None:
-    view = View(3, 12)
+def test_the_oldest_are_evicted_first() -> None:
+    gallery = Gallery(3, 12)
     for offset, id in enumerate("abcde"):
-        taken(view, image(id, offset))
-    assert (ids(view), len(view)) == (["e", "d", "c"], 3)
+        apply(gallery, image(id, offset))
+    assert (ids(gallery), len(gallery)) == (["e", "d", "c"], 3)
 
 
-def test_with_many_streams_the_largest_gives_way() -> None:
-    view = View(4, 8)
+def test_with_many_streams_the_largest_loses_its_oldest() -> None:
+    gallery = Gallery(4, 8)
     for offset in range(40):
         stream = "quiet" if offset < 2 else f"busy-{offset % 3}"
-        taken(view, image(f"n{offset}", offset, stream=stream))
-        assert len(view) <= 8
-    assert ids(view, "quiet") == ["n1", "n0"]
+        apply(gallery, image(f"n{offset}", offset, stream=stream))
+        assert len(gallery) <= 8
+    assert ids(gallery, "quiet") == ["n1", "n0"]
 
 
 def test_the_same_id_again_is_a_new_prediction() -> None:
-    view = View(3, 12)
+    gallery = Gallery(3, 12)
     for offset, id in enumerate(("a", "b", "a")):
-        taken(view, image(id, offset))
-    assert (ids(view), len(view)) == (["a", "b"], 2)
+        apply(gallery, image(id, offset))
+    assert (ids(gallery), len(gallery)) == (["a", "b"], 2)
 
 
-def test_what_other_models_say_of_the_same_image_takes_its_place() -> None:
-    view = View(3, 12)
+def test_a_prediction_of_the_same_image_by_other_models_replaces_it() -> None:
+    gallery = Gallery(3, 12)
     for event in (image("a", 0), image("b", 1), label("a", 2, "dog")):
-        taken(view, event)
+        apply(gallery, event)
     other = image("a", 0)._replace(model="other", label="bird", probabilities={"bird": 0.75, "cat": 0.25})
-    taken(view, other)
-    entry = view.get("pets", "a")
-    assert entry
-    assert (entry.json()["model"], entry.label, entry.truth, entry.margin) == ("other", "bird", "dog", 0.5)
-    assert (ids(view), len(view)) == (["b", "a"], 2)
+    apply(gallery, other)
+    row = gallery.get("pets", "a")
+    assert row
+    assert (row.json()["model"], row.label, row.truth, row.margin) == ("other", "bird", "dog", 0.5)
+    assert (ids(gallery), len(gallery)) == (["b", "a"], 2)
 
 
 def test_margins() -> None:
@@ -113,11 +113,11 @@ def test_margins() -> None:
     assert (margin(one), margin(one._replace(probabilities={}))) == (1.0, 0.0)
 
 
-def test_an_entry_is_small() -> None:
+def test_a_row_is_small() -> None:
     value = encode_prediction(image("a" * 32, 0), source="test").value
-    view = View(10, 10)
-    entry = view.predicted(image("a" * 32, 0), value)
-    assert sys.getsizeof(entry) + sys.getsizeof(entry.value) < 700
+    gallery = Gallery(10, 10)
+    row = gallery.add(image("a" * 32, 0), value)
+    assert sys.getsizeof(row) + sys.getsizeof(row.value) < 700
 
 
 class Step(NamedTuple):
@@ -138,40 +138,40 @@ steps = st.lists(
 
 
 def events(history: list[Step]) -> list[list[Prediction | Outcome]]:
-    """What a learner says at each step: an id is predicted once; a label that came before the image waits for it."""
+    """What a learner publishes: an id is predicted once; a label that came before the image waits for it."""
     seen: set[str] = set()
     waiting: dict[str, Outcome] = {}
-    said: list[list[Prediction | Outcome]] = []
+    records: list[list[Prediction | Outcome]] = []
     for offset, step in enumerate(history):
         if step.image and step.id not in seen:
             seen.add(step.id)
             early = waiting.get(step.id)
-            said.append([image(step.id, offset, truth=early.label if early else step.label)])
-            said[-1] += [early._replace(status="learned")] if early else []
+            records.append([image(step.id, offset, truth=early.label if early else step.label)])
+            records[-1] += [early._replace(status="learned")] if early else []
         elif step.id in seen:
-            said.append([label(step.id, offset, step.label, "retracted" if step.label is None else "learned")])
+            records.append([label(step.id, offset, step.label, "retracted" if step.label is None else "learned")])
         else:
             waiting[step.id] = label(step.id, offset, step.label or "cat", "waiting")
-            said.append([waiting[step.id]])
-    return said
+            records.append([waiting[step.id]])
+    return records
 
 
-def snapshot(view: View) -> list[Entry]:
-    return view.newest("pets")
+def snapshot(gallery: Gallery) -> list[GalleryRow]:
+    return gallery.newest("pets")
 
 
 @given(steps, st.integers(1, 6))
 def test_replays_change_nothing(history: list[Step], size: int) -> None:
-    once, replayed = View(size, 4 * size), View(size, 4 * size)
-    said = events(history)
-    for event in chain(*said):
-        taken(once, event)
+    once, replayed = Gallery(size, 4 * size), Gallery(size, 4 * size)
+    records = events(history)
+    for event in chain(*records):
+        apply(once, event)
     for end, step in enumerate(history, 1):
-        for event in said[end - 1]:
-            taken(replayed, event)
+        for event in records[end - 1]:
+            apply(replayed, event)
         before = snapshot(replayed)
-        for event in chain(*said[max(0, end - step.back) : end]):
-            taken(replayed, event)
+        for event in chain(*records[max(0, end - step.back) : end]):
+            apply(replayed, event)
             assert snapshot(replayed) == before
     assert snapshot(replayed) == snapshot(once)
     assert len(replayed) == len(once) == len(snapshot(once))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from prequel.services.gateway.append_queue import Lane, Unconfirmed
+from prequel.services.gateway.append_queue import AppendQueue, AppendUnconfirmed
 from prequel.shared.log.base import LogUnavailable, Message, Position, RecordTooLarge
 from prequel.shared.log.sqlite.log import SqliteLog
 from prequel.shared.runtime.health import Health
@@ -27,28 +27,28 @@ def health() -> Health:
 
 
 @pytest.fixture
-async def lane(log: FaultyLog, health: Health) -> AsyncIterator[Lane]:
-    lane = Lane(log, "images", health, Supervisor(health), patience=5)
-    yield lane
+async def queue(log: FaultyLog, health: Health) -> AsyncIterator[AppendQueue]:
+    queue = AppendQueue(log, "images", health, Supervisor(health), timeout=5)
+    yield queue
     log.gate.set()
-    await lane.close()
+    await queue.close()
 
 
 def message(value: bytes) -> Message:
     return Message("images", None, value)
 
 
-async def held_up(log: FaultyLog) -> None:
+async def until_an_append_hangs(log: FaultyLog) -> None:
     """Until an append hangs in the log."""
     while log.appends == 0:
         await asyncio.sleep(0.001)
 
 
-async def test_what_comes_during_an_append_shares_the_next(log: FaultyLog, lane: Lane) -> None:
+async def test_requests_during_an_append_share_the_next(log: FaultyLog, queue: AppendQueue) -> None:
     log.gate.clear()
-    first = asyncio.create_task(lane.append([message(b"first")]))
-    await held_up(log)
-    others = [asyncio.create_task(lane.append([message(b"%d" % n), message(b"%d'" % n)])) for n in range(50)]
+    first = asyncio.create_task(queue.append([message(b"first")]))
+    await until_an_append_hangs(log)
+    others = [asyncio.create_task(queue.append([message(b"%d" % n), message(b"%d'" % n)])) for n in range(50)]
     await asyncio.sleep(0)
     log.gate.set()
     assert await first == [Position(0, 0)]
@@ -58,17 +58,17 @@ async def test_what_comes_during_an_append_shares_the_next(log: FaultyLog, lane:
     assert [log.read("images", 0, [99])[99].value, log.read("images", 0, [100])[100].value] == [b"49", b"49'"]
 
 
-async def test_a_group_is_bounded(log: FaultyLog, lane: Lane) -> None:
-    await asyncio.gather(*(lane.append([message(b"x")] * 400) for _ in range(6)))
+async def test_a_group_is_bounded(log: FaultyLog, queue: AppendQueue) -> None:
+    await asyncio.gather(*(queue.append([message(b"x")] * 400) for _ in range(6)))
     assert log.appends == 2
 
 
-async def test_too_large_a_record_is_its_own_request_s_fault(log: FaultyLog, lane: Lane) -> None:
+async def test_a_record_that_is_too_large_fails_only_its_own_request(log: FaultyLog, queue: AppendQueue) -> None:
     log.gate.clear()
-    first = asyncio.create_task(lane.append([message(b"first")]))
-    await held_up(log)
+    first = asyncio.create_task(queue.append([message(b"first")]))
+    await until_an_append_hangs(log)
     sizes = (10, 2_000, 20)
-    tasks = [asyncio.create_task(lane.append([message(b"x" * size)])) for size in sizes]
+    tasks = [asyncio.create_task(queue.append([message(b"x" * size)])) for size in sizes]
     await asyncio.sleep(0)
     log.gate.set()
     answers = await asyncio.gather(first, *tasks, return_exceptions=True)
@@ -77,37 +77,37 @@ async def test_too_large_a_record_is_its_own_request_s_fault(log: FaultyLog, lan
     assert answers[3] == [Position(0, 2)]
 
 
-async def test_a_log_that_is_away_fails_who_is_in_the_group_and_shows(
-    log: FaultyLog, lane: Lane, health: Health
+async def test_an_unavailable_log_fails_the_group_and_shows_on_readyz(
+    log: FaultyLog, queue: AppendQueue, health: Health
 ) -> None:
     log.full = True
     with pytest.raises(LogUnavailable, match="disk is full"):
-        await lane.append([message(b"x")])
+        await queue.append([message(b"x")])
     assert health.reasons == {"gateway: images": "the disk is full"}
     log.full = False
-    assert await lane.append([message(b"y")]) == [Position(0, 0)]
+    assert await queue.append([message(b"y")]) == [Position(0, 0)]
     assert health.reasons == {}
 
 
-async def test_a_log_that_does_not_answer_is_away(log: FaultyLog, health: Health) -> None:
-    assert log.bounds("images")[0].end == 0  # makes the log's files, which may take longer than the patience
-    lane = Lane(log, "images", health, Supervisor(health), patience=0.05)
+async def test_a_log_that_does_not_answer_is_unavailable(log: FaultyLog, health: Health) -> None:
+    assert log.bounds("images")[0].end == 0  # makes the log's files, which may take longer than the timeout
+    queue = AppendQueue(log, "images", health, Supervisor(health), timeout=0.05)
     log.gate.clear()
-    with pytest.raises(Unconfirmed, match="may still arrive") as begun:
-        await lane.append([message(b"in the log nevertheless")])
-    with pytest.raises(Unconfirmed, match="will not arrive") as waiting:
-        await lane.append([message(b"given up before it was tried")])
+    with pytest.raises(AppendUnconfirmed, match="may still arrive") as begun:
+        await queue.append([message(b"in the log nevertheless")])
+    with pytest.raises(AppendUnconfirmed, match="nothing was sent") as waiting:
+        await queue.append([message(b"given up before it was tried")])
     assert (begun.value.may_arrive, waiting.value.may_arrive) == (True, False)
     assert "hangs" in health.reasons["gateway: images"]
     log.gate.set()
-    await lane.close()
+    await queue.close()
     async with asyncio.timeout(60):
         while log.bounds("images")[0].end == 0:
             await asyncio.sleep(0.01)
     assert log.bounds("images")[0].end == 1
 
 
-async def test_a_bug_reaches_whoever_asked(lane: Lane) -> None:
+async def test_a_bug_reaches_the_request(queue: AppendQueue) -> None:
     with pytest.raises(ValueError, match="topic"):
-        await lane.append([Message("no topic name!", None, b"x")])
-    assert await lane.append([message(b"x")]) == [Position(0, 0)]
+        await queue.append([Message("no topic name!", None, b"x")])
+    assert await queue.append([message(b"x")]) == [Position(0, 0)]

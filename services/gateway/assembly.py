@@ -1,0 +1,99 @@
+"""Builds a Gateway out of what the process provides."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from prequel.services.gateway.append_queue import AppendQueue
+from prequel.services.gateway.blocking_calls import BlockingCalls
+from prequel.services.gateway.gateway import Gateway
+from prequel.services.gateway.http.sessions import Credentials
+from prequel.services.gateway.on_demand import OnDemandFeatures
+from prequel.services.gateway.remote import services
+from prequel.services.gateway.view.capacity import StreamCapacity
+from prequel.services.gateway.view.details import StreamDetails
+from prequel.services.gateway.view.image_ids import ImageIds
+from prequel.services.gateway.view.known_streams import KnownStreams
+from prequel.services.gateway.view.live import LiveView
+from prequel.services.gateway.view.statuses import StreamStatuses
+from prequel.services.gateway.view.store_reads import StoreReads
+from prequel.services.gateway.view.thumbnails import Thumbnails
+from prequel.shared.config import Settings, without_secrets
+from prequel.shared.extraction import Extraction
+from prequel.shared.images.limits import ImageLimits
+from prequel.shared.invocation import Invocation
+from prequel.shared.log.base import Log
+from prequel.shared.queries import Queries
+from prequel.shared.retention.usage import LogUsage
+from prequel.shared.runtime.deadlines import QUERY_S
+from prequel.shared.runtime.health import Health
+from prequel.shared.runtime.metrics import Metrics
+from prequel.shared.runtime.supervisor import Supervisor
+from prequel.shared.store.base import Store
+
+QUERY_THREADS = 4
+"""Queries to learners at one time. More wait for their turn: a learner that hangs must not take other calls' threads,
+and one learner answers in a millisecond, so that four serve thousands a second."""
+
+LOOKUP_THREADS = 2
+"""Look-ups of labels' authors in the log at one time: a log that hangs must not take other calls' threads."""
+
+
+def _not_measured() -> LogUsage | None:
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dependencies:
+    """What the process provides. ``clock`` returns seconds since the epoch, ``new_id`` an unused id.
+
+    ``queries`` None: the gateway asks learners over HTTP. ``extraction`` None: it asks extractors over HTTP.
+    ``invocation`` says how commands are typed in this installation. ``usage`` returns the log's size, once measured.
+    """
+
+    settings: Settings
+    log: Log
+    store: Store
+    metrics: Metrics
+    health: Health
+    clock: Callable[[], float]
+    new_id: Callable[[], str]
+    queries: Queries | None = None
+    extraction: Extraction | None = None
+    usage: Callable[[], LogUsage | None] = _not_measured
+    invocation: Invocation = field(default_factory=Invocation)
+
+
+def assemble(given: Dependencies) -> Gateway:
+    """Nothing runs before ``Gateway.start``."""
+    settings, log, health, supervisor = given.settings, given.log, given.health, Supervisor(given.health)
+    remote = services.connect(settings, given.store)
+    queries = given.queries or remote.learner
+    live = LiveView(log, settings, given.metrics, health)
+    store = StoreReads(given.store, health, without_secrets(settings.store_url))
+    statuses = StreamStatuses(store, given.clock, live.read_your_writes)
+    return Gateway(
+        settings=settings,
+        log=log,
+        queries=queries,
+        metrics=given.metrics,
+        health=health,
+        clock=given.clock,
+        new_id=given.new_id,
+        usage=given.usage,
+        invocation=given.invocation,
+        credentials=Credentials(settings.keys, given.clock),
+        supervisor=supervisor,
+        remote=remote,
+        live=live,
+        image_ids=ImageIds(log, live),
+        statuses=statuses,
+        details=StreamDetails(queries, given.store),
+        capacity=StreamCapacity(statuses),
+        known_streams=KnownStreams(log, live, statuses, settings.group),
+        image_queue=AppendQueue(log, "images", health, supervisor),
+        label_queue=AppendQueue(log, "labels", health, supervisor),
+        thumbnails=Thumbnails(ImageLimits(settings.max_image_bytes, settings.max_pixels)),
+        on_demand=OnDemandFeatures(given.extraction or remote.extractor, statuses, settings.max_image_bytes),
+        query_calls=BlockingCalls("gateway-queries", QUERY_THREADS, QUERY_S),
+        lookup_calls=BlockingCalls("gateway-lookups", LOOKUP_THREADS, QUERY_S),
+    )

@@ -1,0 +1,185 @@
+"""The gallery: the newest predictions of every stream with their present truth, compact and in memory."""
+
+from collections import OrderedDict
+from typing import Any, NamedTuple
+
+import orjson
+
+from prequel.services.gateway.view.deletions import StreamDeletions
+from prequel.shared.events.types import Outcome, Prediction
+from prequel.shared.log.base import Position
+
+NOWHERE = Position(-1, -1)
+"""Before every position."""
+TRUTH_STATUSES = {"learned", "corrected", "unchanged", "retracted"}
+"""Outcomes that say what the truth is now; all others leave it as it was."""
+REFUSED_STATUSES = {"rejected", "expired"}
+"""Outcomes that leave the truth as it was although somebody wanted another."""
+
+
+class RefusedLabel(NamedTuple):
+    """A label that was refused, its position in ``examples`` and its outcome."""
+
+    position: Position
+    label: str
+    status: str
+
+
+class GalleryRow(NamedTuple):
+    """A prediction in few objects: its JSON as it stands in the log, and what lists are filtered and sorted by.
+
+    ``truth`` is the present one, given by the label event at ``truth_position`` (in ``examples``). ``margin`` is the
+    difference of the two largest probabilities, 0 where there is none: the smaller, the less certain.
+    """
+
+    value: bytes
+    position: Position
+    label: str | None
+    truth: str | None
+    truth_position: Position
+    margin: float
+    refused: RefusedLabel | None = None
+    """The newest label that was refused, if any; the truth may be newer."""
+
+    def json(self) -> dict[str, Any]:
+        """The prediction with its present truth, as HTTP answers have it."""
+        answer: dict[str, Any] = orjson.loads(self.value)
+        answer["truth"] = self.truth
+        return answer
+
+    def models(self) -> dict[str, str | None]:
+        """The label that each model predicted. Parsed at each call: stored, they would double the gallery's memory for
+        the few calls that need them."""
+        models: dict[str, str | None] = orjson.loads(self.value).get("models", {})
+        return models
+
+
+class StreamRows:
+    """One stream's rows by image id, in order of arrival, and the position of the newest that was evicted."""
+
+    def __init__(self) -> None:
+        self.rows: OrderedDict[str, GalleryRow] = OrderedDict()
+        self.newest_evicted = NOWHERE
+
+    def evict_oldest(self) -> None:
+        self.newest_evicted = max(self.newest_evicted, self.rows.popitem(last=False)[1].position)
+
+    def was_evicted(self, position: Position) -> bool:
+        """Whether a prediction was here before: offsets have an order only within one partition."""
+        return position.partition == self.newest_evicted.partition and position <= self.newest_evicted
+
+
+class Gallery:
+    """At most ``max_per_stream`` predictions a stream and ``max_total`` in all, the newest. Event loop only.
+
+    The log delivers records at least once, and a stretch of it again after newer records. Applied again, they change
+    nothing: a prediction at the same position is the same one (perhaps by other models, if a learner rebuilt its
+    state), one that was evicted stays away, and an older label event never overrules a newer one.
+    """
+
+    def __init__(self, max_per_stream: int, max_total: int) -> None:
+        self._max_per_stream, self._max_total = max_per_stream, max_total
+        self._streams: dict[str, StreamRows] = {}
+        self._size = 0
+        self._deletions = StreamDeletions()
+
+    def __len__(self) -> int:
+        return self._size
+
+    def add(self, prediction: Prediction, value: bytes) -> GalleryRow:
+        """Add a prediction, whose JSON is ``value``; return what is known of it now."""
+        if self._deletions.is_before(prediction.stream, prediction.position):
+            return _row(prediction, value)
+        stream = self._streams.setdefault(prediction.stream, StreamRows())
+        known = stream.rows.get(prediction.id)
+        if known and known.position == prediction.position:
+            if known.value != value:
+                known = known._replace(value=value, label=prediction.label, margin=margin(prediction))
+                stream.rows[prediction.id] = known
+            return known
+        row = _row(prediction, value)
+        if not stream.was_evicted(prediction.position):
+            stream.rows[prediction.id] = row
+            stream.rows.move_to_end(prediction.id)
+            self._size += known is None
+            self._evict(stream)
+        return row
+
+    def apply_outcome(self, outcome: Outcome) -> None:
+        """Update the row that a label is about, if it is here and the label event is news to it."""
+        row = self.get(outcome.stream, outcome.id)
+        if row is None:
+            return
+        rows = self._streams[outcome.stream].rows
+        if outcome.status in TRUTH_STATUSES and outcome.position >= row.truth_position:
+            rows[outcome.id] = row._replace(truth=outcome.label, truth_position=outcome.position)
+        elif outcome.status in REFUSED_STATUSES and outcome.label is not None:
+            refused = RefusedLabel(outcome.position, outcome.label, outcome.status)
+            if row.refused is None or refused.position >= row.refused.position:
+                rows[outcome.id] = row._replace(refused=refused)
+
+    def delete_stream(self, stream: str, command: Position) -> None:
+        """Forget a stream that the command deleted, and ignore events of the time before if they come again."""
+        removed = self._streams.pop(stream, StreamRows())
+        self._size -= len(removed.rows)
+        self._deletions.add(stream, command)
+
+    def is_before_deletion(self, stream: str, position: Position) -> bool:
+        """Whether the stream was deleted after the event at ``position`` of ``examples``."""
+        return self._deletions.is_before(stream, position)
+
+    def deletion_of(self, stream: str) -> Position | None:
+        """Where the command stands in ``examples`` that deleted the stream last."""
+        return self._deletions.command(stream)
+
+    def get(self, stream: str, id: str) -> GalleryRow | None:
+        known = self._streams.get(stream)
+        return known.rows.get(id) if known else None
+
+    def has_predictions(self, stream: str) -> bool:
+        known = self._streams.get(stream)
+        return known is not None and bool(known.rows)
+
+    def newest(self, stream: str) -> list[GalleryRow]:
+        """All rows of a stream, the newest first: a copy, so that another thread may work through it."""
+        known = self._streams.get(stream)
+        return list(reversed(known.rows.values())) if known else []
+
+    def active_at(self, stream: str) -> str | None:
+        """The time of a stream's newest image, as its prediction has it."""
+        known = self._streams.get(stream)
+        if not known or not known.rows:
+            return None
+        at: str | None = orjson.loads(next(reversed(known.rows.values())).value).get("at")
+        return at
+
+    def clear(self) -> None:
+        self._streams.clear()
+        self._deletions.clear()
+        self._size = 0
+
+    def _evict(self, stream: StreamRows) -> None:
+        """After each row that was added, so one row too many at most. In all too many: the largest stream loses one,
+        so that a busy stream cannot empty the others' galleries."""
+        if len(stream.rows) > self._max_per_stream:
+            stream.evict_oldest()
+            self._size -= 1
+        if self._size > self._max_total:
+            max(self._streams.values(), key=lambda each: len(each.rows)).evict_oldest()
+            self._size -= 1
+
+
+def _row(prediction: Prediction, value: bytes) -> GalleryRow:
+    truth_position = NOWHERE if prediction.truth is None else prediction.position
+    return GalleryRow(
+        value, prediction.position, prediction.label, prediction.truth, truth_position, margin(prediction)
+    )
+
+
+def margin(prediction: Prediction) -> float:
+    """Largest probability less the second largest (0 where there is none): active learning asks for small ones first.
+
+    Margin sampling: Scheffer, Decomain, Wrobel: Active Hidden Markov Models for Information Extraction (IDA 2001).
+    """
+    best = sorted(prediction.probabilities.values(), reverse=True)[:2]
+    return float(best[0] - sum(best[1:])) if best else 0.0

@@ -1,0 +1,148 @@
+"""The first image under each id: its bytes and label, so that another image with the same id is refused, not lost."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from prequel.services.gateway.blocking_calls import BlockingCalls
+from prequel.services.gateway.http.problems import Problem
+from prequel.services.gateway.view.live import LiveView
+from prequel.shared.events.images import content_digest, decode_image
+from prequel.shared.events.types import Rejected
+from prequel.shared.log.base import IMAGES, Log, Position
+from prequel.shared.runtime.deadlines import FIRST_READ_S
+
+MAX_RECENT = 10_000
+"""Images that this gateway accepted last, 300 bytes each: an image that is sent again within seconds has no prediction
+yet, so only this knows of it. Enough for ten seconds at a thousand images a second."""
+THREADS = 2
+"""Threads that read the log: a log that hangs must not take other calls' threads."""
+HASHED_ON_LOOP_BYTES = 2**20
+"""Less is hashed on the event loop: that takes at most a millisecond, as going to another thread might."""
+
+
+class FirstImage(NamedTuple):
+    """An image as it first came under its id. ``digest`` None: retention has removed it."""
+
+    digest: str | None
+    label: str | None
+
+
+class ImageWithId(NamedTuple):
+    """An image whose sender chose its id; ``field`` names the id in the request."""
+
+    field: str
+    id: str
+    data: bytes
+    label: str | None
+
+
+class ImageIds:
+    """Call it on the event loop only; it reads the log on threads, for FIRST_READ_S at most."""
+
+    def __init__(self, log: Log, live: LiveView, max_recent: int = MAX_RECENT) -> None:
+        self._log, self._live, self._max_recent = log, live, max_recent
+        self._calls = BlockingCalls("gateway-firsts", THREADS, FIRST_READ_S)
+        self._recent: OrderedDict[tuple[str, str], FirstImage] = OrderedDict()
+        """By stream and id."""
+
+    async def admit(self, stream: str, images: Sequence[ImageWithId]) -> None:
+        """Raises Problem 409 where an id belongs to other bytes or another label, LogUnavailable, CallTimeout.
+
+        Otherwise it remembers all, before they are in the log: of two requests at once, exactly one is first.
+        """
+        digests = await _digests(images)
+        known = await self._known(stream, [image.id for image in images])
+        new: dict[str, FirstImage] = {}
+        for image, digest in zip(images, digests, strict=True):
+            # From here on without await. While the log was read, another request may have brought the same id; and
+            # this request may have it twice.
+            first = known[image.id] or self._recent.get((stream, image.id)) or new.get(image.id)
+            if first is None:
+                new[image.id] = FirstImage(digest, image.label)
+            elif problem := self._conflict(stream, image, digest, first):
+                raise problem
+        for id, first in new.items():
+            self._remember((stream, id), first)
+
+    def forget(self, stream: str, ids: Sequence[str]) -> None:
+        """They were not appended to the log."""
+        for id in ids:
+            self._recent.pop((stream, id), None)
+
+    def stream_deleted(self, stream: str) -> None:
+        """Every id of it may be used again."""
+        for key in [key for key in self._recent if key[0] == stream]:
+            del self._recent[key]
+
+    def close(self) -> None:
+        self._calls.close()
+
+    async def _known(self, stream: str, ids: Sequence[str]) -> dict[str, FirstImage | None]:
+        """By id; those that only the log has are read together. Raises LogUnavailable and CallTimeout."""
+        known = {id: self._remembered(stream, id) for id in ids}
+        rows = {id: row for id in ids if known[id] is None and (row := self._live.gallery.get(stream, id))}
+        if rows:
+            positions = {id: Position.parse(row.json()["image"]) for id, row in rows.items()}
+            read = await self._calls.run(lambda: {id: _read_image(self._log, at) for id, at in positions.items()})
+            for id, first in read.items():
+                self._remember((stream, id), first)
+            known |= read
+        return known
+
+    def _remembered(self, stream: str, id: str) -> FirstImage | None:
+        """As far as it is in memory. An id whose image became a dead letter is free again: it can be sent corrected."""
+        recent = self._recent.get((stream, id))
+        if recent is None or self._live.gallery.get(stream, id):
+            return recent
+        if self._live.rejected_image(stream, id):
+            del self._recent[stream, id]
+            return None
+        return recent
+
+    def _remember(self, key: tuple[str, str], first: FirstImage) -> None:
+        self._recent[key] = first
+        self._recent.move_to_end(key)
+        if len(self._recent) > self._max_recent:
+            self._recent.popitem(last=False)
+
+    def _conflict(self, stream: str, image: ImageWithId, digest: str, first: FirstImage) -> Problem | None:
+        row = self._live.gallery.get(stream, image.id)
+        truth = row.truth if row else None
+        known = {"id": image.id, "label": first.label, "digest": first.digest, "truth": truth}
+        if first.digest not in (None, digest):
+            message = f"stream {stream} has another image with id {image.id}: send this one with another id"
+            return _conflict_problem("content", image.field, message, known)
+        if image.label is not None and image.label not in (first.label, truth):
+            present = truth or first.label
+            state = "has no label" if present is None else f"has the label {present!r}"
+            message = (
+                f"image {image.id} was sent before and {state}: to label it {image.label!r}, send that to "
+                f"/v1/streams/{stream}/labels"
+            )
+            return _conflict_problem("label", image.field, message, known)
+        return None
+
+
+def _conflict_problem(conflict: str, field: str, message: str, first: dict[str, str | None]) -> Problem:
+    errors = [{"field": field, "message": message}]
+    return Problem(409, message, more={"conflict": conflict, "first": first, "errors": errors})
+
+
+async def _digests(images: Sequence[ImageWithId]) -> list[str]:
+    if sum(len(image.data) for image in images) < HASHED_ON_LOOP_BYTES:
+        return [content_digest(image.data) for image in images]
+    return await asyncio.to_thread(lambda: [content_digest(image.data) for image in images])
+
+
+def _read_image(log: Log, position: Position) -> FirstImage:
+    """The image as it stands in the log. Blocks; raises LogUnavailable."""
+    record = log.read(IMAGES, position.partition, [position.offset]).get(position.offset)
+    if record is None:
+        return FirstImage(None, None)
+    try:
+        image = decode_image(record)
+    except Rejected:  # the log has been replaced since the prediction was made
+        return FirstImage(None, None)
+    return FirstImage(content_digest(image.data), image.label)
