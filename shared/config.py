@@ -1,4 +1,4 @@
-"""Every setting, once: name, default, limits, meaning."""
+"""Every setting, one row each: name, type, default, limits, meaning."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ REMOVED = {
     "KAFKA_RETENTION_HOURS": "set PREQUEL_RETENTION_IMAGES, _EXAMPLES, _PREDICTIONS and _DEAD_LETTERS instead: 12h, "
     "30d, 50GB or forever",
 }
-"""Settings of earlier versions, and what to set now: who set one meant it, so nothing starts without it."""
+"""Settings of earlier versions, and what to set instead. They stop the start: whoever set one relies on it."""
 
 
 class ConfigError(Exception):
@@ -24,20 +24,26 @@ class ConfigError(Exception):
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches what listens on ``host``."""
+    """Whether a service that listens on ``host`` can be reached only from this machine."""
     return host in ("127.0.0.1", "localhost", "::1")
 
 
 class Settings(BaseModel):
-    """All settings of all services. Each is the environment variable PREQUEL_<NAME IN CAPITALS>."""
+    """All settings of all services: each is the environment variable PREQUEL_<NAME IN CAPITALS>.
+
+    One model, whichever service reads it: so all processes of a system can share one environment file. A new setting is
+    one row here; its description is the line in the documentation.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    # Where the data is. Everything else may be changed between two starts; of these, another value is another system.
     data: Path = Field(Path("prequel-data"), description="folder of the embedded log and store")
     cache: str = Field("", description="folder of converted backbones; empty: ~/.cache/prequel")
     log: str = Field("", description="sqlite:///DIR or kafka://host:port,...; empty: DATA/log")
     store: str = Field("", description="sqlite:///FILE or redis://...; empty: DATA/store.sqlite")
 
+    # Where the services listen, and who may ask them.
     host: str = Field("127.0.0.1", description="address the gateway listens on")
     port: int = Field(8000, ge=0, le=65535, description="port the gateway listens on; 0: any free one")
     ops_host: str = Field("127.0.0.1", description="address of the extractor's and learner's health and metrics")
@@ -49,14 +55,15 @@ class Settings(BaseModel):
     )
     api_keys: SecretStr = Field(
         SecretStr(""),
-        description="comma-separated keys that clients must send; needed to listen beyond loopback, by every service",
+        description="comma-separated keys that clients must send; required by every service that listens beyond "
+        "loopback",
     )
-
     public_url: str = Field(
         "",
-        description="address that browsers see, where a proxy stands before the gateway: https://prequel.example.org",
+        description="address that browsers see if a proxy stands before the gateway: https://prequel.example.org",
     )
 
+    # The extractor. Another backbone, weights, pooling or image size gives other features, which old streams reject.
     backbone: str = Field("compact", description="compact, or a keras.applications model (resnet50, mobilenetv2, ...)")
     weights: str = Field("imagenet", description="imagenet, or a local weights file (.weights.h5, .h5, .keras)")
     pooling: Literal["avg", "max", "none"] = Field(
@@ -64,22 +71,23 @@ class Settings(BaseModel):
     )
     image_size: int = Field(0, ge=0, le=4096, description="side of the backbone's input in pixels; 0: its own")
     engine: Literal["auto", "keras", "openvino"] = Field(
-        "auto", description="what runs the backbone; auto: Keras on a GPU"
+        "auto", description="what runs the backbone; auto: Keras on a GPU, else OpenVINO"
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="arithmetic of the backbone")
     threads: int = Field(0, ge=0, le=1024, description="threads of the OpenVINO engine; 0: one per core")
-    batch: int = Field(32, ge=1, le=1024, description="most images in one inference")
+    batch: int = Field(32, ge=1, le=1024, description="maximum number of images in one inference")
     batch_wait: float = Field(0.004, ge=0, le=1, description="seconds to wait for more images once one is there")
     decode_threads: int = Field(0, ge=0, le=256, description="threads that decode images; 0: one per core")
     max_pixels: int = Field(64_000_000, ge=1024, le=178_000_000, description="largest image in pixels")
     max_image_bytes: int = Field(16 * 2**20, ge=1024, description="largest encoded image in bytes")
 
+    # The learner: what it learns. A change is written to the log as an event, so that a replay gives the same state.
     models: str = Field("slda,logistic", description="comma-separated; the first is the champion")
     seed: int = Field(0, ge=0, description="seed of every model that draws random numbers")
     window: int = Field(50_000, ge=1, le=10_000_000, description="examples of a stream that a label can still reach")
     duplicates: int = Field(200_000, ge=0, le=10_000_000, description="ids of a stream remembered to drop duplicates")
-    cache_examples: int = Field(20_000, ge=1, description="feature vectors of a partition kept in memory, at most")
-    cache_bytes: int = Field(512 * 2**20, ge=2**20, description="bytes of the same, at most")
+    cache_examples: int = Field(20_000, ge=1, description="maximum number of feature vectors of a partition in memory")
+    cache_bytes: int = Field(512 * 2**20, ge=2**20, description="maximum bytes of the same")
     max_streams: int = Field(1_000, ge=1, description="streams in one partition")
     max_labels: int = Field(1_000, ge=1, description="classes in one stream")
     max_waiting: int = Field(
@@ -88,8 +96,7 @@ class Settings(BaseModel):
     max_model_bytes: int = Field(
         384 * 2**20,
         ge=2**20,
-        description="bytes of a partition's models with which it takes no more "
-        "streams; those that there are go on, and grow",
+        description="bytes of a partition's models at which it accepts no more streams; existing ones go on, and grow",
     )
     unknown_probability: float = Field(
         0.0, ge=0, le=1, description="the champion abstains below this probability; 0: never"
@@ -101,6 +108,8 @@ class Settings(BaseModel):
         description="the champion abstains this many class variances from every class mean; 0: never",
     )
     accuracy_window: int = Field(1_000, ge=1, le=1_000_000, description="scored examples in the windowed accuracy")
+
+    # Snapshots: how much a crash makes the learner replay, and what they may take.
     checkpoint_seconds: float = Field(
         5.0, gt=0, description="seconds between snapshots; more where they would take over 10 % of the time"
     )
@@ -109,12 +118,15 @@ class Settings(BaseModel):
     snapshot_max_bytes: int = Field(4 * 2**30, ge=2**20, description="largest snapshot of a partition in bytes")
     incarnation: int = Field(0, ge=0, description="raise by one after deleting a consumer group")
     group: str = Field("prequel", description="prefix of the consumer groups' names")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="what a process logs, at least")
+
+    # What a process logs, and what a gateway shows.
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="lowest level that is logged")
     log_format: Literal["text", "json"] = Field("text", description="lines for people, or one JSON object a line")
     view_predictions: int = Field(
         50_000, ge=1, description="predictions of a stream to show; at its start a gateway reads so many of a partition"
     )
 
+    # How long the log keeps its records.
     retention_images: str = Field(
         "",
         description="how long images are kept: 12h, 30d, 50GB (the whole topic) or forever; empty: embedded 10GB, on "
@@ -124,8 +136,9 @@ class Settings(BaseModel):
     retention_predictions: str = Field("", description="the same of predictions and outcomes; empty: embedded 1GB")
     retention_dead_letters: str = Field("", description="the same of dead letters; empty: embedded 1GB")
 
+    # Servers: how Kafka and Redis are reached, and what topics are created.
     kafka_security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
-        "PLAINTEXT", description="how brokers are spoken to"
+        "PLAINTEXT", description="security protocol of the brokers"
     )
     kafka_sasl: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field("", description="SASL mechanism")
     kafka_user: str = Field("", description="SASL user")
@@ -141,7 +154,7 @@ class Settings(BaseModel):
     kafka_client_id: str = Field(
         "prequel",
         pattern=r"^[A-Za-z0-9._-]{1,200}$",
-        description="how brokers know this process, in their logs and quotas",
+        description="name of this process in the brokers' logs and quotas",
     )
     kafka_partitions: int = Field(4, ge=1, description="partitions of topics that `prequel topics` creates")
     kafka_replication: int = Field(1, ge=1, description="replication factor of the same")
@@ -193,43 +206,43 @@ class Settings(BaseModel):
         for name, host in (("HOST", self.host), ("OPS_HOST", self.ops_host)):
             if not is_loopback(host) and not self.keys:
                 raise ValueError(
-                    f"{PREFIX}{name}={host} is reachable by others: set {PREFIX}API_KEYS to a secret of your own, "
-                    f"or {PREFIX}{name} to 127.0.0.1"
+                    f"{PREFIX}{name}={host} can be reached from other machines: set {PREFIX}API_KEYS to a secret "
+                    f"of your own, or {PREFIX}{name} to 127.0.0.1"
                 )
         if self.public_url and not self.keys:
             raise ValueError(
-                f"{PREFIX}PUBLIC_URL={self.public_url} is for others: set {PREFIX}API_KEYS to a secret of your own"
+                f"{PREFIX}PUBLIC_URL={self.public_url} lets others in: set {PREFIX}API_KEYS to a secret of your own"
             )
         return self
 
     @property
     def keys(self) -> list[str]:
-        """The API keys that clients may use, in a file perhaps one a line; none means open."""
+        """The API keys that clients may use, separated by commas or line ends. Without any, no key is needed."""
         return [key.strip() for key in re.split(r"[,\n]", self.api_keys.get_secret_value()) if key.strip()]
 
     @property
     def model_names(self) -> list[str]:
-        """The models by name, the champion first."""
+        """The models' names, the champion first."""
         return self.models.split(",")
 
     @property
     def log_url(self) -> str:
-        """Where the log is, with the default filled in."""
+        """The log's address, also where it is the default."""
         return self.log or f"sqlite:///{self.data / 'log'}"
 
     def retention_of(self, topic: str) -> Retention:
-        """How long a topic's records are kept; what is not set is bounded in the embedded log, and not on Kafka."""
-        if given := getattr(self, f"retention_{topic.replace('-', '_')}"):
-            return policy.parse(given)
+        """How long a topic's records are kept. By default the embedded log has a limit, and Kafka has none."""
+        if value := getattr(self, f"retention_{topic.replace('-', '_')}"):
+            return policy.parse(value)
         return FOREVER if self.log_url.startswith("kafka://") else policy.EMBEDDED_DEFAULTS[topic]
 
     @property
     def store_url(self) -> str:
-        """Where the store is, with the default filled in."""
+        """The store's address, also where it is the default."""
         return self.store or f"sqlite:///{self.data / 'store.sqlite'}"
 
 
 def without_secrets(url: str) -> str:
-    """An address without user, password and parameters, which may hold a password too."""
-    where = urlsplit(url)
-    return url if where.scheme == "sqlite" else f"{where.scheme}://{where.hostname}:{where.port or 6379}{where.path}"
+    """An address without user and password, and without parameters, which may contain a password too."""
+    parts = urlsplit(url)
+    return url if parts.scheme == "sqlite" else f"{parts.scheme}://{parts.hostname}:{parts.port or 6379}{parts.path}"

@@ -1,4 +1,4 @@
-"""What `prequel doctor` looks at: log, topics, store, clock, disk, GPU, versions, keys, and what to do about each."""
+"""The checks of `prequel doctor`: log, topics, retention, store, clock, disk, GPU, versions, keys."""
 
 import platform
 import shutil
@@ -15,13 +15,16 @@ from prequel.shared.retention.usage import measure_log
 from prequel.shared.store.base import Store, StoreUnavailable
 
 MIN_FREE_BYTES = 2**30
+"""Below it the disk is a problem: the log's reserve is a quarter of this, and a backbone's conversion may take half."""
 MAX_CLOCK_SKEW_SECONDS = 5.0
+"""Beyond it label delays are wrong visibly. With less, a machine that NTP has just set would look broken."""
 PACKAGES = ("numpy", "river", "numba", "keras", "tensorflow", "openvino", "kafka-python", "redis", "pydantic")
 GPUS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+"""The device files of NVIDIA, AMD, and either under WSL."""
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at. ``remedy`` is empty where all is well."""
+    """The result of one check: ``ok``, or a problem with the ``remedy``."""
 
     subject: str
     found: str
@@ -33,32 +36,38 @@ class Finding(NamedTuple):
 
 
 def examine(settings: Settings, log: Log, store: Store, now: float) -> Iterator[Finding]:
-    """Look at everything, one after the other; nothing is changed but one key of the store, written and deleted."""
+    """Run every check, one after the other. Nothing is changed, but for one key of the store, written and deleted.
+
+    ``now`` is in seconds since the epoch. Blocks; raises nothing for a log or a store that is unavailable.
+    """
     yield Finding("Python", f"{platform.python_version()} on {platform.platform()}")
     yield Finding("packages", ", ".join(f"{name} {_version(name)}" for name in PACKAGES))
-    told = set[str]()
-    log_answers = yield from _asked("log", lambda: _log(settings, log), told)
-    # What is wrong with its topics they say best themselves; the rest would wait for the same log, to say the same.
-    yield from _asked("topics", lambda: _topics(settings, log), told)
-    if log_answers:
-        yield from _asked("clock", lambda: _clock(log, now), told)
-    store_answers = yield from _asked("store", lambda: _store(settings, store), told)
-    if log_answers and store_answers:
-        yield from _asked("retention", lambda: _retention(settings, log, store, now), told)
+    reported = set[str]()
+    log_works = yield from _checked("log", lambda: _log(settings, log), reported)
+    # The topics are checked even if the log does not work: what is wrong with them is often the reason. The other
+    # checks of the log would only wait for it, and fail with the same message.
+    yield from _checked("topics", lambda: _topics(settings, log), reported)
+    if log_works:
+        yield from _checked("clock", lambda: _clock(log, now), reported)
+    store_works = yield from _checked("store", lambda: _store(settings, store), reported)
+    if log_works and store_works:
+        yield from _checked("retention", lambda: _retention(settings, log, store, now), reported)
     yield _disk(settings)
     yield _gpu()
     yield _weights(settings)
     yield _keys(settings)
 
 
-def _asked(subject: str, question: Callable[[], Iterator[Finding]], told: set[str]) -> Generator[Finding, None, bool]:
-    """Whether there was an answer. One and the same failure is told once."""
+def _checked(
+    subject: str, check: Callable[[], Iterator[Finding]], reported: set[str]
+) -> Generator[Finding, None, bool]:
+    """Whether the server answered. A failure with a message that is in ``reported`` is not reported again."""
     try:
-        yield from list(question())
+        yield from list(check())
     except (LogUnavailable, StoreUnavailable) as error:
-        if str(error) not in told:
+        if str(error) not in reported:
             yield Finding(subject, "cannot be used", str(error))
-        told.add(str(error))
+        reported.add(str(error))
         return False
     return True
 
@@ -76,14 +85,14 @@ def _log(settings: Settings, log: Log) -> Iterator[Finding]:
 
 def _topics(settings: Settings, log: Log) -> Iterator[Finding]:
     if isinstance(log, topics.Cluster):
-        wrong = topics.check(log, settings)
-        yield from (Finding("topics", f"{each.topic}: {each.setting} is {each.actual}", str(each)) for each in wrong)
-        if not wrong:
+        problems = topics.check(log, settings)
+        yield from (Finding("topics", f"{each.topic}: {each.setting} is {each.actual}", str(each)) for each in problems)
+        if not problems:
             yield Finding("topics", f"{settings.kafka_partitions} partitions, replication {settings.kafka_replication}")
 
 
 def _retention(settings: Settings, log: Log, store: Store, now: float) -> Iterator[Finding]:
-    """That more is kept than a setting says is no fault: it is needed. Less than a window needs is one."""
+    """That more is kept than a setting says is not a problem: it is still needed. Less than a window needs is one."""
     usage = measure_log(log, store, settings, now)
     for each in usage.topics:
         yield Finding(f"topic {topics.topic_name(settings, each.topic)}", str(each))
@@ -96,27 +105,30 @@ def _retention(settings: Settings, log: Log, store: Store, now: float) -> Iterat
 
 
 def _clock(log: Log, now: float) -> Iterator[Finding]:
-    ahead = max((_newest(log, topic) - now for topic in TOPICS), default=0.0)
-    remedy = "set this machine's clock by NTP: times in events are wrong" if ahead > MAX_CLOCK_SKEW_SECONDS else ""
-    yield Finding("clock", f"{ahead:.1f} s behind the log" if remedy else "agrees with the log", remedy)
+    behind = max((_newest(log, topic) - now for topic in TOPICS), default=0.0)
+    if behind <= MAX_CLOCK_SKEW_SECONDS:
+        yield Finding("clock", "agrees with the log")
+    else:
+        remedy = "set this machine's clock by NTP: the times in its events are wrong"
+        yield Finding("clock", f"{behind:.1f} s behind the log", remedy)
 
 
 def _newest(log: Log, topic: str) -> float:
-    """When the newest record was appended, by the log's own clock."""
-    found = [
+    """When the newest record was appended, by the log's own clock; in seconds since the epoch."""
+    times = [
         record.appended_at
         for partition, bounds in log.bounds(topic).items()
         if bounds.end > bounds.begin
         for record in log.read(topic, partition, [bounds.end - 1]).values()
     ]
-    return max(found, default=float("-inf"))
+    return max(times, default=float("-inf"))
 
 
 def _store(settings: Settings, store: Store) -> Iterator[Finding]:
     store.put("doctor", b"?")
-    well = store.get("doctor") == b"?"
+    same = store.get("doctor") == b"?"
     store.delete(["doctor"])
-    remedy = "" if well else "another program writes to this store: give Prequel a database of its own"
+    remedy = "" if same else "another program writes to this store: give Prequel a database of its own"
     yield Finding("store", f"{without_secrets(settings.store_url)}: {len(store.keys('status/')):,} streams", remedy)
 
 
@@ -133,18 +145,18 @@ def _gpu() -> Finding:
 
 
 def _weights(settings: Settings) -> Finding:
-    named = settings.weights != "imagenet"
-    missing = named and not Path(settings.weights).is_file()
-    remedy = f"PREQUEL_WEIGHTS={settings.weights} is no file: name one that exists" if missing else ""
-    return Finding("backbone", f"{settings.backbone}{f', weights of {settings.weights}' if named else ''}", remedy)
+    of_file = settings.weights != "imagenet"
+    missing = of_file and not Path(settings.weights).is_file()
+    remedy = f"PREQUEL_WEIGHTS={settings.weights}: there is no such file; name one that exists" if missing else ""
+    return Finding("backbone", f"{settings.backbone}{f', weights of {settings.weights}' if of_file else ''}", remedy)
 
 
 def _keys(settings: Settings) -> Finding:
-    pickled = any("river:" in name for name in settings.model_names)
-    missing = pickled and not settings.snapshot_key.get_secret_value()
-    shown = f"{len(settings.keys)} API keys" if settings.keys else "no API key: only this machine may ask"
+    pickles = any("river:" in name for name in settings.model_names)
+    missing = pickles and not settings.snapshot_key.get_secret_value()
+    keys = f"{len(settings.keys)} API keys" if settings.keys else "no API key: only this machine has access"
     remedy = "models of River are stored as pickles: set PREQUEL_SNAPSHOT_KEY to a long random text" if missing else ""
-    return Finding("keys", shown, remedy)
+    return Finding("keys", keys, remedy)
 
 
 def _version(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Features of one image on demand, without an event: who makes them, and where the store says that is (protocol)."""
+"""Features of one image on demand, without an event: the protocol, and how extractors announce their address."""
 
 from typing import Protocol
 from urllib.parse import quote
@@ -10,26 +10,27 @@ from prequel.shared.vectors import Vector
 PREFIX = "extractor/"
 
 ANNOUNCE_SECONDS = 5.0
-"""How often an extractor says where it is. Of several with one backbone the newest word counts, so one that died is
-forgotten after this long; half would double the writes of an idle extractor, double the time that trials fail."""
+"""How often an extractor writes its address to the store. Of several with one backbone the newest announcement counts,
+so a dead one is forgotten after this time. Half would double the writes of an idle extractor; double would double the
+time for which predictions on demand fail."""
 
 
 class ExtractorUnavailable(Exception):
-    """Nobody can extract now: no extractor with this backbone is reached, or it is busy. Try again."""
+    """No extractor with this backbone can be reached, or it is busy. Try again."""
 
 
 class Announcement(BaseModel):
-    """Where an extractor answers, since ``at`` (seconds since the epoch)."""
+    """The address (host:port) at which an extractor answers, as of ``at`` (seconds since the epoch)."""
 
     address: str
     at: float
 
 
 class Extraction(Protocol):
-    """Makes features of an image that is no event. Safe from any thread."""
+    """Makes features of an image that is not an event. Safe from any thread."""
 
     def extract(self, backbone: str, data: bytes) -> Vector:
-        """What the backbone of this id makes of an encoded image, under the same limits as in the stream.
+        """The features that the backbone of this id gives to an encoded image, under the same limits as in the stream.
 
         Blocks for one image and at most the batch in progress. Raises Rejected (`too-large`, `undecodable`) and
         ExtractorUnavailable.
@@ -38,7 +39,7 @@ class Extraction(Protocol):
 
 
 class DeferredExtraction:
-    """An Extraction that is still being made: loading a backbone takes seconds."""
+    """An Extraction that is set later, once its backbone is loaded, which takes seconds."""
 
     extraction: Extraction | None = None
 
@@ -49,7 +50,7 @@ class DeferredExtraction:
 
 
 def announcement_key(backbone: str) -> str:
-    """Where the extractors with this backbone stand in the store: one key for all, so that nothing is left behind."""
+    """The store's key of all extractors with this backbone: one for all, so that a dead one leaves nothing behind."""
     return PREFIX + quote(backbone, safe="")
 
 

@@ -1,4 +1,4 @@
-"""Questions that a running learner answers from its newest state: a prediction that is no event, a stream's detail."""
+"""Questions that a running learner answers from its newest state: a prediction without an event, a stream's detail."""
 
 from typing import Protocol
 
@@ -9,7 +9,7 @@ from prequel.shared.vectors import Vector
 
 
 class Answer(BaseModel):
-    """A prediction that is no event: from the state at ``position``."""
+    """A prediction that is not an event: made from the state at ``position``, and learned by no model."""
 
     stream: str
     position: str
@@ -21,16 +21,32 @@ class Answer(BaseModel):
 
 
 class UnknownStream(LookupError):
-    """No learner holds this stream."""
+    """No learner owns this stream."""
 
 
 class Queries(Protocol):
-    """Answers from the newest state. Safe from any thread; waits at most for the batch in progress."""
+    """Answers from the newest state. Safe from any thread; each blocks for the batch in progress at most."""
 
     def answer(self, stream: str, features: Vector) -> Answer:
-        """Raises UnknownStream; ValueError where the vector has another dimension or is not finite."""
+        """``features`` has shape [dim]. Raises UnknownStream; ValueError for another dimension or values not finite."""
         ...
 
     def detail(self, stream: str) -> StreamDetail:
         """Raises UnknownStream."""
         ...
+
+
+class DeferredQueries:
+    """Queries of a learner that is set later, once it is made; until then every stream is unknown."""
+
+    queries: Queries | None = None
+
+    def answer(self, stream: str, features: Vector) -> Answer:
+        if self.queries is None:
+            raise UnknownStream(stream)
+        return self.queries.answer(stream, features)
+
+    def detail(self, stream: str) -> StreamDetail:
+        if self.queries is None:
+            raise UnknownStream(stream)
+        return self.queries.detail(stream)

@@ -1,4 +1,4 @@
-"""What a learner tells of streams and partitions, and the gateway serves: metrics, curve, confusion, snapshot."""
+"""The status of streams and partitions, written by learners and served by the gateway: metrics, curve, snapshot."""
 
 from collections.abc import Sequence
 
@@ -6,8 +6,8 @@ from pydantic import BaseModel
 
 PREFIX, DETAIL_PREFIX, PARTITION_PREFIX = "status/", "detail/", "partition/"
 MAX_LABELS = 50
-"""Classes in a published status, in a confusion matrix and in the metrics by class: the most frequent ones. A thousand
-would make each status 300 KB, four times a second."""
+"""Classes in a published status, in a confusion matrix and in the metrics by class: the most frequent ones. With a
+thousand each status would be 300 KB, written four times a second."""
 
 
 class ClassStatus(BaseModel):
@@ -24,8 +24,8 @@ class ClassStatus(BaseModel):
 class ModelStatus(BaseModel):
     """Prequential metrics of one model: each example scored on the prediction made before it was learned.
 
-    As in River, what was predicted before any class was known is not scored, and a class that the model could not
-    know yet adds nothing to the log loss.
+    As in River, a prediction made before any class was known is not scored, and an example of a class that the model
+    could not know yet adds nothing to the log loss.
     """
 
     scored: int
@@ -40,7 +40,7 @@ class ModelStatus(BaseModel):
 
 
 class CurvePoint(BaseModel):
-    """After ``scored`` scored examples: per model, accuracy since the start and over the last window of them."""
+    """Accuracy per model after ``scored`` scored examples: since the start, and over the last window of them."""
 
     scored: int
     accuracy: dict[str, float]
@@ -50,7 +50,7 @@ class CurvePoint(BaseModel):
 class Confusion(BaseModel):
     """``rows[i][j]`` counts examples of true class ``labels[i]`` that were predicted as ``labels[j]``.
 
-    The last column counts those for which the model named no class. At most 50 labels, the most frequent.
+    The last column counts those for which the model named no class. ``labels`` are the MAX_LABELS most frequent.
     """
 
     labels: list[str]
@@ -78,7 +78,7 @@ class UnknownStatus(BaseModel):
 
 
 class SnapshotStatus(BaseModel):
-    """The newest snapshot of the stream's partition: what a crash now would go back to."""
+    """The newest snapshot of the stream's partition: where learning resumes after a crash."""
 
     position: str
     at: float
@@ -87,7 +87,7 @@ class SnapshotStatus(BaseModel):
 
 
 class StreamStatus(BaseModel):
-    """A stream at ``position`` (next to read). ``pending``: examples in the window without a label."""
+    """A stream as of ``position`` (next to read). ``pending``: examples in the window that have no label yet."""
 
     stream: str
     position: str
@@ -104,16 +104,16 @@ class StreamStatus(BaseModel):
     champion: str
     window: int
     models: dict[str, ModelStatus]
-    """With at most MOST_LABELS classes each: a StreamDetail has all."""
+    """With at most MAX_LABELS classes each: a StreamDetail has all."""
     drifts: list[DriftMark] = []
     feature_drift: float = 0.0
     """How far the features' recent mean is from their long-run mean, in long-run standard deviations."""
     unknown: UnknownStatus | None = None
     conflicts: dict[str, int] = {}
-    """Ids that came again: with another image (``content``), or another label (``label``)."""
+    """Ids that were sent again: with another image (``content``), or another label (``label``)."""
     snapshot: SnapshotStatus | None = None
     address: str | None = None
-    """Where the learner that owns the stream answers queries; None where it shares the gateway's process."""
+    """host:port at which the stream's learner answers queries; None if it runs in the gateway's process."""
 
 
 class StreamDetail(BaseModel):
@@ -127,9 +127,9 @@ class StreamDetail(BaseModel):
 
 
 class PartitionStatus(BaseModel):
-    """A partition as its learner sees it. ``full`` says why it takes no more streams; empty where it does.
+    """A partition as its learner sees it. ``full`` says why it accepts no more streams; empty if it does.
 
-    ``deleted`` is the position of the newest command that it knows to have deleted a stream.
+    ``deleted`` is the position of the newest command that deleted a stream.
     """
 
     partition: int
@@ -141,25 +141,25 @@ class PartitionStatus(BaseModel):
 
 
 def key(stream: str) -> str:
-    """Where a stream's status stands in the store."""
+    """The store's key of a stream's status."""
     return PREFIX + stream
 
 
 def detail_key(stream: str) -> str:
-    """Where the detail of a stream stands, as of its newest snapshot: for when no learner answers."""
+    """The store's key of a stream's detail as of its newest snapshot, for when no learner answers."""
     return DETAIL_PREFIX + stream
 
 
 def partition_key(partition: int) -> str:
-    """Where a partition's status stands in the store."""
+    """The store's key of a partition's status."""
     return f"{PARTITION_PREFIX}{partition}"
 
 
-def largest(probabilities: dict[str, float], most: int = 10) -> dict[str, float]:
-    """The largest ``most`` probabilities, largest first; equal ones in the order given."""
-    return dict(sorted(probabilities.items(), key=lambda item: -item[1])[:most])
+def largest(probabilities: dict[str, float], max_count: int = 10) -> dict[str, float]:
+    """The ``max_count`` largest probabilities, the largest first; equal ones in the order given."""
+    return dict(sorted(probabilities.items(), key=lambda item: -item[1])[:max_count])
 
 
 def streams(keys: Sequence[str]) -> list[str]:
-    """The stream names of the store's status keys."""
+    """The names of the streams whose status keys these are."""
     return [name.removeprefix(PREFIX) for name in keys]

@@ -1,4 +1,4 @@
-"""The topics that Prequel needs: what they must be, how they are created, what is wrong with those that exist."""
+"""The topics that Prequel needs: their configuration, how they are created, what is wrong with existing ones."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -8,10 +8,11 @@ from prequel.shared.log.base import TOPICS
 from prequel.shared.log.kafka.retention import kafka_settings
 
 MAX_OVERHEAD_BYTES = 64 * 2**10
-"""What key, headers and framing may add to the largest value."""
+"""What key, headers and framing may add to the largest value. Half would still do for every header that travels; but a
+record that the gateway accepts and the broker refuses would be lost work, and a topic's limit costs nothing."""
 
 MIN_RECORD_BYTES = 2**20 + MAX_OVERHEAD_BYTES
-"""Also where images are kept small: feature vectors and batches of records have to fit."""
+"""The record limit of a topic even where images are small: feature vectors and batches of records have to fit."""
 
 
 class TopicState(NamedTuple):
@@ -24,19 +25,19 @@ class TopicState(NamedTuple):
 
 @runtime_checkable
 class Cluster(Protocol):
-    """Where topics are. Every call may block and raises LogUnavailable."""
+    """The servers that have the topics. Every call may block and raises LogUnavailable."""
 
     def describe(self, topics: Sequence[str]) -> dict[str, TopicState]:
         """Those of the topics that exist, with the settings in force."""
         ...
 
     def create(self, topic: str, state: TopicState) -> None:
-        """Create a topic and wait until it can be used. One that exists is left as it is."""
+        """Create a topic and wait until it can be used. One that exists is left unchanged."""
         ...
 
 
 class TopicProblem(NamedTuple):
-    """One setting of one topic that will not do, and what to do about it."""
+    """A setting of a topic that does not fit, and what to do about it."""
 
     topic: str
     setting: str
@@ -49,9 +50,9 @@ class TopicProblem(NamedTuple):
 
 
 def expected_topics(settings: Settings) -> dict[str, TopicState]:
-    """What every topic should be, by the settings PREQUEL_KAFKA_* and PREQUEL_MAX_IMAGE_BYTES.
+    """How every topic should be, by the settings PREQUEL_KAFKA_*, PREQUEL_RETENTION_* and PREQUEL_MAX_IMAGE_BYTES.
 
-    Raises ConfigError where they make no topic that could be used.
+    Raises ConfigError for settings with which no topic could be used.
     """
     if settings.kafka_min_insync > settings.kafka_replication:
         raise ConfigError(
@@ -78,73 +79,70 @@ def expected_topics(settings: Settings) -> dict[str, TopicState]:
 
 
 def topic_name(settings: Settings, topic: str) -> str:
-    """What a topic is called where the log is."""
+    """The topic's name in the log: on Kafka with the prefix of the settings."""
     return f"{settings.kafka_topic_prefix}{topic}" if settings.log_url.startswith("kafka://") else topic
 
 
 def create(cluster: Cluster, settings: Settings) -> list[str]:
-    """Create the topics that are missing and return their names. Those that exist are left as they are."""
-    plan = expected_topics(settings)
-    found = cluster.describe(list(plan))
-    missing = [topic for topic in plan if topic not in found]
+    """Create the topics that are missing and return their names. Existing ones are left unchanged."""
+    expected = expected_topics(settings)
+    existing = cluster.describe(list(expected))
+    missing = [topic for topic in expected if topic not in existing]
     for topic in missing:
-        cluster.create(topic, plan[topic])
+        cluster.create(topic, expected[topic])
     return missing
 
 
 def check(cluster: Cluster, settings: Settings) -> list[TopicProblem]:
-    """Everything that is wrong with the topics; nothing means that they will do."""
-    plan = expected_topics(settings)
-    found = cluster.describe(list(plan))
+    """Everything that is wrong with the topics; empty if they can be used."""
+    existing = cluster.describe(TOPICS)
     servers = settings.log_url.removeprefix("kafka://").rstrip("/")
-    return [
-        mismatch
-        for topic, should in plan.items()
-        for name in [topic_name(settings, topic)]
-        for mismatch in (_compare(name, should, found[topic], servers) if topic in found else [_absent(name)])
-    ]
+    problems = []
+    for topic, expected in expected_topics(settings).items():
+        name = topic_name(settings, topic)
+        problems += _problems(name, expected, existing[topic], servers) if topic in existing else [_missing(name)]
+    return problems
 
 
-def _absent(topic: str) -> TopicProblem:
+def _missing(topic: str) -> TopicProblem:
     return TopicProblem(topic, "existence", "no", "yes", "Run: prequel topics")
 
 
-def _compare(topic: str, should: TopicState, found: TopicState, servers: str) -> list[TopicProblem]:
-    wrong = []
-    if found.partitions != should.partitions:
+def _problems(topic: str, expected: TopicState, actual: TopicState, servers: str) -> list[TopicProblem]:
+    problems = []
+    if actual.partitions != expected.partitions:
         # More partitions would move streams away from their state; fewer are not possible.
-        remedy = f"Set PREQUEL_KAFKA_PARTITIONS={found.partitions}, or start over with empty topics"
-        wrong.append(TopicProblem(topic, "partitions", str(found.partitions), str(should.partitions), remedy))
-    if found.replication < should.replication:
+        remedy = f"Set PREQUEL_KAFKA_PARTITIONS={actual.partitions}, or start over with empty topics"
+        problems.append(TopicProblem(topic, "partitions", str(actual.partitions), str(expected.partitions), remedy))
+    if actual.replication < expected.replication:
         remedy = (
             f"Run: kafka-reassign-partitions.sh --bootstrap-server {servers} --execute --reassignment-json-file FILE, "
-            f"or set PREQUEL_KAFKA_REPLICATION={found.replication}"
+            f"or set PREQUEL_KAFKA_REPLICATION={actual.replication}"
         )
-        wrong.append(
-            TopicProblem(topic, "replication factor", str(found.replication), f"at least {should.replication}", remedy)
-        )
-    for setting, least in should.settings.items():
-        if setting in _JUDGES and not _JUDGES[setting](found.settings.get(setting, ""), least):
-            change = f"--alter --entity-type topics --entity-name {topic} --add-config {setting}={least}"
+        at_least = f"at least {expected.replication}"
+        problems.append(TopicProblem(topic, "replication factor", str(actual.replication), at_least, remedy))
+    for setting, value in expected.settings.items():
+        if setting in _CHECKS and not _CHECKS[setting](actual.settings.get(setting, ""), value):
+            change = f"--alter --entity-type topics --entity-name {topic} --add-config {setting}={value}"
             remedy = f"Run: kafka-configs.sh --bootstrap-server {servers} {change}"
-            wrong.append(TopicProblem(topic, setting, found.settings.get(setting, "unknown"), least, remedy))
-    return wrong
+            problems.append(TopicProblem(topic, setting, actual.settings.get(setting, "unknown"), value, remedy))
+    return problems
 
 
-def _same(found: str, should: str) -> bool:
-    return found == should
+def _same(actual: str, expected: str) -> bool:
+    return actual == expected
 
 
-def _at_least(found: str, should: str) -> bool:
+def _at_least(actual: str, expected: str) -> bool:
     """-1 stands for no limit."""
-    limit = {"-1": float("inf")}
-    return limit.get(found, float(found or "-inf")) >= limit.get(should, float(should))
+    limits = {"-1": float("inf")}
+    return limits.get(actual, float(actual or "-inf")) >= limits.get(expected, float(expected))
 
 
-_JUDGES = {
+_CHECKS = {
     "cleanup.policy": _same,
     "max.message.bytes": _at_least,
     "min.insync.replicas": _at_least,
 }
-"""What is checked of a topic that somebody else made. Who sets its times does not matter to us, and how long it is kept
-is the operator's business (see shared.log.kafka.retention)."""
+"""What is checked of a topic that somebody else created. Whose clock its timestamps come from does not matter to us,
+and how long it is kept is the operator's business (see shared.log.kafka.retention)."""

@@ -1,11 +1,11 @@
-"""What a validation says of a wrong value, in words for people who know no patterns and no types."""
+"""Messages for wrong values, in words for people who know neither regular expressions nor types."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from prequel.shared.events.names import ID_PATTERN, ID_RULE, LABEL_PATTERN, LABEL_RULE, STREAM_PATTERN, STREAM_RULE
 
-_WORDS = {
+_MESSAGES = {
     "missing": "is missing",
     "string_type": "must be text",
     "int_type": "must be a whole number",
@@ -24,25 +24,26 @@ _WORDS = {
     "greater_than": "must be more than {gt}",
     "less_than_equal": "must be {le} or less",
     "less_than": "must be less than {lt}",
-    "string_too_long": "must have {max_length} characters at most",
-    "too_long": "must have {max_length} entries at most",
-    "too_short": "must have {min_length} or more entries",
-    "extra_forbidden": "is not known here",
+    "string_too_long": "must have at most {max_length} characters",
+    "too_long": "must have at most {max_length} items",
+    "too_short": "must have {min_length} or more items",
+    "extra_forbidden": "is unknown here",
 }
-"""By pydantic's names of what can be wrong. Of others its own message is told."""
+"""By pydantic's type of error. Other types keep pydantic's own message."""
 
 
 def explain(problem: Mapping[str, Any]) -> str:
-    """One of pydantic's errors, to stand after the name of what is wrong and a colon."""
+    """The message for one of pydantic's errors; it follows the name of the wrong field and a colon."""
     context = problem.get("ctx") or {}
-    if problem["type"] == "string_pattern_mismatch" and (words := _named(str(context.get("pattern")))):
-        return f"must be {words}"
-    if problem["type"] in _WORDS:
-        return _WORDS[problem["type"]].format(**context)
+    if problem["type"] == "string_pattern_mismatch" and (rule := _rule_of(str(context.get("pattern")))):
+        return f"must be {rule}"
+    if problem["type"] in _MESSAGES:
+        return _MESSAGES[problem["type"]].format(**context)
     return str(problem["msg"]).removeprefix("Value error, ").replace("Input should", "must", 1)
 
 
-def _named(pattern: str) -> str | None:
-    """What the pattern of a name asks for. A label's stands here and there without the surrogates."""
-    names = {STREAM_PATTERN: STREAM_RULE, ID_PATTERN: ID_RULE, LABEL_PATTERN: LABEL_RULE}
-    return {key.replace(r"\ud800-\udfff", ""): words for key, words in names.items()}.get(pattern.strip("^$"))
+def _rule_of(pattern: str) -> str | None:
+    """The rule in words for the pattern of a name; None for another pattern."""
+    rules = {STREAM_PATTERN: STREAM_RULE, ID_PATTERN: ID_RULE, LABEL_PATTERN: LABEL_RULE}
+    # Pydantic's own regular expressions know no surrogates, so models use a label's pattern without them.
+    return {known.replace(r"\ud800-\udfff", ""): rule for known, rule in rules.items()}.get(pattern.strip("^$"))

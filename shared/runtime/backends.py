@@ -9,9 +9,9 @@ from prequel.shared.topics import MAX_OVERHEAD_BYTES
 
 
 def open_log(settings: Settings, *, create: bool = True) -> Log:
-    """The log that PREQUEL_LOG names; only its own client is imported.
+    """The log of PREQUEL_LOG. With ``create`` False an embedded log that does not exist is not made.
 
-    ``create`` False: an embedded log that does not exist raises LogUnavailable at its first use: for who only looks.
+    Then its first use raises LogUnavailable: for commands that only read.
     """
     if settings.log_url.startswith("kafka://"):
         from prequel.shared.log.kafka.cluster import kafka_cluster
@@ -20,21 +20,23 @@ def open_log(settings: Settings, *, create: bool = True) -> Log:
         return KafkaLog(kafka_cluster(settings))
     from prequel.shared.log.sqlite.log import MAX_RECORD_BYTES, SqliteLog
 
-    most = max(MAX_RECORD_BYTES, settings.max_image_bytes + MAX_OVERHEAD_BYTES)
-    return SqliteLog(Path(settings.log_url.removeprefix("sqlite:///")), max_record_bytes=most, create=create)
+    max_record_bytes = max(MAX_RECORD_BYTES, settings.max_image_bytes + MAX_OVERHEAD_BYTES)
+    return SqliteLog(
+        Path(settings.log_url.removeprefix("sqlite:///")), max_record_bytes=max_record_bytes, create=create
+    )
 
 
 def open_store(settings: Settings, *, create: bool = True) -> Store:
-    """The store that PREQUEL_STORE names; only its own client is imported. ``create`` as for the log."""
+    """The store of PREQUEL_STORE; ``create`` as for the log. Raises ConfigError for an address that is none."""
     if not settings.store_url.startswith("sqlite:///"):
         from prequel.shared.store.redis.store import RedisStore
 
         try:
             return RedisStore(settings.store_url, ca=settings.redis_ca)
-        except ValueError:  # It may quote a part of the password.
+        except ValueError:  # Not passed on: its message may quote a part of the password.
             raise ConfigError(
-                "PREQUEL_STORE is no address of Redis: give redis://[user:password@]host:port[/db], with / # ? @ and "
-                "the like in the password percent-encoded (/ is %2F, # is %23, ? is %3F, @ is %40)"
+                "PREQUEL_STORE is not a valid address of Redis: use redis://[user:password@]host:port[/db], and "
+                "percent-encode special characters in the password (/ is %2F, # is %23, ? is %3F, @ is %40)"
             ) from None
     from prequel.shared.store.sqlite import SqliteStore
 

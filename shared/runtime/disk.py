@@ -1,4 +1,4 @@
-"""The disk that the embedded log and store lie on: its free room, and how much of it stays free for what must go on."""
+"""The space on the disk of the embedded log and store, and how much of it is reserved for what must go on."""
 
 import os
 from pathlib import Path
@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 RESERVE_PART = 16
 RESERVE_BYTES = 256 * 2**20
-"""A sixteenth of the disk, but not more than this, is left free by what is appended to the log. Pruning, snapshots and
-the positions of groups need room to write, and a disk that has none left is one that they cannot make room on. With
-a quarter of it a snapshot of some dozen streams would not fit; four times as much is a gigabyte that nobody may use."""
+"""Appends to the log leave a sixteenth of the disk free, but not more than this. Pruning, snapshots and the positions
+of groups need space to write, and on a full disk nothing could make room again. With a quarter of it a snapshot of some
+dozen streams would not fit; four times as much is a gigabyte that nobody may use."""
 
 SCARCE_RESERVES = 3
-"""Times the reserve: images leave it free twice, and a large one is refused somewhat earlier."""
+"""Space is scarce below so many reserves: images leave two of them free, and large ones are refused a bit earlier."""
 
 
 class DiskSpace(NamedTuple):
@@ -32,6 +32,6 @@ class DiskSpace(NamedTuple):
 
 
 def disk_space(folder: Path) -> DiskSpace:
-    """Costs microseconds. Raises OSError. A quota is not seen: where one ends, the disk itself says that it is full."""
-    found = os.statvfs(folder)
-    return DiskSpace(found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize)
+    """Takes microseconds. Raises OSError. Quotas are not seen: at the end of one the disk itself reports to be full."""
+    stats = os.statvfs(folder)
+    return DiskSpace(stats.f_bavail * stats.f_frsize, stats.f_blocks * stats.f_frsize)

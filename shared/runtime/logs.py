@@ -8,8 +8,8 @@ import orjson
 LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 NOISY = ("kafka", "httpx")
-"""Libraries that tell of every retry what we say once, in our own words, errors too: two lines each time that a broker
-is not there. What is a bug in them comes to us as an exception. At DEBUG they are heard."""
+"""Libraries that log each retry, at error level too: two lines whenever a broker is away. We log the same once, in our
+own words, and get what is a bug in them as an exception. So they are silent, except at level DEBUG."""
 
 
 def configure_logging(level: str, style: str) -> None:
@@ -22,10 +22,10 @@ def configure_logging(level: str, style: str) -> None:
 
 
 class JsonFormatter(logging.Formatter):
-    """One object a line: `time` (RFC 3339), `level`, `logger`, `message`, `thread`; `exception` with its stack."""
+    """One object a line: `time` (RFC 3339), `level`, `logger`, `message`, `thread`; `exception` with its traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
-        entry = {
+        fields = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
@@ -33,8 +33,9 @@ class JsonFormatter(logging.Formatter):
             "thread": record.threadName,
         }
         if record.exc_info:
-            entry["exception"] = self.formatException(record.exc_info)
-        # Bytes of strangers end up in messages: what is no Unicode must not cost the line.
+            fields["exception"] = self.formatException(record.exc_info)
+        # Messages may quote what a stranger sent, lone surrogates included, which orjson refuses: replace them, for a
+        # line must not be lost.
         return orjson.dumps(
-            {key: str(value).encode("utf-8", "replace").decode() for key, value in entry.items()}
+            {key: str(value).encode("utf-8", "replace").decode() for key, value in fields.items()}
         ).decode()

@@ -1,4 +1,4 @@
-"""A process: a log, a store, metrics and health, and the services that run in it until it is told to stop."""
+"""A process: log, store, metrics and health, and the services that run in it until it is told to stop."""
 
 import logging
 import socket
@@ -13,19 +13,17 @@ from prequel.shared.api_keys import ApiKeys
 from prequel.shared.config import ConfigError, Settings, is_loopback
 from prequel.shared.extraction import Extraction
 from prequel.shared.log.base import EXAMPLES, OffsetOutOfRange
-from prequel.shared.queries import Answer, Queries, UnknownStream
+from prequel.shared.queries import DeferredQueries, Queries
 from prequel.shared.runtime.backends import open_log, open_store
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.metrics import Metrics
 from prequel.shared.runtime.operations import OperationsServer
 from prequel.shared.runtime.processor import Processor
 from prequel.shared.runtime.runner import Runner
-from prequel.shared.status import StreamDetail
-from prequel.shared.vectors import Vector
 
 
 class Process:
-    """What one process holds. ``stop`` ends all of it; a part that fails for good sets it too."""
+    """What all services of one process share. ``stop`` ends all of them; one that fails for good sets it too."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -37,7 +35,10 @@ class Process:
         self._threads: list[threading.Thread] = []
 
     def start(self, name: str, target: Callable[[], None]) -> None:
-        """Run a service on a thread of its own; where it fails, the whole process ends, with the reason said."""
+        """Run a service on a thread of its own. If it raises, the whole process ends and says why.
+
+        One service does not go on without another: a half-dead process would look healthy and be restarted by nobody.
+        """
 
         def run() -> None:
             try:
@@ -71,56 +72,53 @@ class Process:
         ).run(self.stop)
 
     def run_service(self, service: Callable[[str], Queries | None], extraction: Extraction | None = None) -> int:
-        """Run one service beside its operations server until ``stop``; the exit code. Raises ConfigError."""
-        queries = _Later()
-        ops = self._ops(queries, extraction)
-        host, port = ops.address
-        ops.start()
+        """Run one service beside its operations server until ``stop``; return the exit code. Raises ConfigError.
+
+        ``service`` gets the address of that server, to announce it, starts threads, and returns the learner's queries.
+        """
+        queries = DeferredQueries()
+        # The server first: probes and scrapes are answered while a backbone loads or a state is restored.
+        server = self._operations_server(queries, extraction)
+        host, port = server.address
+        server.start()
         print(f"health and metrics at http://{host}:{port}", flush=True)
         try:
-            queries.found = service(self.settings.advertise or f"{_reachable(host)}:{port}")
+            queries.queries = service(self.settings.advertise or f"{_reachable(host)}:{port}")
             self.stop.wait()
         finally:
-            ops.close()
+            server.close()
             code = self.close()
         return code
 
-    def _ops(self, queries: Queries, extraction: Extraction | None) -> OperationsServer:
-        """Raises ConfigError where nobody can listen there."""
+    def _operations_server(self, queries: Queries, extraction: Extraction | None) -> OperationsServer:
+        """Raises ConfigError if it cannot listen at the address of the settings."""
         host, port = self.settings.ops_host, self.settings.ops_port
+        # On loopback no key is needed: whoever is on this machine can read the settings as well.
+        keys = ApiKeys(() if is_loopback(host) else self.settings.keys)
         try:
             return OperationsServer(
-                host,
-                port,
-                health=self.health,
-                metrics=self.metrics,
-                queries=queries,
-                extraction=extraction,
-                keys=self._ops_keys(),
+                host, port, health=self.health, metrics=self.metrics, queries=queries, extraction=extraction, keys=keys
             )
         except OSError as error:
             raise ConfigError(
                 f"PREQUEL_OPS_HOST={host}, PREQUEL_OPS_PORT={port}: cannot listen there ({error.strerror or error}): "
-                "give an address of this machine, and a port that is free (0: any)"
+                "set an address of this machine and a free port (0: any)"
             ) from error
 
-    def _ops_keys(self) -> ApiKeys:
-        """On loopback nobody is asked for a key."""
-        return ApiKeys(() if is_loopback(self.settings.ops_host) else self.settings.keys)
-
     def close(self) -> int:
-        """Wait until every service has finished its batch and committed; 1 where one of them crashed."""
+        """Wait until every service has finished its batch and committed; return 1 if one of them failed, else 0."""
         self.stop.set()
         for thread in self._threads:
             thread.join()
+        # After the threads: a service that ends may still write its last snapshot.
         self.log.close()
         self.store.close()
         return int(self.health.failed is not None)
 
     def _remedy(self, error: OffsetOutOfRange) -> str:
-        """Never done by itself: what is missing is gone for good, and somebody should know."""
+        """Never carried out automatically: the missing records are lost for good, and an operator should know."""
         if error.topic == EXAMPLES:
-            return "Stop all learners and run `prequel rebuild`: it folds what the log still holds"
+            return "Stop all learners and run `prequel rebuild`: it learns again from what is left in the log"
         group = f"{self.settings.group}-extractor"
         return (
             f"Stop the members of group {group} and run: kafka-consumer-groups.sh --group {group} "
@@ -132,24 +130,8 @@ class Process:
         self.health.fails(name, reason)
 
 
-class _Later:
-    """Queries to a learner that is still being made."""
-
-    found: Queries | None = None
-
-    def answer(self, stream: str, features: Vector) -> Answer:
-        if self.found is None:
-            raise UnknownStream(stream)
-        return self.found.answer(stream, features)
-
-    def detail(self, stream: str) -> StreamDetail:
-        if self.found is None:
-            raise UnknownStream(stream)
-        return self.found.detail(stream)
-
-
 def _reachable(host: str) -> str:
-    """The host that others reach a listener by: one on every address goes by this machine's (or container's) name."""
+    """The host under which others reach a listener; one on all addresses goes by this machine's or container's name."""
     if host in ("0.0.0.0", "::"):
         return socket.gethostname()
     return f"[{host}]" if ":" in host else host

@@ -1,4 +1,4 @@
-"""How anything is tried again: how long to pause, and what /readyz and the log say meanwhile."""
+"""How everything is retried: how long to pause, and what /readyz and the log say in the meantime."""
 
 import logging
 import random
@@ -12,13 +12,14 @@ from prequel.shared.runtime.health import Health
 logger = logging.getLogger(__name__)
 
 Random = Callable[[], float]
-"""Numbers in [0, 1), evenly spread."""
+"""Returns numbers in [0, 1), evenly distributed."""
 
 
 class Backoff(NamedTuple):
-    """Pauses that double from ``base_s`` up to ``cap_s``; the share ``jitter`` of each is left to chance.
+    """Pauses that double from ``base_s`` up to ``cap_s`` seconds; the part ``jitter`` of each is random.
 
-    Without chance everybody who lost a server at the same moment would come back at the same moment, again and again.
+    Without it all clients that lost a server at the same moment would return at the same moment, again and again. See
+    M. Brooker, "Exponential Backoff and Jitter", AWS Architecture Blog, 2015.
     """
 
     base_s: float
@@ -26,16 +27,17 @@ class Backoff(NamedTuple):
     jitter: float = 0.5
 
     def pause(self, failures: int, chance: float) -> float:
-        """Seconds to wait after so many failures in a row (1 or more), ``chance`` being in [0, 1)."""
+        """Seconds to wait after so many failures in a row (1 or more); ``chance`` is a random number in [0, 1)."""
+        # 60 doublings are beyond every cap; without this limit a long outage would overflow the float.
         whole = min(self.cap_s, self.base_s * 2.0 ** min(failures - 1, 60))
         return whole * (1 - self.jitter * chance)
 
 
 class Attempts:
-    """One thing that is tried again and again: whether it is due, and why it does not work. Safe from any thread.
+    """The attempts at one task: when the next is due, and why the last one failed. Safe from any thread.
 
-    ``name`` is its component on /readyz; ``retry`` ends the sentence there. Failures are forgotten, and pauses short
-    again, once it has worked for as long as the longest pause.
+    ``name`` is the task's component on /readyz, ``retry`` the end of the sentence there. The pauses are short again
+    when nothing has failed for twice the longest pause.
     """
 
     def __init__(
@@ -46,48 +48,50 @@ class Attempts:
         *,
         clock: Callable[[], float] = time.monotonic,
         chance: Random = random.random,
-        retry: str = "trying again by itself",
+        retry: str = "trying again automatically",
     ) -> None:
         self.name, self.reason = name, ""
         self._health, self._backoff, self._clock, self._chance, self._retry = health, backoff, clock, chance, retry
         self._lock = threading.Lock()
         self._failures = 0
-        self._failed = self._due = float("-inf")
+        self._last_failure = self._next_due = float("-inf")
 
     @property
     def due(self) -> bool:
         """Whether nothing is wrong, or the pause after the last failure is over."""
-        return self._clock() >= self._due
+        return self._clock() >= self._next_due
 
     def failed(self, error: Exception, *, expected: bool = True) -> float:
-        """Say so, on /readyz and (once, while it stays the same) in the log; return the pause in seconds.
+        """Record a failure on /readyz and, once for each reason, in the log; return the pause in seconds.
 
-        An error that is not ``expected`` is a bug: the log gets its stack.
+        An error that is not ``expected`` is a bug: its traceback is logged.
         """
-        reason = str(error) if expected else f"it failed, the log has the stack ({error!r})"
+        reason = str(error) if expected else f"a bug; the log has the traceback ({error!r})"
         with self._lock:
             now = self._clock()
-            self._failures = 1 if now - self._failed > 2 * self._backoff.cap_s else self._failures + 1
+            # Not by a success alone: a task that works for a moment between failures is still failing.
+            recent = now - self._last_failure <= 2 * self._backoff.cap_s
+            self._failures = self._failures + 1 if recent else 1
             pause = self._backoff.pause(self._failures, self._chance())
-            self._failed, self._due = now, now + pause
-            known, self.reason = self.reason == reason, reason
+            self._last_failure, self._next_due = now, now + pause
+            repeated, self.reason = self.reason == reason, reason
         if not expected:
             logger.error("%s failed and is tried again", self.name, exc_info=error)
-        elif not known:
+        elif not repeated:
             logger.warning("%s: %s; %s", self.name, reason, self._retry)
         self._health.waits(self.name, f"{reason}; {self._retry}")
         return pause
 
     def worked(self) -> None:
-        """It works: nothing is said of it any more. Costs next to nothing where nothing was wrong."""
+        """Record a success: the problem disappears from /readyz. Costs next to nothing where there was none."""
         if self.reason:
             with self._lock:
-                self.reason, self._due = "", float("-inf")
+                self.reason, self._next_due = "", float("-inf")
             logger.info("%s works again", self.name)
         self._health.works(self.name)
 
     def run(self, work: Callable[[], None], *expected: type[Exception]) -> bool:
-        """Do it if it is due, whatever comes of it; whether it was done. Raises nothing."""
+        """Do the work if it is due; return whether it was done without an error. Raises nothing."""
         if not self.due:
             return False
         try:

@@ -9,23 +9,23 @@ from queue import SimpleQueue
 
 
 def stop_on_signals(stop: threading.Event) -> None:
-    """From now on a signal sets ``stop``, and one that finds it set ends the process. For the main thread only.
+    """From now on a first signal sets ``stop``, and a second one ends the process. To be called by the main thread.
 
-    A handler runs between any two instructions of the main thread, also while that holds the lock inside ``stop``:
-    setting it there could wait for ever. So the handler only queues the number, in the one queue whose ``put`` may
-    interrupt another, and a thread does the rest.
+    A handler runs between any two instructions of the main thread, even while that holds the lock inside ``stop``:
+    setting it in the handler could then deadlock. So the handler only puts the number into a SimpleQueue, the one queue
+    whose ``put`` is reentrant, and a thread does the rest.
     """
     arrived: SimpleQueue[int] = SimpleQueue()
-    threading.Thread(target=_obey, args=(arrived, stop), name="signals", daemon=True).start()
+    threading.Thread(target=_handle, args=(arrived, stop), name="signals", daemon=True).start()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, frame: arrived.put(number))
 
 
 @contextmanager
 def ending_signals() -> Iterator[None]:
-    """Meanwhile the first signal ends what the main thread does: SIGINT raises KeyboardInterrupt, SIGTERM kills.
+    """Until the end of the block the first signal ends the process: SIGINT raises KeyboardInterrupt, SIGTERM kills.
 
-    For a question at the terminal, which would otherwise wait on. For the main thread only.
+    For a question at the terminal, which would go on waiting for its answer. To be called by the main thread.
     """
     replaced = {
         signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),
@@ -38,9 +38,9 @@ def ending_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _obey(arrived: "SimpleQueue[int]", stop: threading.Event) -> None:
+def _handle(arrived: "SimpleQueue[int]", stop: threading.Event) -> None:
     while True:
         number = arrived.get()
         if stop.is_set():
-            os._exit(128 + number)
+            os._exit(128 + number)  # Not sys.exit: that only ends this thread.
         stop.set()

@@ -1,4 +1,4 @@
-"""Keeps background work going: what ends by an exception is logged, shown on /readyz and started again."""
+"""Restarts background work that fails: the error is logged, shown on /readyz, and the work begins again."""
 
 import asyncio
 import random
@@ -11,15 +11,15 @@ from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.retry import Attempts, Backoff, Random
 
 ReportWorking = Callable[[], None]
-"""To be called by the work whenever it got something done: it clears the reason on /readyz."""
+"""Called by the work whenever it got something done: this removes the problem from /readyz."""
 
 
 class Supervisor:
-    """One policy for every task of a process that nobody waits for.
+    """One policy for every background task of a process, whose failure no caller would see.
 
-    ``expected`` errors say that something is away, and their words are enough; any other is a bug: its stack is logged.
-    Either way /readyz tells it under the task's name until the task has got something done again. Work that returns
-    is done; only an exception starts it again, after a pause.
+    An ``expected`` error says that a server is unavailable, and its message is enough; any other is a bug, and its
+    traceback is logged. Either way /readyz shows it under the task's name until the task reports that it works.
+    Work that returns is finished; only an exception starts it again, after a pause.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Supervisor:
     def run(
         self, name: str, work: Callable[[ReportWorking], None], stop: threading.Event, *expected: type[Exception]
     ) -> None:
-        """Work on this thread until it returns, or ``stop`` is set."""
+        """Work on this thread until the work returns, or ``stop`` is set. Blocks."""
         attempts = self._attempts(name)
         while not stop.is_set():
             try:
@@ -47,7 +47,7 @@ class Supervisor:
     async def run_async(
         self, name: str, work: Callable[[ReportWorking], Awaitable[None]], *expected: type[Exception]
     ) -> None:
-        """Work on the event loop until it returns, or this task is cancelled."""
+        """Work on the event loop until the work returns, or this task is cancelled."""
         attempts = self._attempts(name)
         while True:
             try:

@@ -98,8 +98,8 @@ def test_what_is_no_key_does_not(client: httpx.Client, headers: dict[str, str | 
     ("headers", "told", "challenge"),
     [
         ({}, "an API key is needed", "Bearer"),
-        ({"X-API-Key": "nope"}, "none of PREQUEL_API_KEYS", 'Bearer error="invalid_token"'),
-        ({"Authorization": "Bearer nope"}, "none of PREQUEL_API_KEYS", 'Bearer error="invalid_token"'),
+        ({"X-API-Key": "nope"}, "not one of PREQUEL_API_KEYS", 'Bearer error="invalid_token"'),
+        ({"Authorization": "Bearer nope"}, "not one of PREQUEL_API_KEYS", 'Bearer error="invalid_token"'),
         ({"Cookie": f"{COOKIE}=1.x"}, "session has expired", 'Bearer error="invalid_token"'),
     ],
 )

@@ -127,7 +127,7 @@ def test_without_the_store_images_still_come_and_go(start: Start, gateway: Serve
     (listed,) = second.client.get("/v1/streams").json()["streams"]
     assert listed["age_seconds"] > 0.3
     assert second.client.get("/v1/streams/unknown").status_code == 503
-    assert reasons(second) == {"gateway: store": "Redis is away; trying again by itself"}
+    assert reasons(second) == {"gateway: store": "Redis is away; trying again automatically"}
     with listening(f"{second.url}{PETS}/events") as stream:
         assert second.post_image(id="b", wait=10).status_code == 200
         assert next(of({"prediction"}, stream)).data["id"] == "b"

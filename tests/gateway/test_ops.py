@@ -203,7 +203,7 @@ def test_beyond_loopback_the_key_is_asked_for(health: Health) -> None:
                 assert (missing.status_code, wrong.status_code) == (401, 401)
                 assert missing.headers["www-authenticate"] == "Bearer"
                 assert "is needed" in missing.json()["detail"]
-                assert "none of PREQUEL_API_KEYS" in wrong.json()["detail"]
+                assert "not one of PREQUEL_API_KEYS" in wrong.json()["detail"]
             body = {"stream": "pets", "features": [0.25, 0.5, 0]}
             assert client.post("/predict", json=body).status_code == 401
             assert client.post("/predict", json=body, headers={"x-api-key": "another"}).status_code == 200

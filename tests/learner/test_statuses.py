@@ -92,7 +92,7 @@ def test_a_bug_in_what_is_shown_costs_nothing_either(
     clock.now += STATUS_SECONDS
     assert learner.process(made.records).positions == {0: 9}
     learner.checkpoint({0: 9})
-    assert "the log has the stack" in health.reasons["learner: statuses"]
+    assert "the log has the traceback" in health.reasons["learner: statuses"]
 
 
 def test_a_status_is_there_as_soon_as_there_is_nothing_else_to_do(

@@ -88,7 +88,7 @@ def test_an_empty_variable_is_as_none_at_all() -> None:
 
 
 def test_an_unknown_setting_of_the_command_line_is_refused() -> None:
-    with pytest.raises(ConfigError, match="PREQUEL_PROT is no setting"):
+    with pytest.raises(ConfigError, match="unknown setting PREQUEL_PROT"):
         from_environment({}, prot=8000)
 
 

@@ -34,7 +34,7 @@ def test_an_operations_port_that_is_taken_is_told_by_its_setting(tmp_path: Path)
 
 @pytest.mark.parametrize("address", ["redis://:pa/ss@host:6379", "redis://user:pa#ss@host", "redis://host:port"])
 def test_an_address_that_cannot_be_read_is_told_without_its_password(address: str) -> None:
-    with pytest.raises(ConfigError, match=r"PREQUEL_STORE is no address of Redis.*percent-encoded") as caught:
+    with pytest.raises(ConfigError, match=r"PREQUEL_STORE is not a valid address of Redis.*percent-encode") as caught:
         open_store(Settings.model_validate({"store": address}))
     assert "pa" not in str(caught.value).replace("password", "")
     assert caught.value.__suppress_context__

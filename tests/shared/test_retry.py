@@ -77,7 +77,7 @@ def test_what_fails_is_said_and_not_tried_before_its_time() -> None:
         raise OSError("the store is away")
 
     assert part.run(away, OSError) is False
-    assert health.reasons == {"part": "the store is away; trying again by itself"}
+    assert health.reasons == {"part": "the store is away; trying again automatically"}
     assert part.run(away, OSError) is False
     assert len(tried) == 1
     clock.now += 1

@@ -1,4 +1,4 @@
-"""Topics: what is wanted, what is created, and what is said of those that do not fit."""
+"""Topics: what is expected, what is created, and what is reported of those that do not fit."""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -26,9 +26,9 @@ class Existing:
     def describe(self, topics: Sequence[str]) -> dict[str, TopicState]:
         return {topic: state for topic, state in self.topics.items() if topic in topics}
 
-    def create(self, topic: str, expected_topics: TopicState) -> None:
+    def create(self, topic: str, state: TopicState) -> None:
         assert topic not in self.topics
-        self.topics[topic] = expected_topics
+        self.topics[topic] = state
 
 
 def settings(**given: object) -> Settings:

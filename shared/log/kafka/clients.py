@@ -13,7 +13,7 @@ from prequel.shared.log.kafka.cluster import KafkaCluster
 from prequel.shared.log.kafka.errors import connection_error
 from prequel.shared.log.kafka.security import keep_passwords_out_of_logs
 from prequel.shared.log.kafka.workarounds import with_workarounds
-from prequel.shared.runtime.deadlines import KAFKA_CLOSE_S, KAFKA_RECONNECT_CAP_S
+from prequel.shared.runtime.deadlines import KAFKA_CLOSE_S, KAFKA_FETCH_S, KAFKA_RECONNECT_CAP_S
 
 LINGER_MS = 5
 """A batch waits so long for company. ``append`` flushes at its end, so only its own messages ever wait."""
@@ -23,10 +23,6 @@ BATCH_BYTES = 2**20
 
 FETCH_BYTES = 4 * 2**20
 """Of one partition in one fetch: read ahead, so several partitions together stay in the tens of megabytes."""
-
-FETCH_WAIT_MS = 500
-"""How long a broker keeps a fetch that finds nothing. It answers at once when a record comes; shorter means more
-requests while nothing happens."""
 
 TOTAL_FETCH_BYTES = 32 * 2**20
 """Of all partitions in one fetch, or the largest record, if that is larger: it must fit, or reading never goes on."""
@@ -71,7 +67,7 @@ def new_consumer(
     *,
     group: str | None = None,
     partition_fetch_bytes: int = FETCH_BYTES,
-    wait_ms: int = FETCH_WAIT_MS,
+    wait_ms: int = round(KAFKA_FETCH_S * 1000),
 ) -> Any:
     """A consumer that commits and resets nothing by itself, and skips what foreign transactions aborted.
 

@@ -38,18 +38,18 @@ class Everything(BaseModel):
 
 WRONG: dict[str, tuple[object, str]] = {
     "text": (1, "must be text"),
-    "short": ("four", "must have 3 characters at most"),
+    "short": ("four", "must have at most 3 characters"),
     "whole": ("x", "must be a whole number"),
     "number": (61.0, "must be 60.0 or less"),
     "above": (0.0, "must be more than 0.0"),
     "flag": ("x", "must be true or false"),
-    "several": ([1, 2, 3], "must have 2 entries at most"),
+    "several": ([1, 2, 3], "must have at most 2 items"),
     "choice": ("fp8", "must be 'auto' or 'fp16'"),
     "stream": ("Pets", f"must be {STREAM_RULE}"),
     "id": ("ä", f"must be {ID_RULE}"),
     "label": ("a\nb", f"must be {LABEL_RULE}"),
     "own": ("10x", "use a time (12h, 30d)"),
-    "labl": ("cat", "is not known here"),
+    "labl": ("cat", "is unknown here"),
 }
 
 
@@ -74,4 +74,4 @@ def test_what_is_missing_is_told() -> None:
 def test_other_limits_are_told() -> None:
     assert said(needed="", number=-1.0) == "must be 0.0 or more"
     assert said(needed="", number=float("nan")) == "must be a finite number"
-    assert said(needed="", several=[]) == "must have 1 or more entries"
+    assert said(needed="", several=[]) == "must have 1 or more items"
