@@ -81,7 +81,7 @@ def measure_digits(cluster: Cluster, folder: Path, count: int, rounds: int) -> N
 
 def digits() -> list[bytes]:
     source = Digits()
-    return [source.load(entry).data for entry in source.entries(Survey())]
+    return [source.load(entry).data for entry in source.images(Survey())]
 
 
 @contextmanager
@@ -94,7 +94,7 @@ def rate(client: Client, files: Sequence[bytes], count: int, prefix: str) -> flo
     """Images per second that were answered."""
     source = Copies(files, count, prefix)
     run = Run(source, "bench", client, progress=Quiet(), stop=threading.Event(), clock=time.monotonic)
-    summary = run.run(source.entries(Survey()))
+    summary = run.run(source.images(Survey()))
     assert summary.new == count, summary
     return summary.rate
 

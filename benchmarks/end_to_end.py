@@ -23,7 +23,7 @@ from prequel.services.extractor.decoding import Decoder
 from prequel.services.extractor.loading import load
 from prequel.services.producer.client import Client, connect
 from prequel.services.producer.run import Run
-from prequel.services.producer.sources.base import Entry, Item, Survey
+from prequel.services.producer.sources.base import LoadedImage, SourceImage, Survey
 from prequel.services.producer.sources.digits import Digits
 from prequel.shared.config import Settings
 
@@ -36,13 +36,13 @@ class Copies:
     def __init__(self, files: Sequence[bytes], count: int, prefix: str) -> None:
         self._files, self._count, self._prefix = files, count, prefix
 
-    def entries(self, survey: Survey) -> Iterator[Entry]:
+    def images(self, survey: Survey) -> Iterator[SourceImage]:
         for number in range(self._count):
-            yield Entry(str(number), ("cat", "dog")[number % 2])
+            yield SourceImage(str(number), ("cat", "dog")[number % 2])
 
-    def load(self, entry: Entry) -> Item:
+    def load(self, entry: SourceImage) -> LoadedImage:
         data = self._files[int(entry.name) % len(self._files)]
-        return Item(f"{self._prefix}-{entry.name}", entry.name, entry.label, data, "image/jpeg")
+        return LoadedImage(f"{self._prefix}-{entry.name}", entry.name, entry.label, data, "image/jpeg")
 
 
 class Quiet:
@@ -50,7 +50,7 @@ class Quiet:
 
     def show(self, answered: int, seconds: float, status: object) -> None: ...
 
-    def tell(self, text: str) -> None: ...
+    def show_waiting(self, reason: str) -> None: ...
 
 
 class Round(NamedTuple):
@@ -135,7 +135,7 @@ def stream(client: Client, pid: int, files: Sequence[bytes], count: int, prefix:
     source = Copies(files, count, prefix)
     run = Run(source, "bench", client, progress=Quiet(), stop=threading.Event(), clock=time.monotonic)
     services, producer = cpu_seconds(pid), time.process_time()
-    summary = run.run(source.entries(Survey()))
+    summary = run.run(source.images(Survey()))
     assert summary.new == count, summary
     return summary.rate, (cpu_seconds(pid) - services) / count, (time.process_time() - producer) / count
 
@@ -205,7 +205,7 @@ def chosen_files(archive: Path | None, backbone: str) -> list[bytes]:
     if backbone != "compact":
         return photographs(50)
     digits = Digits()
-    return [digits.load(entry).data for entry in digits.entries(Survey())]
+    return [digits.load(entry).data for entry in digits.images(Survey())]
 
 
 if __name__ == "__main__":

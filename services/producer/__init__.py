@@ -1,1 +1,1 @@
-"""The producer: streams folders, files and data sets into the log."""
+"""The producer: streams folders, single images and data sets through the gateway."""

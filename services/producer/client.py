@@ -1,55 +1,46 @@
-"""A client of the gateway that repeats what was not answered, under the same id."""
+"""A client of the gateway: its HTTP calls as methods."""
 
-import itertools
-import random
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from urllib.parse import quote
 
 import httpx
-import orjson
+from pydantic import ValidationError
 
-from prequel.services.producer.sources.base import Item, ProducerError, WrongUsage
-from prequel.shared.runtime.deadlines import PRODUCER_ANSWER_S, PRODUCER_BACKOFF, PRODUCER_CONNECT_S, PRODUCER_RETRY_S
+from prequel.services.producer.connection import (
+    UNAVAILABLE,
+    GatewayConnection,
+    checked_json,
+    error_detail,
+    json_member,
+    not_prequel,
+)
+from prequel.services.producer.errors import GatewayError, RequestRefused, WrongUsage
+from prequel.services.producer.sources.base import LoadedImage
+from prequel.shared.runtime.deadlines import PRODUCER_ANSWER_S, PRODUCER_CONNECT_S, PRODUCER_RETRY_S
+from prequel.shared.status import StreamStatus
 
-AGAIN = frozenset((429, 502, 503, 504))
-"""Answers that mean: not now."""
+NOT_FOUND = 404
+
+ImageRefusal = tuple[LoadedImage, RequestRefused]
+"""An image that the gateway refused, and why."""
 
 
-class GatewayError(ProducerError):
-    """The gateway cannot be used."""
+class Overview(NamedTuple):
+    """``streams``, the status of each; ``log``, the sizes of its topics, None where they are not measured."""
 
-
-class Refused(GatewayError):
-    """The gateway will never accept this request; others it may. ``reason`` is a dead letter's, else empty."""
-
-    def __init__(self, code: int, detail: str, reason: str = "") -> None:
-        super().__init__(detail)
-        self.code, self.reason = code, reason
-
-
-class Stopped(ProducerError):
-    """The user asked to stop while something was waited for."""
+    streams: list[StreamStatus]
+    log: dict[str, Any] | None
 
 
 class Client:
-    """Calls of the gateway's HTTP interface. Safe from several threads.
+    """Calls of the gateway's HTTP interface. Safe from several threads. Each blocks, and raises what
+    ``GatewayConnection.request`` raises."""
 
-    A request that finds no gateway, or one that says "not now", is repeated for ``patience_s`` seconds; whether it
-    was carried out or not, its ids make the repetition harmless. Raises GatewayError after that, Refused where the
-    answer is no, Stopped where ``stop`` is set.
-    """
-
-    def __init__(
-        self,
-        http: httpx.Client,
-        stop: threading.Event,
-        clock: Callable[[], float],
-        patience_s: float = PRODUCER_RETRY_S,
-    ) -> None:
-        self._http, self._stop, self._clock, self._patience_s = http, stop, clock, patience_s
+    def __init__(self, connection: GatewayConnection) -> None:
+        self._connection = connection
 
     def __enter__(self) -> Self:
         return self
@@ -58,144 +49,130 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        self._http.close()
+        self._connection.close()
 
     @property
     def url(self) -> str:
         """The gateway's address."""
-        return str(self._http.base_url).rstrip("/")
+        return self._connection.url
 
     def check(self) -> None:
-        """Ask once whether a gateway is there and lets us in."""
+        """Raises GatewayError unless a gateway answers at the first try, and accepts the API key."""
         try:
-            answer = self._http.get("/v1/streams")
-            if answer.status_code not in AGAIN and "streams" not in _checked(answer):
-                raise _stranger(answer)
+            answer = self._connection.get_once("/v1/streams")
+            if answer.status_code not in UNAVAILABLE and "streams" not in checked_json(answer):
+                raise not_prequel(answer)
         except httpx.TransportError as error:
-            raise self._away(error) from None
-        except Refused:
-            raise _stranger(answer) from None
+            raise self._connection.unreachable(error) from None
+        except RequestRefused:
+            raise not_prequel(answer) from None
 
-    def post_images(self, stream: str, items: Sequence[Item]) -> list[tuple[Item, Refused]]:
-        """Send images with their labels in one request, in order; return those that were refused, and why.
+    def post_images(self, stream: str, images: Sequence[LoadedImage]) -> list[ImageRefusal]:
+        """Send images with their labels in one request, in order; return those that were refused.
 
         All others are durable in the log.
         """
         try:
-            self._post_form(stream, items)
-        except Refused as refused:
-            if len(items) == 1:
-                return [(items[0], refused)]
-            return [pair for item in items for pair in self.post_images(stream, [item])]
+            self._post_form(stream, images)
+        except RequestRefused as refused:
+            if len(images) == 1:
+                return [(images[0], refused)]
+            # The gateway refuses a request as a whole: sent one by one, only the invalid images are refused.
+            return [refusal for image in images for refusal in self.post_images(stream, [image])]
         return []
 
     def post_labels(
         self, stream: str, labels: Sequence[Mapping[str, str | None]], wait_s: float = 0
     ) -> list[dict[str, Any]]:
         """Send labels (``id``, ``label``, perhaps ``by``) in order; their positions, or outcomes if waited for."""
-        answer = self._request(
-            "POST", f"/v1/streams/{stream}/labels", params=_waiting(wait_s), json=list(labels), timeout=_longer(wait_s)
-        )
-        return list(answer)
+        path = f"/v1/streams/{stream}/labels"
+        return list(self._connection.request("POST", path, json=list(labels), **_waiting(wait_s)))
 
-    def lookup(self, stream: str, ids: Sequence[str], who: bool = False) -> list[dict[str, Any]]:
-        """Those of at most 1,000 ids that the stream knows, with their truths; ``who``: and who gave these."""
-        answer = self._request("POST", f"/v1/streams/{stream}/lookup", json={"ids": list(ids), "who": who})
-        return list(answer["examples"])
+    def lookup(self, stream: str, ids: Sequence[str], *, with_authors: bool = False) -> list[dict[str, Any]]:
+        """Those of at most 1,000 ids that the stream knows, with their true labels, and with who gave these."""
+        body = {"ids": list(ids), "who": with_authors}
+        return list(self._connection.request("POST", f"/v1/streams/{stream}/lookup", json=body)["examples"])
 
-    def delete(self, stream: str, id: str, wait_s: float = 0) -> dict[str, Any]:
-        """Delete a stream by a command of this id: its position, or what became of it if waited for."""
-        answer: dict[str, Any] = self._request(
-            "DELETE",
-            f"/v1/streams/{stream}",
-            params=_waiting(wait_s),
-            headers={"Idempotency-Key": id},
-            timeout=_longer(wait_s),
+    def delete(self, stream: str, command_id: str, wait_s: float = 0) -> dict[str, Any]:
+        """Delete a stream by a command of this id: its position, or its outcome if waited for."""
+        headers = {"Idempotency-Key": command_id}
+        answer: dict[str, Any] = self._connection.request(
+            "DELETE", f"/v1/streams/{stream}", headers=headers, **_waiting(wait_s)
         )
         return answer
 
     def prediction(self, stream: str, id: str, wait_s: float = 0) -> dict[str, Any] | None:
-        """The prediction of an image, or None if there is none within ``wait_s``; Refused where there will be none."""
+        """The prediction of an image, or None if there is none within ``wait_s`` seconds.
+
+        Raises RequestRefused where there will be none: the image became a dead letter.
+        """
         path = f"/v1/streams/{stream}/predictions/{quote(id, safe='')}"
-        answer: dict[str, Any] | None = self._lookup(path, params=_waiting(wait_s), timeout=_longer(wait_s))
+        answer: dict[str, Any] | None = self._get(path, **_waiting(wait_s))
         return answer
 
     def recent(self, stream: str, limit: int) -> list[dict[str, Any]]:
         """The newest predictions."""
-        answer = self._lookup(f"/v1/streams/{stream}/predictions", params={"sort": "recent", "limit": str(limit)})
+        answer = self._get(f"/v1/streams/{stream}/predictions", params={"sort": "recent", "limit": str(limit)})
         return list(answer["predictions"]) if answer else []
 
-    def streams(self) -> list[dict[str, Any]]:
-        """The status of every stream."""
-        return list(self.overview()["streams"])
-
-    def overview(self) -> dict[str, Any]:
-        """``streams``, the status of each, and ``log``, the sizes of topics (null or missing where not measured)."""
-        answer: dict[str, Any] = self._request("GET", "/v1/streams")
-        return answer
-
-    def stream(self, stream: str) -> dict[str, Any] | None:
+    def stream(self, stream: str) -> StreamStatus | None:
         """The status of one stream, or None before its first example."""
-        answer: dict[str, Any] | None = self._lookup(f"/v1/streams/{stream}")
+        answer = self.stream_json(stream)
+        return None if answer is None else _status(answer)
+
+    def streams(self) -> list[StreamStatus]:
+        """The status of every stream."""
+        return self.overview().streams
+
+    def overview(self) -> Overview:
+        """The status of every stream, and of the log."""
+        answer = self.overview_json()
+        return Overview([_status(each) for each in answer["streams"]], answer.get("log"))
+
+    def stream_json(self, stream: str) -> dict[str, Any] | None:
+        """As ``stream``, just as the gateway answers."""
+        answer: dict[str, Any] | None = self._get(f"/v1/streams/{stream}")
         return answer
 
-    def ready(self) -> dict[str, str]:
-        """What keeps the services from working now, by component; empty when nothing does."""
+    def overview_json(self) -> dict[str, Any]:
+        """As ``overview``, just as the gateway answers."""
+        answer: dict[str, Any] = self._connection.request("GET", "/v1/streams")
+        return answer
+
+    def not_ready(self) -> dict[str, str]:
+        """The reasons why the services cannot work now, by component; empty when they can."""
         try:
-            answer = self._http.get("/readyz")
+            answer = self._connection.get_once("/readyz")
         except httpx.TransportError as error:
             return {"gateway": str(error) or type(error).__name__}
-        return {} if answer.is_success else dict(_member(answer, "reasons") or {"gateway": _detail(answer)})
+        return {} if answer.is_success else dict(json_member(answer, "reasons") or {"gateway": error_detail(answer)})
 
     def check_alive(self) -> None:
         """Raises GatewayError where a part of the services has stopped for good: waiting would not help."""
         with suppress(httpx.TransportError):
-            answer = self._http.get("/healthz")
-            if _member(answer, "alive") is False:
+            answer = self._connection.get_once("/healthz")
+            if json_member(answer, "alive") is False:
                 raise GatewayError(
-                    f"the services at {self._http.base_url} have stopped ({_member(answer, 'reason')}): "
+                    f"the services at {self.url} have stopped ({json_member(answer, 'reason')}): "
                     "start them again, then give the same command again"
                 )
 
-    def _post_form(self, stream: str, items: Sequence[Item]) -> None:
-        self._request(
+    def _post_form(self, stream: str, images: Sequence[LoadedImage]) -> None:
+        self._connection.request(
             "POST",
             f"/v1/streams/{stream}/images",
-            files=[("file", ("image", item.data, item.content_type)) for item in items],
-            data={"id": [item.id for item in items], "label": [item.label or "" for item in items]},
+            files=[("file", ("image", image.data, image.content_type)) for image in images],
+            data={"id": [image.id for image in images], "label": [image.label or "" for image in images]},
         )
 
-    def _lookup(self, path: str, **request: Any) -> Any:
+    def _get(self, path: str, **options: Any) -> Any:
+        """None where there is nothing at this path yet; a dead letter is an error."""
         try:
-            return self._request("GET", path, **request)
-        except Refused as refused:
-            if refused.code == 404 and not refused.reason:
+            return self._connection.request("GET", path, **options)
+        except RequestRefused as refused:
+            if refused.status_code == NOT_FOUND and not refused.reason:
                 return None
             raise
-
-    def _request(self, method: str, path: str, **request: Any) -> Any:
-        begin = self._clock()
-        for tries in itertools.count(1):
-            pause = PRODUCER_BACKOFF.pause(tries, random.random())
-            problem: object
-            try:
-                answer = self._http.request(method, path, **request)
-                if answer.status_code not in AGAIN:
-                    return _checked(answer)
-                problem, pause = _detail(answer), max(pause, _seconds(answer.headers.get("Retry-After")))
-            except httpx.TransportError as error:
-                problem = error
-            if self._clock() - begin + pause > self._patience_s:
-                raise self._away(problem)
-            if self._stop.wait(pause):
-                raise Stopped("stopped before the gateway answered")
-        raise AssertionError("unreachable")
-
-    def _away(self, problem: object) -> GatewayError:
-        return GatewayError(
-            f"no gateway answers at {self._http.base_url} ({problem or type(problem).__name__}): "
-            "start one with `prequel up`, or give its address with --url"
-        )
 
 
 def connect(
@@ -204,65 +181,34 @@ def connect(
     *,
     stop: threading.Event,
     clock: Callable[[], float],
-    patience_s: float = PRODUCER_RETRY_S,
+    timeout_s: float = PRODUCER_RETRY_S,
 ) -> Client:
-    """A client of the gateway at ``url``, to be closed. Raises WrongUsage where that is no address."""
+    """A client of the gateway at ``url``, to be closed. Raises WrongUsage where that is not a valid address."""
     headers = [(b"User-Agent", b"prequel"), *([(b"X-API-Key", api_key.encode())] if api_key else [])]
     try:
         timeout = httpx.Timeout(PRODUCER_ANSWER_S, connect=PRODUCER_CONNECT_S)
+        # Not by a proxy of the environment: it would not reach a gateway on loopback.
         http = httpx.Client(base_url=url, headers=headers, timeout=timeout, trust_env=False)
         if http.base_url.scheme not in ("http", "https") or not http.base_url.host:
             raise httpx.InvalidURL("no scheme or host")
     except httpx.InvalidURL as error:
-        raise WrongUsage(f"--url {url} is no address ({error}): give one like http://127.0.0.1:8000") from None
-    return Client(http, stop, clock, patience_s)
+        raise WrongUsage(f"--url {url} is not a valid address ({error}): give one like http://127.0.0.1:8000") from None
+    return Client(GatewayConnection(http, stop, clock, timeout_s=timeout_s))
 
 
-def _checked(answer: httpx.Response) -> Any:
-    if answer.is_success:
-        return _json(answer)
-    if answer.status_code == 401:
-        raise GatewayError(f"{_detail(answer)}; give the command one of the gateway's PREQUEL_API_KEYS")
-    if answer.status_code == 403 or answer.status_code >= 500:
-        raise GatewayError(f"the gateway at {answer.url.netloc.decode()} does not answer this: {_detail(answer)}")
-    reason, detail = str(_member(answer, "reason") or ""), _detail(answer)
-    raise Refused(answer.status_code, detail[detail.find(f"{reason}: ") :] if reason else detail, reason)
-
-
-def _json(answer: httpx.Response) -> Any:
-    """Every success of a gateway is a JSON object or list."""
+def _status(answer: dict[str, Any]) -> StreamStatus:
     try:
-        body = orjson.loads(answer.content)
-    except orjson.JSONDecodeError:
-        raise _stranger(answer) from None
-    if not isinstance(body, dict | list):
-        raise _stranger(answer)
-    return body
+        return StreamStatus.model_validate(answer)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        field = ".".join(map(str, problem["loc"]))
+        raise GatewayError(
+            f"the gateway's status of a stream has an invalid field {field} ({problem['msg']}): it is of another "
+            "version of Prequel; use a command of the same version"
+        ) from None
 
 
-def _stranger(answer: httpx.Response) -> GatewayError:
-    return GatewayError(f"{answer.url} answers, but not as a gateway of Prequel: give another --url")
-
-
-def _detail(answer: httpx.Response) -> str:
-    """What the problem+json says, or the status line of a proxy between."""
-    return str(_member(answer, "detail") or f"{answer.status_code} {answer.reason_phrase}")
-
-
-def _member(answer: httpx.Response, name: str) -> Any:
-    try:
-        return answer.json().get(name)
-    except (ValueError, AttributeError):
-        return None
-
-
-def _seconds(text: str | None) -> float:
-    return float(text) if text and text.isdecimal() else 0.0
-
-
-def _waiting(wait_s: float) -> dict[str, str]:
-    return {"wait": f"{wait_s:g}"} if wait_s else {}
-
-
-def _longer(wait_s: float) -> httpx.Timeout:
-    return httpx.Timeout(wait_s + PRODUCER_ANSWER_S, connect=PRODUCER_CONNECT_S)
+def _waiting(wait_s: float) -> dict[str, Any]:
+    """Options of a request that the gateway may answer up to ``wait_s`` seconds late."""
+    timeout = httpx.Timeout(wait_s + PRODUCER_ANSWER_S, connect=PRODUCER_CONNECT_S)
+    return {"params": {"wait": f"{wait_s:g}"} if wait_s else {}, "timeout": timeout}

@@ -1,59 +1,60 @@
-"""Says what is about to begin or to end, and on a terminal asks whether it is meant."""
+"""Tells the user what is about to be created or deleted, and asks for confirmation on a terminal."""
 
 import difflib
 from collections.abc import Callable, Collection
 
 from rich.console import Console
 
-from prequel.services.producer.report import say
-from prequel.services.producer.sources.base import ProducerError
+from prequel.services.producer.errors import ProducerError
+from prequel.services.producer.report import print_lines
 
 Ask = Callable[[str], str]
-"""Puts a question to whoever sits at the terminal and returns the answer."""
-SHOWN = 5
+"""Asks the user at the terminal a question and returns the answer."""
+
+MAX_SHOWN = 5
+"""New classes that are named in the question; the rest are counted."""
 
 
-class Asking:
-    """``ask`` None: nobody is there to be asked; ``yes``: whatever it is, it is meant."""
+class Confirmation:
+    """``ask`` None: there is no terminal; ``yes``: the user has confirmed on the command line already."""
 
     def __init__(self, console: Console, ask: Ask | None, *, yes: bool = False) -> None:
         self._console, self._ask, self._yes = console, ask, yes
 
-    def begin(self, what: str) -> None:
-        """Say what begins; raises ProducerError where whoever is asked does not want it. A script goes on."""
-        say(self._console, what)
+    def confirm_creation(self, text: str) -> None:
+        """Print what will be created; raises ProducerError where the user declines. A script goes on."""
+        print_lines(self._console, text)
         if self._ask and not self._yes:
-            self._insist("Is that meant?")
+            self._require_yes(self._ask, "Continue?")
 
-    def destroy(self, what: str) -> None:
-        """Say what ends; raises ProducerError unless it is wanted: a script has to say so with --yes."""
-        say(self._console, what)
+    def confirm_deletion(self, text: str) -> None:
+        """Print what will be deleted; raises ProducerError unless the user confirms it: a script needs --yes."""
+        print_lines(self._console, text)
         if self._yes:
             return
         if self._ask is None:
-            raise ProducerError("nothing was deleted: without a terminal, say --yes to mean it")
-        self._insist("Delete it?")
+            raise ProducerError("nothing was deleted: without a terminal, confirm with --yes")
+        self._require_yes(self._ask, "Delete it?")
 
-    def _insist(self, question: str) -> None:
-        assert self._ask
-        if self._ask(f"{question} [y/N] ").strip().lower() not in ("y", "yes"):
-            raise ProducerError("nothing was done: give --yes to mean it without being asked")
-
-
-def new_stream(stream: str, others: Collection[str]) -> str:
-    return f"there is no stream {stream} yet: it will be created{_nearest(stream, others)}"
+    def _require_yes(self, ask: Ask, question: str) -> None:
+        if ask(f"{question} [y/N] ").strip().lower() not in ("y", "yes"):
+            raise ProducerError("nothing was done; with --yes there is no question")
 
 
-def new_classes(stream: str, labels: Collection[str], classes: Collection[str]) -> str | None:
-    """What to say where a stream with classes is about to get others; None where it is not."""
+def new_stream_text(stream: str, others: Collection[str]) -> str:
+    return f"there is no stream {stream} yet: it will be created{_similar(stream, others)}"
+
+
+def new_classes_text(stream: str, labels: Collection[str], classes: Collection[str]) -> str | None:
+    """The text where a stream that has classes is about to get other ones; None where it is not."""
     new = sorted(set(labels) - set(classes))
     if not new or not classes:
         return None
-    shown = ", ".join(f"{label}{_nearest(label, classes)}" for label in new[:SHOWN])
-    more = f" and {len(new) - SHOWN:,} more" if len(new) > SHOWN else ""
+    shown = ", ".join(f"{label}{_similar(label, classes)}" for label in new[:MAX_SHOWN])
+    more = f" and {len(new) - MAX_SHOWN:,} more" if len(new) > MAX_SHOWN else ""
     return f"new to the {len(classes):,} classes of {stream}: {shown}{more}"
 
 
-def _nearest(name: str, others: Collection[str]) -> str:
-    nearest = difflib.get_close_matches(name, sorted(others), 1)
-    return f" (there is {nearest[0]})" if nearest else ""
+def _similar(name: str, others: Collection[str]) -> str:
+    similar = difflib.get_close_matches(name, sorted(others), 1)
+    return f" (there is {similar[0]})" if similar else ""

@@ -1,16 +1,32 @@
-"""How far a run is, with live accuracy: a bar on a terminal, plain lines elsewhere."""
+"""The progress of a run, with live accuracy: a bar on a terminal, plain lines elsewhere."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
-from prequel.services.producer.run import Progress
+from prequel.shared.status import StreamStatus
 
 LINE_SECONDS = 5.0
+"""Between two lines: in the log of a script, a run of an hour is then some hundred lines."""
+
+MAX_REASON_LENGTH = 100
+"""Characters of a reason for waiting beside the bar: more would push the bar off the terminal."""
+
+
+class Progress(Protocol):
+    """Shows the progress of a run. Neither call blocks."""
+
+    def show(self, answered: int, seconds: float, status: StreamStatus | None) -> None:
+        """``answered`` images are predicted or rejected; ``status`` is the stream's newest, None before the first."""
+        ...
+
+    def show_waiting(self, reason: str) -> None:
+        """Show why nothing goes on; empty: nothing is known to be wrong."""
+        ...
 
 
 class Bar:
@@ -20,12 +36,12 @@ class Bar:
         self._bar = bar
         self._task = bar.add_task(stream, total=total, speed="", accuracy="", waiting="")
 
-    def show(self, answered: int, seconds: float, status: dict[str, Any] | None) -> None:
+    def show(self, answered: int, seconds: float, status: StreamStatus | None) -> None:
         speed = f"{answered / seconds:,.0f}/s" if seconds > 0 else ""
         self._bar.update(self._task, completed=answered, speed=speed, accuracy=accuracy_text(status))
 
-    def tell(self, text: str) -> None:
-        self._bar.update(self._task, waiting=text[:100])
+    def show_waiting(self, reason: str) -> None:
+        self._bar.update(self._task, waiting=reason[:MAX_REASON_LENGTH])
 
 
 class Lines:
@@ -33,19 +49,19 @@ class Lines:
 
     def __init__(self, console: Console, stream: str, total: int, clock: Callable[[], float]) -> None:
         self._console, self._stream, self._total, self._clock = console, stream, total, clock
-        self._printed, self._told = clock(), ""
+        self._printed_at, self._reason = clock(), ""
 
-    def show(self, answered: int, seconds: float, status: dict[str, Any] | None) -> None:
-        if self._clock() - self._printed < LINE_SECONDS:
+    def show(self, answered: int, seconds: float, status: StreamStatus | None) -> None:
+        if self._clock() - self._printed_at < LINE_SECONDS:
             return
-        self._printed = self._clock()
+        self._printed_at = self._clock()
         parts = [f"{answered:,}/{self._total:,} images", f"{answered / seconds:,.0f}/s", accuracy_text(status)]
         self._print("  ".join(filter(None, parts)))
 
-    def tell(self, text: str) -> None:
-        if text and text != self._told:
-            self._print(f"waiting: {text}")
-        self._told = text
+    def show_waiting(self, reason: str) -> None:
+        if reason and reason != self._reason:
+            self._print(f"waiting: {reason}")
+        self._reason = reason
 
     def _print(self, text: str) -> None:
         line = f"{self._stream}: {text}"
@@ -54,7 +70,7 @@ class Lines:
 
 @contextmanager
 def progress_on(console: Console, stream: str, total: int, clock: Callable[[], float]) -> Iterator[Progress]:
-    """What suits the console. ``clock`` is in seconds, from anywhere."""
+    """A bar or lines, as suits the console. ``clock`` is in seconds, from any start."""
     if not console.is_terminal:
         yield Lines(console, stream, total, clock)
         return
@@ -71,7 +87,7 @@ def progress_on(console: Console, stream: str, total: int, clock: Callable[[], f
         yield Bar(bar, stream, total)
 
 
-def accuracy_text(status: dict[str, Any] | None) -> str:
+def accuracy_text(status: StreamStatus | None) -> str:
     """The champion's accuracy since the start, or nothing before the first label."""
-    accuracy = status and status["models"][status["champion"]]["accuracy"]
+    accuracy = status.models[status.champion].accuracy if status else None
     return "" if accuracy is None else f"accuracy {accuracy:.3f}"

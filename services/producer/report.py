@@ -1,17 +1,20 @@
-"""What a command says in the end: a run in lines for people, and its exit code."""
+"""What a command prints at its end: a run in lines for people, and its exit code."""
 
 from collections.abc import Sequence
 
 from rich.console import Console
 
-from prequel.services.producer.run import Summary
-from prequel.services.producer.sources.base import Survey, WrongUsage
+from prequel.services.producer.errors import WrongUsage
+from prequel.services.producer.sources.base import Survey
+from prequel.services.producer.summary import ImageProblem, Summary
 from prequel.shared.events.names import STREAM_RULE, valid_stream
 
-SHOWN = 5
+MAX_SHOWN = 5
+"""Problems of one kind that are shown by name: enough to see the pattern; the rest are counted."""
+
 INTERRUPTED = 130
-LABELS_NOT_TAKEN = 3
-"""Not 2, which a wrong command line gets."""
+LABELS_REFUSED = 3
+"""Not 2, which is the exit code of a wrong command line."""
 
 
 def exit_code(summary: Summary) -> int:
@@ -20,70 +23,75 @@ def exit_code(summary: Summary) -> int:
         return INTERRUPTED
     if not summary.predicted:
         return 1
-    return LABELS_NOT_TAKEN if summary.refused or summary.moved or summary.contradictions else 0
+    labels_missing = summary.refused_labels or summary.changed_labels or summary.contradictions
+    return LABELS_REFUSED if labels_missing else 0
 
 
-def described(summary: Summary, seen: Survey, again: str = "the same command with --correct") -> list[str]:
-    """A run in lines for people; ``again`` is the command that corrects what was moved."""
-    stopped = "; stopped: the same command goes on from here" if summary.interrupted else ""
-    known = f", {summary.known:,} known already and not sent again" if summary.known else ""
+def summary_lines(summary: Summary, survey: Survey, correct_command: str) -> list[str]:
+    """A run in lines for people; ``correct_command`` is the command that corrects changed labels."""
+    stopped = "; stopped: give the same command again to continue" if summary.interrupted else ""
+    known = f", {summary.already_known:,} already known and not sent again" if summary.already_known else ""
     lines = [
-        f"{summary.stream}: {summary.sent:,} of {seen.images:,} images sent in {summary.seconds:.1f} s "
+        f"{summary.stream}: {summary.sent:,} of {survey.images:,} images sent in {summary.seconds:.1f} s "
         f"({summary.rate:,.0f}/s), {summary.labelled:,} with a label, {summary.new:,} new to the stream{known}{stopped}"
     ]
     if summary.accuracy is not None and summary.window_accuracy is not None:
         lines.append(
-            f"accuracy {summary.accuracy:.4f} since the stream began, {summary.window_accuracy:.4f} lately "
-            f"({summary.model})"
+            f"accuracy {summary.accuracy:.4f} since the stream began, {summary.window_accuracy:.4f} recently "
+            f"({summary.champion})"
         )
-    lines += _listed("rejected", summary.rejected)
-    lines += _listed("not readable", [*summary.unreadable, *((each, "") for each in seen.unreadable)])
-    if summary.silent:
+    lines += _problem_lines("rejected", summary.rejected)
+    unreadable = [*summary.unreadable, *(ImageProblem(folder, "") for folder in survey.unreadable)]
+    lines += _problem_lines("not readable", unreadable)
+    if summary.unanswered:
         lines.append(
-            f"without an answer: {len(summary.silent):,}, like {summary.silent[0]}. They are in the log; either the "
-            "stream has known them for long, or no extractor or no learner is at work: see `prequel status`"
+            f"without an answer: {len(summary.unanswered):,}, for example {summary.unanswered[0]}. They are in the "
+            "log; either the stream has had them for a long time, or no extractor or learner is running: see "
+            "`prequel status`"
         )
-    lines += _of_labels(summary, again)
-    if seen.ignored:
-        lines.append(f"left out, being no images by their names: {seen.ignored:,}")
-    if seen.folders:
-        names = ", ".join(name for name, _ in seen.folders.most_common(SHOWN))
-        lines.append(f"folders not looked into, being hidden or a system's own: {seen.folders.total():,} ({names})")
+    lines += _label_lines(summary, correct_command)
+    if survey.ignored:
+        lines.append(f"ignored, not images by their names: {survey.ignored:,}")
+    if survey.skipped_folders:
+        names = ", ".join(name for name, _ in survey.skipped_folders.most_common(MAX_SHOWN))
+        lines.append(f"skipped folders, hidden or of an operating system: {survey.skipped_folders.total():,} ({names})")
     return lines
 
 
-def _of_labels(summary: Summary, again: str) -> list[str]:
-    lines = _listed("labels refused", summary.refused)
-    lines += _listed("labels that the source has changed since", summary.moved)
-    if summary.moved:
-        lines.append(f"to correct them: {again}")
-    if summary.given:
-        lines.append(f"labelled now, having had no label in the stream: {summary.given:,}")
+def _label_lines(summary: Summary, correct_command: str) -> list[str]:
+    lines = _problem_lines("labels refused", summary.refused_labels)
+    lines += _problem_lines("labels that the source has changed", summary.changed_labels)
+    if summary.changed_labels:
+        lines.append(f"to correct them: {correct_command}")
+    if summary.newly_labelled:
+        lines.append(f"labelled now, without a label in the stream before: {summary.newly_labelled:,}")
     if summary.corrected:
         lines.append(f"corrected: {summary.corrected:,}")
-    lines += _listed("labelled otherwise by somebody, which stays (`prequel label` changes it)", summary.kept)
-    lines += _listed("the same picture under two labels", summary.contradictions)
+    lines += _problem_lines(
+        "labelled differently by somebody, unchanged (`prequel label` changes it)", summary.labels_by_others
+    )
+    lines += _problem_lines("the same image under two labels", summary.contradictions)
     if summary.copies:
-        lines.append(f"copies of pictures that were there already, and count once: {summary.copies:,}")
+        lines.append(f"copies of other images, counted once: {summary.copies:,}")
     return lines
 
 
 def check_stream(stream: str) -> None:
-    """Raises WrongUsage where that is no name for a stream."""
+    """Raises WrongUsage where that is not a valid name of a stream."""
     if not valid_stream(stream):
-        raise WrongUsage(f"{stream[:100]!r} is no name for a stream: take {STREAM_RULE}, like pets")
+        raise WrongUsage(f"{stream[:100]!r} is not a valid stream name: use {STREAM_RULE}, for example pets")
 
 
-def say(console: Console, *lines: str) -> None:
-    """Print lines as they are, whatever file names are in them."""
+def print_lines(console: Console, *lines: str) -> None:
+    """Print lines as they are: rich would take brackets and colons in file names for markup and emoji."""
     for line in lines:
         text = line.encode("utf-8", "replace").decode()
         console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
-def _listed(what: str, complaints: Sequence[tuple[str, str]]) -> list[str]:
-    if not complaints:
+def _problem_lines(title: str, problems: Sequence[ImageProblem]) -> list[str]:
+    if not problems:
         return []
-    more = len(complaints) - SHOWN
-    examples = "; ".join(f"{name}: {reason}" if reason else name for name, reason in complaints[:SHOWN])
-    return [f"{what}: {len(complaints):,} ({examples}{f'; and {more:,} more' if more > 0 else ''})"]
+    more = len(problems) - MAX_SHOWN
+    shown = "; ".join(f"{name}: {reason}" if reason else name for name, reason in problems[:MAX_SHOWN])
+    return [f"{title}: {len(problems):,} ({shown}{f'; and {more:,} more' if more > 0 else ''})"]

@@ -32,7 +32,7 @@ def eventually(condition: Callable[[], object], what: str, deadline_s: float = D
 def scanned(folder: Path, count: int) -> Path:
     """The first of scikit-learn's digits, in one folder a class."""
     source = Digits()
-    for entry in list(source.entries(Survey()))[:count]:
+    for entry in list(source.images(Survey()))[:count]:
         path = folder / str(entry.label) / Path(entry.name).name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(source.load(entry).data)

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from prequel.services.producer.client import connect
 from prequel.services.producer.commands.stream import stream_images
-from prequel.services.producer.run import Summary
+from prequel.services.producer.summary import Summary
 from tests.e2e.processes import Up, eventually, scanned
 
 DIGITS, FEW = 900, 300

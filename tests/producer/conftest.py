@@ -182,7 +182,7 @@ def stop() -> threading.Event:
 
 @pytest.fixture
 def client(system: System, stop: threading.Event) -> Iterator[Client]:
-    with connect(system.url, None, stop=stop, clock=time.monotonic, patience_s=60) as connected:
+    with connect(system.url, None, stop=stop, clock=time.monotonic, timeout_s=60) as connected:
         yield connected
 
 

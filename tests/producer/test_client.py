@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from prequel.services.producer.client import Client, GatewayError, Refused, Stopped, connect
+from prequel.services.producer.client import Client, connect
 from prequel.services.producer.commands.label import label_image
-from prequel.services.producer.sources.base import Item, WrongUsage
+from prequel.services.producer.errors import GatewayError, RequestRefused, Stopped, WrongUsage
+from prequel.services.producer.sources.base import LoadedImage
 from tests.servers.ports import free_port
 
-ITEMS = [Item(f"id-{number}", f"{number}.png", "cat", bytes([number]) * 10, "image/png") for number in range(3)]
+IMAGES = [LoadedImage(f"id-{number}", f"{number}.png", "cat", bytes([number]) * 10, "image/png") for number in range(3)]
 Script = list[tuple[int, Any] | None]
 
 
@@ -26,7 +27,7 @@ class Scripted(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.script: Script = []
-        self.seen: list[bytes] = []
+        self.requests: list[bytes] = []
         self.headers: dict[str, str] = {}
 
     @property
@@ -42,7 +43,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.server.seen.append(f"{self.command} {self.path} ".encode() + body)
+        self.server.requests.append(f"{self.command} {self.path} ".encode() + body)
         self.server.headers = dict(self.headers)
         answer = self.server.script.pop(0)
         if answer is None:
@@ -71,17 +72,17 @@ def server() -> Iterator[Scripted]:
 
 @pytest.fixture
 def client(server: Scripted, stop: threading.Event) -> Iterator[Client]:
-    with connect(server.url, "kéy", stop=stop, clock=time.monotonic, patience_s=20) as connected:
+    with connect(server.url, "kéy", stop=stop, clock=time.monotonic, timeout_s=20) as connected:
         yield connected
 
 
-def test_what_was_not_answered_is_sent_again_under_the_same_ids(server: Scripted, client: Client) -> None:
+def test_a_request_without_an_answer_is_sent_again_under_the_same_ids(server: Scripted, client: Client) -> None:
     server.script = [None, (503, {"detail": "the log is away"}), (502, b"<html>"), (202, [])]
-    assert client.post_images("pets", ITEMS) == []
-    assert len(server.seen) == 4
-    forms = [seen.partition(b"\r\n")[2] for seen in server.seen]
-    assert all(forms[0].count(item.id.encode()) == 1 for item in ITEMS)
-    boundaries = {seen.partition(b"\r\n")[0].rpartition(b" ")[2] for seen in server.seen}
+    assert client.post_images("pets", IMAGES) == []
+    assert len(server.requests) == 4
+    forms = [request.partition(b"\r\n")[2] for request in server.requests]
+    assert all(forms[0].count(image.id.encode()) == 1 for image in IMAGES)
+    boundaries = {request.partition(b"\r\n")[0].rpartition(b" ")[2] for request in server.requests}
     plain = {form.replace(boundary, b"") for form in forms for boundary in boundaries if boundary in form}
     assert len(plain) == 1
 
@@ -92,31 +93,33 @@ def test_the_key_is_sent_as_it_is(server: Scripted, client: Client) -> None:
     assert server.headers["X-API-Key"].encode("latin-1").decode() == "kéy"
 
 
-def test_who_of_several_was_refused_is_found_out(server: Scripted, client: Client) -> None:
+def test_only_the_refused_image_of_several_is_named(server: Scripted, client: Client) -> None:
     server.script = [(413, {"detail": "too large"}), (202, {}), (413, {"detail": "too large"}), (202, {})]
-    assert [(item, str(refused)) for item, refused in client.post_images("pets", ITEMS)] == [(ITEMS[1], "too large")]
+    assert [(image, str(refused)) for image, refused in client.post_images("pets", IMAGES)] == [
+        (IMAGES[1], "too large")
+    ]
 
 
-def test_a_dead_letter_is_told_from_what_is_not_there_yet(server: Scripted, client: Client) -> None:
+def test_a_dead_letter_is_an_error_and_a_missing_prediction_none(server: Scripted, client: Client) -> None:
     server.script = [
         (404, {"detail": "no prediction of x yet"}),
         (404, {"detail": "image x has no prediction: undecodable: broken", "reason": "undecodable"}),
     ]
     assert client.prediction("pets", "x") is None
-    with pytest.raises(Refused, match=r"^undecodable: broken$"):
+    with pytest.raises(RequestRefused, match=r"^undecodable: broken$"):
         client.prediction("pets", "x")
 
 
-def test_patience_ends_with_what_to_do(server: Scripted, stop: threading.Event) -> None:
+def test_a_timeout_says_what_to_do(server: Scripted, stop: threading.Event) -> None:
     server.script = [(503, {"detail": "the log is away"})] * 4
     ticks = iter(range(0, 100, 2))
     message = r"no gateway answers .*the log is away.*prequel up.*--url"
     with (
-        connect(server.url, None, stop=stop, clock=lambda: next(ticks), patience_s=5) as client,
+        connect(server.url, None, stop=stop, clock=lambda: next(ticks), timeout_s=5) as client,
         pytest.raises(GatewayError, match=message),
     ):
         client.streams()
-    assert len(server.seen) == 3
+    assert len(server.requests) == 3
 
 
 def test_stop_ends_the_waiting(server: Scripted, client: Client, stop: threading.Event) -> None:
@@ -126,16 +129,16 @@ def test_stop_ends_the_waiting(server: Scripted, client: Client, stop: threading
         client.streams()
 
 
-def test_no_gateway_is_said_at_once(stop: threading.Event) -> None:
+def test_a_missing_gateway_is_reported_at_once(stop: threading.Event) -> None:
     url = f"http://127.0.0.1:{free_port()}"
     with connect(url, None, stop=stop, clock=time.monotonic) as client:
         with pytest.raises(GatewayError, match=r"no gateway answers at .*refused.*`prequel up`"):
             client.check()
-        assert "refused" in client.ready()["gateway"]
+        assert "refused" in client.not_ready()["gateway"]
 
 
 @pytest.mark.parametrize("answer", [(200, b"<html>hello"), (200, []), (200, 7), (404, b""), (301, b"")])
-def test_other_servers_are_told_apart(server: Scripted, client: Client, answer: tuple[int, Any]) -> None:
+def test_other_servers_are_recognized(server: Scripted, client: Client, answer: tuple[int, Any]) -> None:
     server.script = [answer]
     with pytest.raises(GatewayError, match=r"not as a gateway of Prequel: give another --url"):
         client.check()
@@ -145,17 +148,17 @@ def test_other_servers_are_told_apart(server: Scripted, client: Client, answer: 
     ("answer", "message"),
     [
         ((401, {"detail": "an API key is needed"}), "an API key is needed.*PREQUEL_API_KEYS"),
-        ((403, {"detail": "only loopback names"}), "does not answer this: only loopback names"),
-        ((500, b"oops"), "does not answer this: 500"),
+        ((403, {"detail": "only loopback names"}), "cannot answer this: only loopback names"),
+        ((500, b"oops"), "cannot answer this: 500"),
     ],
 )
-def test_what_no_repetition_helps_ends_at_once(
+def test_errors_that_repetition_cannot_help_are_raised_at_once(
     server: Scripted, client: Client, answer: tuple[int, Any], message: str
 ) -> None:
     server.script = [answer]
     with pytest.raises(GatewayError, match=message) as caught:
         client.check()
-    assert not isinstance(caught.value, Refused)
+    assert not isinstance(caught.value, RequestRefused)
 
 
 def test_reasons_for_not_being_ready(server: Scripted, client: Client) -> None:
@@ -164,12 +167,12 @@ def test_reasons_for_not_being_ready(server: Scripted, client: Client) -> None:
         (503, {"ready": False, "reasons": {"learner": "waits"}}),
         (503, b""),
     ]
-    assert client.ready() == {}
-    assert client.ready() == {"learner": "waits"}
-    assert client.ready() == {"gateway": "503 Service Unavailable"}
+    assert client.not_ready() == {}
+    assert client.not_ready() == {"learner": "waits"}
+    assert client.not_ready() == {"gateway": "503 Service Unavailable"}
 
 
-def test_services_that_have_stopped_are_not_waited_for(server: Scripted, client: Client) -> None:
+def test_stopped_services_are_an_error(server: Scripted, client: Client) -> None:
     server.script = [(200, {"alive": True, "reason": None}), (503, {"alive": False, "reason": "learner: a bug"}), None]
     client.check_alive()
     with pytest.raises(GatewayError, match=r"have stopped \(learner: a bug\): start them again"):
@@ -178,14 +181,14 @@ def test_services_that_have_stopped_are_not_waited_for(server: Scripted, client:
 
 
 @pytest.mark.parametrize("url", ["localhost:8000", "ftp://localhost", "http://", "http://[::1", ""])
-def test_what_is_no_address(url: str, stop: threading.Event) -> None:
-    message = r"no address.*http://127\.0\.0\.1:8000"
+def test_invalid_addresses(url: str, stop: threading.Event) -> None:
+    message = r"not a valid address.*http://127\.0\.0\.1:8000"
     with pytest.raises(WrongUsage, match=message), connect(url, None, stop=stop, clock=time.monotonic):
         pass
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "outcome"),
     [
         (
             {"reason": "too-many-streams", "detail": "10 streams are all"},
@@ -194,9 +197,9 @@ def test_what_is_no_address(url: str, stop: threading.Event) -> None:
         ({}, "rejected: too many labels wait for their images, or the stream has too many classes"),
     ],
 )
-def test_a_rejected_label_is_told_why(
-    more: dict[str, str], said: str, server: Scripted, client: Client, console: Console
+def test_the_reason_of_a_rejected_label_is_printed(
+    more: dict[str, str], outcome: str, server: Scripted, client: Client, console: Console
 ) -> None:
     server.script = [(200, {"streams": []}), (200, [{"id": "a", "status": "rejected", **more}])]
-    assert label_image(client, "pets", "a", "cat", console) == 1
-    assert console.file.getvalue() == f"pets a: {said}\n"  # type: ignore[attr-defined]  # the fixture's StringIO
+    assert label_image(client, "pets", "a", "cat", console=console) == 1
+    assert console.file.getvalue() == f"pets a: {outcome}\n"  # type: ignore[attr-defined]  # the fixture's StringIO

@@ -1,4 +1,4 @@
-"""`prequel delete`, and what is said and asked before something begins or ends, over the whole system."""
+"""`prequel delete`, and the confirmation before something is created or deleted, over the whole system."""
 
 import io
 import threading
@@ -11,13 +11,13 @@ import pytest
 from rich.console import Console
 
 from prequel.services.learner.replay.rebuild import Rebuild
-from prequel.services.producer.client import Client, Refused
+from prequel.services.producer.client import Client
 from prequel.services.producer.commands.delete import delete_stream
 from prequel.services.producer.commands.label import label_image
 from prequel.services.producer.commands.stream import stream_images
-from prequel.services.producer.confirmation import Ask, Asking
-from prequel.services.producer.run import Summary
-from prequel.services.producer.sources.base import ProducerError
+from prequel.services.producer.confirmation import Ask, Confirmation
+from prequel.services.producer.errors import ProducerError, RequestRefused
+from prequel.services.producer.summary import Summary
 from prequel.shared import status
 from prequel.shared.log.base import EXAMPLES, TOPICS
 from tests.gateway.conftest import until
@@ -25,40 +25,40 @@ from tests.learner.building import Table
 from tests.producer.conftest import System
 
 
-def said(console: Console) -> str:
+def printed(console: Console) -> str:
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
 
-def asking(console: Console, answer: str | None = None, *, yes: bool = False) -> Asking:
+def confirmation(console: Console, answer: str | None = None, *, yes: bool = False) -> Confirmation:
     ask: Ask | None = None if answer is None else lambda question: answer
-    return Asking(console, ask, yes=yes)
+    return Confirmation(console, ask, yes=yes)
 
 
-def sent(client: Client, folder: Path, stream: str, console: Console, whom: Asking | None = None) -> Summary:
+def send(client: Client, folder: Path, stream: str, console: Console, confirm: Confirmation | None = None) -> Summary:
     return stream_images(
-        client, stream, str(folder), console=console, stop=threading.Event(), clock=time.monotonic, asking=whom
+        client, stream, str(folder), console=console, stop=threading.Event(), clock=time.monotonic, confirmation=confirm
     )
 
 
-def delete(client: Client, stream: str, console: Console, whom: Asking) -> int:
-    return delete_stream(client, stream, whom, console, lambda: uuid.uuid4().hex)
+def delete(client: Client, stream: str, console: Console, confirm: Confirmation) -> int:
+    return delete_stream(client, stream, console, confirmation=confirm, new_id=lambda: uuid.uuid4().hex)
 
 
-def test_a_deleted_stream_is_gone_at_once_from_everywhere_and_its_bytes_from_the_files(
+def test_a_deleted_stream_disappears_from_every_answer_and_its_bytes_from_the_files(
     system: System, client: Client, console: Console, photos: Callable[[int], Path], tmp_path: Path
 ) -> None:
     folder = photos(2)
-    sent(client, folder, "private", console)
-    sent(client, folder, "kept", console)
+    send(client, folder, "private", console)
+    send(client, folder, "kept", console)
     (id,) = [each["id"] for each in client.recent("private", 1)]
     image = next(record.value for record in system.records("images") if b"private" in dict(record.headers).values())
-    assert delete(client, "private", console, asking(console, yes=True)) == 0
-    assert "6 images, 6 labels, 3 classes" in said(console)
-    assert "erased" in said(console)
+    assert delete(client, "private", console, confirmation(console, yes=True)) == 0
+    assert "6 images, 6 labels, 3 classes" in printed(console)
+    assert "erased" in printed(console)
     assert (client.stream("private"), client.prediction("private", id)) == (None, None)
-    assert [each["stream"] for each in client.streams()] == ["kept"]
-    with pytest.raises(Refused, match="no stream private"):
+    assert [each.stream for each in client.streams()] == ["kept"]
+    with pytest.raises(RequestRefused, match="no stream private"):
         client.post_labels("private", [{"id": id, "label": "x"}])
     until(lambda: system.store.get("erased/0") is not None)
     assert system.store.get(status.key("private")) is None
@@ -77,67 +77,69 @@ def exposed(system: System) -> list[str]:
     return generate_latest(system.metrics.registry).decode().splitlines()
 
 
-def test_what_was_learned_beside_a_deleted_stream_is_what_the_log_says(
+def test_other_streams_are_unchanged_by_a_deletion(
     system: System, client: Client, console: Console, photos: Callable[[int], Path]
 ) -> None:
     folder = photos(2)
     for stream in ("one", "two", "three"):
-        sent(client, folder, stream, console)
-    delete(client, "two", console, asking(console, yes=True))
-    sent(client, folder, "two", console)
+        send(client, folder, stream, console)
+    delete(client, "two", console, confirmation(console, yes=True))
+    send(client, folder, "two", console)
     until(lambda: system.store.get("erased/0") is not None)
-    sent(client, folder, "four", console)
-    assert client.stream("two")["images"] == 6  # type: ignore[index]
+    send(client, folder, "four", console)
+    status_of_two = client.stream("two")
+    assert status_of_two is not None
+    assert status_of_two.images == 6
     system.stop_workers()
     rebuild = Rebuild(system.settings, system.log, system.store, Table(), lambda *_: None, threading.Event())
     (verdict,) = rebuild.verify(1)
     assert (verdict.equal, verdict.remark) == (True, "bit-equal")
 
 
-def test_whoever_is_asked_may_say_no_and_a_script_must_say_yes(
+def test_a_user_may_decline_and_a_script_must_confirm(
     client: Client, console: Console, photos: Callable[[int], Path]
 ) -> None:
-    sent(client, photos(1), "pets", console)
-    for whom, message in ((asking(console, "n"), "nothing was done"), (asking(console), "--yes")):
+    send(client, photos(1), "pets", console)
+    for confirm, message in ((confirmation(console, "n"), "nothing was done"), (confirmation(console), "--yes")):
         with pytest.raises(ProducerError, match=message):
-            delete(client, "pets", console, whom)
+            delete(client, "pets", console, confirm)
     assert client.stream("pets") is not None
-    with pytest.raises(ProducerError, match="there is no stream pest that could be deleted; there are: pets"):
-        delete(client, "pest", console, asking(console, yes=True))
-    assert delete(client, "pets", console, asking(console, "y")) == 0
+    with pytest.raises(ProducerError, match="there is no stream pest to delete; there are: pets"):
+        delete(client, "pest", console, confirmation(console, yes=True))
+    assert delete(client, "pets", console, confirmation(console, "y")) == 0
 
 
-def test_what_is_gone_when_it_is_to_be_deleted_is_deleted(
+def test_a_stream_that_was_deleted_meanwhile_is_deleted(
     client: Client, console: Console, photos: Callable[[int], Path]
 ) -> None:
     """As when the answer to a first try is lost, and the client sends it again."""
-    sent(client, photos(1), "pets", console)
+    send(client, photos(1), "pets", console)
 
-    def meanwhile(question: str) -> str:
+    def delete_meanwhile(question: str) -> str:
         assert client.delete("pets", "first", 10)["status"] == "applied"
         return "y"
 
-    assert delete(client, "pets", console, Asking(console, meanwhile)) == 0
-    assert "pets is deleted." in said(console)
+    assert delete(client, "pets", console, Confirmation(console, delete_meanwhile)) == 0
+    assert "pets is deleted." in printed(console)
 
 
-def test_a_new_stream_and_new_classes_are_announced_and_asked_for(
+def test_a_new_stream_and_new_classes_need_confirmation(
     client: Client, console: Console, photos: Callable[[int], Path], tmp_path: Path
 ) -> None:
     folder = photos(1)
     with pytest.raises(ProducerError, match="nothing was done"):
-        sent(client, folder, "colours", console, asking(console, "no"))
+        send(client, folder, "colours", console, confirmation(console, "no"))
     assert client.streams() == []
-    assert sent(client, folder, "colours", console, asking(console)).predicted == 3
-    assert "there is no stream colours yet: it will be created" in said(console)
+    assert send(client, folder, "colours", console, confirmation(console)).predicted == 3
+    assert "there is no stream colours yet: it will be created" in printed(console)
     (folder / "red").rename(folder / "reds")
     with pytest.raises(ProducerError, match="nothing was done"):
-        sent(client, folder, "colours", console, asking(console, ""))
-    assert "new to the 3 classes of colours: reds (there is red)" in said(console)
+        send(client, folder, "colours", console, confirmation(console, ""))
+    assert "new to the 3 classes of colours: reds (there is red)" in printed(console)
     (id,) = [each["id"] for each in client.recent("colours", 1)]
     with pytest.raises(ProducerError, match="nothing was done"):
-        label_image(client, "colours", id, "blu", console, asking=asking(console, "n"))
-    assert "blu (there is blue)" in said(console)
-    assert label_image(client, "colours", id, "blu", console, asking=asking(console, "yes")) == 0
-    with pytest.raises(Refused, match="did you mean colours"):
-        label_image(client, "colour", id, "blue", console)
+        label_image(client, "colours", id, "blu", console=console, confirmation=confirmation(console, "n"))
+    assert "blu (there is blue)" in printed(console)
+    assert label_image(client, "colours", id, "blu", console=console, confirmation=confirmation(console, "yes")) == 0
+    with pytest.raises(RequestRefused, match="did you mean colours"):
+        label_image(client, "colour", id, "blue", console=console)

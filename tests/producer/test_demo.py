@@ -26,7 +26,7 @@ def test_a_summary_that_cannot_be_written_ends_it_before_anything_is_streamed(
     name: str, client: Client, console: Console, stop: threading.Event, system: System, tmp_path: Path
 ) -> None:
     assert demo(client, console, stop, tmp_path / name, system.url) == 1
-    assert f"prequel demo: --summary {tmp_path / name} cannot be written (" in printed(console)
+    assert f"prequel demo: cannot write --summary {tmp_path / name} (" in printed(console)
     assert stop.is_set()
     assert system.log.bounds(IMAGES)[0].end == 0
 

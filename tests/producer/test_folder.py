@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from prequel.services.producer.report import described
-from prequel.services.producer.sources.base import Entry, SourceError, Survey
+from prequel.services.producer.errors import SourceError
+from prequel.services.producer.report import summary_lines
+from prequel.services.producer.sources.base import SourceImage, Survey
 from prequel.services.producer.sources.folder import Folder, filename_label, folder_labels, no_label
 from tests.producer.test_commands import SUMMARY
 
@@ -21,9 +22,9 @@ def fill(root: Path, names: Iterable[str]) -> Path:
     return root
 
 
-def listed(root: Path) -> tuple[list[Entry], Survey]:
+def listed(root: Path) -> tuple[list[SourceImage], Survey]:
     survey = Survey()
-    return list(Folder(root, folder_labels(root)).entries(survey)), survey
+    return list(Folder(root, folder_labels(root)).images(survey)), survey
 
 
 def labels(root: Path) -> dict[str, str | None]:
@@ -32,7 +33,11 @@ def labels(root: Path) -> dict[str, str | None]:
 
 def test_class_folders(tmp_path: Path) -> None:
     fill(tmp_path, ["dog/2.jpg", "cat/1.jpg", "cat/0.PNG"])
-    assert listed(tmp_path)[0] == [Entry("cat/0.PNG", "cat"), Entry("cat/1.jpg", "cat"), Entry("dog/2.jpg", "dog")]
+    assert listed(tmp_path)[0] == [
+        SourceImage("cat/0.PNG", "cat"),
+        SourceImage("cat/1.jpg", "cat"),
+        SourceImage("dog/2.jpg", "dog"),
+    ]
 
 
 def test_class_folders_in_splits(tmp_path: Path) -> None:
@@ -65,7 +70,7 @@ def test_a_train_within_a_split_is_a_class(tmp_path: Path) -> None:
     assert labels(tmp_path) == {"train/bus/1.jpg": "bus", "train/train/1.jpg": "train"}
 
 
-def test_what_is_no_image_is_counted(tmp_path: Path) -> None:
+def test_files_that_are_not_images_are_counted(tmp_path: Path) -> None:
     fill(tmp_path, ["cat/1.jpg", "cat/notes.txt", "cat/.hidden.jpg", "cat/Thumbs.db", "README", ".git/2.jpg"])
     entries, survey = listed(tmp_path)
     assert [entry.name for entry in entries] == ["cat/1.jpg"]
@@ -92,15 +97,15 @@ def test_nothing_in_a_hidden_folder_is_sent_or_counted(tmp_path: Path) -> None:
         ".git",
     ],
 )
-def test_folders_of_systems_are_counted_and_never_a_class(tmp_path: Path, name: str) -> None:
+def test_folders_of_systems_are_skipped_and_counted(tmp_path: Path, name: str) -> None:
     fill(tmp_path, ["cat/1.jpg", f"cat/{name}/1.jpg", f"{name}/2.jpg"])
     entries, survey = listed(tmp_path)
     assert ([entry.name for entry in entries], survey.ignored) == (["cat/1.jpg"], 0)
-    assert survey.folders == {name: 2}
-    assert any(name in line for line in described(SUMMARY, survey))
+    assert survey.skipped_folders == {name: 2}
+    assert any(name in line for line in summary_lines(SUMMARY, survey, "correct"))
 
 
-def test_a_folder_of_a_system_among_splits_is_none_of_them(tmp_path: Path) -> None:
+def test_a_folder_of_a_system_among_splits_is_not_one_of_them(tmp_path: Path) -> None:
     fill(tmp_path, ["train/1.jpg", "test/2.jpg", "@eaDir/1.jpg"])
     assert labels(tmp_path) == {"test/2.jpg": None, "train/1.jpg": None}
 
@@ -139,7 +144,7 @@ def test_links_are_followed_and_every_folder_is_read_once(tmp_path: Path) -> Non
     assert labels(chosen) == {"cat/1.jpg": "cat", "dog/2.jpg": "dog"}
 
 
-def test_a_broken_link_is_passed_over(tmp_path: Path) -> None:
+def test_a_broken_link_is_ignored(tmp_path: Path) -> None:
     fill(tmp_path, ["cat/1.jpg"])
     (tmp_path / "cat" / "gone").symlink_to(tmp_path / "nowhere")
     entries, survey = listed(tmp_path)
@@ -150,7 +155,7 @@ def test_a_broken_link_is_passed_over(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_opened_is_reported(tmp_path: Path) -> None:
     fill(tmp_path, ["a/1.jpg", "b/2.jpg", "c/3.jpg"])
     survey = Survey()
-    entries = Folder(tmp_path, no_label).entries(survey)
+    entries = Folder(tmp_path, no_label).images(survey)
     assert next(entries).name == "a/1.jpg"
     shutil.rmtree(tmp_path / "b")
     assert [entry.name for entry in entries] == ["c/3.jpg"]
@@ -161,28 +166,28 @@ def test_names_that_are_not_utf8_can_be_read(tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9.jpg")
     fill(tmp_path, [name])
     source = Folder(tmp_path, no_label)
-    (entry,) = source.entries(Survey())
+    (entry,) = source.images(Survey())
     item = source.load(entry)
     assert item.old_id.startswith("caf-")
     assert item.data
 
 
-def test_what_is_no_regular_file_is_not_opened(tmp_path: Path) -> None:
+def test_only_regular_files_are_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
     source = Folder(tmp_path, no_label)
-    (entry,) = source.entries(Survey())
-    with pytest.raises(OSError, match="no regular file"):
+    (entry,) = source.images(Survey())
+    with pytest.raises(OSError, match="not a regular file"):
         source.load(entry)
 
 
-def test_a_file_that_has_gone_is_an_os_error(tmp_path: Path) -> None:
+def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="does not exist"):
-        Folder(tmp_path, no_label).load(Entry("cat/1.jpg", "cat"))
+        Folder(tmp_path, no_label).load(SourceImage("cat/1.jpg", "cat"))
 
 
-def test_names_are_read_as_they_are_needed(tmp_path: Path) -> None:
+def test_names_are_read_lazily(tmp_path: Path) -> None:
     fill(tmp_path, ["a/1.jpg", "b/2.jpg"])
-    entries = Folder(tmp_path, folder_labels(tmp_path)).entries(Survey())
+    entries = Folder(tmp_path, folder_labels(tmp_path)).images(Survey())
     assert next(entries).name == "a/1.jpg"
     fill(tmp_path, ["b/3.jpg"])
     assert [entry.name for entry in entries] == ["b/2.jpg", "b/3.jpg"]

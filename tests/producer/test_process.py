@@ -28,14 +28,14 @@ def test_the_demo_ends_by_itself_with_an_accuracy_to_show(tmp_path: Path) -> Non
 
 
 def output_of(process: "subprocess.Popen[str]") -> str:
-    """What it said, once it has ended; where it does not, the test fails with the stacks of all its threads."""
+    """Its output, once it has ended; where it does not, the test fails with the stacks of all its threads."""
     try:
-        said, _ = process.communicate(timeout=ENDED_S)
+        output, _ = process.communicate(timeout=ENDED_S)
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGABRT)
-        said, _ = process.communicate(timeout=ENDED_S)
-        pytest.fail(f"it did not end within {ENDED_S:g} s:\n{said}")
-    return said
+        output, _ = process.communicate(timeout=ENDED_S)
+        pytest.fail(f"it did not end within {ENDED_S:g} s:\n{output}")
+    return output
 
 
 def test_ctrl_c_and_again(tmp_path: Path) -> None:
@@ -52,15 +52,15 @@ def test_ctrl_c_and_again(tmp_path: Path) -> None:
         )
         eventually(lambda: up.images("digits") >= 100, "a hundred digits learned")
         streaming.send_signal(signal.SIGINT)
-        said = output_of(streaming)
-        assert streaming.returncode == 130, said
-        assert "of 1,797 images sent" in said
-        assert "the same command goes on from here" in said
-        assert "Traceback" not in said
+        output = output_of(streaming)
+        assert streaming.returncode == 130, output
+        assert "of 1,797 images sent" in output
+        assert "give the same command again to continue" in output
+        assert "Traceback" not in output
         assert 100 <= up.images("digits") < DIGITS
         again = up.run(*command)
         assert again.returncode == 0, again.stderr
-        assert "known already and not sent again" in again.stdout
+        assert "already known and not sent again" in again.stdout
         status = json.loads(up.run("status", "digits", "--json", "--url", up.url).stdout)
         assert (status["images"], status["labelled"]) == (DIGITS, DIGITS)
 

@@ -11,17 +11,19 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from prequel.services.producer.sources.base import Entry, SourceError, Survey, WrongUsage, id_by_path, is_image, ordered
+from prequel.services.producer.errors import SourceError, WrongUsage
+from prequel.services.producer.sources.base import SourceImage, Survey, ordered
 from prequel.services.producer.sources.digits import Digits
 from prequel.services.producer.sources.folder import Folder, no_label
-from prequel.services.producer.sources.kinds import open_source, survey
+from prequel.services.producer.sources.image_files import id_by_path, is_image
+from prequel.services.producer.sources.opening import open_source, survey_source
 from prequel.shared.events.names import valid_id
 from tests.producer.test_folder import fill
 
 NAMES = ["cat/1.jpg", "cat/2.jpg", "dog/1.jpg", "dog/2.jpg"]
 
 
-def test_one_picture_has_one_id_whatever_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_image_has_one_id_whatever_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     picture = fill(tmp_path / "pets", ["cat/1.jpg"]) / "cat" / "1.jpg"
     (tmp_path / "link").symlink_to(tmp_path / "pets")
     (tmp_path / "moved" / "dog").mkdir(parents=True)
@@ -35,13 +37,13 @@ def test_one_picture_has_one_id_whatever_its_path(tmp_path: Path, monkeypatch: p
     sources += [("pets", f"csv:{name}.csv") for name in ("plain", "dotted", "absolute")]
     ids = set()
     for source in (open_source(*each) for each in sources):
-        ids |= {source.load(entry).id for entry in source.entries(Survey())}
+        ids |= {source.load(entry).id for entry in source.images(Survey())}
     assert ids == {hashlib.sha256(b"cat/1.jpg").hexdigest()[:32]}
 
 
 def test_old_ids_depend_on_name_and_bytes_only(tmp_path: Path) -> None:
     here, there = fill(tmp_path / "here", NAMES), fill(tmp_path / "there", NAMES)
-    ids = [[source.load(entry).old_id for entry in source.entries(Survey())] for source in map(folder, (here, there))]
+    ids = [[source.load(entry).old_id for entry in source.images(Survey())] for source in map(folder, (here, there))]
     assert ids[0] == ids[1]
     assert len(set(ids[0])) == 4
 
@@ -80,39 +82,39 @@ def test_shuffling_depends_on_the_seed_only(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "wanted"), [("a.jpg", True), ("A.JPEG", True), ("a.webp", True), ("a.txt", False), ("._a.jpg", False)]
+    ("name", "expected"), [("a.jpg", True), ("A.JPEG", True), ("a.webp", True), ("a.txt", False), ("._a.jpg", False)]
 )
-def test_images_by_name(name: str, wanted: bool) -> None:
-    assert is_image(name) is wanted
+def test_images_by_name(name: str, expected: bool) -> None:
+    assert is_image(name) is expected
 
 
 def test_digits_are_the_real_ones() -> None:
     source = Digits()
-    seen = Survey()
-    entries = list(source.entries(seen))
+    survey = Survey()
+    entries = list(source.images(survey))
     real = load_digits()
-    assert (seen.images, seen.labelled, seen.labels) == (1_797, 1_797, set("0123456789"))
+    assert (survey.images, survey.labelled, survey.labels) == (1_797, 1_797, set("0123456789"))
     assert [entry.label for entry in entries] == [str(target) for target in real.target]
     assert len({source.load(entry).id for entry in entries}) == 1_797
-    item = source.load(entries[1_000])
-    assert item.id == "digits-1000"
-    assert item.content_type == "image/png"
-    pixels = np.asarray(Image.open(io.BytesIO(item.data)))
+    image = source.load(entries[1_000])
+    assert image.id == "digits-1000"
+    assert image.content_type == "image/png"
+    pixels = np.asarray(Image.open(io.BytesIO(image.data)))
     assert pixels.shape == (32, 32)
     shrunk = pixels.reshape(8, 4, 8, 4).mean((1, 3)) * 16 / 255
     assert np.corrcoef(shrunk.ravel(), real.images[1_000].ravel())[0, 1] > 0.98
 
 
 def test_digits_without_labels() -> None:
-    seen = survey(open_source("digits", "none"), "none")
-    assert (seen.images, seen.labelled) == (1_797, 0)
+    survey = survey_source(open_source("digits", "none"), "none")
+    assert (survey.images, survey.labelled) == (1_797, 0)
 
 
-def test_the_kinds_of_sources(tmp_path: Path) -> None:
+def test_every_rule_for_labels(tmp_path: Path) -> None:
     root = fill(tmp_path / "photos", [*NAMES, "bird.7.jpg"])
     (tmp_path / "labels.csv").write_text("cat/1.jpg,tom\ndog/2.jpg,rex\n")
     found = {
-        labels: [entry.label for entry in open_source(str(root), labels).entries(Survey())]
+        labels: [entry.label for entry in open_source(str(root), labels).images(Survey())]
         for labels in (None, "folder", "filename", "none", f"csv:{tmp_path / 'labels.csv'}")
     }
     assert list(found.values()) == [
@@ -126,9 +128,9 @@ def test_the_kinds_of_sources(tmp_path: Path) -> None:
 
 def test_a_single_image(tmp_path: Path) -> None:
     path = fill(tmp_path / "cat", ["dog.1.jpg"]) / "dog.1.jpg"
-    labels = [list(open_source(str(path), how).entries(Survey())) for how in (None, "folder", "filename", "none")]
-    assert labels == [[Entry("dog.1.jpg", label)] for label in (None, "cat", "dog", None)]
-    assert open_source(str(path)).load(Entry("dog.1.jpg", None)).data == b"dog.1.jpg"
+    labels = [list(open_source(str(path), how).images(Survey())) for how in (None, "folder", "filename", "none")]
+    assert labels == [[SourceImage("dog.1.jpg", label)] for label in (None, "cat", "dog", None)]
+    assert open_source(str(path)).load(SourceImage("dog.1.jpg", None)).data == b"dog.1.jpg"
 
 
 @pytest.mark.parametrize(
@@ -137,12 +139,12 @@ def test_a_single_image(tmp_path: Path) -> None:
         ("nowhere", None, "nowhere does not exist; give a folder"),
         ("nowhere", "csv:empty.csv", "nowhere does not exist; give a folder"),
         ("x" * 300, None, "x: File name too long; give a folder"),
-        ("notes.txt", None, "no image by its name"),
-        ("empty", None, "no images there"),
-        ("empty.csv", None, "is a table, no image: give the folder of its images, and --labels csv:empty.csv"),
+        ("notes.txt", None, "not an image by its name"),
+        ("empty", None, "found no images"),
+        ("empty.csv", None, "is a table, not an image: give its images' folder, and --labels csv:empty.csv"),
         ("flat", "folder", "--labels folder finds no label.*cat/1.jpg"),
         ("flat", "filename", "--labels filename finds no label.*cat.123.jpg"),
-        ("flat", "csv:empty.csv", "rows have an empty label"),
+        ("flat", "csv:empty.csv", "all rows of the table have an empty label"),
         ("flat", "folders", "--labels folders is unknown: use folder, filename, csv:FILE, csv:FILE#COLUMN or none"),
         ("digits", "folder", "labels of their own"),
     ],
@@ -154,7 +156,7 @@ def test_what_cannot_be_streamed(
     (tmp_path / "empty.csv").write_text("a.jpg,\n")
     monkeypatch.chdir(tmp_path)
     with pytest.raises((SourceError, WrongUsage), match=message):
-        survey(open_source(source, labels), labels)
+        survey_source(open_source(source, labels), labels)
 
 
 def test_a_folder_that_cannot_be_read_is_named_with_the_reason(tmp_path: Path) -> None:
@@ -162,4 +164,4 @@ def test_a_folder_that_cannot_be_read_is_named_with_the_reason(tmp_path: Path) -
     source = open_source(str(root))
     shutil.rmtree(root)
     with pytest.raises(SourceError, match=f"cannot be read: {root}: No such file or directory"):
-        survey(source, None)
+        survey_source(source, None)

@@ -12,10 +12,12 @@ from rich.console import Console
 
 from prequel.services.producer.client import Client
 from prequel.services.producer.commands.stream import stream_images
+from prequel.services.producer.errors import ProducerError
 from prequel.services.producer.report import INTERRUPTED, exit_code
-from prequel.services.producer.run import MOST_IMAGES, MOST_OUTSTANDING, Run, Summary
-from prequel.services.producer.sources.base import ProducerError, Survey
-from prequel.services.producer.sources.kinds import open_source
+from prequel.services.producer.run import MAX_BATCH_IMAGES, MAX_UNANSWERED, Run
+from prequel.services.producer.sources.base import Survey
+from prequel.services.producer.sources.opening import open_source
+from prequel.services.producer.summary import Summary
 from prequel.shared.events.decoding import decode_example
 from prequel.shared.events.images import decode_image
 from prequel.shared.events.types import Features, Label
@@ -66,20 +68,18 @@ def test_a_folder_is_learned(
 ) -> None:
     summary = stream(photos(100), shuffle=1)
     assert (summary.sent, summary.predicted, summary.labelled, summary.new) == (300, 300, 300, 300)
-    assert (summary.rejected, summary.unreadable, summary.silent) == ([], [], [])
+    assert (summary.rejected, summary.unreadable, summary.unanswered) == ([], [], [])
     assert summary.accuracy is not None
     assert summary.accuracy > 0.95
     assert exit_code(summary) == 0
     status = client.stream("colours")
     assert status is not None
-    assert (status["images"], status["labelled"], sorted(status["labels"])) == (300, 300, ["blue", "green", "red"])
+    assert (status.images, status.labelled, sorted(status.labels)) == (300, 300, ["blue", "green", "red"])
     assert "300 of 300 images sent" in printed(console)
     assert f"accuracy {summary.accuracy:.4f}" in printed(console)
 
 
-def test_again_nothing_is_learned_or_even_sent_twice(
-    stream: Callable[..., Summary], client: Client, photos: Photos
-) -> None:
+def test_a_second_run_sends_and_learns_nothing(stream: Callable[..., Summary], client: Client, photos: Photos) -> None:
     folder = photos(100)
     stream(folder)
     before = client.stream("colours")
@@ -87,10 +87,10 @@ def test_again_nothing_is_learned_or_even_sent_twice(
     after = client.stream("colours")
     assert before is not None
     assert after is not None
-    assert (summary.sent, summary.known, summary.predicted, summary.new) == (0, 300, 300, 0)
+    assert (summary.sent, summary.already_known, summary.predicted, summary.new) == (0, 300, 300, 0)
     assert exit_code(summary) == 0
-    assert before["models"] == after["models"]
-    assert after["images"] == 300
+    assert before.models == after.models
+    assert after.images == 300
 
 
 def test_labels_may_come_with_a_second_run(
@@ -100,14 +100,15 @@ def test_labels_may_come_with_a_second_run(
     assert stream(folder, labels="none").labelled == 0
     for _ in range(2):
         summary = stream(folder, labels="folder")
-        assert (summary.sent, summary.known, summary.new, summary.moved, summary.kept) == (0, 150, 0, [], [])
+        assert (summary.sent, summary.already_known, summary.new) == (0, 150, 0)
+        assert (summary.changed_labels, summary.labels_by_others) == ([], [])
         status = client.stream("colours")
         assert status is not None
-        assert (status["images"], status["labelled"], status["statuses"]) == (150, 150, {"learned": 150})
+        assert (status.images, status.labelled, status.statuses) == (150, 150, {"learned": 150})
     assert len(system.labels()) == 150
 
 
-def test_a_second_run_undoes_no_correction(
+def test_a_second_run_keeps_corrections(
     stream: Callable[..., Summary], console: Console, client: Client, photos: Photos
 ) -> None:
     folder = photos(2)
@@ -116,25 +117,23 @@ def test_a_second_run_undoes_no_correction(
     client.post_labels("colours", [{"id": id, "label": "teal", "by": "ada"}], 10)
     for correct in (False, True):
         summary = stream(folder, correct=correct)
-        assert (summary.known, summary.moved, summary.corrected) == (6, [], 0)
-        assert [reason for _, reason in summary.kept] == ["teal by ada, red here"]
+        assert (summary.already_known, summary.changed_labels, summary.corrected) == (6, [], 0)
+        assert [reason for _, reason in summary.labels_by_others] == ["teal by ada, red here"]
         assert exit_code(summary) == 0
-    assert "labelled otherwise by somebody, which stays" in printed(console)
+    assert "labelled differently by somebody, unchanged" in printed(console)
     answer = client.prediction("colours", id)
     assert answer is not None
     assert answer["truth"] == "teal"
 
 
-def test_a_second_run_gives_no_label_back_that_somebody_took(
-    stream: Callable[..., Summary], client: Client, photos: Photos
-) -> None:
+def test_a_second_run_keeps_retractions(stream: Callable[..., Summary], client: Client, photos: Photos) -> None:
     folder = photos(2)
     stream(folder)
     id = client.recent("colours", 1)[0]["id"]
     client.post_labels("colours", [{"id": id, "label": None, "by": "ada"}], 10)
     for correct in (False, True):
         summary = stream(folder, correct=correct)
-        assert [reason for _, reason in summary.kept] == ["taken back by ada, red here"]
+        assert [reason for _, reason in summary.labels_by_others] == ["retracted by ada, red here"]
         answer = client.prediction("colours", id)
         assert answer is not None
         assert answer["truth"] is None
@@ -145,11 +144,11 @@ def test_labels_that_come_with_a_later_run_are_counted(
 ) -> None:
     folder = photos(2)
     stream(folder, labels="none")
-    assert [stream(folder).given for _ in range(2)] == [6, 0]
-    assert "labelled now, having had no label in the stream: 6" in printed(console)
+    assert [stream(folder).newly_labelled for _ in range(2)] == [6, 0]
+    assert "labelled now, without a label in the stream before: 6" in printed(console)
 
 
-def test_late_labels_come_after_so_many_images(
+def test_delayed_labels_come_after_that_many_images(
     stream: Callable[..., Summary], system: System, client: Client, photos: Photos
 ) -> None:
     summary = stream(photos(50), label_delay=20, shuffle=1)
@@ -159,10 +158,10 @@ def test_late_labels_come_after_so_many_images(
     assert [label.id for label in system.labels()] == [image.id for image in images]
     status = client.stream("colours")
     assert status is not None
-    assert status["statuses"] == {"learned": 150}
+    assert status.statuses == {"learned": 150}
 
 
-def test_a_late_label_comes_after_its_prediction_and_not_much_later_than_asked(
+def test_a_delayed_label_comes_after_its_prediction_and_not_much_later(
     stream: Callable[..., Summary], system: System, photos: Photos
 ) -> None:
     delay = 20
@@ -197,7 +196,7 @@ def test_rejected_images_are_named_and_do_not_hold_up_the_end(
     assert exit_code(summary) == 0
     assert "rejected: 4 (" in printed(console)
     assert "red/0003.png: undecodable: so says the test" in printed(console)
-    assert "no images by their names: 1" in printed(console)
+    assert "ignored, not images by their names: 1" in printed(console)
     assert len(system.labels()) == 59
 
 
@@ -207,7 +206,7 @@ def test_only_rejected_images(stream: Callable[..., Summary], tmp_path: Path) ->
     assert (summary.sent, summary.predicted, len(summary.rejected)) == (1, 0, 1)
 
 
-def test_stop_and_go_on(
+def test_a_stopped_run_continues(
     stream: Callable[..., Summary], system: System, stop: threading.Event, console: Console, photos: Photos
 ) -> None:
     folder = photos(200)
@@ -218,16 +217,16 @@ def test_stop_and_go_on(
     assert 100 <= summary.sent < 600
     assert exit_code(summary) == INTERRUPTED
     assert len(system.records(IMAGES)) == summary.sent
-    assert "the same command goes on" in printed(console)
+    assert "give the same command again to continue" in printed(console)
     stop.clear()
     system.extractor.open.set()
     summary = stream(folder)
     # What was predicted by the time the second run asked is not sent again: how much that is, is the machine's to say.
-    assert summary.sent + summary.known == 600
-    assert (summary.predicted, summary.interrupted, summary.silent) == (600, False, [])
+    assert summary.sent + summary.already_known == 600
+    assert (summary.predicted, summary.interrupted, summary.unanswered) == (600, False, [])
 
 
-def test_the_gateway_may_go_and_come_back(
+def test_the_gateway_may_restart(
     stream: Callable[..., Summary], system: System, client: Client, photos: Photos
 ) -> None:
     def restart() -> None:
@@ -238,7 +237,7 @@ def test_the_gateway_may_go_and_come_back(
         summary = stream(photos(200))
     status = client.stream("colours")
     assert status is not None
-    assert (summary.sent, summary.predicted, summary.silent, status["images"]) == (600, 600, [], 600)
+    assert (summary.sent, summary.predicted, summary.unanswered, status.images) == (600, 600, [], 600)
 
 
 def test_it_runs_no_further_ahead_than_needed(
@@ -247,23 +246,23 @@ def test_it_runs_no_further_ahead_than_needed(
     class Waiting:
         def show(self, answered: int, seconds: float, status: object) -> None: ...
 
-        def tell(self, text: str) -> None:
+        def show_waiting(self, reason: str) -> None:
             stop.set()
 
     system.extractor.open.clear()
     source = open_source(str(photos(200)))
     run = Run(source, "colours", client, progress=Waiting(), stop=stop, clock=time.monotonic)
-    assert MOST_OUTSTANDING - MOST_IMAGES <= run.run(source.entries(Survey())).sent <= MOST_OUTSTANDING
+    assert MAX_UNANSWERED - MAX_BATCH_IMAGES <= run.run(source.images(Survey())).sent <= MAX_UNANSWERED
 
 
-def test_services_that_stop_for_good_end_it(stream: Callable[..., Summary], system: System, photos: Photos) -> None:
+def test_services_that_have_failed_end_the_run(stream: Callable[..., Summary], system: System, photos: Photos) -> None:
     system.extractor.open.clear()
     system.health.fails("extractor", "a bug")
     with pytest.raises(ProducerError, match=r"have stopped \(extractor: a bug\)"):
         stream(photos(2))
 
 
-def test_the_rate_is_kept(stream: Callable[..., Summary], photos: Photos) -> None:
+def test_the_rate_limits_images_per_second(stream: Callable[..., Summary], photos: Photos) -> None:
     summary = stream(photos(20), rate=60)
     assert 0.95 < summary.seconds < 20
 
@@ -281,14 +280,16 @@ def test_unreadable_files_are_named(stream: Callable[..., Summary], console: Con
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"name": "No Name"}, "no name for a stream"),
+        ({"name": "No Name"}, "not a valid stream name"),
         ({"rate": -1.0}, "cannot be negative"),
         ({"rate": float("nan")}, "cannot be negative"),
         ({"label_delay": -1}, "cannot be negative"),
         ({"labels": "folders"}, "--labels folders is unknown"),
     ],
 )
-def test_wrong_wishes(stream: Callable[..., Summary], tmp_path: Path, options: dict[str, object], message: str) -> None:
+def test_wrong_arguments(
+    stream: Callable[..., Summary], tmp_path: Path, options: dict[str, object], message: str
+) -> None:
     (tmp_path / "a.jpg").write_bytes(b"x")
     with pytest.raises(ProducerError, match=message):
         stream(tmp_path, **options)

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from prequel.services.producer.sources.base import Entry, SourceError, Survey
-from prequel.services.producer.sources.kinds import open_source
+from prequel.services.producer.errors import SourceError
+from prequel.services.producer.sources.base import SourceImage, Survey
+from prequel.services.producer.sources.opening import open_source
 from prequel.services.producer.sources.table import Table
 from tests.producer.test_folder import fill
 
@@ -15,11 +16,11 @@ def photos(tmp_path: Path) -> Path:
     return fill(tmp_path / "photos", ["a.jpg", "b.png", "sub/c.jpg", "with, comma.jpg"])
 
 
-def listed(text: str | bytes, photos: Path, file: str = "labels.csv") -> tuple[list[Entry], Survey]:
+def listed(text: str | bytes, photos: Path, file: str = "labels.csv") -> tuple[list[SourceImage], Survey]:
     path = photos.parent / file
     path.write_bytes(text.encode() if isinstance(text, str) else text)
     survey = Survey()
-    return list(Table(path, photos).entries(survey)), survey
+    return list(Table(path, photos).images(survey)), survey
 
 
 @pytest.mark.parametrize(
@@ -35,12 +36,12 @@ def listed(text: str | bytes, photos: Path, file: str = "labels.csv") -> tuple[l
     ],
 )
 def test_forms_of_one_table(text: str, photos: Path) -> None:
-    assert listed(text, photos)[0] == [Entry("a.jpg", "cat"), Entry("sub/c.jpg", "dog")]
+    assert listed(text, photos)[0] == [SourceImage("a.jpg", "cat"), SourceImage("sub/c.jpg", "dog")]
 
 
 def test_order_is_that_of_the_file_and_empty_labels_are_none(photos: Path) -> None:
     entries, survey = listed('b.png,\n"with, comma.jpg",cat\na.jpg,dog\nnotes.txt,cat\n', photos)
-    assert entries == [Entry("b.png", None), Entry("with, comma.jpg", "cat"), Entry("a.jpg", "dog")]
+    assert entries == [SourceImage("b.png", None), SourceImage("with, comma.jpg", "cat"), SourceImage("a.jpg", "dog")]
     assert (survey.images, survey.labelled, survey.ignored) == (3, 2, 1)
 
 
@@ -49,7 +50,7 @@ def test_paths_are_relative_to_the_folder_or_to_the_file_or_absolute(photos: Pat
     path = photos.parent / "labels.csv"
     path.write_text(f"a.jpg,cat\nbeside.jpg,cat\n{photos / 'b.png'},cat\n")
     table = Table(path, photos)
-    data = [table.load(entry).data for entry in table.entries(Survey())]
+    data = [table.load(entry).data for entry in table.images(Survey())]
     assert data == [b"a.jpg", b"beside.jpg", b"b.png"]
 
 
@@ -57,7 +58,7 @@ def test_a_missing_image_is_an_os_error_when_it_is_its_turn(photos: Path) -> Non
     path = photos.parent / "labels.csv"
     path.write_text("a.jpg,cat\ngone.jpg,cat\n")
     table = Table(path, photos)
-    _, gone = table.entries(Survey())
+    _, gone = table.images(Survey())
     with pytest.raises(OSError, match=r"gone\.jpg does not exist"):
         table.load(gone)
 
@@ -68,56 +69,59 @@ def test_a_path_that_is_too_long_is_an_image_that_cannot_be_read(photos: Path) -
     assert [entry.label for entry in entries] == ["cat", "dog"]
     with pytest.raises(OSError, match="File name too long"):
         Table(photos.parent / "labels.csv", photos).load(entries[0])
-    with pytest.raises(SourceError, match="none of its first 1 paths exists below"):
+    with pytest.raises(SourceError, match="none of its first 1 paths exists in"):
         listed(f"{long},cat\n", photos)
 
 
-def test_a_table_of_other_paths_is_refused_at_once(photos: Path) -> None:
-    with pytest.raises(SourceError, match="none of its first 2 paths exists below"):
+def test_a_table_of_another_folder_is_refused_at_once(photos: Path) -> None:
+    with pytest.raises(SourceError, match="none of its first 2 paths exists in"):
         listed("x.jpg,cat\ny.jpg,dog\n", photos)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (b"a.jpg,cat\nb.png\n", "line 2 has 1 column, 2 are wanted"),
+        (b"a.jpg,cat\nb.png\n", "line 2 has 1 column, expected 2"),
         (b"path,label\na.jpg,cat\nb.png,line\x01feed\n", "line 3.*cannot be a label"),
         (b"a.jpg," + b"x" * 129, "line 1.*cannot be a label"),
         (b"a.jpg,caf\xe9\n", "not UTF-8"),
         (b"a.jpg,ca\x00t\n", "NUL|cannot be a label"),
-        (b"", "is empty; wanted columns path,label"),
+        (b"", "is empty; expected columns path,label"),
         (b"path,label\n", "has no rows below its header"),
-        (b"path,label\n,cat\n", "none of its first 1 paths exists below [^ ]*/photos or [^ ]*; .* The first is ''"),
-        (b"path,label\nc.jpg,cat\n", "'c.jpg' is not there, but 'sub/c.jpg' is: is sub the folder to stream"),
-        (b"path,label\nother/c.jpg,cat\n", "'other/c.jpg' is not there, but 'sub/c.jpg' is"),
-        (b"a.jpg cat\nb.png dog\n", "has one column only"),
-        (b'a.jpg,"cat\nb.png,dog\n', r'line 2: a value goes over several lines: is there a quote \("\) too many'),
-        ("path,label\na.jpg,cat\n".encode("utf-16-le"), "looks like UTF-16 without its mark"),
+        (b"path,label\n,cat\n", "none of its first 1 paths exists in [^ ]*/photos or [^ ]*; .* The first is ''"),
+        (b"path,label\nc.jpg,cat\n", "'c.jpg' does not exist, 'sub/c.jpg' does: is sub the folder to stream"),
+        (b"path,label\nother/c.jpg,cat\n", "'other/c.jpg' does not exist, 'sub/c.jpg' does"),
+        (b"a.jpg cat\nb.png dog\n", "has only one column"),
+        (b'a.jpg,"cat\nb.png,dog\n', r'line 2: a value spans several lines: is there an extra quote \("\) before it'),
+        ("path,label\na.jpg,cat\n".encode("utf-16-le"), "looks like UTF-16 without a byte order mark"),
         (b"path,label\nhttps://example.org/a.jpg,cat\n", "is a web address: download"),
-        (b"path,label\nC:\\me\\photos\\sub\\c.jpg,cat\n", "another place, 'sub/c.jpg' is there: leave out"),
+        (
+            b"path,label\nC:\\me\\photos\\sub\\c.jpg,cat\n",
+            "'sub/c.jpg' does: remove what is before",
+        ),
         (b'a.jpg,"' + b"x" * 200_000, "field larger|cannot be a label"),
     ],
 )
-def test_what_is_no_such_table_is_named(text: bytes, message: str, photos: Path) -> None:
+def test_invalid_tables(text: bytes, message: str, photos: Path) -> None:
     with pytest.raises(SourceError, match=message):
         listed(text, photos)
 
 
 def test_one_folder_is_named_once(photos: Path) -> None:
     (photos / "labels.csv").write_text("path,label\nnone.jpg,cat\n")
-    with pytest.raises(SourceError, match=rf"exists below {photos}; wanted"):
-        list(Table(photos / "labels.csv", photos).entries(Survey()))
+    with pytest.raises(SourceError, match=rf"exists in {photos}; expected"):
+        list(Table(photos / "labels.csv", photos).images(Survey()))
 
 
 def test_a_missing_table_is_named(photos: Path) -> None:
     with pytest.raises(SourceError, match=r"No such file.*csv:FILE"):
-        list(Table(photos / "no.csv", photos).entries(Survey()))
+        list(Table(photos / "no.csv", photos).images(Survey()))
 
 
-def test_rows_are_read_as_they_are_needed(photos: Path) -> None:
+def test_rows_are_read_lazily(photos: Path) -> None:
     path = photos.parent / "labels.csv"
     path.write_text("a.jpg,cat\n" * 1_000 + "b.png\n")
-    entries = Table(path, photos).entries(Survey())
+    entries = Table(path, photos).images(Survey())
     assert [next(entries).label for _ in range(1_000)] == ["cat"] * 1_000
     with pytest.raises(SourceError, match="line 1001"):
         next(entries)
@@ -143,7 +147,7 @@ def test_rows_are_read_as_they_are_needed(photos: Path) -> None:
         "\ufeffpath;label\na.jpg;cat\nsub/c.jpg;dog\n".encode("utf-16"),
     ],
 )
-def test_tables_of_all_kinds_of_programs(text: str | bytes, photos: Path) -> None:
+def test_tables_of_many_programs(text: str | bytes, photos: Path) -> None:
     entries = listed(text, photos)[0]
     assert [entry.label for entry in entries] == ["cat", "dog"]
     table = Table(photos.parent / "labels.csv", photos)
@@ -151,7 +155,7 @@ def test_tables_of_all_kinds_of_programs(text: str | bytes, photos: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "shown"),
     [
         ("filename,cat,dog\na.jpg,0.9,0.1\nb.png,0.2,0.8\n", r"cat \(0\.9, 0\.2\); dog \(0\.1, 0\.8\)"),
         ("filename,cat,dog\na.jpg,1,1\nb.png,0,1\n", r"cat \(1, 0\); dog \(1\)"),
@@ -162,9 +166,9 @@ def test_tables_of_all_kinds_of_programs(text: str | bytes, photos: Path) -> Non
         ("a.jpg,train,cat\nb.png,test,dog\n", r"#2 \(train, test\); #3 \(cat, dog\)"),
     ],
 )
-def test_a_label_column_that_cannot_be_told_is_no_guess(text: str, told: str, photos: Path) -> None:
+def test_an_ambiguous_label_column_is_an_error(text: str, shown: str, photos: Path) -> None:
     with pytest.raises(
-        SourceError, match=f"does not say which column is the label.*{told}.*--labels csv:.*labels.csv#"
+        SourceError, match=f"does not say which column is the label.*{shown}.*--labels csv:.*labels.csv#"
     ):
         listed(text, photos)
 
@@ -174,9 +178,9 @@ def test_the_label_column_may_be_named(column: str, photos: Path) -> None:
     path = photos.parent / "labels.csv"
     path.write_text("image,split,animal\na.jpg,train,cat\nb.png,test,dog\n")
     source = open_source(str(photos), f"csv:{path}#{column}")
-    assert [entry.label for entry in source.entries(Survey())] == ["cat", "dog"]
-    with pytest.raises(SourceError, match="has no column 'species'; it has image, split, animal"):
-        list(open_source(str(photos), f"csv:{path}#species").entries(Survey()))
+    assert [entry.label for entry in source.images(Survey())] == ["cat", "dog"]
+    with pytest.raises(SourceError, match="has no column 'species'; its columns are image, split, animal"):
+        list(open_source(str(photos), f"csv:{path}#species").images(Survey()))
 
 
 def test_a_first_image_that_is_missing_is_no_header(photos: Path) -> None:

@@ -16,8 +16,7 @@ FOR_CLIENTS = {
     "services/extractor/on_demand.py": {"WAITING"},
     "services/gateway/http/parameters.py": {"MAX_WAIT_SECONDS"},
     "services/gateway/http/problems.py": {"RETRY_SECONDS"},
-    "services/producer/client.py": {"AGAIN"},
-    "services/producer/outstanding.py": {"ASKED_AGAIN"},
+    "services/producer/unanswered.py": {"MAX_CHECKED_AGAIN"},
 }
 """What clients are told in a header; what they may ask for; which answers mean: again; numbers of images."""
 
@@ -87,7 +86,7 @@ MAY_WAIT = {
     "services/learner/learner.py snapshots.acquire()": "a call of the store, with its deadlines",
     "services/extractor/extractor.py item.decoded.result()": "for a decoder, whose cost the limits of images bound",
     "services/producer/commands/demo.py self._thread.join()": "for the demo, which the user sees and may interrupt",
-    "services/producer/run.py answer.result()": "for a client's call, with its deadlines",
+    "services/producer/sending.py answer.result()": "for a client's call, with its deadlines",
     "shared/images/reading.py self._large.submit(work).result()": "for a decoder, as above",
     "shared/runtime/process.py self.stop.wait()": "until somebody ends the process: that is what it is for",
     "shared/runtime/process.py thread.join()": "SIGTERM finishes the batch, each of whose waits has a deadline",

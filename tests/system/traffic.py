@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import httpx
 
-from prequel.services.producer.sources.base import Item, Survey
+from prequel.services.producer.sources.base import LoadedImage, Survey
 from prequel.services.producer.sources.digits import Digits
 from prequel.shared.log.base import Position
 from tests.servers import plain_http
@@ -61,7 +61,7 @@ class Traffic(threading.Thread):
 
     def _send_all(self) -> None:
         digits = Digits()
-        entries = list(digits.entries(Survey()))
+        entries = list(digits.images(Survey()))
         for number in range(self._count):
             if self._ended.is_set():
                 break
@@ -70,7 +70,7 @@ class Traffic(threading.Thread):
             self._pay(number)
         self._pay(self._count + LATE)
 
-    def _send(self, number: int, stream: str, item: Item) -> None:
+    def _send(self, number: int, stream: str, item: LoadedImage) -> None:
         id, right = f"{item.id}.{self._seed}.{number}", item.label
         assert right
         wrong, way = str((int(right) + 1) % 10), WAY[number % len(WAY)]

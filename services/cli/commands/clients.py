@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from prequel.services.producer.client import Client
-    from prequel.services.producer.confirmation import Asking
+    from prequel.services.producer.confirmation import Confirmation
 
 Call = Callable[["Client", "Console", threading.Event], int]
 """What a command does with a client, until the event is set; the exit code."""
@@ -39,7 +39,7 @@ def _stream(arguments: argparse.Namespace) -> int:
             console=console,
             stop=stop,
             clock=time.monotonic,
-            asking=confirmation(arguments, console),
+            confirmation=confirmation(arguments, console),
         )
         return report.exit_code(summary)
 
@@ -69,7 +69,12 @@ def _label(arguments: argparse.Namespace) -> int:
     return _with_client(
         arguments,
         lambda client, console, stop: label_image(
-            client, arguments.stream, arguments.id, label, console, asking=confirmation(arguments, console)
+            client,
+            arguments.stream,
+            arguments.id,
+            label,
+            console=console,
+            confirmation=confirmation(arguments, console),
         ),
     )
 
@@ -91,7 +96,11 @@ def _delete(arguments: argparse.Namespace) -> int:
     return _with_client(
         arguments,
         lambda client, console, stop: delete_stream(
-            client, arguments.stream, confirmation(arguments, console), console, composition.new_id
+            client,
+            arguments.stream,
+            console,
+            confirmation=confirmation(arguments, console),
+            new_id=composition.new_id,
         ),
     )
 
@@ -106,7 +115,8 @@ def _status(arguments: argparse.Namespace) -> int:
     from prequel.services.producer.commands.status import show_status
 
     return _with_client(
-        arguments, lambda client, console, stop: show_status(client, arguments.stream, arguments.json, console)
+        arguments,
+        lambda client, console, stop: show_status(client, arguments.stream, as_json=arguments.json, console=console),
     )
 
 
@@ -129,8 +139,7 @@ def _with_client(arguments: argparse.Namespace, call: Call) -> int:
     from rich.console import Console
 
     from prequel.services.cli import composition
-    from prequel.services.producer.client import GatewayError
-    from prequel.services.producer.sources.base import ProducerError, WrongUsage
+    from prequel.services.producer.errors import ProducerError, WrongUsage
     from prequel.shared.runtime.signals import stop_on_signals
 
     stop = threading.Event()
@@ -138,14 +147,14 @@ def _with_client(arguments: argparse.Namespace, call: Call) -> int:
     try:
         with closing(composition.connect_client(arguments.url, arguments, stop)) as client:
             return call(client, Console(), stop)
-    except (GatewayError, ProducerError) as error:
+    except ProducerError as error:
         print(f"prequel: {error}", file=sys.stderr)
         return WRONG_USAGE if isinstance(error, WrongUsage) else 1
 
 
-def confirmation(arguments: argparse.Namespace, console: "Console") -> "Asking":
+def confirmation(arguments: argparse.Namespace, console: "Console") -> "Confirmation":
     """Asks the user for confirmation, if both input and output are a terminal."""
-    from prequel.services.producer.confirmation import Asking
+    from prequel.services.producer.confirmation import Confirmation
     from prequel.shared.runtime.signals import ending_signals
 
     def ask(question: str) -> str:
@@ -159,7 +168,7 @@ def confirmation(arguments: argparse.Namespace, console: "Console") -> "Asking":
             print()
             raise SystemExit(INTERRUPTED) from None
 
-    return Asking(console, ask if sys.stdin.isatty() and sys.stdout.isatty() else None, yes=arguments.yes)
+    return Confirmation(console, ask if sys.stdin.isatty() and sys.stdout.isatty() else None, yes=arguments.yes)
 
 
 STREAM = Command("stream", "stream a folder, an image or `digits` into a stream", _stream, _add_stream_arguments)

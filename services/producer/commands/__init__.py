@@ -1,1 +1,1 @@
-"""The producer's commands, one file each."""
+"""The commands that talk to a gateway, one file each."""

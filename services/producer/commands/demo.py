@@ -1,4 +1,4 @@
-"""The demo: digits streamed into a gateway that runs in this very process."""
+"""The command `demo`: digits streamed into a gateway that runs in this process."""
 
 import json
 import threading
@@ -8,11 +8,12 @@ from typing import Any
 
 from rich.console import Console
 
-from prequel.services.producer.client import Client, GatewayError
+from prequel.services.producer.client import Client
 from prequel.services.producer.commands.stream import stream_images
-from prequel.services.producer.report import exit_code, say
-from prequel.services.producer.run import Summary
-from prequel.services.producer.sources.base import ProducerError
+from prequel.services.producer.errors import ProducerError
+from prequel.services.producer.report import exit_code, print_lines
+from prequel.services.producer.summary import Summary
+from prequel.shared.status import StreamStatus
 
 STREAM = "digits"
 
@@ -30,13 +31,13 @@ class Demo:
         summary: Path | None,
     ) -> None:
         self._console, self._stop, self._clock = console, stop, clock
-        self._stay, self._summary = stay, summary
+        self._stay, self._summary_file = stay, summary
         self._thread: threading.Thread | None = None
-        self._code = 1
+        self._exit_code = 1
 
     def start(self, client: Client, url: str) -> None:
-        """Begin to stream to the gateway at ``url``, which may be about to start."""
-        say(self._console, f"Prequel is at {url} - open it and watch; draw a digit of your own there.")
+        """Begin to stream to the gateway at ``url``, which may still be starting. Closes the client at the end."""
+        print_lines(self._console, f"Prequel is at {url} - open it and watch; draw a digit of your own there.")
         self._thread = threading.Thread(target=self._run, args=(client, url), name="demo")
         self._thread.start()
 
@@ -45,50 +46,53 @@ class Demo:
         if self._thread is None:
             return 0
         self._thread.join()
-        return self._code
+        return self._exit_code
 
     def _run(self, client: Client, url: str) -> None:
         stays = False
         try:
-            if self._summary:
-                check_writable(self._summary)
-            client.streams()
+            if self._summary_file:
+                check_writable(self._summary_file)
+            client.streams()  # waits until the gateway has started
             summary = stream_images(client, STREAM, "digits", console=self._console, stop=self._stop, clock=self._clock)
-            self._report(client, summary)
-            self._code = int(exit_code(summary) == 1)
+            self._write_summary(client, summary)
+            self._exit_code = int(exit_code(summary) == 1)
             stays = self._stay and not self._stop.is_set()
-        except (GatewayError, ProducerError) as error:
-            say(self._console, f"prequel demo: {error}")
+        except ProducerError as error:
+            print_lines(self._console, f"prequel demo: {error}")
         finally:
             client.close()
             if not stays:
                 self._stop.set()
         if stays:
-            say(self._console, f"Still serving at {url}; Ctrl-C ends it.")
+            print_lines(self._console, f"Still serving at {url}; Ctrl-C ends it.")
 
-    def _report(self, client: Client, summary: Summary) -> None:
-        if self._summary:
-            text = json.dumps(result(summary, client.stream(STREAM) or {}), indent=2) + "\n"
+    def _write_summary(self, client: Client, summary: Summary) -> None:
+        if self._summary_file:
+            text = json.dumps(summary_json(summary, client.stream(STREAM)), indent=2) + "\n"
             try:
-                self._summary.write_text(text)
+                self._summary_file.write_text(text)
             except OSError as error:
-                raise _unwritable(self._summary, error) from None
+                raise _not_writable(self._summary_file, error) from None
 
 
-def check_writable(summary: Path) -> None:
-    """Open the file, creating it, so that nothing is streamed for a summary that nobody gets. Raises ProducerError."""
+def check_writable(file: Path) -> None:
+    """Raises ProducerError unless the file can be opened; creates it.
+
+    Before the run: after minutes of streaming it would be too late.
+    """
     try:
-        summary.open("a").close()
+        file.open("a").close()
     except OSError as error:
-        raise _unwritable(summary, error) from None
+        raise _not_writable(file, error) from None
 
 
-def _unwritable(summary: Path, error: OSError) -> ProducerError:
-    return ProducerError(f"--summary {summary} cannot be written ({error.strerror}): give a file in an existing folder")
+def _not_writable(file: Path, error: OSError) -> ProducerError:
+    return ProducerError(f"cannot write --summary {file} ({error.strerror}): give a file in an existing folder")
 
 
-def result(summary: Summary, status: dict[str, Any]) -> dict[str, Any]:
-    """What a run came to, as the file of ``--summary`` has it."""
+def summary_json(summary: Summary, status: StreamStatus | None) -> dict[str, Any]:
+    """The content of the file of ``--summary``."""
     return {
         "stream": summary.stream,
         "images": summary.sent,
@@ -97,9 +101,14 @@ def result(summary: Summary, status: dict[str, Any]) -> dict[str, Any]:
         "window_accuracy": summary.window_accuracy,
         "images_per_second": round(summary.rate, 1),
         "seconds": round(summary.seconds, 3),
-        "backbone": status.get("backbone"),
+        "backbone": status.backbone if status else None,
         "models": {
-            name: {key: model[key] for key in ("accuracy", "window_accuracy", "kappa", "log_loss")}
-            for name, model in status.get("models", {}).items()
+            name: {
+                "accuracy": model.accuracy,
+                "window_accuracy": model.window_accuracy,
+                "kappa": model.kappa,
+                "log_loss": model.log_loss,
+            }
+            for name, model in (status.models if status else {}).items()
         },
     }

@@ -1,12 +1,31 @@
-"""The command `label`: say what an image shows, correct it, take it back."""
+"""The command `label`: label an image, correct its label, or remove it."""
+
+from typing import Any
 
 from rich.console import Console
 
 from prequel.services.producer.client import Client
-from prequel.services.producer.confirmation import Asking, new_classes
-from prequel.services.producer.report import check_stream, say
-from prequel.services.producer.sources.base import WrongUsage
+from prequel.services.producer.confirmation import Confirmation, new_classes_text
+from prequel.services.producer.errors import WrongUsage
+from prequel.services.producer.report import check_stream, print_lines
 from prequel.shared.events.names import ID_RULE, LABEL_RULE, normal_label, valid_id, valid_label
+from prequel.shared.runtime.deadlines import PRODUCER_COMMAND_S
+
+AUTHOR = "prequel label"
+"""The ``by`` of the label events that this command sends."""
+
+_OUTCOMES = {
+    "learned": "learned as {label} (the prediction was {predicted})",
+    "corrected": "corrected from {previous} to {label}",
+    "retracted": "the label {previous} is removed",
+    "unchanged": "the label was {label} already",
+    "unlabelled": "it had no label",
+    "waiting": "there is no such image yet; the label waits for it",
+    "expired": "the image is older than the stream's window, so nothing changes",
+    "rejected": "rejected: too many labels wait for their images, or the stream has too many classes",
+    "None": "the label is in the log; the learner has not processed it yet",
+}
+"""By the status of an outcome; "None" is none within the time that was waited."""
 
 
 def label_image(
@@ -14,44 +33,40 @@ def label_image(
     stream: str,
     id: str,
     label: str | None,
+    *,
     console: Console,
-    wait_s: float = 10.0,
-    asking: Asking | None = None,
+    confirmation: Confirmation | None = None,
+    wait_s: float = PRODUCER_COMMAND_S,
 ) -> int:
-    """Say what an image shows (None takes it back) and print what became of it. Raises ProducerError.
+    """Label an image (None removes its label) and print the outcome; the exit code. Raises ProducerError.
 
-    ``asking``: whom to ask before the stream gets a class that it did not have.
+    ``confirmation``: asks before the stream gets a new class.
     """
     check_stream(stream)
     if not valid_id(id):
-        raise WrongUsage(f"{id[:150]!r} is no image id: take {ID_RULE}")
+        raise WrongUsage(f"{id[:150]!r} is not a valid image id: use {ID_RULE}")
     label = None if label is None else normal_label(label)
     if label is not None and not valid_label(label):
-        raise WrongUsage(f"{label[:150]!r} is no label: take {LABEL_RULE}")
+        raise WrongUsage(f"{label[:150]!r} is not a valid label: use {LABEL_RULE}")
     client.check()
-    found = client.stream(stream) if label and asking else None
-    if found and label and asking and (text := new_classes(stream, [label], found["labels"])):
-        asking.begin(text)
-    answer = client.post_labels(stream, [{"id": id, "label": label, "by": "prequel label"}], wait_s)[0]
+    if label and confirmation:
+        _confirm_new_class(client, stream, label, confirmation)
+    answer = client.post_labels(stream, [{"id": id, "label": label, "by": AUTHOR}], wait_s)[0]
+    print_lines(console, f"{stream} {id}: {_outcome(answer, label)}")
+    return int(answer.get("status") in ("expired", "rejected"))
+
+
+def _confirm_new_class(client: Client, stream: str, label: str, confirmation: Confirmation) -> None:
+    status = client.stream(stream)
+    if status and (text := new_classes_text(stream, [label], status.labels)):
+        confirmation.confirm_creation(text)
+
+
+def _outcome(answer: dict[str, Any], label: str | None) -> str:
+    if reason := answer.get("reason"):
+        return f"rejected: {reason}: {answer.get('detail')}"
     status = answer.get("status")
     if status == "unchanged" and label is None:
-        status = "bare"
-    names = {name: answer.get(name) or "nothing" for name in ("label", "previous", "predicted")}
-    text = _OUTCOMES[str(status)].format(**names)
-    if reason := answer.get("reason"):
-        text = f"rejected: {reason}: {answer.get('detail')}"
-    say(console, f"{stream} {id}: {text}")
-    return int(status in ("expired", "rejected"))
-
-
-_OUTCOMES = {
-    "learned": "learned as {label} (the prediction was {predicted})",
-    "corrected": "corrected from {previous} to {label}",
-    "retracted": "the label {previous} is taken back",
-    "unchanged": "it was {label} already",
-    "bare": "it had no label",
-    "waiting": "no such image yet; the label waits for it",
-    "expired": "too long ago: the stream no longer remembers this image, and nothing changes",
-    "rejected": "rejected: too many labels wait for their images, or the stream has too many classes",
-    "None": "the label is in the log; the learner has not come to it yet",
-}
+        status = "unlabelled"
+    labels = {name: answer.get(name) or "nothing" for name in ("label", "previous", "predicted")}
+    return _OUTCOMES[str(status)].format(**labels)

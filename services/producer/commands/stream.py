@@ -1,4 +1,4 @@
-"""The command `stream`: a source, a stream's name, and how fast and how late."""
+"""The command `stream`: stream a source into a stream, and print how it went."""
 
 import shlex
 import threading
@@ -7,12 +7,14 @@ from collections.abc import Callable
 from rich.console import Console
 
 from prequel.services.producer.client import Client
-from prequel.services.producer.confirmation import Asking, new_classes, new_stream
+from prequel.services.producer.confirmation import Confirmation, new_classes_text, new_stream_text
+from prequel.services.producer.errors import WrongUsage
 from prequel.services.producer.progress import progress_on
-from prequel.services.producer.report import check_stream, described, say
-from prequel.services.producer.run import Run, Summary
-from prequel.services.producer.sources.base import Survey, WrongUsage, ordered
-from prequel.services.producer.sources.kinds import open_source, survey
+from prequel.services.producer.report import check_stream, print_lines, summary_lines
+from prequel.services.producer.run import Run
+from prequel.services.producer.sources.base import Survey, ordered
+from prequel.services.producer.sources.opening import open_source, survey_source
+from prequel.services.producer.summary import Summary
 
 
 def stream_images(
@@ -28,23 +30,23 @@ def stream_images(
     console: Console,
     stop: threading.Event,
     clock: Callable[[], float],
-    asking: Asking | None = None,
+    confirmation: Confirmation | None = None,
 ) -> Summary:
-    """Stream a source and show how it goes; ends soon after ``stop`` is set. Raises ProducerError.
+    """Stream a source and show the progress; ends soon after ``stop`` is set. Raises ProducerError.
 
-    ``labels``: folder, filename, csv:FILE, none; None: folder where images lie in folders, else none. ``correct``: what
-    an earlier run said of a picture and the source says otherwise now is corrected, else only counted.
-    ``asking``: whom to ask before a stream, or a class of one that has some, begins.
+    ``labels``: folder, filename, csv:FILE, none; None: folder where images are in folders, else none. ``correct``:
+    labels of an earlier run that the source has changed are corrected; otherwise they are only counted.
+    ``confirmation``: asks before a new stream is created, or a new class in an existing one.
     """
     check_stream(stream)
     if label_delay < 0 or not 0 <= rate < float("inf"):
         raise WrongUsage("--label-delay and --rate cannot be negative or infinite")
     opened = open_source(source, labels)
     client.check()
-    seen = survey(opened, labels)
-    if asking:
-        _announce(client, stream, seen, asking)
-    with progress_on(console, stream, seen.images, clock) as progress:
+    survey = survey_source(opened, labels)
+    if confirmation:
+        _confirm(client, stream, survey, confirmation)
+    with progress_on(console, stream, survey.images, clock) as progress:
         run = Run(
             opened,
             stream,
@@ -57,19 +59,20 @@ def stream_images(
             clock=clock,
         )
         summary = run.run(ordered(opened, Survey(), shuffle))
-    say(console, *described(summary, seen, correcting(source, stream, labels, client.url)))
+    command = correct_command(source, stream, labels, client.url)
+    print_lines(console, *summary_lines(summary, survey, command))
     return summary
 
 
-def correcting(source: str, stream: str, labels: str | None, url: str) -> str:
-    """The command that corrects what was moved, ready to be pasted."""
+def correct_command(source: str, stream: str, labels: str | None, url: str) -> str:
+    """The command that corrects changed labels, to be copied into a shell."""
     options = ["--labels", labels] if labels else []
     return shlex.join(["prequel", "stream", source, "--stream", stream, *options, "--url", url, "--correct"])
 
 
-def _announce(client: Client, stream: str, seen: Survey, asking: Asking) -> None:
-    found = client.stream(stream)
-    if found is None:
-        asking.begin(new_stream(stream, [each["stream"] for each in client.streams()]))
-    elif text := new_classes(stream, seen.labels, found["labels"]):
-        asking.begin(text)
+def _confirm(client: Client, stream: str, survey: Survey, confirmation: Confirmation) -> None:
+    status = client.stream(stream)
+    if status is None:
+        confirmation.confirm_creation(new_stream_text(stream, [each.stream for each in client.streams()]))
+    elif text := new_classes_text(stream, survey.labels, status.labels):
+        confirmation.confirm_creation(text)

@@ -1,1 +1,1 @@
-"""Sources: what can be streamed, one file for each kind."""
+"""The sources of images that the producer streams, one file each."""

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from prequel.services.producer.sources.base import Entry, Item, SourceError, Survey
+from prequel.services.producer.errors import SourceError
+from prequel.services.producer.sources.base import LoadedImage, SourceImage, Survey
 
 SIZE = 32
 
@@ -14,37 +15,38 @@ SIZE = 32
 class Digits:
     """Handwritten digits of 43 people (UCI "Optical Recognition of Handwritten Digits", test part), white on black.
 
-    Values 0..16 of 8x8 pixels become 0..255 of 32x32 (bicubic: what `compact` tells apart best, nearest is worst).
+    Values 0..16 of 8x8 pixels become 0..255 of 32x32, enlarged bicubically: `compact` classifies these best, and those
+    of the nearest pixel worst.
     """
 
     def __init__(self, labelled: bool = True) -> None:
         self._labelled = labelled
-        self._images, self._targets = _dataset()
+        self._pixels, self._digits = _load_dataset()
 
-    def entries(self, survey: Survey) -> Iterator[Entry]:
-        for number, target in enumerate(self._targets):
-            entry = Entry(f"digits/{number:04d}.png", str(target) if self._labelled else None)
-            survey.add(entry)
-            yield entry
+    def images(self, survey: Survey) -> Iterator[SourceImage]:
+        for number, digit in enumerate(self._digits):
+            image = SourceImage(f"digits/{number:04d}.png", str(digit) if self._labelled else None)
+            survey.add(image)
+            yield image
 
-    def load(self, entry: Entry) -> Item:
-        number = entry.name.removeprefix("digits/").removesuffix(".png")
-        return Item(f"digits-{number}", entry.name, entry.label, _png(self._images[int(number)]), "image/png")
+    def load(self, image: SourceImage) -> LoadedImage:
+        number = image.name.removeprefix("digits/").removesuffix(".png")
+        return LoadedImage(f"digits-{number}", image.name, image.label, _png(self._pixels[int(number)]), "image/png")
 
 
-def _dataset() -> tuple[Any, Any]:
+def _load_dataset() -> tuple[Any, Any]:
     try:
         from sklearn.datasets import load_digits
     except ImportError:
-        raise SourceError("digits needs scikit-learn: install prequel[producer]") from None
-    loaded = load_digits()
-    return loaded.images, loaded.target
+        raise SourceError("digits needs scikit-learn: install prequel-stream[producer]") from None
+    dataset = load_digits()
+    return dataset.images, dataset.target
 
 
-def _png(image: Any) -> bytes:
+def _png(pixels: Any) -> bytes:
     from PIL import Image
 
-    scaled = Image.fromarray(np.rint(image * (255 / 16)).astype(np.uint8))
-    out = io.BytesIO()
-    scaled.resize((SIZE, SIZE), Image.Resampling.BICUBIC).save(out, "PNG")
-    return out.getvalue()
+    scaled = Image.fromarray(np.rint(pixels * (255 / 16)).astype(np.uint8))
+    file = io.BytesIO()
+    scaled.resize((SIZE, SIZE), Image.Resampling.BICUBIC).save(file, "PNG")
+    return file.getvalue()

@@ -1,63 +1,68 @@
-"""A folder of images, or a single one, whose labels are folder names, file names, or absent."""
+"""A folder of images, or a single image, with labels from the names of folders or files."""
 
 import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from prequel.services.producer.sources.base import Entry, Item, Survey, checked_label, is_image, read_item
+from prequel.services.producer.sources.base import LoadedImage, SourceImage, Survey
+from prequel.services.producer.sources.image_files import is_image, read_image
+from prequel.services.producer.sources.labels import checked_label
 from prequel.services.producer.sources.system_folders import is_system_folder
 
 SPLITS = frozenset(("train", "training", "test", "testing", "val", "valid", "validation", "eval", "dev", "holdout"))
+"""Names of folders, in lower case, that divide a data set and are no classes."""
+
 _NUMBERED = re.compile(r"(.+?)[._ -]+\d+")
 
-Labels = Callable[[str], str | None]
-"""The label that a path within the folder stands for, before it is checked."""
+LabelRule = Callable[[str], str | None]
+"""The label of an image, from its path in the folder, before it is checked; None: it has no label."""
 
 
 class Folder:
     """All images below ``root``, in the order of their paths: a folder's files before its folders."""
 
-    def __init__(self, root: Path, labels: Labels) -> None:
-        self._root, self._labels = root, labels
+    def __init__(self, root: Path, label_rule: LabelRule) -> None:
+        self._root, self._label_rule = root, label_rule
 
-    def entries(self, survey: Survey) -> Iterator[Entry]:
-        """Links are followed, every real folder once. Names are held for one folder at a time."""
-        waiting, seen = [""], set[tuple[int, int]]()
-        while waiting:
-            folder = waiting.pop()
+    def images(self, survey: Survey) -> Iterator[SourceImage]:
+        """Links are followed, to every real folder once. Memory has the names of one folder at a time."""
+        to_visit, visited = [""], set[tuple[int, int]]()
+        while to_visit:
+            folder = to_visit.pop()
             try:
-                files, folders = self._visit(self._root / folder, seen, survey)
+                files, folders = self._visit(self._root / folder, visited, survey)
             except OSError as error:
                 survey.unreadable.append(f"{folder or self._root}: {error.strerror}")
                 continue
             yield from self._images(folder, files, survey)
-            waiting += [f"{folder}{name}/" for name in reversed(folders)]
+            to_visit += [f"{folder}{name}/" for name in reversed(folders)]
 
-    def load(self, entry: Entry) -> Item:
-        return read_item(self._root / entry.name, entry)
+    def load(self, image: SourceImage) -> LoadedImage:
+        return read_image(self._root / image.name, image)
 
-    def _visit(self, folder: Path, seen: set[tuple[int, int]], survey: Survey) -> tuple[list[str], list[str]]:
+    def _visit(self, folder: Path, visited: set[tuple[int, int]], survey: Survey) -> tuple[list[str], list[str]]:
         status = folder.stat()
-        if (status.st_dev, status.st_ino) in seen:
+        identity = status.st_dev, status.st_ino  # the same for a folder and for every link to it
+        if identity in visited:
             return [], []
-        seen.add((status.st_dev, status.st_ino))
-        files, folders, passed = _listed(folder)
-        survey.folders.update(passed)
+        visited.add(identity)
+        files, folders, skipped = _list_folder(folder)
+        survey.skipped_folders.update(skipped)
         return files, folders
 
-    def _images(self, folder: str, files: list[str], survey: Survey) -> Iterator[Entry]:
+    def _images(self, folder: str, files: list[str], survey: Survey) -> Iterator[SourceImage]:
         for name in files:
             if is_image(name):
-                yield self._entry(folder + name, survey)
+                yield self._image(folder + name, survey)
             else:
                 survey.ignored += 1
 
-    def _entry(self, name: str, survey: Survey) -> Entry:
-        label = self._labels(name)
-        entry = Entry(name, None if label is None else checked_label(label, name))
-        survey.add(entry)
-        return entry
+    def _image(self, name: str, survey: Survey) -> SourceImage:
+        label = self._label_rule(name)
+        image = SourceImage(name, None if label is None else checked_label(label, name))
+        survey.add(image)
+        return image
 
 
 class SingleImage:
@@ -66,28 +71,28 @@ class SingleImage:
     def __init__(self, path: Path, label: str | None) -> None:
         self._path, self._label = path, label
 
-    def entries(self, survey: Survey) -> Iterator[Entry]:
+    def images(self, survey: Survey) -> Iterator[SourceImage]:
         label = None if self._label is None else checked_label(self._label, self._path.name)
-        entry = Entry(self._path.name, label)
-        survey.add(entry)
-        yield entry
+        image = SourceImage(self._path.name, label)
+        survey.add(image)
+        yield image
 
-    def load(self, entry: Entry) -> Item:
-        return read_item(self._path, entry)
+    def load(self, image: SourceImage) -> LoadedImage:
+        return read_image(self._path, image)
 
 
-def folder_labels(root: Path) -> Labels:
-    """The name of the folder that an image lies in: `cat/1.jpg`, `train/cat/1.jpg`.
+def folder_labels(root: Path) -> LabelRule:
+    """A rule that labels an image with the name of its folder: `cat/1.jpg`, `train/cat/1.jpg`.
 
-    Images beside the class folders have no label. Where all folders at the top are splits (train, test, val, ...), so
-    have images directly in these; beside any other folder, `train` is a class like all.
+    Images beside the class folders have no label. Where all folders at the top are splits (train, test, val, ...),
+    images directly in a split have none either; beside any other folder, `train` is a class like the others.
     """
     try:
-        top = _listed(root)[1]
+        top_folders = _list_folder(root)[1]
     except OSError:
-        top = []
-    splits = {name for name in top if name.lower() in SPLITS}
-    only_splits = len(splits) == len(top)
+        top_folders = []
+    splits = {name for name in top_folders if name.lower() in SPLITS}
+    only_splits = len(splits) == len(top_folders)
 
     def label(name: str) -> str | None:
         parent = name.rpartition("/")[0]
@@ -97,22 +102,22 @@ def folder_labels(root: Path) -> Labels:
 
 
 def filename_label(name: str) -> str | None:
-    """What stands before the number at the end of a file's name: `cat.123.jpg`, `1_45.jpg`, `great dane-7.png`."""
-    found = _NUMBERED.fullmatch(name.rpartition("/")[2].rpartition(".")[0])
-    return found[1] if found else None
+    """The part of a file's name before the number at its end: `cat.123.jpg`, `1_45.jpg`, `great dane-7.png`."""
+    match = _NUMBERED.fullmatch(name.rpartition("/")[2].rpartition(".")[0])
+    return match[1] if match else None
 
 
 def no_label(name: str) -> None:
-    """For images whose labels come later, or never."""
+    """A rule for images whose labels come later, or never."""
 
 
-def _listed(folder: Path) -> tuple[list[str], list[str], list[str]]:
-    """Sorted names of files, of folders, and of the folders that are not looked into."""
-    files, folders, passed = list[str](), list[str](), list[str]()
-    with os.scandir(folder) as found:
-        for entry in found:
+def _list_folder(folder: Path) -> tuple[list[str], list[str], list[str]]:
+    """Sorted names of files, of folders, and of skipped folders. Raises OSError."""
+    files, folders, skipped = list[str](), list[str](), list[str]()
+    with os.scandir(folder) as entries:
+        for entry in entries:
             if not entry.is_dir():
                 files.append(entry.name)
             else:
-                (passed if is_system_folder(entry.name) else folders).append(entry.name)
-    return sorted(files), sorted(folders), sorted(passed)
+                (skipped if is_system_folder(entry.name) else folders).append(entry.name)
+    return sorted(files), sorted(folders), sorted(skipped)

@@ -1,4 +1,4 @@
-"""Folders that no picture of a user's lies in: hidden ones, thumbnails, wastebaskets and snapshots of a NAS."""
+"""Folders that are skipped, since they have no images of the user's own: hidden ones, thumbnails, trash, snapshots."""
 
 _NAMES = frozenset(
     (
@@ -19,9 +19,9 @@ _NAMES = frozenset(
         "temporary items",
     )
 )
-"""In lower case: what lies in these is a copy of a picture, or one that was deleted. No class is called so."""
+"""In lower case: they contain copies of images, or deleted images. No class has such a name."""
 
 
 def is_system_folder(name: str) -> bool:
-    """Whether a folder below the source is not looked into; hidden ones (`.thumbnails`, `.AppleDouble`) never are."""
+    """Whether a folder in a source is skipped; hidden ones (`.thumbnails`, `.AppleDouble`) always are."""
     return name.startswith(".") or name.lower() in _NAMES

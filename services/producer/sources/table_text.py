@@ -1,4 +1,4 @@
-"""The rows of a text file that people and programs call CSV: its encoding and its separator are found out."""
+"""The rows of a CSV file, whatever its encoding and its separator."""
 
 import codecs
 import csv
@@ -7,41 +7,45 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TextIO
 
-from prequel.services.producer.sources.base import SourceError
+from prequel.services.producer.errors import SourceError
 
-LOOKED_AT = 100
+HEAD_ROWS = 100
+"""The first rows decide separator and columns. Ten may all be of one class, or all without a label; all rows would have
+to be read before the first image is sent."""
+
 _SEPARATORS = ",\t;|"
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
-Row = tuple[int, list[str]]
+NumberedRow = tuple[int, list[str]]
+"""The number of its line, from 1, and its cells."""
 
 
-def rows(file: Path) -> Iterator[Row]:
-    """Every row that is not empty with its line's number, read as they are needed. Raises SourceError, OSError."""
+def rows(file: Path) -> Iterator[NumberedRow]:
+    """Every row that is not empty, with the number of its line, read lazily. Raises SourceError, OSError."""
     try:
         with file.open(encoding=_encoding(file), newline="") as lines:
             yield from _rows(file, lines)
     except UnicodeError:
-        raise SourceError(f"{file} is not UTF-8 (or UTF-16 with its mark); save it as UTF-8 CSV") from None
+        raise SourceError(f"{file} is not UTF-8, nor UTF-16 with a byte order mark: save it as UTF-8 CSV") from None
     except csv.Error as error:
-        raise SourceError(f"{file}: {error}; wanted columns path,label") from None
+        raise SourceError(f"{file}: {error}; expected columns path,label") from None
 
 
 def _encoding(file: Path) -> str:
     with file.open("rb") as raw:
         begin = raw.read(4)
     if begin[1:2] == b"\0" or begin[:1] == b"\0":
-        raise SourceError(f"{file} looks like UTF-16 without its mark (BOM); save it as UTF-8 CSV")
+        raise SourceError(f"{file} looks like UTF-16 without a byte order mark: save it as UTF-8 CSV")
     return next((name for mark, name in _BOMS if begin.startswith(mark)), "utf-8")
 
 
-def _rows(file: Path, lines: TextIO) -> Iterator[Row]:
-    head = list(islice(lines, LOOKED_AT))
+def _rows(file: Path, lines: TextIO) -> Iterator[NumberedRow]:
+    head = list(islice(lines, HEAD_ROWS))
     reader = csv.reader(chain(head, lines), delimiter=_separator(head), skipinitialspace=True)
     for row in reader:
         if any(len(cell.splitlines()) > 1 for cell in row):
             raise SourceError(
-                f'{file} line {reader.line_num}: a value goes over several lines: is there a quote (") too many before?'
+                f'{file} line {reader.line_num}: a value spans several lines: is there an extra quote (") before it?'
             )
         if any(cell.strip() for cell in row):
             yield reader.line_num, row
@@ -50,9 +54,10 @@ def _rows(file: Path, lines: TextIO) -> Iterator[Row]:
 def _separator(head: Sequence[str]) -> str:
     """The one that gives all of the first rows the same number of columns, more than one; else the first in use."""
 
-    def widths(mark: str) -> list[int]:
-        return [len(row) for row in csv.reader(head, delimiter=mark, skipinitialspace=True) if any(row)]
+    def widths(separator: str) -> list[int]:
+        return [len(row) for row in csv.reader(head, delimiter=separator, skipinitialspace=True) if any(row)]
 
-    used = [mark for mark in _SEPARATORS if any(mark in line for line in head)]
-    even = [mark for mark in used if len(set(widths(mark))) == 1 and widths(mark)[0] > 1]
-    return next(iter([*even, *(mark for mark in used if mark in head[0]), *used]), ",")
+    used = [each for each in _SEPARATORS if any(each in line for line in head)]
+    consistent = [each for each in used if len(set(widths(each))) == 1 and widths(each)[0] > 1]
+    in_first_line = [each for each in used if each in head[0]]
+    return next(iter([*consistent, *in_first_line, *used]), ",")
