@@ -12,6 +12,7 @@ from prequel.services.gateway.http.parameters import POSITION, StreamName, refus
 from prequel.services.gateway.http.problems import invalid
 from prequel.services.gateway.http.schemas import ConfusionAnswer, CurveAnswer, StreamAnswer, StreamList
 from prequel.shared.log.base import Position
+from prequel.shared.retention.usage import TopicUsage
 from prequel.shared.status import MAX_LABELS, StreamStatus
 
 After = Annotated[
@@ -108,11 +109,23 @@ def _log_size(gateway: Gateway) -> dict[str, Any] | None:
     if usage is None:
         return None
     return {
-        "topics": [topic._asdict() for topic in usage.topics],
+        "topics": [_topic_size(topic) for topic in usage.topics],
         "free": usage.free,
         "total": usage.total,
         "warning": usage.warning,
         "age_seconds": max(0.0, gateway.clock() - usage.at),
+    }
+
+
+def _topic_size(topic: TopicUsage) -> dict[str, Any]:
+    return {
+        "topic": topic.topic,
+        "bytes": topic.bytes,
+        "records": topic.records,
+        "retention": topic.retention,
+        "held": topic.kept_because,
+        "age_seconds": topic.age_seconds,
+        "limit_bytes": topic.limit_bytes,
     }
 
 
