@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from prequel.services.learner.fold.defaults import limits
+from prequel.services.learner.fold.config import fold_config
 from prequel.services.learner.fold.feature_cache import FeatureCache
 from prequel.services.learner.fold.partition import Fold
 from prequel.services.learner.models import registry
@@ -58,10 +58,10 @@ def _records(features: Vector, labels: list[str]) -> Iterator[Record]:
 
 
 def _run(records: list[Record], settings: Settings) -> float:
-    fold = Fold(limits(settings), registry, FeatureCache(_nothing(), 20_000, 2**29), position=0)
+    fold = Fold(fold_config(settings), registry, FeatureCache(_nothing(), 20_000, 2**29), position=0)
     began = time.process_time()
     for at in range(0, len(records), BATCH):
-        for _, event in fold.apply(records[at : at + BATCH]).emitted:
+        for _, event in fold.apply(records[at : at + BATCH]).outputs:
             if isinstance(event, Prediction):
                 encode_prediction(event, source="prequel/bench")
             elif isinstance(event, Outcome):

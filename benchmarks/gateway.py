@@ -21,10 +21,10 @@ from prometheus_client import CollectorRegistry
 from prequel.services.gateway import app
 from prequel.services.gateway.assembly import Dependencies
 from prequel.services.gateway.http import serving
-from prequel.services.learner.description import describe
-from prequel.services.learner.fold.defaults import limits
+from prequel.services.learner.fold.config import fold_config
 from prequel.services.learner.fold.stream import StreamState
 from prequel.services.learner.models import registry
+from prequel.services.learner.publishing.stream_status import stream_status
 from prequel.shared import status
 from prequel.shared.config import Settings
 from prequel.shared.events.images import decode_image
@@ -59,8 +59,8 @@ def main() -> None:
 
 def publish(store: SqliteStore) -> None:
     """A status of the stream, as a learner does: of others the gateway looks for one with every image."""
-    state = StreamState("bench", limits(Settings.model_validate({})), registry)
-    told = describe(state, Position(0, 0), now=time.time(), snapshot=None, address=None)
+    state = StreamState("bench", fold_config(Settings.model_validate({})), registry)
+    told = stream_status(state, Position(0, 0), now=time.time(), snapshot=None, address=None)
     store.put(status.key("bench"), told.model_dump_json().encode())
 
 

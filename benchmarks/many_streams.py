@@ -16,11 +16,11 @@ import httpx
 import numpy as np
 
 from benchmarks.cluster import PLAIN, outputs, seconds
-from prequel.services.learner.description import describe
-from prequel.services.learner.fold.defaults import limits
+from prequel.services.learner.fold.config import fold_config
 from prequel.services.learner.fold.feature_cache import FeatureCache
 from prequel.services.learner.fold.partition import Fold
 from prequel.services.learner.models import registry
+from prequel.services.learner.publishing.stream_status import stream_status
 from prequel.shared.config import Settings
 from prequel.shared.events.features import encode_features
 from prequel.shared.events.types import Image
@@ -53,15 +53,14 @@ def main() -> None:
 def measure_status() -> None:
     """Processor time of the status of one stream with 1,000 classes, which changes all the time."""
     random, settings = np.random.default_rng(0), Settings.model_validate({"models": "ncm,l2|ncm"})
-    fold = Fold(limits(settings), registry, FeatureCache(SqliteLog(Path("unused")), 10, 2**20), position=0)
+    fold = Fold(fold_config(settings), registry, FeatureCache(SqliteLog(Path("unused")), 10, 2**20), position=0)
     for offset in range(20 * GENERATED):
         message = _example("s", offset, f"class {random.integers(GENERATED)}", random.normal(size=8))
         fold.apply([Record(EXAMPLES, 0, offset, message.key, message.value, message.headers, 0.0)])
     began = time.process_time()
     for _ in range(20):
-        size = len(
-            describe(fold.streams["s"], Position(0, 1), now=0, snapshot=None, address=None).model_dump_json().encode()
-        )
+        status = stream_status(fold.streams["s"], Position(0, 1), now=0, snapshot=None, address=None)
+        size = len(status.model_dump_json().encode())
     spent = (time.process_time() - began) / 20
     print(f"status of {GENERATED:,} classes: {spent * 1e3:.1f} ms of processor time, {size / 1e3:.0f} KB", flush=True)
 

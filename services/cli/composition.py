@@ -101,12 +101,12 @@ def connect_client(url: str, arguments: argparse.Namespace, stop: threading.Even
 
 def check_models(settings: Settings) -> list[str]:
     """The specs of the models that the settings ask for. Raises ConfigError where one is unknown."""
-    from prequel.services.learner.fold.drift_reactions import checked
+    from prequel.services.learner.fold.drift.reactions import check_spec
     from prequel.services.learner.models.registry import UnknownModel
 
     signed = bool(settings.snapshot_key.get_secret_value())
     try:
-        return [checked(spec, signed=signed) for spec in settings.model_names]
+        return [check_spec(spec, signed=signed) for spec in settings.model_names]
     except UnknownModel as error:
         raise ConfigError(f"PREQUEL_MODELS={settings.models}: {error}") from error
 
@@ -171,7 +171,7 @@ def _start_learner(process: Process, address: str | None) -> "Learner":
         settings,
         log=process.log,
         store=process.store,
-        table=registry,
+        registry=registry,
         metrics=process.metrics,
         clock=time.time,
         owner=new_id(),

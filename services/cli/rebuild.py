@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from prequel.services.learner.replay.rebuild import Interrupted, Rebuild, Verdict
+from prequel.services.learner.replay.rebuild import Rebuild, RebuildInterrupted, Verdict
 
 Advance = Callable[[int, int], None]
 INTERRUPTED = 130
@@ -24,7 +24,7 @@ def rebuild(console: Console, make: Callable[[Advance], Rebuild], *, verify: boo
         bar.update(task, total=work.total())
         try:
             verdicts = work.verify(threads) if verify else work.write(threads, owner)
-        except Interrupted:
+        except RebuildInterrupted:
             bar.stop()
             console.print("interrupted: the snapshots of what was not folded to its end are as they were")
             return INTERRUPTED

@@ -27,7 +27,7 @@ from prequel.shared.runtime.processor import Processed, Processor
 from prequel.shared.runtime.runner import Runner
 from prequel.shared.store.sqlite import SqliteStore
 from prequel.shared.vectors import Vector
-from tests.learner.building import Table
+from tests.learner.building import Registry
 from tests.servers import plain_http
 from tests.servers.ports import free_port
 
@@ -115,7 +115,7 @@ class System:
             self.settings,
             log=self.log,
             store=self.store,
-            table=Table(),
+            registry=Registry(),
             metrics=self.metrics,
             clock=time.time,
             owner="test",

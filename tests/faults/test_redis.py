@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from prequel.services.learner.snapshots.blobs import part
-from prequel.services.learner.snapshots.snapshots import Snapshots
+from prequel.services.learner.snapshots.snapshots import SnapshotContent, Snapshots
 from prequel.shared.store.base import Fence, Fenced, StoreUnavailable
 from prequel.shared.store.redis.store import RedisStore
 from prequel.shared.store.redis.values import PIECE_BYTES
@@ -258,17 +258,17 @@ def test_a_part_of_a_snapshot_that_was_cut_off_is_written_again(serve: Serve, op
     state = {"s": {"large": large, "head": head}}
     with Proxy(server.port) as proxy:
         broken = open_store(f"redis://127.0.0.1:{proxy.port}", timeout_s=1.0)
-        killed = Snapshots(broken, 0, Fence(0, 1, "killed"), most_bytes=10**9)
+        killed = Snapshots(broken, 0, Fence(0, 1, "killed"), max_bytes=10**9)
         killed.acquire()
         proxy.most_bytes = 2 * PIECE_BYTES
         with pytest.raises(StoreUnavailable):
-            killed.write(1, 1, (), state)
+            killed.write(SnapshotContent(1, state), partitions=1)
     store = open_store(server.url())
     (cut,) = set(store.keys("snapshot/0/part/")) - set(store.keys_with_values("snapshot/0/part/"))
-    heir = Snapshots(store, 0, Fence(0, 2, "heir"), most_bytes=10**9)
+    heir = Snapshots(store, 0, Fence(0, 2, "heir"), max_bytes=10**9)
     heir.acquire()
     assert cut == f"snapshot/0/part/{large.address}"
-    assert heir.write(1, 1, (), state).written >= len(large.body)
+    assert heir.write(SnapshotContent(1, state), partitions=1).written_bytes >= len(large.body)
     assert heir.read(large.address) == large.body
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from prequel.services.learner.fold.defaults import limits
+from prequel.services.learner.fold.config import fold_config
 from prequel.services.learner.fold.feature_cache import FeatureCache
 from prequel.services.learner.fold.partition import Fold
 from prequel.services.learner.models import registry
@@ -59,8 +59,8 @@ class Nearest:
         return ModelState({"labels": list(self.labels)}, {"sums": self._sums.copy()})
 
 
-class Table:
-    """The real table, and ``nearest``."""
+class Registry:
+    """The real registry, and ``nearest``."""
 
     def create(self, spec: str, dim: int, *, seed: int) -> Model:
         return Nearest(dim) if spec == "nearest" else registry.create(spec, dim, seed=seed)
@@ -154,7 +154,7 @@ class WrittenReader:
 def new_fold(log: object, *, cached: int = 20_000, **settings: Any) -> Fold:
     given = Settings.model_validate({"models": "nearest,logistic", **settings})
     cache = FeatureCache(_log(log), cached, 2**29)
-    return Fold(limits(given), Table(), cache, position=0, started=STARTED)
+    return Fold(fold_config(given), Registry(), cache, position=0, started=STARTED)
 
 
 def _log(log: object) -> Log:

@@ -12,7 +12,7 @@ def folded(log: Written, cached: int, batch: int) -> list[tuple[str, dict[str, s
     fold = new_fold(log, cached=cached)
     told: list[tuple[str, dict[str, str]]] = []
     for start in range(0, len(log.records), batch):
-        for emit in fold.apply(log.records[start : start + batch]).emitted:
+        for emit in fold.apply(log.records[start : start + batch]).outputs:
             if isinstance(emit.event, Prediction):
                 told.append((f"prediction {emit.event.id}", dict(emit.event.attributes)))
             elif isinstance(emit.event, Outcome):

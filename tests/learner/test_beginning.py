@@ -15,10 +15,11 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from prequel.services.learner.fold.partition import Fold
-from prequel.services.learner.learner import LOOK_SECONDS, Learner
+from prequel.services.learner.fold.stream_numbers import stream_numbers
+from prequel.services.learner.learner import STORE_CHECK_SECONDS, Learner
 from prequel.services.learner.replay.rebuild import Rebuild, Verdict
-from prequel.services.learner.snapshots.recovery import foreign
-from prequel.services.learner.snapshots.snapshots import FORMAT, read_roots, root_key
+from prequel.services.learner.snapshots.root import FORMAT, read_roots, root_key
+from prequel.services.learner.snapshots.usability import log_mismatch
 from prequel.shared import status
 from prequel.shared.config import ConfigError, Settings
 from prequel.shared.events.erased import erased_headers
@@ -29,7 +30,7 @@ from prequel.shared.log.sqlite.log import SqliteLog
 from prequel.shared.runtime.metrics import Metrics
 from prequel.shared.store.base import Fence
 from prequel.shared.store.sqlite import SqliteStore
-from tests.learner.building import Table, Written
+from tests.learner.building import Registry, Written
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -48,7 +49,13 @@ class Place:
         given = Settings.model_validate({"models": "nearest", **settings})
         metrics, self.generation, self.now = Metrics(CollectorRegistry()), self.generation + 1, now
         learner = Learner(
-            given, log=self.log, store=self.store, table=Table(), metrics=metrics, clock=lambda: self.now, owner="o"
+            given,
+            log=self.log,
+            store=self.store,
+            registry=Registry(),
+            metrics=metrics,
+            clock=lambda: self.now,
+            owner="o",
         )
         learner.restore(0, self.generation)
         return learner
@@ -71,7 +78,14 @@ class Place:
 
     def verify(self, **settings: Any) -> Verdict:
         given = Settings.model_validate({"models": "nearest", **settings})
-        made = Rebuild(given, self.log, self.store, Table(), lambda partition, records: None, threading.Event())
+        made = Rebuild(
+            given,
+            log=self.log,
+            store=self.store,
+            registry=Registry(),
+            advance=lambda *_: None,
+            stop=threading.Event(),
+        )
         return made.verify(1)[0]
 
     def close(self) -> None:
@@ -123,7 +137,7 @@ def test_no_setting_costs_what_was_learned_and_it_may_be_put_back(place: Place, 
     place.retain(40)
     for number, settings in enumerate((change, {}, change), 2):
         fold = place.run(place.start(float(number), **settings))
-        assert (fold.streams["s"].images, fold.limits.models[0]) == (
+        assert (fold.streams["s"].images, fold.config.models[0]) == (
             before,
             settings.get("models", "nearest")[:7].split(",")[0],
         )
@@ -150,14 +164,14 @@ def test_of_two_learners_with_different_settings_the_later_start_is_right(
             place.generation += 1
             learner.restore(0, place.generation)
             place.run(learner)
-    assert new._partitions[0].fold.limits.window == 20
+    assert new._partitions[0].fold.config.window == 20
     assert records_of_settings(place) == 2
     assert "with the settings of a learner that started after this one" in caplog.text
 
 
 def test_a_clock_that_was_wrong_does_not_keep_others_out(place: Place) -> None:
     place.run(place.start(1e12, window=10))
-    assert place.run(place.start(2.0, window=20)).limits.window == 20
+    assert place.run(place.start(2.0, window=20)).config.window == 20
 
 
 def test_what_is_folded_from_the_start_begins_with_the_first_settings_of_the_log(place: Place) -> None:
@@ -216,7 +230,7 @@ def test_a_new_partition_may_begin_above_0(place: Place, caplog: pytest.LogCaptu
     place.append(examples(20))
     place.retain(10)
     assert place.run(place.start(1.0)).streams["s"].images == 10
-    assert "is folded from 10 on" in caplog.text
+    assert "is rebuilt from 10 on" in caplog.text
     assert place.run(place.start(2.0, window=3)).streams["s"].images == 10
 
 
@@ -231,7 +245,7 @@ def test_a_log_that_went_on_differently_is_never_resumed(place: Place, tmp_path:
     place.log.close()
     place.log = SqliteLog(tmp_path / "other" / "log")
     found = place.run(place.start(2.0)).streams
-    assert found["s"].numbers() == wanted["s"].numbers()
+    assert stream_numbers(found["s"]) == stream_numbers(wanted["s"])
     assert read_roots(place.store.get(root_key(0)))[-1].generation == 2
 
 
@@ -245,7 +259,7 @@ def test_a_snapshot_whose_last_record_was_erased_since_is_still_of_this_log(plac
     last = place.log.bounds(EXAMPLES)[0].end - 1
     place.log.erase(EXAMPLES, 0, range(last, last + 1), mentioning=b"", redact=lambda record: erased_headers())
     roots = read_roots(place.store.get(root_key(0)))
-    assert [foreign(place.log, 0, root) for root in roots] == [""] * before
+    assert [log_mismatch(place.log, 0, root) for root in roots] == [""] * before
     assert place.start(2.0)._partitions[0].fold.digest() == roots[0].digest
 
 
@@ -255,7 +269,7 @@ def test_what_the_store_shows_of_streams_that_are_none_here_is_taken_out(place: 
     place.append(examples(3))
     learner = place.start(1.0)
     place.run(learner)
-    place.now += LOOK_SECONDS
+    place.now += STORE_CHECK_SECONDS
     learner.process([])
     learner.process([])
     assert status.streams(place.store.keys(status.PREFIX)) == ["s"]
@@ -268,11 +282,11 @@ def test_a_late_label_is_answered_alike_before_and_after_a_restart(place: Place)
     place.retain(8)
     late = encode_label("s", "i3", "c", by="me", time=1.0, event_id="e", source="test")
     place.log.append([late])
-    learner._log = learner._partitions[0].fold.cache._log = place.log
+    learner._context.log = learner._partitions[0].fold.cache._log = place.log
     fold = learner._partitions[0].fold
     record = place.log.read(EXAMPLES, 0, [fold.position])[fold.position]
     again = place.start(2.0)._partitions[0].fold
-    answers = [each.apply([record]).emitted[0].event for each in (fold, again)]
+    answers = [each.apply([record]).outputs[0].event for each in (fold, again)]
     assert [answer.status for answer in answers if isinstance(answer, Outcome)] == ["expired", "expired"]
     assert fold.digest() == again.digest()
 
@@ -286,7 +300,8 @@ from prequel.shared.config import Settings
 from prequel.shared.log.sqlite.log import SqliteLog
 from prequel.shared.store.sqlite import SqliteStore
 log, store = SqliteLog(Path(sys.argv[1]) / "log"), SqliteStore(Path(sys.argv[1]) / "store")
-made = Rebuild(Settings(models="slda,logistic"), log, store, registry, lambda *_: None, threading.Event())
+made = Rebuild(Settings(models="slda,logistic"), log=log, store=store, registry=registry, advance=lambda *_: None,
+               stop=threading.Event())
 (verdict,) = made.verify(1) if sys.argv[2] == "verify" else made.write(1, "me")
 print(verdict.equal, verdict.remark)
 """

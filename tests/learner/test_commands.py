@@ -8,10 +8,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from prequel.services.learner.fold.commands import KEPT_COMMANDS, KEPT_DELETIONS, Deletion
-from prequel.services.learner.fold.erased import left_of
-from prequel.services.learner.fold.moves import moved
+from prequel.services.learner.erasure.redaction import redacted_headers
+from prequel.services.learner.fold.commands import MAX_COMMANDS, MAX_DELETIONS, Deletion
 from prequel.services.learner.fold.partition import Fold
+from prequel.services.learner.fold.relocation import relocate
 from prequel.shared.events.dead_letters import encode_rejected
 from prequel.shared.events.features import encode_features
 from prequel.shared.events.labels import encode_label
@@ -20,7 +20,7 @@ from prequel.shared.events.predictions import encode_prediction
 from prequel.shared.events.types import Applied, Image, Outcome, Prediction, Rejected
 from prequel.shared.log.base import EXAMPLES, Message, Position, Record
 from prequel.shared.log.partitioner import partition_for
-from tests.learner.building import BACKBONE, Table, Written, new_fold
+from tests.learner.building import BACKBONE, Registry, Written, new_fold
 from tests.learner.test_fold import cut, stored_and_read
 from tests.learner.test_settings import same_model
 
@@ -57,12 +57,12 @@ def test_batches_and_restarts_leave_no_trace(history: list[tuple[Any, ...]], siz
     log = written(history)
     whole, pieces, first = (new_fold(log, **SMALL) for _ in range(3))
     wanted = whole.apply(log.records)
-    found = [emit for piece in cut(log.records, sizes) for emit in pieces.apply(piece).emitted]
-    assert (pieces.digest(), found) == (whole.digest(), wanted.emitted)
-    begun = first.apply(log.records[:at]).emitted
+    found = [emit for piece in cut(log.records, sizes) for emit in pieces.apply(piece).outputs]
+    assert (pieces.digest(), found) == (whole.digest(), wanted.outputs)
+    begun = first.apply(log.records[:at]).outputs
     again = stored_and_read(first)
     assert again.digest() == first.digest()
-    assert begun + again.apply(log.records[at:]).emitted == wanted.emitted
+    assert begun + again.apply(log.records[at:]).outputs == wanted.outputs
     assert again.digest() == whole.digest()
 
 
@@ -108,7 +108,7 @@ def erased(log: Written, fold: Fold) -> Written:
     deletions: list[Deletion] = fold.apply(log.records).deletions
     for record in log.records:
         for deletion in deletions:
-            if (headers := left_of(record, deletion)) is not None:
+            if (headers := redacted_headers(record, deletion)) is not None:
                 record = record._replace(headers=headers, value=b"")
         left.records.append(record)
     return left
@@ -138,7 +138,7 @@ def test_labels_for_streams_that_do_not_exist_make_none_and_take_no_room_from_th
     fold = new_fold(log, max_waiting=100)
     folded = fold.apply(log.records)
     assert list(fold.streams) == ["pets"]
-    assert [e.event.status for e in folded.emitted if isinstance(e.event, Outcome)] == ["waiting"] * 100 + ["learned"]
+    assert [e.event.status for e in folded.outputs if isinstance(e.event, Outcome)] == ["waiting"] * 100 + ["learned"]
     assert {(error.reason, record.key) for record, error in folded.rejected} == {
         ("unknown-stream", f"typo{number}".encode()) for number in range(100, 300)
     }
@@ -153,7 +153,7 @@ def test_labels_that_waited_for_longer_than_the_window_make_room() -> None:
         log.features(f"i{number}", [1, 0, 0], stream="pets")
     log.label("i", "cat", stream="typo1")
     fold = new_fold(log, max_waiting=1, window=4)
-    outcomes = [e.event for e in fold.apply(log.records).emitted if isinstance(e.event, Outcome)]
+    outcomes = [e.event for e in fold.apply(log.records).outputs if isinstance(e.event, Outcome)]
     assert [(each.stream, each.status, each.label) for each in outcomes[2:]] == [
         ("typo0", "expired", "newer"),
         ("typo1", "waiting", "cat"),
@@ -169,7 +169,7 @@ def test_a_stream_takes_over_the_labels_that_waited_for_it(begin: str) -> None:
         log.command("c", "stream.create")
     log.features("i0", [1, 0, 0])
     fold = new_fold(log)
-    outcomes = [e.event.status for e in fold.apply(log.records).emitted if isinstance(e.event, Outcome)]
+    outcomes = [e.event.status for e in fold.apply(log.records).outputs if isinstance(e.event, Outcome)]
     assert outcomes == ["waiting", "waiting", "learned"]
     assert (fold.streams["s"].labels, len(fold.early)) == (["cat"], 1)
 
@@ -201,7 +201,7 @@ def test_a_stream_that_is_deleted_while_its_first_image_is_on_its_way_does_not_b
     log.features("i0", [1, 0, 0], "cat")
     fold = new_fold(log)
     folded = fold.apply(log.records)
-    assert [e.event.status for e in folded.emitted if isinstance(e.event, Applied)] == ["applied"]
+    assert [e.event.status for e in folded.outputs if isinstance(e.event, Applied)] == ["applied"]
     assert [(r.offset, e.reason) for r, e in folded.rejected] == [(1, "stream-deleted")]
     assert fold.streams == {}
 
@@ -215,7 +215,7 @@ def test_a_deletion_that_names_no_images_brings_none_back_of_an_earlier_one() ->
     log.features("i1", [1, 0, 0], "cat")
     fold = new_fold(log)
     folded = fold.apply(log.records)
-    assert [e.event.status for e in folded.emitted if isinstance(e.event, Applied)] == ["applied"] * 3
+    assert [e.event.status for e in folded.outputs if isinstance(e.event, Applied)] == ["applied"] * 3
     assert [(r.offset, e.reason) for r, e in folded.rejected] == [(4, "stream-deleted")]
     assert fold.streams == {}
     assert all(deletion.covers(Position(0, 4)) for deletion in folded.deletions), "what is erased is as much"
@@ -228,7 +228,7 @@ def test_a_command_that_is_sent_again_counts_once() -> None:
     log.features("i1", [1, 0, 0])
     log.delete("c")
     fold = new_fold(log)
-    answers = [e.event for e in fold.apply(log.records).emitted if isinstance(e.event, Applied)]
+    answers = [e.event for e in fold.apply(log.records).outputs if isinstance(e.event, Applied)]
     assert [(each.status, each.position.offset) for each in answers] == [("applied", 1), ("unchanged", 3)]
     assert fold.streams["s"].images == 1
 
@@ -241,7 +241,7 @@ def test_what_cannot_be_done_is_refused_with_the_reason() -> None:
     log.command("odd", "stream.delete", images=[1])
     log.command("later", "class.rename", to="x")
     log.command("third", "stream.create", stream="other")
-    answers = [e.event for e in new_fold(log, max_streams=1).apply(log.records).emitted if isinstance(e.event, Applied)]
+    answers = [e.event for e in new_fold(log, max_streams=1).apply(log.records).outputs if isinstance(e.event, Applied)]
     assert [(each.id, each.status) for each in answers] == [
         ("nothing", "refused"),
         ("first", "applied"),
@@ -256,13 +256,13 @@ def test_what_cannot_be_done_is_refused_with_the_reason() -> None:
 
 def test_what_is_remembered_of_commands_is_bounded() -> None:
     log = Written()
-    for number in range(max(KEPT_COMMANDS, KEPT_DELETIONS) + 5):
+    for number in range(max(MAX_COMMANDS, MAX_DELETIONS) + 5):
         log.command(f"c{number}", "stream.create", stream=f"s{number}")
         log.delete(f"d{number}", stream=f"s{number}")
     fold = new_fold(log)
     fold.apply(log.records)
     numbers = fold.commands.numbers()
-    assert (len(numbers["given"]), len(numbers["deletions"])) == (KEPT_COMMANDS, KEPT_DELETIONS)
+    assert (len(numbers["given"]), len(numbers["deletions"])) == (MAX_COMMANDS, MAX_DELETIONS)
 
 
 # Records of other partitions.
@@ -272,7 +272,7 @@ NAMES = ["a", "b", "c", "d", "e", "f"]
 
 def fold_of(partition: int, partitions: int) -> Fold:
     fold = new_fold(Written(), **SMALL | {"max_streams": 10})
-    return Fold(fold.limits, Table(), fold.cache, position=0, partitions=partitions)
+    return Fold(fold.config, Registry(), fold.cache, position=0, partitions=partitions)
 
 
 def placed(message: Message, partition: int, offset: int) -> Record:
@@ -302,18 +302,18 @@ def test_records_of_any_partition_end_in_their_keys_own_once(
         for stop in [*data.draw(st.lists(st.integers(0, len(records)), max_size=3)), len(records)]:
             begin = data.draw(st.integers(0, reached))
             fold, reached = fold_of(partition, 3), max(reached, stop)
-            for record in fold.apply(records[begin:stop]).moved:
-                append(partition_for(record.key or b"", 3), moved(record))
+            for record in fold.apply(records[begin:stop]).misplaced:
+                append(partition_for(record.key or b"", 3), relocate(record))
     folds = [fold_of(partition, 3) for partition in range(3)]
     for fold, log in zip(folds, logs, strict=True):
         halfway = data.draw(st.integers(0, len(log)))
         fold.apply(log[:halfway])
-        assert not any(was_moved(record) for record in fold.apply(log[halfway:]).moved)
+        assert not any(was_moved(record) for record in fold.apply(log[halfway:]).misplaced)
     for partition, fold in enumerate(folds):
         assert all(partition_for(name.encode(), 3) == partition for name in fold.streams)
         for name, state in fold.streams.items():
             assert state.images == len({number for _, stream, number, _ in history if stream == name})
-            assert state.repeated == sum(stream == name for _, stream, _, _ in history) - state.images
+            assert state.duplicates == sum(stream == name for _, stream, _, _ in history) - state.images
 
 
 def was_moved(record: Record) -> bool:
@@ -328,13 +328,13 @@ def test_a_moved_label_that_is_replayed_does_not_undo_a_later_one() -> None:
         placed(encode_label(stream, "i0", label, by="me", time=0, event_id=f"e{n}", source="s"), 1, n)
         for n, label in enumerate(["cat", "dog"])
     ]
-    replayed = [features, *map(moved, labels), *map(moved, labels)]
+    replayed = [features, *map(relocate, labels), *map(relocate, labels)]
     log = [placed(message, 0, offset) for offset, message in enumerate(replayed)]
     fold = fold_of(0, 2)
     fold.cache._log = Written()  # type: ignore[assignment]
     folded = fold.apply(log)
-    assert [e.event.status for e in folded.emitted if isinstance(e.event, Outcome)] == ["learned", "corrected"]
-    assert (folded.repeated, folded.moved) == (2, [])
+    assert [e.event.status for e in folded.outputs if isinstance(e.event, Outcome)] == ["learned", "corrected"]
+    assert (folded.duplicates, folded.misplaced) == (2, [])
 
 
 def test_every_record_of_a_deleted_stream_is_known_as_such() -> None:
@@ -371,4 +371,4 @@ def test_every_record_of_a_deleted_stream_is_known_as_such() -> None:
     ]
     for message, offset, gone in cases:
         record = placed(message, 0, offset)._replace(topic=message.topic)
-        assert (left_of(record, deletion) is not None) is gone, message
+        assert (redacted_headers(record, deletion) is not None) is gone, message

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from prequel.services.learner.learner import Learner
-from prequel.services.learner.snapshots.snapshots import read_roots, root_key
+from prequel.services.learner.snapshots.root import read_roots, root_key
 from prequel.shared.config import Settings
 from prequel.shared.log.base import EXAMPLES, PREDICTIONS, Log, Message, Record
 from prequel.shared.log.sqlite.log import SqliteLog
@@ -17,7 +17,7 @@ from prequel.shared.runtime.metrics import Metrics
 from prequel.shared.runtime.processor import Processed, Processor
 from prequel.shared.runtime.runner import Runner
 from prequel.shared.store.sqlite import SqliteStore
-from tests.learner.building import Table, Written, new_fold
+from tests.learner.building import Registry, Written, new_fold
 from tests.learner.crashing import Killed, Mortality, MortalLog, MortalStore
 
 LIMITS = {"window": 12, "accuracy_window": 5, "cache_examples": 3, "max_labels": 3}
@@ -77,7 +77,13 @@ class Machine:
         settings = Settings.model_validate({"models": "nearest,logistic", **LIMITS})
         metrics = Metrics(CollectorRegistry())
         learner = Learner(
-            settings, log=log, store=store, table=Table(), metrics=metrics, clock=_Clock(), owner=str(id(mortality))
+            settings,
+            log=log,
+            store=store,
+            registry=Registry(),
+            metrics=metrics,
+            clock=_Clock(),
+            owner=str(id(mortality)),
         )
         learner.max_records = 5
         processor: Processor = wrap(learner, log) if wrap else learner

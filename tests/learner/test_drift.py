@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from river import drift
 
-from prequel.services.learner.fold.drift import Adwin, ErrorDrift, PageHinkley
+from prequel.services.learner.fold.drift.adwin import Adwin
+from prequel.services.learner.fold.drift.error_drift import ErrorDrift
+from prequel.services.learner.fold.drift.page_hinkley import PageHinkley
 
 
 def changing(seed: int, lengths: list[int]) -> list[float]:

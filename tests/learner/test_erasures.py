@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from prequel.services.learner.erasures import Erasures
+from prequel.services.learner.erasure.eraser import RecordEraser
 from prequel.services.learner.fold.partition import Fold
 from prequel.shared.events.features import encode_features
 from prequel.shared.events.types import Image
@@ -30,23 +30,23 @@ class Learner:
         self.restart()
 
     def restart(self) -> None:
-        self._erasures = Erasures(self.log, self._store, 0, time.monotonic, Health())
-        self._erasures.resume(self._fold.commands.deletions.values())
+        self._eraser = RecordEraser(self.log, self._store, 0, time.monotonic, health=Health())
+        self._eraser.resume(self._fold.commands.deletions.values())
 
     def fold(self, write: Callable[[Written], object]) -> None:
         begin = len(self._written.records)
         write(self._written)
         new = self._written.records[begin:]
         self.log.append([Message(EXAMPLES, each.key, each.value, each.headers) for each in new])
-        self._erasures.take(self._fold.apply(new))
+        self._eraser.take(self._fold.apply(new))
 
     def commit(self) -> None:
-        self._erasures.commit()
-        self._erasures.committed()
+        self._eraser.prepare_checkpoint()
+        self._eraser.checkpointed()
 
     def work(self) -> None:
-        while self._erasures.patience(IDLE) < IDLE:
-            self._erasures.work()
+        while self._eraser.poll_timeout(IDLE) < IDLE:
+            self._eraser.work()
 
     def left(self) -> list[int]:
         end = self.log.bounds(EXAMPLES)[0].end

@@ -9,20 +9,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prequel.services.learner.description import describe, detail
-from prequel.services.learner.fold.drift_reactions import checked
-from prequel.services.learner.fold.partition import Fold, fingerprint
-from prequel.services.learner.fold.predictions import guesses
-from prequel.services.learner.fold.prequential import Prequential
+from prequel.services.learner.fold.drift.reactions import check_spec
+from prequel.services.learner.fold.evaluation.prequential import Prequential, ScoredLabel
+from prequel.services.learner.fold.partition import Fold
+from prequel.services.learner.fold.partition_parts import unsigned_part
+from prequel.services.learner.fold.predictions import top_predictions
+from prequel.services.learner.fold.restored_partition import restore_fold
 from prequel.services.learner.fold.stream import StreamState
 from prequel.services.learner.models.spec import UnknownModel
+from prequel.services.learner.publishing.stream_status import stream_detail, stream_status
 from prequel.services.learner.snapshots.envelope import Envelope, Place
-from prequel.services.learner.snapshots.snapshots import Root
+from prequel.services.learner.snapshots.root import Root
 from prequel.shared.events.decoding import decode_example
 from prequel.shared.events.types import Drift, Features, Label, Outcome, Prediction
 from prequel.shared.log.base import Position, Record
 from prequel.shared.status import MAX_LABELS, StreamDetail, StreamStatus
-from tests.learner.building import Table, Written, new_fold
+from tests.learner.building import Registry, Written, new_fold
 from tests.learner.reference import Reference
 
 CAREFUL: dict[str, Any] = {"unknown_probability": 0.45, "unknown_distance": 3.0}
@@ -47,7 +49,7 @@ def written(history: Sequence[tuple[Any, ...]]) -> Written:
 
 
 def reference(records: Sequence[Record]) -> Reference:
-    models = [Table().create(spec, 3, seed=0) for spec in ("nearest", "logistic")]
+    models = [Registry().create(spec, 3, seed=0) for spec in ("nearest", "logistic")]
     plain = Reference(models, window=6, most_labels=3, most_waiting=2)
     for record in records:
         event = decode_example(record)
@@ -71,13 +73,13 @@ def cut(records: Sequence[Record], sizes: Sequence[int]) -> list[Sequence[Record
 def test_any_interleaving_means_what_the_reference_says(history: list[tuple[Any, ...]]) -> None:
     log = written(history)
     fold, plain = new_fold(log, **LIMITS), reference(log.records)
-    emitted = fold.apply(log.records).emitted
+    emitted = fold.apply(log.records).outputs
     assert [(e.event.id, e.event.status) for e in emitted if isinstance(e.event, Outcome)] == plain.outcomes
     assert bool(fold.streams) == bool(plain.examples)
     if not plain.examples:
         return
     state = fold.streams["s"]
-    assert (state.images, state.labelled, state.repeated) == (
+    assert (state.images, state.labelled, state.duplicates) == (
         len(plain.examples),
         sum(example.label is not None for example in plain.examples.values()),
         plain.repeated,
@@ -97,8 +99,11 @@ def check_metrics(state: StreamState, plain: Reference, model: int) -> None:
     assert scores.window_accuracy(model) == plain.accuracy(model, newest=5)
     wanted = plain.log_loss(model)
     assert scores.log_loss(model) == (None if wanted is None else pytest.approx(wanted, rel=1e-5))
-    points = scores.points()
-    assert not points or (points[-1][0], points[-1][1][model]) == (len(plain.counted()), plain.accuracy(model))
+    points = scores.curve()
+    assert not points or (points[-1].scored, points[-1].accuracy[model]) == (
+        len(plain.counted()),
+        plain.accuracy(model),
+    )
 
 
 def check_model(found: Any, wanted: Any) -> None:
@@ -112,8 +117,8 @@ def check_model(found: Any, wanted: Any) -> None:
 def test_batches_and_caches_leave_no_trace(history: list[tuple[Any, ...]], sizes: list[int], cached: int) -> None:
     log = written(history)
     whole, pieces = new_fold(log, **LIMITS, **CAREFUL), new_fold(log, cached=cached, **LIMITS, **CAREFUL)
-    wanted = whole.apply(log.records).emitted
-    found = [emit for piece in cut(log.records, sizes) for emit in pieces.apply(piece).emitted]
+    wanted = whole.apply(log.records).outputs
+    found = [emit for piece in cut(log.records, sizes) for emit in pieces.apply(piece).outputs]
     assert pieces.digest() == whole.digest()
     assert found == wanted
 
@@ -123,23 +128,32 @@ def test_batches_and_caches_leave_no_trace(history: list[tuple[Any, ...]], sizes
 def test_a_state_read_back_goes_on_as_if_nothing_had_been(history: list[tuple[Any, ...]], at: int) -> None:
     log = written(history)
     whole, first = new_fold(log, **LIMITS, **CAREFUL), new_fold(log, **LIMITS, **CAREFUL)
-    wanted = whole.apply(log.records).emitted
-    found = first.apply(log.records[:at]).emitted
+    wanted = whole.apply(log.records).outputs
+    found = first.apply(log.records[:at]).outputs
     again = stored_and_read(first)
     assert again.digest() == first.digest()
-    found += again.apply(log.records[at:]).emitted
+    found += again.apply(log.records[at:]).outputs
     assert again.digest() == whole.digest()
     assert found == wanted
 
 
 def stored_and_read(fold: Fold) -> Fold:
     envelope = Envelope(b"key", Place(0, fold.position, 1))
-    streams = fold.parts(envelope.seal)
-    bodies = {part.address: part.body for parts in streams.values() for part in parts.values()}
-    heads = {name: parts["head"].address for name, parts in streams.items()}
-    history, refused = fold.history.rows(), list(fold.refused)
-    root = Root(fold.position, 1, "me", 1, history, fold.last, fold.digest(), {}, heads, refused)
-    return Fold.from_root(root, bodies.__getitem__, envelope, Table(), fold.cache)
+    content = fold.snapshot_content(envelope.seal)
+    bodies = {part.address: part.body for parts in content.streams.values() for part in parts.values()}
+    root = Root(
+        offset=content.offset,
+        generation=1,
+        owner="me",
+        partitions=1,
+        defaults=list(content.config_history),
+        last=content.last_record,
+        digest=fold.digest(),
+        built_on={},
+        streams={name: parts["head"].address for name, parts in content.streams.items()},
+        refused=content.rejected_streams,
+    )
+    return restore_fold(root, bodies.__getitem__, envelope, registry=Registry(), cache=fold.cache)
 
 
 def test_streams_that_are_idle_are_as_they_were_saved_and_others_are_not() -> None:
@@ -149,13 +163,13 @@ def test_streams_that_are_idle_are_as_they_were_saved_and_others_are_not() -> No
     fold = new_fold(log)
     fold.apply(log.records)
     again = stored_and_read(fold)
-    assert sorted(again.saved) == ["s0", "s1", "s2"]
-    heads = {name: parts["head"] for name, parts in fold.parts(fingerprint).items()}
-    assert {name: (one.head, one.digest) for name, one in again.saved.items()} == {
+    assert sorted(again.stored) == ["s0", "s1", "s2"]
+    heads = {name: parts["head"] for name, parts in fold.parts(unsigned_part).items()}
+    assert {name: (one.head, one.digest) for name, one in again.stored.items()} == {
         name: (head.address, head.digest) for name, head in heads.items()
     }
     again.apply([log.label("i0", "b", stream="s0")])
-    assert sorted(again.saved) == ["s1", "s2"]
+    assert sorted(again.stored) == ["s1", "s2"]
 
 
 def test_a_class_that_a_later_example_of_the_batch_brings_is_none_yet_for_those_before() -> None:
@@ -194,7 +208,7 @@ def test_a_correction_leaves_an_exact_model_as_if_the_right_label_had_come_first
     corrected.label("i8", "b")
     corrected.label("i8", "a")
     folds = [new_fold(log, models="nearest") for log in (corrected, right)]
-    outcome = folds[0].apply(corrected.records).emitted[-1].event
+    outcome = folds[0].apply(corrected.records).outputs[-1].event
     folds[1].apply(right.records)
     assert isinstance(outcome, Outcome)
     assert (outcome.status, outcome.previous, outcome.exact) == ("corrected", "b", True)
@@ -217,9 +231,9 @@ def test_limits_and_misfits_are_rejected_and_what_exists_goes_on() -> None:
         (2, "too-many-streams"),
         (4, "too-many-labels"),
     ]
-    statuses = [emit.event.status for emit in folded.emitted if isinstance(emit.event, Outcome)]
+    statuses = [emit.event.status for emit in folded.outputs if isinstance(emit.event, Outcome)]
     assert statuses == ["rejected", "unchanged"]
-    assert [emit.event.id for emit in folded.emitted if isinstance(emit.event, Prediction)] == ["i1", "i4"]
+    assert [emit.event.id for emit in folded.outputs if isinstance(emit.event, Prediction)] == ["i1", "i4"]
 
 
 def test_features_that_retention_removed_expire_the_label() -> None:
@@ -229,7 +243,7 @@ def test_features_that_retention_removed_expire_the_label() -> None:
     log.label("i1", "b")
     fold = new_fold(log, cached=1)
     log.read = lambda *_: {}  # type: ignore[method-assign]  # as a log whose retention has passed
-    assert fold.apply(log.records).emitted[-1].event.status == "expired"  # type: ignore[union-attr]
+    assert fold.apply(log.records).outputs[-1].event.status == "expired"  # type: ignore[union-attr]
 
 
 def test_more_than_ten_classes_keep_the_ten_most_probable_and_share_the_rest() -> None:
@@ -237,7 +251,7 @@ def test_more_than_ten_classes_keep_the_ten_most_probable_and_share_the_rest() -
     for number in range(30):
         log.features(f"i{number}", [number % 15, number % 4, 1], f"c{number % 15}")
     log.features("last", [3, 3, 1])
-    emitted = new_fold(log).apply(log.records).emitted
+    emitted = new_fold(log).apply(log.records).outputs
     last = emitted[-1].event
     assert isinstance(last, Prediction)
     shares = list(last.probabilities.values())
@@ -260,8 +274,8 @@ def test_a_drift_is_told_marked_and_reacted_to_wherever_batches_end(sizes: list[
     log = turning(600)
     models: dict[str, Any] = {"models": "nearest,nearest;drift=reset"}
     whole, pieces = new_fold(log, **models), new_fold(log, **models)
-    wanted = whole.apply(log.records).emitted
-    found = [emit for piece in cut(log.records, sizes) for emit in pieces.apply(piece).emitted]
+    wanted = whole.apply(log.records).outputs
+    found = [emit for piece in cut(log.records, sizes) for emit in pieces.apply(piece).outputs]
     assert (pieces.digest(), found) == (whole.digest(), wanted)
     assert stored_and_read(whole).digest() == whole.digest()
     drifts = [emit.event for emit in found if isinstance(emit.event, Drift)]
@@ -290,7 +304,7 @@ def test_a_model_of_sums_forgets_faster_after_a_drift() -> None:
 @pytest.mark.parametrize("recipe", ["l2", "project:2", "scale"])
 def test_what_is_behind_a_recipe_forgets_too(recipe: str) -> None:
     spec = f"{recipe}|slda"
-    checked(f"{spec};drift=forget", signed=False)
+    check_spec(f"{spec};drift=forget", signed=False)
     log, fold = drifted(f"{spec};drift=forget")
     plain = new_fold(log, models=spec)
     plain.apply(log.records)
@@ -301,7 +315,7 @@ def test_what_is_behind_a_recipe_forgets_too(recipe: str) -> None:
 @pytest.mark.parametrize("spec", ["logistic;drift=forget", "slda;drift=panic", "slda;drift=none;drift=reset"])
 def test_a_reaction_that_cannot_be_is_named(spec: str) -> None:
     with pytest.raises(UnknownModel, match="drift="):
-        checked(spec, signed=False)
+        check_spec(spec, signed=False)
 
 
 def test_a_correction_after_a_reset_takes_nothing_out_of_the_new_model() -> None:
@@ -310,9 +324,9 @@ def test_a_correction_after_a_reset_takes_nothing_out_of_the_new_model() -> None
     fold = new_fold(log, models="nearest;drift=reset")
     fold.apply(log.records)
     sums = fold.streams["s"].models[0].state().arrays["sums"]
-    assert fold.streams["s"].born[0] > 300
+    assert fold.streams["s"].reset_at[0] > 300
     assert (sums[:, -1] >= 0).all()
-    assert sums[:, -1].sum() == 600 - fold.streams["s"].born[0] - 1 + 1
+    assert sums[:, -1].sum() == 600 - fold.streams["s"].reset_at[0] - 1 + 1
 
 
 def test_the_champion_abstains_from_what_it_has_not_seen_and_that_is_scored_apart() -> None:
@@ -322,13 +336,13 @@ def test_the_champion_abstains_from_what_it_has_not_seen_and_that_is_scored_apar
     for number in range(5):
         log.features(f"far{number}", [50, 50 + number, 50], "c" if number == 4 else None)
     fold = new_fold(log, unknown_distance=9.0)
-    emitted = fold.apply(log.records).emitted
+    emitted = fold.apply(log.records).outputs
     far = [e.event for e in emitted if isinstance(e.event, Prediction) and e.event.id.startswith("far")]
     assert [(prediction.label, prediction.unknown) for prediction in far] == [(None, True)] * 5
     assert far[0].models["nearest"] in ("a", "b")
-    held, novel, answered, right = fold.streams["s"].unknowns.numbers()
-    assert (novel, held + answered) == (1, 60)
-    assert right > 0.9 * answered
+    counts = fold.streams["s"].abstentions
+    assert (counts.novel, counts.abstained + counts.answered) == (1, 60)
+    assert counts.right > 0.9 * counts.answered
 
 
 def drifted(spec: str) -> tuple[Written, Fold]:
@@ -340,7 +354,7 @@ def drifted(spec: str) -> tuple[Written, Fold]:
         log.features(f"i{number}", [number % 2, 1 - number % 2, 0], "pq"[(number + number // 400) % 2])
     fold = new_fold(log, models=spec)
     fold.apply(log.records)
-    assert fold.streams["s"].born[0] > 400
+    assert fold.streams["s"].reset_at[0] > 400
     return log, fold
 
 
@@ -349,7 +363,7 @@ def sums_and_outcomes(log: Written, fold: Fold, labels: list[tuple[str, str | No
     [name] = {"counts", "sums"} & fold.streams["s"].models[0].state().arrays.keys()
     before = fold.streams["s"].models[0].state().arrays[name].copy()
     records = [log.label(id, label) for id, label in labels]
-    emitted = fold.apply(records).emitted
+    emitted = fold.apply(records).outputs
     said = [(emit.event.status, emit.event.exact) for emit in emitted if isinstance(emit.event, Outcome)]
     return fold.streams["s"].models[0].state().arrays[name] - before, said
 
@@ -363,7 +377,7 @@ def test_after_a_reset_what_the_new_model_learned_can_be_taken_out_again() -> No
 
 
 def outcomes_of(fold: Fold, records: Sequence[Record]) -> list[tuple[str, bool]]:
-    emitted = fold.apply(records).emitted
+    emitted = fold.apply(records).outputs
     return [(emit.event.status, emit.event.exact) for emit in emitted if isinstance(emit.event, Outcome)]
 
 
@@ -406,10 +420,10 @@ def test_a_restored_window_knows_an_id_that_came_again() -> None:
     for id in ("d", "e", "b"):
         log.features(id, [1, 2, 3], "x")
     whole, first = new_fold(log, **settings), new_fold(log, **settings)
-    wanted = whole.apply(log.records).emitted
-    found = first.apply(log.records[:4]).emitted
+    wanted = whole.apply(log.records).outputs
+    found = first.apply(log.records[:4]).outputs
     again = stored_and_read(first)
-    assert found + again.apply(log.records[4:]).emitted == wanted
+    assert found + again.apply(log.records[4:]).outputs == wanted
     assert again.digest() == whole.digest()
     assert stored_and_read(again).streams["s"].window.find("b") is not None
 
@@ -422,8 +436,8 @@ def test_a_status_is_the_same_after_a_restart_where_corrections_emptied_a_cell()
     fold = new_fold(log)
     fold.apply(log.records)
     states = [each.streams["s"] for each in (fold, stored_and_read(fold))]
-    statuses = [describe(state, Position(0, 3), now=0, snapshot=None, address=None) for state in states]
-    details = [detail(state, Position(0, 3)) for state in states]
+    statuses = [stream_status(state, Position(0, 3), now=0, snapshot=None, address=None) for state in states]
+    details = [stream_detail(state, Position(0, 3)) for state in states]
     assert statuses[0] == statuses[1]
     assert details[0] == details[1]
     assert details[0].confusion["nearest"].labels == ["b"]
@@ -436,7 +450,7 @@ def test_values_at_the_end_of_float32_leave_a_status_that_can_be_read() -> None:
     fold = new_fold(log, models="slda,logistic")
     with np.errstate(all="ignore"):
         fold.apply(log.records)
-        found = describe(fold.streams["s"], Position(0, 40), now=0, snapshot=None, address=None)
+        found = stream_status(fold.streams["s"], Position(0, 40), now=0, snapshot=None, address=None)
     assert np.isfinite(found.feature_drift)
     assert StreamStatus.model_validate_json(orjson.dumps(found.model_dump())) == found
 
@@ -444,11 +458,12 @@ def test_values_at_the_end_of_float32_leave_a_status_that_can_be_read() -> None:
 def test_the_fading_accuracy_of_what_is_nearly_all_retracted_is_no_number_out_of_bounds() -> None:
     for many in (1_000, 20_000, 40_000):
         scores = Prequential(1, 10)
-        scores.score(0, [0], [0])
+        label = ScoredLabel(truth=0, losses=[0])
+        scores.score(label, [0])
         for _ in range(many):
-            scores.score(0, [1], [0])
+            scores.score(label, [1])
         for index in range(1, many + 1):
-            scores.restate(index, [1], (0, [0]), None)
+            scores.restate(index, [1], label, None)
         assert scores.accuracy(0) == 1.0
         assert scores.fading_accuracy(0) in (None, pytest.approx(1.0, abs=1e-6))
 
@@ -460,7 +475,7 @@ def test_an_image_that_was_learned_is_no_dead_letter_because_its_early_label_is_
     log.features("early", [1, 2, 3])
     folded = new_fold(log, max_labels=1).apply(log.records)
     assert folded.rejected == []
-    outcomes = [emit.event for emit in folded.emitted if isinstance(emit.event, Outcome)]
+    outcomes = [emit.event for emit in folded.outputs if isinstance(emit.event, Outcome)]
     assert [(outcome.status, outcome.label) for outcome in outcomes] == [("waiting", "b"), ("rejected", "b")]
 
 
@@ -493,15 +508,15 @@ def test_marks_of_drifts_lie_on_the_curve_though_much_was_retracted() -> None:
     log, fold = drifted("nearest;drift=reset")
     scored = fold.streams["s"].marks[-1].scored
     fold.apply([log.label(f"i{number}", None) for number in range(300)])
-    found = describe(fold.streams["s"], Position(0, 0), now=0, snapshot=None, address=None)
+    found = stream_status(fold.streams["s"], Position(0, 0), now=0, snapshot=None, address=None)
     assert abs(found.drifts[-1].scored - (scored - 300)) <= fold.streams["s"].scores.of(0)[0].stride
-    assert found.drifts[-1].scored <= detail(fold.streams["s"], Position(0, 0)).curve[-1].scored
+    assert found.drifts[-1].scored <= stream_detail(fold.streams["s"], Position(0, 0)).curve[-1].scored
 
 
 def test_a_model_that_says_no_number_is_scored_as_if_it_had_said_nothing() -> None:
-    (guess,) = guesses([np.array([np.nan, np.inf])], [0, 1])
-    assert [np.isfinite(share) for share in guess.probabilities] == [True, True]
-    assert guess.loss(0) == guess.loss(1) > 0
+    (prediction,) = top_predictions([np.array([np.nan, np.inf])], [0, 1])
+    assert [np.isfinite(share) for share in prediction.probabilities] == [True, True]
+    assert prediction.log_loss_units(0) == prediction.log_loss_units(1) > 0
 
 
 SAME, OTHER_LABEL, OTHER_IMAGE = ({"content": content, "label": label} for content, label in ((0, 0), (0, 1), (1, 0)))
@@ -531,7 +546,7 @@ def test_an_id_that_comes_again_otherwise_is_counted_apart(
     together = fold.apply(log.records)
     assert fold.streams["s"].conflicts.numbers() == wanted
     assert {"content": 0, "label": 0, **together.conflicts} == wanted
-    assert (together.repeated, fold.streams["s"].repeated) == (1, 1)
+    assert (together.duplicates, fold.streams["s"].duplicates) == (1, 1)
     singly = new_fold(log, **LIMITS)
     for record in log.records:
         singly.apply([record])
@@ -556,7 +571,7 @@ def test_features_that_do_not_tell_of_their_image_are_no_conflict() -> None:
     log.records[-1] = record._replace(headers=headers)
     log.records.append(record._replace(offset=2, headers=(*headers, ("ce_digest", b"none"))))
     fold = new_fold(log, **LIMITS)
-    assert (fold.apply(log.records).conflicts, fold.streams["s"].repeated) == ({}, 2)
+    assert (fold.apply(log.records).conflicts, fold.streams["s"].duplicates) == ({}, 2)
 
 
 def test_a_stream_of_many_classes_has_a_status_of_a_bounded_size_and_a_detail_of_all() -> None:
@@ -566,8 +581,8 @@ def test_a_stream_of_many_classes_has_a_status_of_a_bounded_size_and_a_detail_of
     fold = new_fold(log)
     fold.apply(log.records)
     state = fold.streams["s"]
-    status = describe(state, Position(0, 400), now=0, snapshot=None, address=None)
-    everything = detail(state, Position(0, 400))
+    status = stream_status(state, Position(0, 400), now=0, snapshot=None, address=None)
+    everything = stream_detail(state, Position(0, 400))
     assert len(everything.classes["nearest"]) == 130
     shown = status.models["nearest"].classes
     assert len(shown) == MAX_LABELS
@@ -585,12 +600,12 @@ def test_what_is_added_up_as_it_comes_is_what_the_matrix_says(history: list[tupl
     fold = new_fold(log, **LIMITS, **CAREFUL)
     fold.apply(log.records)
     for state in fold.streams.values():
-        for scores, at in map(state.scores.of, range(len(state.limits.models))):
+        for scores, at in map(state.scores.of, range(len(state.config.models))):
             tally = scores.tallies[at]
             cells = tally.confusion
             classes = range(len(state.labels))
             true = [sum(n for (t, _), n in cells.items() if t == label) for label in classes]
-            guessed = [sum(n for (_, g), n in cells.items() if g == label) for label in classes]
+            predicted = [sum(n for (_, p), n in cells.items() if p == label) for label in classes]
             assert scores.true.vector(len(classes)).tolist() == true
-            assert tally.guessed.vector(len(classes)).tolist() == guessed
-            assert scores.true.dot(tally.guessed) == sum(a * b for a, b in zip(true, guessed, strict=True))
+            assert tally.predicted.vector(len(classes)).tolist() == predicted
+            assert scores.true.dot(tally.predicted) == sum(a * b for a, b in zip(true, predicted, strict=True))

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from prequel.services.learner.description import describe, measure
 from prequel.services.learner.learner import Learner
+from prequel.services.learner.publishing.gauges import set_stream_gauges
+from prequel.services.learner.publishing.stream_status import stream_status
 from prequel.shared.config import Settings
 from prequel.shared.log.base import EXAMPLES, Message, Position
 from prequel.shared.log.sqlite.log import SqliteLog
@@ -21,7 +22,7 @@ from prequel.shared.runtime.retry import Attempts
 from prequel.shared.runtime.session import Session
 from prequel.shared.status import PartitionStatus, partition_key
 from prequel.shared.store.sqlite import SqliteStore
-from tests.learner.building import Table, Written, new_fold
+from tests.learner.building import Registry, Written, new_fold
 
 OWN = {"stream", "partition"}
 """Labels that only the owner of a partition may show in a gauge."""
@@ -45,7 +46,9 @@ def session(tmp_path: Path, registry: CollectorRegistry) -> Iterator[Session]:
         ThreadPoolExecutor(1) as executor,
     ):
         log.append([Message(EXAMPLES, r.key, r.value, r.headers) for r in examples.records])
-        learner = Learner(settings, log=log, store=store, table=Table(), metrics=metrics, clock=time.time, owner="o")
+        learner = Learner(
+            settings, log=log, store=store, registry=Registry(), metrics=metrics, clock=time.time, owner="o"
+        )
         member = log.join("learners", EXAMPLES)
         measuring = Attempts("metrics", Health(), METRIC_BACKOFF)
         session = Session(
@@ -115,7 +118,7 @@ def test_a_stream_that_is_deleted_and_begins_again_at_once_counts_from_nothing(
     assert registry.get_sample_value("prequel_predictions_total", of) == 1
     assert registry.get_sample_value("prequel_labels_total", of | {"status": "learned"}) == 1
     assert registry.get_sample_value("prequel_label_delay_seconds_count", of) == 1
-    told = PartitionStatus.model_validate_json(session._processor._store.get(partition_key(0)))  # type: ignore[attr-defined]
+    told = PartitionStatus.model_validate_json(session._processor._context.store.get(partition_key(0)))  # type: ignore[attr-defined]
     end = session._log.bounds(EXAMPLES)[0].end
     assert told.deleted == str(Position(0, end - 2)), "so that others may find room at once"
     recalls = [metric for metric in registry.collect() if metric.name == "prequel_class_recall"]
@@ -136,8 +139,8 @@ def test_a_gauge_without_a_value_is_not_shown(registry: CollectorRegistry) -> No
 
     def measured() -> set[str]:
         nonlocal shown
-        found = describe(fold.streams["s"], Position(0, 0), now=0, snapshot=None, address=None)
-        shown = measure(found, metrics, shown)
+        found = stream_status(fold.streams["s"], Position(0, 0), now=0, snapshot=None, address=None)
+        shown = set_stream_gauges(found, metrics, shown)
         [recalls] = metrics.class_recall.collect()
         return {sample.labels["label"] for sample in recalls.samples}
 

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from prequel.services.learner.learner import Learner
-from prequel.services.learner.snapshots.snapshots import read_roots, root_key
+from prequel.services.learner.snapshots.root import read_roots, root_key
 from prequel.shared.config import ConfigError, Settings
 from prequel.shared.log.base import EXAMPLES, Message, Record
 from prequel.shared.log.sqlite.log import SqliteLog
@@ -17,7 +17,7 @@ from prequel.shared.runtime.metrics import Metrics
 from prequel.shared.runtime.processor import Processed
 from prequel.shared.status import PartitionStatus, StreamStatus, detail_key, key, partition_key
 from prequel.shared.store.sqlite import SqliteStore
-from tests.learner.building import Table, Written
+from tests.learner.building import Registry, Written
 
 
 class Growing(SqliteLog):
@@ -55,7 +55,7 @@ def started(
 ) -> Learner:
     settings = Settings.model_validate({"models": "nearest", **given})
     metrics = Metrics(registry or CollectorRegistry())
-    learner = Learner(settings, log=log, store=store, table=Table(), metrics=metrics, clock=time.time, owner="o")
+    learner = Learner(settings, log=log, store=store, registry=Registry(), metrics=metrics, clock=time.time, owner="o")
     learner.restore(0, generation)
     return learner
 
@@ -103,7 +103,13 @@ def test_the_age_of_a_snapshot_goes_on_while_nothing_happens_and_over_a_restart(
 
     def learner(registry: CollectorRegistry) -> Learner:
         return Learner(
-            settings, log=log, store=store, table=Table(), metrics=Metrics(registry), clock=lambda: now[0], owner="o"
+            settings,
+            log=log,
+            store=store,
+            registry=Registry(),
+            metrics=Metrics(registry),
+            clock=lambda: now[0],
+            owner="o",
         )
 
     def age(registry: CollectorRegistry) -> float | None:
@@ -134,7 +140,7 @@ def test_what_a_learner_that_woke_too_late_published_is_replaced(log: Growing, s
         settings,
         log=log,
         store=store,
-        table=Table(),
+        registry=Registry(),
         metrics=Metrics(CollectorRegistry()),
         clock=lambda: now[0],
         owner="heir",

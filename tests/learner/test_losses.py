@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from prequel.services.learner.learner import LOOK_SECONDS, Learner
-from prequel.services.learner.snapshots.snapshots import read_roots, root_key
+from prequel.services.learner.learner import STORE_CHECK_SECONDS, Learner
+from prequel.services.learner.snapshots.root import read_roots, root_key
 from prequel.shared.config import Settings
 from prequel.shared.log.base import EXAMPLES, Message
 from prequel.shared.log.sqlite.log import SqliteLog
 from prequel.shared.runtime.metrics import Metrics
 from prequel.shared.store.base import Fenced
 from prequel.shared.store.sqlite import SqliteStore
-from tests.learner.building import Table, Written
+from tests.learner.building import Registry, Written
 
 
 class Clock:
@@ -47,7 +47,7 @@ def learning(folder: Path, store: SqliteStore, made: Written, clock: Clock) -> I
         log.append([Message(EXAMPLES, r.key, r.value, r.headers) for r in made.records])
         yield Learner(
             Settings.model_validate({"models": "nearest,logistic"}),
-            log=log, store=store, table=Table(), metrics=Metrics(CollectorRegistry()), clock=clock, owner="o",
+            log=log, store=store, registry=Registry(), metrics=Metrics(CollectorRegistry()), clock=clock, owner="o",
         )  # fmt: skip
 
 
@@ -60,7 +60,7 @@ def test_an_idle_learner_notices_and_folds_anew(tmp_path: Path, store: SqliteSto
         kept = store.keys("")
         store.delete(kept)
         learner.process(())
-        clock.now += LOOK_SECONDS
+        clock.now += STORE_CHECK_SECONDS
         with pytest.raises(Fenced, match="the store has lost the snapshots"):
             learner.process(())
         learner.discard(0)

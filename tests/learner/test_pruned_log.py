@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from prequel.services.learner.learner import Learner
-from prequel.services.learner.snapshots.snapshots import KEPT
+from prequel.services.learner.snapshots.snapshots import MAX_SNAPSHOTS
 from prequel.shared.config import Settings
 from prequel.shared.log.base import EXAMPLES
 from prequel.shared.log.sqlite.log import SqliteLog
@@ -16,7 +16,7 @@ from prequel.shared.retention.floors import Floor
 from prequel.shared.retention.needs import Needs
 from prequel.shared.runtime.metrics import Metrics
 from prequel.shared.store.sqlite import SqliteStore
-from tests.learner.building import Table, Written, new_fold
+from tests.learner.building import Registry, Written, new_fold
 from tests.learner.crashing import Mortality, Result
 from tests.learner.test_crashes import LIMITS, Machine, history
 
@@ -91,7 +91,7 @@ def learner(folder: Path, store: SqliteStore, **settings: object) -> Learner:
         given,
         log=SqliteLog(folder / "log"),
         store=store,
-        table=Table(),
+        registry=Registry(),
         metrics=Metrics(CollectorRegistry()),
         clock=lambda: 1.0,
         owner="o",
@@ -107,10 +107,10 @@ def test_the_floor_is_the_window_of_the_oldest_kept_snapshot_and_names_its_strea
     examples.features("rests", [1, 0, 0], "a", stream="slow")
     for number in range(1, 30):
         examples.features(f"i{number}", [1, 0, 0], "a", stream="fast")
-    for count in range(1, KEPT):
+    for count in range(1, MAX_SNAPSHOTS):
         running.checkpoint(running.process(examples.records[count - 1 : count]).positions)
         assert floors.read(store, 0) == Floor(0, "", 0.0), "an older snapshot might be kept"
-    running.checkpoint(running.process(examples.records[KEPT - 1 :]).positions)
+    running.checkpoint(running.process(examples.records[MAX_SNAPSHOTS - 1 :]).positions)
     assert floors.read(store, 0) == Floor(0, "slow", 1_000.0)
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from prequel.services.learner.fold.stream import StreamState
-from prequel.services.learner.replay.rebuild import Interrupted, Rebuild
-from prequel.services.learner.snapshots.snapshots import read_roots, root_key
+from prequel.services.learner.replay.rebuild import Rebuild, RebuildInterrupted
+from prequel.services.learner.snapshots.root import read_roots, root_key
 from prequel.shared.config import ConfigError, Settings
 from prequel.shared.log.base import EXAMPLES, Message, Record
 from prequel.shared.log.sqlite.log import SqliteLog
 from prequel.shared.store.sqlite import SqliteStore
-from tests.learner.building import Table, Written
+from tests.learner.building import Registry, Written
 
 
 @pytest.fixture
@@ -37,12 +37,15 @@ def logged(folder: Path, records: Sequence[Record]) -> SqliteLog:
     return log
 
 
+SETTINGS = Settings.model_validate({"models": "nearest"})
+
+
 def go_on(partition: int, records: int) -> None:
     assert records > 0, "this waits for records that the log does not have"
 
 
 def rebuild(log: SqliteLog, store: SqliteStore) -> Rebuild:
-    return Rebuild(Settings.model_validate({"models": "nearest"}), log, store, Table(), go_on, threading.Event())
+    return Rebuild(SETTINGS, log=log, store=store, registry=Registry(), advance=go_on, stop=threading.Event())
 
 
 def test_what_was_rebuilt_is_verified(tmp_path: Path, store: SqliteStore) -> None:
@@ -75,18 +78,18 @@ def test_no_delays_of_labels_are_kept_for_metrics_that_nobody_takes(tmp_path: Pa
         assert [state.labelled for state in states] == [6]
 
     with closing(logged(tmp_path / "log", examples.records)) as log:
-        Rebuild(Settings.model_validate({"models": "nearest"}), log, store, Table(), look, threading.Event()).verify(1)
+        stop = threading.Event()
+        Rebuild(SETTINGS, log=log, store=store, registry=Registry(), advance=look, stop=stop).verify(1)
     assert kept == [0]
 
 
 def test_what_is_stopped_writes_nothing(tmp_path: Path, store: SqliteStore) -> None:
     stop = threading.Event()
-    settings = Settings.model_validate({"models": "nearest"})
     with closing(logged(tmp_path / "log", written())) as log:
-        made = Rebuild(settings, log, store, Table(), lambda partition, records: stop.set(), stop)
-        with pytest.raises(Interrupted):
+        made = Rebuild(SETTINGS, log=log, store=store, registry=Registry(), advance=lambda *_: stop.set(), stop=stop)
+        with pytest.raises(RebuildInterrupted):
             made.write(1, "me")
-        with pytest.raises(Interrupted):
+        with pytest.raises(RebuildInterrupted):
             made.verify(1)
     assert read_roots(store.get(root_key(0))) == []
 

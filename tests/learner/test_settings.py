@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prequel.services.learner.description import describe
+from prequel.services.learner.fold.evaluation.prequential import Prequential
 from prequel.services.learner.fold.partition import Fold
-from prequel.services.learner.fold.prequential import Prequential
+from prequel.services.learner.publishing.stream_status import stream_status
 from prequel.shared.config import ConfigError
 from prequel.shared.events.types import Outcome
 from prequel.shared.log.base import Bounds, Position
@@ -41,25 +41,28 @@ def same_model(found: Fold, at: int, wanted: Fold, there: int) -> None:
             assert all(np.array_equal(arrays[key], others[key]) for key in arrays.keys() | others.keys())
         (ours, mine), (theirs, its) = stream.scores.of(at), other.scores.of(there)
         assert counted(ours, mine) == counted(theirs, its)
-        assert (ours.held, ours.accuracy(mine)) == (theirs.held, theirs.accuracy(its))
-        assert (stream.drifts[at].numbers(), stream.born[at]) == (other.drifts[there].numbers(), other.born[there])
+        assert (ours.scored, ours.accuracy(mine)) == (theirs.scored, theirs.accuracy(its))
+        assert (stream.drifts[at].numbers(), stream.reset_at[at]) == (
+            other.drifts[there].numbers(),
+            other.reset_at[there],
+        )
         assert [said[at] for said in guessed(found)] == [said[there] for said in guessed(wanted)]
 
 
 def counted(scores: Prequential, at: int) -> dict[str, Any]:
     """All that is counted of one model, with what is added up of it."""
     tally = scores.tallies[at]
-    plain = {name: value for name, value in vars(tally).items() if name not in ("slices", "guessed")}
-    added = [scores.true, tally.guessed]
+    plain = {name: value for name, value in vars(tally).items() if name not in ("right_slices", "predicted")}
+    added = [scores.true, tally.predicted]
     return plain | {
-        "slices": tally.slices.cells().tolist(),
+        "slices": tally.right_slices.cells().tolist(),
         "added up": [[number for number in each.vector(len(each)) if number] for each in added],
     }
 
 
 def guessed(fold: Fold) -> list[Any]:
     found = (state.window.find(f"i{number}") for state in fold.streams.values() for number in range(14))
-    return [entry.guesses for entry in found if entry]
+    return [example.predictions for example in found if example]
 
 
 @settings(max_examples=150, deadline=None)
@@ -69,8 +72,8 @@ def test_an_added_model_is_as_if_it_had_been_there_since_the_beginning(
 ) -> None:
     log = joined(before, {"models": "nearest,logistic,ncm"}, after)
     found, wanted = new_fold(log, **LIMITS), new_fold(log, models="nearest,logistic,ncm", **LIMITS)
-    emitted = [emit for piece in cut(log.records, sizes) for emit in found.apply(piece).emitted]
-    expected = wanted.apply(log.records).emitted
+    emitted = [emit for piece in cut(log.records, sizes) for emit in found.apply(piece).outputs]
+    expected = wanted.apply(log.records).outputs
     for model in range(3 if found.streams else 0):
         same_model(found, model, wanted, model)
     outcomes = [[e.event for e in each if isinstance(e.event, Outcome)] for each in (emitted, expected)]
@@ -109,10 +112,12 @@ def test_a_model_added_while_retention_takes_the_beginning_is_scored_on_the_rest
             for number in range(2):
                 scores, at = stream.scores.of(number)
                 tally = scores.tallies[at]
-                assert sum(tally.confusion.values()) == scores.held <= stream.scores.of(1)[0].held
-                assert all(count > 0 for count in [*tally.confusion.values(), *tally.slices.cells()[:, 2].tolist()])
+                assert sum(tally.confusion.values()) == scores.scored <= stream.scores.of(1)[0].scored
+                assert all(
+                    count > 0 for count in [*tally.confusion.values(), *tally.right_slices.cells()[:, 2].tolist()]
+                )
                 assert tally.right == sum(tally.curve) >= tally.recent_right >= 0
-            describe(stream, Position(0, 0), now=0, snapshot=None, address=None)
+            stream_status(stream, Position(0, 0), now=0, snapshot=None, address=None)
     assert folds[0].digest() == folds[1].digest() == stored_and_read(folds[0]).digest()
 
 
@@ -125,13 +130,13 @@ def test_limits_apply_from_their_record_on(
     log = joined(before, change, after)
     found = new_fold(log, **LIMITS)
     found.apply(log.records)
-    assert (found.limits.window, found.limits.max_labels) == (window, 4)
+    assert (found.config.window, found.config.max_labels) == (window, 4)
     for stream in found.streams.values():
         assert len(stream.window) <= window
         assert stream.pending == stream.images - stream.labelled or stream.pending >= 0
         scores, _ = stream.scores.of(0)
-        assert scores.recent_held <= accuracy_window
-        assert sum(mark != 0 for mark in scores.tallies[0].recent) == scores.recent_held
+        assert scores.recent_scored <= accuracy_window
+        assert sum(mark != 0 for mark in scores.tallies[0].recent) == scores.recent_scored
         assert sum(mark == 2 for mark in scores.tallies[0].recent) == scores.tallies[0].recent_right
     assert stored_and_read(found).digest() == found.digest()
 
@@ -144,11 +149,11 @@ def test_the_first_named_answers_and_abstentions_of_another_are_not_restated() -
     log.label("i3", "a")
     log.features("last", [0, 1, 0], "a")
     fold = new_fold(log)
-    emitted = fold.apply(log.records).emitted
+    emitted = fold.apply(log.records).outputs
     stream = fold.streams["s"]
-    assert stream.limits.models == ("logistic", "nearest")
+    assert stream.config.models == ("logistic", "nearest")
     assert emitted[-1].event.model == "logistic"  # type: ignore[union-attr]
-    assert stream.unknowns.held + stream.unknowns.answered == 1
+    assert stream.abstentions.abstained + stream.abstentions.answered == 1
 
 
 def test_a_model_that_reacts_to_drift_is_caught_up_with_its_resets() -> None:
@@ -157,7 +162,7 @@ def test_a_model_that_reacts_to_drift_is_caught_up_with_its_resets() -> None:
     whole, added = new_fold(log, models="nearest,nearest;drift=reset"), new_fold(late, models="nearest")
     whole.apply(log.records)
     added.apply(late.records)
-    assert added.streams["s"].born == whole.streams["s"].born
+    assert added.streams["s"].reset_at == whole.streams["s"].reset_at
     assert added.streams["s"].marks == whole.streams["s"].marks
     same_model(added, 0, whole, 0)
 
@@ -179,7 +184,7 @@ def test_settings_that_no_setting_allows_become_a_dead_letter(wrong: dict[str, A
     log.defaults(**wrong)
     fold = new_fold(log)
     assert [why.reason for _, why in fold.apply(log.records).rejected] == ["bad-defaults"]
-    assert fold.limits.window == 50_000
+    assert fold.config.window == 50_000
 
 
 def test_a_model_that_this_prequel_does_not_know_stops_it() -> None:
@@ -197,7 +202,7 @@ def test_a_label_whose_features_retention_took_is_expired_whatever_is_cached(cac
     fold = new_fold(log, cached=cached)
     fold.apply(log.records)
     log.begin = 1
-    emitted = fold.apply([log.label("i0", "b"), log.label("i1", "b")]).emitted
+    emitted = fold.apply([log.label("i0", "b"), log.label("i1", "b")]).outputs
     assert [emit.event.status for emit in emitted if isinstance(emit.event, Outcome)] == ["expired", "corrected"]
 
 

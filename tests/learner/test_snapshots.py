@@ -6,7 +6,8 @@ import orjson
 import pytest
 
 from prequel.services.learner.snapshots.blobs import Part, part
-from prequel.services.learner.snapshots.snapshots import FORMAT, KEPT, Snapshots, SnapshotTooLarge, read_roots, root_key
+from prequel.services.learner.snapshots.root import FORMAT, read_roots, root_key
+from prequel.services.learner.snapshots.snapshots import MAX_SNAPSHOTS, SnapshotContent, Snapshots, SnapshotTooLarge
 from prequel.shared.config import ConfigError
 from prequel.shared.store.base import Fence, Fenced
 from prequel.shared.store.sqlite import SqliteStore
@@ -26,8 +27,8 @@ def state(number: int) -> dict[str, dict[str, Part]]:
     return {"s": found | {"head": head}}
 
 
-def opened(store: SqliteStore, fence: Fence = ME, most_bytes: int = 10**6) -> Snapshots:
-    snapshots = Snapshots(store, 0, fence, most_bytes=most_bytes)
+def opened(store: SqliteStore, fence: Fence = ME, max_bytes: int = 10**6) -> Snapshots:
+    snapshots = Snapshots(store, 0, fence, max_bytes=max_bytes)
     snapshots.acquire()
     return snapshots
 
@@ -41,34 +42,34 @@ def readable(snapshots: Snapshots, number: int) -> bool:
 
 def test_what_did_not_change_is_not_written_again(store: SqliteStore) -> None:
     snapshots = opened(store)
-    first = snapshots.write(1, 1, (), state(1))
-    second = snapshots.write(2, 1, (), state(2))
-    assert first.written == first.total
-    assert second.total - second.written == len(part({"value": "same"}).body)
+    first = snapshots.write(SnapshotContent(1, state(1)), partitions=1)
+    second = snapshots.write(SnapshotContent(2, state(2)), partitions=1)
+    assert first.written_bytes == first.total_bytes
+    assert second.total_bytes - second.written_bytes == len(part({"value": "same"}).body)
 
 
 def test_the_last_few_are_kept_and_what_no_kept_root_names_is_swept(store: SqliteStore) -> None:
     snapshots = opened(store)
     for number in range(6):
-        snapshots.write(number, 1, (), state(number))
+        snapshots.write(SnapshotContent(number, state(number)), partitions=1)
     assert [root.offset for root in opened(store).acquire()] == [5, 4, 3]
-    assert [number for number in range(6) if readable(snapshots, number)] == list(range(6 - KEPT, 6))
-    assert len(store.keys("snapshot/0/part/")) == 2 * KEPT + 1
+    assert [number for number in range(6) if readable(snapshots, number)] == list(range(6 - MAX_SNAPSHOTS, 6))
+    assert len(store.keys("snapshot/0/part/")) == 2 * MAX_SNAPSHOTS + 1
 
 
 def test_parts_of_a_crash_before_its_root_are_swept_by_the_next_owner(store: SqliteStore) -> None:
-    opened(store).write(1, 1, (), state(1))
+    opened(store).write(SnapshotContent(1, state(1)), partitions=1)
     orphan = part({"value": "orphan"})
     store.put(f"snapshot/0/part/{orphan.address}", orphan.body)
-    opened(store).write(2, 1, (), state(2))
+    opened(store).write(SnapshotContent(2, state(2)), partitions=1)
     assert store.get(f"snapshot/0/part/{orphan.address}") is None
 
 
 def test_parts_that_the_store_lost_are_written_again(store: SqliteStore) -> None:
     snapshots = opened(store)
-    snapshots.write(1, 1, (), state(1))
+    snapshots.write(SnapshotContent(1, state(1)), partitions=1)
     store.delete(store.keys("snapshot/0/part/"))
-    snapshots.write(2, 1, (), state(2))
+    snapshots.write(SnapshotContent(2, state(2)), partitions=1)
     assert readable(snapshots, 2)
 
 
@@ -84,26 +85,26 @@ class Made(dict[str, dict[str, Part]]):
 
 def test_a_stream_that_has_not_changed_is_not_made_into_parts_again(store: SqliteStore) -> None:
     snapshots, streams = opened(store), Made(state(1))
-    first = snapshots.write(1, 1, (), streams)
-    second = snapshots.write(2, 1, (), streams, saved=first.saved)
+    first = snapshots.write(SnapshotContent(1, streams), partitions=1)
+    second = snapshots.write(SnapshotContent(2, streams), partitions=1, stored=first.stored)
     assert streams.asked == 1
-    assert (second.digest, second.total, second.written) == (first.digest, first.total, 0)
+    assert (second.digest, second.total_bytes, second.written_bytes) == (first.digest, first.total_bytes, 0)
     store.delete(store.keys("snapshot/0/part/"))
-    third = snapshots.write(3, 1, (), streams, saved=second.saved)
+    third = snapshots.write(SnapshotContent(3, streams), partitions=1, stored=second.stored)
     assert streams.asked == 2, "the store has lost it"
-    assert third.written == first.total
+    assert third.written_bytes == first.total_bytes
     assert readable(snapshots, 1)
 
 
 def test_a_signed_part_is_made_anew_for_every_snapshot(store: SqliteStore) -> None:
     streams = state(1)
     streams["s"]["signed"] = part({"value": "signed"})._replace(digest="of what is signed")
-    assert opened(store).write(1, 1, (), streams).saved == {}
+    assert opened(store).write(SnapshotContent(1, streams), partitions=1).stored == {}
 
 
 def test_a_missing_or_damaged_part_is_told(store: SqliteStore) -> None:
     snapshots = opened(store)
-    snapshots.write(1, 1, (), state(1))
+    snapshots.write(SnapshotContent(1, state(1)), partitions=1)
     address = state(1)["s"]["same"].address
     store.put(f"snapshot/0/part/{address}", b"damaged")
     with pytest.raises(ValueError, match=address):
@@ -113,20 +114,20 @@ def test_a_missing_or_damaged_part_is_told(store: SqliteStore) -> None:
 def test_an_older_owner_can_write_no_more(store: SqliteStore) -> None:
     older = opened(store)
     newer = opened(store, Fence(0, 2, "other"))
-    newer.write(1, 1, (), state(1))
+    newer.write(SnapshotContent(1, state(1)), partitions=1)
     with pytest.raises(Fenced):
-        older.write(2, 1, (), state(2))
+        older.write(SnapshotContent(2, state(2)), partitions=1)
     assert [root.offset for root in opened(store, Fence(0, 2, "other")).acquire()] == [1]
 
 
 def test_a_state_that_is_too_large_is_refused_with_a_remedy(store: SqliteStore) -> None:
     with pytest.raises(SnapshotTooLarge, match="PREQUEL_SNAPSHOT_MAX_BYTES"):
-        opened(store, most_bytes=10).write(1, 1, (), state(1))
+        opened(store, max_bytes=10).write(SnapshotContent(1, state(1)), partitions=1)
 
 
 def reformatted(store: SqliteStore, format: int) -> None:
     """A root of our own, as another version of Prequel would have written it."""
-    opened(store).write(1, 1, (), state(1))
+    opened(store).write(SnapshotContent(1, state(1)), partitions=1)
     key = root_key(0)
     content = orjson.loads(store.get(key) or b"")
     store.swap(key, ME, orjson.dumps(content | {"format": format}))
@@ -137,7 +138,7 @@ def test_snapshots_of_an_older_fold_are_not_used_and_swept(store: SqliteStore) -
     snapshots = opened(store)
     assert snapshots.outdated
     assert read_roots(store.get(root_key(0))) == []
-    snapshots.write(2, 1, (), state(2))
+    snapshots.write(SnapshotContent(2, state(2)), partitions=1)
     assert [root.offset for root in opened(store).acquire()] == [2]
     assert len(store.keys("snapshot/0/part/")) == 3
 
@@ -149,13 +150,13 @@ def test_snapshots_of_a_newer_fold_are_refused(store: SqliteStore) -> None:
 
 
 def test_many_dead_parts_are_swept_a_few_at_a_time(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("prequel.services.learner.snapshots.snapshots.MOST_SWEPT", 3)
+    monkeypatch.setattr("prequel.services.learner.snapshots.snapshots.MAX_SWEPT_PARTS", 3)
     for number in range(8):
         store.put(f"snapshot/0/part/dead-{number}", b"dead")
     snapshots = opened(store)
     left = []
     for number in range(4):
-        snapshots.write(number, 1, (), state(0))
+        snapshots.write(SnapshotContent(number, state(0)), partitions=1)
         left.append(len(store.keys("snapshot/0/part/dead-")))
     assert left == [5, 2, 0, 0]
     assert readable(snapshots, 0)

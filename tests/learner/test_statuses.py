@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from prequel.services.learner.learner import IDLE_SECONDS, LOOK_SECONDS, STATUS_SECONDS, Learner
+from prequel.services.learner.learner import IDLE_SECONDS, STORE_CHECK_SECONDS, Learner
+from prequel.services.learner.publishing.publisher import STATUS_SECONDS
 from prequel.shared import status
 from prequel.shared.config import Settings
 from prequel.shared.log.base import EXAMPLES, Message
@@ -18,7 +19,7 @@ from prequel.shared.status import StreamStatus
 from prequel.shared.store.base import StoreUnavailable
 from prequel.shared.store.sqlite import SqliteStore
 from tests.gateway.faults import FaultyStore
-from tests.learner.building import Table, Written
+from tests.learner.building import Registry, Written
 from tests.learner.test_losses import Clock, examples
 
 
@@ -49,7 +50,7 @@ def learner(tmp_path: Path, store: FaultyStore, made: Written, health: Health, c
         log.append([Message(EXAMPLES, r.key, r.value, r.headers) for r in made.records])
         learner = Learner(
             Settings.model_validate({"models": "nearest,logistic"}),
-            log=log, store=store, table=Table(), metrics=Metrics(CollectorRegistry()), clock=clock, owner="o",
+            log=log, store=store, registry=Registry(), metrics=Metrics(CollectorRegistry()), clock=clock, owner="o",
             health=health,
         )  # fmt: skip
         learner.restore(0, 1)
@@ -69,7 +70,7 @@ def test_the_fold_goes_on_while_no_status_can_be_written(
         clock.now += STATUS_SECONDS
         assert learner.process([record]).positions == {0: at + 1}
     assert "Redis is away" in health.reasons["learner: statuses"]
-    clock.now += LOOK_SECONDS
+    clock.now += STORE_CHECK_SECONDS
     learner.process(())
     with pytest.raises(StoreUnavailable):
         learner.checkpoint({0: 9})
@@ -77,7 +78,7 @@ def test_the_fold_goes_on_while_no_status_can_be_written(
         learner.ready()
     store.away = False
     learner.ready()
-    clock.now += LOOK_SECONDS
+    clock.now += STORE_CHECK_SECONDS
     learner.process(())
     assert (shown(store), health.reasons) == ("0:9", {})
 
@@ -88,7 +89,7 @@ def test_a_bug_in_what_is_shown_costs_nothing_either(
     def address() -> str:
         raise ZeroDivisionError("a bug")
 
-    learner._address = address  # type: ignore[assignment]  # nothing that JSON could hold
+    learner._publisher._address = address  # type: ignore[assignment]  # nothing that JSON could hold
     clock.now += STATUS_SECONDS
     assert learner.process(made.records).positions == {0: 9}
     learner.checkpoint({0: 9})

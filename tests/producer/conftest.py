@@ -32,7 +32,7 @@ from prequel.shared.runtime.metrics import Metrics
 from prequel.shared.runtime.processor import Processed, Processor
 from prequel.shared.runtime.runner import Runner
 from prequel.shared.store.sqlite import SqliteStore
-from tests.learner.building import Table
+from tests.learner.building import Registry
 from tests.servers.ports import free_port
 
 COLOURS = {"red": (200, 0, 0), "green": (0, 200, 0), "blue": (0, 0, 200)}
@@ -91,7 +91,7 @@ class System:
             self.settings,
             log=self.log,
             store=self.store,
-            table=Table(),
+            registry=Registry(),
             metrics=self.metrics,
             clock=time.time,
             owner="test",

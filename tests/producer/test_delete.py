@@ -21,7 +21,7 @@ from prequel.services.producer.summary import Summary
 from prequel.shared import status
 from prequel.shared.log.base import EXAMPLES, TOPICS
 from tests.gateway.conftest import until
-from tests.learner.building import Table
+from tests.learner.building import Registry
 from tests.producer.conftest import System
 
 
@@ -91,7 +91,14 @@ def test_other_streams_are_unchanged_by_a_deletion(
     assert status_of_two is not None
     assert status_of_two.images == 6
     system.stop_workers()
-    rebuild = Rebuild(system.settings, system.log, system.store, Table(), lambda *_: None, threading.Event())
+    rebuild = Rebuild(
+        system.settings,
+        log=system.log,
+        store=system.store,
+        registry=Registry(),
+        advance=lambda *_: None,
+        stop=threading.Event(),
+    )
     (verdict,) = rebuild.verify(1)
     assert (verdict.equal, verdict.remark) == (True, "bit-equal")
 

@@ -7,11 +7,11 @@ from contextlib import closing
 
 import orjson
 
-from prequel.services.learner.fold.defaults import limits
+from prequel.services.learner.fold.config import fold_config
 from prequel.services.learner.fold.feature_cache import FeatureCache
 from prequel.services.learner.fold.partition import Fold
 from prequel.services.learner.models import registry
-from prequel.services.learner.snapshots.snapshots import read_roots, root_key
+from prequel.services.learner.snapshots.root import read_roots, root_key
 from prequel.shared.config import Settings
 from prequel.shared.events.images import decode_image
 from prequel.shared.log.base import DEAD_LETTERS, EXAMPLES, IMAGES, PREDICTIONS, Log, Position, Record
@@ -83,7 +83,7 @@ class Reference:
 
     def _fold(self, partition: int, due: dict[int, set[str]]) -> None:
         cache = FeatureCache(self._log, 20_000, 2**29)
-        fold = Fold(limits(self._settings), registry, cache, position=0, partitions=self._log.partitions(EXAMPLES))
+        fold = Fold(fold_config(self._settings), registry, cache, position=0, partitions=self._log.partitions(EXAMPLES))
         self._check(partition, fold, due)
         for record in records(self._log, EXAMPLES, partition):
             fold.apply([record])

@@ -79,7 +79,7 @@ def main() -> int:
             process.settings,
             log=process.log,
             store=process.store,
-            table=registry,
+            registry=registry,
             metrics=process.metrics,
             clock=time.time,
             owner=f"sleeper-{os.getpid()}",

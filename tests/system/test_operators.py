@@ -5,7 +5,7 @@ from contextlib import closing
 from kafka import TopicPartition
 from kafka.admin import NewPartitions
 
-from prequel.services.learner.snapshots.snapshots import read_roots, root_key
+from prequel.services.learner.snapshots.root import read_roots, root_key
 from prequel.shared.log.base import EXAMPLES, IMAGES
 from prequel.shared.log.kafka.log import KafkaLog
 from prequel.shared.status import StreamStatus, key

@@ -4,7 +4,7 @@ import signal
 from contextlib import closing
 from pathlib import Path
 
-from prequel.services.learner.snapshots.snapshots import read_roots, root_key
+from prequel.services.learner.snapshots.root import read_roots, root_key
 from prequel.shared.log.kafka.log import KafkaLog
 from tests.servers.ports import wait_until
 from tests.system import events

@@ -39,7 +39,9 @@ def _rebuild(arguments: argparse.Namespace) -> int:
     with closing(log), closing(store), no_pruning:
         return rebuild(
             Console(),
-            lambda advance: Rebuild(settings, log, store, registry, advance, stop, now=time.time()),
+            lambda advance: Rebuild(
+                settings, log=log, store=store, registry=registry, advance=advance, stop=stop, now=time.time()
+            ),
             verify=arguments.verify,
             threads=os.cpu_count() or 1,
             owner=composition.new_id(),

@@ -6,12 +6,14 @@ from typing import Any, NamedTuple
 from prequel.shared.events.types import Applied, Command, Features
 from prequel.shared.log.base import Position
 
-KEPT_COMMANDS = 1_000
+MAX_COMMANDS = 1_000
 """Ids of commands that count once. Whoever repeats a command does so within a minute; a thousand of a partition by
 hand take hours."""
-KEPT_DELETIONS = 1_000
-"""Deleted streams of which late features are known. An image is extracted within seconds, or days after an outage;
+MAX_DELETIONS = 1_000
+"""Deleted streams of which late features are recognised. An image is extracted within seconds, or days after an outage;
 with half as many, a thousand streams that a script deletes during one could come back."""
+MAX_PARTITION_DIGITS = 9
+"""Of a partition's number in a command: more than any log has, and few enough for an integer of 32 bits."""
 
 
 class Deletion(NamedTuple):
@@ -23,14 +25,15 @@ class Deletion(NamedTuple):
     """Partition -> next offset, when the command was given."""
 
     def covers(self, image: Position) -> bool:
+        """Whether the image had come before the command."""
         return image.offset < self.images.get(image.partition, 0)
 
 
-class Commands:
+class CommandHistory:
     """What a partition remembers of commands, bounded."""
 
     def __init__(self) -> None:
-        self._given: dict[str, tuple[str, str]] = {}
+        self._results: dict[str, tuple[str, str]] = {}
         """Status and reason by stream and id, oldest first."""
         self._deletions: dict[str, Deletion] = {}
 
@@ -39,24 +42,27 @@ class Commands:
         """By stream, oldest first."""
         return self._deletions
 
-    def known(self, command: Command) -> Applied | None:
-        """What became of it when it was given before."""
-        if _key(command) not in self._given:
+    def earlier_result(self, command: Command) -> Applied | None:
+        """What became of the command when it was given before; None where it was not."""
+        if _key(command) not in self._results:
             return None
-        status, why = self._given[_key(command)]
-        return applied(command, "unchanged", "it was applied before") if not why else applied(command, status, why)
+        status, why = self._results[_key(command)]
+        if why:
+            return command_result(command, status, why)
+        return command_result(command, "unchanged", "it was applied before")
 
-    def remember(self, answer: Applied) -> None:
-        _put(self._given, _key(answer), (answer.status, answer.why), KEPT_COMMANDS)
+    def remember(self, result: Applied) -> None:
+        """Remember what became of a command."""
+        _put_newest(self._results, _key(result), (result.status, result.why), MAX_COMMANDS)
 
-    def deleted(self, deletion: Deletion) -> Deletion:
+    def add_deletion(self, deletion: Deletion) -> Deletion:
         """Remember it; what is returned covers the images of earlier ones too, whatever this one says."""
         if before := self._deletions.get(deletion.stream):
             images = dict(deletion.images)
             for partition, end in before.images.items():
                 images[partition] = max(end, images.get(partition, 0))
             deletion = deletion._replace(images=images)
-        _put(self._deletions, deletion.stream, deletion, KEPT_DELETIONS)
+        _put_newest(self._deletions, deletion.stream, deletion, MAX_DELETIONS)
         return deletion
 
     def deletion_of(self, event: Features) -> Deletion | None:
@@ -65,31 +71,33 @@ class Commands:
         return deletion if deletion and deletion.covers(event.image) else None
 
     def numbers(self) -> dict[str, Any]:
+        """As a snapshot stores them; ``load`` is the inverse."""
         return {
-            "given": [[key, *answer] for key, answer in self._given.items()],
+            "given": [[key, *result] for key, result in self._results.items()],
             "deletions": [[d.stream, list(d.position), sorted(d.images.items())] for d in self._deletions.values()],
         }
 
     def load(self, numbers: Mapping[str, Any]) -> None:
         """The inverse of ``numbers``."""
-        self._given = {key: (status, why) for key, status, why in numbers["given"]}
+        self._results = {key: (status, why) for key, status, why in numbers["given"]}
         self._deletions = {
             stream: Deletion(stream, Position(*at), dict(images)) for stream, at, images in numbers["deletions"]
         }
 
 
-def deletion(command: Command) -> Deletion | None:
+def parse_deletion(command: Command) -> Deletion | None:
     """What a ``stream.delete`` deletes; None where its member ``images`` is no object of partition -> offset."""
     ends = command.arguments.get("images", {})
     if not isinstance(ends, dict) or not all(
-        partition.isdecimal() and len(partition) < 10 and type(offset) is int and 0 <= offset < 2**63
+        partition.isdecimal() and len(partition) <= MAX_PARTITION_DIGITS and type(offset) is int and 0 <= offset < 2**63
         for partition, offset in ends.items()
     ):
         return None
     return Deletion(command.stream, command.position, {int(partition): offset for partition, offset in ends.items()})
 
 
-def applied(command: Command, status: str, why: str = "") -> Applied:
+def command_result(command: Command, status: str, why: str = "") -> Applied:
+    """The event that says what became of a command; ``why`` is empty where it was applied."""
     id, stream, do, _, by, time, position = command
     return Applied(id, stream, position, do, status, why, by, time)
 
@@ -98,8 +106,9 @@ def _key(event: Command | Applied) -> str:
     return f"{event.stream}/{event.id}"
 
 
-def _put(kept: dict[str, Any], key: str, value: Any, most: int) -> None:
-    kept.pop(key, None)
-    kept[key] = value
-    if len(kept) > most:
-        del kept[next(iter(kept))]
+def _put_newest(rows: dict[str, Any], key: str, value: Any, max_rows: int) -> None:
+    """Put a value last, and remove the oldest where there are too many."""
+    rows.pop(key, None)
+    rows[key] = value
+    if len(rows) > max_rows:
+        del rows[next(iter(rows))]

@@ -11,25 +11,28 @@ from prequel.shared.log.base import EXAMPLES, Log, LogUnavailable, OffsetOutOfRa
 from prequel.shared.runtime.deadlines import REPLAY_POLL_S
 from prequel.shared.vectors import Vector
 
-REPLAYED = 512
-"""Records in one batch of a replay, as a learner folds them: more only keep more memory."""
+REPLAY_BATCH_RECORDS = 512
+"""Records in one batch of a replay, as many as a learner folds at once: more would only take more memory."""
 
 
 class FeatureCache:
-    """Feature vectors by position, bounded in number and bytes: one a partition, so that dropping it drops all."""
+    """Feature vectors by position, at most ``max_examples`` and ``max_bytes``.
 
-    def __init__(self, log: Log, most_examples: int, most_bytes: int) -> None:
-        self._log, self._most_examples, self._most_bytes = log, most_examples, most_bytes
+    Each partition has a cache of its own, so that revoking it frees them all.
+    """
+
+    def __init__(self, log: Log, max_examples: int, max_bytes: int) -> None:
+        self._log, self._max_examples, self._max_bytes = log, max_examples, max_bytes
         self._vectors: OrderedDict[Position, Vector] = OrderedDict()
         self._bytes = 0
         self._attributes: dict[Position, Attributes] = {}
-        self.read: dict[Position, Attributes] = {}
-        """The attributes of what was fetched in this turn, from memory or not: so they depend on the log only."""
+        self.attributes_read: dict[Position, Attributes] = {}
+        """Attributes of what was fetched for this batch, from memory or not: so they depend on the log only."""
         self._begins: dict[int, int] | None = None
 
-    def another(self) -> "FeatureCache":
-        """An empty one over the same log: of a replay, which meets every vector again."""
-        return FeatureCache(self._log, self._most_examples, self._most_bytes)
+    def empty_copy(self) -> "FeatureCache":
+        """An empty cache over the same log, for a replay, which meets every vector again."""
+        return FeatureCache(self._log, self._max_examples, self._max_bytes)
 
     def replay(self, partition: int, end: int) -> tuple[int, Iterator[list[Record]]]:
         """Where the log begins, and its records from there to ``end``, in batches. Blocks; raises LogUnavailable."""
@@ -40,50 +43,58 @@ class FeatureCache:
         with closing(self._log.follow(EXAMPLES, {partition: begin})) as reader:
             while reader.positions()[partition] < end:
                 try:
-                    records = reader.poll(REPLAYED, REPLAY_POLL_S)
+                    records = reader.poll(REPLAY_BATCH_RECORDS, REPLAY_POLL_S)
                 except OffsetOutOfRange as error:
-                    raise LogUnavailable(f"a replay lost the race with retention, and begins again: {error}") from error
+                    raise LogUnavailable(
+                        f"retention removed records during a replay, which starts again: {error}"
+                    ) from error
                 yield [record for record in records if record.offset < end]
 
-    def turn(self) -> None:
-        """A new batch begins: where the log begins is asked anew, once, when its first label needs it."""
-        self.read, self._begins = {}, None
+    def begin_batch(self) -> None:
+        """Forget where the log begins: it is asked again, once, when the batch's first label needs it."""
+        self.attributes_read, self._begins = {}, None
 
     def put(self, position: Position, vector: Vector, attributes: Attributes = NO_ATTRIBUTES) -> None:
+        """Add the vector of a new example, and evict the oldest where there are too many."""
         self._vectors[position] = vector
         if attributes:
             self._attributes[position] = attributes
         self._bytes += vector.nbytes
-        while len(self._vectors) > self._most_examples or self._bytes > self._most_bytes:
-            gone, vector = self._vectors.popitem(last=False)
+        while len(self._vectors) > self._max_examples or self._bytes > self._max_bytes:
+            evicted, vector = self._vectors.popitem(last=False)
             self._bytes -= vector.nbytes
-            self._attributes.pop(gone, None)
+            self._attributes.pop(evicted, None)
 
     def fetch(self, positions: Iterable[Position]) -> dict[Position, Vector]:
         """The vectors at these positions; those that retention, or a deletion, has removed are missing.
 
-        Also those that are still in memory: what becomes of a label must not depend on when the learner started.
-        Blocks while those not in memory are read, together. Raises LogUnavailable.
+        They are missing also where they are still in memory: what becomes of a label must not depend on when the
+        learner started. Blocks while those not in memory are read, together. Raises LogUnavailable.
         """
-        wanted = [position for position in dict.fromkeys(positions) if position.offset >= self._begin(position)]
-        found = {position: self._vectors[position] for position in wanted if position in self._vectors}
+        readable = [position for position in dict.fromkeys(positions) if position.offset >= self._begin(position)]
+        vectors = {position: self._vectors[position] for position in readable if position in self._vectors}
         if self._attributes:
-            self.read.update({at: self._attributes[at] for at in found if at in self._attributes})
+            self.attributes_read.update({at: self._attributes[at] for at in vectors if at in self._attributes})
         missing: dict[int, list[int]] = {}
-        for position in wanted:
-            if position not in found:
+        for position in readable:
+            if position not in vectors:
                 missing.setdefault(position.partition, []).append(position.offset)
-        for partition, offsets in missing.items():
-            for offset, record in self._log.read(EXAMPLES, partition, sorted(offsets)).items():
+        for event in self._read(missing):
+            vectors[event.position] = event.vector
+            if event.attributes:
+                self.attributes_read[event.position] = event.attributes
+        return vectors
+
+    def _read(self, offsets: dict[int, list[int]]) -> Iterator[Features]:
+        """The feature events at these offsets, by partition; without those that were erased."""
+        for partition, missing in offsets.items():
+            for offset, record in self._log.read(EXAMPLES, partition, sorted(missing)).items():
                 event = decode_example(record)
                 if isinstance(event, Erased):
                     continue
                 if not isinstance(event, Features):
                     raise Rejected("not-features", f"{EXAMPLES}:{partition}:{offset} is no feature event any more")
-                found[event.position] = event.vector
-                if event.attributes:
-                    self.read[event.position] = event.attributes
-        return found
+                yield event
 
     def _begin(self, position: Position) -> int:
         if self._begins is None:

@@ -1,47 +1,55 @@
-"""When the champion had better say that it does not know: too low a probability, or too far from every class."""
+"""When the champion had better abstain: too low a probability, or too far from every class."""
 
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from prequel.services.learner.fold.predictions import Guess
+from prequel.services.learner.fold.predictions import ModelPrediction
 from prequel.shared.vectors import Vector
 
-LEAST_EXAMPLES = 5
-"""Examples of a class before its spread says anything."""
+MIN_EXAMPLES = 5
+"""Of a class before its variance counts: that of fewer says nothing. With twice as many, a new class would be far from
+everything for twice as long."""
 
-Array = npt.NDArray[np.float64]
+FloatArray = npt.NDArray[np.float64]
 
 
 class Novelty:
     """Two tests of an example against what was learned; a threshold of 0 switches one off.
 
-    ``probability``: unknown where the champion's largest probability is below it. ``distance``: unknown where the
-    squared distance to every class mean is more than so many times that class's own variance. The class means and
-    variances are sums (counts, totals, squared norms), so that a correction is exact.
+    ``probability`` (0 to 1): unknown where the champion's largest probability is below it. ``distance``: unknown where
+    the squared distance to every class mean is more than so many times that class's own variance. The class means and
+    variances are computed from sums (counts, totals, squared norms), so that a correction is exact.
+
+    >>> novelty = Novelty(probability=0.0, distance=4.0)
+    >>> for value in (0.9, 1.0, 1.1, 0.8, 1.2):
+    ...     novelty.learn(np.array([value], np.float32), label=0)
+    >>> prediction = ModelPrediction([0], [1.0], known=1)
+    >>> [novelty.unknown(np.array([value], np.float32), prediction) for value in (1.05, 3.0)]
+    [False, True]
     """
 
     def __init__(self, probability: float, distance: float) -> None:
         self._probability, self._distance = probability, distance
         self.since = 0
         """How many examples had been scored when the sums began: a label that was learned before is not in them."""
-        self._counts: Array = np.zeros(0)
-        self._totals: Array = np.zeros((0, 0))
-        self._squares: Array = np.zeros(0)
+        self._counts: FloatArray = np.zeros(0)
+        self._totals: FloatArray = np.zeros((0, 0))
+        self._squares: FloatArray = np.zeros(0)
 
     def change(self, probability: float, distance: float, scored: int) -> None:
-        """Other thresholds from here on, after so many scored examples; the sums begin where there is a distance."""
+        """Use other thresholds, after so many scored examples; the sums begin where a distance is switched on."""
         if bool(distance) != bool(self._distance):
             self.since = scored
             self._counts, self._totals, self._squares = np.zeros(0), np.zeros((0, 0)), np.zeros(0)
         self._probability, self._distance = probability, distance
 
-    def unknown(self, x: Vector, guess: Guess) -> bool:
-        """Whether to abstain; never before the champion knows a class."""
-        if not guess.classes:
+    def unknown(self, x: Vector, prediction: ModelPrediction) -> bool:
+        """Whether to abstain on a vector of shape [dim]; never before the champion knows a class."""
+        if not prediction.classes:
             return False
-        return guess.probabilities[0] < self._probability or (self._distance > 0 and self._far(x))
+        return prediction.probabilities[0] < self._probability or (self._distance > 0 and self._far(x))
 
     def learn(self, x: Vector, label: int, sign: int = 1) -> None:
         """Add an example to its class, or with -1 take it out."""
@@ -56,13 +64,14 @@ class Novelty:
         self._squares[label] += sign * float(np.square(wide).sum())
 
     def _far(self, x: Vector) -> bool:
-        settled = self._counts >= LEAST_EXAMPLES
-        if not settled.any():
+        known = self._counts >= MIN_EXAMPLES
+        if not known.any():
             return False
-        counts = self._counts[settled]
-        means = self._totals[settled] / counts[:, None]
-        variances = self._squares[settled] / counts - (means**2).sum(axis=1)
+        counts = self._counts[known]
+        means = self._totals[known] / counts[:, None]
+        variances = self._squares[known] / counts - (means**2).sum(axis=1)
         distances = ((means - x) ** 2).sum(axis=1)
+        # Equal examples have no variance: then anything but the same is far.
         return bool((distances > self._distance * np.maximum(variances, 1e-12)).all())
 
     def _grow(self, classes: int, dim: int) -> None:
@@ -72,9 +81,11 @@ class Novelty:
         self._totals = np.vstack([self._totals.reshape(-1, dim), np.zeros((more, dim))])
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """As a snapshot stores it; ``load`` is the inverse."""
         since = np.array([self.since], "<i8")
         return {"counts": self._counts, "totals": self._totals, "squares": self._squares, "since": since}
 
     def load(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        """The inverse of ``arrays``."""
         self._counts, self._totals, self._squares = arrays["counts"], arrays["totals"], arrays["squares"]
         self.since = int(arrays["since"][0])

@@ -1,70 +1,84 @@
-"""What models said of an example, as it is kept until its label is known: the 10 most probable classes."""
+"""A model's prediction as it is stored until the label is known: the 10 most probable classes."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from prequel.services.learner.fold.prequential import loss_units
+from prequel.services.learner.fold.evaluation.log_loss import log_loss_units
 from prequel.services.learner.models.base import Probabilities
 
 TOP = 10
-ABSENT = -2
+"""Classes stored of a prediction. The page shows no more, and of a thousand classes the window would otherwise take a
+hundred times the memory; with half as many, more true classes would be scored with an even share of the rest."""
+NOT_SCORED = -2
 """Instead of a predicted class: the model was added later, and its replay did not meet the example like this."""
 
 
-class Guess(NamedTuple):
-    """One model's prediction: its 10 most probable classes, most probable first; of equal ones, those learned first."""
+class ModelPrediction(NamedTuple):
+    """One model's prediction: its 10 most probable classes, most probable first; of equal ones, those learned first.
+
+    ``classes`` are the stream's class numbers, ``probabilities`` theirs.
+
+    >>> prediction = ModelPrediction([2, 0], [0.7, 0.3], known=2)
+    >>> prediction.top_class, prediction.probability(0), prediction.knows(1)
+    (2, 0.3, False)
+    """
 
     classes: list[int]
     probabilities: list[float]
     known: int
-    """How many classes the model knew; below 0 as in NOTHING and UNKNOWN."""
+    """How many classes the model knew; below 0 as in NOT_LEARNED and PERHAPS_LEARNED."""
 
     @property
-    def label(self) -> int:
+    def top_class(self) -> int:
         """The predicted class, -1 where the model knew none."""
         return self.classes[0] if self.classes else -1
 
     @property
-    def scored(self) -> int:
-        """What is scored of it: ``label``, or ABSENT."""
+    def scored_class(self) -> int:
+        """What the metrics count: ``top_class``, or NOT_SCORED."""
         if self.classes:
             return self.classes[0]
-        return -1 if self.known >= 0 else ABSENT
+        return -1 if self.known >= 0 else NOT_SCORED
 
     def probability(self, label: int) -> float:
-        """Of a class: what was said of it, an even share of the rest where it is not among the 10."""
+        """The predicted probability of a class; beyond the 10 stored ones, an even share of the rest."""
         if label in self.classes:
             return self.probabilities[self.classes.index(label)]
         rest = self.known - len(self.classes)
         return max(0.0, 1.0 - sum(self.probabilities)) / rest if rest else 0.0
 
-    def renumbered(self, classes: Sequence[int]) -> "Guess":
+    def renumbered(self, classes: Sequence[int]) -> "ModelPrediction":
         """The same with class n as ``classes[n]``."""
-        return Guess([classes[label] for label in self.classes], self.probabilities, self.known)
+        return ModelPrediction([classes[label] for label in self.classes], self.probabilities, self.known)
 
-    def knew(self, label: int) -> bool:
+    def knows(self, label: int) -> bool:
         """Whether the model knew the class. Beyond 10, models are taken to have met classes in the stream's order."""
         return label in self.classes or TOP < self.known > label
 
-    def loss(self, label: int) -> int:
-        """Log loss in LOSS_UNIT; none for a class that the model could not know, as River's CrossEntropy has it."""
-        return loss_units(self.probability(label)) if self.knew(label) else 0
+    def log_loss_units(self, label: int) -> int:
+        """Log loss in LOSS_UNIT; 0 for a class that the model could not know, as in River's CrossEntropy."""
+        return log_loss_units(self.probability(label)) if self.knows(label) else 0
 
 
-NOTHING = Guess([], [], -1)
+NOT_LEARNED = ModelPrediction([], [], -1)
 """Of a model that was added later: it has not learned the example's label, and is not scored on it."""
-UNKNOWN = Guess([], [], -2)
-"""Of one that may have learned a label of the example, and is not scored on it."""
+PERHAPS_LEARNED = ModelPrediction([], [], -2)
+"""Of a model that was added later: it may have learned a label of the example, and is not scored on it."""
 
 
-def guesses(predicted: Sequence[Probabilities], classes: Sequence[int]) -> list[Guess]:
-    """The predictions of one model; ``classes`` are the stream's numbers of the model's classes, in its order.
+def top_predictions(predicted: Sequence[Probabilities], classes: Sequence[int]) -> list[ModelPrediction]:
+    """One model's predictions of several examples, ready to be stored.
 
-    What is no number, as of a model whose weights have grown beyond all bounds, counts as 0.
+    ``predicted`` has one float vector an example, shape [classes known then]; ``classes`` are the stream's numbers of
+    the model's classes, in the model's order. A value that is no number, as of a model whose weights have grown
+    beyond all bounds, counts as 0.
+
+    >>> top_predictions([np.array([0.25, 0.75])], classes=[5, 3])
+    [ModelPrediction(classes=[3, 5], probabilities=[0.75, 0.25], known=2)]
     """
-    found: list[Guess] = []
+    predictions: list[ModelPrediction] = []
     start = 0
     while start < len(predicted):
         known, end = len(predicted[start]), start
@@ -73,9 +87,10 @@ def guesses(predicted: Sequence[Probabilities], classes: Sequence[int]) -> list[
         matrix = np.nan_to_num(
             np.array(predicted[start:end]).reshape(end - start, known), nan=0.0, posinf=0.0, neginf=0.0
         )
+        # Stable, so that of equal probabilities the class that was learned first wins on every machine.
         order = np.argsort(-matrix, axis=1, kind="stable")[:, :TOP]
-        kept = np.take_along_axis(matrix, order, axis=1).astype(np.float32).tolist()
-        named = np.asarray(classes, np.int64)[order].tolist() if known else order.tolist()
-        found += [Guess(labels, shares, known) for labels, shares in zip(named, kept, strict=True)]
+        top = np.take_along_axis(matrix, order, axis=1).astype(np.float32).tolist()
+        numbers = np.asarray(classes, np.int64)[order].tolist() if known else order.tolist()
+        predictions += [ModelPrediction(labels, shares, known) for labels, shares in zip(numbers, top, strict=True)]
         start = end
-    return found
+    return predictions

@@ -1,1 +1,1 @@
-"""Replay: what is folded again from the log, beside or instead of the live fold."""
+"""Replay: what is rebuilt from the log, beside or instead of the live fold."""

@@ -1,73 +1,83 @@
-"""Other models in a stream: those that are kept, those that go, and those that a replay of the log has caught up."""
+"""Other models in a stream: the old ones that stay, and new ones that a replay of the log has caught up."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from prequel.services.learner.fold.abstentions import Unknowns
-from prequel.services.learner.fold.examples import UNLABELLED, UNSCORED, Entry
-from prequel.services.learner.fold.predictions import NOTHING, UNKNOWN, Guess
-from prequel.services.learner.fold.stream import KEPT_MARKS, StreamState
+from prequel.services.learner.fold.evaluation.abstentions import AbstentionCounts
+from prequel.services.learner.fold.join.window_chunk import UNLABELLED, UNSCORED
+from prequel.services.learner.fold.join.window_example import WindowExample
+from prequel.services.learner.fold.predictions import NOT_LEARNED, PERHAPS_LEARNED, ModelPrediction
+from prequel.services.learner.fold.scoring import MAX_MARKS
+from prequel.services.learner.fold.stream import StreamState
 
 
-def remodel(state: StreamState, specs: tuple[str, ...], twin: StreamState | None) -> None:
+def change_models(state: StreamState, specs: tuple[str, ...], replayed: StreamState | None) -> None:
     """Let the stream have these models, the first as its champion.
 
-    ``twin`` holds those that are new, at the same place of the log; None where nothing is new, or nothing was seen.
+    ``replayed`` is the stream with only those that are new, at the same place of the log; None where no model is new,
+    or the stream has no example.
     """
-    before = state.limits.models
-    fresh = StreamState(state.name, state.limits._replace(models=specs), state.table)
-    state.limits, state.reactions = fresh.limits, fresh.reactions
+    before = state.config.models
+    empty = StreamState(state.name, replace(state.config, models=specs), state.registry)
+    state.config, state.reactions = empty.config, empty.reactions
     if not state.models:
-        state.born, state.drifts, state.drifted = fresh.born, fresh.drifts, fresh.drifted
-        state.scores, state.window = fresh.scores, fresh.window
+        state.reset_at, state.drifts, state.drift_counts = empty.reset_at, empty.drifts, empty.drift_counts
+        state.scores, state.window = empty.scores, empty.window
         return
     if specs == before:
         return
-    kept = [before.index(spec) if spec in before else None for spec in specs]
-    _take(state, kept, twin)
+    old_models = [before.index(spec) if spec in before else None for spec in specs]
+    _take_models(state, old_models, replayed)
     if specs[0] != before[0]:
         # What was served before stays as it was: it is the old champion's, and corrections do not restate it here.
-        state.unknowns, state.unknowns_from = Unknowns(), state.window.bounds[1]
+        state.abstentions, state.abstentions_from = AbstentionCounts(), state.window.bounds[1]
 
 
-def _take(state: StreamState, kept: Sequence[int | None], twin: StreamState | None) -> None:
-    shift = state.scores.total - twin.scores.total if twin else 0
-    classes = [state.classes[label] for label in twin.labels] if twin else []
-    state.window.remodel(kept, _guesses(state, twin, shift, classes))
-    sources = iter(range(len(twin.models)) if twin else ())
-    places = [(state, old) if old is not None else (twin or state, next(sources)) for old in kept]
-    state.born = [source.born[at] + (shift if source is twin and source.born[at] else 0) for source, at in places]
-    state.models, state.drifts, state.drifted = (
-        [source.models[at] for source, at in places],
-        [source.drifts[at] for source, at in places],
-        [source.drifted[at] for source, at in places],
+def _take_models(state: StreamState, old_models: Sequence[int | None], replayed: StreamState | None) -> None:
+    """Model n becomes the old model ``old_models[n]``, or, where that is None, the next of ``replayed``."""
+    shift = state.scores.total - replayed.scores.total if replayed else 0
+    classes = [state.classes[label] for label in replayed.labels] if replayed else []
+    state.window.change_models(old_models, _replayed_predictions(state, replayed, shift, classes))
+    new_models = iter(range(len(replayed.models)) if replayed else ())
+    sources = [(state, old) if old is not None else (replayed or state, next(new_models)) for old in old_models]
+    state.reset_at = [
+        source.reset_at[at] + (shift if source is replayed and source.reset_at[at] else 0) for source, at in sources
+    ]
+    state.models, state.drifts, state.drift_counts = (
+        [source.models[at] for source, at in sources],
+        [source.drifts[at] for source, at in sources],
+        [source.drift_counts[at] for source, at in sources],
     )
-    marks = [mark._replace(scored=mark.scored + shift) for mark in twin.marks] if twin else []
-    marks += [mark for mark in state.marks if mark.model in state.limits.models]
-    state.marks = sorted(marks, key=lambda mark: (mark.scored, state.limits.models.index(mark.model)))[-KEPT_MARKS:]
-    if twin:
-        for group in twin.scores.groups:
-            group.scores.renumber(classes)
-    state.scores.remodel(kept, twin.scores if twin else None)
+    marks = [mark._replace(scored=mark.scored + shift) for mark in replayed.marks] if replayed else []
+    marks += [mark for mark in state.marks if mark.model in state.config.models]
+    state.marks = sorted(marks, key=lambda mark: (mark.scored, state.config.models.index(mark.model)))[-MAX_MARKS:]
+    if replayed:
+        for group in replayed.scores.groups:
+            group.metrics.renumber(classes)
+    state.scores.change_models(old_models, replayed.scores if replayed else None)
 
 
-def _guesses(
-    state: StreamState, twin: StreamState | None, shift: int, classes: Sequence[int]
-) -> Callable[[str, Entry], Sequence[Guess]]:
-    """What the new models said of an example of the window, where the replay knows it as the stream does."""
+def _replayed_predictions(
+    state: StreamState, replayed: StreamState | None, shift: int, classes: Sequence[int]
+) -> Callable[[str, WindowExample], Sequence[ModelPrediction]]:
+    """What the new models predicted of an example of the window, where the replay knows it as the stream does.
 
-    def find(id: str, entry: Entry) -> Sequence[Guess]:
-        if twin is None:
+    Index i of the replay's metrics is index ``i + shift`` of the stream's, class n is ``classes[n]``.
+    """
+
+    def predictions_of(id: str, example: WindowExample) -> Sequence[ModelPrediction]:
+        if replayed is None:
             return ()
-        found = twin.window.find(id)
-        if found is None or found.position != entry.position:
-            return [NOTHING] * len(twin.models)
-        labels = state.name_of(entry.label), twin.name_of(found.label)
-        if labels[0] == labels[1] and _score(entry, 0) == _score(found, shift):
-            return [guess.renumbered(classes) for guess in found.guesses]
-        return [NOTHING if found.label == UNLABELLED else UNKNOWN] * len(twin.models)
+        replica = replayed.window.find(id)
+        if replica is None or replica.position != example.position:
+            return [NOT_LEARNED] * len(replayed.models)
+        labels = state.name_of(example.label), replayed.name_of(replica.label)
+        if labels[0] == labels[1] and _score_index(example, 0) == _score_index(replica, shift):
+            return [prediction.renumbered(classes) for prediction in replica.predictions]
+        return [NOT_LEARNED if replica.label == UNLABELLED else PERHAPS_LEARNED] * len(replayed.models)
 
-    return find
+    return predictions_of
 
 
-def _score(entry: Entry, shift: int) -> int | None:
-    return None if entry.score == UNSCORED else entry.score + shift
+def _score_index(example: WindowExample, shift: int) -> int | None:
+    return None if example.score_index == UNSCORED else example.score_index + shift

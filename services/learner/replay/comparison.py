@@ -5,71 +5,73 @@ import numpy.typing as npt
 
 from prequel.services.learner.fold.partition import Fold
 from prequel.services.learner.fold.stream import StreamState
+from prequel.services.learner.fold.stream_numbers import stream_numbers
 from prequel.services.learner.models.base import Model
 
 TOLERANCE = 1e-4
 """Of the arrays of models, relative to each array's largest value: BLAS and compiled kernels round some 1e-7 apart,
 long sums of it come to 1e-5 or so. What differs by more has learned something else."""
-FLIPPED, SOME = 0.001, 3
+FLIPPED_SHARE, MIN_FLIPPED = 0.001, 3
 """Predictions that may differ: where two classes are as probable, rounding decides. A share of all, and some anyway."""
 
 WITHIN = (
     f"not bit-equal, but equal: counts, classes, ids, labels and positions exactly, models within {TOLERANCE:g} of "
-    f"their largest values, predictions but for {FLIPPED:.1%}"
+    f"their largest values, predictions but for {FLIPPED_SHARE:.1%}"
 )
 
 _EXACT = ("limits", "seed", "backbone", "dim", "labels", "counts", "statuses")
-"""What a stream knows of its events, whatever its models say."""
+"""What a stream knows of its events, whatever its models predict: keys of ``stream_numbers``."""
 
 
-def compare(mine: Fold, theirs: Fold) -> str:
+def compare(here: Fold, there: Fold) -> str:
     """What differs by more than rounding, in words; empty where nothing does."""
-    if mine.streams.keys() != theirs.streams.keys():
-        return f"streams {sorted(mine.streams)} here, {sorted(theirs.streams)} there"
-    for name, stream in mine.streams.items():
-        if found := _facts(stream, theirs.streams[name]) or _models(stream, theirs.streams[name]):
-            return f"stream {name}: {found}"
+    if here.streams.keys() != there.streams.keys():
+        return f"streams {sorted(here.streams)} here, {sorted(there.streams)} there"
+    for name, stream in here.streams.items():
+        other = there.streams[name]
+        if difference := _compare_exactly(stream, other) or _compare_models(stream, other):
+            return f"stream {name}: {difference}"
     return ""
 
 
-def _facts(mine: StreamState, theirs: StreamState) -> str:
-    ours, others = mine.numbers(), theirs.numbers()
+def _compare_exactly(here: StreamState, there: StreamState) -> str:
+    numbers, others = stream_numbers(here), stream_numbers(there)
     for name in _EXACT:
-        if ours[name] != others[name]:
-            return f"{name} {ours[name]} here, {others[name]} there"
-    if mine.waiting.rows() != theirs.waiting.rows():
+        if numbers[name] != others[name]:
+            return f"{name} {numbers[name]} here, {others[name]} there"
+    if here.waiting.rows() != there.waiting.rows():
         return "the labels that wait"
-    if not np.array_equal(mine.duplicates.array(), theirs.duplicates.array()):
+    if not np.array_equal(here.expired_ids.array(), there.expired_ids.array()):
         return "the ids that are remembered"
-    return "" if mine.window.facts() == theirs.window.facts() else "the examples of the window, or their labels"
+    return "" if here.window.rows() == there.window.rows() else "the examples of the window, or their labels"
 
 
-def _models(mine: StreamState, theirs: StreamState) -> str:
-    for number, spec in enumerate(mine.limits.models):
-        (ours, at), (others, there) = mine.scores.of(number), theirs.scores.of(number)
-        if (ours.total, ours.held) != (others.total, others.held):
-            return f"model {spec} was scored on {ours.held} examples here, on {others.held} there"
-        apart = abs(ours.tallies[at].right - others.tallies[there].right)
-        if apart > max(SOME, FLIPPED * ours.held):
-            return f"model {spec} was right {apart} times more or less often"
-        if mine.models and (found := _apart(mine.models[number], theirs.models[number])):
-            return f"model {spec}: {found}"
+def _compare_models(here: StreamState, there: StreamState) -> str:
+    for number, spec in enumerate(here.config.models):
+        (metrics, at), (others, other_at) = here.scores.of(number), there.scores.of(number)
+        if (metrics.total, metrics.scored) != (others.total, others.scored):
+            return f"model {spec} was scored on {metrics.scored} examples here, on {others.scored} there"
+        difference = abs(metrics.tallies[at].right - others.tallies[other_at].right)
+        if difference > max(MIN_FLIPPED, FLIPPED_SHARE * metrics.scored):
+            return f"model {spec} was right {difference} times more or less often"
+        if here.models and (problem := _compare_arrays(here.models[number], there.models[number])):
+            return f"model {spec}: {problem}"
     return ""
 
 
-def _apart(mine: Model, theirs: Model) -> str:
+def _compare_arrays(here: Model, there: Model) -> str:
     """Of models that are pickled only the classes: their arrays are River's own."""
-    if mine.labels != theirs.labels:
-        return f"classes {mine.labels} here, {theirs.labels} there"
-    ours, others = mine.state().arrays, theirs.state().arrays
-    if ours.keys() != others.keys():
-        return f"arrays {sorted(ours)} here, {sorted(others)} there"
-    wrong = [name for name in sorted(ours) if not _close(ours[name], others[name])]
-    return f"arrays {', '.join(wrong)}" if wrong else ""
+    if here.labels != there.labels:
+        return f"classes {here.labels} here, {there.labels} there"
+    arrays, others = here.state().arrays, there.state().arrays
+    if arrays.keys() != others.keys():
+        return f"arrays {sorted(arrays)} here, {sorted(others)} there"
+    different = [name for name in sorted(arrays) if not _close(arrays[name], others[name])]
+    return f"arrays {', '.join(different)}" if different else ""
 
 
-def _close(mine: npt.NDArray[np.generic], theirs: npt.NDArray[np.generic]) -> bool:
-    if mine.shape != theirs.shape or not np.issubdtype(mine.dtype, np.number):
-        return bool(np.array_equal(mine, theirs))
-    largest = float(np.max(np.abs(theirs), initial=0.0))
-    return bool(np.allclose(mine, theirs, rtol=TOLERANCE, atol=TOLERANCE * largest, equal_nan=True))
+def _close(here: npt.NDArray[np.generic], there: npt.NDArray[np.generic]) -> bool:
+    if here.shape != there.shape or not np.issubdtype(here.dtype, np.number):
+        return bool(np.array_equal(here, there))
+    largest = float(np.max(np.abs(there), initial=0.0))
+    return bool(np.allclose(here, there, rtol=TOLERANCE, atol=TOLERANCE * largest, equal_nan=True))

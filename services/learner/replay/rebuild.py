@@ -5,29 +5,34 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from prequel.services.learner.fold.defaults import as_settings, limits
+from prequel.services.learner.fold.config import fold_config
 from prequel.services.learner.fold.feature_cache import FeatureCache
+from prequel.services.learner.fold.model_registry import ModelRegistry
 from prequel.services.learner.fold.partition import Fold
-from prequel.services.learner.fold.stream import ModelTable
-from prequel.services.learner.learner import check_partitions
+from prequel.services.learner.fold.restored_partition import restore_fold
+from prequel.services.learner.initial_fold import initial_fold
 from prequel.services.learner.replay.comparison import WITHIN, compare
 from prequel.services.learner.snapshots.envelope import Envelope, Place
 from prequel.services.learner.snapshots.fingerprint import build, differences
-from prequel.services.learner.snapshots.recovery import first_fold
-from prequel.services.learner.snapshots.snapshots import Root, Snapshots, read_roots, root_key
+from prequel.services.learner.snapshots.root import Root, read_roots, root_key
+from prequel.services.learner.snapshots.snapshots import Snapshots
+from prequel.services.learner.snapshots.usability import check_partition_count
 from prequel.shared.config import ConfigError, Settings
 from prequel.shared.events.defaults import encode_defaults
 from prequel.shared.log.base import EXAMPLES, Log, Message
 from prequel.shared.store.base import Fence, Fenced, Store
 
 POLL_RECORDS = 1_000
+"""Records of one poll. Progress is shown, and Ctrl-C noticed, after each: more would make both slower, and win nothing
+where reading the log is not what takes the time."""
+POLL_TIMEOUT_S = 1.0
 
-MOST_GENERATIONS = 10_000
+MAX_GENERATIONS = 10_000
 """Members of a group that came and went without a snapshot between them, at most."""
 
 
-class Interrupted(Exception):
-    """Somebody stopped it: what was not finished is as it was."""
+class RebuildInterrupted(Exception):
+    """The rebuild was stopped: the snapshots of what was not finished are as they were."""
 
 
 class Verdict(NamedTuple):
@@ -46,24 +51,24 @@ class Verdict(NamedTuple):
 class Rebuild:
     """Folds every partition from the beginning of the log to its newest snapshot, or to its end without one.
 
-    ``advance`` is told of every batch: partition and records folded. Raises LogUnavailable, StoreUnavailable, and
-    Interrupted soon after ``stop`` is set.
+    ``advance`` is called after every batch, from several threads: partition and records folded. ``now`` is when it
+    began (seconds since the epoch), for the record of the settings where the log has none yet. Every call blocks;
+    raises LogUnavailable, StoreUnavailable, and RebuildInterrupted soon after ``stop`` is set.
     """
 
     def __init__(
         self,
         settings: Settings,
+        *,
         log: Log,
         store: Store,
-        table: ModelTable,
+        registry: ModelRegistry,
         advance: Callable[[int, int], None],
         stop: threading.Event,
-        *,
         now: float = 0.0,
     ) -> None:
-        """``now`` is when it began: for the record of the settings, where the log has none yet."""
         self._now = now
-        self._settings, self._log, self._store, self._table = settings, log, store, table
+        self._settings, self._log, self._store, self._registry = settings, log, store, registry
         self._advance, self._stop = advance, stop
 
     def total(self) -> int:
@@ -79,7 +84,7 @@ class Rebuild:
     def write(self, threads: int, owner: str) -> list[Verdict]:
         """Fold everything to the end of the log and make that the newest snapshot of each partition.
 
-        For stopped learners only: one that runs is fenced out and starts again from the new snapshot.
+        For stopped learners only: one that runs is fenced off and starts again from the new snapshot.
         """
         partitions = sorted(self._log.bounds(EXAMPLES))
         with ThreadPoolExecutor(threads, "rebuild") as pool:
@@ -93,73 +98,79 @@ class Rebuild:
             return Verdict(partition, end, 0, 0, "", root.digest, False, remark)
         fold = self._fold(partition, end if root is None else root.offset, write=False)
         if root is None:
-            return self._verdict(partition, fold, None, True, "no snapshot to compare with")
-        if begin > root.defaults[0][0]:
-            return self._verdict(partition, fold, root, False, f"retention removed the first {begin} events")
-        if fold.digest() == root.digest:
-            return self._verdict(partition, fold, root, *self._readable(partition, fold, root))
-        if root.built_on == build():
-            return self._verdict(partition, fold, root, False, "the snapshot is not what the log says")
-        return self._verdict(partition, fold, root, *self._elsewhere(partition, fold, root))
+            return _verdict(partition, fold, None, equal=True, remark="no snapshot to compare with")
+        equal, remark = self._compare(partition, fold, root, begin=begin)
+        return _verdict(partition, fold, root, equal=equal, remark=remark)
 
-    def _elsewhere(self, partition: int, fold: Fold, root: Root) -> tuple[bool, str]:
-        """Compare with a snapshot of another kind of machine, where the last bits may be others."""
+    def _compare(self, partition: int, fold: Fold, root: Root, *, begin: int) -> tuple[bool, str]:
+        """Whether the fold and the snapshot are equal, with a remark; ``begin`` is where the log begins."""
+        if begin > root.defaults[0][0]:
+            return False, f"retention removed the first {begin} events"
+        if fold.digest() == root.digest:
+            return self._check_readable(partition, fold, root)
+        if root.built_on == build():
+            return False, "the snapshot is not what the log says"
+        return self._compare_machines(partition, fold, root)
+
+    def _compare_machines(self, partition: int, fold: Fold, root: Root) -> tuple[bool, str]:
+        """Compare with a snapshot of another kind of machine, where the last bits may differ."""
         made = f"made on another kind of machine ({differences(root.built_on)})"
         try:
-            found = compare(fold, self._kept(partition, fold, root))
+            difference = compare(fold, self._restored(partition, fold, root))
         except ValueError as error:
             return False, f"{made}, and a learner could not read the snapshot here: {error}"
-        return (False, f"{made}, but more than rounding differs: {found}") if found else (True, f"{WITHIN}; {made}")
+        if difference:
+            return False, f"{made}, but more than rounding differs: {difference}"
+        return True, f"{WITHIN}; {made}"
 
     def _write(self, partition: int, owner: str) -> Verdict:
         partitions = self._log.partitions(EXAMPLES)
         for root in read_roots(self._store.get(root_key(partition))):
-            check_partitions(root.partitions, partitions)
-        snapshots, generation = self._take_over(partition, owner)
+            check_partition_count(root.partitions, partitions)
+        snapshots, generation = self._acquire(partition, owner)
         fold = self._fold(partition, self._log.bounds(EXAMPLES)[partition].end, write=True)
         envelope = Envelope(self._key, Place(partition, fold.position, generation))
-        rows, refused = fold.history.rows(), list(fold.refused)
-        snapshots.write(fold.position, partitions, rows, fold.parts(envelope.seal), fold.last, refused=refused)
-        return self._verdict(partition, fold, None, True, "written")
+        snapshots.write(fold.snapshot_content(envelope.seal), partitions=partitions)
+        return _verdict(partition, fold, None, equal=True, remark="written")
 
-    def _take_over(self, partition: int, owner: str) -> tuple[Snapshots, int]:
-        """Under the generation of whoever held it last, which may have written nothing: any later one fences us out."""
+    def _acquire(self, partition: int, owner: str) -> tuple[Snapshots, int]:
+        """Under the generation of the last owner, which may have written nothing: any later one fences this off."""
         roots = read_roots(self._store.get(root_key(partition)))
-        generation = max((root.generation for root in roots), default=0)
-        for ahead in range(MOST_GENERATIONS):
-            fence = Fence(self._settings.incarnation, generation + ahead, owner)
-            snapshots = Snapshots(self._store, partition, fence, most_bytes=self._settings.snapshot_max_bytes)
+        newest = max((root.generation for root in roots), default=0)
+        for generation in range(newest, newest + MAX_GENERATIONS):
+            fence = Fence(self._settings.incarnation, generation, owner)
+            snapshots = Snapshots(self._store, partition, fence, max_bytes=self._settings.snapshot_max_bytes)
             try:
                 snapshots.acquire()
             except Fenced:
                 continue
-            return snapshots, generation + ahead
+            return snapshots, generation
         raise ConfigError(
-            f"examples:{partition} is held by a later incarnation than PREQUEL_INCARNATION="
+            f"examples:{partition} is owned by a later incarnation than PREQUEL_INCARNATION="
             f"{self._settings.incarnation}: use the learners' own"
         )
 
     def _fold(self, partition: int, end: int, *, write: bool) -> Fold:
         cache = FeatureCache(self._log, self._settings.cache_examples, self._settings.cache_bytes)
-        fold = first_fold(self._log, partition, self._mine(partition), self._table, cache, write=write)
+        record = self._config_record(partition)
+        fold = initial_fold(self._log, partition, record, registry=self._registry, cache=cache, write=write)
         reader = self._log.follow(EXAMPLES, {partition: fold.position})
         try:
             while fold.position < end and reader.positions()[partition] < end:
-                records = [record for record in reader.poll(POLL_RECORDS, 1.0) if record.offset < end]
+                records = [record for record in reader.poll(POLL_RECORDS, POLL_TIMEOUT_S) if record.offset < end]
                 fold.apply(records)
                 for stream in fold.streams.values():
-                    stream.delays.clear()  # for metrics, which nobody takes here: a float per label of the whole log
+                    stream.delays.clear()  # For metrics, which nobody reads here: a float per label of the whole log.
                 self._advance(partition, len(records))
                 if self._stop.is_set():
-                    raise Interrupted
+                    raise RebuildInterrupted
         finally:
             reader.close()
         return fold
 
-    def _mine(self, partition: int) -> Message:
-        settings = as_settings(limits(self._settings))
+    def _config_record(self, partition: int) -> Message:
         return encode_defaults(
-            settings,
+            fold_config(self._settings).as_settings(),
             partition,
             started=self._now,
             by="rebuild",
@@ -168,25 +179,26 @@ class Rebuild:
             source="prequel/rebuild",
         )
 
-    def _readable(self, partition: int, fold: Fold, root: Root) -> tuple[bool, str]:
+    def _check_readable(self, partition: int, fold: Fold, root: Root) -> tuple[bool, str]:
         """Whether what the root names is there, and is the state that its digest says."""
         try:
-            found = self._kept(partition, fold, root).digest() == root.digest
+            equal = self._restored(partition, fold, root).digest() == root.digest
         except ValueError as error:
             return False, f"the root is right, but a learner could not read the snapshot: {error}"
-        return (True, "bit-equal") if found else (False, "the root is right, but its parts are another state")
+        return (True, "bit-equal") if equal else (False, "the root is right, but its parts are another state")
 
-    def _kept(self, partition: int, fold: Fold, root: Root) -> Fold:
+    def _restored(self, partition: int, fold: Fold, root: Root) -> Fold:
         """The state that a learner would begin with. Raises ValueError where it cannot be read."""
-        snapshots = Snapshots(self._store, partition, Fence(0, 0, ""), most_bytes=0)
+        snapshots = Snapshots(self._store, partition, Fence(0, 0, ""), max_bytes=0)
         envelope = Envelope(self._key, Place(partition, root.offset, root.generation))
-        return Fold.from_root(root, snapshots.read, envelope, self._table, fold.cache)
-
-    def _verdict(self, partition: int, fold: Fold, root: Root | None, equal: bool, remark: str) -> Verdict:
-        examples = sum(stream.images for stream in fold.streams.values())
-        compared = root.digest if root else None
-        return Verdict(partition, fold.position, len(fold.streams), examples, fold.digest(), compared, equal, remark)
+        return restore_fold(root, snapshots.read, envelope, registry=self._registry, cache=fold.cache)
 
     @property
     def _key(self) -> bytes:
         return self._settings.snapshot_key.get_secret_value().encode()
+
+
+def _verdict(partition: int, fold: Fold, root: Root | None, *, equal: bool, remark: str) -> Verdict:
+    examples = sum(stream.images for stream in fold.streams.values())
+    compared = root.digest if root else None
+    return Verdict(partition, fold.position, len(fold.streams), examples, fold.digest(), compared, equal, remark)

@@ -1,91 +1,71 @@
 """Snapshots: content-addressed parts written first, then one small fenced root; the root is the commit."""
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import orjson
-
 from prequel.services.learner.snapshots.blobs import Part, sha256, unpack
 from prequel.services.learner.snapshots.fingerprint import build
-from prequel.services.learner.snapshots.stored_stream import Saved
-from prequel.services.learner.snapshots.writing import Putting
+from prequel.services.learner.snapshots.part_writer import PartWriter
+from prequel.services.learner.snapshots.root import Root, encode_roots, partition_digest, read_roots, root_key
+from prequel.services.learner.snapshots.stored_stream import StoredStream
 from prequel.shared.config import ConfigError
 from prequel.shared.store.base import Fence, Store
 
-KEPT = 3
-MOST_SWEPT = 3_000
-"""Dead parts that go with one root; more wait for the next: while they are deleted, Redis serves nobody."""
-FORMAT = 5
-"""Raised with every change of what a state holds or how it is folded: no state may come of two kinds of fold."""
-
-logger = logging.getLogger(__name__)
+MAX_SNAPSHOTS = 3
+"""Stored of a partition. One more than two, so that a newest one that is of a lost end of the log and a damaged one do
+not yet mean a replay of everything; more would keep the log, and dead parts, for longer."""
+MAX_SWEPT_PARTS = 3_000
+"""Dead parts that are deleted with one root; more wait for the next: while they are deleted, Redis serves nobody."""
 
 
 class SnapshotTooLarge(ConfigError):
     """A state has outgrown PREQUEL_SNAPSHOT_MAX_BYTES."""
 
 
-class Root(NamedTuple):
-    """One snapshot: the state of every stream of the partition after all events before ``offset``."""
+class SnapshotContent(NamedTuple):
+    """The state of a partition before ``offset``; the other fields as in Root. ``streams`` makes parts when asked."""
 
     offset: int
-    generation: int
-    owner: str
-    partitions: int
-    defaults: list[Any]
-    """The history of the settings that it was folded with."""
-    last: str
-    """The digest of the last record before ``offset``; empty where nothing was folded."""
-    digest: str
-    built_on: dict[str, str]
-    streams: dict[str, str]
-    """Stream -> address of its head."""
-    refused: Sequence[str] = ()
-    """Streams for which there was no room, so far as they are remembered."""
+    streams: Mapping[str, Mapping[str, Part]]
+    config_history: Sequence[Any] = ()
+    last_record: str = ""
+    rejected_streams: Sequence[str] = ()
 
 
-class Written(NamedTuple):
+class WrittenSnapshot(NamedTuple):
     """What a snapshot cost: bytes that had to be written, of the bytes that it stands for."""
 
     digest: str
-    written: int
-    total: int
-    saved: dict[str, Saved]
+    written_bytes: int
+    total_bytes: int
+    stored: dict[str, StoredStream]
     """The streams that need not be made into parts again until they change."""
-
-
-def digest(heads: Mapping[str, str], defaults: Sequence[Any], refused: Sequence[str] = ()) -> str:
-    """Of a partition's state, from the digests of its streams' heads and the history of its settings.
-
-    Not when the processes began that wrote them: that changes nothing in the fold.
-    """
-    history = [[offset, settings] for offset, _, settings in defaults]
-    return sha256(orjson.dumps([dict(heads), history, list(refused)], option=orjson.OPT_SORT_KEYS))
 
 
 class Snapshots:
     """The snapshots of one partition, under one fence. Every call may block; raises StoreUnavailable, Fenced."""
 
-    def __init__(self, store: Store, partition: int, fence: Fence, *, most_bytes: int) -> None:
-        self._store, self._fence, self._most_bytes = store, fence, most_bytes
+    def __init__(self, store: Store, partition: int, fence: Fence, *, max_bytes: int) -> None:
+        self._store, self._fence, self._max_bytes = store, fence, max_bytes
         self._root_key = root_key(partition)
         self._prefix = f"snapshot/{partition}/part/"
         self._roots: list[Root] = []
-        self._live: dict[tuple[int, int], set[str]] = {}
-        self._stale: set[str] = set()
+        self._addresses: dict[tuple[int, int], set[str]] = {}
+        """By root (generation, offset), the addresses of its parts."""
+        self._dead: set[str] = set()
+        """Addresses of parts that no root needs."""
         self._heads: dict[str, frozenset[str]] = {}
         self.outdated = False
         """Whether what was acquired is of an older format, which this Prequel cannot read."""
 
     def acquire(self) -> list[Root]:
-        """Take the partition over: its kept roots, newest first; whoever had it can write no more."""
+        """Take the partition over: its stored roots, newest first; whoever owned it before can write no more."""
         body = self._store.acquire(self._root_key, self._fence)
         self._roots = read_roots(body)
         self.outdated = bool(body) and not self._roots
-        self._live = {_key(root): self._addresses(root) for root in self._roots}
-        self._heads = {}  # of no use later: what is written from now on is known
-        self._stale = self._addressed(self._store.keys(self._prefix)) - self._kept()
+        self._addresses = {_key(root): self._addresses_of(root) for root in self._roots}
+        self._heads = {}  # Of no use later: what is written from now on is known.
+        self._dead = self._without_prefix(self._store.keys(self._prefix)) - self._live()
         return self._roots
 
     def read(self, address: str) -> bytes:
@@ -96,98 +76,93 @@ class Snapshots:
         return body
 
     def write(
-        self,
-        offset: int,
-        partitions: int,
-        defaults: Sequence[Any],
-        streams: Mapping[str, Mapping[str, Part]],
-        last: str = "",
-        *,
-        refused: Sequence[str] = (),
-        saved: Mapping[str, Saved] | None = None,
-    ) -> Written:
+        self, content: SnapshotContent, *, partitions: int, stored: Mapping[str, StoredStream] | None = None
+    ) -> WrittenSnapshot:
         """Make a snapshot the newest: parts that are not stored yet, then the root with the sweep of dead parts.
 
-        Of a stream in ``saved``, which has not changed since, the parts are not even asked for.
+        ``partitions`` is how many the topic has. Of a stream in ``stored``, which has not changed since, the parts are
+        not even asked for. Raises SnapshotTooLarge, with nothing committed.
         """
-        found, again, written = self._put(streams, saved or {})
-        sizes = dict(pair for one in found.values() for pair in one.sizes.items())
+        streams, reusable, written = self._write_parts(content.streams, stored or {})
+        sizes = dict(pair for stream in streams.values() for pair in stream.sizes.items())
+        digests = {name: stream.digest for name, stream in streams.items()}
         root = Root(
-            offset,
-            self._fence.generation,
-            self._fence.owner,
-            partitions,
-            list(defaults),
-            last,
-            digest({name: one.digest for name, one in found.items()}, defaults, refused),
-            build(),
-            {name: one.head for name, one in found.items()},
-            list(refused),
+            offset=content.offset,
+            generation=self._fence.generation,
+            owner=self._fence.owner,
+            partitions=partitions,
+            defaults=list(content.config_history),
+            last=content.last_record,
+            digest=partition_digest(digests, content.config_history, content.rejected_streams),
+            built_on=build(),
+            streams={name: stream.head for name, stream in streams.items()},
+            refused=list(content.rejected_streams),
         )
         self._commit(root, set(sizes))
-        return Written(root.digest, written, sum(sizes.values()), again)
+        return WrittenSnapshot(root.digest, written, sum(sizes.values()), reusable)
 
-    def _put(
-        self, streams: Mapping[str, Mapping[str, Part]], saved: Mapping[str, Saved]
-    ) -> tuple[dict[str, Saved], dict[str, Saved], int]:
-        """All streams as they are stored then, those of them that serve for later snapshots, and the bytes written."""
-        # Asked anew each time: a Redis that came back without its last second has lost parts that we wrote, and one
+    def _write_parts(
+        self, streams: Mapping[str, Mapping[str, Part]], stored: Mapping[str, StoredStream]
+    ) -> tuple[dict[str, StoredStream], dict[str, StoredStream], int]:
+        """All streams as they are stored then, those of them that later snapshots may use, and the bytes written."""
+        # Asked each time: a Redis that came back without its last second has lost parts that were written, and one
         # that was cut off in the middle of a part has its key, but not its value.
-        put = Putting(self._store, self._prefix, self._addressed(self._store.keys_with_values(self._prefix)))
-        found: dict[str, Saved] = {}
-        again: dict[str, Saved] = {}
+        writer = PartWriter(self._store, self._prefix, self._without_prefix(self._store.keys_with_values(self._prefix)))
+        all_streams: dict[str, StoredStream] = {}
+        reusable_streams: dict[str, StoredStream] = {}
         total = 0
         for name in streams:
-            one, reusable = saved.get(name), True
-            if one is None or not one.sizes.keys() <= put.held:
-                one, reusable = put.stream(streams[name])
-            found[name] = one
+            stream, reusable = stored.get(name), True
+            if stream is None or not stream.sizes.keys() <= writer.stored:
+                stream, reusable = writer.write_stream(streams[name])
+            all_streams[name] = stream
             if reusable:
-                again[name] = one
-            total += sum(one.sizes.values())
-            if total > self._most_bytes:
+                reusable_streams[name] = stream
+            total += sum(stream.sizes.values())
+            if total > self._max_bytes:
                 raise self._too_large(total)
-        put.flush()
-        return found, again, put.written
+        writer.flush()
+        return all_streams, reusable_streams, writer.written_bytes
 
     def _too_large(self, total: int) -> SnapshotTooLarge:
         return SnapshotTooLarge(
-            f"the state takes {total} bytes and more, PREQUEL_SNAPSHOT_MAX_BYTES={self._most_bytes}: "
+            f"the state takes {total} bytes or more, PREQUEL_SNAPSHOT_MAX_BYTES={self._max_bytes}: "
             "raise it, or lower PREQUEL_WINDOW, PREQUEL_MAX_STREAMS or the number of models"
         )
 
-    def disown(self, root: Root) -> None:
+    def discard(self, root: Root) -> None:
         """Never go back to this snapshot; what it alone needs is swept with the next one."""
-        self._roots = [kept for kept in self._roots if kept != root]
-        self._stale |= self._live.pop(_key(root), set())
+        self._roots = [other for other in self._roots if other != root]
+        self._dead |= self._addresses.pop(_key(root), set())
 
     def lost(self) -> bool:
-        """Whether the store has forgotten that there were snapshots of ours."""
+        """Whether the store has lost the snapshots of this partition."""
         return bool(self._roots) and self._store.get(self._root_key) is None
 
     def _commit(self, root: Root, addresses: set[str]) -> None:
-        roots = [root, *self._roots][:KEPT]
-        live = {_key(kept): self._live.get(_key(kept), set()) for kept in roots}
+        roots = [root, *self._roots][:MAX_SNAPSHOTS]
+        live = {_key(each): self._addresses.get(_key(each), set()) for each in roots}
         live[_key(root)] = addresses
-        everything = self._kept() | self._stale
-        dropped = sorted(everything - set().union(*live.values()))
-        body = orjson.dumps({"format": FORMAT, "roots": [kept._asdict() for kept in roots]})
-        swept, later = dropped[:MOST_SWEPT], dropped[MOST_SWEPT:]
-        self._store.swap(self._root_key, self._fence, body, [self._prefix + address for address in swept])
-        self._roots, self._live, self._stale = roots, live, set(later)
+        known = self._live() | self._dead
+        dead = sorted(known - set().union(*live.values()))
+        swept, later = dead[:MAX_SWEPT_PARTS], dead[MAX_SWEPT_PARTS:]
+        keys = [self._prefix + address for address in swept]
+        # One step of the store: a part that is swept before the root is swapped would be missing after a crash.
+        self._store.swap(self._root_key, self._fence, encode_roots(roots), keys)
+        self._roots, self._addresses, self._dead = roots, live, set(later)
 
-    def _addressed(self, keys: Iterable[str]) -> set[str]:
+    def _without_prefix(self, keys: Iterable[str]) -> set[str]:
         return {key.removeprefix(self._prefix) for key in keys}
 
-    def _kept(self) -> set[str]:
-        return set().union(*self._live.values())
+    def _live(self) -> set[str]:
+        return set().union(*self._addresses.values())
 
-    def _addresses(self, root: Root) -> set[str]:
-        """All parts of a root. One whose heads cannot be read is kept for its own sake, without protecting more."""
-        return set().union(*(self._named(head) for head in root.streams.values()))
+    def _addresses_of(self, root: Root) -> set[str]:
+        """All parts of a root. A head that cannot be read is kept itself, and protects no other part."""
+        return set().union(*(self._named_by(head) for head in root.streams.values()))
 
-    def _named(self, head: str) -> frozenset[str]:
-        """The head itself and the parts that it names. Kept roots have most heads in common: each is read once."""
+    def _named_by(self, head: str) -> frozenset[str]:
+        """The head itself and the parts that it names. Roots have most heads in common: each is read once."""
         if head not in self._heads:
             try:
                 places = unpack(self.read(head))[0]["parts"].values()
@@ -199,22 +174,3 @@ class Snapshots:
 
 def _key(root: Root) -> tuple[int, int]:
     return root.generation, root.offset
-
-
-def root_key(partition: int) -> str:
-    return f"snapshot/{partition}/root"
-
-
-def read_roots(body: bytes | None) -> list[Root]:
-    """Newest first; none of an older format. Raises ConfigError for a format of the future."""
-    if not body:
-        return []
-    content = orjson.loads(body)
-    if content["format"] > FORMAT:
-        raise ConfigError(
-            f"the snapshots have format {content['format']}, this Prequel writes {FORMAT}: use the newer Prequel that "
-            "wrote them, or start with an empty store to fold everything anew"
-        )
-    if content["format"] < FORMAT:
-        return []
-    return [Root(**root) for root in content["roots"]]

@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 
-class Saved(NamedTuple):
-    """Address and digest of its head, and the size of every part, the head's too, by address."""
+class StoredStream(NamedTuple):
+    """Address and digest of its head, and the size in bytes of every part, the head's too, by address."""
 
     head: str
     digest: str

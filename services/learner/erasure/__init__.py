@@ -1,0 +1,1 @@
+"""Erasure: the records of deleted streams, removed from a log that can."""

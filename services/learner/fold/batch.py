@@ -1,0 +1,78 @@
+"""One batch of records on its way through the fold: examples not yet predicted, and what came out so far."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from prequel.services.learner.fold.commands import Deletion
+from prequel.services.learner.fold.new_examples import predict_run
+from prequel.services.learner.fold.outputs import Output
+from prequel.services.learner.fold.stream import StreamState
+from prequel.shared.events.types import Features, Outcome, Rejected
+from prequel.shared.log.base import Position, Record
+from prequel.shared.vectors import Vector
+
+
+class FoldResult(NamedTuple):
+    """What came of some records, in log order."""
+
+    outputs: list[Output]
+    rejected: list[tuple[Record, Rejected]]
+    duplicates: int
+    """Records among them that had been folded before, or brought an example that was known."""
+    conflicts: Mapping[str, int]
+    """Of these, the ones that came with another image or another label, by which."""
+    misplaced: list[Record]
+    """Those that belong to another partition: here they have no effect."""
+    deletions: list[Deletion]
+    late: list[Deletion]
+    """The deletions that some features among the rejected came too late for."""
+
+
+class Batch:
+    """Runs of new examples, one a stream, are predicted together: a model takes many vectors faster than one by one.
+
+    A run is flushed before anything that must see its examples predicted. ``features`` gives the vector at a position,
+    None where retention has removed it.
+    """
+
+    def __init__(self, features: Callable[[Position], Vector | None]) -> None:
+        self.features = features
+        self.outputs: list[Output] = []
+        self.duplicates = 0
+        self.conflicts = Counter[str]()
+        self.deletions: list[Deletion] = []
+        self.late: list[Deletion] = []
+        self._runs: dict[str, tuple[StreamState, dict[str, Features]]] = {}
+
+    def has_unpredicted(self, stream: StreamState, id: str) -> bool:
+        """Whether an example with this id waits to be predicted."""
+        return stream.name in self._runs and id in self._runs[stream.name][1]
+
+    def add(self, stream: StreamState, event: Features) -> None:
+        """Add a new example to the stream's run."""
+        self._runs.setdefault(stream.name, (stream, {}))[1][event.id] = event
+
+    def count_duplicate(self, conflict: str) -> None:
+        """Count an example that came before, and what was different this time, if anything."""
+        self.duplicates += 1
+        if conflict:
+            self.conflicts[conflict] += 1
+
+    def flush(self, stream: StreamState | None = None) -> None:
+        """Predict what waits, of one stream or of all."""
+        for name in [stream.name] if stream else list(self._runs):
+            if name in self._runs:
+                state, run = self._runs.pop(name)
+                self.outputs += predict_run(state, list(run.values()))
+
+    def rejected_labels(self, records: Sequence[Record]) -> Iterable[tuple[Record, Rejected]]:
+        """The records whose label was rejected: they are dead letters too.
+
+        Not the features that an early label had waited for: they were learned from, and its outcome tells of the label.
+        """
+        by_position = {Position(record.partition, record.offset): record for record in records}
+        for at, event in self.outputs:
+            if isinstance(event, Outcome) and event.status == "rejected" and event.position == at:
+                detail = f"label {event.label!r}: more classes or waiting labels than the limits allow"
+                yield by_position[at], Rejected("too-many-labels", detail)

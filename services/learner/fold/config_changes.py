@@ -1,0 +1,87 @@
+"""A change of the configuration in the log: other limits for every stream, other models that a replay has caught up."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from prequel.services.learner.fold.config_history import ConfigChange
+from prequel.services.learner.fold.drift.reactions import reaction
+from prequel.services.learner.fold.model_registry import ModelRegistry
+from prequel.services.learner.fold.stream import StreamState
+from prequel.services.learner.models.spec import UnknownModel
+from prequel.services.learner.replay.catch_up import change_models
+from prequel.shared.config import ConfigError
+from prequel.shared.log.base import EXAMPLES
+
+if TYPE_CHECKING:
+    from prequel.services.learner.fold.partition import Fold
+
+PROBE_DIM = 8
+"""Of the vectors of a model that is made only to see whether it can be: that does not depend on it."""
+
+COMPANION_MODEL = "ncm"
+"""Is replayed with models that all reset at a drift. An example is scored where any model of the stream knows a class;
+when such models have just reset, that would be none here, though another model of the stream knew one. Nearest class
+means cost least."""
+
+
+def change_config(fold: "Fold", change: ConfigChange, partition: int) -> None:
+    """Use another configuration from this record on. Blocks while models that are new are caught up.
+
+    Raises ConfigError for a model that cannot be made, LogUnavailable.
+    """
+    before = fold.config
+    if fold.live_streams is not None:
+        change = change._replace(config=replace(change.config, models=before.models))
+    if change.config == before:
+        fold.history.add(change)
+        return
+    check_models(fold.registry, set(change.config.models) - set(before.models))
+    replayed = _replay_new_models(fold, change, partition)
+    fold.history.add(change)
+    fold.early.resize(change.config.max_waiting, change.config.window)
+    # Every stream may be another one now: none is as the store has it, and none takes the room that was measured.
+    fold.stored.clear()
+    fold.capacity.reconfigured()
+    for name, stream in fold.streams.items():
+        if change.config.models != before.models:
+            change_models(stream, change.config.models, replayed.get(name))
+        stream.reconfigure(change.config)
+
+
+def check_models(registry: ModelRegistry, specs: Iterable[str]) -> None:
+    """Raises ConfigError for a model that the log names and this Prequel cannot make.
+
+    To leave the model out would be another fold than that of whoever wrote the record.
+    """
+    for spec in sorted(specs):
+        try:
+            registry.create(reaction(spec).spec, PROBE_DIM, seed=0)
+        except UnknownModel as error:
+            raise ConfigError(
+                f"the log (topic {EXAMPLES}) says that model {spec!r} is learned, which this Prequel cannot make: "
+                f"{error}. Use the Prequel that wrote it, with all that the model needs installed"
+            ) from error
+
+
+def _replay_new_models(fold: "Fold", change: ConfigChange, partition: int) -> dict[str, StreamState]:
+    """The models that are new, by stream: as if they had been there since the earliest record that the log has."""
+    added = tuple(spec for spec in change.config.models if spec not in fold.config.models)
+    live = {name: stream for name, stream in fold.streams.items() if stream.models}
+    if not added or not live:
+        return {}
+    begin, batches = fold.cache.replay(partition, change.offset)
+    models = added if _some_never_reset(added) else (*added, COMPANION_MODEL)
+    config = replace(fold.history.at(begin), models=models)
+    replay = fold.empty_replay(config, begin)
+    for records in batches:
+        replay.apply(records)
+    missing = {name: stream.empty_copy(config) for name, stream in live.items() if name not in replay.streams}
+    streams = replay.streams | missing
+    for stream in streams.values():
+        change_models(stream, added, None)  # Without the companion.
+    return streams
+
+
+def _some_never_reset(specs: Iterable[str]) -> bool:
+    return any(reaction(spec).kind != "reset" for spec in specs)

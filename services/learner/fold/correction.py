@@ -1,0 +1,102 @@
+"""A label's path, in order: which example it is for, what becomes of it, and what a correction restates."""
+
+from collections.abc import Callable
+
+from prequel.services.learner.fold.absent_example import label_absent_example
+from prequel.services.learner.fold.join.window_chunk import UNLABELLED, UNSCORED
+from prequel.services.learner.fold.join.window_example import WindowExample
+from prequel.services.learner.fold.outputs import Output, label_outcome
+from prequel.services.learner.fold.predictions import NOT_LEARNED
+from prequel.services.learner.fold.scoring import count_abstention, score_first_label, scored_classes, scored_label
+from prequel.services.learner.fold.stream import StreamState
+from prequel.shared.events.types import Label
+from prequel.shared.log.base import Position
+from prequel.shared.vectors import Vector
+
+FeaturesAt = Callable[[Position], Vector | None]
+"""Where the fold gets features that are not in the event: None where retention has removed them."""
+
+
+def apply_label(state: StreamState, event: Label, features: FeaturesAt) -> list[Output]:
+    """Learn the label, correct or retract the one before, or say why not.
+
+    May block while ``features`` reads the log; raises LogUnavailable then, with nothing changed.
+    """
+    # 1. Which row: the example with the label's image id, as long as it is in the window.
+    example = state.window.find(event.id)
+    if example is None:
+        return label_absent_example(state, event)
+    predictions = example.predictions
+    # 2. What it changes. The same label again changes nothing, so that whoever repeats an event does no harm.
+    previous = None if example.label == UNLABELLED else state.labels[example.label]
+    if event.label == previous:
+        exact = not example.residue
+        return [label_outcome(state, event, "unchanged", previous=previous, predictions=predictions, exact=exact)]
+    # 3. Whether it can: the models need the features, and a new label needs room. Asked before anything is changed.
+    x = features(example.position)
+    if x is None:
+        return [label_outcome(state, event, "expired", previous=previous, predictions=predictions)]
+    if event.label is not None and not state.admit(event.label):
+        return [label_outcome(state, event, "rejected", previous=previous, predictions=predictions)]
+    # 4. The models, then the metrics: a drift that the metrics' step finds may reset a model, which then must have
+    #    learned this label already, as the models do that learn labels which come with their images.
+    exact = _relearn(state, example, x, previous, event.label) and not example.residue
+    if previous is None:
+        assert event.label is not None, "a retraction of no label is unchanged"
+        drifts = score_first_label(state, example, event.label, predictions, time=event.time)
+        learned = label_outcome(state, event, "learned", predictions=predictions, exact=exact)
+        return [learned, *(Output(event.position, drift) for drift in drifts)]
+    _restate_metrics(state, example, event.label, exact=exact)
+    status = "retracted" if event.label is None else "corrected"
+    return [label_outcome(state, event, status, previous=previous, predictions=predictions, exact=exact)]
+
+
+def _relearn(state: StreamState, example: WindowExample, x: Vector, previous: str | None, label: str | None) -> bool:
+    """Take the previous label out of every model that can unlearn, and teach all the new one; whether all could."""
+    exact = True
+    for number, model in enumerate(state.models):
+        if previous is not None:
+            exact &= _unlearn(state, number, example, x, previous)
+        if label is not None:
+            model.learn(x, label)
+    # The sums that abstentions are decided by; a label from before they began is not in them.
+    if previous is not None and (state.novelty.since == 0 or example.learned_at > state.novelty.since):
+        state.novelty.learn(x, state.classes[previous], -1)
+    if label is not None:
+        state.novelty.learn(x, state.classes[label])
+    return exact
+
+
+def _unlearn(state: StreamState, number: int, example: WindowExample, x: Vector, label: str) -> bool:
+    """Take a label out of one model; whether nothing of it is left there."""
+    known = example.predictions[number].known
+    if known < 0:  # The model was added later: its replay did not meet the example like this.
+        return known == NOT_LEARNED.known
+    learned_before_reset = example.learned_at < state.reset_at[number]
+    if learned_before_reset and state.reactions[number].kind == "reset":
+        return True  # What a model was reset from is not in it.
+    if learned_before_reset or not state.models[number].exact:
+        return False
+    state.models[number].unlearn(x, label)
+    return True
+
+
+def _restate_metrics(state: StreamState, example: WindowExample, label: str | None, *, exact: bool) -> None:
+    """Take the old outcome out of the metrics and put the new one in; the predictions were made once, and stay.
+
+    Drift detectors are not restated: they have told what they saw then, and models have reacted to it.
+    """
+    old, predictions = example.label, example.predictions
+    truth = UNLABELLED if label is None else state.classes[label]
+    if example.score_index != UNSCORED:
+        after = None if label is None else scored_label(truth, predictions)
+        before = scored_label(old, predictions)
+        state.scores.restate(example.score_index, scored_classes(predictions), before, after)
+        count_abstention(state, example, predictions[0], old, sign=-1)
+        if label is not None:
+            count_abstention(state, example, predictions[0], truth)
+    score_index = UNSCORED if label is None else example.score_index
+    example.relabel(truth, score_index=score_index, learned_at=state.scores.total, residue=not exact)
+    if label is None:
+        state.labelled -= 1
+        state.pending += 1

@@ -1,0 +1,73 @@
+"""What a model does when its error drifts: the option `drift=` of its spec."""
+
+from typing import NamedTuple, Protocol, runtime_checkable
+
+from prequel.services.learner.models import registry
+from prequel.services.learner.models.base import Model
+from prequel.services.learner.models.spec import UnknownModel
+from prequel.services.learner.models.transforms import Mapped, Scaled
+
+REACTIONS = ("none", "reset", "forget")
+FADE_FACTOR = 0.25
+"""What the past weighs after a drift in a model that forgets. With 1/2 it takes twice as long to follow the change;
+with 1/8 a false alarm costs nearly as much as a reset."""
+
+
+@runtime_checkable
+class Fading(Protocol):
+    """A model whose past can be made to weigh less."""
+
+    def fade(self, keep: float) -> None:
+        """Let everything learned so far weigh ``keep`` (0 to 1) of what it did."""
+        ...
+
+
+class Reaction(NamedTuple):
+    """``spec`` is the model's without the option, as the registry knows it; ``kind`` is one of REACTIONS."""
+
+    spec: str
+    kind: str
+
+
+def fade(model: Model) -> None:
+    """Let the model's past weigh FADE_FACTOR of what it did, where it can."""
+    inner = _innermost(model)
+    if isinstance(inner, Fading):
+        inner.fade(FADE_FACTOR)
+
+
+def _innermost(model: Model) -> Model:
+    """The model behind all transforms: these are fixed, or learn from the features only."""
+    while isinstance(model, Mapped | Scaled):
+        model = model.inner
+    return model
+
+
+def reaction(spec: str) -> Reaction:
+    """Split `;drift=...` off a model's spec. Raises UnknownModel for an unknown reaction.
+
+    >>> reaction("slda;drift=forget")
+    Reaction(spec='slda', kind='forget')
+    """
+    parts = spec.split(";")
+    chosen = [part.partition("=")[2].strip() for part in parts if part.partition("=")[0].strip() == "drift"]
+    rest = ";".join(part for part in parts if part.partition("=")[0].strip() != "drift")
+    if len(chosen) > 1 or not set(chosen) <= set(REACTIONS):
+        raise UnknownModel(
+            f"model {spec!r}: unknown reaction drift={','.join(chosen)}; use one of {', '.join(REACTIONS)}"
+        )
+    return Reaction(rest, chosen[0] if chosen else "none")
+
+
+def check_spec(spec: str, *, signed: bool) -> str:
+    """The spec without its reaction. Raises UnknownModel where this Prequel cannot use it.
+
+    ``signed`` is whether there is a key that pickled models can be signed with.
+    """
+    model, kind = reaction(spec)
+    registry.check(model)
+    if kind == "forget" and not isinstance(_innermost(registry.create(model, 8, seed=0)), Fading):
+        raise UnknownModel(f"model {spec!r}: drift=forget is for slda and ridge, behind any transform; use drift=reset")
+    if registry.pickled(model) and not signed:
+        raise UnknownModel(f"{model} is stored as a pickle: set PREQUEL_SNAPSHOT_KEY to a long random text to sign it")
+    return model

@@ -1,0 +1,1 @@
+"""Prequential evaluation: counts that a correction can restate, and the metrics computed from them."""

@@ -1,0 +1,54 @@
+"""The ids of examples that have left the window: a duplicate of one is recognised, a label for one has expired."""
+
+from collections import deque
+from hashlib import blake2b
+
+import numpy as np
+import numpy.typing as npt
+
+
+class ExpiredIds:
+    """The newest ``size`` of them, as 64-bit BLAKE2 hashes.
+
+    A hash takes 8 bytes, an id perhaps hundreds. That any two of a million ids share a hash has a chance of 1 in 40
+    million; with 32 bits it would be nearly certain.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._order: deque[int] = deque()
+        self._known: set[int] = set()
+
+    def __contains__(self, id: str) -> bool:
+        return bool(self._known) and _hash(id) in self._known
+
+    def add(self, id: str) -> None:
+        """Remember an id, and forget the oldest where there are too many."""
+        value = _hash(id)
+        if self._size and value not in self._known:
+            self._order.append(value)
+            self._known.add(value)
+            if len(self._order) > self._size:
+                self._known.remove(self._order.popleft())
+
+    def resize(self, size: int) -> None:
+        """Change how many are remembered."""
+        self._size = size
+        while len(self._order) > size:
+            self._known.remove(self._order.popleft())
+
+    def array(self) -> npt.NDArray[np.uint64]:
+        """The hashes, oldest first."""
+        return np.array(self._order, "<u8")
+
+    @classmethod
+    def from_array(cls, size: int, array: npt.NDArray[np.uint64]) -> "ExpiredIds":
+        """The inverse of ``array``."""
+        self = cls(size)
+        self._order = deque(array.tolist())
+        self._known = set(self._order)
+        return self
+
+
+def _hash(id: str) -> int:
+    return int.from_bytes(blake2b(id.encode(), digest_size=8).digest(), "little")

@@ -1,0 +1,133 @@
+"""The window: the newest examples of a stream, which a label can still reach."""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+
+from prequel.services.learner.fold.join.window_chunk import CHUNK, UNLABELLED, Chunk, FirstSeen
+from prequel.services.learner.fold.join.window_example import WindowExample
+from prequel.services.learner.fold.predictions import NOT_LEARNED, ModelPrediction
+from prequel.services.learner.snapshots.blobs import Part
+from prequel.shared.log.base import Position
+
+
+class Window:
+    """The newest ``size`` examples by id, in chunks; ``models`` is how many models predict each of them."""
+
+    def __init__(self, size: int, models: int) -> None:
+        self._size, self._models = size, models
+        self._chunks: deque[Chunk] = deque()
+        self._sequence: dict[str, int] = {}
+        self._next = 0
+        self._oldest = 0
+
+    def __contains__(self, id: str) -> bool:
+        return id in self._sequence
+
+    def __len__(self) -> int:
+        return self._next - self._oldest
+
+    def find(self, id: str) -> WindowExample | None:
+        """The example with this id; None where it has left the window, or has not come yet."""
+        sequence = self._sequence.get(id)
+        return None if sequence is None else self._example(sequence)
+
+    def oldest(self) -> WindowExample | None:
+        """The example that leaves the window next."""
+        return self._example(self._oldest) if len(self) else None
+
+    def append(
+        self,
+        id: str,
+        position: Position,
+        time: float,
+        predictions: Sequence[ModelPrediction],
+        *,
+        unknown: bool,
+        first: FirstSeen,
+    ) -> WindowExample:
+        """Add an unlabelled example; ``expire`` then removes what is beyond the size.
+
+        ``position`` is where its feature event stands, ``time`` in seconds since the epoch, ``predictions`` one a
+        model, ``unknown`` whether the champion abstained.
+        """
+        if not self._chunks or len(self._chunks[-1].ids) == CHUNK:
+            width = max(len(prediction.classes) for prediction in predictions)
+            self._chunks.append(Chunk(self._next, self._models, width))
+        chunk = self._chunks[-1]
+        chunk.append(id, position, time, predictions, unknown=unknown, first=first)
+        self._sequence[id] = self._next
+        self._next += 1
+        return WindowExample(chunk, len(chunk.ids) - 1)
+
+    def expire(self) -> Iterator[tuple[str, bool]]:
+        """Remove what is beyond the size: (id, whether it had a label), oldest first."""
+        while len(self) > self._size:
+            chunk, row = self._chunks[0], self._oldest - self._chunks[0].start
+            id = chunk.ids[row]
+            del self._sequence[id]
+            self._oldest += 1
+            if row + 1 == CHUNK:
+                self._chunks.popleft()
+            yield id, chunk.columns["label"].item(row) != UNLABELLED
+
+    def resize(self, size: int) -> None:
+        """Change the size; the next ``expire`` removes what is beyond it."""
+        self._size = size
+
+    def change_models(
+        self,
+        old_models: Sequence[int | None],
+        new_predictions: Callable[[str, WindowExample], Sequence[ModelPrediction]],
+    ) -> None:
+        """Model n becomes the old model ``old_models[n]``, or, where that is None, a new one.
+
+        ``new_predictions`` gives the new models' predictions of an example.
+        """
+        self._models = len(old_models)
+        for chunk in self._chunks:
+            expired = self._expired_rows(chunk)
+            live = [new_predictions(id, WindowExample(chunk, row)) for row, id in _live_rows(chunk, expired)]
+            rows = [(NOT_LEARNED,) * old_models.count(None)] * expired + live
+            chunk.change_models(old_models, list(zip(*rows, strict=True)))
+
+    def rows(self) -> list[tuple[str, Position, int]]:
+        """Id, position and label of each example: what no model's rounding can change."""
+        return [
+            (id, example.position, example.label)
+            for chunk in self._chunks
+            for row, id in _live_rows(chunk, self._expired_rows(chunk))
+            for example in [WindowExample(chunk, row)]
+        ]
+
+    def parts(self) -> dict[str, Part]:
+        """The chunks as parts of a snapshot, by name."""
+        return {f"window.{chunk.start // CHUNK:08d}": chunk.part() for chunk in self._chunks}
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """Sequence numbers of the oldest example and of the next one."""
+        return self._oldest, self._next
+
+    @classmethod
+    def from_chunks(cls, size: int, models: int, chunks: Sequence[Chunk], bounds: tuple[int, int]) -> "Window":
+        """The inverse of ``parts`` and ``bounds``."""
+        self = cls(size, models)
+        self._chunks = deque(chunks)
+        self._oldest, self._next = bounds
+        for chunk in chunks:
+            # Without the expired rows of the oldest chunk: such an id may have come again since.
+            rows = _live_rows(chunk, self._expired_rows(chunk))
+            self._sequence.update((id, chunk.start + row) for row, id in rows)
+        return self
+
+    def _expired_rows(self, chunk: Chunk) -> int:
+        """How many of its first rows have left the window: only the oldest chunk has any."""
+        return max(0, self._oldest - chunk.start)
+
+    def _example(self, sequence: int) -> WindowExample:
+        chunk = self._chunks[(sequence - self._chunks[0].start) // CHUNK]
+        return WindowExample(chunk, sequence - chunk.start)
+
+
+def _live_rows(chunk: Chunk, expired: int) -> Iterator[tuple[int, str]]:
+    return enumerate(chunk.ids[expired:], expired)

@@ -1,0 +1,120 @@
+"""New examples: predicted first, then scored and learned where their label is known (test, then train)."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from prequel.services.learner.fold.join.conflicts import CONTENT, LABEL
+from prequel.services.learner.fold.join.window_chunk import NO_CLASS, UNLABELLED, FirstSeen
+from prequel.services.learner.fold.outputs import Output, outcome_event, prediction_event
+from prequel.services.learner.fold.predictions import ModelPrediction, top_predictions
+from prequel.services.learner.fold.scoring import score_first_label
+from prequel.services.learner.fold.stream import StreamState
+from prequel.shared.events.types import Features
+
+
+class _KnownLabel(NamedTuple):
+    """The label that is known with an example, if any: an early one wins over the event's own.
+
+    ``status`` is "learned", "rejected" (there is no room for another class), or "" without a label.
+    """
+
+    label: str | None
+    status: str
+    first: FirstSeen
+
+    @property
+    def learned(self) -> str | None:
+        return self.label if self.status == "learned" else None
+
+
+def predict_run(state: StreamState, run: Sequence[Features]) -> list[Output]:
+    """Predict each new example of a run, score and learn those whose label is known, in order.
+
+    However a sequence of events is cut into runs, state and outputs are the same: a run exists because one call of a
+    model with many vectors is faster than many calls. A model that reacts to drift must do so before the next example,
+    so then examples are taken one by one.
+    """
+    if len(run) > 1 and any(each.kind != "none" for each in state.reactions):
+        return [output for event in run for output in predict_run(state, [event])]
+    known = [_known_label(state, event) for event in run]
+    learned = [each.learned for each in known]
+    xs = np.stack([event.vector for event in run])
+    by_model = [top_predictions(model.fold(xs, learned), state.class_numbers(model)) for model in state.models]
+    outputs: list[Output] = []
+    for event, label, predictions in zip(run, known, zip(*by_model, strict=True), strict=True):
+        outputs += _remember(state, event, label, predictions)
+    return outputs
+
+
+def count_duplicate(state: StreamState, event: Features) -> str:
+    """Count an example that came before; what is different this time, as far as the window tells, or ""."""
+    state.duplicates += 1
+    difference = _difference(state, event)
+    if difference:
+        state.conflicts.count(difference)
+    return difference
+
+
+def _difference(state: StreamState, event: Features) -> str:
+    example = state.window.find(event.id)
+    if example is None:
+        return ""
+    first, digest = example.first, _short_digest(event.digest)
+    if digest and first.digest and digest != first.digest:
+        return CONTENT
+    if event.label is None or first.label == NO_CLASS:
+        return ""
+    return "" if state.classes.get(event.label, NO_CLASS) in (first.label, example.label) else LABEL
+
+
+def _known_label(state: StreamState, event: Features) -> _KnownLabel:
+    early = state.waiting.get(event.id)
+    label = early.label if early else event.label
+    status = "" if label is None else "learned" if state.admit(label) else "rejected"
+    # In the classes that there are now: the next example of the run may bring others.
+    own = UNLABELLED if event.label is None else state.classes.get(event.label, NO_CLASS)
+    return _KnownLabel(label, status, FirstSeen(own, _short_digest(event.digest)))
+
+
+def _remember(
+    state: StreamState, event: Features, known: _KnownLabel, predictions: Sequence[ModelPrediction]
+) -> list[Output]:
+    """Put a predicted example into the window, and account for the label that is known with it."""
+    state.images += 1
+    state.pending += 1
+    state.feature_drift.update(event.vector)
+    unknown = state.novelty.unknown(event.vector, predictions[0])
+    example = state.window.append(event.id, event.position, event.time, predictions, unknown=unknown, first=known.first)
+    prediction = prediction_event(state, event, predictions, truth=known.learned, unknown=unknown)
+    outputs = [Output(event.position, prediction)]
+    early = state.waiting.pop(event.id)
+    if known.learned is not None:
+        time = early.time if early else event.time
+        drifts = score_first_label(state, example, known.learned, predictions, time=time)
+        outputs += [Output(event.position, drift) for drift in drifts]
+        state.novelty.learn(event.vector, state.classes[known.learned])
+    if known.label is not None:
+        state.count_status(known.status)
+    if early or known.status == "rejected":
+        # A label event that came early gets its outcome now. A label that came with the image is in the prediction,
+        # and has an outcome only where it was rejected.
+        position = early.position if early else event.position
+        outcome = outcome_event(
+            state,
+            event.id,
+            known.label,
+            known.status,
+            position=position,
+            time=event.time,
+            predictions=predictions,
+        )
+        outputs.append(Output(event.position, outcome._replace(attributes=event.attributes)))
+    state.expire()
+    return outputs
+
+
+def _short_digest(digest: str) -> int:
+    """64 bits of an image's SHA-256, enough to tell two images of one id apart; 0 for none."""
+    return int(digest[:16], 16) if digest else 0

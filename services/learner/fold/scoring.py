@@ -1,0 +1,85 @@
+"""Scoring: an example's first label counts in the metrics, tells the drift detectors, and may make a model react."""
+
+from collections.abc import Sequence
+
+from prequel.services.learner.fold.drift.reactions import fade
+from prequel.services.learner.fold.evaluation.prequential import ScoredLabel
+from prequel.services.learner.fold.join.window_chunk import UNSCORED
+from prequel.services.learner.fold.join.window_example import WindowExample
+from prequel.services.learner.fold.predictions import ModelPrediction
+from prequel.services.learner.fold.stream import CurveMark, StreamState
+from prequel.shared.events.types import Drift
+
+MAX_MARKS = 100
+"""Drifts that are marked on the curve, the newest: with many more, marks would hide a curve of 500 points."""
+
+
+def score_first_label(
+    state: StreamState,
+    example: WindowExample,
+    label: str,
+    predictions: Sequence[ModelPrediction],
+    *,
+    time: float,
+) -> list[Drift]:
+    """Give an example its first label and score its predictions; the drifts that were found.
+
+    ``label`` is a class already, ``time`` when the label came (seconds since the epoch). Predictions made when no model
+    knew a class are not scored, as in River's ``progressive_val_score``.
+    """
+    truth = state.classes[label]
+    scored = predictions[0].known > 0 or any(each.known > 0 for each in predictions)
+    index = UNSCORED
+    if scored:
+        index = state.scores.score(scored_label(truth, predictions), scored_classes(predictions))
+    learned_at = index if scored else state.scores.total
+    example.relabel(truth, score_index=index, learned_at=learned_at, residue=example.residue)
+    state.labelled += 1
+    state.pending -= 1
+    state.delays.append(max(0.0, time - example.time))
+    if not scored:
+        return []
+    count_abstention(state, example, predictions[0], truth)
+    drifts: list[Drift] = []
+    for number, prediction in enumerate(predictions):
+        if prediction.known >= 0:
+            detector = state.drifts[number].update(prediction.top_class != truth)
+            if detector is not None:
+                drifts.append(_react(state, number, detector, example, time=time))
+    return drifts
+
+
+def count_abstention(
+    state: StreamState, example: WindowExample, prediction: ModelPrediction, truth: int, *, sign: int = 1
+) -> None:
+    """Count whether the champion abstained on an example of class ``truth``; with -1, take it out again.
+
+    Not of an example that another champion answered: its abstentions are not this one's.
+    """
+    if not state.abstentions_from or example.sequence >= state.abstentions_from:
+        state.abstentions.count(prediction, truth, unknown=example.unknown, sign=sign)
+
+
+def scored_classes(predictions: Sequence[ModelPrediction]) -> list[int]:
+    """By model, the class that the metrics count: see ModelPrediction.scored_class."""
+    return [prediction.scored_class for prediction in predictions]
+
+
+def scored_label(truth: int, predictions: Sequence[ModelPrediction]) -> ScoredLabel:
+    """The true class, with what each model lost on it."""
+    return ScoredLabel(truth, [prediction.log_loss_units(truth) for prediction in predictions])
+
+
+def _react(state: StreamState, number: int, detector: str, example: WindowExample, *, time: float) -> Drift:
+    """Mark a drift of a model's error, and let the model reset or forget where its spec says so."""
+    state.drift_counts[number] += 1
+    spec, scored = state.config.models[number], state.scores.total
+    state.marks = [*state.marks, CurveMark(scored, spec, detector)][-MAX_MARKS:]
+    kind = state.reactions[number].kind
+    if kind == "reset":
+        state.models[number] = state.new_model(number)
+    elif kind == "forget":
+        fade(state.models[number])
+    if kind != "none":
+        state.reset_at[number] = scored
+    return Drift(state.name, example.position, spec, detector, scored, kind == "reset", time)

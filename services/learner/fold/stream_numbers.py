@@ -1,0 +1,43 @@
+"""The part of a stream's state that is a few plain numbers and names: what the head of its snapshot has."""
+
+from typing import Any
+
+from prequel.services.learner.fold.drift.error_drift import ErrorDrift
+from prequel.services.learner.fold.stream import CurveMark, StreamState
+
+
+def stream_numbers(state: StreamState) -> dict[str, Any]:
+    """As JSON holds them. The keys are the snapshots' format: another one, and older snapshots cannot be read."""
+    return {
+        "name": state.name,
+        "limits": state.config.values(),
+        "seed": state.seed,
+        "begun": state.begun,
+        "adopted": sorted(state.adopted),
+        "backbone": state.backbone,
+        "dim": state.dim,
+        "labels": state.labels,
+        "counts": [state.images, state.labelled, state.pending, state.duplicates],
+        "conflicts": state.conflicts.numbers(),
+        "statuses": state.statuses,
+        "unknowns": [*state.abstentions.numbers(), state.abstentions_from],
+        "born": state.reset_at,
+        "drifts": [drift.numbers() for drift in state.drifts],
+        "drifted": state.drift_counts,
+        "marks": [list(mark) for mark in state.marks],
+    }
+
+
+def load_stream_numbers(state: StreamState, numbers: dict[str, Any]) -> None:
+    """The inverse of ``stream_numbers``, into an empty state."""
+    state.seed, state.backbone, state.dim = numbers["seed"], numbers["backbone"], numbers["dim"]
+    state.begun, state.adopted = numbers["begun"], set(numbers["adopted"])
+    state.labels = numbers["labels"]
+    state.classes = {label: number for number, label in enumerate(state.labels)}
+    state.images, state.labelled, state.pending, state.duplicates = numbers["counts"]
+    state.statuses, state.reset_at, state.drift_counts = numbers["statuses"], numbers["born"], numbers["drifted"]
+    *counts, state.abstentions_from = numbers["unknowns"]
+    state.abstentions.load(counts)
+    state.conflicts.load(numbers["conflicts"])
+    state.drifts = [ErrorDrift.from_numbers(each) for each in numbers["drifts"]]
+    state.marks = [CurveMark(*mark) for mark in numbers["marks"]]

@@ -1,0 +1,146 @@
+"""A stream's state as the status that the gateway serves."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from prequel.services.learner.fold.evaluation.class_metrics import ClassMetrics
+from prequel.services.learner.fold.stream import StreamState
+from prequel.shared.log.base import Position
+from prequel.shared.status import (
+    MAX_LABELS,
+    ClassStatus,
+    Confusion,
+    CurvePoint,
+    DriftMark,
+    ModelStatus,
+    SnapshotStatus,
+    StreamDetail,
+    StreamStatus,
+    UnknownStatus,
+)
+
+
+def stream_status(
+    state: StreamState, position: Position, *, now: float, snapshot: SnapshotStatus | None, address: str | None
+) -> StreamStatus:
+    """What is published of a stream at ``position``; ``now`` is in seconds since the epoch.
+
+    Its cost does not grow with the stream: of many classes only the most frequent are in it, and the curve and the
+    confusion matrices are in the detail, which is made when somebody asks.
+    """
+    specs = state.config.models
+    frequent = state.scores.frequent_classes(MAX_LABELS)
+    return StreamStatus(
+        stream=state.name,
+        position=str(position),
+        updated_at=now,
+        backbone=state.backbone,
+        dim=state.dim,
+        images=state.images,
+        labelled=state.labelled,
+        label_coverage=state.labelled / state.images if state.images else 0.0,
+        pending=state.pending,
+        waiting=len(state.waiting),
+        labels=state.labels,
+        statuses=dict(sorted(state.statuses.items())),
+        champion=specs[0],
+        window=state.config.window,
+        models={spec: _model(state, number, frequent) for number, spec in enumerate(specs)},
+        drifts=_marks(state),
+        feature_drift=state.feature_drift.score,
+        unknown=_unknown(state),
+        conflicts=state.conflicts.numbers(),
+        snapshot=snapshot,
+        address=address,
+    )
+
+
+def stream_detail(state: StreamState, position: Position) -> StreamDetail:
+    """The parts of a status that grow with the stream."""
+    specs = state.config.models
+    classes = {spec: _classes(state, state.scores.class_metrics(number), None) for number, spec in enumerate(specs)}
+    return StreamDetail.model_construct(
+        stream=state.name,
+        position=str(position),
+        classes=classes,
+        curve=_curve(state),
+        confusion={spec: _confusion(state, number) for number, spec in enumerate(specs)},
+    )
+
+
+def _model(state: StreamState, model: int, frequent: Sequence[int]) -> ModelStatus:
+    scores = state.scores
+    only = frequent if len(state.labels) > MAX_LABELS else None
+    return ModelStatus(
+        scored=scores.of(model)[0].scored,
+        accuracy=scores.accuracy(model),
+        window_accuracy=scores.window_accuracy(model),
+        kappa=scores.kappa(model),
+        log_loss=scores.log_loss(model),
+        fading_accuracy=scores.fading_accuracy(model),
+        drifts=state.drift_counts[model],
+        classes=_classes(state, scores.class_metrics(model), only),
+    )
+
+
+def _classes(state: StreamState, metrics: ClassMetrics, only: Sequence[int] | None) -> dict[str, ClassStatus]:
+    """Of the classes ``only``, or of all that were ever true or predicted."""
+    if only is None:
+        only = np.flatnonzero((metrics.support > 0) | ~np.isnan(metrics.precision)).tolist()
+    rows = zip(*(column[list(only)].tolist() for column in metrics), strict=True)
+    return {
+        state.labels[label]: ClassStatus.model_construct(
+            precision=_number(precision),
+            recall=_number(recall),
+            f1=_number(f1),
+            support=support,
+            forgetting=_number(forgetting),
+        )
+        for label, (precision, recall, f1, support, forgetting) in zip(only, rows, strict=True)
+    }
+
+
+def _number(value: float) -> float | None:
+    return value if value == value else None  # JSON has no nan.
+
+
+def _unknown(state: StreamState) -> UnknownStatus | None:
+    """None where nobody asked for abstentions."""
+    if not (state.config.unknown_probability or state.config.unknown_distance):
+        return None
+    counts = state.abstentions
+    accuracy = counts.right / counts.answered if counts.answered else None
+    return UnknownStatus(
+        abstained=counts.abstained, novel=counts.novel, answered=counts.answered, answered_accuracy=accuracy
+    )
+
+
+def _curve(state: StreamState) -> list[CurvePoint]:
+    specs = state.config.models
+    return [
+        CurvePoint.model_construct(
+            scored=scored,
+            accuracy={spec: value for spec, value in zip(specs, accuracy, strict=True) if value is not None},
+            window_accuracy={spec: value for spec, value in zip(specs, recent, strict=True) if value is not None},
+        )
+        for scored, accuracy, recent in state.scores.curve()
+    ]
+
+
+def _marks(state: StreamState) -> list[DriftMark]:
+    """On the curve's axis, which leaves out what was retracted."""
+    positions = state.scores.curve_positions([mark.scored for mark in state.marks])
+    return [
+        DriftMark(scored=position, model=mark.model, detector=mark.detector)
+        for position, mark in zip(positions, state.marks, strict=True)
+    ]
+
+
+def _confusion(state: StreamState, model: int) -> Confusion:
+    matrix, frequent = state.scores.tallies[model].confusion, state.scores.frequent_classes(MAX_LABELS)
+    columns = [*frequent, -1]
+    return Confusion(
+        labels=[state.labels[label] for label in frequent],
+        rows=[[matrix.get((truth, predicted), 0) for predicted in columns] for truth in frequent],
+    )

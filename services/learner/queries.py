@@ -1,0 +1,60 @@
+"""Answers to the gateway from the newest state: predictions of a vector, and the details of a stream."""
+
+import threading
+from collections.abc import Mapping
+
+import numpy as np
+
+from prequel.services.learner.fold.predictions import top_predictions
+from prequel.services.learner.fold.stream import StreamState
+from prequel.services.learner.owned_partition import OwnedPartition
+from prequel.services.learner.publishing.stream_status import stream_detail
+from prequel.shared.queries import Answer, UnknownStream
+from prequel.shared.status import StreamDetail
+from prequel.shared.vectors import Vector
+
+
+class StreamQueries:
+    """Safe from any thread. ``lock`` is owned by the learner while the state changes: a query waits for one batch."""
+
+    def __init__(self, partitions: Mapping[int, OwnedPartition], lock: threading.Lock) -> None:
+        self._partitions, self._lock = partitions, lock
+
+    def answer(self, stream: str, features: Vector) -> Answer:
+        """What the models predict now of a vector, float32 of shape [dim].
+
+        Raises UnknownStream, and ValueError where the vector has another size or is not finite.
+        """
+        with self._lock:
+            partition, state = self._find(stream)
+            if not state.models:
+                raise UnknownStream(stream)
+            if features.shape != (state.dim,) or not np.isfinite(features).all():
+                raise ValueError(f"stream {stream} takes {state.dim} finite values, not {features.size}")
+            predictions = [
+                top_predictions([model.predict(features)], state.class_numbers(model))[0] for model in state.models
+            ]
+            champion = state.config.models[0]
+            labels = state.labels_by_model(predictions)
+            unknown = state.novelty.unknown(features, predictions[0])
+            return Answer(
+                stream=stream,
+                position=str(partition.position),
+                model=champion,
+                label=None if unknown else labels[champion],
+                probabilities=state.probabilities_by_label(predictions[0]),
+                models=labels,
+                unknown=unknown,
+            )
+
+    def detail(self, stream: str) -> StreamDetail:
+        """The curve, the confusion matrices and all classes of a stream. Raises UnknownStream."""
+        with self._lock:
+            partition, state = self._find(stream)
+            return stream_detail(state, partition.position)
+
+    def _find(self, stream: str) -> tuple[OwnedPartition, StreamState]:
+        for partition in self._partitions.values():
+            if stream in partition.fold.streams:
+                return partition, partition.fold.streams[stream]
+        raise UnknownStream(stream)

@@ -1,0 +1,35 @@
+"""How far back in the log the snapshots of a partition still read: what retention has to leave."""
+
+from collections import deque
+from collections.abc import Mapping
+
+from prequel.services.learner.fold.stream import StreamState
+from prequel.services.learner.snapshots.snapshots import MAX_SNAPSHOTS
+from prequel.shared.retention.floors import Floor
+
+
+class RetentionFloor:
+    """Of one partition since it was assigned. A learner may go back to any stored snapshot, so the lowest counts."""
+
+    def __init__(self) -> None:
+        self._floors: deque[Floor] = deque(maxlen=MAX_SNAPSHOTS)
+
+    def add(self, floor: Floor) -> None:
+        """Add that of a snapshot that has been committed."""
+        self._floors.append(floor)
+
+    def floor(self) -> Floor | None:
+        """None while a snapshot may be stored that another learner wrote: its floor is not known here."""
+        return min(self._floors, key=_offset) if len(self._floors) == MAX_SNAPSHOTS else None
+
+
+def floor_of(position: int, streams: Mapping[str, StreamState]) -> Floor:
+    """Of the state before ``position``: labels read the features of the window, and a restart the record before it."""
+    oldest = [(name, state.window.oldest()) for name, state in streams.items()]
+    floors = [Floor(example.position.offset, name, example.time) for name, example in oldest if example is not None]
+    return min([*floors, Floor(max(0, position - 1), "", 0.0)], key=_offset)
+
+
+def _offset(floor: Floor) -> int:
+    """Of equal ones the first counts: a window is named before the snapshot itself."""
+    return floor.offset
