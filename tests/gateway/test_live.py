@@ -1,5 +1,6 @@
 """What the log says now: rebuilt at start, woken at once, the same on every replica, in bounded memory."""
 
+import asyncio
 import threading
 import time
 from pathlib import Path
@@ -72,6 +73,20 @@ def test_what_a_restarted_learner_says_again_changes_nothing(gateway: Served) ->
     gateway.post_image(id="c", wait=10)
     after = gateway.client.get(PREDICTIONS).json()
     assert after["predictions"][1:] == before["predictions"]
+
+
+def test_of_two_results_that_arrive_together_a_request_gets_its_own() -> None:
+    """An id is sent again, and the gateway reads the dead letters of both images at once."""
+
+    async def first_then_own() -> int | None:
+        pending: PendingResults[str, int] = PendingResults(0)
+        request = asyncio.create_task(pending.wait("id", 10, accept=lambda result: result == 2))
+        await asyncio.sleep(0)
+        for result in (1, 2):
+            pending.resolve("id", result)
+        return await request
+
+    assert asyncio.run(first_then_own()) == 2
 
 
 def test_who_waits_is_woken_at_once(gateway: Served) -> None:

@@ -18,7 +18,7 @@ class PendingResults(Generic[Key, Value]):
     def __init__(self, max_remembered: int) -> None:
         self._max_remembered = max_remembered
         self._results: OrderedDict[Key, Value] = OrderedDict()
-        self._waiting: defaultdict[Key, set[asyncio.Future[Value | None]]] = defaultdict(set)
+        self._waiting: defaultdict[Key, dict[asyncio.Future[Value | None], Callable[[Value], bool]]] = defaultdict(dict)
         self._closed = False
 
     def resolve(self, key: Key, value: Value) -> None:
@@ -35,12 +35,19 @@ class PendingResults(Generic[Key, Value]):
     def get(self, key: Key) -> Value | None:
         return self._results.get(key)
 
-    async def wait(self, key: Key, timeout: float) -> Value | None:
-        """The result as soon as it is there; None after ``timeout`` seconds without it, or when the service ends."""
-        if key in self._results or self._closed or timeout <= 0:
-            return self._results.get(key)
+    async def wait(self, key: Key, timeout: float, accept: Callable[[Value], bool] = lambda _: True) -> Value | None:
+        """The result as soon as it is there; None after ``timeout`` seconds without it, or when the service ends.
+
+        ``accept`` tells the result that is waited for from others with the same key. It is asked here, not by a caller
+        who would then wait again: of two results that arrive together, the caller would see only the first.
+        """
+        result = self._results.get(key)
+        if result is not None and accept(result):
+            return result
+        if self._closed or timeout <= 0:
+            return None
         future: asyncio.Future[Value | None] = asyncio.get_running_loop().create_future()
-        self._waiting[key].add(future)
+        self._waiting[key][future] = accept
         try:
             return await asyncio.wait_for(future, timeout)
         except TimeoutError:
@@ -51,15 +58,17 @@ class PendingResults(Generic[Key, Value]):
     def close(self) -> None:
         """Wake every request that waits, with None, and let no more requests wait."""
         self._closed = True
-        for key in list(self._waiting):
-            self._wake(key, None)
+        for futures in self._waiting.values():
+            for future in futures:
+                if not future.done():
+                    future.set_result(None)
 
-    def _wake(self, key: Key, value: Value | None) -> None:
-        for future in self._waiting.get(key, ()):
-            if not future.done():
+    def _wake(self, key: Key, value: Value) -> None:
+        for future, accept in self._waiting.get(key, {}).items():
+            if not future.done() and accept(value):
                 future.set_result(value)
 
     def _stop_waiting(self, key: Key, future: asyncio.Future[Value | None]) -> None:
-        self._waiting[key].discard(future)
+        del self._waiting[key][future]
         if not self._waiting[key]:
             del self._waiting[key]
