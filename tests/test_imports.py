@@ -16,7 +16,7 @@ ONE_PLACE: dict[str, str | tuple[str, ...]] = {
     "sqlite3": "shared/sqlite/",
     "pillow_heif": "shared/images/reading.py",
     "openvino": "services/extractor/engines/",
-    "keras": ("services/extractor/engines/", "services/learner/models/keras_networks.py"),
+    "keras": ("services/extractor/engines/", "services/learner/models/networks/"),
     "fastapi": "services/gateway/",
     "starlette": "services/gateway/",
 }

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from prequel.services.learner.models import registry
+from prequel.services.learner.models.catalogue import MODELS, TRANSFORMS
 from prequel.shared.config import PREFIX, Settings
 from prequel.shared.runtime.metrics import Metrics
 
@@ -56,9 +56,9 @@ def models() -> str:
 
 
 def model_rows() -> Iterator[str]:
-    for name, row in registry.MODELS.items():
+    for name, row in MODELS.items():
         options = ", ".join(f"`{option}`" for option in row.options)
         yield f"| `{name}` | {row.meaning} | {options} |"
-    for name, recipe in registry.RECIPES.items():
-        shown = f"{name}:N" if recipe.argument else name
-        yield f"| `{shown}\\|...` | {recipe.meaning} | |"
+    for name, transform in TRANSFORMS.items():
+        shown = f"{name}:N" if transform.argument else name
+        yield f"| `{shown}\\|...` | {transform.meaning} | |"

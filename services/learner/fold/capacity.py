@@ -6,7 +6,7 @@ from prequel.services.learner.fold.config import FoldConfig
 from prequel.services.learner.fold.drift.reactions import reaction
 from prequel.services.learner.fold.model_registry import ModelRegistry
 from prequel.services.learner.fold.stream import StreamState
-from prequel.services.learner.models.base import size_of
+from prequel.services.learner.models.capabilities import size_of
 from prequel.shared.events.types import Rejected
 
 MAX_REJECTED_STREAMS = 1_000

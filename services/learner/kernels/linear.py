@@ -10,33 +10,41 @@ from prequel.services.learner.kernels.compiled import LANES, kernel
 
 Array = npt.NDArray[Any]
 
-_LEAST_VARIANCE = np.float32(1e-37)
-_MOST = np.float32(1e9)
+_MIN_VARIANCE = np.float32(1e-37)
+"""A feature that varies less counts as constant: below the normal numbers of float32 its root would be garbage."""
+_MAX_DEVIATIONS = np.float32(1e9)
+"""Where standardised features are cut off: their products with weights stay within float32."""
 _QUARTER = 0.25
-"""Of a difference of two float32 always is one; the scale makes up for it."""
+"""The difference of two float32 may overflow float32, a quarter of it never does; the scale makes up for it."""
 
 
 @kernel
 def rescale(variance: Array, scale: Array) -> None:
-    """Four over the deviations, in float32; 0 for features that do not vary, or too little for float32."""
+    """Write 4 / deviation into ``scale`` float32 [dim] from ``variance`` float64 [dim]; 0 for constant features."""
     for j in range(variance.shape[0]):
         v = np.float32(variance[j])
-        scale[j] = np.float32(4) / np.sqrt(v) if v > _LEAST_VARIANCE else np.float32(0)
+        scale[j] = np.float32(4) / np.sqrt(v) if v > _MIN_VARIANCE else np.float32(0)
 
 
 @kernel
 def standardise(x: Array, mean: Array, scale: Array, z: Array) -> None:
-    """As River's StandardScaler, but outliers stop at 1e9 deviations."""
+    """Standardise ``x`` float32 [dim] into ``z`` float32 [dim], as River's StandardScaler; outliers stop at 1e9.
+
+    ``mean`` float64 [dim]; ``scale`` float32 [dim] as ``rescale`` writes it.
+    """
     for j in range(x.shape[0]):
         apart = np.float64(x[j]) - mean[j]
-        z[j] = min(max(np.float32(_QUARTER * apart) * scale[j], -_MOST), _MOST)
+        z[j] = min(max(np.float32(_QUARTER * apart) * scale[j], -_MAX_DEVIATIONS), _MAX_DEVIATIONS)
 
 
 @kernel
 def observe(x: Array, mean: Array, variance: Array, scale: Array, count: int, before: Array, after: Array) -> None:
     """Standardise, learn the moments (Welford's update, as River's StandardScaler), and standardise again.
 
-    What has just been learned cannot be more than the root of ``count`` deviations away.
+    ``x`` float32 [dim] is read; ``mean``, ``variance`` float64 [dim] and ``scale`` float32 [dim] are updated in place;
+    ``count`` is how many examples there are with this one. ``before`` and ``after`` float32 [dim] get ``x``
+    standardised by the old and by the new moments. ``after`` needs no cut-off: an example that the moments contain
+    cannot be more than the root of ``count`` deviations away.
     """
     share = 1.0 / count
     rest = 1.0 - share
@@ -45,19 +53,23 @@ def observe(x: Array, mean: Array, variance: Array, scale: Array, count: int, be
     for j in range(x.shape[0]):
         apart = np.float64(x[j]) - mean[j]
         quarter = np.float32(_QUARTER * apart)
-        before[j] = min(max(quarter * scale[j], -_MOST), _MOST)
+        before[j] = min(max(quarter * scale[j], -_MAX_DEVIATIONS), _MAX_DEVIATIONS)
         mean[j] += apart * share
         moved = variance[j] * rest + apart * apart * gain
         variance[j] = moved
         v = np.float32(moved)
-        s = np.float32(4) / np.sqrt(v) if v > _LEAST_VARIANCE else np.float32(0)
+        s = np.float32(4) / np.sqrt(v) if v > _MIN_VARIANCE else np.float32(0)
         scale[j] = s
         after[j] = quarter * left * s
 
 
 @kernel
 def _add_products(weights: Array, z: Array, lanes: Array) -> None:
-    """Into LANES partial sums in float64, of four products in float32 each."""
+    """Add weights · z to ``lanes`` float64 [LANES]; both float32 [dim].
+
+    Four products are added in float32 before they go into a float64 lane: twice as fast, and the error of three float32
+    additions is far below what gradient descent notices. Feature j goes into lane j mod LANES of its group of four.
+    """
     fours = z.shape[0] - z.shape[0] % (4 * LANES)
     for j in range(0, fours, 4 * LANES):
         for i in range(LANES):
@@ -71,7 +83,7 @@ def _add_products(weights: Array, z: Array, lanes: Array) -> None:
 
 @kernel
 def _add_both(weights: Array, past: Array, z: Array, before: Array, after: Array) -> None:
-    """The same for two vectors at once, so that the weights are read once."""
+    """``_add_products`` for ``past`` and ``z`` at once, bit-equal to two calls, so that the weights are read once."""
     fours = z.shape[0] - z.shape[0] % (4 * LANES)
     for j in range(0, fours, 4 * LANES):
         j1, j2, j3 = j + LANES, j + 2 * LANES, j + 3 * LANES
@@ -88,7 +100,7 @@ def _add_both(weights: Array, past: Array, z: Array, before: Array, after: Array
 
 @kernel
 def _collect(lanes: Array, intercepts: Array, classes: int, raw: Array) -> None:
-    """The sums of the partial sums, which are left empty for the next."""
+    """Sum ``lanes`` [classes, LANES] by halves, write that plus ``intercepts`` into ``raw``, and empty the lanes."""
     for k in range(classes):
         width = LANES // 2
         while width > 0:
@@ -117,19 +129,21 @@ def _one_vs_rest(raw: Array, out: Array, classes: int) -> None:
 
 @kernel
 def _softmax(raw: Array, out: Array, classes: int) -> None:
-    most = raw[0]
+    """The largest is subtracted first, so that no exponential overflows."""
+    largest = raw[0]
     for k in range(1, classes):
-        most = max(most, raw[k])
+        largest = max(largest, raw[k])
     total = 0.0
     for k in range(classes):
-        out[k] = math.exp(raw[k] - most)
+        out[k] = math.exp(raw[k] - largest)
         total += out[k]
     for k in range(classes):
         out[k] /= total
 
 
 @kernel
-def _answer(raw: Array, multinomial: bool, known: int, out: Array) -> None:
+def _probabilities(raw: Array, multinomial: bool, known: int, out: Array) -> None:
+    """From ``known`` raw scores to probabilities in ``out``."""
     if multinomial:
         _softmax(raw, out, known)
     else:
@@ -172,7 +186,7 @@ def _descend(weights: Array, z: Array, step: np.float32) -> None:
 def _step(
     gradients: Array, multinomial: bool, rate: float, classes: int, weights: Array, intercepts: Array, z: Array
 ) -> None:
-    """River's softmax regression has no intercepts."""
+    """One step against the gradients. River's softmax regression has no intercepts, so ours has none."""
     for k in range(classes):
         if not multinomial:
             intercepts[k] -= rate * gradients[k]
@@ -180,7 +194,7 @@ def _step(
 
 
 @kernel
-def fold(
+def fold_linear(
     xs: Array,
     targets: Array,
     multinomial: bool,
@@ -200,12 +214,15 @@ def fold(
     after: Array,
     out: Array,
 ) -> int:
-    """Predict (if asked) and learn each row of ``xs`` [n, dim]; ``targets`` are class numbers, -1 to learn nothing.
+    """Predict (if ``predicting``) and learn each row; a target of -1 learns nothing.
 
-    ``weights`` [>= classes, dim] float32, ``intercepts`` float64, the moments ``mean``, ``variance`` [dim] float64 and
-    ``scale`` float32 are updated in place. ``past`` and ``z`` [dim] float32, ``raw`` and the empty partial sums
-    ``before``, ``after`` [>= classes, LANES] are scratch. Row i of ``out`` gets as many probabilities as there were
-    classes before it. Returns how many examples have been learned in all, ``count`` of them before.
+    ``xs`` float32 [n, dim] and ``targets`` int64 [n], class numbers, are read; ``multinomial`` chooses softmax
+    regression, else one-vs-rest; ``rate`` is the learning rate; ``classes`` is how many there are before row 0.
+    Updated in place: ``weights`` float32 [>= classes, dim], ``intercepts`` float64 [>= classes], the moments ``mean``
+    and ``variance`` float64 [dim], ``scale`` float32 [dim]. Scratch: ``past`` and ``z`` float32 [dim], ``raw`` float64
+    [>= classes], ``before`` and ``after`` float64 [>= classes, LANES], which are empty before and after. Row i of
+    ``out`` float64 [n, classes] gets as many probabilities as there were classes before row i was learned.
+    Returns how many examples have been learned in all, ``count`` of them before this call.
     """
     for i in range(xs.shape[0]):
         learning = targets[i] >= 0
@@ -226,7 +243,7 @@ def fold(
                 _add_products(weights[k], past, before[k])
         if predicting and known > 0:
             _collect(before, intercepts, known, raw)
-            _answer(raw, multinomial, known, out[i])
+            _probabilities(raw, multinomial, known, out[i])
         if learning:
             _collect(after, intercepts, classes, raw)
             _gradients(raw, multinomial, known, classes, targets[i])

@@ -1,4 +1,7 @@
-"""Kernels of the models that score by a dot product and calibrate with a temperature, row after row."""
+"""Kernels of the models that score by a dot product and calibrate with a temperature, row after row.
+
+They share a file because Numba's cache would not notice a change to a helper in another one (see ``compiled.kernel``).
+"""
 
 import math
 from typing import Any
@@ -10,19 +13,40 @@ from prequel.services.learner.kernels.compiled import LANES, kernel
 
 Array = npt.NDArray[Any]
 
-_GONE = 1e-100
-"""Examples of a class, when all have faded so far that they count for nothing."""
+# What the arguments of the kernels below have in common. "classes" is at least the number of classes.
+#   xs             float32 [n, dim]      read: the rows
+#   targets        int64   [n]           read: each row's class number, or -1 to learn nothing
+#   predicting     bool                  whether to predict; if not, ``out`` has no rows
+#   known          int                   how many classes there are before row 0
+#   counts         float64 [classes]     updated: examples of each class
+#   heat           float64 [2]           updated: the logarithm of the sharpness, and how certain it is
+#   recent         float64 [classes]     updated: shares of the classes among the newest labels
+#   scores         float64 [classes]     scratch
+#   probabilities  float64 [classes]     scratch
+#   lanes          float64 [LANES]       scratch
+#   out            float64 [n, classes]  row i gets as many probabilities as there were classes before it was learned
+
+_FADED_OUT = 1e-100
+"""A class with fewer examples than this has faded out: see ``fade``."""
 _FADING = 0.995
+"""What the curvature keeps with each example: it is of about the last 200. With half as many the temperature would
+shake, with twice as many it would follow a change twice as late."""
 _INERTIA = 5.0
-_STRIDE = 0.2
-_NEW = 0.02
-_STRANGE = 0.1
-_FEW = 20.0
+"""Added to the curvature: the first examples, whose curvature is near 0, would else throw the temperature about."""
+_MAX_STEP = 0.2
+"""One example changes the sharpness by at most a fifth, however wrong the prediction was."""
+_NEWEST_SHARE = 0.02
+"""The weight of the newest label in ``recent``, which is so an average over about the last 50 labels."""
+_MAX_IMBALANCE = 0.1
+"""The largest squared distance between the newest labels' shares and all labels' at which they count as a sample. A run
+of one class among ten is 0.9 away; labels drawn at random are about 0.01 away."""
+_MIN_EXAMPLES = 20.0
+"""So many examples a class needs (or half of its fair share) before a prediction of it says anything of calibration."""
 
 
 @kernel
 def dot(a: Array, b: Array, lanes: Array) -> float:
-    """Float64 sum of products, in LANES partial sums."""
+    """Sum of products of ``a`` and ``b`` [dim], each taken to float64 first, over LANES partial sums."""
     whole = a.shape[0] - a.shape[0] % LANES
     for i in range(LANES):
         lanes[i] = 0.0
@@ -41,14 +65,14 @@ def dot(a: Array, b: Array, lanes: Array) -> float:
 
 @kernel
 def temper(scores: Array, heat: Array, classes: int, out: Array) -> None:
-    """Softmax of the scores times exp(heat[0])."""
+    """Softmax of exp(heat[0]) times the scores, into ``out`` [>= classes]: the largest is subtracted first."""
     sharpness = math.exp(heat[0])
-    most = scores[0]
+    largest = scores[0]
     for k in range(1, classes):
-        most = max(most, scores[k])
+        largest = max(largest, scores[k])
     total = 0.0
     for k in range(classes):
-        out[k] = math.exp(sharpness * (scores[k] - most))
+        out[k] = math.exp(sharpness * (scores[k] - largest))
         total += out[k]
     for k in range(classes):
         out[k] /= total
@@ -58,58 +82,55 @@ def temper(scores: Array, heat: Array, classes: int, out: Array) -> None:
 def calibrate(
     scores: Array, heat: Array, recent: Array, counts: Array, classes: int, target: int, probabilities: Array
 ) -> None:
-    """One step of the temperature towards the scores' smallest log loss, before the example is learned.
+    """One step of the temperature towards the smallest log loss of ``target``, before the example is learned.
 
-    A damped Newton step on the logarithm of the sharpness, whose curvature is an exponentially fading sum (about the
-    last 200 examples): temperature scaling (Guo et al., ICML 2017), online. No step where the newest labels are not
-    a sample of all: one class after the other, predictions say nothing of how they would do on a mixture.
+    A damped Newton step on the logarithm of the sharpness, whose curvature is an exponentially fading sum: temperature
+    scaling (Guo et al., "On calibration of modern neural networks", ICML 2017), online. There is no step while the
+    newest labels are no sample of all: if classes come one after the other, predictions tell nothing of how they would
+    do on a mixture.
     """
-    if not _typical(recent, counts, classes, target):
+    if not _representative(recent, counts, classes, target):
         return
     temper(scores, heat, classes, probabilities)
     sharpness = math.exp(heat[0])
-    most = scores[0]
+    largest = scores[0]
     for k in range(1, classes):
-        most = max(most, scores[k])
+        largest = max(largest, scores[k])
     mean = 0.0
     square = 0.0
     for k in range(classes):
-        s = sharpness * (scores[k] - most)
+        s = sharpness * (scores[k] - largest)
         mean += probabilities[k] * s
         square += probabilities[k] * s * s
     heat[1] = _FADING * heat[1] + max(square - mean * mean, 0.0)
-    step = (mean - sharpness * (scores[target] - most)) / (heat[1] + _INERTIA)
-    heat[0] = min(max(heat[0] - min(max(step, -_STRIDE), _STRIDE), -30.0), 30.0)
+    step = (mean - sharpness * (scores[target] - largest)) / (heat[1] + _INERTIA)
+    heat[0] = min(max(heat[0] - min(max(step, -_MAX_STEP), _MAX_STEP), -30.0), 30.0)
 
 
 @kernel
-def _typical(recent: Array, counts: Array, classes: int, target: int) -> bool:
-    """Whether the newest 50 labels or so (``recent``, an exponential average) are distributed as all were."""
+def _representative(recent: Array, counts: Array, classes: int, target: int) -> bool:
+    """Put ``target`` into ``recent``; whether the newest labels are distributed as all were."""
     total = 0.0
     for k in range(classes):
-        recent[k] *= 1.0 - _NEW
+        recent[k] *= 1.0 - _NEWEST_SHARE
         total += counts[k]
-    recent[target] += _NEW
+    recent[target] += _NEWEST_SHARE
     apart = 0.0
     for k in range(classes):
         apart += (recent[k] - counts[k] / max(total, 1.0)) ** 2
-    return apart <= _STRANGE and counts[target] >= min(_FEW, 0.5 * total / classes)
-
-
-@kernel
-def _fade(counts: Array, totals: Array, fading: float) -> None:
-    for k in range(counts.shape[0]):
-        # A class that stays away is gone in the end: what fades below the normal numbers sticks there, and is garbage.
-        keep = fading if counts[k] > _GONE else 0.0
-        counts[k] *= keep
-        for j in range(totals.shape[1]):
-            totals[k, j] *= keep
+    return apart <= _MAX_IMBALANCE and counts[target] >= min(_MIN_EXAMPLES, 0.5 * total / classes)
 
 
 @kernel
 def fade(counts: Array, totals: Array, fading: float) -> None:
-    """Let counts [classes] and totals [classes, dim] weigh ``fading`` of what they did, in place."""
-    _fade(counts, totals, fading)
+    """Let counts [classes] and totals [classes, dim], float64, weigh ``fading`` of what they did, in place."""
+    for k in range(counts.shape[0]):
+        # What fades below the normal numbers of float64 would stay there for ever, and its mean would be garbage: a
+        # class that stays away long enough becomes exactly 0.
+        keep = fading if counts[k] > _FADED_OUT else 0.0
+        counts[k] *= keep
+        for j in range(totals.shape[1]):
+            totals[k, j] *= keep
 
 
 @kernel
@@ -122,25 +143,27 @@ def fold_scores(
     fading: float,
     weights: Array,
     offsets: Array,
-    heat: Array,
-    recent: Array,
     counts: Array,
     base: Array,
     totals: Array,
     pending: Array,
     owners: Array,
     filled: int,
+    heat: Array,
+    recent: Array,
     scores: Array,
     probabilities: Array,
     lanes: Array,
     out: Array,
 ) -> tuple[int, int]:
-    """Predict (if asked) and add up rows, until ``room`` rows are learned or one was of a class not yet ``solved``.
+    """`slda` and `ridge` between two solves: predict and add up rows, until it is time to look at the schedule.
 
-    Nor does it go past a row whose class has twice the examples of ``base``, the counts when the scores were solved.
-    ``weights`` [>= solved, dim] and ``offsets`` make the scores; ``counts``, ``totals`` and ``heat`` are updated in
-    place, and learned rows put into ``pending`` from ``filled`` on, their classes into ``owners``. Returns how many
-    rows were consumed and learned.
+    It stops after ``room`` learned rows, after a row of a class that is not among the ``solved`` ones, and after a row
+    whose class has twice the examples of ``base`` float64 [classes], the counts when the scores were solved.
+    ``weights`` float64 [>= solved, dim] and ``offsets`` float64 [>= solved] make the scores. ``totals`` float64
+    [classes, dim] is updated; learned rows go into ``pending`` float32 [>= filled + room, dim] from ``filled`` on, and
+    their classes into ``owners`` int64. With ``fading`` below 1 all counts and totals shrink before each learned row.
+    Returns how many rows were consumed and how many of them learned.
     """
     learned = 0
     for i in range(xs.shape[0]):
@@ -157,7 +180,7 @@ def fold_scores(
             if target < solved:
                 calibrate(scores, heat, recent, counts, solved, target, probabilities)
             if fading < 1.0:
-                _fade(counts, totals, fading)
+                fade(counts, totals, fading)
             counts[target] += 1.0
             owners[filled + learned] = target
             for j in range(xs.shape[1]):
@@ -170,39 +193,11 @@ def fold_scores(
 
 
 @kernel
-def correlate(scatter: Array, inverse: Array, share: float, ridge: float) -> None:
-    """The lower triangle of a scatter matrix (Fortran order) to a shrunken correlation matrix, in place."""
-    for j in range(scatter.shape[0]):
-        for i in range(j, scatter.shape[0]):
-            scatter[i, j] *= inverse[i] * inverse[j] * share
-        scatter[j, j] += ridge
-
-
-@kernel
-def pack(matrix: Array, packed: Array) -> None:
-    """The lower triangle, column after column."""
-    at = 0
-    for j in range(matrix.shape[0]):
-        for i in range(j, matrix.shape[0]):
-            packed[at] = matrix[i, j]
-            at += 1
-
-
-@kernel
-def unpack(packed: Array, matrix: Array) -> None:
-    at = 0
-    for j in range(matrix.shape[0]):
-        for i in range(j, matrix.shape[0]):
-            matrix[i, j] = packed[at]
-            at += 1
-
-
-@kernel
 def fold_means(
     xs: Array,
     targets: Array,
     predicting: bool,
-    classes: int,
+    known: int,
     energy: Array,
     counts: Array,
     totals: Array,
@@ -214,17 +209,21 @@ def fold_means(
     lanes: Array,
     out: Array,
 ) -> None:
-    """The whole of `ncm`. ``energy[0]`` is the sum of all squared norms, ``squares`` those of the totals (derived)."""
+    """The whole of `ncm`.
+
+    ``energy`` float64 [1] is the sum of all squared norms, ``totals`` float64 [classes, dim] the sum of each class's
+    examples, ``squares`` float64 [classes] the squared norms of the totals; all are updated.
+    """
     for i in range(xs.shape[0]):
         target = targets[i]
-        if classes > 0 and (predicting or 0 <= target < classes):
-            score_means(xs[i], classes, energy, counts, totals, squares, scores, lanes)
-        if predicting and classes > 0:
-            temper(scores, heat, classes, out[i])
+        if known > 0 and (predicting or 0 <= target < known):
+            score_means(xs[i], known, energy, counts, totals, squares, scores, lanes)
+        if predicting and known > 0:
+            temper(scores, heat, known, out[i])
         if target >= 0:
-            if target < classes:
-                calibrate(scores, heat, recent, counts, classes, target, probabilities)
-            classes = max(classes, target + 1)
+            if target < known:
+                calibrate(scores, heat, recent, counts, known, target, probabilities)
+            known = max(known, target + 1)
             add_to_mean(xs[i], target, 1.0, energy, counts, totals, squares, lanes)
 
 
@@ -232,7 +231,10 @@ def fold_means(
 def score_means(
     x: Array, classes: int, energy: Array, counts: Array, totals: Array, squares: Array, scores: Array, lanes: Array
 ) -> None:
-    """Minus half the squared distance to each mean, in units of the mean squared distance to the own one."""
+    """Minus half the squared distance of ``x`` [dim] to each mean, in units of the mean squared distance to the own.
+
+    Without the part that is common to all classes: |x|² cancels in the softmax. -1e100 for a class without examples.
+    """
     total = 0.0
     between = 0.0
     for k in range(classes):
@@ -240,6 +242,7 @@ def score_means(
             total += counts[k]
             between += squares[k] / counts[k]
     spread = (energy[0] - between) / max(total, 1.0)
+    # Rounding leaves a spread of about 1e-16 of the energy, of either sign, where all examples are their class's mean.
     if not spread > 1e-12 * energy[0] / max(total, 1.0):
         spread = max(energy[0], 1e-300)
     for k in range(classes):
@@ -252,6 +255,7 @@ def score_means(
 def add_to_mean(
     x: Array, target: int, sign: float, energy: Array, counts: Array, totals: Array, squares: Array, lanes: Array
 ) -> None:
+    """Learn ``x`` [dim] as an example of ``target`` (``sign`` 1.0), or unlearn it (-1.0): see ``fold_means``."""
     energy[0] += sign * dot(x, x, lanes)
     counts[target] += sign
     for j in range(x.shape[0]):
@@ -263,7 +267,7 @@ def add_to_mean(
 def _correct(
     x: Array, target: int, aggressive: bool, limit: float, classes: int, weights: Array, intercepts: Array, lanes: Array
 ) -> None:
-    """Move each row, that of the classes to come too, where it was wrong or not sure enough."""
+    """Move the weights of each class, and of the classes still to come, whose margin was wrong or too small."""
     square = dot(x, x, lanes)
     for k in range(classes + 1):
         sign = 1.0 if k == target + 1 else -1.0
@@ -287,44 +291,45 @@ def fold_margins(
     predicting: bool,
     aggressive: bool,
     limit: float,
-    classes: int,
+    known: int,
     weights: Array,
     intercepts: Array,
+    counts: Array,
     heat: Array,
     recent: Array,
-    counts: Array,
     scores: Array,
     probabilities: Array,
     lanes: Array,
     out: Array,
 ) -> None:
-    """The whole of `perceptron` and (``aggressive``) `passive-aggressive`, one against the rest.
+    """The whole of `perceptron` and (``aggressive``) `passive-aggressive`, one class against the rest.
 
-    Row 0 of ``weights`` is what a class has learned that has not come yet: a new class begins with it, as if it had
-    been known, and never seen, from the start. Class k is row k + 1.
+    ``weights`` float64 [classes + 1, dim] and ``intercepts`` float64 [classes + 1] are updated. Their row 0 is what a
+    class has learned that has not come yet: a new class begins with it, as if it had been known, and never seen, from
+    the start. Class k is row k + 1. ``limit`` is the perceptron's step, or the largest passive-aggressive one, C.
     """
     for i in range(xs.shape[0]):
         target = targets[i]
-        if classes > 0 and (predicting or target >= 0):
-            for k in range(classes):
+        if known > 0 and (predicting or target >= 0):
+            for k in range(known):
                 scores[k] = dot(weights[k + 1], xs[i], lanes) + intercepts[k + 1]
-        if predicting and classes > 0:
-            temper(scores, heat, classes, out[i])
+        if predicting and known > 0:
+            temper(scores, heat, known, out[i])
         if target < 0:
             continue
-        if target < classes:
-            calibrate(scores, heat, recent, counts, classes, target, probabilities)
+        if target < known:
+            calibrate(scores, heat, recent, counts, known, target, probabilities)
         else:
-            classes = target + 1
-            weights[classes] = weights[0]
-            intercepts[classes] = intercepts[0]
+            known = target + 1
+            weights[known] = weights[0]
+            intercepts[known] = intercepts[0]
         counts[target] += 1.0
-        _correct(xs[i], target, aggressive, limit, classes, weights, intercepts, lanes)
+        _correct(xs[i], target, aggressive, limit, known, weights, intercepts, lanes)
 
 
 @kernel
 def normalise(xs: Array, lanes: Array, out: Array) -> None:
-    """Rows divided by their Euclidean length; rows of zeros stay."""
+    """Write the rows of ``xs``, divided by their Euclidean length, into ``out`` float32 [n, dim]; zeros stay zeros."""
     for i in range(xs.shape[0]):
         square = dot(xs[i], xs[i], lanes)
         scale = 1.0 / math.sqrt(square) if square > 0.0 else 0.0

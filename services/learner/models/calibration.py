@@ -1,4 +1,4 @@
-"""The state of a temperature: how sharp, how sure of that, and what labels came lately."""
+"""The state of a temperature: how sharp, how certain of that, and which labels came lately."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,21 +6,33 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from prequel.services.learner.models.base import Arrays
 from prequel.services.learner.models.classes import grown
+
+Array = npt.NDArray[np.float64]
 
 
 class Calibration:
-    """What the kernels' ``calibrate`` keeps, and their scratch space. ``sharpness`` is where it starts."""
+    """The state of ``kernels.scores.calibrate`` and its scratch arrays.
+
+    ``sharpness`` is what scores are multiplied with before the softmax until labels have taught a better value.
+    """
 
     def __init__(self, sharpness: float) -> None:
         self.heat, self.recent = np.array([np.log(sharpness), 0.0]), np.zeros(2)
         self.scores, self.probabilities = np.zeros(2), np.zeros(2)
 
+    @property
+    def arguments(self) -> tuple[Array, Array, Array, Array]:
+        """``heat, recent, scores, probabilities``, as the kernels take them."""
+        return self.heat, self.recent, self.scores, self.probabilities
+
     def grow(self, classes: int) -> None:
+        """Make room for so many classes."""
         self.recent, self.scores = grown(self.recent, classes), grown(self.scores, classes)
         self.probabilities = grown(self.probabilities, classes)
 
-    def arrays(self, classes: int) -> dict[str, npt.NDArray[Any]]:
+    def arrays(self, classes: int) -> Arrays:
         return {"heat": self.heat.copy(), "recent": self.recent[:classes].copy()}
 
     def load(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:

@@ -8,14 +8,19 @@ import numpy.typing as npt
 
 
 class Classes:
-    """Labels and their numbers; it only grows."""
+    """Labels and their numbers. ``labels`` is one list for as long as the object lives, so that others may share it."""
 
-    def __init__(self, labels: Sequence[str] = ()) -> None:
-        self.labels = list(labels)
-        self._numbers = {label: number for number, label in enumerate(self.labels)}
+    def __init__(self) -> None:
+        self.labels: list[str] = []
+        self._numbers: dict[str, int] = {}
+
+    def load(self, labels: Sequence[str]) -> None:
+        """Replace all classes by these."""
+        self.labels[:] = labels
+        self._numbers = {label: number for number, label in enumerate(labels)}
 
     def number(self, label: str) -> int:
-        """The label's number; a new label gets the next one."""
+        """The label's number. A new label gets the next one."""
         number = self._numbers.get(label)
         if number is None:
             number = self._numbers[label] = len(self.labels)
@@ -36,7 +41,10 @@ class Classes:
 
 
 def grown(array: npt.NDArray[Any], rows: int) -> npt.NDArray[Any]:
-    """The array with at least ``rows`` rows (new ones zero), doubling so that growth costs little on average."""
+    """The array with at least ``rows`` rows, new ones zero.
+
+    It doubles: with one more row at a time, a thousand new classes would copy the array a thousand times.
+    """
     if rows <= len(array):
         return array
     larger = np.zeros((max(rows, 2 * len(array)), *array.shape[1:]), array.dtype)

@@ -1,102 +1,78 @@
 """`knn`: the nearest neighbours among the newest examples."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from prequel.services.learner.kernels.compiled import LANES, frozen, kernel
-from prequel.services.learner.models.base import Matrix, ModelState, Probabilities, Vector
-from prequel.services.learner.models.classes import Classes, grown
-
-Array = npt.NDArray[Any]
-
-
-@kernel
-def _distances(x: Array, rows: Array, size: int, lanes: Array, out: Array) -> None:
-    """Squared Euclidean distances in float64, each in LANES partial sums."""
-    whole = x.shape[0] - x.shape[0] % LANES
-    for r in range(size):
-        for i in range(LANES):
-            lanes[i] = 0.0
-        for j in range(0, whole, LANES):
-            for i in range(LANES):
-                apart = np.float64(x[j + i]) - np.float64(rows[r, j + i])
-                lanes[i] += apart * apart
-        for j in range(whole, x.shape[0]):
-            apart = np.float64(x[j]) - np.float64(rows[r, j])
-            lanes[j - whole] += apart * apart
-        width = LANES // 2
-        while width > 0:
-            for i in range(width):
-                lanes[i] += lanes[i + width]
-            width //= 2
-        out[r] = lanes[0]
+from prequel.services.learner.kernels.compiled import LANES
+from prequel.services.learner.kernels.distances import squared_distances
+from prequel.services.learner.models.base import (
+    Arrays,
+    IncrementalModel,
+    Matrix,
+    ModelState,
+    Probabilities,
+    Targets,
+    Vector,
+)
+from prequel.services.learner.models.classes import grown
 
 
-class Neighbours:
-    """The ``k`` nearest (Euclidean) of the last ``window`` labelled examples vote; a vote each.
+class NearestNeighbours(IncrementalModel):
+    """The ``k`` nearest (Euclidean) of the last ``window`` labelled examples vote, one vote each.
 
-    As scikit-learn's ``KNeighborsClassifier(k)`` fitted on the window, brute force. An example that is in the window
-    already is relabelled, so that a correction corrects.
+    As scikit-learn's ``KNeighborsClassifier(k)`` fitted on the window, by brute force. An example that is in the window
+    already is relabelled, so that a correction corrects. ``k`` and ``window`` are at least 1. The window is float32
+    [examples, dim]. ``unlearn`` is not possible: an example that left the window cannot come back.
+
+    >>> import numpy as np
+    >>> model = NearestNeighbours(1, k=3, window=100)
+    >>> for value in (1, 2, 3, 11, 12, 13):
+    ...     model.learn(np.array([value], np.float32), "low" if value < 10 else "high")
+    >>> model.labels, model.predict(np.array([8], np.float32)).round(3)
+    (['low', 'high'], array([0.333, 0.667]))
     """
 
-    exact = False
-
-    def __init__(self, dim: int, *, k: int = 5, window: int = 1000) -> None:
-        self._dim, self._k, self._window = dim, k, window
-        self._classes, self._learned = Classes(), 0
-        self.labels = self._classes.labels
+    def __init__(self, dim: int, *, k: int, window: int, seed: int = 0) -> None:
+        super().__init__(dim, seed=seed)
+        self._k, self._window, self._learned = k, window, 0
         self._rows, self._targets = np.zeros((2, dim), np.float32), np.zeros(2, np.int64)
-        self._lanes, self._apart = np.zeros(LANES), np.zeros(2)
+        self._lanes, self._distances = np.zeros(LANES), np.zeros(2)
 
-    def predict(self, x: Vector) -> Probabilities:
-        return self._votes(self._measure(x))
-
-    def learn(self, x: Vector, label: str) -> None:
-        self._keep(x, label, self._measure(x))
-
-    def unlearn(self, x: Vector, label: str) -> None:
-        raise NotImplementedError("what the window has dropped cannot come back: learn the right label instead")
-
-    def fold(self, xs: Matrix, labels: Sequence[str | None]) -> list[Probabilities]:
-        predictions = []
-        for x, label in zip(xs, labels, strict=True):
+    def _run(self, xs: Matrix, targets: Targets, known: int, *, predicting: bool, out: Probabilities) -> None:
+        for i, (x, target) in enumerate(zip(xs, targets.tolist(), strict=True)):
             distances = self._measure(x)
-            predictions.append(self._votes(distances))
-            if label is not None:
-                self._keep(x, label, distances)
-        return predictions
+            if predicting and known:
+                out[i, :known] = self._votes(distances, known)
+            if target >= 0:
+                known = max(known, target + 1)
+                self._keep(x, target, distances)
 
-    def state(self) -> ModelState:
+    def _meta(self) -> dict[str, Any]:
+        return {"learned": self._learned}
+
+    def _arrays(self) -> Arrays:
         size = min(self._learned, self._window)
-        meta = {"labels": list(self.labels), "dim": self._dim, "learned": self._learned}
-        return ModelState(meta, {"rows": self._rows[:size].copy(), "targets": self._targets[:size].copy()})
+        return {"rows": self._rows[:size].copy(), "targets": self._targets[:size].copy()}
 
-    def load(self, state: ModelState) -> None:
-        """Become what ``state`` was taken of."""
-        self._classes, self._learned = Classes(state.meta["labels"]), state.meta["learned"]
-        self.labels = self._classes.labels
+    def _load(self, state: ModelState) -> None:
+        self._learned = state.meta["learned"]
         self._rows, self._targets = state.arrays["rows"].copy(), state.arrays["targets"].copy()
 
     def _measure(self, x: Vector) -> npt.NDArray[np.float64]:
-        if x.size != self._dim:
-            raise ValueError(f"{x.size} features, the model has {self._dim}")
+        """Squared distances to the examples of the window, shape [examples]; valid until the next call."""
         size = min(self._learned, self._window)
-        self._apart = grown(self._apart, size)
-        _distances(frozen(x), self._rows, size, self._lanes, self._apart)
-        return self._apart[:size]
+        self._distances = grown(self._distances, size)
+        squared_distances(x, self._rows, size, self._lanes, self._distances)
+        return self._distances[:size]
 
-    def _votes(self, distances: npt.NDArray[np.float64]) -> Probabilities:
-        if not len(distances):
-            return np.empty(0)
+    def _votes(self, distances: npt.NDArray[np.float64], classes: int) -> Probabilities:
         nearest = np.argsort(distances, kind="stable")[: self._k]
-        votes = np.bincount(self._targets[nearest], minlength=len(self.labels))
-        return votes / len(nearest)
+        return np.bincount(self._targets[nearest], minlength=classes) / len(nearest)
 
-    def _keep(self, x: Vector, label: str, distances: npt.NDArray[np.float64]) -> None:
-        target = self._classes.number(label)
+    def _keep(self, x: Vector, target: int, distances: npt.NDArray[np.float64]) -> None:
+        """Put the example into the window in place of the oldest, or relabel it if it is there."""
         same = int(distances.argmin()) if len(distances) else -1
         if same >= 0 and distances[same] == 0.0:
             self._targets[same] = target

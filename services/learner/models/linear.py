@@ -1,89 +1,73 @@
 """`logistic` and `softmax`: River's StandardScaler before its one-vs-rest logistic or its softmax regression."""
 
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from prequel.services.learner.kernels.compiled import LANES, frozen
-from prequel.services.learner.kernels.linear import fold, rescale
-from prequel.services.learner.models.base import Matrix, ModelState, Probabilities, Vector
-from prequel.services.learner.models.classes import Classes, grown
+from prequel.services.learner.kernels.compiled import LANES
+from prequel.services.learner.kernels.linear import fold_linear, rescale
+from prequel.services.learner.models.base import (
+    Arrays,
+    IncrementalModel,
+    Matrix,
+    ModelState,
+    Probabilities,
+    Targets,
+)
+from prequel.services.learner.models.capabilities import Loadable
+from prequel.services.learner.models.classes import grown
+from prequel.services.learner.models.rehearsal.rehearse import rehearse
 
-_NOTHING = np.full(1, -1, np.int64)
+RIVER_RATE, REHEARSAL_RATE = 0.01, 0.003
+"""Without rehearsal River's default; with it about a third, since each example then brings several steps."""
 
 
-class Linear:
-    """Stochastic gradient descent on standardised features, one step per example.
+def logistic(dim: int, *, seed: int, rate: float | None, **rehearsal: Any) -> Loadable:
+    """One-vs-rest logistic regression: see ``Linear``; ``rehearsal`` is what ``rehearse`` takes."""
+    return rehearse(Linear(dim, multinomial=False, rate=_rate(rate, **rehearsal)), dim, seed=seed, **rehearsal)
+
+
+def softmax(dim: int, *, seed: int, rate: float | None, **rehearsal: Any) -> Loadable:
+    """Softmax regression: see ``Linear``; ``rehearsal`` is what ``rehearse`` takes."""
+    return rehearse(Linear(dim, multinomial=True, rate=_rate(rate, **rehearsal)), dim, seed=seed, **rehearsal)
+
+
+def _rate(rate: float | None, *, replay: str, **others: Any) -> float:
+    return rate or (RIVER_RATE if replay == "none" else REHEARSAL_RATE)
+
+
+class Linear(IncrementalModel):
+    """Stochastic gradient descent on standardised features, one step for each example.
 
     With ``multinomial`` False the same predictions as River's ``StandardScaler() |
     OneVsRestClassifier(LogisticRegression())``, else as ``StandardScaler() | SoftmaxRegression()``, with weights in
-    float32, and moments, scores and sums in float64. ``rate`` is the learning rate (River's default is 0.01).
+    float32 [classes, dim], and moments, scores and sums in float64. ``rate`` is the learning rate, above 0.
+    ``unlearn`` is not possible: a step depends on all steps before it.
+
+    >>> import numpy as np
+    >>> model = Linear(2, multinomial=True, rate=0.1)
+    >>> xs = np.array([[0, 1], [1, 0]] * 50, np.float32)
+    >>> predictions = model.fold(xs, ["cat", "dog"] * 50)
+    >>> model.labels, predictions[-1].round(1)
+    (['cat', 'dog'], array([0., 1.]))
     """
 
-    exact = False
-
-    def __init__(self, dim: int, *, multinomial: bool, rate: float = 0.01) -> None:
-        self._dim, self._multinomial, self._rate = dim, multinomial, rate
-        self._classes, self._count = Classes(), 0
-        self.labels = self._classes.labels
+    def __init__(self, dim: int, *, multinomial: bool, rate: float) -> None:
+        super().__init__(dim)
+        self._multinomial, self._rate, self._count = multinomial, rate, 0
         self._weights, self._intercepts = np.zeros((2, dim), np.float32), np.zeros(2)
         self._mean, self._variance, self._scale = np.zeros(dim), np.zeros(dim), np.zeros(dim, np.float32)
         self._past, self._z, self._raw = np.zeros(dim, np.float32), np.zeros(dim, np.float32), np.zeros(2)
         self._before, self._after = np.zeros((2, LANES)), np.zeros((2, LANES))
 
-    def predict(self, x: Vector) -> Probabilities:
-        out: Probabilities = self._run(x.reshape(1, -1), _NOTHING, len(self.labels), predicting=True)[0]
-        return out
-
-    def learn(self, x: Vector, label: str) -> None:
-        known = len(self.labels)
-        self._run(x.reshape(1, -1), np.array([self._classes.number(label)]), known, predicting=False)
-
-    def unlearn(self, x: Vector, label: str) -> None:
-        raise NotImplementedError("gradient descent cannot take an example back: learn the right label instead")
-
-    def fold(self, xs: Matrix, labels: Sequence[str | None]) -> list[Probabilities]:
-        targets, known = self._classes.numbers(labels)
-        if not known:
-            return []
-        out = self._run(xs, targets, known[0], predicting=True)
-        return [out[i, :size] for i, size in enumerate(known)]
-
     @property
     def size(self) -> int:
-        """See models.model.Sized."""
+        """See ``capabilities.SizedModel``."""
         return len(self.labels) * (4 * self._dim + 8) + self._mean.nbytes + self._variance.nbytes
 
-    def state(self) -> ModelState:
-        size = len(self.labels)
-        return ModelState(
-            {"labels": list(self.labels), "count": self._count, "dim": self._dim},
-            {
-                "weights": self._weights[:size].copy(),
-                "intercepts": self._intercepts[:size].copy(),
-                "mean": self._mean.copy(),
-                "variance": self._variance.copy(),
-            },
-        )
-
-    def load(self, state: ModelState) -> None:
-        """Become what ``state`` was taken of."""
-        self._classes, self._count = Classes(state.meta["labels"]), state.meta["count"]
-        self.labels = self._classes.labels
-        self._weights, self._intercepts = state.arrays["weights"].copy(), state.arrays["intercepts"].copy()
-        self._mean, self._variance = state.arrays["mean"].copy(), state.arrays["variance"].copy()
-        rescale(self._variance, self._scale)
-
-    def _run(self, xs: Matrix, targets: npt.NDArray[np.int64], known: int, *, predicting: bool) -> Probabilities:
-        if xs.shape[1] != self._dim:
-            raise ValueError(f"{xs.shape[1]} features, the model has {self._dim}")
-        size = len(self.labels)
-        if size > len(self._raw) or size > len(self._weights):
-            self._grow(size)
-        out = np.empty((len(xs) if predicting else 0, size))
-        self._count = fold(
-            frozen(xs),
+    def _run(self, xs: Matrix, targets: Targets, known: int, *, predicting: bool, out: Probabilities) -> None:
+        self._count = fold_linear(
+            xs,
             targets,
             self._multinomial,
             predicting,
@@ -102,9 +86,22 @@ class Linear:
             self._after,
             out,
         )
-        return out
 
-    def _grow(self, size: int) -> None:
-        self._weights, self._intercepts = grown(self._weights, size), grown(self._intercepts, size)
-        self._before, self._after = grown(self._before, size), grown(self._after, size)
-        self._raw = grown(self._raw, size)
+    def _grow(self, classes: int) -> None:
+        self._weights, self._intercepts = grown(self._weights, classes), grown(self._intercepts, classes)
+        self._before, self._after = grown(self._before, classes), grown(self._after, classes)
+        self._raw = grown(self._raw, classes)
+
+    def _meta(self) -> dict[str, Any]:
+        return {"count": self._count}
+
+    def _arrays(self) -> Arrays:
+        classes = len(self.labels)
+        arrays: Arrays = {"weights": self._weights[:classes].copy(), "intercepts": self._intercepts[:classes].copy()}
+        return arrays | {"mean": self._mean.copy(), "variance": self._variance.copy()}
+
+    def _load(self, state: ModelState) -> None:
+        arrays, self._count = state.arrays, state.meta["count"]
+        self._weights, self._intercepts = arrays["weights"].copy(), arrays["intercepts"].copy()
+        self._mean, self._variance = arrays["mean"].copy(), arrays["variance"].copy()
+        rescale(self._variance, self._scale)

@@ -1,76 +1,57 @@
 """`perceptron` and `passive-aggressive`: linear models that learn from mistakes, one class against the rest."""
 
-from collections.abc import Sequence
-
 import numpy as np
-import numpy.typing as npt
 
-from prequel.services.learner.kernels.compiled import LANES, frozen
+from prequel.services.learner.kernels.compiled import LANES
 from prequel.services.learner.kernels.scores import fold_margins
-from prequel.services.learner.models.base import Matrix, ModelState, Probabilities, Vector
+from prequel.services.learner.models.base import (
+    Arrays,
+    IncrementalModel,
+    Matrix,
+    ModelState,
+    Probabilities,
+    Targets,
+)
 from prequel.services.learner.models.calibration import Calibration
-from prequel.services.learner.models.classes import Classes, grown
-
-_NOTHING = np.full(1, -1, np.int64)
+from prequel.services.learner.models.classes import grown
 
 
-class Margin:
-    """The same labels as scikit-learn's ``partial_fit``, one example at a time, told all classes beforehand.
+def perceptron(dim: int, *, seed: int, rate: float) -> "Margin":
+    """The perceptron with steps of ``rate``: see ``Margin``."""
+    return Margin(dim, aggressive=False, limit=rate)
+
+
+def passive_aggressive(dim: int, *, seed: int, limit: float) -> "Margin":
+    """Passive-aggressive I with C = ``limit``: see ``Margin``."""
+    return Margin(dim, aggressive=True, limit=limit)
+
+
+class Margin(IncrementalModel):
+    """The same labels as scikit-learn's ``partial_fit``, one example at a time, if that knew all classes beforehand.
 
     ``aggressive`` False: ``Perceptron()``, with steps of ``limit``. True: passive-aggressive I with C = ``limit``
-    (Crammer et al., JMLR 7, 2006), ``SGDClassifier(loss="hinge", penalty=None, learning_rate="pa1", eta0=C)``.
-    Neither scales its features (``scale|perceptron`` does). The probabilities are tempered margins.
+    (Crammer et al., "Online passive-aggressive algorithms", JMLR 7, 2006), which in scikit-learn is
+    ``SGDClassifier(loss="hinge", penalty=None, learning_rate="pa1", eta0=C)``. ``limit`` is above 0. Neither scales its
+    features (``scale|perceptron`` does). The probabilities are tempered margins. Weights and intercepts are float64;
+    their row 0 is that of the classes still to come, row k + 1 that of class k. ``unlearn`` is not possible: each
+    correction depends on those before it.
+
+    >>> import numpy as np
+    >>> model = Margin(2, aggressive=True, limit=1.0)
+    >>> predictions = model.fold(np.array([[0, 1], [1, 0]] * 20, np.float32), ["cat", "dog"] * 20)
+    >>> model.labels, predictions[-1].argmax().item()
+    (['cat', 'dog'], 1)
     """
 
-    exact = False
-
-    def __init__(self, dim: int, *, aggressive: bool, limit: float = 1.0) -> None:
-        self._dim, self._aggressive, self._limit = dim, aggressive, limit
-        self._classes, self._calibration = Classes(), Calibration(1.0)
-        self.labels = self._classes.labels
+    def __init__(self, dim: int, *, aggressive: bool, limit: float) -> None:
+        super().__init__(dim)
+        self._aggressive, self._limit = aggressive, limit
+        self._calibration, self._lanes = Calibration(sharpness=1.0), np.zeros(LANES)
         self._weights, self._intercepts, self._counts = np.zeros((3, dim)), np.zeros(3), np.zeros(2)
-        self._lanes = np.zeros(LANES)
 
-    def predict(self, x: Vector) -> Probabilities:
-        out: Probabilities = self._run(x.reshape(1, -1), _NOTHING, len(self.labels), predicting=True)[0]
-        return out
-
-    def learn(self, x: Vector, label: str) -> None:
-        known = len(self.labels)
-        self._run(x.reshape(1, -1), np.array([self._classes.number(label)]), known, predicting=False)
-
-    def unlearn(self, x: Vector, label: str) -> None:
-        raise NotImplementedError("what was learned from mistakes cannot be taken back: learn the right label instead")
-
-    def fold(self, xs: Matrix, labels: Sequence[str | None]) -> list[Probabilities]:
-        targets, known = self._classes.numbers(labels)
-        out = self._run(xs, targets, known[0] if known else 0, predicting=True)
-        return [out[i, :size] for i, size in enumerate(known)]
-
-    def state(self) -> ModelState:
-        size = len(self.labels)
-        arrays = {"weights": self._weights[: size + 1].copy(), "intercepts": self._intercepts[: size + 1].copy()}
-        arrays |= {"counts": self._counts[:size].copy()} | self._calibration.arrays(size)
-        return ModelState({"labels": list(self.labels), "dim": self._dim}, arrays)
-
-    def load(self, state: ModelState) -> None:
-        """Become what ``state`` was taken of."""
-        self._classes = Classes(state.meta["labels"])
-        self.labels = self._classes.labels
-        self._weights, self._intercepts = state.arrays["weights"].copy(), state.arrays["intercepts"].copy()
-        self._counts = state.arrays["counts"].copy()
-        self._calibration.load(state.arrays)
-
-    def _run(self, xs: Matrix, targets: npt.NDArray[np.int64], known: int, *, predicting: bool) -> Probabilities:
-        if xs.shape[1] != self._dim:
-            raise ValueError(f"{xs.shape[1]} features, the model has {self._dim}")
-        size = len(self.labels)
-        self._weights, self._intercepts = grown(self._weights, size + 1), grown(self._intercepts, size + 1)
-        self._counts = grown(self._counts, size)
-        self._calibration.grow(size)
-        out = np.empty((len(xs) if predicting else 0, size))
+    def _run(self, xs: Matrix, targets: Targets, known: int, *, predicting: bool, out: Probabilities) -> None:
         fold_margins(
-            frozen(xs),
+            xs,
             targets,
             predicting,
             self._aggressive,
@@ -78,12 +59,24 @@ class Margin:
             known,
             self._weights,
             self._intercepts,
-            self._calibration.heat,
-            self._calibration.recent,
             self._counts,
-            self._calibration.scores,
-            self._calibration.probabilities,
+            *self._calibration.arguments,
             self._lanes,
             out,
         )
-        return out
+
+    def _grow(self, classes: int) -> None:
+        self._weights, self._intercepts = grown(self._weights, classes + 1), grown(self._intercepts, classes + 1)
+        self._counts = grown(self._counts, classes)
+        self._calibration.grow(classes)
+
+    def _arrays(self) -> Arrays:
+        classes = len(self.labels)
+        weights, intercepts = self._weights[: classes + 1].copy(), self._intercepts[: classes + 1].copy()
+        arrays = {"weights": weights, "intercepts": intercepts, "counts": self._counts[:classes].copy()}
+        return arrays | self._calibration.arrays(classes)
+
+    def _load(self, state: ModelState) -> None:
+        self._weights, self._intercepts = state.arrays["weights"].copy(), state.arrays["intercepts"].copy()
+        self._counts = state.arrays["counts"].copy()
+        self._calibration.load(state.arrays)

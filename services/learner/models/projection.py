@@ -1,39 +1,27 @@
 """A fixed sparse random projection: wide vectors to narrow ones with their distances kept, reproducible from a seed."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
-from prequel.services.learner.kernels.compiled import frozen, kernel
+from prequel.services.learner.kernels.compiled import frozen
+from prequel.services.learner.kernels.projection import project
 from prequel.services.learner.models.base import Matrix
 
-Array = npt.NDArray[Any]
-
 COPIES = 4
-"""How many outputs each feature goes to."""
-
-
-@kernel
-def _scatter(xs: Array, places: Array, signs: Array, scale: float, sums: Array, out: Array) -> None:
-    """Row by row, each in float64 and in the order of the features."""
-    for i in range(xs.shape[0]):
-        for k in range(sums.shape[0]):
-            sums[k] = 0.0
-        for j in range(xs.shape[1]):
-            value = np.float64(xs[i, j])
-            for r in range(places.shape[1]):
-                sums[places[j, r]] += value * signs[j, r]
-        for k in range(sums.shape[0]):
-            out[i, k] = min(max(sums[k] * scale, -3.4e38), 3.4e38)
+"""How many outputs each feature goes to. One would let two features that meet in an output hide each other; each more
+costs another addition for each feature."""
 
 
 class Projection:
     """From ``dim`` to ``width`` features, inner products kept in expectation.
 
     Each feature is added, with a random sign, to one random output in each of COPIES equal blocks of the outputs
-    (Kane and Nelson, "Sparser Johnson-Lindenstrauss Transforms", J. ACM 61, 2014). Nothing but the seed has to be
-    kept: the random numbers are SplitMix64's and so the same for ever.
+    (Kane and Nelson, "Sparser Johnson-Lindenstrauss transforms", J. ACM 61, 2014). Nothing but the seed has to be
+    stored: the random numbers are SplitMix64's, and so the same for ever.
+
+    >>> import numpy as np
+    >>> Projection(6, 8, seed=42)(np.arange(6, dtype=np.float32).reshape(1, 6)).tolist()
+    [[0.5, -2.0, 4.5, 0.0, 1.5, 3.0, 0.0, -2.5]]
     """
 
     def __init__(self, dim: int, width: int, seed: int) -> None:
@@ -49,12 +37,12 @@ class Projection:
     def __call__(self, xs: Matrix) -> Matrix:
         """Project rows [n, dim] to [n, width]; each row's result does not depend on the others."""
         out = np.empty((len(xs), self.width), np.float32)
-        _scatter(frozen(xs), self._places, self._signs, self._scale, self._sums, out)
+        project(frozen(xs), self._places, self._signs, self._scale, self._sums, out)
         return out
 
 
 def _splitmix(seed: int, size: int) -> npt.NDArray[np.uint64]:
-    """SplitMix64 (Steele, Lea and Flood, OOPSLA 2014) from ``seed``."""
+    """SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014)."""
     z = np.arange(1, size + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed % 2**64)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

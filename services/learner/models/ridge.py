@@ -1,4 +1,4 @@
-"""`ridge`: streaming ridge regression on random features, which does not forget and takes back what it learned."""
+"""`ridge`: streaming ridge regression on random features, which does not forget and can unlearn."""
 
 import numpy as np
 import numpy.typing as npt
@@ -11,22 +11,29 @@ from prequel.services.learner.models.sums import Sums
 
 Array = npt.NDArray[np.float64]
 
-_NEVER = -1e100
+_NO_EXAMPLES = -1e100
+"""The offset of a class without examples: its probability is 0, and still finite before the softmax."""
 
 
-def ridge(dim: int, *, seed: int, width: int = 2048, shrinkage: float = 0.1) -> Discriminant:
-    """Least squares from ``width`` random features max(0, projection) to one output a class.
+def ridge(dim: int, *, seed: int, width: int, shrinkage: float) -> Discriminant:
+    """Least squares from ``width`` random features, max(0, projection), to one output for each class.
 
-    After RanPAC (McDonnell et al., NeurIPS 2023), with a sparse projection and the penalty ``shrinkage`` times the
-    features' mean square.
+    After RanPAC (McDonnell et al., "RanPAC: Random projections and pre-trained models for continual learning", NeurIPS
+    2023), with a sparse projection drawn from ``seed``. ``shrinkage`` (above 0) times the features' mean square is the
+    penalty on the weights. Labels do not depend on the order of the stream. ``unlearn`` is exact up to rounding.
+
+    >>> import numpy as np
+    >>> model = ridge(2, seed=0, width=64, shrinkage=0.1)
+    >>> predictions = model.fold(np.array([[0, 1], [1, 0]] * 20, np.float32), ["cat", "dog"] * 20)
+    >>> model.labels, predictions[-1].argmax().item()
+    (['cat', 'dog'], 1)
     """
-    return Discriminant(
-        dim, Ridge(shrinkage), seed=seed, width=width, transform=Features(dim, width, seed), sharpness=5.0
-    )
+    transform = RandomFeatures(dim, width, seed)
+    return Discriminant(dim, RidgeSolver(shrinkage), seed=seed, width=width, transform=transform, sharpness=5.0)
 
 
-class Features:
-    """A random projection, cut off at zero."""
+class RandomFeatures:
+    """A random projection, cut off at zero: [n, dim] to [n, width], float32."""
 
     def __init__(self, dim: int, width: int, seed: int) -> None:
         self._projection = Projection(dim, width, seed)
@@ -36,21 +43,21 @@ class Features:
         return np.maximum(out, 0.0, out=out)
 
 
-class Ridge:
+class RidgeSolver:
     """Solves sums for the least squares with one-hot targets: (second + penalty) weights = totals."""
 
     def __init__(self, shrinkage: float) -> None:
         self._shrinkage = shrinkage
 
     def __call__(self, sums: Sums, classes: int) -> tuple[Array, Array]:
-        offsets = np.where(sums.counts[:classes] > 0, 0.0, _NEVER)
+        offsets = np.where(sums.counts[:classes] > 0, 0.0, _NO_EXAMPLES)
         rows = sums.rows()
         energy = float(np.square(rows).sum() if sums.few else sums.second.trace())
         penalty = self._shrinkage * energy / sums.dim
         if not penalty > 0.0:
             return np.zeros((classes, sums.dim)), offsets
         if sums.few:
-            return _few(rows, sums.owners[: sums.filled], classes, penalty), offsets
+            return _weights_of_few(rows, sums.classes(), classes, penalty), offsets
         penalised = sums.second.copy(order="F")
         penalised[np.diag_indices(sums.dim)] += penalty
         if not factorise(penalised):
@@ -58,7 +65,7 @@ class Ridge:
         return solve(penalised, sums.totals[:classes]), offsets
 
 
-def _few(rows: Array, owners: npt.NDArray[np.int64], classes: int, penalty: float) -> Array:
+def _weights_of_few(rows: Array, owners: npt.NDArray[np.int64], classes: int, penalty: float) -> Array:
     """The same weights as rowsᵀ (rows rowsᵀ + penalty)⁻¹ targets: as many equations as there are examples."""
     targets = (owners == np.arange(classes)[:, None]).astype(np.float64)
     gram = inner_products(rows, scale=1.0, ridge=penalty)

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from prequel.services.learner.models.base import Matrix, Model, ModelState, Probabilities
+from prequel.services.learner.models.catalogue import MODELS
 from prequel.services.learner.models.discriminant import Discriminant
-from prequel.services.learner.models.registry import MODELS
 
 RIVER = [
     "river:dummy.NoChangeClassifier",

@@ -4,17 +4,17 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from prequel.services.learner.models.keras_networks import Adversaries, Batch
-from prequel.services.learner.models.rehearsal.cgan import BATCH, EVERY, Generated
-from prequel.services.learner.models.rehearsal.memories import Arrays
+from prequel.services.learner.models.base import Arrays
+from prequel.services.learner.models.networks.conditional_gan import ConditionalGan, GanBatch
+from prequel.services.learner.models.rehearsal.cgan import BATCH, EVERY, GeneratedMemory
 from tests.learner.models.test_replay import accuracy_on_the_first_class
 
 DIM = 6
 
 
-def shown(count: int, classes: npt.NDArray[np.int64], random: np.random.Generator) -> Generated:
+def shown(count: int, classes: npt.NDArray[np.int64], random: np.random.Generator) -> GeneratedMemory:
     """Two features that always agree, the others independent, about 10 times the number of the class."""
-    memory = Generated(DIM, seed=1)
+    memory = GeneratedMemory(DIM, seed=1)
     for number in classes[:count].tolist():
         x = random.normal(size=DIM)
         x[1] = x[0]
@@ -49,7 +49,7 @@ def test_the_adversary_teaches_what_mean_and_deviation_leave_out() -> None:
 
 def test_steps_depend_on_the_number_of_examples_alone() -> None:
     random = np.random.default_rng(0)
-    memory, changes = Generated(DIM, seed=1), []
+    memory, changes = GeneratedMemory(DIM, seed=1), []
     for number in range(6 * EVERY):
         before = memory.arrays().get("nets.discriminator.squares.2", np.zeros(0)).tobytes()
         memory.recall(number % 3, random)
@@ -63,7 +63,7 @@ def test_steps_depend_on_the_number_of_examples_alone() -> None:
 def test_a_snapshot_continues_identically(at: int) -> None:
     classes = np.arange(120) // 25
     random = np.random.default_rng(7)
-    memory, twin = shown(at, classes, random), Generated(DIM, seed=1)
+    memory, twin = shown(at, classes, random), GeneratedMemory(DIM, seed=1)
     twin.load(memory.arrays())
     assert bits(twin.arrays()) == bits(memory.arrays())
     here, there = np.random.default_rng(8), np.random.default_rng(8)
@@ -75,11 +75,11 @@ def test_a_snapshot_continues_identically(at: int) -> None:
 
 
 def test_a_new_class_leaves_what_the_generator_gives_of_the_old_ones() -> None:
-    random, nets = np.random.default_rng(0), Adversaries(DIM, 4, 16, seed=0)
+    random, nets = np.random.default_rng(0), ConditionalGan(DIM, 4, 16, seed=0)
     nets.grow()
     nets.grow()
     noise, classes = random.standard_normal((16, DIM), np.float32), np.arange(8) % 2
-    nets.step(Batch(random.standard_normal((8, DIM), np.float32), classes, np.zeros(0, np.int64), noise))
+    nets.step(GanBatch(random.standard_normal((8, DIM), np.float32), classes, np.zeros(0, np.int64), noise))
     before, squares = nets.generate(noise[:8], classes), list(nets.parts["generator.squares"])
     nets.grow()
     assert nets.generate(noise[:8], classes).tobytes() == before.tobytes()

@@ -7,15 +7,16 @@ import numpy as np
 import pytest
 
 from prequel.services.learner.models import registry
-from prequel.services.learner.models.keras_networks import Classifier, room, slots
 from prequel.services.learner.models.mlp import HIDDEN, Mlp
+from prequel.services.learner.models.networks.growing_classifier import GrowingClassifier
+from prequel.services.learner.models.networks.keras_variables import class_capacity, optimiser_slots
 from tests.learner.models.suite import contents, same, stream
 
 DIM = 12
 
 
-def trained(classes: int, steps: int) -> Classifier:
-    random, net = np.random.default_rng(1), Classifier(DIM, HIDDEN, 0.9, seed=3)
+def trained(classes: int, steps: int) -> GrowingClassifier:
+    random, net = np.random.default_rng(1), GrowingClassifier(DIM, HIDDEN, 0.9, seed=3)
     for _ in range(classes):
         net.grow()
     for _ in range(steps):
@@ -39,7 +40,7 @@ def test_growing_carries_weights_and_velocities_over() -> None:
 
 def test_a_new_class_leaves_the_odds_of_the_old_ones() -> None:
     xs, labels = stream(64, DIM, 3)
-    model = Mlp(DIM, 5)
+    model = Mlp(DIM, seed=5, rate=None, decay=1e-3, batch=8)
     model.fold(xs, labels)
     before = model.predict(xs[0])
     model.learn(xs[1], "new")
@@ -66,21 +67,21 @@ def test_units_without_a_class_take_no_part() -> None:
     net = trained(3, 4)
     inner = net._network()
     kernel, bias = inner.trainable_variables[-2:]
-    assert np.asarray(kernel.value).shape[1] == room(3) == 32
+    assert np.asarray(kernel.value).shape[1] == class_capacity(3) == 32
     assert not np.asarray(kernel.value)[:, 3:].any()
     assert (np.asarray(bias.value)[3:] == -1e9).all()
-    assert not np.asarray(slots(inner.optimizer)[-1].value)[3:].any()
+    assert not np.asarray(optimiser_slots(inner.optimizer)[-1].value)[3:].any()
 
 
 def test_the_optimiser_keeps_one_array_for_each_weight_in_their_order() -> None:
     inner = trained(2, 1)._network()
-    assert [v.shape for v in slots(inner.optimizer)] == [v.shape for v in inner.trainable_variables]
-    assert [v.name.rsplit("_", 1)[1] for v in slots(inner.optimizer)] == ["momentum"] * 6
+    assert [v.shape for v in optimiser_slots(inner.optimizer)] == [v.shape for v in inner.trainable_variables]
+    assert [v.name.rsplit("_", 1)[1] for v in optimiser_slots(inner.optimizer)] == ["momentum"] * 6
 
 
 def test_a_step_comes_after_every_batch_and_never_else() -> None:
     xs, labels = stream(20, DIM, 2)
-    model, steps = Mlp(DIM, 5, batch=6), []
+    model, steps = Mlp(DIM, seed=5, rate=None, decay=1e-3, batch=6), []
     for x, label in zip(xs, labels, strict=True):
         model.predict(x)
         model.learn(x, label)

@@ -5,7 +5,9 @@ import pytest
 
 from prequel.services.learner.models import registry
 from prequel.services.learner.models.base import Matrix
-from prequel.services.learner.models.rehearsal.memories import Balanced, Gaussians, Reservoir
+from prequel.services.learner.models.rehearsal.balanced import BalancedMemory
+from prequel.services.learner.models.rehearsal.gaussians import GaussianMemory
+from prequel.services.learner.models.rehearsal.reservoir import ReservoirMemory
 
 DIM, EACH, CLASSES = 8, 300, 6
 
@@ -37,7 +39,7 @@ def test_rehearsal_keeps_the_first_class(kind: str) -> None:
 def test_a_reservoir_is_a_uniform_sample() -> None:
     counts = np.zeros(20)
     for seed in range(300):
-        random, memory = np.random.default_rng(seed), Reservoir(1, 5)
+        random, memory = np.random.default_rng(seed), ReservoirMemory(1, 5)
         for number in range(20):
             memory.add(np.array([number], np.float32), 0, random)
         counts[memory.arrays()["xs"][:, 0].astype(int)] += 1
@@ -47,7 +49,7 @@ def test_a_reservoir_is_a_uniform_sample() -> None:
 
 
 def test_a_balanced_memory_gives_every_class_its_share() -> None:
-    random, memory = np.random.default_rng(0), Balanced(1, 12)
+    random, memory = np.random.default_rng(0), BalancedMemory(1, 12)
     for number in range(300):
         memory.add(np.array([number], np.float32), 0 if number < 200 else 1 + number % 2, random)
     assert memory.arrays()["counts"].tolist() == [4, 4, 4]
@@ -57,7 +59,7 @@ def test_a_balanced_memory_gives_every_class_its_share() -> None:
 
 
 def test_gaussians_draw_from_the_mean_and_variance_of_each_class() -> None:
-    random, memory = np.random.default_rng(0), Gaussians(2)
+    random, memory = np.random.default_rng(0), GaussianMemory(2)
     for _ in range(2_000):
         memory.add(random.normal([3, -1], [2, 0.5]).astype(np.float32), 0, random)
         memory.add(np.array([9, 9], np.float32), 1, random)

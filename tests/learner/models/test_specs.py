@@ -13,7 +13,7 @@ def test_what_exists_passes(spec: str) -> None:
 
 
 def test_only_rivers_models_are_pickled() -> None:
-    assert [spec for spec in SPECS if registry.pickled(spec)] == [spec for spec in SPECS if "river:" in spec]
+    assert [spec for spec in SPECS if registry.is_pickled(spec)] == [spec for spec in SPECS if "river:" in spec]
 
 
 def test_an_option_is_read() -> None:
@@ -26,10 +26,10 @@ def test_an_option_is_read() -> None:
         ("", "empty part"),
         ("logistic|", "empty part"),
         ("forest", r"no model 'forest'.*logistic.*softmax"),
-        ("whiten|logistic", "no recipe 'whiten'"),
-        ("logistic;rat=1", r"logistic has no option 'rat'; it has memory, rate, replay, replays"),
+        ("whiten|logistic", "no transform 'whiten'"),
+        ("logistic;rat=1", r"logistic has no option 'rat'; its options are: memory, rate, replay, replays"),
         ("logistic;rate", "not option=value"),
-        ("logistic;rate=1;rate=2", "stands there twice"),
+        ("logistic;rate=1;rate=2", "given twice"),
         ("logistic;rate=fast", r"rate=fast.*learning rate.*number from"),
         ("logistic;rate=nan", "number from"),
         ("logistic;rate=-1", "number from"),

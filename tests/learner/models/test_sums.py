@@ -15,9 +15,11 @@ from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 from prequel.services.learner.kernels.lapack import solve_few
 from prequel.services.learner.models import registry
 from prequel.services.learner.models.base import Matrix, Model, ModelState
-from prequel.services.learner.models.discriminant import Discriminant, lag
+from prequel.services.learner.models.discriminant import Discriminant
+from prequel.services.learner.models.pending_examples import BLOCK
 from prequel.services.learner.models.projection import Projection
-from prequel.services.learner.models.sums import ROWS, Sums
+from prequel.services.learner.models.solve_schedule import max_lag
+from prequel.services.learner.models.sums import Sums
 from tests.learner.models.suite import contents, run, same, stream
 
 Array = npt.NDArray[np.float64]
@@ -107,7 +109,7 @@ def test_a_new_class_is_solved_at_once_and_whenever_it_has_doubled() -> None:
         model.learn(x, "new")
         if not np.array_equal(before, model.state().arrays["weights"]):
             solved.append(number)
-    assert lag(1070, 900, 4) > 70
+    assert max_lag(1070, 900, 4) > 70
     assert solved == [1, 2, 4, 8, 16, 32, 64]
 
 
@@ -121,7 +123,7 @@ def test_the_schedule_is_the_same_however_a_stream_is_cut() -> None:
         end = at + int(random.integers(1, 90))
         cut += pieces.fold(xs[at:end], given[at:end])
         at = end
-    assert lag(900, 600, 6) > 30
+    assert max_lag(900, 600, 6) > 30
     for one, other in zip(predictions, cut, strict=True):
         np.testing.assert_array_equal(one, other)
     assert contents(whole.state()) == contents(pieces.state())
@@ -135,7 +137,7 @@ def test_many_classes_that_double_cost_no_more_than_one_solve_in_twenty_four() -
     for x, number in zip(xs[400:], np.tile(np.arange(400), 2), strict=True):
         model.learn(x, str(number))
         solves += model.state().meta["since"] == 0
-    least = lag(400, 900, 400)
+    least = max_lag(400, 900, 400)
     assert 800 // 128 <= solves <= 5 + 800 // 24 + 800 // least
 
 
@@ -148,7 +150,7 @@ def test_a_storm_of_corrections_costs_no_more_than_one_solve_in_eight() -> None:
         model.unlearn(xs[i], labels[i])
         model.learn(xs[i], labels[i])
         solves += model.state().meta["since"] == 0
-    assert lag(1000, 900, 3) == 125
+    assert max_lag(1000, 900, 3) == 125
     assert 16 <= solves <= 16 + 400 // 8 + 400 // 125
 
 
@@ -157,7 +159,7 @@ def test_a_storm_of_corrections_costs_no_more_than_one_solve_in_eight() -> None:
     [(10, 1280, 2, 1), (1600, 1280, 10, 200), (1e6, 1280, 10, 374), (1e6, 368, 10, 10), (1e6, 64, 10, 1)],
 )
 def test_the_lag_is_bounded(count: float, dim: int, classes: int, most: int) -> None:
-    assert lag(count, dim, classes) == most
+    assert max_lag(count, dim, classes) == most
 
 
 def test_scores_never_lag_by_more_than_promised() -> None:
@@ -166,7 +168,7 @@ def test_scores_never_lag_by_more_than_promised() -> None:
     for x, label in zip(xs, labels, strict=True):
         model.learn(x, label)
         count = model.state().arrays["counts"].sum()
-        assert model.state().meta["since"] <= lag(count, 300, 3)
+        assert model.state().meta["since"] <= max_lag(count, 300, 3)
 
 
 def test_two_streams_merge_into_one() -> None:
@@ -232,7 +234,7 @@ def test_bits_do_not_depend_on_where_arrays_lie() -> None:
         sums = Sums(301)
         sums.condense()
         sums._second = aligned
-        sums.pending[:40], sums.filled = rows, 40
+        sums.pending.rows[:40], sums.pending.filled = rows, 40
         sums.settle()
         factor, failed = lapack.dpotrf(sums.second, lower=1, clean=0)
         solved, _ = lapack.dpotrs(factor, rows[:3].T, lower=1)
@@ -249,7 +251,7 @@ def test_examples_wait_for_a_blocked_product() -> None:
     for x, label in zip(xs[1300:], labels[1300:], strict=True):
         model.learn(x, label)
         waiting.append(len(model.state().arrays["pending"]))
-    assert lag(1300, 1100, 2) > ROWS > max(waiting) > 50
+    assert max_lag(1300, 1100, 2) > BLOCK > max(waiting) > 50
 
 
 def test_a_projection_keeps_inner_products() -> None:

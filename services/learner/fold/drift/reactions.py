@@ -4,8 +4,9 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 from prequel.services.learner.models import registry
 from prequel.services.learner.models.base import Model
+from prequel.services.learner.models.scaling import ScaledModel
 from prequel.services.learner.models.spec import UnknownModel
-from prequel.services.learner.models.transforms import Mapped, Scaled
+from prequel.services.learner.models.transforms import TransformedModel
 
 REACTIONS = ("none", "reset", "forget")
 FADE_FACTOR = 0.25
@@ -38,7 +39,7 @@ def fade(model: Model) -> None:
 
 def _innermost(model: Model) -> Model:
     """The model behind all transforms: these are fixed, or learn from the features only."""
-    while isinstance(model, Mapped | Scaled):
+    while isinstance(model, TransformedModel | ScaledModel):
         model = model.inner
     return model
 
@@ -68,6 +69,6 @@ def check_spec(spec: str, *, signed: bool) -> str:
     registry.check(model)
     if kind == "forget" and not isinstance(_innermost(registry.create(model, 8, seed=0)), Fading):
         raise UnknownModel(f"model {spec!r}: drift=forget is for slda and ridge, behind any transform; use drift=reset")
-    if registry.pickled(model) and not signed:
+    if registry.is_pickled(model) and not signed:
         raise UnknownModel(f"{model} is stored as a pickle: set PREQUEL_SNAPSHOT_KEY to a long random text to sign it")
     return model

@@ -5,19 +5,31 @@ from typing import Any
 
 import numpy as np
 
-from prequel.services.learner.models.base import Loadable, Matrix, ModelState, Probabilities, Vector
-from prequel.services.learner.models.rehearsal.memories import Memory
-from prequel.services.learner.models.transforms import nested, unnested
+from prequel.services.learner.models.base import Matrix, ModelState, Probabilities, Vector
+from prequel.services.learner.models.capabilities import Loadable
+from prequel.services.learner.models.rehearsal.memory import Memory
+from prequel.services.learner.models.wrapping import fold_rows, nested, unnested
 
 
-class Replay:
-    """After each example, ``replays`` recalled ones are learned (Robins, "Catastrophic forgetting, rehearsal and
-    pseudorehearsal", Connection Science 7, 1995). Deterministic: its random generator is part of the state.
+class RehearsedModel:
+    """After each example, ``replays`` (at least 1) recalled ones are learned.
+
+    Robins, "Catastrophic forgetting, rehearsal and pseudorehearsal", Connection Science 7, 1995. Deterministic: its
+    random generator begins with ``seed`` and is part of the state. ``unlearn`` is not possible: an example has been
+    learned many times, and others with it.
+
+    >>> import numpy as np
+    >>> from prequel.services.learner.models.registry import create
+    >>> model = create("softmax;replay=balanced;memory=10", 2, seed=0)
+    >>> xs = np.array([[0, 1]] * 50 + [[1, 0]] * 50, np.float32)
+    >>> predictions = model.fold(xs, ["cat"] * 50 + ["dog"] * 50)
+    >>> model.labels[model.predict(xs[0]).argmax()]
+    'cat'
     """
 
     exact = False
 
-    def __init__(self, inner: Loadable, memory: Memory, dim: int, seed: int, replays: int) -> None:
+    def __init__(self, inner: Loadable, memory: Memory, dim: int, *, seed: int, replays: int) -> None:
         self._inner, self._memory, self._dim, self._seed, self._replays = inner, memory, dim, seed, replays
         self._random = np.random.Generator(np.random.PCG64(seed))
         self.labels = inner.labels
@@ -33,15 +45,10 @@ class Replay:
         self._memory.add(x, self.labels.index(label), self._random)
 
     def unlearn(self, x: Vector, label: str) -> None:
-        raise NotImplementedError("what was rehearsed cannot be taken back: learn the right label instead")
+        raise NotImplementedError("a model that rehearses cannot unlearn an example: learn the right label instead")
 
     def fold(self, xs: Matrix, labels: Sequence[str | None]) -> list[Probabilities]:
-        predictions = []
-        for x, label in zip(xs, labels, strict=True):
-            predictions.append(self.predict(x))
-            if label is not None:
-                self.learn(x, label)
-        return predictions
+        return fold_rows(self, xs, labels)
 
     def state(self) -> ModelState:
         position: Any = self._random.bit_generator.state
@@ -50,16 +57,15 @@ class Replay:
         return nested(self._inner.state(), own, **{f"memory.{k}": v for k, v in self._memory.arrays().items()})
 
     def load(self, state: ModelState) -> None:
-        """Become what ``state`` was taken of."""
+        """Become the model of the same spec that returned ``state``."""
         position: Any = self._random.bit_generator.state
         position["state"] = {name: int(value) for name, value in state.meta["random"].items()}
         position["has_uint32"], position["uinteger"] = state.meta["spare"]
         self._random.bit_generator.state = position
         self._memory.load({k.removeprefix("memory."): v for k, v in state.arrays.items() if k.startswith("memory.")})
         self._inner.load(unnested(state))
-        self.labels = self._inner.labels
 
 
 def _spare(position: Any) -> list[int]:
-    """Half a random number that the generator has left over."""
+    """The half of a random number that the generator has left over for its next call."""
     return [int(position["has_uint32"]), int(position["uinteger"])]

@@ -1,0 +1,45 @@
+"""Kernels on the second moments of `slda` and `ridge`: lower triangles of matrices in Fortran order."""
+
+from typing import Any
+
+import numpy.typing as npt
+
+from prequel.services.learner.kernels.compiled import kernel
+
+Array = npt.NDArray[Any]
+
+# Fortran order is what LAPACK reads: down a column, neighbours in memory. All loops here go down the columns. Only the
+# lower triangle counts: the matrices are symmetric, so that half of the work and of the stored bytes is saved.
+
+
+@kernel
+def correlate(scatter: Array, inverse: Array, share: float, ridge: float) -> None:
+    """Turn a scatter matrix into a shrunken correlation matrix, in place.
+
+    ``scatter`` float64 [dim, dim]: element i, j becomes scatter[i, j] * inverse[i] * inverse[j] * share, and ``ridge``
+    is added to the diagonal. ``inverse`` float64 [dim] holds the inverse deviations.
+    """
+    for j in range(scatter.shape[0]):
+        for i in range(j, scatter.shape[0]):
+            scatter[i, j] *= inverse[i] * inverse[j] * share
+        scatter[j, j] += ridge
+
+
+@kernel
+def pack(matrix: Array, packed: Array) -> None:
+    """Write the triangle of ``matrix`` float64 [dim, dim] into ``packed`` [dim (dim + 1) / 2], column after column."""
+    at = 0
+    for j in range(matrix.shape[0]):
+        for i in range(j, matrix.shape[0]):
+            packed[at] = matrix[i, j]
+            at += 1
+
+
+@kernel
+def unpack(packed: Array, matrix: Array) -> None:
+    """Write ``packed`` back into the triangle of ``matrix``: the inverse of ``pack``."""
+    at = 0
+    for j in range(matrix.shape[0]):
+        for i in range(j, matrix.shape[0]):
+            matrix[i, j] = packed[at]
+            at += 1

@@ -1,0 +1,125 @@
+"""The models and the transforms by name, one row each: all that a new one takes besides its own file."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from prequel.services.learner.models.options import Option, number, one_of, whole
+
+
+class ModelRow(NamedTuple):
+    """A model. From its row follow what a spec may say, its place in README's table, and the checks in its tests.
+
+    ``factory`` is ``module:callable`` below this package, called as ``factory(dim, seed=..., option=...)`` with every
+    option. It is a text, so that a process imports only the models that it uses: Keras alone takes seconds.
+    """
+
+    factory: str
+    meaning: str
+    options: Mapping[str, Option] = {}
+    argument: Option | None = None
+    """What stands behind the colon, passed as ``argument``; None if nothing may."""
+    check: str = ""
+    """``module:callable`` that raises UnknownModel for an argument and options that cannot work together."""
+    needs_keras: bool = False
+    is_pickled: bool = False
+    """Whether the state is a pickle, which needs a signing key."""
+
+
+class Transform(NamedTuple):
+    """What is done to the features first: ``factory(dim, seed=..., inner=...)``, and ``argument`` if it takes one.
+
+    ``inner(width)`` makes the model that the rest of the spec describes, for features of that width.
+    """
+
+    factory: str
+    meaning: str
+    argument: Option | None = None
+
+
+_RATE = Option(number(1e-9, 1e3), "learning rate")
+_REHEARSAL = {
+    "replay": Option(
+        one_of("none", "reservoir", "balanced", "gaussian", "cgan"), "what is rehearsed against forgetting", "none"
+    ),
+    "memory": Option(whole(1, 1_000_000), "examples remembered by reservoir and balanced", 1000),
+    "replays": Option(whole(1, 100), "examples rehearsed with each new one", 6),
+}
+
+MODELS: Mapping[str, ModelRow] = {
+    "slda": ModelRow(
+        "slda:slda",
+        "streaming linear discriminant analysis: never forgets, corrects exactly",
+        {
+            "width": Option(whole(8, 8192), "most features kept: wider vectors are projected", 2048),
+            "shrinkage": Option(number(1e-9, 1), "of the correlations, towards none"),
+            "decay": Option(number(0, 0.5), "share of all sums that fades with each example", 0.0),
+        },
+    ),
+    "ridge": ModelRow(
+        "ridge:ridge",
+        "ridge regression on random features: never forgets, corrects exactly",
+        {
+            "width": Option(whole(8, 8192), "random features", 2048),
+            "shrinkage": Option(number(1e-9, 1e3), "penalty", 0.1),
+        },
+    ),
+    "ncm": ModelRow("ncm:NearestClassMean", "nearest class mean: never forgets, corrects exactly, costs least"),
+    "naive-bayes": ModelRow(
+        "naive_bayes:NaiveBayes", "Gaussian naive Bayes, as River's: never forgets, corrects exactly"
+    ),
+    "logistic": ModelRow(
+        "linear:logistic",
+        "one-vs-rest logistic regression by gradient descent, as River's",
+        {"rate": _RATE} | _REHEARSAL,
+    ),
+    "softmax": ModelRow(
+        "linear:softmax", "softmax regression by gradient descent, as River's", {"rate": _RATE} | _REHEARSAL
+    ),
+    "perceptron": ModelRow(
+        "margin:perceptron",
+        "perceptron, one class against the rest, as scikit-learn's",
+        {"rate": _RATE._replace(default=1.0)},
+    ),
+    "passive-aggressive": ModelRow(
+        "margin:passive_aggressive",
+        "passive-aggressive I, one class against the rest, as scikit-learn's",
+        {"limit": Option(number(1e-9, 1e9), "largest step, C", 1.0)},
+    ),
+    "knn": ModelRow(
+        "knn:NearestNeighbours",
+        "nearest neighbours among the newest examples",
+        {
+            "k": Option(whole(1, 1000), "votes", 5),
+            "window": Option(whole(1, 1_000_000), "examples kept", 1000),
+        },
+    ),
+    "mlp": ModelRow(
+        "mlp:mlp",
+        "a neural head in Keras that grows with every new class",
+        {
+            "rate": _RATE,
+            "decay": Option(number(0, 1), "of the learning rate with each step", 1e-3),
+            "batch": Option(whole(1, 4096), "examples in one step", 8),
+        }
+        | _REHEARSAL,
+        needs_keras=True,
+    ),
+    "river": ModelRow(
+        "river.adapter:RiverModel",
+        "any classifier of River by its dotted name: river:naive_bayes.GaussianNB",
+        {"model": Option(str, "the classifier that another is made of, by its dotted name", "")},
+        argument=Option(str, "the dotted name of a classifier"),
+        check="river.construction:try_out",
+        is_pickled=True,
+    ),
+}
+
+TRANSFORMS: Mapping[str, Transform] = {
+    "scale": Transform(
+        "scaling:scale", "every feature to mean 0 and deviation 1 of what was learned so far, as River's"
+    ),
+    "l2": Transform("transforms:l2", "every vector to length 1"),
+    "project": Transform(
+        "transforms:project", "a fixed random projection: project:512", Option(whole(1, 8192), "features")
+    ),
+}

@@ -1,0 +1,74 @@
+"""When the scores of `slda` and `ridge` are solved again from their sums: a schedule that counts examples only."""
+
+from collections.abc import Mapping
+from typing import Any
+
+_WORK_PER_EXAMPLE = 2e6
+"""Floating-point operations of solving that one example may cost on average. With twice as many, solving would take
+twice the time; with half as many, scores would lag twice as long. Unbounded, it took half of the learner's time."""
+_NEW_CLASS_PRICE, _DOUBLED_PRICE, _MAX_SAVINGS = 8, 24, 128
+"""What a solve out of turn costs, in examples: for a new class or a correction, and for a class that has doubled. Each
+learned example earns 1, and at most the last is saved up, so that a burst of 16 new classes is solved at once, and a
+storm of them costs one solve in 8 examples. A doubled class is less urgent: its scores are old but not absent."""
+
+
+def max_lag(count: float, dim: int, classes: int) -> int:
+    """By how many examples scores may lag behind sums of ``count`` examples.
+
+    An eighth of all, so that early examples count at once; and never so many that solving would cost more than
+    ``_WORK_PER_EXAMPLE`` (a Cholesky factor and two triangular solves for each class): 374 at 1,280 features and 10
+    classes, 10 at 368.
+    """
+    work = dim**3 / 3 + 3.0 * dim**2 * classes
+    return int(max(1.0, min(count // 8, work // _WORK_PER_EXAMPLE)))
+
+
+class SolveSchedule:
+    """Counts learned examples, and tells when a solve is due: the same in every run, since it looks at nothing else."""
+
+    def __init__(self) -> None:
+        self._since, self._due, self._savings = 0, 1, _MAX_SAVINGS
+        self._urgent = self._doubled = False
+
+    @property
+    def is_due(self) -> bool:
+        return self._since >= self._due
+
+    @property
+    def examples_left(self) -> int:
+        """How many examples may be learned before ``after_learning`` must be called."""
+        return min(self._due - self._since, self._price() - self._savings)
+
+    def after_learning(self, examples: int, *, new_class: bool, doubled: bool) -> None:
+        """Count examples; the last of them was of a new class, or made a class twice as large as when solved."""
+        self._since, self._savings = self._since + examples, min(_MAX_SAVINGS, self._savings + examples)
+        if new_class:
+            self._urgent = True
+        elif doubled:
+            self._doubled = True
+        if self._since < self._due and self._savings >= self._price():
+            self._savings -= self._price()
+            self._due = self._since
+
+    def after_correction(self) -> None:
+        """Something was unlearned or faded: it is solved with the next learned example, the right label among them."""
+        self._since, self._urgent = self._since + 1, True
+
+    def after_solving(self, max_lag: int) -> None:
+        """The scores are up to date. The next solve in turn comes after ``max_lag`` examples."""
+        self._since, self._due = 0, max_lag
+        self._urgent = self._doubled = False
+
+    def meta(self) -> dict[str, Any]:
+        schedule = {"since": self._since, "due": self._due, "savings": self._savings}
+        return schedule | {"urgent": self._urgent, "doubled": self._doubled}
+
+    def load(self, meta: Mapping[str, Any]) -> None:
+        self._since, self._due, self._savings = meta["since"], meta["due"], meta["savings"]
+        self._urgent, self._doubled = meta["urgent"], meta["doubled"]
+
+    def _price(self) -> int:
+        """What a solve out of turn would cost now; more than can be saved up if nothing calls for one."""
+        if self._urgent:
+            return _NEW_CLASS_PRICE
+        return _DOUBLED_PRICE if self._doubled else 2 * _MAX_SAVINGS
