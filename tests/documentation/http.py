@@ -1,7 +1,7 @@
 """The HTTP reference, written from the gateway's OpenAPI description."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -45,18 +45,28 @@ def description() -> Schema:
 
 
 def calls() -> str:
-    """Every call, then every shape that they take and give."""
+    """A list of the calls, each of them, and every object that they take and give."""
     found = description()
-    parts = [call(method, path, each) for path, methods in found["paths"].items() for method, each in methods.items()]
-    shapes = [shape(name, each) for name, each in sorted(found["components"]["schemas"].items())]
-    return "\n\n".join([*parts, "## Shapes", *shapes])
+    each = [(method, path, one) for path, methods in found["paths"].items() for method, one in methods.items()]
+    shapes = [shape(name, one) for name, one in sorted(found["components"]["schemas"].items())]
+    return "\n\n".join([contents(each), *(call(*one) for one in each), "## Objects", *shapes])
+
+
+def contents(each: Sequence[tuple[str, str, Schema]]) -> str:
+    rows = [f"| `{method.upper()} {path}` | {link(described['summary'])} |" for method, path, described in each]
+    return "\n".join(["| call | |", "| --- | --- |", *rows])
+
+
+def link(heading: str) -> str:
+    anchor = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+    return f"[{heading}](#{anchor})"
 
 
 def call(method: str, path: str, described: Schema) -> str:
     lines = [f"### {described['summary']}", "", f"`{method.upper()} {path}`", ""]
     if text := described.get("description", ""):
         lines += [paragraphs(text), ""]
-    lines += ["| | | |", "| --- | --- | --- |"]
+    lines += ["| parameter or answer | type | meaning |", "| --- | --- | --- |"]
     lines += [row(f"`{each['name']}` ({each['in']})", each["schema"], text_of(each)) for each in parameters(described)]
     lines += [row(f"body `{kind}`", body.get("schema", {}), "") for kind, body in bodies(described)]
     lines += [answer(code, each) for code, each in sorted(described["responses"].items())]
@@ -83,10 +93,10 @@ def answer(code: str, described: Schema) -> str:
 
 
 def shape(name: str, described: Schema) -> str:
-    lines = [f"### {name}", ""]
+    lines = [f"### {name} object", ""]
     if text := described.get("description", ""):
         lines += [paragraphs(text), ""]
-    lines += ["| field | type | |", "| --- | --- | --- |"]
+    lines += ["| field | type | meaning |", "| --- | --- | --- |"]
     fields = described.get("properties", {}).items()
     return "\n".join([*lines, *(row(f"`{field}`", each, each.get("description", "")) for field, each in fields)])
 
@@ -108,7 +118,7 @@ def kind(schema: Schema) -> str:
     """A schema in a few words: a link to a shape, a list, or alternatives."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
-        return f"[{name}](#{name.lower()})"
+        return f"[{name}](#{name.lower()}-object)"
     if several := schema.get("anyOf") or schema.get("oneOf"):
         return " or ".join(kind(each) for each in several)
     if schema.get("type") == "array":

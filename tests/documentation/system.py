@@ -23,6 +23,10 @@ SECONDS = 120
 """For one block: all of them take seconds, but the machine may be busy."""
 
 
+CLONE_ANYWAY = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
+"""For git, which refuses to clone a repository of another user: in a container the tree often is somebody else's."""
+
+
 class StandIn(NamedTuple):
     """What is executed instead of a text of the documents, and why the text itself cannot be."""
 
@@ -121,7 +125,7 @@ class System:
         """Nothing that somebody has set for a Prequel of their own, and no proxy between here and here."""
         kept = {name: value for name, value in os.environ.items() if not name.upper().startswith(("PREQUEL_", "HTTP"))}
         path = f"{self._programs}{os.pathsep}{os.environ['PATH']}"
-        return kept | {"PATH": path, "PREQUEL_DATA": "pets-data", "NO_PROXY": "127.0.0.1"} | more
+        return kept | {"PATH": path, "PREQUEL_DATA": "pets-data", "NO_PROXY": "127.0.0.1"} | CLONE_ANYWAY | more
 
 
 def prequel() -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from prequel import __version__
 from prequel.services.cli.parser import create_parser
 from prequel.shared.config import PREFIX, REMOVED, Settings
 from prequel.shared.environment import secret_settings, variable_name
@@ -48,6 +49,10 @@ def test_every_generated_part_is_on_one_page(name: str) -> None:
     assert len(re.findall(rf"<!-- {name}: .*? -->.*?<!-- end of {name} -->", TEXT, re.DOTALL)) == 1
 
 
+def test_this_version_is_in_the_changelog() -> None:
+    assert re.search(rf"^## \[{re.escape(__version__)}\]", read(ROOT / "CHANGELOG.md"), re.MULTILINE)
+
+
 def test_readme_is_short() -> None:
     assert len(read(README).splitlines()) <= MAX_README_LINES
 
@@ -62,6 +67,8 @@ def test_no_page_uses_private_words(page: Path) -> None:
 def test_only_settings_that_exist_are_documented() -> None:
     known = {variable_name(name) for name in [*Settings.model_fields, *REMOVED]}
     known |= {f"{variable_name(name)}_FILE" for name in secret_settings()}
+    added = re.findall(r"^\+ *(\w+): .* = Field\(", read(ROOT / "docs" / "extending.md"), re.MULTILINE)
+    known |= set(map(variable_name, added))
     unknown = set(re.findall(rf"\b{PREFIX}[A-Z][A-Z_]*[A-Z]\b", TEXT)) - known - {f"{PREFIX}RETENTION"}
     assert not unknown, f"unknown settings: {', '.join(sorted(unknown))}"
 
