@@ -12,7 +12,7 @@ from prequel.shared.retention.usage import log_needs, measure_log
 from prequel.shared.runtime.deadlines import PRUNE_BACKOFF, PRUNE_BUSY_S
 from prequel.shared.store.base import Store
 
-REST = 1.0
+PAUSE_FACTOR = 1.0
 """As long as a step took the disk is left to others: half of it, since somebody waits for the end."""
 
 SLACK_BYTES = 2**20
@@ -48,7 +48,7 @@ def _to_the_end(
         {topic: settings.retention_of(topic) for topic in TOPICS},
         clock=clock,
         timer=time.monotonic,
-        rest=REST,
+        pause_factor=PAUSE_FACTOR,
         slack=lambda usage: SLACK_BYTES,
     )
     removed = dict.fromkeys(TOPICS, 0)

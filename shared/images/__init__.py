@@ -1,1 +1,1 @@
-"""Images: what bytes are, and how they become pixels within limits, for the extractor and for thumbnails."""
+"""Images: detecting the format, limits, repair and decoding, the same for the extractor and for thumbnails."""

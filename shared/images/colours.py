@@ -1,4 +1,4 @@
-"""Decoded images in the three modes that resize as light does, upright by their EXIF."""
+"""Converts decoded images to one of three modes (L, RGB, RGBA), and turns them upright by their EXIF."""
 
 import struct
 from typing import Any
@@ -20,7 +20,7 @@ _TURNS: dict[int, Image.Transpose] = {
 
 
 def to_plain_mode(image: Image.Image) -> Image.Image:
-    """The image in L, RGB or RGBA."""
+    """The image in L, RGB or RGBA: in other modes (palettes, CMYK, 16 bits) resizing would mix indices, not colours."""
     if image.mode.startswith(("I", "F")):
         return _eight_bits(image)
     if image.mode in ("L", "RGB", "RGBA") and "transparency" not in image.info:
@@ -30,7 +30,10 @@ def to_plain_mode(image: Image.Image) -> Image.Image:
 
 
 def upright(small: Image.Image, image: Image.Image) -> Image.Image:
-    """Turn the small image by the EXIF of the large one; unreadable EXIF turns nothing, as in a viewer."""
+    """Turn ``small``, made of ``image``, by the EXIF of ``image``. Unreadable EXIF turns nothing, as in a viewer.
+
+    Turning after resizing costs a fraction of turning before.
+    """
     try:
         orientation = image.getexif().get(_TRANSPOSED)
     except (SyntaxError, ValueError, TypeError, OSError, struct.error, LookupError, OverflowError):
@@ -40,11 +43,11 @@ def upright(small: Image.Image, image: Image.Image) -> Image.Image:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Grey of 16 bits by its upper eight; of 32, or of fractions, from its darkest to its lightest value."""
+    """Grey in eight bits: the upper eight of 16; of 32 bits or fractions, darkest to lightest become 0 to 255."""
     values: npt.NDArray[Any] = np.asarray(image)
     if not image.mode.startswith("I;16"):
         return Image.fromarray(_stretched(values))
-    grey = Image.fromarray((values >> 8).astype(np.uint8))  # `convert` would clip
+    grey = Image.fromarray((values >> 8).astype(np.uint8))  # Not ``convert``: it would clip everything above 255.
     key = image.info.get("transparency")
     if not isinstance(key, int):
         return grey
@@ -53,6 +56,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 
 def _stretched(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    # Without NaN and infinity: one such pixel would make all others black.
     finite = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
     low, high = float(finite.min()), float(finite.max())
     return np.asarray((finite - low) * (255.0 / (high - low) if high > low else 0.0), np.uint8)

@@ -1,26 +1,26 @@
-"""What bytes are that are no image of ours, and what to do with them: said the same at every door."""
+"""Says what bytes are that are not a supported image, and what to do with them: the same text at every entrance."""
 
 import re
 
 READABLE = "JPEG, PNG, WebP, BMP, GIF, AVIF, HEIC or TIFF"
 SEND = f"send the bytes of a {READABLE} file"
 HEAD_BYTES = 4096
-"""So many bytes tell what a file is; a page or an archive may be of any size."""
+"""The first bytes of a file that are looked at: enough to recognize each kind, however large the file is."""
 RAW = "a camera's raw file: develop it to JPEG or TIFF first, and send that"
 _UNPACK = "unpack it, and send each image"
 _FILM = f"a video or sound file: send single pictures of it, as {READABLE}"
 
 
 def describe_unsupported(data: bytes) -> str:
-    """What bytes are that are no image of ours, as far as they show it, and what to do: a sentence."""
+    """One sentence: what the bytes are, as far as it can be recognized, and what to send instead."""
     if not data:
-        return f"no bytes at all: {SEND}"
-    for magic, what in _OTHERS:
-        if magic.match(data[:HEAD_BYTES]):
-            return what
+        return f"an empty file: {SEND}"
+    for beginning, description in _KINDS:
+        if beginning.match(data[:HEAD_BYTES]):
+            return description
     if data[4:8] == b"ftyp":
         return _FILM
-    return _text(data) or f"no image of a known kind (it begins with {data[:8].hex(' ')}): {SEND}"
+    return _text(data) or f"not an image of a known kind (it begins with {data[:8].hex(' ')}): {SEND}"
 
 
 def _starts(*beginnings: bytes) -> re.Pattern[bytes]:
@@ -28,7 +28,7 @@ def _starts(*beginnings: bytes) -> re.Pattern[bytes]:
 
 
 _SPACE = rb"(?:\xef\xbb\xbf)?\s*"
-_OTHERS: tuple[tuple[re.Pattern[bytes], str], ...] = (
+_KINDS: tuple[tuple[re.Pattern[bytes], str], ...] = (
     (_starts(b"\x93NUMPY"), f"a NumPy array (.npy), not an encoded image: save it as PNG first, and {SEND}"),
     (_starts(b"%PDF"), "a PDF: save its pages as images, and send these"),
     (_starts(b"%!PS"), "a PostScript file: save its pages as images, and send these"),
@@ -47,7 +47,7 @@ _OTHERS: tuple[tuple[re.Pattern[bytes], str], ...] = (
     ),
     (
         re.compile(_SPACE + rb"(?:https?|ftp|s3|gs|file)://\S+", re.I),
-        "a web address, not an image: fetch it, and send the bytes that it gives",
+        "a web address, not an image: download it, and send the bytes",
     ),
     (re.compile(_SPACE + rb"[\[{]\s*[\"\[{\]}\d-]"), f"JSON text: {SEND} as they are, without JSON around them"),
     (_starts(b"PK\x03\x04", b"PK\x05\x06"), f"a ZIP archive (or a document that is one): {_UNPACK}"),

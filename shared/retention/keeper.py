@@ -16,24 +16,25 @@ from prequel.shared.runtime.metrics import Metrics
 from prequel.shared.store.base import Store, StoreUnavailable
 
 INTERVAL_SECONDS = 30.0
-"""Between two looks, unless the log grows by much before: looking costs some queries of it."""
+"""Between two passes, unless the log grows by much before. Each costs some queries; in half a minute nothing fills."""
 
 SCARCE_INTERVAL_SECONDS = 5.0
-"""The same while the disk is nearly full and images are refused: they come again this long after what may go has."""
+"""The same while the disk is nearly full and images are refused: they are accepted again this long after records have
+become removable."""
 
-GLANCE_SECONDS = 1.0
-"""Between two glances at the files' sizes, which cost microseconds: at 100 MB/s they are 100 MB larger by then."""
+SIZE_CHECK_SECONDS = 1.0
+"""Between two checks of the files' sizes, which take microseconds: at 100 MB/s they grow by 100 MB in that time."""
 
 MAX_GROWTH_BYTES = 64 * 2**20
 GROWTH_PART = 8
-"""Of this the next look does not wait, nor of an eighth of what is free or of what a topic may have: a disk, or a log
-that was given little, can fill within one interval."""
+"""After this growth the next pass begins at once, or after that of an eighth of the free space or of a topic's limit: a
+disk, or a log with a small limit, can fill within one interval."""
 
 MIN_GROWTH_BYTES = 2**20
-"""So much growth is no reason for a look, on the fullest disk: examples and positions grow by that in some seconds."""
+"""Less growth never is a reason for a pass, however full the disk: examples and positions grow by that in seconds."""
 
 WARNING_SECONDS = 3_600.0
-"""Between two warnings of one kind in the log: often enough to be found, too rare to fill the disk by itself."""
+"""Between two equal warnings in the log: often enough to be found, too rare to fill the disk."""
 
 NAME = "retention"
 
@@ -41,7 +42,10 @@ _logger = logging.getLogger(__name__)
 
 
 class RetentionKeeper:
-    """``clock``: seconds since the epoch. ``newest`` is what was measured last, for whoever wants to show it."""
+    """Prunes, measures and warns until it is stopped. ``clock``: seconds since the epoch.
+
+    ``newest`` is the last measurement, for the gateway to show; None before the first.
+    """
 
     def __init__(
         self,
@@ -59,30 +63,30 @@ class RetentionKeeper:
         self.newest: LogUsage | None = None
 
     def run(self, stop: threading.Event) -> None:
-        """Look, prune, look again, until ``stop``. Whatever fails, it goes on; a bug is shown on /readyz."""
+        """Pass after pass, until ``stop``. It goes on after every failure; a bug is shown on /readyz."""
         due = True
-        while not stop.is_set() and (due or not self._rest(stop)):
+        while not stop.is_set() and (due or not self._wait(stop)):
             due = False
             try:
-                due = self.look(stop)
+                due = self.one_pass(stop)
                 self._health.works(NAME)
-            except (LogUnavailable, StoreUnavailable) as error:  # Whoever needs them says so on /readyz.
+            except (LogUnavailable, StoreUnavailable) as error:  # Shown on /readyz by the services that need them.
                 self._warn("nothing is pruned or measured", str(error))
             except Exception as error:
-                _logger.exception("%s failed; it is tried again every %g s", NAME, INTERVAL_SECONDS)
+                _logger.exception("%s failed and is tried again every %g s", NAME, INTERVAL_SECONDS)
                 self._health.waits(NAME, f"failed: {error!r}; tried again every {INTERVAL_SECONDS:g} s")
 
-    def _rest(self, stop: threading.Event) -> bool:
-        """Wait until the next look is due; whether it is ``stop`` that came."""
-        growth, rested = _Growth(self._log, self._settings), 0.0
-        while rested < (SCARCE_INTERVAL_SECONDS if growth.scarce else INTERVAL_SECONDS) and not growth.much:
-            if stop.wait(GLANCE_SECONDS):
+    def _wait(self, stop: threading.Event) -> bool:
+        """Wait until the next pass is due; return whether ``stop`` was set meanwhile."""
+        growth, waited = _Growth(self._log, self._settings), 0.0
+        while waited < (SCARCE_INTERVAL_SECONDS if growth.scarce else INTERVAL_SECONDS) and not growth.exceeded:
+            if stop.wait(SIZE_CHECK_SECONDS):
                 return True
-            rested += GLANCE_SECONDS
+            waited += SIZE_CHECK_SECONDS
         return False
 
-    def look(self, stop: threading.Event) -> bool:
-        """Prune for a while and measure; whether there is more to prune. Raises LogUnavailable, StoreUnavailable."""
+    def one_pass(self, stop: threading.Event) -> bool:
+        """Prune and measure; return whether there is more to prune. Raises LogUnavailable, StoreUnavailable."""
         unfinished = self._prune(stop) if isinstance(self._log, PrunableLog) else False
         self._show(measure_log(self._log, self._store, self._settings, self._clock()))
         return unfinished
@@ -119,27 +123,28 @@ class RetentionKeeper:
 
 
 class _Growth:
-    """How the embedded log grows from now on, and what its disk has left. Blocks for microseconds, and never raises:
-    of a log that is away the next look has more to say.
+    """How much the embedded log has grown since this was made, and what is free on its disk.
+
+    Takes microseconds and raises nothing: if the log is unavailable, the next pass reports it.
     """
 
     def __init__(self, log: Log, settings: Settings) -> None:
         self._log = log
         limits = [limit for topic in TOPICS if (limit := settings.retention_of(topic).bytes) is not None]
-        self._most = min([MAX_GROWTH_BYTES, *(limit // GROWTH_PART for limit in limits)])
-        self._began = self._size()
+        self._max_growth = min([MAX_GROWTH_BYTES, *(limit // GROWTH_PART for limit in limits)])
+        self._size_before = self._size()
 
     @property
     def scarce(self) -> bool:
-        room = self._room()
-        return room is not None and room.scarce
+        space = self._space()
+        return space is not None and space.scarce
 
     @property
-    def much(self) -> bool:
-        room, size = self._room(), self._size()
-        if self._began is None or size is None or room is None:
+    def exceeded(self) -> bool:
+        space, size = self._space(), self._size()
+        if self._size_before is None or size is None or space is None:
             return False
-        return size - self._began > min(self._most, max(room.free // GROWTH_PART, MIN_GROWTH_BYTES))
+        return size - self._size_before > min(self._max_growth, max(space.free // GROWTH_PART, MIN_GROWTH_BYTES))
 
     def _size(self) -> int | None:
         if not (isinstance(self._log, SizedLog) and isinstance(self._log, DiskLog)):
@@ -148,13 +153,13 @@ class _Growth:
             return sum(self._log.sizes(TOPICS).values())
         return None
 
-    def _room(self) -> DiskSpace | None:
+    def _space(self) -> DiskSpace | None:
         with suppress(LogUnavailable):
             return self._log.disk() if isinstance(self._log, DiskLog) else None
         return None
 
 
 def pruner(log: PrunableLog, store: Store, settings: Settings, *, clock: Callable[[], float]) -> Pruner:
-    """What prunes this log as the settings say."""
+    """A pruner of this log by the settings."""
     retentions = {topic: settings.retention_of(topic) for topic in TOPICS}
     return Pruner(log, log_needs(log, store, settings), retentions, clock=clock, timer=time.monotonic)

@@ -1,4 +1,4 @@
-"""Who still needs which records of the embedded log: what retention may never remove, and the reason in words."""
+"""Who still needs which records of the embedded log: retention never removes these, and says why."""
 
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
@@ -8,18 +8,18 @@ from prequel.shared.retention import floors
 from prequel.shared.store.base import Store
 
 CONSUMERS = {IMAGES: "extractor", EXAMPLES: "learner"}
-"""Topics that a consumer group reads, with the service: what it has not read is needed."""
+"""Topics that a consumer group reads, with the service: what it has not read yet is needed."""
 
 
 class Need(NamedTuple):
-    """Records of a partition from ``offset`` on are needed, and by whom."""
+    """The records of a partition from ``offset`` on are needed; ``reason`` says by whom."""
 
     offset: int
     reason: str
 
 
 class Positions(Protocol):
-    """Of the log, what is asked for here. Both block; raise LogUnavailable."""
+    """The part of a log that is read here. Both methods block; they raise LogUnavailable."""
 
     def bounds(self, topic: str) -> dict[int, Bounds]: ...
 
@@ -27,42 +27,47 @@ class Positions(Protocol):
 
 
 class Needs:
-    """Asks log and store each time anew; blocks, raises LogUnavailable and StoreUnavailable.
+    """Reads log and store at each call: blocks, raises LogUnavailable and StoreUnavailable.
 
-    ``examples``: the oldest snapshot that is kept, with the window of each of its streams, and what the learner has
-    not read. ``images``: what the extractor has not read. That is all: a picture is no part of any state, and how
-    long the page shows it is what the setting says. ``predictions``: what a gateway reads when it starts. Dead
-    letters are read by people. A gateway that follows and is overtaken begins anew by itself.
+    Needed of each topic:
+        examples      what the oldest kept snapshot and the windows of its streams refer to; what the learner has not
+                      read
+        images        what the extractor has not read. No more: a picture is part of no state, and how long the page
+                      can show it is what the setting decides
+        predictions   what a gateway reads when it starts
+        dead-letters  nothing: people read them
+
+    A gateway that follows a topic needs nothing either: one that is overtaken by retention starts over.
     """
 
     def __init__(self, log: Positions, store: Store, *, group: str, view_predictions: int) -> None:
         self._log, self._store, self._group, self._view_predictions = log, store, group, view_predictions
 
     def of(self, topic: str) -> dict[int, Need]:
-        """By partition; of one that is missing here, every record is needed."""
+        """By partition; of a partition that is missing here, every record is needed."""
         bounds = self._log.bounds(topic)
-        found = {partition: Need(held.end, "") for partition, held in bounds.items()}
+        needs = {partition: Need(bound.end, "") for partition, bound in bounds.items()}
         if topic == PREDICTIONS:
             newest = self._view_predictions
             reason = f"the newest {newest:,} are what a gateway shows (PREQUEL_VIEW_PREDICTIONS)"
-            found = {partition: Need(max(0, held.end - newest), reason) for partition, held in bounds.items()}
+            needs = {partition: Need(max(0, bound.end - newest), reason) for partition, bound in bounds.items()}
         if topic in CONSUMERS:
-            found = self._read(topic, found)
-        return self._kept(found) if topic == EXAMPLES else found
+            needs = self._with_unread(topic, needs)
+        return self._with_snapshots(needs) if topic == EXAMPLES else needs
 
-    def _read(self, topic: str, found: Mapping[int, Need]) -> dict[int, Need]:
-        """No further than the group has read; nothing where it never committed."""
+    def _with_unread(self, topic: str, needs: Mapping[int, Need]) -> dict[int, Need]:
+        """Everything is unread in a partition of which the group never committed a position."""
         committed = self._log.committed(f"{self._group}-{CONSUMERS[topic]}", topic)
         reason = f"the {CONSUMERS[topic]} has not read further"
-        return {p: min(need, Need(committed.get(p, 0), reason), key=_offset) for p, need in found.items()}
+        return {p: min(need, Need(committed.get(p, 0), reason), key=_offset) for p, need in needs.items()}
 
-    def _kept(self, found: Mapping[int, Need]) -> dict[int, Need]:
-        return {p: min(need, _floor(floors.read(self._store, p), p), key=_offset) for p, need in found.items()}
+    def _with_snapshots(self, needs: Mapping[int, Need]) -> dict[int, Need]:
+        return {p: min(need, _of_floor(floors.read(self._store, p), p), key=_offset) for p, need in needs.items()}
 
 
-def _floor(floor: floors.Floor | None, partition: int) -> Need:
+def _of_floor(floor: floors.Floor | None, partition: int) -> Need:
     if floor is None:
-        return Need(0, "no learner has said yet how far back its snapshots reach")
+        return Need(0, "no learner has published yet how far back its snapshots reach")
     whose = f"the window of stream {floor.stream} reaches" if floor.stream else "the oldest kept snapshot reaches"
     return Need(floor.offset, f"{whose} back to {EXAMPLES}:{partition}:{floor.offset}")
 

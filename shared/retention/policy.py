@@ -1,4 +1,4 @@
-"""How long a topic's records are kept: for a time, up to a size, or for ever; read from what a setting says."""
+"""How long a topic's records are kept: for a time, up to a size, or forever; parsed from a setting."""
 
 import re
 from typing import NamedTuple
@@ -15,11 +15,11 @@ _FORM = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)", re.IGNORECASE)
 
 MAX_SECONDS = 1_000 * 365 * 86_400.0
 MAX_BYTES = 10**18
-"""More of either is a slip of the keyboard, and beyond what Kafka and a clock can count."""
+"""More of either is a typing error, and beyond what Kafka and a clock can count."""
 
 
 class Retention(NamedTuple):
-    """What may go: records older than ``seconds``, or the oldest beyond ``bytes``; None: never for that reason."""
+    """What may be removed: records older than ``seconds``, or the oldest beyond ``bytes``; None: no such limit."""
 
     seconds: float | None = None
     bytes: int | None = None
@@ -42,23 +42,22 @@ EMBEDDED_DEFAULTS = {
     PREDICTIONS: Retention(bytes=10**9),
     DEAD_LETTERS: Retention(bytes=10**9),
 }
-"""Of the embedded log unless it is set: 22 GB in all, so that nobody's laptop is filled unasked. 10 GB are 100,000
-photographs of 100 KB, or the features of two million. Half as much would lose the pictures of a middling data set
-while it is looked at; twice as much is a fifth of a small laptop's disk. A cluster has no default: what nobody said
-may go stays."""
+"""Of the embedded log: 22 GB in all, so that no laptop's disk fills up unexpectedly. 10 GB are 100,000 photographs of
+100 KB, or the features of two million. With half, the pictures of a data set of middle size would disappear while it is
+looked at; double is a fifth of a small laptop's disk. On Kafka there is no default: nothing is removed unasked."""
 
 
 def parse(text: str) -> Retention:
-    """Raises ValueError, with what is wanted, for anything but 30d, 12h, 2w, 50GB, 500MB, 1.5TiB and forever."""
+    """Parse 30d, 12h, 2w, 50GB, 500MB, 1.5TiB or forever. Raises ValueError, with what to write, for anything else."""
     if text.strip().lower() == FOREVER_TEXT:
         return FOREVER
-    found = _FORM.fullmatch(text.strip())
-    unit = _UNITS.get(found[2].lower(), "") if found else ""
-    if not found or not unit:
+    match = _FORM.fullmatch(text.strip())
+    unit = _UNITS.get(match[2].lower(), "") if match else ""
+    if not match or not unit:
         raise ValueError("use a time (12h, 30d, 4w), a size (500MB, 50GB, 2TB) or forever")
     if unit in _SECONDS:
-        return Retention(seconds=_within(float(found[1]) * _SECONDS[unit], MAX_SECONDS, "1000 years"))
-    return Retention(bytes=int(_within(float(found[1]) * _BYTES[unit], MAX_BYTES, "1,000,000 TB")))
+        return Retention(seconds=_within(float(match[1]) * _SECONDS[unit], MAX_SECONDS, "1000 years"))
+    return Retention(bytes=int(_within(float(match[1]) * _BYTES[unit], MAX_BYTES, "1,000,000 TB")))
 
 
 def _within(value: float, limit: float, shown: str) -> float:

@@ -1,4 +1,4 @@
-"""Removes from the embedded log what retention lets go and nobody needs: in small steps, by one process at a time."""
+"""Removes from the embedded log what retention allows and nobody needs: in small steps, by one process at a time."""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -11,27 +11,29 @@ from prequel.shared.retention.needs import Need, Needs
 from prequel.shared.retention.policy import Retention
 
 PASS_SECONDS = 20.0
-"""How long the lock is kept at once: a rebuild that wants to begin waits for it."""
+"""How long one pass keeps the lock: a rebuild that wants to begin waits for it. Half would make passes so short that a
+large backlog is mostly waited for; double would bring a waiting rebuild near its own timeout (REPLAY_WAIT_S)."""
 
-REST = 9.0
-"""Times as long as a step took the process then leaves the disk to others: pruning costs at most a tenth of it."""
+PAUSE_FACTOR = 9.0
+"""After a step of one second the process leaves the disk to others for nine: pruning takes at most a tenth of it."""
 
-BEHIND_REST = 1.0
+BEHIND_PAUSE_FACTOR = 1.0
 BEHIND_BYTES = 64 * 2**20
 BEHIND_PART = 8
-"""The same where a topic is over its size by more than the smaller of these, an eighth of what it may have, or where
-the disk is nearly full: then it is better that others wait than that they are refused."""
+"""The same where a topic exceeds its size by more than the smaller of these bytes and an eighth of that size, or where
+the disk is nearly full: then it is better to slow others down than to refuse their images."""
 
-MAX_REST_SECONDS = 1.0
+MAX_PAUSE_SECONDS = 1.0
+"""One slow step, on a busy disk, must not use up the rest of the pass."""
 
 SLACK_BYTES = 64 * 2**20
 SLACK_PART = 0.05
 SMALL_PART = 0.25
-"""Free room that stays in a file for the next records: giving it back means moving pages, and new ones would have to
-be taken from the disk again at once. A twentieth, at least 64 MiB, but of a small file no more than a quarter."""
+"""Free space that stays in a file for the next records: returning it means moving pages, and the file would take it
+from the disk again at once. A twentieth, at least 64 MiB, but of a small file no more than a quarter."""
 
 SCARCE_SLACK_BYTES = 2**20
-"""The same while the disk is nearly full and images are refused: then it is needed there."""
+"""The same while the disk is nearly full and images are refused: then the space is needed elsewhere."""
 
 
 @runtime_checkable
@@ -45,20 +47,20 @@ class PrunableLog(Protocol):
         ...
 
     def pruning(self, topic: str) -> FilePruning:
-        """What takes records out of a topic. Raises LogUnavailable."""
+        """The object that deletes a topic's records. Raises LogUnavailable."""
         ...
 
     def pruning_lock(self) -> AbstractContextManager[bool]:
-        """Whether it is this caller who prunes, until the end of the block. Raises LogUnavailable."""
+        """Whether this caller may prune until the end of the block: only one process may. Raises LogUnavailable."""
         ...
 
 
 @runtime_checkable
 class ReplayableLog(Protocol):
-    """A log that can be kept from removing anything while it is read from its beginning."""
+    """A log that can be kept from removing records while it is read from its beginning."""
 
     def replay_lock(self) -> AbstractContextManager[None]:
-        """Nothing is removed until the end of the block. Blocks while somebody prunes; raises LogUnavailable."""
+        """Nothing is removed until the end of the block. Blocks while another process prunes; raises LogUnavailable."""
         ...
 
 
@@ -74,8 +76,10 @@ class PruneResult(NamedTuple):
 
 
 class Pruner:
-    """``clock``: seconds since the epoch; ``timer``: seconds that never go back; ``rest``: times as long as a step;
-    ``slack``: free bytes that stay in a file. Raises LogUnavailable and StoreUnavailable.
+    """Prunes a log by the retention of each topic, in small steps with pauses between them.
+
+    ``clock``: seconds since the epoch; ``timer``: seconds that never go back; ``pause_factor``: pause after a step, in
+    multiples of the step; ``slack``: free bytes that stay in a file. Raises LogUnavailable and StoreUnavailable.
     """
 
     def __init__(
@@ -86,44 +90,53 @@ class Pruner:
         *,
         clock: Callable[[], float],
         timer: Callable[[], float],
-        rest: float = REST,
+        pause_factor: float = PAUSE_FACTOR,
         slack: Callable[[FileUsage], int] | None = None,
     ) -> None:
         self._log, self._needs, self._retentions = log, needs, retentions
-        self._clock, self._timer, self._rest, self._slack = clock, timer, rest, slack or slack_of
+        self._clock, self._timer, self._pause_factor, self._slack = clock, timer, pause_factor, slack or slack_of
 
     def run(self, stop: threading.Event) -> PruneResult:
-        """One pass over all topics, until PASS_SECONDS or ``stop``; none where somebody else prunes or replays."""
-        done = dict.fromkeys(self._retentions, 0)
-        with self._log.pruning_lock() as ours:
-            turn = _Turn(stop, self._timer, self._timer() + PASS_SECONDS)
-            limited = [topic for topic, retention in self._retentions.items() if ours and not retention.forever]
-            for topic in self._retentions if ours else ():
-                self._make_room(self._log.pruning(topic))
-            for topic in limited:
-                done[topic] = self._drop(topic, self._retentions[topic], self._log.pruning(topic), turn)
-                if done[topic]:
-                    self._log.pruning(topic).truncate_wal()  # On a full disk this is what makes room again.
-            for topic in limited:  # Afterwards: on a full disk this has no room before all that may go has gone.
-                self._shrink(self._log.pruning(topic), turn)
-            return PruneResult(done, ours and turn.over, ours)
+        """One pass over all topics, until PASS_SECONDS or ``stop``; none while another process prunes or replays."""
+        removed = dict.fromkeys(self._retentions, 0)
+        with self._log.pruning_lock() as locked:
+            if not locked:
+                return PruneResult(removed, unfinished=False, ran=False)
+            turn = _Pass(stop, self._timer, self._timer() + PASS_SECONDS)
 
-    def _make_room(self, pruning: FilePruning) -> None:
-        """On a disk that is nearly full, what write-ahead logs hold is the room that the first step needs."""
+            # 1. On a nearly full disk the first step needs space to write: the write-ahead logs of all topics have it.
+            for topic in self._retentions:
+                self._free_wal(self._log.pruning(topic))
+
+            # 2. Delete. Each topic's write-ahead log is emptied at once: on a full disk this is what makes room again.
+            limited = [topic for topic, retention in self._retentions.items() if not retention.forever]
+            for topic in limited:
+                removed[topic] = self._delete(topic, self._retentions[topic], self._log.pruning(topic), turn)
+                if removed[topic]:
+                    self._log.pruning(topic).truncate_wal()
+
+            # 3. Shrink the files, only now: moving pages takes space, which a full disk does not have before step 2.
+            for topic in limited:
+                self._shrink(self._log.pruning(topic), turn)
+            return PruneResult(removed, unfinished=turn.over, ran=True)
+
+    def _free_wal(self, pruning: FilePruning) -> None:
         if pruning.disk_is_scarce():
             pruning.truncate_wal()
 
-    def _drop(self, topic: str, retention: Retention, pruning: FilePruning, turn: "_Turn") -> int:
+    def _delete(self, topic: str, retention: Retention, pruning: FilePruning, turn: "_Pass") -> int:
+        """Delete the oldest records, step by step; return how many."""
         removed, exhausted = 0, set[int]()
         while not turn.over:
-            # Asked anew before each step: a learner that begins again needs more than a moment ago.
+            # Read again before each step: a learner that starts over needs more than it did a moment ago.
             needs = self._needs.of(topic)
             cutoff = cutoff_of(retention, self._clock())
-            partition = _due({p: need for p, need in needs.items() if p not in exhausted}, pruning, retention, cutoff)
+            candidates = {partition: need for partition, need in needs.items() if partition not in exhausted}
+            partition = _next_partition(candidates, pruning, retention, cutoff)
             if partition is None:
                 break
             excess = STEP_BYTES if retention.bytes is None else pruning.usage().used - retention.bytes
-            with turn.step(self._rest_after(retention, excess)):
+            with turn.step(self._pause_after(retention, excess)):
                 count = pruning.delete_oldest(
                     partition, needs[partition].offset, appended_before=cutoff, max_bytes=min(STEP_BYTES, excess)
                 )
@@ -132,52 +145,55 @@ class Pruner:
                 exhausted.add(partition)
         return removed
 
-    def _rest_after(self, retention: Retention, excess: int) -> float:
+    def _pause_after(self, retention: Retention, excess: int) -> float:
         behind = retention.bytes is not None and excess > min(BEHIND_BYTES, retention.bytes // BEHIND_PART)
-        return min(self._rest, BEHIND_REST) if behind else self._rest
+        return min(self._pause_factor, BEHIND_PAUSE_FACTOR) if behind else self._pause_factor
 
-    def _shrink(self, pruning: FilePruning, turn: "_Turn") -> None:
-        shrunk, rest = 0, min(self._rest, BEHIND_REST) if pruning.disk_is_scarce() else self._rest
-        if pruning.can_shrink():
-            keep = SCARCE_SLACK_BYTES if pruning.disk_is_scarce() else self._slack(pruning.usage())
-            while not turn.over and pruning.usage().free > keep:
-                with turn.step(rest):
-                    given = pruning.shrink(keep)
-                shrunk += given
-                if not given:
-                    break
+    def _shrink(self, pruning: FilePruning, turn: "_Pass") -> None:
+        """Return free space of a file to the disk, step by step."""
+        if not pruning.can_shrink():
+            return
+        scarce, shrunk = pruning.disk_is_scarce(), 0
+        pause = min(self._pause_factor, BEHIND_PAUSE_FACTOR) if scarce else self._pause_factor
+        slack = SCARCE_SLACK_BYTES if scarce else self._slack(pruning.usage())
+        while not turn.over and pruning.usage().free > slack:
+            with turn.step(pause):
+                returned = pruning.shrink(slack)
+            shrunk += returned
+            if not returned:
+                break
         if shrunk:
             pruning.truncate_wal()
 
 
 def slack_of(usage: FileUsage) -> int:
-    """Bytes that stay free in a file so large."""
+    """Bytes that stay free in a file of this size."""
     return int(max(SLACK_PART * usage.total, min(SLACK_BYTES, SMALL_PART * usage.total)))
 
 
 def cutoff_of(retention: Retention, now: float) -> float:
-    """Records appended earlier may go."""
+    """Records appended earlier may be removed; in seconds since the epoch."""
     return float("inf") if retention.seconds is None else now - retention.seconds
 
 
 def exceeds_retention(retention: Retention, usage: FileUsage, oldest: float, now: float) -> bool:
-    """Whether more is kept than retention says: what is too old, or the whole too large."""
+    """Whether more is kept than retention says: the oldest record is too old, or the topic too large."""
     if retention.bytes is not None:
         return usage.used > retention.bytes
     return oldest < cutoff_of(retention, now)
 
 
-def _due(needs: Mapping[int, Need], pruning: FilePruning, retention: Retention, cutoff: float) -> int | None:
-    """The partition whose oldest record is to go next: the oldest of all that may."""
+def _next_partition(needs: Mapping[int, Need], pruning: FilePruning, retention: Retention, cutoff: float) -> int | None:
+    """The partition whose oldest record is the oldest of all that may be removed; None if none may."""
     if retention.bytes is not None and pruning.usage().used <= retention.bytes:
         return None
-    found = {p: at for p, (offset, at) in pruning.oldest().items() if p in needs and offset < needs[p].offset}
-    due = {partition: at for partition, at in found.items() if at < cutoff}
-    return min(due, key=due.__getitem__, default=None)
+    unneeded = {p: at for p, (offset, at) in pruning.oldest().items() if p in needs and offset < needs[p].offset}
+    removable = {partition: at for partition, at in unneeded.items() if at < cutoff}
+    return min(removable, key=removable.__getitem__, default=None)
 
 
-class _Turn:
-    """The time that one pass may take, and the rests in it."""
+class _Pass:
+    """The time that one pass may take, and the pauses in it."""
 
     def __init__(self, stop: threading.Event, timer: Callable[[], float], deadline: float) -> None:
         self._stop, self._timer, self._deadline = stop, timer, deadline
@@ -187,8 +203,8 @@ class _Turn:
         return self._stop.is_set() or self._timer() >= self._deadline
 
     @contextmanager
-    def step(self, rest: float) -> Iterator[None]:
-        """What is done in the block is followed by a rest of so many times as long."""
+    def step(self, pause_factor: float) -> Iterator[None]:
+        """The block is followed by a pause of ``pause_factor`` times as long."""
         began = self._timer()
         yield
-        self._stop.wait(min(rest * (self._timer() - began), MAX_REST_SECONDS))
+        self._stop.wait(min(pause_factor * (self._timer() - began), MAX_PAUSE_SECONDS))

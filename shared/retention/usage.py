@@ -1,4 +1,4 @@
-"""What the log takes on disk and how long it is kept: sizes by topic, what is kept for longer and why, free room."""
+"""What the log takes on disk: size and age of each topic, what is kept for longer than set and why, free space."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -17,15 +17,16 @@ from prequel.shared.units import format_bytes, format_seconds
 MIN_FREE_BYTES = 2 * 2**30
 MAX_FREE_BYTES = 10 * 2**30
 FREE_PART = 0.05
-"""Below a twentieth of the disk, but between these two, there is a warning: time to act, before appends fail."""
+"""There is a warning when less than a twentieth of the disk, but between these two, is free: early enough to act before
+appends fail, and not all the time on a small disk."""
 
 
 @runtime_checkable
 class SizedLog(Protocol):
-    """A log that knows what its topics take."""
+    """A log that knows the sizes of its topics."""
 
     def sizes(self, topics: Sequence[str]) -> dict[str, int]:
-        """Bytes of each topic, one copy; those that cannot be told are missing. Blocks; raises LogUnavailable."""
+        """Bytes of each topic, one copy; topics of unknown size are missing. Blocks; raises LogUnavailable."""
         ...
 
 
@@ -39,9 +40,10 @@ class DiskLog(Protocol):
 
 
 class TopicUsage(NamedTuple):
-    """One topic. ``bytes``, ``age_seconds`` (of its oldest record) None: not told, or nothing is there. ``limit_bytes``
-    None: ``retention`` is no size. ``kept_because``: why
-    more is kept than ``retention`` says; "" where it is not.
+    """One topic. ``bytes`` and ``age_seconds`` (of its oldest record) are None if unknown, or if there is no record.
+
+    ``limit_bytes`` is None unless ``retention`` is a size. ``kept_because`` says why more is kept than ``retention``
+    allows; "" if that is not so.
     """
 
     topic: str
@@ -61,7 +63,7 @@ class TopicUsage(NamedTuple):
 
 
 class LogUsage(NamedTuple):
-    """All topics, and the disk under them where that is ours: free and total bytes; measured at ``at``."""
+    """All topics, and free and total bytes of the embedded log's disk; measured at ``at`` (seconds since the epoch)."""
 
     topics: list[TopicUsage]
     free: int | None = None
@@ -70,18 +72,18 @@ class LogUsage(NamedTuple):
 
     @property
     def warning(self) -> str:
-        """What to do before the disk is full; "" while there is room."""
+        """What to do before the disk is full; "" while enough is free."""
         if self.free is None or self.total is None or self.free >= low_space_bytes(self.total):
             return ""
         return (
             f"the log's disk has {format_bytes(self.free)} left of {format_bytes(self.total)}: make room, or lower "
-            "PREQUEL_RETENTION_IMAGES and its like; once it is full, images and labels are refused (503), and work "
-            "goes on by itself when there is room"
+            "PREQUEL_RETENTION_IMAGES and the like. Once it is full, images and labels are refused (503); work goes on "
+            "automatically when there is room again"
         )
 
 
 def low_space_bytes(total: int) -> int:
-    """Free bytes of a disk of so many below which there is a warning."""
+    """With less than so many bytes free on a disk of ``total`` bytes there is a warning."""
     return int(min(max(FREE_PART * total, MIN_FREE_BYTES), MAX_FREE_BYTES))
 
 
@@ -89,48 +91,48 @@ def measure_log(log: Log, store: Store, settings: Settings, now: float) -> LogUs
     """Blocks. Raises LogUnavailable and StoreUnavailable."""
     sizes = log.sizes(TOPICS) if isinstance(log, SizedLog) else {}
     retentions = _retentions(log, settings)
-    found = [
+    usages = [
         TopicUsage(
             topic,
             sizes.get(topic),
-            sum(held.end - held.begin for held in log.bounds(topic).values()),
+            sum(bounds.end - bounds.begin for bounds in log.bounds(topic).values()),
             str(retentions[topic]),
-            _held(log, store, settings, topic, now) if isinstance(log, PrunableLog) else "",
+            _kept_because(log, store, settings, topic, now=now) if isinstance(log, PrunableLog) else "",
             _age(log, topic, now) if isinstance(log, PrunableLog) else None,
             retentions[topic].bytes,
         )
         for topic in TOPICS
     ]
     free, total = log.disk() if isinstance(log, DiskLog) else (None, None)
-    return LogUsage(found, free, total, now)
+    return LogUsage(usages, free, total, now)
 
 
 def log_needs(log: PrunableLog, store: Store, settings: Settings) -> Needs:
-    """Who needs what, with the names that the services go by."""
+    """Who needs which records, by the settings' names of the consumer groups."""
     return Needs(log, store, group=settings.group, view_predictions=settings.view_predictions)
 
 
 def _retentions(log: Log, settings: Settings) -> dict[str, Retention]:
-    """What is in force: on Kafka what the topics say, whatever we would have set."""
-    ours = {topic: settings.retention_of(topic) for topic in TOPICS}
+    """The retention in force: on Kafka that of the topics, which an operator may have changed."""
+    configured = {topic: settings.retention_of(topic) for topic in TOPICS}
     if not isinstance(log, topics.Cluster):
-        return ours
-    return ours | {
+        return configured
+    return configured | {
         name: kafka_retention(state.settings, state.partitions) for name, state in log.describe(TOPICS).items()
     }
 
 
 def _age(log: PrunableLog, topic: str, now: float) -> float | None:
-    """Of Kafka's records it is not asked: that would be a read of each partition's first for every look."""
+    """Only of the embedded log: on Kafka it would take a read of each partition's first record at every measurement."""
     return max((max(0.0, now - at) for _, at in log.pruning(topic).oldest().values()), default=None)
 
 
-def _held(log: PrunableLog, store: Store, settings: Settings, topic: str, now: float) -> str:
+def _kept_because(log: PrunableLog, store: Store, settings: Settings, topic: str, *, now: float) -> str:
     retention, pruning = settings.retention_of(topic), log.pruning(topic)
     usage, oldest = pruning.usage(), pruning.oldest()
-    asked = {p: at for p, (_, at) in oldest.items() if exceeds_retention(retention, usage, at, now)}
-    if retention.forever or not asked:
+    expired = {p: at for p, (_, at) in oldest.items() if exceeds_retention(retention, usage, at, now)}
+    if retention.forever or not expired:
         return ""
     needed = log_needs(log, store, settings).of(topic)
-    holding = [needed[p].reason for p in asked if p in needed and oldest[p][0] >= needed[p].offset]
-    return f"more is kept: {holding[0]}" if holding and holding[0] else ""
+    reasons = [needed[p].reason for p in expired if p in needed and oldest[p][0] >= needed[p].offset]
+    return f"more is kept: {reasons[0]}" if reasons and reasons[0] else ""

@@ -169,8 +169,8 @@ KAFKA_LOOKUP_SLICE_S = 0.5
 """One poll for a single record; between two that brought nothing, the partition's bounds are asked for."""
 
 KAFKA_FETCH_S = 0.5
-"""How long a broker may hold a fetch that finds nothing; it answers at once when a record comes. Shorter only means more
-requests while nothing happens."""
+"""How long a broker may hold a fetch that finds nothing; it answers at once when a record comes. A shorter one
+only means more requests while nothing happens."""
 
 KAFKA_LOOKUP_FETCH_S = 0.01
 """The same for the look-up of a single record: a fetch held at the end of the log delays the next look-up."""

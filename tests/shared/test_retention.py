@@ -218,7 +218,7 @@ def test_the_keeper_prunes_measures_and_outlives_what_fails(
     registry, health, stop = CollectorRegistry(), Health(), threading.Event()
     given = Settings.model_validate({"retention_dead_letters": "1d"})
     keeper = RetentionKeeper(given, log=log, store=store, metrics=Metrics(registry), health=health, clock=clock)
-    assert not keeper.look(stop)
+    assert not keeper.one_pass(stop)
     assert log.bounds(DEAD_LETTERS)[0].begin == 8
     assert registry.get_sample_value("prequel_log_pruned_total", {"topic": DEAD_LETTERS}) == 8
     assert (registry.get_sample_value("prequel_log_bytes", {"topic": IMAGES}) or 0) > 0
@@ -256,7 +256,7 @@ def test_the_keeper_looks_sooner_while_the_log_grows_fast(
     stop, glances, largest = threading.Event(), [0], [0]
 
     def wait(seconds: float) -> bool:
-        if seconds == retention_keeper.GLANCE_SECONDS:
+        if seconds == retention_keeper.SIZE_CHECK_SECONDS:
             fill(log, DEAD_LETTERS, 2, size=10**6)
             glances[0] += 1
             largest[0] = max(largest[0], log.sizes([DEAD_LETTERS])[DEAD_LETTERS])
@@ -283,7 +283,7 @@ def test_large_images_go_on_coming_on_a_small_disk(small_disk: Path, clock: Cloc
                 log.append([message])
             except LogUnavailable:
                 refused += 1
-                keeper.look(threading.Event())
+                keeper.one_pass(threading.Event())
                 log.append([message])
             assert log.disk().free > 0
         assert log.bounds(IMAGES)[0].end == 24

@@ -43,7 +43,7 @@ def tarball() -> bytes:
 
 
 WORDS = {
-    "no bytes": b"",
+    "an empty file": b"",
     "a NumPy array": numpy_array(),
     "a Python pickle": pickle.dumps([1, 2]),
     "base64 text": base64.b64encode(JPEG),
@@ -73,7 +73,7 @@ WORDS = {
     "a DICOM file": bytes(128) + b"DICM",
     "text ('hello, world' ...)": b"hello, world",
     "text ('pas une image": "pas une image: \u00e9\u00e8".encode(),
-    "no image of a known kind (it begins with 00 01 02 03)": b"\0\1\2\3",
+    "not an image of a known kind (it begins with 00 01 02 03)": b"\0\1\2\3",
 }
 
 
