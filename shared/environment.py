@@ -47,9 +47,10 @@ def from_environment(environ: Mapping[str, str], **overrides: object) -> Setting
 
 
 def unknown_settings(environ: Mapping[str, str]) -> Iterator[str]:
-    """One warning for each PREQUEL_* variable that is not a setting. None of them stops the start:
+    """Warnings about PREQUEL_* variables that are not settings.
 
-    they may be set by somebody else. Kubernetes sets some for every service whose name begins with `prequel`.
+    They do not stop the start, for others may set them: Kubernetes does for each service whose name begins with
+    `prequel`.
     """
     files = {variable_name(name) + FILE_SUFFIX for name in secret_settings()}
     known = {variable_name(name) for name in Settings.model_fields} | files

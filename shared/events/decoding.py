@@ -1,7 +1,4 @@
-"""Decoding a record of a topic with several kinds of events: which decoder reads which CloudEvents type.
-
-Every decoder raises Rejected and nothing else, whatever the bytes: anybody may write to the log.
-"""
+"""Decodes the records of topics with several kinds of events: which decoder reads which CloudEvents type."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -32,15 +29,15 @@ from prequel.shared.events.types import (
 )
 from prequel.shared.log.base import Record
 
-_OF_STREAMS: Mapping[str, Callable[[Record, dict[str, str], str], ExampleEvent]] = {
+_STREAM_EVENTS: Mapping[str, Callable[[Record, dict[str, str], str], ExampleEvent]] = {
     FEATURES_TYPE: decode_features,
     LABEL_TYPE: decode_label,
     COMMAND_TYPE: decode_command,
     ERASED_TYPE: decode_erased,
 }
-_EXAMPLES = (DEFAULTS_TYPE, *_OF_STREAMS)
+_EXAMPLE_TYPES = (DEFAULTS_TYPE, *_STREAM_EVENTS)
 
-_PREDICTIONS: Mapping[str, Callable[[dict[str, Any], Record], PredictionEvent]] = {
+_PREDICTION_EVENTS: Mapping[str, Callable[[dict[str, Any], Record], PredictionEvent]] = {
     PREDICTION_TYPE: prediction_from_json,
     OUTCOME_TYPE: outcome_from_json,
     DRIFT_TYPE: drift_from_json,
@@ -49,19 +46,20 @@ _PREDICTIONS: Mapping[str, Callable[[dict[str, Any], Record], PredictionEvent]] 
 
 
 def decode_example(record: Record) -> ExampleEvent:
-    """Any event of the topic `examples`. Raises Rejected."""
+    """Any event of the topic `examples`. Raises Rejected and nothing else, whatever the bytes."""
     record, headers = read_headers(record)
-    event_type = check_type(headers, _EXAMPLES)
+    event_type = check_type(headers, _EXAMPLE_TYPES)
     if event_type == DEFAULTS_TYPE:  # The only one that belongs to no stream.
         return decode_defaults(record)
-    return _OF_STREAMS[event_type](record, headers, parse_stream(record_key(record)))
+    return _STREAM_EVENTS[event_type](record, headers, parse_stream(record_key(record)))
 
 
 def decode_prediction_event(record: Record) -> PredictionEvent:
-    """Any event of the topic `predictions`. Raises Rejected."""
-    event_type = check_type(read_type(record), _PREDICTIONS)
+    """Any event of the topic `predictions`. Raises Rejected and nothing else, whatever the bytes."""
+    event_type = check_type(read_type(record), _PREDICTION_EVENTS)
     body = parse_body(record.value)
     try:
-        return _PREDICTIONS[event_type](body, record)
+        return _PREDICTION_EVENTS[event_type](body, record)
+    # What Python raises for a field that is missing or of a wrong type: anybody may write to the log.
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Rejected("malformed", f"{event_type}: {error!r}") from None

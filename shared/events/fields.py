@@ -1,7 +1,4 @@
-"""The fields that several events have (stream, id, label, time, JSON body), read from text that anybody may have sent.
-
-Each function raises Rejected and nothing else, whatever it is given.
-"""
+"""The fields that several events have (stream, id, label, time, JSON body), parsed from what anybody may have sent."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +17,8 @@ from prequel.shared.events.names import (
 )
 from prequel.shared.events.types import Rejected
 from prequel.shared.log.base import Position, Record
+
+# Each parse_ function raises Rejected and nothing else, whatever it is given, except where its docstring says more.
 
 MAX_AUTHOR = 128
 """Characters of ``by`` that are read: it is shown to people, and not a place to store things."""
@@ -97,6 +96,6 @@ def parse_author(body: dict[str, Any]) -> str:
 
 
 def parse_attributes(body: dict[str, Any]) -> Attributes:
-    """The image's own attributes, as a prediction or an outcome carries them."""
+    """The image's own attributes, as a prediction or an outcome has them. Raises AttributeError for another type."""
     attributes = body.get("attributes", NO_ATTRIBUTES)
     return {str(name): str(value) for name, value in attributes.items()} or NO_ATTRIBUTES

@@ -32,7 +32,10 @@ def event_headers(event_type: str, id: str, *, source: str, time: float, content
 def json_message(
     topic: str, stream: str | None, body: Mapping[str, Any], *, event_type: str, id: str, source: str, time: float
 ) -> Message:
-    """An event whose value is JSON. The stream is the key, so that all events of a stream are in one partition."""
+    """An event whose value is JSON. The stream is the key, so that all events of a stream are in one partition.
+
+    ``source`` is CloudEvents' name of the writer: `prequel/learner`. ``time`` is in seconds since the epoch.
+    """
     headers = event_headers(event_type, id, source=source, time=time, content_type=JSON)
     return Message(topic, None if stream is None else stream.encode(), orjson.dumps(body), headers)
 

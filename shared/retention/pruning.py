@@ -1,13 +1,14 @@
 """Removes from the embedded log what retention allows and nobody needs: in small steps, by one process at a time."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from prequel.shared.log.base import Bounds
 from prequel.shared.log.sqlite.pruning import STEP_BYTES, FilePruning, FileUsage
 from prequel.shared.retention.needs import Need, Needs
+from prequel.shared.retention.pacing import Pass
 from prequel.shared.retention.policy import Retention
 
 PASS_SECONDS = 20.0
@@ -22,9 +23,6 @@ BEHIND_BYTES = 64 * 2**20
 BEHIND_PART = 8
 """The same where a topic exceeds its size by more than the smaller of these bytes and an eighth of that size, or where
 the disk is nearly full: then it is better to slow others down than to refuse their images."""
-
-MAX_PAUSE_SECONDS = 1.0
-"""One slow step, on a busy disk, must not use up the rest of the pass."""
 
 SLACK_BYTES = 64 * 2**20
 SLACK_PART = 0.05
@@ -102,7 +100,7 @@ class Pruner:
         with self._log.pruning_lock() as locked:
             if not locked:
                 return PruneResult(removed, unfinished=False, ran=False)
-            turn = _Pass(stop, self._timer, self._timer() + PASS_SECONDS)
+            turn = Pass(stop, self._timer, self._timer() + PASS_SECONDS)
 
             # 1. On a nearly full disk the first step needs space to write: the write-ahead logs of all topics have it.
             for topic in self._retentions:
@@ -124,7 +122,7 @@ class Pruner:
         if pruning.disk_is_scarce():
             pruning.truncate_wal()
 
-    def _delete(self, topic: str, retention: Retention, pruning: FilePruning, turn: "_Pass") -> int:
+    def _delete(self, topic: str, retention: Retention, pruning: FilePruning, turn: Pass) -> int:
         """Delete the oldest records, step by step; return how many."""
         removed, exhausted = 0, set[int]()
         while not turn.over:
@@ -149,7 +147,7 @@ class Pruner:
         behind = retention.bytes is not None and excess > min(BEHIND_BYTES, retention.bytes // BEHIND_PART)
         return min(self._pause_factor, BEHIND_PAUSE_FACTOR) if behind else self._pause_factor
 
-    def _shrink(self, pruning: FilePruning, turn: "_Pass") -> None:
+    def _shrink(self, pruning: FilePruning, turn: Pass) -> None:
         """Return free space of a file to the disk, step by step."""
         if not pruning.can_shrink():
             return
@@ -190,21 +188,3 @@ def _next_partition(needs: Mapping[int, Need], pruning: FilePruning, retention: 
     unneeded = {p: at for p, (offset, at) in pruning.oldest().items() if p in needs and offset < needs[p].offset}
     removable = {partition: at for partition, at in unneeded.items() if at < cutoff}
     return min(removable, key=removable.__getitem__, default=None)
-
-
-class _Pass:
-    """The time that one pass may take, and the pauses in it."""
-
-    def __init__(self, stop: threading.Event, timer: Callable[[], float], deadline: float) -> None:
-        self._stop, self._timer, self._deadline = stop, timer, deadline
-
-    @property
-    def over(self) -> bool:
-        return self._stop.is_set() or self._timer() >= self._deadline
-
-    @contextmanager
-    def step(self, pause_factor: float) -> Iterator[None]:
-        """The block is followed by a pause of ``pause_factor`` times as long."""
-        began = self._timer()
-        yield
-        self._stop.wait(min(pause_factor * (self._timer() - began), MAX_PAUSE_SECONDS))

@@ -161,9 +161,10 @@ class Session:
         self._hide(partition)
 
     def discard(self) -> None:
-        """Forget all state without saving. The metrics stay until another member is known to have the partitions:
+        """Forget all state without saving it.
 
-        a process that cannot work must be visible, and its next session will probably own the same ones.
+        The metrics stay until another member is known to own the partitions: a process that cannot work must remain
+        visible, and its next session will probably own the same ones.
         """
         for partition in sorted(self._owned):
             self._forget(partition)
