@@ -28,7 +28,7 @@ class Queries(Protocol):
     """Answers from the newest state. Safe from any thread; each blocks for the batch in progress at most."""
 
     def answer(self, stream: str, features: Vector) -> Answer:
-        """``features`` has shape [dim]. Raises UnknownStream; ValueError for another dimension or values not finite."""
+        """Raises UnknownStream, and ValueError if ``features`` is not a finite vector of the stream's size."""
         ...
 
     def detail(self, stream: str) -> StreamDetail:

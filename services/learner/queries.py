@@ -3,15 +3,13 @@
 import threading
 from collections.abc import Mapping
 
-import numpy as np
-
 from prequel.services.learner.fold.predictions import top_predictions
 from prequel.services.learner.fold.stream import StreamState
 from prequel.services.learner.owned_partition import OwnedPartition
 from prequel.services.learner.publishing.stream_status import stream_detail
 from prequel.shared.queries import Answer, UnknownStream
 from prequel.shared.status import StreamDetail
-from prequel.shared.vectors import Vector
+from prequel.shared.vectors import Vector, check_vector
 
 
 class StreamQueries:
@@ -23,14 +21,13 @@ class StreamQueries:
     def answer(self, stream: str, features: Vector) -> Answer:
         """What the models predict now of a vector, float32 of shape [dim].
 
-        Raises UnknownStream, and ValueError where the vector has another size or is not finite.
+        Raises UnknownStream, and InvalidVector where the vector has another size or is not finite.
         """
         with self._lock:
             partition, state = self._find(stream)
             if not state.models:
                 raise UnknownStream(stream)
-            if features.shape != (state.dim,) or not np.isfinite(features).all():
-                raise ValueError(f"stream {stream} takes {state.dim} finite values, not {features.size}")
+            check_vector(features, state.dim)
             predictions = [
                 top_predictions([model.predict(features)], state.class_numbers(model))[0] for model in state.models
             ]
