@@ -83,7 +83,7 @@ MAY_WAIT = {
     "services/gateway/view/subscriptions.py self._wakeup.wait()": "inside wait_for",
     "services/gateway/blocking_calls.py future.result()": "it is done",
     "services/learner/replay/rebuild.py snapshots.acquire()": "a call of the store, with its deadlines",
-    "services/learner/learner.py snapshots.acquire()": "a call of the store, with its deadlines",
+    "services/learner/restore.py snapshots.acquire()": "a call of the store, with its deadlines",
     "services/extractor/extractor.py item.decoded.result()": "for a decoder, whose cost the limits of images bound",
     "services/producer/commands/demo.py self._thread.join()": "for the demo, which the user sees and may interrupt",
     "services/producer/sending.py answer.result()": "for a client's call, with its deadlines",

@@ -20,12 +20,12 @@ from prequel.services.learner.snapshots.usability import check_partition_count
 from prequel.shared.config import ConfigError, Settings
 from prequel.shared.events.defaults import encode_defaults
 from prequel.shared.log.base import EXAMPLES, Log, Message
+from prequel.shared.runtime.deadlines import REPLAY_POLL_S
 from prequel.shared.store.base import Fence, Fenced, Store
 
 POLL_RECORDS = 1_000
 """Records of one poll. Progress is shown, and Ctrl-C noticed, after each: more would make both slower, and win nothing
 where reading the log is not what takes the time."""
-POLL_TIMEOUT_S = 1.0
 
 MAX_GENERATIONS = 10_000
 """Members of a group that came and went without a snapshot between them, at most."""
@@ -157,7 +157,7 @@ class Rebuild:
         reader = self._log.follow(EXAMPLES, {partition: fold.position})
         try:
             while fold.position < end and reader.positions()[partition] < end:
-                records = [record for record in reader.poll(POLL_RECORDS, POLL_TIMEOUT_S) if record.offset < end]
+                records = [record for record in reader.poll(POLL_RECORDS, REPLAY_POLL_S) if record.offset < end]
                 fold.apply(records)
                 for stream in fold.streams.values():
                     stream.delays.clear()  # For metrics, which nobody reads here: a float per label of the whole log.
