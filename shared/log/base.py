@@ -24,7 +24,8 @@ class RecordTooLarge(ValueError):
 class OffsetOutOfRange(Exception):
     """A reader's position is not in the log: retention has removed it, or it was never written."""
 
-    def __init__(self, topic: str, partition: int, offset: int, begin: int, end: int) -> None:
+    def __init__(self, topic: str, partition: int, offset: int, bounds: "Bounds") -> None:
+        begin, end = bounds
         super().__init__(
             f"{topic}:{partition}:{offset} is not in the log, which has offsets {begin} to {end} (exclusive): "
             "retention removed it before it was read, or the log was replaced by another one"
@@ -82,7 +83,7 @@ class Record(NamedTuple):
 class PollResult(NamedTuple):
     """What one poll of a group member returns.
 
-    ``revoked`` partitions now belong to somebody else: drop their state, and do not write for them any more.
+    ``revoked`` partitions now belong to somebody else: discard their state, and do not write for them any more.
     ``assigned`` ones are newly owned and return no records before ``seek`` names their position. ``records`` never
     has one of a revoked partition. ``generation`` grows with every change of ownership in the group; it is the fence
     with which a snapshot of an assigned partition is written.

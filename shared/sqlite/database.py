@@ -34,7 +34,7 @@ class Database:
     ) -> None:
         self.path = path
         self._format, self._error, self._busy_timeout_s, self._may_create = file_format, error, busy_timeout_s, create
-        self._checkpointer = Checkpointer(file_format.page_bytes, busy_timeout_s, self.room)
+        self._checkpointer = Checkpointer(file_format.page_bytes, busy_timeout_s, self.disk_space)
         self._lock, self._process = threading.Lock(), os.getpid()
         self._free: list[Connection] = []
         self._closed = False
@@ -69,7 +69,7 @@ class Database:
         """Bytes of the WAL's file, those included that have been copied into the file already."""
         return self._file_bytes(self.path.with_name(f"{self.path.name}-wal"))
 
-    def room(self) -> disk.DiskSpace:
+    def disk_space(self) -> disk.DiskSpace:
         """What the disk under the file has left."""
         with translated(self.path, self._error):
             return disk.disk_space(self.path.parent)

@@ -16,7 +16,7 @@ WAL_PART = 16
 """A WAL is emptied earlier where it would take a larger part than this of the disk's free room: there are six of them
 (four topics, groups, store), and what is in one needs room in its file as well."""
 
-ROOM_SECONDS = 0.1
+SPACE_CACHE_S = 0.1
 """For how long a look at the disk's free room counts: a look costs a tenth of a small append, and nobody fills what
 appends leave free in so short a time."""
 
@@ -28,8 +28,8 @@ class Checkpointer:
     the WAL, and lose a commit (sqlite.org/wal.html#walresetbug). RESTART and TRUNCATE take the writer's lock.
     """
 
-    def __init__(self, page_bytes: int, busy_timeout_s: float, room: Callable[[], DiskSpace]) -> None:
-        self._page_bytes, self._busy_timeout_s, self._room = page_bytes, busy_timeout_s, room
+    def __init__(self, page_bytes: int, busy_timeout_s: float, disk_space: Callable[[], DiskSpace]) -> None:
+        self._page_bytes, self._busy_timeout_s, self._disk_space = page_bytes, busy_timeout_s, disk_space
         self._unsettled_bytes = 0
         self._free_bytes, self._free_until = 0, float("-inf")
 
@@ -52,7 +52,7 @@ class Checkpointer:
 
     def _recent_free_bytes(self) -> int:
         if time.monotonic() >= self._free_until:
-            self._free_bytes, self._free_until = self._room().free, time.monotonic() + ROOM_SECONDS
+            self._free_bytes, self._free_until = self._disk_space().free, time.monotonic() + SPACE_CACHE_S
         return self._free_bytes
 
 

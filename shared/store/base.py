@@ -9,7 +9,7 @@ class StoreUnavailable(Exception):
 
 
 class Fenced(Exception):
-    """Somebody with a newer fence owns this key: whoever gets this has lost the partition and must drop its state."""
+    """Somebody with a newer fence owns this key: the caller has lost the partition and must discard its state."""
 
 
 class Fence(NamedTuple):

@@ -1,12 +1,12 @@
 """What every log promises (shared.log.base): appending, reading by position, following, several threads and processes.
 
-A test module runs it by ``class TestOurLog(LogContract)`` and these fixtures of its own:
+A test module runs it by ``class TestSomeLog(LogContract)`` and these fixtures of its own:
 
-- ``make_log(partitions: dict[str, int]) -> Log``: a new handle, as another process would have it, to one and the same
-  log, in which those topics exist with so many partitions; closed by the fixture at the end, with the readers and
-  members of it that are still open;
+- ``make_log(partitions: dict[str, int]) -> Log``: a new handle, as another process would have one, to one and the
+  same log, in which those topics exist with so many partitions; the fixture closes it at the end, with its readers
+  and members that are still open;
 - ``opening(partitions: dict[str, int]) -> str``: Python source that binds ``log`` to such a handle in another process;
-- ``patience_s: float``: seconds after which what should happen has failed;
+- ``timeout_s: float``: seconds within which what the tests wait for must happen;
 - ``too_large: int``: bytes of a value that the log refuses;
 - ``expire(topic: str, partition: int, before: int) -> None``: does what retention does to all records below ``before``.
 """
@@ -55,14 +55,14 @@ def values(records: Sequence[Record]) -> list[bytes]:
     return [record.value for record in records]
 
 
-def collect(reader: Reader, count: int, within_s: float, at_once: int = 1000) -> list[Record]:
+def collect(reader: Reader, count: int, within_s: float, max_records: int = 1000) -> list[Record]:
     """At least ``count`` records, however many polls that takes."""
     records: list[Record] = []
     deadline = time.monotonic() + within_s
     while len(records) < count:
         assert time.monotonic() < deadline, f"{len(records)} of {count} records within {within_s} s"
-        polled = reader.poll(at_once, 0.5)
-        assert len(polled) <= at_once
+        polled = reader.poll(max_records, 0.5)
+        assert len(polled) <= max_records
         records += polled
     return records
 
@@ -76,11 +76,11 @@ class LogContract:
 
     @pytest.mark.parametrize(("key", "value", "headers"), CONTENTS)
     def test_a_record_is_what_was_appended_byte_for_byte(
-        self, make_log: MakeLog, topic: str, patience_s: float, key: bytes | None, value: bytes, headers: Headers
+        self, make_log: MakeLog, topic: str, timeout_s: float, key: bytes | None, value: bytes, headers: Headers
     ) -> None:
         log = make_log({topic: 1})
         (position,) = log.append([Message(topic, key, value, headers)])
-        (record,) = collect(log.follow(topic, {0: position.offset}), 1, patience_s)
+        (record,) = collect(log.follow(topic, {0: position.offset}), 1, timeout_s)
         assert record[:6] == (topic, 0, position.offset, key, value, headers)
         assert log.read(topic, 0, [position.offset]) == {position.offset: record}
 
@@ -95,7 +95,7 @@ class LogContract:
             own = [position.offset for position in positions if position.partition == partition]
             assert own == sorted(set(own))
 
-    def test_later_appends_stand_later(self, make_log: MakeLog, topic: str) -> None:
+    def test_later_appends_get_larger_offsets(self, make_log: MakeLog, topic: str) -> None:
         log = make_log({topic: 1})
         offsets = [log.append([Message(topic, b"k", b"%d" % n)])[0].offset for n in range(20)]
         assert offsets == sorted(set(offsets))
@@ -106,7 +106,7 @@ class LogContract:
         positions = log.append([Message(topic, key, b"") for key in keys])
         assert [position.partition for position in positions] == [partition_for(key, 4) for key in keys]
 
-    def test_a_partition_that_is_named_wins_over_the_key(self, make_log: MakeLog, topic: str) -> None:
+    def test_a_named_partition_wins_over_the_key(self, make_log: MakeLog, topic: str) -> None:
         log = make_log({topic: 4})
         positions = log.append([Message(topic, b"pets", b"", (), partition) for partition in range(4)])
         assert [position.partition for position in positions] == [0, 1, 2, 3]
@@ -117,42 +117,42 @@ class LogContract:
         for partition in range(4):
             assert 50 <= sum(position.partition == partition for position in positions) <= 150
 
-    def test_one_call_may_name_several_topics(self, make_log: MakeLog, topic: str, patience_s: float) -> None:
+    def test_one_call_may_name_several_topics(self, make_log: MakeLog, topic: str, timeout_s: float) -> None:
         other = topic + "-other"
         log = make_log({topic: 1, other: 1})
         names = [topic, other, other, topic, other]
         positions = log.append([Message(name, b"k", b"%d" % n) for n, name in enumerate(names)])
-        for name, wanted in ((topic, [0, 3]), (other, [1, 2, 4])):
-            records = collect(log.follow(name, {0: positions[wanted[0]].offset}), len(wanted), patience_s)
-            assert values(records) == [b"%d" % n for n in wanted]
-            assert [record.offset for record in records] == [positions[n].offset for n in wanted]
+        for name, numbers in ((topic, [0, 3]), (other, [1, 2, 4])):
+            records = collect(log.follow(name, {0: positions[numbers[0]].offset}), len(numbers), timeout_s)
+            assert values(records) == [b"%d" % n for n in numbers]
+            assert [record.offset for record in records] == [positions[n].offset for n in numbers]
 
     def test_nothing_appended_is_no_error(self, make_log: MakeLog, topic: str) -> None:
         assert make_log({topic: 1}).append([]) == []
 
-    def test_the_time_of_appending_is_the_logs_and_never_goes_back(
-        self, make_log: MakeLog, topic: str, patience_s: float
+    def test_the_log_sets_the_time_of_appending_which_never_goes_back(
+        self, make_log: MakeLog, topic: str, timeout_s: float
     ) -> None:
         log = make_log({topic: 1})
         for message in messages(topic, 20):
             log.append([message])
-        times = [record.appended_at for record in collect(log.follow(topic, {0: 0}), 20, patience_s)]
+        times = [record.appended_at for record in collect(log.follow(topic, {0: 0}), 20, timeout_s)]
         assert times == sorted(times)
         assert abs(times[0] - time.time()) < 3600
 
-    def test_a_record_too_large_is_refused_with_all_that_came_with_it(
-        self, make_log: MakeLog, topic: str, too_large: int, patience_s: float
+    def test_a_record_too_large_is_refused_with_the_rest_of_its_append(
+        self, make_log: MakeLog, topic: str, too_large: int, timeout_s: float
     ) -> None:
         log = make_log({topic: 1})
         (before,) = log.append(messages(topic, 1, name="before"))
         with pytest.raises(RecordTooLarge):
             log.append([*messages(topic, 3, name="with"), Message(topic, None, bytes(too_large))])
         log.append(messages(topic, 1, name="after"))
-        assert values(collect(log.follow(topic, {0: before.offset}), 2, patience_s)) == [b"before0", b"after0"]
+        assert values(collect(log.follow(topic, {0: before.offset}), 2, timeout_s)) == [b"before0", b"after0"]
 
     # Reading by position.
 
-    def test_bounds_hold_what_was_appended(self, make_log: MakeLog, topic: str) -> None:
+    def test_bounds_cover_what_was_appended(self, make_log: MakeLog, topic: str) -> None:
         log = make_log({topic: 3})
         assert log.partitions(topic) == 3
         assert {partition: end - begin for partition, (begin, end) in log.bounds(topic).items()} == {0: 0, 1: 0, 2: 0}
@@ -165,13 +165,13 @@ class LogContract:
     def test_single_records_are_read_by_position_in_any_order(self, make_log: MakeLog, topic: str) -> None:
         log = make_log({topic: 2})
         positions = log.append(messages(topic, 1000, partition=1))
-        wanted = {positions[n].offset: b"m%d" % n for n in [*range(999, 0, -7), 5, 0, 999]}
-        offsets = [*wanted, *wanted]
+        expected = {positions[n].offset: b"m%d" % n for n in [*range(999, 0, -7), 5, 0, 999]}
+        offsets = [*expected, *expected]
         found = log.read(topic, 1, offsets)
-        assert {offset: record.value for offset, record in found.items()} == wanted
+        assert {offset: record.value for offset, record in found.items()} == expected
         assert all(Position(record.partition, record.offset) == (1, offset) for offset, record in found.items())
 
-    def test_a_position_that_holds_nothing_is_missing_from_the_answer(self, make_log: MakeLog, topic: str) -> None:
+    def test_an_offset_without_a_record_is_missing_from_the_answer(self, make_log: MakeLog, topic: str) -> None:
         log = make_log({topic: 2})
         (position,) = log.append(messages(topic, 1))
         assert log.read(topic, 0, []) == {}
@@ -179,14 +179,16 @@ class LogContract:
         assert list(log.read(topic, 0, [position.offset, position.offset + 10, 10**12, -1])) == [position.offset]
 
     @pytest.mark.parametrize("partition", [2, 99, 2**31, 2**63])
-    def test_a_partition_that_does_not_exist_holds_nothing(self, make_log: MakeLog, topic: str, partition: int) -> None:
+    def test_a_partition_that_does_not_exist_has_no_records(
+        self, make_log: MakeLog, topic: str, partition: int
+    ) -> None:
         log = make_log({topic: 2})
         (position,) = log.append(messages(topic, 1))
         assert log.read(topic, partition, [0, 1, 10**6]) == {}
         assert list(log.read(topic, 0, [position.offset])) == [position.offset]
 
     @pytest.mark.parametrize("offset", [2**31, 2**63 - 1, 2**63, 2**64, 10**40])
-    def test_an_offset_that_no_log_reaches_holds_nothing(self, make_log: MakeLog, topic: str, offset: int) -> None:
+    def test_an_offset_that_no_log_reaches_has_no_record(self, make_log: MakeLog, topic: str, offset: int) -> None:
         log = make_log({topic: 1})
         (position,) = log.append(messages(topic, 1))
         assert log.read(topic, 0, [offset]) == {}
@@ -203,116 +205,112 @@ class LogContract:
 
     # Following.
 
-    def test_a_reader_gives_all_in_order_in_polls_of_any_size(
-        self, make_log: MakeLog, topic: str, patience_s: float
+    def test_a_reader_returns_all_in_order_in_polls_of_any_size(
+        self, make_log: MakeLog, topic: str, timeout_s: float
     ) -> None:
         log = make_log({topic: 1})
         sent = messages(topic, 100)
         first = log.append(sent)[0].offset
         reader = log.follow(topic, {0: first})
-        records = collect(reader, 1, patience_s, at_once=1) + collect(reader, 99, patience_s, at_once=7)
+        records = collect(reader, 1, timeout_s, max_records=1) + collect(reader, 99, timeout_s, max_records=7)
         assert values(records) == [message.value for message in sent]
         assert [record.offset for record in records] == sorted({record.offset for record in records})
 
-    def test_positions_are_next_to_read(self, make_log: MakeLog, topic: str, patience_s: float) -> None:
+    def test_positions_are_next_to_read(self, make_log: MakeLog, topic: str, timeout_s: float) -> None:
         log = make_log({topic: 2})
         first = log.append(messages(topic, 10))[0].offset
         reader = log.follow(topic, {0: first, 1: log.bounds(topic)[1].end})
         assert reader.positions()[0] == first
-        read = collect(reader, 4, patience_s, at_once=4)
+        read = collect(reader, 4, timeout_s, max_records=4)
         assert reader.positions()[0] > read[-1].offset
-        rest = collect(log.follow(topic, reader.positions()), 6, patience_s)
+        rest = collect(log.follow(topic, reader.positions()), 6, timeout_s)
         assert values(read + rest) == [b"m%d" % n for n in range(10)]
 
-    def test_a_reader_begins_where_it_is_told(self, make_log: MakeLog, topic: str, patience_s: float) -> None:
+    def test_a_reader_begins_at_its_position(self, make_log: MakeLog, topic: str, timeout_s: float) -> None:
         log = make_log({topic: 1})
         positions = log.append(messages(topic, 10))
-        assert values(collect(log.follow(topic, {0: positions[7].offset}), 3, patience_s)) == [b"m7", b"m8", b"m9"]
+        assert values(collect(log.follow(topic, {0: positions[7].offset}), 3, timeout_s)) == [b"m7", b"m8", b"m9"]
 
-    def test_a_reader_reads_the_partitions_it_was_given_and_no_other(
-        self, make_log: MakeLog, topic: str, patience_s: float
-    ) -> None:
+    def test_a_reader_reads_its_partitions_and_no_others(self, make_log: MakeLog, topic: str, timeout_s: float) -> None:
         log = make_log({topic: 3})
         starts = {p: log.append(messages(topic, 30, partition=p, name=f"p{p}."))[0].offset for p in range(3)}
         reader = log.follow(topic, {0: starts[0], 2: starts[2]})
-        records = collect(reader, 60, patience_s, at_once=13)
+        records = collect(reader, 60, timeout_s, max_records=13)
         for partition in (0, 2):
             own = [record.value for record in records if record.partition == partition]
             assert own == [f"p{partition}.{n}".encode() for n in range(30)]
         assert len(records) == 60
         assert set(reader.positions()) == {0, 2}
 
-    def test_no_partition_starves(self, make_log: MakeLog, topic: str, patience_s: float) -> None:
+    def test_no_partition_starves(self, make_log: MakeLog, topic: str, timeout_s: float) -> None:
         log = make_log({topic: 2})
         starts = {p: log.append(messages(topic, 300, partition=p))[0].offset for p in range(2)}
-        records = collect(log.follow(topic, starts), 400, patience_s, at_once=20)
+        records = collect(log.follow(topic, starts), 400, timeout_s, max_records=20)
         assert {record.partition for record in records} == {0, 1}
 
-    def test_readers_do_not_disturb_each_other(self, make_log: MakeLog, topic: str, patience_s: float) -> None:
+    def test_readers_do_not_disturb_each_other(self, make_log: MakeLog, topic: str, timeout_s: float) -> None:
         log = make_log({topic: 1})
         first = log.append(messages(topic, 10))[0].offset
         one, other = log.follow(topic, {0: first}), log.follow(topic, {0: first})
-        assert values(collect(one, 10, patience_s)) == values(collect(other, 10, patience_s))
+        assert values(collect(one, 10, timeout_s)) == values(collect(other, 10, timeout_s))
         one.close()
         log.append(messages(topic, 1, name="after"))
-        assert values(collect(other, 1, patience_s)) == [b"after0"]
+        assert values(collect(other, 1, timeout_s)) == [b"after0"]
 
-    def test_with_nothing_to_read_a_poll_ends_with_nothing(
-        self, make_log: MakeLog, topic: str, patience_s: float
-    ) -> None:
+    def test_a_poll_with_nothing_to_read_returns_nothing(self, make_log: MakeLog, topic: str, timeout_s: float) -> None:
         log = make_log({topic: 1})
         reader = log.follow(topic, {0: log.bounds(topic)[0].end})
         began = time.monotonic()
         assert reader.poll(10, 0.2) == []
         assert reader.poll(10, 0.0) == []
-        assert time.monotonic() - began < patience_s
+        assert time.monotonic() - began < timeout_s
 
     def test_a_waiting_reader_is_woken_by_another_thread_and_another_handle(
-        self, make_log: MakeLog, topic: str, patience_s: float
+        self, make_log: MakeLog, topic: str, timeout_s: float
     ) -> None:
         log = make_log({topic: 1})
         reader = log.follow(topic, {0: log.bounds(topic)[0].end})
         for appender in (log, make_log({topic: 1})):
-            found: list[Record] = []
-            waiting = threading.Thread(target=lambda found=found: found.extend(reader.poll(10, 10 * patience_s)))
+            records: list[Record] = []
+            waiting = threading.Thread(target=lambda records=records: records.extend(reader.poll(10, 10 * timeout_s)))
             waiting.start()
             appender.append(messages(topic, 1))
-            waiting.join(patience_s)
-            assert values(found) == [b"m0"]
+            waiting.join(timeout_s)
+            assert values(records) == [b"m0"]
 
-    def test_big_values_come_whole_and_in_order(self, make_log: MakeLog, topic: str, patience_s: float) -> None:
+    def test_large_values_are_read_whole_and_in_order(self, make_log: MakeLog, topic: str, timeout_s: float) -> None:
         log = make_log({topic: 1})
         first = log.append(messages(topic, 1, name="first"))[0].offset
         sent = [bytes([n]) * (400_000 + n) for n in range(20)]
         for value in sent:
             log.append([Message(topic, b"k", value)])
-        assert values(collect(log.follow(topic, {0: first}), 21, patience_s))[1:] == sent
+        assert values(collect(log.follow(topic, {0: first}), 21, timeout_s))[1:] == sent
 
     # Positions outside of what the log holds.
 
-    def test_a_position_past_the_end_is_out_of_range(self, make_log: MakeLog, topic: str, patience_s: float) -> None:
+    def test_a_position_past_the_end_is_out_of_range(self, make_log: MakeLog, topic: str, timeout_s: float) -> None:
         log = make_log({topic: 1})
         log.append(messages(topic, 3))
         begin, end = log.bounds(topic)[0]
         with pytest.raises(OffsetOutOfRange) as raised:
-            collect(log.follow(topic, {0: end + 1000}), 1, patience_s)
+            collect(log.follow(topic, {0: end + 1000}), 1, timeout_s)
         error = raised.value
         assert (error.topic, error.partition, error.offset) == (topic, 0, end + 1000)
         assert (error.begin, error.end) == (begin, end)
 
-    def test_a_position_that_retention_passed_is_out_of_range(
-        self, make_log: MakeLog, topic: str, patience_s: float, expire: Callable[[str, int, int], None]
+    def test_a_position_that_retention_removed_is_out_of_range(
+        self, make_log: MakeLog, topic: str, timeout_s: float, expire: Callable[[str, int, int], None]
     ) -> None:
         log = make_log({topic: 1})
         positions = [log.append(messages(topic, 1, name=f"{n}."))[0].offset for n in range(10)]
         expire(topic, 0, positions[6])
         with pytest.raises(OffsetOutOfRange) as raised:
-            collect(log.follow(topic, {0: positions[2]}), 1, patience_s)
+            collect(log.follow(topic, {0: positions[2]}), 1, timeout_s)
         assert (raised.value.offset, raised.value.begin) == (positions[2], positions[6])
-        assert len(collect(log.follow(topic, {0: positions[6]}), 4, patience_s)) == 4
+        assert len(collect(log.follow(topic, {0: positions[6]}), 4, timeout_s)) == 4
 
-    def test_offsets_go_on_after_retention_has_taken_all_that_it_may(
-        self, make_log: MakeLog, topic: str, patience_s: float, expire: Callable[[str, int, int], None]
+    def test_offsets_continue_after_retention_has_removed_all_that_it_may(
+        self, make_log: MakeLog, topic: str, timeout_s: float, expire: Callable[[str, int, int], None]
     ) -> None:
         log = make_log({topic: 1})
         log.append(messages(topic, 5))
@@ -324,20 +322,20 @@ class LogContract:
         assert log.lag("nobody", topic) == {0: end - begin}
         (position,) = log.append(messages(topic, 1, name="new"))
         assert position.offset == end
-        assert values(collect(log.follow(topic, {0: end}), 1, patience_s)) == [b"new0"]
+        assert values(collect(log.follow(topic, {0: end}), 1, timeout_s)) == [b"new0"]
 
-    def test_the_end_itself_is_in_range(self, make_log: MakeLog, topic: str, patience_s: float) -> None:
+    def test_the_end_itself_is_in_range(self, make_log: MakeLog, topic: str, timeout_s: float) -> None:
         log = make_log({topic: 1})
         log.append(messages(topic, 3))
         reader = log.follow(topic, {0: log.bounds(topic)[0].end})
         assert reader.poll(10, 0.05) == []
         log.append(messages(topic, 1, name="new"))
-        assert values(collect(reader, 1, patience_s)) == [b"new0"]
+        assert values(collect(reader, 1, timeout_s)) == [b"new0"]
 
     # Several threads, handles and processes.
 
-    def test_what_several_threads_append_is_there_once_and_in_each_ones_order(
-        self, make_log: MakeLog, topic: str, patience_s: float
+    def test_what_several_threads_append_is_there_once_and_in_each_threads_order(
+        self, make_log: MakeLog, topic: str, timeout_s: float
     ) -> None:
         log = make_log({topic: 1})
         start = log.bounds(topic)[0].end
@@ -351,7 +349,7 @@ class LogContract:
         threads = [threading.Thread(target=append, args=(f"thread{t}",)) for t in range(8)]
         for thread in threads:
             thread.start()
-        records = collect(log.follow(topic, {0: start}), 8 * 40 * 3, patience_s)
+        records = collect(log.follow(topic, {0: start}), 8 * 40 * 3, timeout_s)
         for thread in threads:
             thread.join()
         assert {Position(r.partition, r.offset): r.value for r in records} == acknowledged
@@ -361,27 +359,27 @@ class LogContract:
             assert own == [b"thread%d.%d.%d" % (t, n, m) for n in range(40) for m in range(3)]
 
     def test_processes_append_and_read_one_log(
-        self, make_log: MakeLog, opening: Opening, topic: str, patience_s: float
+        self, make_log: MakeLog, opening: Opening, topic: str, timeout_s: float
     ) -> None:
         log, source = make_log({topic: 1}), opening({topic: 1})
         start = log.bounds(topic)[0].end
         reader = log.follow(topic, {0: start})
         with worker(source, "follow", topic, 600) as following:
-            assert following.told(patience_s) == ["ready"]
+            assert following.next_line(timeout_s) == ["ready"]
             with (
                 worker(source, "append", topic, "a", 300, 10, 0) as a,
                 worker(source, "append", topic, "b", 300, 1, 0) as b,
             ):
-                ours = [(r.offset, r.value.decode()) for r in collect(reader, 600, 3 * patience_s)]
-                assert len(a.rest(patience_s)) == 30
-                assert len(b.rest(patience_s)) == 300
-            theirs = [tuple(line) for line in following.rest(patience_s)]
-        assert ours == theirs
+                read_here = [(r.offset, r.value.decode()) for r in collect(reader, 600, 3 * timeout_s)]
+                assert len(a.remaining_lines(timeout_s)) == 30
+                assert len(b.remaining_lines(timeout_s)) == 300
+            read_there = [tuple(line) for line in following.remaining_lines(timeout_s)]
+        assert read_here == read_there
         for name in "ab":
-            assert [value for _, value in ours if value[0] == name] == [f"{name}:{n}:" for n in range(300)]
+            assert [value for _, value in read_here if value[0] == name] == [f"{name}:{n}:" for n in range(300)]
 
-    def test_what_a_killed_process_had_acknowledged_is_there(
-        self, make_log: MakeLog, opening: Opening, topic: str, patience_s: float
+    def test_acknowledged_appends_survive_a_killed_process(
+        self, make_log: MakeLog, opening: Opening, topic: str, timeout_s: float
     ) -> None:
         log = make_log({topic: 1})
         start = log.bounds(topic)[0].end
@@ -389,20 +387,20 @@ class LogContract:
         for attempt, batches in enumerate([1, 7, 30]):
             with worker(opening({topic: 1}), "append", topic, f"w{attempt}", 10**6, 10, 3000) as appending:
                 for _ in range(batches):
-                    appending.told(patience_s)
+                    appending.next_line(timeout_s)
                 appending.kill()
-                last = max([line[0] for line in appending.rest(patience_s)], default=batches * 10 - 1)
+                last = max([line[0] for line in appending.remaining_lines(timeout_s)], default=batches * 10 - 1)
             mark = log.append(messages(topic, 1, name="mark"))[0].offset
             records: list[Record] = []
             while not records or records[-1].offset < mark:
-                records += collect(reader, 1, patience_s)
+                records += collect(reader, 1, timeout_s)
             found = [record.value.rstrip(b"\0").decode() for record in records[:-1]]
             assert found == [f"w{attempt}:{n}:" for n in range(len(found))]
             assert len(found) > last
 
     # The end.
 
-    def test_after_close_every_call_says_so(self, make_log: MakeLog, topic: str) -> None:
+    def test_after_close_every_call_raises(self, make_log: MakeLog, topic: str) -> None:
         log = make_log({topic: 1})
         log.append(messages(topic, 1))
         log.close()
@@ -416,8 +414,8 @@ class LogContract:
             with pytest.raises(LogUnavailable):
                 call()
 
-    def test_what_was_appended_outlives_the_handle(self, make_log: MakeLog, topic: str, patience_s: float) -> None:
+    def test_what_was_appended_outlives_the_handle(self, make_log: MakeLog, topic: str, timeout_s: float) -> None:
         log = make_log({topic: 1})
         first = log.append(messages(topic, 5))[0].offset
         log.close()
-        assert len(collect(make_log({topic: 1}).follow(topic, {0: first}), 5, patience_s)) == 5
+        assert len(collect(make_log({topic: 1}).follow(topic, {0: first}), 5, timeout_s)) == 5

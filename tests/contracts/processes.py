@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Worker:
-    """A job in a process of its own (see tests.contracts.worker); its lines can be waited for."""
+    """A job in a process of its own (see tests.contracts.worker); the test can wait for the lines that it prints."""
 
     def __init__(self, source: str, job: str, *arguments: object) -> None:
         command = [sys.executable, "-m", "tests.contracts.worker", source, job, json.dumps(arguments)]
@@ -33,18 +33,18 @@ class Worker:
             self._lines.put(line)
         self._lines.put(None)
 
-    def told(self, within_s: float) -> list[Any] | None:
+    def next_line(self, within_s: float) -> list[Any] | None:
         """The next line; None at the end of the output. Fails the test where nothing comes in time."""
         try:
             line = self._lines.get(timeout=within_s)
         except Empty:
-            pytest.fail(f"the other process said nothing for {within_s} s")
+            pytest.fail(f"the other process printed nothing for {within_s} s")
         return None if line is None else list(json.loads(line))
 
-    def rest(self, within_s: float) -> list[list[Any]]:
+    def remaining_lines(self, within_s: float) -> list[list[Any]]:
         """All lines up to the end of the output."""
         lines = []
-        while (line := self.told(within_s)) is not None:
+        while (line := self.next_line(within_s)) is not None:
             lines.append(line)
         return lines
 
@@ -75,9 +75,9 @@ def worker(source: str, job: str, *arguments: object) -> Iterator[Worker]:
         started.kill()
 
 
-def eventually(true: Callable[[], bool], within_s: float, what: str) -> None:
-    """Ask again and again (the question itself waits) until it is true; fail the test after the time."""
+def eventually(condition: Callable[[], bool], within_s: float, what: str) -> None:
+    """Call ``condition``, which itself waits a little, until it is true; fails the test after ``within_s``."""
     deadline = time.monotonic() + within_s
-    while not true():
+    while not condition():
         if time.monotonic() > deadline:
             pytest.fail(f"{what}: not within {within_s} s")

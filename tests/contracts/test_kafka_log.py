@@ -19,7 +19,7 @@ PREFIX = "staging."
 
 
 @pytest.fixture
-def patience_s() -> float:
+def timeout_s() -> float:
     return 60.0
 
 

@@ -11,7 +11,7 @@ from tests.contracts.store_contract import MakeStore, StoreContract
 
 
 @pytest.fixture
-def patience_s() -> float:
+def timeout_s() -> float:
     return 60.0
 
 

@@ -1,11 +1,10 @@
-"""A full disk under the embedded log and store: clear errors, nothing acknowledged lost, on it goes with more room."""
+"""A full disk under the embedded log and store: clear errors, nothing acknowledged is lost, and it recovers."""
 
 import os
 import resource
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,83 +14,36 @@ from prequel.shared.log.base import LogUnavailable, Message, Position
 from prequel.shared.log.sqlite.log import SqliteLog
 from prequel.shared.store.base import Fence, StoreUnavailable
 from prequel.shared.store.sqlite import SqliteStore
+from tests.contracts.full_disk import fill, fill_completely, write_until_refused
 from tests.contracts.processes import ROOT
 
 FENCE = Fence(0, 1, "owner")
 
 
-@pytest.fixture(params=[4, 40])
-def small_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
-    """A disk of so many MiB, a quarter of it taken by a file ``ballast``.
-
-    In 4 MiB not even the write-ahead log fits; in 40 that does, but not the checkpoint that empties it.
-    """
-    if os.geteuid() != 0:
-        pytest.skip("mounting a tmpfs needs root: the disk-full tests with a real small disk did not run")
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={request.param}m", "tmpfs", str(tmp_path)]
-    done = subprocess.run(mount, capture_output=True, text=True)
-    if done.returncode != 0:
-        pytest.skip(f"no tmpfs, the disk-full tests with a real small disk did not run: {done.stderr.strip()}")
-    try:
-        (tmp_path / "ballast").write_bytes(bytes(request.param * 2**18))
-        yield tmp_path
-    finally:
-        subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
-
-
-def fill(log: SqliteLog, kept: dict[Position, bytes], most: int = 10_000) -> str:
-    """Append until the log refuses; what it says. ``kept`` gets what was acknowledged."""
-    for number in range(most):
-        values = [b"%d.%d." % (number, n) + os.urandom(8000) for n in range(5)]
-        try:
-            positions = log.append([Message("t", None, value) for value in values])
-        except LogUnavailable as error:
-            return str(error)
-        kept.update(zip(positions, values, strict=True))
-    raise AssertionError("the disk never filled up")
-
-
-def take_the_rest(disk: Path) -> None:
-    """What somebody else does to a disk: not a byte of it is left."""
-    with suppress(OSError), (disk / "ballast").open("ab", buffering=0) as ballast:
-        while True:
-            ballast.write(bytes(4096))
-
-
-def until_refused(error: type[Exception], write: Callable[[int], object]) -> tuple[str, int]:
-    """Write 0, 1, 2 and so on until that fails; what it says, and which one failed."""
-    for number in range(10_000):
-        try:
-            write(number)
-        except error as refused:
-            return str(refused), number
-    raise AssertionError("the disk never filled up")
-
-
-def check(log: SqliteLog, kept: dict[Position, bytes]) -> None:
+def check_log(log: SqliteLog, acknowledged: dict[Position, bytes]) -> None:
     """All that was acknowledged is there, at its place, and offsets have no gaps."""
     reader = log.follow("t", {0: 0})
     found: dict[Position, bytes] = {}
     while records := reader.poll(100, 0.0):
         found |= {Position(0, record.offset): record.value for record in records}
     assert sorted(position.offset for position in found) == list(range(len(found)))
-    assert {position: found[position] for position in kept} == kept
+    assert {position: found[position] for position in acknowledged} == acknowledged
 
 
 def test_a_log_on_a_full_disk_refuses_keeps_all_and_goes_on_once_there_is_room(small_disk: Path) -> None:
-    log, kept = SqliteLog(small_disk / "log"), dict[Position, bytes]()
-    assert "Make room: nothing acknowledged is lost" in fill(log, kept)
-    assert "Make room" in fill(log, kept, most=1)
-    check(log, kept)
-    assert log.bounds("t")[0].end == len(kept)  # Nothing was refused that is there all the same.
-    before = len(kept)
+    log, acknowledged = SqliteLog(small_disk / "log"), dict[Position, bytes]()
+    assert "Make room: nothing acknowledged is lost" in fill(log, acknowledged)
+    assert "Make room" in fill(log, acknowledged, max_appends=1)
+    check_log(log, acknowledged)
+    assert log.bounds("t")[0].end == len(acknowledged)  # Nothing that was refused is there.
+    before = len(acknowledged)
     (small_disk / "ballast").unlink()
-    fill(log, kept)
-    assert len(kept) >= before + 20
-    check(log, kept)
+    fill(log, acknowledged)
+    assert len(acknowledged) >= before + 20
+    check_log(log, acknowledged)
     log.close()
     again = SqliteLog(small_disk / "log")
-    check(again, kept)
+    check_log(again, acknowledged)
     again.close()
 
 
@@ -99,17 +51,17 @@ def test_a_log_left_on_a_full_disk_by_a_killed_process_is_read_by_the_next(small
     script = f"""
         import os, signal, tests.contracts.test_sqlite_disk_full as t
         from pathlib import Path
-        log, kept = t.SqliteLog(Path({str(small_disk / "log")!r})), {{}}
-        print(t.fill(log, kept))
-        print(len(kept), flush=True)
+        log, acknowledged = t.SqliteLog(Path({str(small_disk / "log")!r})), {{}}
+        print(t.fill(log, acknowledged))
+        print(len(acknowledged), flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
     """
-    said, acknowledged = run_script(script, -9)
-    assert "Make room" in said
+    message, count = run_script(script, -9)
+    assert "Make room" in message
     log = SqliteLog(small_disk / "log")
     with pytest.raises(LogUnavailable):
         log.append([Message("t", None, bytes(2**19))])
-    assert log.bounds("t")[0].end >= int(acknowledged)
+    assert log.bounds("t")[0].end >= int(count)
     (small_disk / "ballast").unlink()
     (position,) = log.append([Message("t", None, b"after")])
     assert log.bounds("t")[0] == (0, position.offset + 1)
@@ -118,15 +70,15 @@ def test_a_log_left_on_a_full_disk_by_a_killed_process_is_read_by_the_next(small
 
 
 def test_members_on_a_full_disk_wait_for_room_and_go_on(small_disk: Path) -> None:
-    log, kept = SqliteLog(small_disk / "log"), dict[Position, bytes]()
+    log, acknowledged = SqliteLog(small_disk / "log"), dict[Position, bytes]()
     member = log.join("g", "t")
     member.poll(1, 0.0)
-    fill(log, kept)
-    take_the_rest(small_disk)
+    fill(log, acknowledged)
+    fill_completely(small_disk)
     reader = log.follow("t", {0: 0})
     assert reader.poll(10, 0.0)
-    said, refused = until_refused(LogUnavailable, lambda offset: member.commit({0: offset}))
-    assert "Make room" in said
+    message, refused = write_until_refused(LogUnavailable, lambda offset: member.commit({0: offset}))
+    assert "Make room" in message
     assert member.committed(0) in (refused - 1, refused, None)
     (small_disk / "ballast").unlink()
     member.commit({0: 10_001})
@@ -143,8 +95,8 @@ def test_a_store_on_a_full_disk_keeps_the_old_root_and_its_blobs(small_disk: Pat
         store.put(f"blob/{number}", blob)
         store.swap("root", FENCE, b"%d" % number)
 
-    said, refused = until_refused(StoreUnavailable, snapshot)
-    assert "Make room" in said
+    message, refused = write_until_refused(StoreUnavailable, snapshot)
+    assert "Make room" in message
     root = store.get("root")
     assert root in (b"%d" % (refused - 1), b"%d" % refused)
     assert all(store.get(f"blob/{n}") == blob for n in range(int(root) + 1))
@@ -160,33 +112,33 @@ def test_a_store_on_a_full_disk_keeps_the_old_root_and_its_blobs(small_disk: Pat
 
 
 @pytest.mark.parametrize("limit", [2**20, 5 * 2**20, 20 * 2**20])
-def test_a_limit_on_the_size_of_files_is_no_worse(tmp_path: Path, limit: int) -> None:
-    """The same without root: the kernel refuses to let any file of the process grow further."""
+def test_a_limit_on_the_size_of_files_has_the_same_effect(tmp_path: Path, limit: int) -> None:
+    """As a full disk, without root: the kernel refuses to let any file of the process grow further."""
     script = f"""
         import resource, tests.contracts.test_sqlite_disk_full as t
         from pathlib import Path
         hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
-        log, kept = t.SqliteLog(Path({str(tmp_path)!r})), {{}}
+        log, acknowledged = t.SqliteLog(Path({str(tmp_path)!r})), {{}}
         resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, hard))
-        print(t.fill(log, kept))
-        t.check(log, kept)
-        before = len(kept)
+        print(t.fill(log, acknowledged))
+        t.check_log(log, acknowledged)
+        before = len(acknowledged)
         resource.setrlimit(resource.RLIMIT_FSIZE, ({limit} + 2**22, hard))
-        t.fill(log, kept)
-        assert len(kept) > before
-        t.check(log, kept)
+        t.fill(log, acknowledged)
+        assert len(acknowledged) > before
+        t.check_log(log, acknowledged)
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
         log.append([t.Message("t", None, b"after")])
-        t.check(log, kept)
+        t.check_log(log, acknowledged)
         log.close()
         again = t.SqliteLog(Path({str(tmp_path)!r}))
-        t.check(again, kept)
+        t.check_log(again, acknowledged)
         again.close()
     """
     if resource.getrlimit(resource.RLIMIT_FSIZE)[1] not in (resource.RLIM_INFINITY, 2**63 - 1):
         pytest.skip("this process may not write large files at all: the file-size test did not run")
-    (said,) = run_script(script, 0)
-    assert "free space and quota; nothing acknowledged is lost" in said
+    (message,) = run_script(script, 0)
+    assert "free space and quota; nothing acknowledged is lost" in message
 
 
 def test_a_full_disk_of_temporary_files_stops_nobody(
@@ -211,7 +163,7 @@ def test_a_full_disk_of_temporary_files_stops_nobody(
     assert run_script(script, 0) == ["20 b"]
 
 
-def run_script(script: str, wanted: int) -> list[str]:
+def run_script(script: str, exit_code: int) -> list[str]:
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script)],
         cwd=ROOT,
@@ -220,5 +172,5 @@ def run_script(script: str, wanted: int) -> list[str]:
         text=True,
         timeout=120,
     )
-    assert done.returncode == wanted, done.stderr
+    assert done.returncode == exit_code, done.stderr
     return done.stdout.splitlines()

@@ -1,4 +1,4 @@
-"""What is erased from the embedded log leaves its place, and no byte in any file, whatever its size."""
+"""Erased records of the embedded log keep their offsets, and leave no byte in any file, whatever their size."""
 
 from contextlib import closing
 from pathlib import Path
@@ -10,21 +10,21 @@ from prequel.shared.log.erasable import ErasableLog
 from prequel.shared.log.sqlite.log import SqliteLog
 
 
-def left(record: Record) -> Headers | None:
+def redact(record: Record) -> Headers | None:
     return (("left", b"1"),) if b"erase" in record.value else None
 
 
 @pytest.mark.parametrize("size", [10, 5_000, 40_000, 300_000])
-def test_the_bytes_are_gone_and_the_offsets_stay(tmp_path: Path, size: int) -> None:
+def test_erased_bytes_are_in_no_file_and_offsets_stay(tmp_path: Path, size: int) -> None:
     secret, other = b"erase-" + b"S3CRET" * (size // 6 + 1), b"other-" + b"K3PT" * (size // 4 + 1)
     with closing(SqliteLog(tmp_path / "log")) as log:
         assert isinstance(log, ErasableLog)
         for number in range(12):
             log.append([Message("t", b"s", other if number % 3 else secret, (("h", b"S3CRET"),))])
         log.append([Message("t", b"s", other)])
-        assert log.erase("t", 0, range(0, 6), mentioning=b"s", redact=left) == 2
-        assert log.erase("t", 0, range(6, 13), mentioning=b"nobody", redact=left) == 0
-        assert log.erase("t", 0, range(6, 13), mentioning=b"s", redact=left) == 2
+        assert log.erase("t", 0, range(0, 6), mentioning=b"s", redact=redact) == 2
+        assert log.erase("t", 0, range(6, 13), mentioning=b"nobody", redact=redact) == 0
+        assert log.erase("t", 0, range(6, 13), mentioning=b"s", redact=redact) == 2
         while not log.scrub("t"):
             pass
         content = b"".join(path.read_bytes() for path in (tmp_path / "log").glob("t.sqlite*"))
@@ -39,8 +39,8 @@ def test_the_bytes_are_gone_and_the_offsets_stay(tmp_path: Path, size: int) -> N
         assert log.append([Message("t", b"s", b"x")])[0].offset == 13
 
 
-def test_the_last_records_offset_is_not_given_away_again(tmp_path: Path) -> None:
+def test_the_offset_of_an_erased_last_record_is_not_used_again(tmp_path: Path) -> None:
     with closing(SqliteLog(tmp_path / "log")) as log:
         log.append([Message("t", b"s", b"erase")])
-        log.erase("t", 0, range(1), mentioning=b"s", redact=left)
+        log.erase("t", 0, range(1), mentioning=b"s", redact=redact)
         assert log.append([Message("t", b"s", b"x")])[0].offset == 1

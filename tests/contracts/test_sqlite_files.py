@@ -16,8 +16,8 @@ from prequel.shared.store.sqlite import SqliteStore
 from tests.contracts.processes import ROOT
 
 
-class Opened:
-    """Either implementation on one path: how to use it, what it raises."""
+class Target:
+    """The log or the store on one path: how to use it, what it raises."""
 
     def __init__(self, kind: str, folder: Path) -> None:
         self.kind, self.folder = kind, folder
@@ -41,112 +41,118 @@ class Opened:
             finally:
                 store.close()
 
-    def refused(self, wanted: str) -> None:
-        with pytest.raises(self.error, match=wanted) as raised:
+    def expect_refusal(self, message: str) -> None:
+        """Use it, which must fail with this message and name the file."""
+        with pytest.raises(self.error, match=message) as raised:
             self.use()
         assert self.path.name in str(raised.value)
 
 
 @pytest.fixture(params=["log", "store"])
-def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Opened:
-    return Opened(request.param, tmp_path / "folder")
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> Target:
+    return Target(request.param, tmp_path / "folder")
 
 
 def other_file(path: Path, kind: str = "else", version: int = 1) -> Database:
     return Database(path, FileFormat(kind, version, ["CREATE TABLE t (x)"]), error=RuntimeError)
 
 
-def test_the_folder_and_the_file_are_made(opened: Opened) -> None:
-    opened.use()
-    opened.use()
-    assert opened.path.exists()
+def test_the_folder_and_the_file_are_made(target: Target) -> None:
+    target.use()
+    target.use()
+    assert target.path.exists()
 
 
-def test_an_empty_file_is_a_new_one(opened: Opened) -> None:
-    opened.folder.mkdir()
-    opened.path.touch()
-    opened.use()
+def test_an_empty_file_is_a_new_one(target: Target) -> None:
+    target.folder.mkdir()
+    target.path.touch()
+    target.use()
 
 
-def test_what_is_no_database_is_refused_and_left_alone(opened: Opened) -> None:
-    opened.folder.mkdir()
-    opened.path.write_bytes(b"my holiday photographs " * 1000)
-    opened.refused("move it away")
-    assert opened.path.read_bytes() == b"my holiday photographs " * 1000
+def test_a_file_that_is_no_database_is_refused_and_left_alone(target: Target) -> None:
+    target.folder.mkdir()
+    target.path.write_bytes(b"my holiday photographs " * 1000)
+    target.expect_refusal("move it away")
+    assert target.path.read_bytes() == b"my holiday photographs " * 1000
 
 
 @pytest.mark.parametrize("kind", ["else", "PQlg", "PQst", "\0\0\0\0"])
-def test_another_database_is_refused_and_left_alone(opened: Opened, kind: str) -> None:
-    if kind == ("PQlg" if opened.kind == "log" else "PQst"):
+def test_another_database_is_refused_and_left_alone(target: Target, kind: str) -> None:
+    if kind == ("PQlg" if target.kind == "log" else "PQst"):
         kind = "PQgr"
-    other = other_file(opened.path, kind, 0 if kind == "\0\0\0\0" else 1)
+    other = other_file(target.path, kind, 0 if kind == "\0\0\0\0" else 1)
     with other.writing() as connection:
         connection.execute("INSERT INTO t VALUES (1)")
-    opened.refused("not the one expected")
+    target.expect_refusal("not the one expected")
     with other.reading() as connection:
         assert connection.execute("SELECT * FROM t").fetchall() == [(1,)]
     other.close()
 
 
-def test_a_newer_format_is_refused_and_says_so(opened: Opened) -> None:
-    other = other_file(opened.path, "PQlg" if opened.kind == "log" else "PQst", 2)
+def test_a_newer_format_is_refused_and_says_so(target: Target) -> None:
+    other = other_file(target.path, "PQlg" if target.kind == "log" else "PQst", 2)
     with other.writing():
         pass
     other.close()
-    opened.refused(r"format 2.*install a newer Prequel")
+    target.expect_refusal(r"format 2.*install a newer Prequel")
 
 
-def test_a_damaged_file_is_refused(opened: Opened) -> None:
-    opened.use()
-    size = opened.path.stat().st_size
-    opened.path.write_bytes(opened.path.read_bytes()[:100] + b"\xa5" * (size - 100))
-    opened.refused("move it away, or restore it")
+def test_a_damaged_file_is_refused(target: Target) -> None:
+    target.use()
+    size = target.path.stat().st_size
+    target.path.write_bytes(target.path.read_bytes()[:100] + b"\xa5" * (size - 100))
+    target.expect_refusal("move it away, or restore it")
 
 
-def test_a_file_that_another_process_holds_is_waited_for_then_reported(opened: Opened) -> None:
-    opened.use()
-    holder = Database(opened.path, FileFormat("PQlg" if opened.kind == "log" else "PQst", 1, ()), error=RuntimeError)
-    with holder.writing():
-        opened.refused("Another process has locked the file")
-    holder.close()
-    opened.use()
+def test_a_file_that_another_process_has_locked_is_waited_for_then_reported(target: Target) -> None:
+    target.use()
+    locker = Database(target.path, FileFormat("PQlg" if target.kind == "log" else "PQst", 1, ()), error=RuntimeError)
+    with locker.writing():
+        target.expect_refusal("Another process has locked the file")
+    locker.close()
+    target.use()
 
 
-def test_a_folder_that_is_a_file_is_reported(opened: Opened) -> None:
-    opened.folder.write_bytes(b"")
-    opened.refused("choose another folder")
+def test_a_folder_that_is_a_file_is_reported(target: Target) -> None:
+    target.folder.write_bytes(b"")
+    target.expect_refusal("choose another folder")
 
 
 @pytest.mark.parametrize("locked", ["folder", "file"])
-def test_without_the_right_to_write_it_says_so(opened: Opened, locked: str) -> None:
+def test_missing_write_access_is_reported(target: Target, locked: str) -> None:
     """In another process, as nobody where the tests run as root, who may write anything."""
     if locked == "file":
-        opened.use()
-    opened.folder.mkdir(exist_ok=True)
-    for path in (*opened.folder.rglob("*"), opened.folder):
+        target.use()
+    target.folder.mkdir(exist_ok=True)
+    for path in (*target.folder.rglob("*"), target.folder):
         path.chmod(0o555 if path.is_dir() else 0o444)
     script = f"""
         import os, tests.contracts.test_sqlite_files as t
         from pathlib import Path
-        os.chdir({str(opened.folder)!r})  # While we still may: the folders above are root's alone.
+        os.chdir({str(target.folder)!r})  # While we still may: the folders above are root's alone.
         if os.getuid() == 0:
             os.setgid(65534), os.setuid(65534)
-        opened = t.Opened({opened.kind!r}, Path("."))
-        opened.refused("Give this user write access")
+        target = t.Target({target.kind!r}, Path("."))
+        target.expect_refusal("Give this user write access")
     """
     run_script(script)
 
 
-def test_every_connection_syncs_each_commit_and_leaves_checkpoints_to_us(tmp_path: Path) -> None:
+def test_every_connection_syncs_each_commit_and_leaves_checkpoints_to_prequel(tmp_path: Path) -> None:
     database = other_file(tmp_path / "file")
     for _ in range(2):
         with database.reading() as one, database.reading() as other:
             for connection in (one, other):
-                found = {
+                pragmas = {
                     name: connection.execute(f"PRAGMA {name}").fetchone()[0]
                     for name in ("journal_mode", "synchronous", "wal_autocheckpoint", "trusted_schema")
                 }
-                assert found == {"journal_mode": "wal", "synchronous": 2, "wal_autocheckpoint": 0, "trusted_schema": 0}
+                assert pragmas == {
+                    "journal_mode": "wal",
+                    "synchronous": 2,
+                    "wal_autocheckpoint": 0,
+                    "trusted_schema": 0,
+                }
     database.close()
 
 
@@ -168,25 +174,25 @@ def test_a_transaction_that_fails_leaves_nothing_and_the_next_one_works(tmp_path
     database.close()
 
 
-def test_in_a_forked_child_it_refuses_to_work_and_the_parent_goes_on(opened: Opened) -> None:
+def test_in_a_forked_child_it_refuses_to_work_and_the_parent_goes_on(target: Target) -> None:
     script = f"""
         import os, tests.contracts.test_sqlite_files as t
         from pathlib import Path
-        opened = t.Opened({opened.kind!r}, Path({str(opened.folder)!r}))
-        handle = t.SqliteLog(opened.folder) if opened.kind == "log" else t.SqliteStore(opened.path)
-        use = (lambda: handle.bounds("t")) if opened.kind == "log" else (lambda: handle.get("k"))
+        target = t.Target({target.kind!r}, Path({str(target.folder)!r}))
+        handle = t.SqliteLog(target.folder) if target.kind == "log" else t.SqliteStore(target.path)
+        use = (lambda: handle.bounds("t")) if target.kind == "log" else (lambda: handle.get("k"))
         use()
         if (child := os.fork()) == 0:
             try:
                 use()
-            except opened.error as error:
+            except target.error as error:
                 assert "before a fork" in str(error)
                 handle.close()
                 os._exit(7)
             os._exit(1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
         use()
-        opened.use()
+        target.use()
         handle.close()
     """
     run_script(script)

@@ -1,4 +1,4 @@
-"""Groups of the embedded log where time matters: leases, members put out, partitions that come back."""
+"""Groups of the embedded log where time matters: leases, evictions, partitions that come back."""
 
 import sqlite3
 import threading
@@ -19,7 +19,7 @@ from tests.contracts.processes import worker
 
 LEASE_S = 10.0
 SILENCE_S = MAX_SILENT_LEASES * LEASE_S
-"""After more than this a member is put out whose process lives."""
+"""After more than this a member is evicted although its process lives."""
 
 
 class Cluster:
@@ -50,19 +50,18 @@ def changes(polled: PollResult) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return polled.assigned, polled.revoked
 
 
-def test_a_member_silent_for_long_is_put_out_told_and_let_in_again(two: Cluster) -> None:
+def test_a_member_silent_for_long_is_evicted_learns_of_it_and_joins_again(two: Cluster) -> None:
     paused, other = two.member("paused"), two.member("other")
     assert changes(paused.poll(1, 0.0)) == ((0, 1), ())
     assert changes(other.poll(1, 0.0)) == ((1,), ())
     assert changes(paused.poll(1, 0.0)) == ((), (1,))
     two.now += SILENCE_S + 1
-    taken = other.poll(1, 0.0)
-    assert changes(taken) == ((0,), ())
-    found = paused.poll(1, 0.0)
-    assert changes(found) == ((), (0,))
+    takeover = other.poll(1, 0.0)
+    assert changes(takeover) == ((0,), ())
+    assert changes(paused.poll(1, 0.0)) == ((), (0,))
     again = paused.poll(1, 0.0)
     assert len(again.assigned) == 1
-    assert again.generation > taken.generation
+    assert again.generation > takeover.generation
     assert changes(other.poll(1, 0.0)) == ((), again.assigned)
 
 
@@ -76,7 +75,7 @@ def test_a_member_that_polls_keeps_its_lease(two: Cluster) -> None:
         assert changes(one.poll(1, 0.0)) == changes(other.poll(1, 0.0)) == ((), ())
 
 
-def test_a_member_whose_batch_outlasts_the_lease_keeps_what_it_has(two: Cluster) -> None:
+def test_a_member_whose_batch_takes_longer_than_the_lease_keeps_its_partitions(two: Cluster) -> None:
     busy, other = two.member("busy"), two.member("other")
     busy.poll(1, 0.0)
     other.poll(1, 0.0)
@@ -90,7 +89,7 @@ def test_a_member_whose_batch_outlasts_the_lease_keeps_what_it_has(two: Cluster)
     assert other.committed(0) == 7
 
 
-def test_a_sole_member_that_was_away_goes_on_undisturbed(two: Cluster) -> None:
+def test_a_sole_member_that_was_silent_goes_on_undisturbed(two: Cluster) -> None:
     member = two.member("sole")
     generation = member.poll(1, 0.0).generation
     two.now += 100 * LEASE_S
@@ -99,22 +98,22 @@ def test_a_sole_member_that_was_away_goes_on_undisturbed(two: Cluster) -> None:
     assert member.committed(0) == 5
 
 
-def test_what_was_taken_and_given_back_while_away_is_lost_first(two: Cluster) -> None:
-    away, guest = two.member("away"), two.member("guest")
-    away.poll(1, 0.0)
-    guest.poll(1, 0.0)
-    guest.close()
-    assert changes(away.poll(1, 0.0)) == ((), (1,))
-    assert changes(away.poll(1, 0.0)) == ((1,), ())
+def test_a_partition_that_others_had_meanwhile_is_revoked_before_it_is_assigned_again(two: Cluster) -> None:
+    silent, visitor = two.member("silent"), two.member("visitor")
+    silent.poll(1, 0.0)
+    visitor.poll(1, 0.0)
+    visitor.close()
+    assert changes(silent.poll(1, 0.0)) == ((), (1,))
+    assert changes(silent.poll(1, 0.0)) == ((1,), ())
     two.now += SILENCE_S + 1
-    guest = two.member("guest again")
-    guest.poll(1, 0.0)
-    guest.close()
-    assert changes(away.poll(1, 0.0)) == ((), (0, 1))
-    assert changes(away.poll(1, 0.0)) == ((0, 1), ())
+    visitor = two.member("visitor again")
+    visitor.poll(1, 0.0)
+    visitor.close()
+    assert changes(silent.poll(1, 0.0)) == ((), (0, 1))
+    assert changes(silent.poll(1, 0.0)) == ((0, 1), ())
 
 
-def test_a_commit_by_who_does_not_know_yet_is_left_out(two: Cluster) -> None:
+def test_a_commit_by_a_member_that_has_not_seen_the_revocation_is_ignored(two: Cluster) -> None:
     paused, other = two.member("paused"), two.member("other")
     paused.poll(1, 0.0)
     paused.commit({0: 1, 1: 1})
@@ -126,7 +125,7 @@ def test_a_commit_by_who_does_not_know_yet_is_left_out(two: Cluster) -> None:
     assert (paused.committed(0), paused.committed(1)) == (9, 1)
 
 
-def test_a_change_is_told_although_reading_fails(two: Cluster) -> None:
+def test_a_change_of_ownership_is_returned_although_reading_fails(two: Cluster) -> None:
     member = two.member("one")
     member.poll(1, 0.0)
     member.seek(0, 1000)
@@ -136,7 +135,7 @@ def test_a_change_is_told_although_reading_fails(two: Cluster) -> None:
         member.poll(1, 0.0)
 
 
-def test_only_what_is_owned_can_be_sought(two: Cluster) -> None:
+def test_only_owned_partitions_can_be_sought(two: Cluster) -> None:
     member = two.member("one")
     with pytest.raises(ValueError, match="not owned"):
         member.seek(0, 0)
@@ -148,7 +147,7 @@ def test_only_what_is_owned_can_be_sought(two: Cluster) -> None:
         member.seek(1, 0)
 
 
-def test_a_lease_from_the_future_holds_nobody_up(two: Cluster) -> None:
+def test_a_lease_from_the_future_blocks_nobody(two: Cluster) -> None:
     two.now += 10_000
     before = two.member("before the clock was set back")
     before.poll(1, 0.0)
@@ -157,11 +156,11 @@ def test_a_lease_from_the_future_holds_nobody_up(two: Cluster) -> None:
 
 
 def test_a_closed_handle_ends_its_memberships_within_a_fraction_of_the_lease(two: Cluster) -> None:
-    gone, other = two.member("gone"), two.member("other")
-    gone.poll(1, 0.0)
+    closed, other = two.member("closed"), two.member("other")
+    closed.poll(1, 0.0)
     other.poll(1, 0.0)
     two.logs[0].close()
-    gone.close()
+    closed.close()
     two.now += LEASE_S / 3
     assert changes(other.poll(1, 0.0)) == ((0,), ())
     assert changes(two.member("newcomer").poll(1, 0.0)) == ((1,), ())
@@ -187,7 +186,7 @@ def test_after_a_kill_the_next_process_starts_without_waiting_for_a_lease(tmp_pa
         f"log = SqliteLog(Path({str(tmp_path)!r}))"
     )
     with worker(source, "member", "t", "g") as killed:
-        assert killed.told(20) == [[0], [], 1]
+        assert killed.next_line(20) == [[0], [], 1]
         killed.kill()
     log = SqliteLog(tmp_path, lease_s=1000.0)
     assert changes(log.join("g", "t").poll(1, 0.0)) == ((0,), ())
@@ -210,25 +209,25 @@ members = st.lists(st.text("abcdef", min_size=1, max_size=2), min_size=1, max_si
     names=members,
     owners=st.dictionaries(st.integers(0, 11), st.text("abcdef", max_size=2)),
 )
-def test_shares_are_even_and_little_moves(partitions: int, names: list[str], owners: dict[int, str]) -> None:
-    dealt = assign_partitions(partitions, names, owners)
-    assert sorted(dealt) == list(range(partitions))
-    counts = sorted(list(dealt.values()).count(name) for name in names)
+def test_shares_are_even_and_few_partitions_move(partitions: int, names: list[str], owners: dict[int, str]) -> None:
+    assigned = assign_partitions(partitions, names, owners)
+    assert sorted(assigned) == list(range(partitions))
+    counts = sorted(list(assigned.values()).count(name) for name in names)
     assert counts[-1] - counts[0] <= 1
-    held = sorted((sum(owners.get(p) == name for p in range(partitions)) for name in names), reverse=True)
-    room = sorted(counts, reverse=True)
-    stay = sum(owners.get(p) == name for p, name in dealt.items())
-    assert stay == sum(min(have, may) for have, may in zip(held, room, strict=True))
-    assert dealt == assign_partitions(partitions, names, owners)
-    assert assign_partitions(partitions, names, dealt) == dealt
+    before = sorted((sum(owners.get(p) == name for p in range(partitions)) for name in names), reverse=True)
+    capacity = sorted(counts, reverse=True)
+    stay = sum(owners.get(p) == name for p, name in assigned.items())
+    assert stay == sum(min(have, may) for have, may in zip(before, capacity, strict=True))
+    assert assigned == assign_partitions(partitions, names, owners)
+    assert assign_partitions(partitions, names, assigned) == assigned
     assert assign_partitions(partitions, [], owners) == {}
 
 
-def test_who_cannot_enter_leaves_no_file_behind(tmp_path: Path) -> None:
+def test_a_member_that_cannot_join_leaves_no_file_behind(tmp_path: Path) -> None:
     log = SqliteLog(tmp_path, busy_timeout_s=0.01)
     first = log.join("g", "t")
     first.poll(1, 0.0)
-    files, signs = open_files(), sorted((tmp_path / "_members").iterdir())
+    open_before, lock_files = open_files(), sorted((tmp_path / "_members").iterdir())
     writer = sqlite3.connect(tmp_path / "_groups.sqlite", isolation_level=None)
     writer.execute("BEGIN IMMEDIATE")
     for _ in range(20):
@@ -237,8 +236,8 @@ def test_who_cannot_enter_leaves_no_file_behind(tmp_path: Path) -> None:
             member.poll(1, 0.0)
         member.close()
     writer.close()
-    assert open_files() <= files
-    assert sorted((tmp_path / "_members").iterdir()) == signs
+    assert open_files() <= open_before
+    assert sorted((tmp_path / "_members").iterdir()) == lock_files
     assert changes(log.join("g", "t").poll(1, 0.0)) == ((), ())
     log.close()
 

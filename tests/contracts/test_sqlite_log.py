@@ -1,4 +1,4 @@
-"""The embedded log keeps the contract of the log, and what it promises beyond it."""
+"""The embedded log keeps the contract of the log, and what it promises besides."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ from tests.contracts.log_contract import LogContract, MakeLog, Opening, messages
 
 
 @pytest.fixture
-def patience_s() -> float:
+def timeout_s() -> float:
     return 60.0
 
 
@@ -68,13 +68,13 @@ class TestSqliteGroups(GroupContract):
 
 
 class Clock:
-    """A clock that the test sets; asked once per transaction."""
+    """A clock that the test sets; counts how often it is read."""
 
     def __init__(self) -> None:
-        self.now, self.asked = 1000.0, 0
+        self.now, self.reads = 1000.0, 0
 
     def __call__(self) -> float:
-        self.asked += 1
+        self.reads += 1
         return self.now
 
 
@@ -90,7 +90,7 @@ def test_the_time_of_appending_stands_still_while_the_clock_goes_back(tmp_path: 
     log.close()
 
 
-def test_offsets_are_dense_and_messages_without_a_key_go_where_there_is_least(tmp_path: Path) -> None:
+def test_offsets_have_no_gaps_and_messages_without_a_key_go_to_the_smallest_partition(tmp_path: Path) -> None:
     log = SqliteLog(tmp_path, partitions={"t": 3})
     log.append(messages("t", 2, partition=1))
     positions = log.append([Message("t", None, b"")] * 7)
@@ -101,12 +101,12 @@ def test_offsets_are_dense_and_messages_without_a_key_go_where_there_is_least(tm
 
 
 def test_threads_that_append_together_share_transactions(tmp_path: Path) -> None:
-    """The first transaction is held until all others have come: they then need at most one each, and share some."""
-    gate, came = threading.Event(), threading.Semaphore(0)
-    asked: list[int] = []
+    """The first transaction waits until all others have come: these then need at most one each, and share some."""
+    gate, arrived = threading.Event(), threading.Semaphore(0)
+    clock_reads: list[int] = []
 
     def clock() -> float:
-        asked.append(1)
+        clock_reads.append(1)
         gate.wait(60)
         return 0.0
 
@@ -114,22 +114,22 @@ def test_threads_that_append_together_share_transactions(tmp_path: Path) -> None
 
     def append() -> None:
         log.partitions("t")
-        came.release()
+        arrived.release()
         log.append(messages("t", 1))
 
     threads = [threading.Thread(target=append) for _ in range(30)]
     for thread in threads:
         thread.start()
-        came.acquire(timeout=60)
+        arrived.acquire(timeout=60)
     gate.set()
     for thread in threads:
         thread.join(60)
     assert log.bounds("t")[0].end == 30
-    assert len(asked) < 15
+    assert len(clock_reads) < 15
     log.close()
 
 
-def test_a_poll_is_bounded_by_bytes_but_gives_one_record_of_any_size(tmp_path: Path) -> None:
+def test_a_poll_is_bounded_by_bytes_but_returns_one_record_of_any_size(tmp_path: Path) -> None:
     log = SqliteLog(tmp_path, partitions=2, max_poll_bytes=10_000)
     sizes = [4000, 4000, 4000, 50_000, 50_000, 10, 10]
     log.append([Message("t", None, bytes(size), (), 0) for size in sizes])
@@ -166,18 +166,18 @@ def test_closing_the_log_ends_a_wait_with_an_error(tmp_path: Path) -> None:
     assert all("closed" in message for message in ended)
 
 
-def test_an_append_and_closing_ring_for_those_who_wait(tmp_path: Path) -> None:
+def test_an_append_and_closing_wake_threads_that_wait(tmp_path: Path) -> None:
     topic = Topic("t", tmp_path / "t.sqlite", 1, clock=Clock(), busy_timeout_s=1.0)
     topic.open()
-    for happen in (lambda: topic.append([topic.encode(Message("t", None, b""))]), topic.close):
+    for act in (lambda: topic.append([topic.encode(Message("t", None, b""))]), topic.close):
         waiting = threading.Thread(target=topic.wakeup.wait, args=(topic.wakeup.count, 300.0))
         waiting.start()
-        happen()
+        act()
         waiting.join(60)
         assert not waiting.is_alive()
 
 
-def test_a_closed_reader_or_member_says_so(tmp_path: Path) -> None:
+def test_a_closed_reader_or_member_raises(tmp_path: Path) -> None:
     log = SqliteLog(tmp_path)
     for opened in (log.follow("t", {0: 0}), log.join("g", "t")):
         opened.poll(1, 0.0)
@@ -188,7 +188,9 @@ def test_a_closed_reader_or_member_says_so(tmp_path: Path) -> None:
     log.close()
 
 
-def test_a_reader_that_retention_overtakes_is_told(make_log: MakeLog, expire: Callable[[str, int, int], None]) -> None:
+def test_a_reader_that_retention_overtakes_gets_an_error(
+    make_log: MakeLog, expire: Callable[[str, int, int], None]
+) -> None:
     log = make_log({"t": 1})
     log.append(messages("t", 10))
     reader = log.follow("t", {0: 0})

@@ -80,7 +80,7 @@ class LogMachine(RuleBasedStateMachine):
         assert records or before == {p: len(there) for p, there in enumerate(self.expected)}
 
     @rule(which=st.integers(0, 1))
-    def open_anew(self, which: int) -> None:
+    def reopen(self, which: int) -> None:
         self.open[which].close()
         self.open[which] = self.handle()
 

@@ -11,7 +11,7 @@ from tests.contracts.store_contract import MakeStore, StoreContract
 
 
 @pytest.fixture
-def patience_s() -> float:
+def timeout_s() -> float:
     return 60.0
 
 
@@ -41,7 +41,7 @@ class TestSqliteStore(StoreContract):
     pass
 
 
-def test_swap_drops_no_root(make_store: MakeStore) -> None:
+def test_swap_deletes_no_root(make_store: MakeStore) -> None:
     store, fence = make_store(), Fence(0, 1, "owner")
     for root in ("one", "two"):
         store.acquire(root, fence)
@@ -50,7 +50,7 @@ def test_swap_drops_no_root(make_store: MakeStore) -> None:
     assert (store.get("one"), store.get("two")) == (b"new", b"state")
 
 
-def test_a_value_beyond_what_sqlite_holds_is_refused_and_changes_nothing(make_store: MakeStore) -> None:
+def test_a_value_too_large_for_sqlite_is_refused_and_changes_nothing(make_store: MakeStore) -> None:
     store = make_store()
     store.put("k", b"old")
     with pytest.raises(StoreUnavailable, match="make it smaller"):

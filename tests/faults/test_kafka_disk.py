@@ -1,4 +1,4 @@
-"""A real broker whose disk fills up: appends are refused, nothing acknowledged is lost, with room it goes on."""
+"""A real broker whose disk fills up: appends are refused, nothing acknowledged is lost, and it recovers."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ from tests.servers.ports import wait_until
 from tests.servers.session import missing
 
 DISK_MB, BALLAST_MB = 160, 80
-PATIENCE_S = 120.0
+TIMEOUT_S = 120.0
 
 
 @pytest.fixture
@@ -44,20 +44,20 @@ def broker(disk: Path) -> Iterator[Kafka]:
     server.discard()
 
 
-def fill(log: KafkaLog, topic: str, kept: dict[Position, bytes]) -> str:
-    """Append until the log refuses; what it says. ``kept`` gets what was acknowledged."""
+def fill(log: KafkaLog, topic: str, acknowledged: dict[Position, bytes]) -> str:
+    """Append until the log refuses; the message of its error. ``acknowledged`` gets what was acknowledged."""
     for number in range(1_000):
         values = [b"%d.%d." % (number, each) + os.urandom(100_000) for each in range(4)]
         try:
             positions = log.append([Message(topic, b"k", value) for value in values])
         except LogUnavailable as error:
             return str(error)
-        kept.update(zip(positions, values, strict=True))
+        acknowledged.update(zip(positions, values, strict=True))
     raise AssertionError("the disk never filled up")
 
 
 def read(log: KafkaLog, topic: str, count: int) -> dict[Position, bytes]:
-    """The first ``count`` records, as soon as the broker is well enough to give them."""
+    """The first ``count`` records, as soon as the broker can deliver them."""
     found: dict[Position, bytes] = {}
 
     def complete() -> bool:
@@ -65,30 +65,30 @@ def read(log: KafkaLog, topic: str, count: int) -> dict[Position, bytes]:
             found.update((Position(0, each.offset), each.value) for each in reader.poll(100, 1.0))
         return len(found) >= count
 
-    wait_until(complete, PATIENCE_S, f"{count} records of {topic}")
+    wait_until(complete, TIMEOUT_S, f"{count} records of {topic}")
     return found
 
 
 @pytest.mark.soak
 def test_a_broker_on_a_full_disk_loses_nothing_and_goes_on_once_there_is_room(broker: Kafka, disk: Path) -> None:
-    kept: dict[Position, bytes] = {}
+    acknowledged: dict[Position, bytes] = {}
     with closing(KafkaLog(KafkaCluster(broker.bootstrap(), timeout_s=5.0, delivery_s=10.0))) as log:
         topic = f"t-{uuid.uuid4().hex[:12]}"
         log.create(topic, TopicState(1, 1, {}))
-        refusal = fill(log, topic, kept)
+        refusal = fill(log, topic, acknowledged)
         assert f"appending to {topic}" in refusal
         assert "check that enough brokers run" in refusal
-        assert len(kept) >= 100, "the disk was full before anything was written"
-        broker.kill()  # Kafka gives up a disk that failed: whoever made room starts it again.
+        assert len(acknowledged) >= 100, "the disk was full before anything was written"
+        broker.kill()  # Kafka does not use a failed disk again: an operator who has made room restarts the broker.
         (disk / "ballast").unlink()
         broker.start()
         after = Message(topic, b"k", b"after")
 
         def appended() -> bool:
             with suppress(LogUnavailable):
-                kept.update(zip(log.append([after]), [after.value], strict=True))
-            return after.value in kept.values()
+                acknowledged.update(zip(log.append([after]), [after.value], strict=True))
+            return after.value in acknowledged.values()
 
-        wait_until(appended, PATIENCE_S, "an append once there is room")
-        found = read(log, topic, max(kept).offset + 1)
-    assert {position: found.get(position) for position in kept} == kept
+        wait_until(appended, TIMEOUT_S, "an append once there is room")
+        found = read(log, topic, max(acknowledged).offset + 1)
+    assert {position: found.get(position) for position in acknowledged} == acknowledged

@@ -20,7 +20,7 @@ from tests.servers.proxy import Proxy
 from tests.servers.redis import NoRedis, Redis, binary
 from tests.servers.session import missing
 
-FENCE = Fence(0, 1, "us")
+FENCE = Fence(0, 1, "owner")
 BIG = bytes(range(256)) * (5 * PIECE_BYTES // 256) + b"odd"
 
 Serve = Callable[..., Redis]
@@ -58,10 +58,10 @@ def open_store() -> Iterator[Open]:
         store.close()
 
 
-# Away and back.
+# Down and up again.
 
 
-def test_a_server_that_is_away_is_unavailable_and_found_again(serve: Serve, open_store: Open) -> None:
+def test_a_server_that_is_down_is_unavailable_and_found_again(serve: Serve, open_store: Open) -> None:
     server = serve("--appendonly", "yes", "--appendfsync", "always")
     store = open_store(server.url())
     store.put("k", b"1")
@@ -72,7 +72,7 @@ def test_a_server_that_is_away_is_unavailable_and_found_again(serve: Serve, open
     assert store.get("k") == b"1"
 
 
-def test_a_server_that_swallows_everything_keeps_nobody_for_long(serve: Serve, open_store: Open) -> None:
+def test_a_server_that_swallows_everything_blocks_nobody_for_long(serve: Serve, open_store: Open) -> None:
     server = serve()
     with Proxy(server.port) as proxy:
         store = open_store(f"redis://127.0.0.1:{proxy.port}", timeout_s=1.0)
@@ -86,7 +86,7 @@ def test_a_server_that_swallows_everything_keeps_nobody_for_long(serve: Serve, o
         assert store.get("k") == b"1"
 
 
-def test_connections_that_break_are_made_anew_without_an_error(serve: Serve, open_store: Open) -> None:
+def test_broken_connections_are_replaced_without_an_error(serve: Serve, open_store: Open) -> None:
     server = serve()
     with Proxy(server.port) as proxy:
         store = open_store(f"redis://127.0.0.1:{proxy.port}")
@@ -97,7 +97,7 @@ def test_connections_that_break_are_made_anew_without_an_error(serve: Serve, ope
         assert store.get("root") == b"19"
 
 
-def test_a_swap_that_arrives_again_behind_later_ones_changes_nothing(serve: Serve, open_store: Open) -> None:
+def test_a_swap_that_arrives_again_after_later_ones_changes_nothing(serve: Serve, open_store: Open) -> None:
     server = serve()
     with Proxy(server.port) as proxy:
         store = open_store(f"redis://127.0.0.1:{proxy.port}", timeout_s=1.0)
@@ -114,7 +114,7 @@ def test_a_swap_that_arrives_again_behind_later_ones_changes_nothing(serve: Serv
         assert (store.get("root"), store.get("blob")) == (b"new", b"2")
 
 
-# Answers that mean: not now.
+# Servers that refuse for now.
 
 
 def test_a_full_server_refuses_and_loses_nothing(serve: Serve, open_store: Open) -> None:
@@ -183,7 +183,7 @@ def test_a_server_that_is_loading_is_waited_for(serve: Serve, open_store: Open) 
     assert any("loading" in reason for reason in reasons), reasons
 
 
-def test_a_crash_that_takes_the_last_writes_back_leaves_a_whole_older_snapshot(serve: Serve, open_store: Open) -> None:
+def test_a_crash_that_loses_the_last_writes_leaves_a_whole_older_snapshot(serve: Serve, open_store: Open) -> None:
     server = serve()
     store = open_store(server.url())
 
@@ -231,7 +231,7 @@ def test_a_large_value_leaves_nothing_behind(serve: Serve, open_store: Open) -> 
         assert client.dbsize() == 0
 
 
-def test_a_large_value_cut_off_half_way_changes_nothing_and_can_be_swept(serve: Serve, open_store: Open) -> None:
+def test_an_interrupted_put_of_a_large_value_changes_nothing_and_can_be_deleted(serve: Serve, open_store: Open) -> None:
     server = serve()
     store = open_store(server.url())
     store.put("old", BIG)
@@ -239,7 +239,7 @@ def test_a_large_value_cut_off_half_way_changes_nothing_and_can_be_swept(serve: 
         with Proxy(server.port) as proxy:
             broken = open_store(f"redis://127.0.0.1:{proxy.port}", timeout_s=0.2)
             wait_until(lambda broken=broken: answers(broken), 60, "a connection")  # type: ignore[misc]
-            proxy.most_bytes = n * PIECE_BYTES
+            proxy.max_bytes = n * PIECE_BYTES
             for key in ("old", "new"):
                 with pytest.raises(StoreUnavailable):
                     broken.put(key, BIG[::-1] + bytes([n]))
@@ -251,7 +251,7 @@ def test_a_large_value_cut_off_half_way_changes_nothing_and_can_be_swept(serve: 
         assert client.dbsize() == 0
 
 
-def test_a_part_of_a_snapshot_that_was_cut_off_is_written_again(serve: Serve, open_store: Open) -> None:
+def test_a_part_of_a_snapshot_whose_put_was_interrupted_is_written_again(serve: Serve, open_store: Open) -> None:
     server = serve()
     large = part({"value": "large"}, {"array": np.frombuffer(BIG, np.uint8)})
     head = part({"parts": {"large": [large.address, large.digest]}})
@@ -260,20 +260,20 @@ def test_a_part_of_a_snapshot_that_was_cut_off_is_written_again(serve: Serve, op
         broken = open_store(f"redis://127.0.0.1:{proxy.port}", timeout_s=1.0)
         killed = Snapshots(broken, 0, Fence(0, 1, "killed"), max_bytes=10**9)
         killed.acquire()
-        proxy.most_bytes = 2 * PIECE_BYTES
+        proxy.max_bytes = 2 * PIECE_BYTES
         with pytest.raises(StoreUnavailable):
             killed.write(SnapshotContent(1, state), partitions=1)
     store = open_store(server.url())
-    (cut,) = set(store.keys("snapshot/0/part/")) - set(store.keys_with_values("snapshot/0/part/"))
-    heir = Snapshots(store, 0, Fence(0, 2, "heir"), max_bytes=10**9)
-    heir.acquire()
-    assert cut == f"snapshot/0/part/{large.address}"
-    assert heir.write(SnapshotContent(1, state), partitions=1).written_bytes >= len(large.body)
-    assert heir.read(large.address) == large.body
+    (interrupted,) = set(store.keys("snapshot/0/part/")) - set(store.keys_with_values("snapshot/0/part/"))
+    successor = Snapshots(store, 0, Fence(0, 2, "successor"), max_bytes=10**9)
+    successor.acquire()
+    assert interrupted == f"snapshot/0/part/{large.address}"
+    assert successor.write(SnapshotContent(1, state), partitions=1).written_bytes >= len(large.body)
+    assert successor.read(large.address) == large.body
 
 
 def answers(store: RedisStore) -> bool:
-    """Whether it does in time, which a busy machine may miss."""
+    """Whether the store answers in time, which a busy machine may miss."""
     try:
         store.get("x")
     except StoreUnavailable:
@@ -291,7 +291,7 @@ def test_readers_see_large_values_whole_while_several_writers_replace_them(serve
     def write(store: RedisStore, own: list[bytes]) -> None:
         for _ in range(15):
             for value in own:
-                with suppress(StoreUnavailable):  # two that write all the time may starve each other, and say so
+                with suppress(StoreUnavailable):  # Two that write all the time may starve each other, and raise.
                     store.put("k", value)
 
     def read(store: RedisStore) -> None:
@@ -313,21 +313,21 @@ def test_readers_see_large_values_whole_while_several_writers_replace_them(serve
         assert client.dbsize() == 5
 
 
-def test_a_value_that_is_replaced_and_written_again_under_a_readers_hands_is_whole(
+def test_a_value_that_is_replaced_and_written_again_while_it_is_read_is_whole(
     serve: Serve, open_store: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = serve()
     first, second = (bytes([n]) * (2 * PIECE_BYTES) for n in range(2))
     writer, reader = open_store(server.url()), open_store(server.url())
     writer.put("k", first)
-    asked = reader._client.get
+    get = reader._client.get
 
     def slowly(name: str) -> object:
-        """The first piece is asked for while the second value is there, all else when the first value is back."""
+        """Reads the first piece while the second value is stored, and everything else after the first one is back."""
         monkeypatch.undo()
         writer.put("k", second)
         try:
-            return asked(name)
+            return get(name)
         finally:
             writer.put("k", first)
 
@@ -338,7 +338,7 @@ def test_a_value_that_is_replaced_and_written_again_under_a_readers_hands_is_who
 # Security.
 
 
-def test_the_user_needs_no_more_rights_than_we_say(serve: Serve, open_store: Open) -> None:
+def test_the_user_needs_no_more_rights_than_documented(serve: Serve, open_store: Open) -> None:
     server = serve()
     with server.client() as client:
         client.execute_command(
@@ -364,16 +364,16 @@ def test_the_user_needs_no_more_rights_than_we_say(serve: Serve, open_store: Ope
 
 
 def test_tls_is_checked_against_the_ca(serve: Serve, open_store: Open, tmp_path: Path) -> None:
-    papers = certificates(tmp_path / "certificates")
+    tls_files = certificates(tmp_path / "certificates")
     try:
-        server = serve(certificates=papers)
+        server = serve(certificates=tls_files)
     except RuntimeError:
         pytest.skip("this redis-server is built without TLS")
-    store = open_store(server.tls_url(), ca=str(papers.ca))
+    store = open_store(server.tls_url(), ca=str(tls_files.ca))
     store.put("k", BIG)
     assert store.get("k") == BIG
     with pytest.raises(StoreUnavailable, match="PREQUEL_REDIS_CA"):
         open_store(server.tls_url()).get("k")
-    strangers = certificates(tmp_path / "strangers")
+    others = certificates(tmp_path / "others")
     with pytest.raises(StoreUnavailable, match="PREQUEL_REDIS_CA"):
-        open_store(server.tls_url(), ca=str(strangers.ca)).get("k")
+        open_store(server.tls_url(), ca=str(others.ca)).get("k")

@@ -82,7 +82,7 @@ class FaultyReader:
         self._faulty.check()
         if self._faulty.lost and self._topic == "predictions":
             self._faulty.lost = False
-            raise OffsetOutOfRange(self._topic, 0, 0, 5, 9)
+            raise OffsetOutOfRange(self._topic, 0, 0, Bounds(5, 9))
         return self._reader.poll(max_records, min(timeout_s, 0.05))
 
     def positions(self) -> dict[int, int]:

@@ -10,6 +10,7 @@ from pathlib import Path
 KAFKA = "4.1.1"
 LOG4J = "2.24.3"
 MAVEN_S = 900.0
+"""For the download of about 45 MB, on a slow line."""
 COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies"
 
 ARTIFACTS = (
@@ -21,7 +22,7 @@ ARTIFACTS = (
 
 
 class NoKafka(Exception):
-    """A real broker cannot be had here; the message says why."""
+    """No real broker can be started here; the message says why."""
 
 
 def jars() -> Path:
@@ -32,7 +33,9 @@ def jars() -> Path:
     folder = _cache() / f"kafka-{KAFKA}"
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with folder.with_suffix(".lock").open("w") as lock:  # Maven's own folder takes no two downloads of one file
+        with folder.with_suffix(".lock").open(
+            "w"
+        ) as lock:  # Two downloads of one file at once would damage Maven's own folder.
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not folder.is_dir():
                 _resolve(folder)
@@ -44,7 +47,7 @@ def _cache() -> Path:
 
 
 def _resolve(folder: Path) -> None:
-    """For the holder of the lock only. The folder appears whole or not at all."""
+    """Only under the lock. The folder appears whole or not at all."""
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         Path(scratch, "pom.xml").write_text(_pom())
         command = ["mvn", "-q", "-B", COPY, "-DincludeScope=runtime", "-DoutputDirectory=jars"]

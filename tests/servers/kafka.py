@@ -17,8 +17,8 @@ from tests.servers.jars import jars
 from tests.servers.ports import free_port, listening, wait_until
 
 USER, PASSWORD = "alice", "alice-secret-42"
-STRANGER, STRANGER_PASSWORD = "mallory", "mallory-secret-42"
-"""Known to the broker, allowed nothing."""
+UNPRIVILEGED_USER, UNPRIVILEGED_PASSWORD = "mallory", "mallory-secret-42"
+"""The broker knows this user and allows it nothing."""
 
 LOG4J = """status=error
 rootLogger.level=INFO
@@ -33,6 +33,7 @@ appender.file.layout.pattern=%d %p %m (%c{{1}})%n
 """
 
 START_S = 180.0
+"""For a broker to start: seconds on an idle machine, minutes where all tests start one at once."""
 
 LISTENERS = ("PLAINTEXT", "CONTROLLER", "PROXIED", "SASL_PLAINTEXT", "SSL", "SASL_SSL")
 
@@ -46,7 +47,7 @@ class Certificates(NamedTuple):
 
 
 class Node:
-    """One broker and controller: a folder, its ports, a Java process."""
+    """One broker, which is a controller too: a folder, its ports, a Java process."""
 
     def __init__(self, folder: Path, number: int, heap_mb: int) -> None:
         self.folder, self.number, self.heap_mb = folder, number, heap_mb
@@ -76,12 +77,12 @@ class Node:
                 self.java("kafka.Kafka", str(self.properties)), stdout=out, stderr=out, stdin=subprocess.DEVNULL
             )
 
-    def end(self, how: signal.Signals) -> None:
-        """Send the signal and wait until the process is gone."""
+    def end(self, sent: signal.Signals) -> None:
+        """Send the signal and wait until the process has ended."""
         if self.process is None:
             return
         self.process.send_signal(signal.SIGCONT)
-        self.process.send_signal(how)
+        self.process.send_signal(sent)
         try:
             self.process.wait(30)
         except subprocess.TimeoutExpired:
@@ -106,8 +107,11 @@ class Kafka:
         proxied_at: int | None = None,
         properties: dict[str, str] | None = None,
     ) -> None:
-        """``certificates`` adds SASL and TLS listeners and an authorizer; ``proxied_at`` one listener that is
-        advertised at that port of 127.0.0.1 (where a test's proxy listens); ``properties`` override ours."""
+        """A cluster that is not started yet.
+
+        ``certificates``: add SASL and TLS listeners and an authorizer. ``proxied_at``: add a listener that is
+        advertised at that port of 127.0.0.1, where a test's proxy listens. ``properties``: of the broker, over ours.
+        """
         self.folder, self.certificates, self.proxied_at = folder, certificates, proxied_at
         self._properties = properties or {}
         heap_mb = 512 if nodes == 1 else 256
@@ -167,7 +171,7 @@ class Kafka:
         if not listening(node.ports["PLAINTEXT"]):
             return False
         try:
-            # Ours ends the thread of a client that gives up; the bare KafkaAdminClient would leave it running.
+            # new_admin ends the thread of a client that fails; the bare KafkaAdminClient would leave it running.
             admin = new_admin(KafkaCluster(f"127.0.0.1:{node.ports['PLAINTEXT']}", timeout_s=5.0))
         except LogUnavailable:
             return False
@@ -184,7 +188,7 @@ class Kafka:
         users = [
             f"--add-scram={mechanism}=[name={user},password={password}]"
             for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512")
-            for user, password in ((USER, PASSWORD), (STRANGER, STRANGER_PASSWORD))
+            for user, password in ((USER, PASSWORD), (UNPRIVILEGED_USER, UNPRIVILEGED_PASSWORD))
             if self.certificates
         ]
         running = [
@@ -197,9 +201,9 @@ class Kafka:
             for node in nodes
         ]
         for process in running:
-            said, _ = process.communicate(timeout=START_S)
+            output, _ = process.communicate(timeout=START_S)
             if process.returncode:
-                raise RuntimeError(f"StorageTool: {said[-2000:]}")
+                raise RuntimeError(f"StorageTool: {output[-2000:]}")
 
     def _configure(self, node: Node) -> None:
         node.folder.mkdir(parents=True)
@@ -254,7 +258,7 @@ class Kafka:
             return {}
         plain = "org.apache.kafka.common.security.plain.PlainLoginModule"
         scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
-        users = f'user_{USER}="{PASSWORD}" user_{STRANGER}="{STRANGER_PASSWORD}"'
+        users = f'user_{USER}="{PASSWORD}" user_{UNPRIVILEGED_USER}="{UNPRIVILEGED_PASSWORD}"'
         settings = {
             "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
             "ssl.keystore.type": "PEM",
@@ -291,10 +295,10 @@ def _certificate(folder: Path, name: str) -> Path:
     _openssl("x509", "-req", "-days", "2", "-in", str(request), "-CA", str(folder / "ca.pem"),
              "-CAkey", str(folder / "ca.key"), "-CAcreateserial", "-extfile", str(extensions),
              "-out", str(signed))  # fmt: skip
-    both = folder / f"{name}.pem"
-    both.write_text(key.read_text() + signed.read_text())
-    both.chmod(0o600)
-    return both
+    key_and_certificate = folder / f"{name}.pem"
+    key_and_certificate.write_text(key.read_text() + signed.read_text())
+    key_and_certificate.chmod(0o600)
+    return key_and_certificate
 
 
 def _openssl(*arguments: str) -> None:

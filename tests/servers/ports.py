@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 SLICE, SLICES = 2_000, 8
-"""Every worker of pytest-xdist takes its ports from a slice of its own: 15,000 to 30,999 in all."""
+"""Every worker of pytest-xdist takes its ports from a slice of its own, of 15,000 to 30,999 in all. A slice has more
+ports than the tests of one worker ever use."""
 
 
 def _slice() -> range:
@@ -15,8 +16,8 @@ def _slice() -> range:
     return range(15_000 + SLICE * number, 15_000 + SLICE * (number + 1))
 
 
-def _places() -> Iterator[int]:
-    """The slice once over, from a place that differs between test runs which share the machine.
+def _candidates() -> Iterator[int]:
+    """Each port of the slice once, from a start that differs between test runs which share the machine.
 
     The factor is about the golden section of a slice: processes of neighbouring ids begin far apart.
     """
@@ -24,20 +25,20 @@ def _places() -> Iterator[int]:
     return (ports[(begin + n) % SLICE] for n in range(SLICE))
 
 
-_left = _places()
+_candidates_left = _candidates()
 
 
 def free_port() -> int:
     """A port nobody listens on, below the range that outgoing connections take theirs from; never one twice.
 
     A server that is killed and started again needs its port back; from the ephemeral range another
-    process may have borrowed it meanwhile.
+    process may have taken it meanwhile.
     """
-    for port in _left:
-        with socket.socket() as claim, suppress(OSError):
-            claim.bind(("", port))  # on any address: deployments use more than one
+    for port in _candidates_left:
+        with socket.socket() as trial, suppress(OSError):
+            trial.bind(("", port))  # on any address: deployments use more than one
             return port
-    raise RuntimeError(f"all ports were handed out: {_slice()}")
+    raise RuntimeError(f"all ports are used up: {_slice()}")
 
 
 def listening(port: int) -> bool:
@@ -45,10 +46,10 @@ def listening(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def wait_until(answers: Callable[[], bool], seconds: float, what: str) -> None:
-    """Poll until ``answers()``; raises TimeoutError that says what did not happen."""
+def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    """Poll until ``condition()``; raises TimeoutError with ``what`` did not happen."""
     deadline = time.monotonic() + seconds
-    while not answers():
+    while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what}: not within {seconds:g} s")
         time.sleep(0.02)

@@ -24,8 +24,8 @@ class Proxy:
     def __init__(self, target: int = 0) -> None:
         self.port, self.target = free_port(), target
         self.delay_s = 0.0
-        self.most_bytes: int | None = None
-        """What may still pass, in both directions together; the rest is swallowed."""
+        self.max_bytes: int | None = None
+        """How many bytes may still pass, in both directions together; the rest is swallowed."""
         self._lock = threading.Lock()
         self._gates = [_open_gate()]
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
@@ -33,22 +33,22 @@ class Proxy:
         self._closed = False
 
     def swallow(self) -> None:
-        """From now on nothing arrives, in either direction, and nobody is told."""
+        """From now on nothing arrives, in either direction, and no connection is closed."""
         self._gates[-1].clear()
 
     def hold(self) -> None:
-        """As ``swallow``, for the connections that exist; new ones pass."""
+        """As ``swallow``, for the existing connections; new ones pass."""
         self._gates[-1].clear()
         self._gates.append(_open_gate())
 
     def heal(self) -> None:
-        """Let everything through again, what was held up included."""
-        self.delay_s, self.most_bytes = 0.0, None
+        """Let everything through again, with what was held back so far."""
+        self.delay_s, self.max_bytes = 0.0, None
         for gate in self._gates:
             gate.set()
 
     def reset(self) -> None:
-        """Break all connections with RST; new ones are welcome."""
+        """Break all connections with RST; new ones are accepted."""
         with self._lock:
             pairs, self._pairs = self._pairs, []
         for pair in pairs:
@@ -95,9 +95,9 @@ class Proxy:
 
     def _count(self, size: int) -> None:
         with self._lock:
-            if self.most_bytes is not None:
-                self.most_bytes -= size
-                if self.most_bytes < 0:
+            if self.max_bytes is not None:
+                self.max_bytes -= size
+                if self.max_bytes < 0:
                     self._gates[-1].clear()
 
     def _pump(self, source: socket.socket, sink: socket.socket, gate: threading.Event) -> None:
@@ -108,6 +108,6 @@ class Proxy:
                 self._count(len(data))
                 gate.wait()
                 sink.sendall(data)
-        # What was held up must still arrive after the sender has hung up, as in a real network.
+        # What was held back must still arrive after the sender has closed, as in a real network.
         with suppress(OSError):
             sink.shutdown(socket.SHUT_WR)

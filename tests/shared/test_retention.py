@@ -26,7 +26,7 @@ from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.metrics import Metrics
 from prequel.shared.store.sqlite import SqliteStore
 from prequel.shared.units import format_bytes
-from tests.contracts.test_sqlite_disk_full import small_disk  # noqa: F401  # a fixture
+from tests.contracts.full_disk import small_disk  # noqa: F401  # a fixture
 
 DAY = 86_400.0
 

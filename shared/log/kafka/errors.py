@@ -6,7 +6,7 @@ from typing import Any
 
 from kafka import errors as kafka_errors
 
-from prequel.shared.log.base import LogUnavailable, OffsetOutOfRange, RecordTooLarge
+from prequel.shared.log.base import Bounds, LogUnavailable, OffsetOutOfRange, RecordTooLarge
 from prequel.shared.log.kafka.cluster import KafkaCluster
 
 
@@ -45,7 +45,7 @@ def translated_read(cluster: KafkaCluster, consumer: Any, topic: str) -> Iterato
             (partition, offset), *_ = sorted(out_of_range.items())
             (begin,) = consumer.beginning_offsets([partition], cluster.timeout_ms).values()
             (end,) = consumer.end_offsets([partition], cluster.timeout_ms).values()
-        raise OffsetOutOfRange(cluster.name(topic), partition.partition, offset, begin, end) from error
+        raise OffsetOutOfRange(cluster.name(topic), partition.partition, offset, Bounds(begin, end)) from error
 
 
 def log_error(cluster: KafkaCluster, action: str, error: Exception) -> LogUnavailable | RecordTooLarge:

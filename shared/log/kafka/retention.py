@@ -14,16 +14,16 @@ _FOREVER = "-1"
 class TooShort(NamedTuple):
     """A partition of ``examples`` that keeps records for less long than the window of a stream reaches back.
 
-    ``named``: what the topic is called on this cluster.
+    ``topic``: what it is called on this cluster.
     """
 
     partition: int
     reason: str
-    named: str = EXAMPLES
+    topic: str = EXAMPLES
 
     def __str__(self) -> str:
         return (
-            f"topic {self.named}: {self.reason}. Labels for images that are gone expire: keep the topic for longer, or "
+            f"topic {self.topic}: {self.reason}. Labels for images that are gone expire: keep the topic for longer, or "
             "lower PREQUEL_WINDOW"
         )
 
@@ -45,52 +45,52 @@ def kafka_retention(settings: Mapping[str, str], partitions: int) -> Retention:
     )
 
 
-def describe_difference(topic: str, found: Retention, wanted: Retention, named: str) -> str | None:
+def describe_difference(topic: str, actual: Retention, configured: Retention, name_on_cluster: str) -> str | None:
     """A remark where an operator chose another retention than ours; nothing is wrong with that. None where equal.
 
-    ``named``: what the topic is called on this cluster.
+    ``name_on_cluster``: the topic's name there, with PREQUEL_KAFKA_TOPIC_PREFIX.
     """
-    if found == wanted:
+    if actual == configured:
         return None
     setting = f"PREQUEL_RETENTION_{topic.upper().replace('-', '_')}"
     return (
-        f"topic {named} keeps records {_shown(found)}, as it was set on Kafka; {setting} ({_shown(wanted)}) is for "
-        "topics that `prequel topics` creates"
+        f"topic {name_on_cluster} keeps records {_format(actual)}, as it was set on Kafka; "
+        f"{setting} ({_format(configured)}) is for topics that `prequel topics` creates"
     )
 
 
 def find_too_short(
-    found: Retention,
+    actual: Retention,
     bounds: Mapping[int, Bounds],
     floors: Mapping[int, Floor],
     *,
     now: float,
-    named: str = EXAMPLES,
+    name_on_cluster: str = EXAMPLES,
 ) -> list[TooShort]:
     """Partitions of ``examples`` whose window reaches back further than the topic does.
 
     ``floors``: partition -> the oldest record that its learner still needs, as it published it; ``now``: seconds since
-    the epoch; ``named``: what the topic is called on this cluster.
+    the epoch; ``name_on_cluster``: the topic's name there.
     """
     too_short = []
     for partition, floor in sorted(floors.items()):
-        if reason := _reason(found, bounds[partition], floor, partition=partition, now=now):
-            too_short.append(TooShort(partition, reason, named))
+        if reason := _reason(actual, bounds[partition], floor, partition=partition, now=now):
+            too_short.append(TooShort(partition, reason, name_on_cluster))
     return too_short
 
 
-def _reason(found: Retention, bounds: Bounds, floor: Floor, *, partition: int, now: float) -> str | None:
+def _reason(actual: Retention, bounds: Bounds, floor: Floor, *, partition: int, now: float) -> str | None:
     place = f"{EXAMPLES}:{partition}:{floor.offset}"
     whose = f"the window of stream {floor.stream}" if floor.stream else "the oldest snapshot"
     if bounds.begin > floor.offset:
         return f"{whose} reaches back to {place}, but the topic begins at {bounds.begin}"
-    if floor.stream and found.seconds is not None and now - floor.time > found.seconds:
+    if floor.stream and actual.seconds is not None and now - floor.time > actual.seconds:
         when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(floor.time))
-        return f"{whose} reaches back to {place} of {when}, but the topic keeps records {_shown(found)}"
+        return f"{whose} reaches back to {place} of {when}, but the topic keeps records {_format(actual)}"
     return None
 
 
-def _shown(retention: Retention) -> str:
+def _format(retention: Retention) -> str:
     if retention.forever:
         return "forever"
     limits = [Retention(seconds=retention.seconds), Retention(bytes=retention.bytes)]

@@ -38,5 +38,6 @@ def check_retention(
     bounds = log.bounds(EXAMPLES)
     published = {partition: floors.read(store, partition) for partition in bounds}
     known = {partition: floor for partition, floor in published.items() if floor}
-    named = topics.topic_name(settings, EXAMPLES)
-    return RetentionReport(remarks, find_too_short(retentions[EXAMPLES], bounds, known, now=now, named=named))
+    name = topics.topic_name(settings, EXAMPLES)
+    too_short = find_too_short(retentions[EXAMPLES], bounds, known, now=now, name_on_cluster=name)
+    return RetentionReport(remarks, too_short)

@@ -5,9 +5,8 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 
 from prequel.shared.log.base import (
     EXAMPLES,
@@ -25,10 +24,10 @@ from prequel.shared.log.sqlite.groups import Groups
 from prequel.shared.log.sqlite.member import SqliteMember
 from prequel.shared.log.sqlite.pruning import FilePruning
 from prequel.shared.log.sqlite.reader import SqliteReader
+from prequel.shared.log.sqlite.retention_lock import RetentionLock
 from prequel.shared.log.sqlite.topic import Topic
-from prequel.shared.runtime.deadlines import LEASE_S, REPLAY_WAIT_S, SQLITE_BUSY_S
+from prequel.shared.runtime.deadlines import LEASE_S, SQLITE_BUSY_S
 from prequel.shared.runtime.disk import DiskSpace, disk_space
-from prequel.shared.runtime.file_lock import FileLock
 
 MAX_RECORD_BYTES = 64 * 2**20
 """SQLite would take 1 GB, but a record is in memory several times while it is appended or read."""
@@ -37,23 +36,24 @@ MAX_POLL_BYTES = 32 * 2**20
 """Of values in one poll: what a service keeps in memory of a topic. Enough for hundreds of images."""
 
 _RESERVES = {IMAGES: 2}
-"""How many times the disk's reserve appends to a topic leave free; once where nothing is said. Where the disk fills up,
-images are thus refused first: those that are there can still become features and predictions, and once these are
-written, the images may be pruned."""
+"""How many times the disk's reserve appends to a topic leave free; once for topics that are not listed. So, where the
+disk fills up, images are refused first: those that are there can still become features and predictions, and once these
+are written, the images may be pruned."""
 
-_Locked = TypeVar("_Locked")
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}")
+_TOPIC_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}")
 
 
 class SqliteLog:
     """shared.log.base.Log in a folder of one machine's own disk (not NFS). Nothing is opened before the first call.
 
-    ``partitions``: one number for every topic, or by topic (1 where it names none); the files remember it and refuse
-    another. ``clock``: seconds since the epoch. ``lease_s``: for how long a group member that does not poll is
-    sure to stay one (see Groups for how much longer it may). ``new_id`` names group members, each time differently.
-    ``max_poll_bytes`` bounds one poll's values, but for a single larger record. ``create`` False: files that do not
-    exist are an error, for commands that only look.
+    ``partitions``: one number for every topic, or one by topic (1 for topics that are not listed); the files remember
+    it and refuse another.
+    ``clock``: seconds since the epoch.
+    ``lease_s``: for how long a group member that does not poll is sure to stay one (see Groups).
+    ``new_id``: names group members, each time differently.
+    ``max_record_bytes``: of key, headers and value; larger records raise RecordTooLarge.
+    ``max_poll_bytes``: of values in one poll, but for a single larger record.
+    ``create`` False: files that do not exist are an error, for commands that only look.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class SqliteLog:
         self._busy_timeout_s, self._create = busy_timeout_s, create
         self._max_record_bytes, self._max_poll_bytes = max_record_bytes, max_poll_bytes
         self._groups = Groups(directory, clock=clock, lease_s=lease_s, busy_timeout_s=busy_timeout_s, create=create)
-        self._lock_file = FileLock(directory / "_retention.lock", create=create)
+        self._retention_lock = RetentionLock(directory / "_retention.lock", create=create)
         self._topics: dict[str, Topic] = {}
         self._lock = threading.Lock()
         self._closed = False
@@ -155,28 +155,17 @@ class SqliteLog:
 
     @contextmanager
     def pruning_lock(self) -> Iterator[bool]:
-        """Whether this caller may prune until the end of the block: one process at a time, and none during a replay.
-
-        Does not wait; raises LogUnavailable.
-        """
-        with self._locked(self._lock_file.exclusive()) as may_prune:
+        """See RetentionLock.pruning."""
+        self._topic(EXAMPLES)  # Where the log does not exist, this raises the better error.
+        with self._retention_lock.pruning() as may_prune:
             yield may_prune
 
     @contextmanager
     def replay_lock(self) -> Iterator[None]:
-        """Nothing is pruned until the end of the block. Blocks while somebody prunes; raises LogUnavailable."""
-        with self._locked(self._lock_file.shared(REPLAY_WAIT_S)):
+        """See RetentionLock.replay."""
+        self._topic(EXAMPLES)
+        with self._retention_lock.replay():
             yield
-
-    @contextmanager
-    def _locked(self, lock: AbstractContextManager[_Locked]) -> Iterator[_Locked]:
-        self._topic(EXAMPLES)  # Where the log does not exist, this error says it best.
-        with ExitStack() as stack:
-            try:
-                answer = stack.enter_context(lock)
-            except OSError as error:  # TimeoutError is one too.
-                raise LogUnavailable(f"{error}. Is the folder writable? Does another process prune the log?") from error
-            yield answer
 
     def close(self) -> None:
         """Release the files; readers and members that wait wake up and raise LogUnavailable. May be called again."""
@@ -196,8 +185,8 @@ class SqliteLog:
             return self._topics[name]
 
     def _open(self, name: str) -> Topic:
-        if not _NAME.fullmatch(name):
-            raise ValueError(f"{name!r} is not a topic name ({_NAME.pattern})")
+        if not _TOPIC_NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is not a topic name ({_TOPIC_NAME.pattern})")
         partitions = self._partitions
         topic = Topic(
             name,

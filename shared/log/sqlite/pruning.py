@@ -78,7 +78,9 @@ class FilePruning:
         One step: about ``max_bytes`` and STEP_RECORDS at most, but at least one record if there is one. Returns how
         many; 0 where nothing is left to delete.
         """
-        max_bytes = min(max_bytes, self._database.room().free // STEP_PART)  # Smaller steps on a disk nearly full.
+        max_bytes = min(
+            max_bytes, self._database.disk_space().free // STEP_PART
+        )  # Smaller steps on a disk nearly full.
         with self._step() as connection:
             last = _last_deletable(connection, partition, before, appended_before=appended_before, max_bytes=max_bytes)
             if last is None:
@@ -94,7 +96,7 @@ class FilePruning:
         with self._step() as connection:
             before = _usage(connection)
             page = _pragma(connection, "page_size")
-            affordable = max(1, self._database.room().free // (STEP_PART * page))
+            affordable = max(1, self._database.disk_space().free // (STEP_PART * page))
             pages = min(STEP_PAGES, (before.free - keep_free) // page, affordable)
             if pages > 0:
                 connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()  # A page a row: fetch all of them.
@@ -102,7 +104,7 @@ class FilePruning:
 
     def disk_is_scarce(self) -> bool:
         """Whether the disk is nearly full."""
-        return self._database.room().scarce
+        return self._database.disk_space().scarce
 
     def can_shrink(self) -> bool:
         """Whether the file was created so that free pages can be given back: not by Prequel 0.1."""

@@ -5,7 +5,7 @@ import time
 from prequel.shared.log.base import LogUnavailable
 from prequel.shared.sqlite.database import Database
 from prequel.shared.sqlite.errors import FULL_REMEDY
-from prequel.shared.sqlite.wal import ROOM_SECONDS
+from prequel.shared.sqlite.wal import SPACE_CACHE_S
 from prequel.shared.units import format_bytes
 
 SPARE_PART = 16
@@ -27,19 +27,19 @@ class DiskReserve:
         if needed <= self._spare_bytes and time.monotonic() < self._spare_until:
             self._spare_bytes -= needed
             return
-        room = self._database.room()
-        left = room.free - needed - self._database.wal_size() - self._reserves * room.reserve
+        space = self._database.disk_space()
+        left = space.free - needed - self._database.wal_size() - self._reserves * space.reserve
         if left >= 0:
-            self._spare_bytes, self._spare_until = left // SPARE_PART, time.monotonic() + ROOM_SECONDS
+            self._spare_bytes, self._spare_until = left // SPARE_PART, time.monotonic() + SPACE_CACHE_S
             return
         # Too little. Copying the WAL into the file frees what it holds twice; only then is the answer final.
         self._database.truncate_wal()
-        room, wal_bytes = self._database.room(), self._database.wal_size()
-        if room.free - needed - wal_bytes < self._reserves * room.reserve:
+        space, wal_bytes = self._database.disk_space(), self._database.wal_size()
+        if space.free - needed - wal_bytes < self._reserves * space.reserve:
             raise LogUnavailable(
-                f"{self._database.path}: the disk has {format_bytes(room.free)} left, this append takes up to "
-                f"{format_bytes(needed + wal_bytes)}, and {format_bytes(self._reserves * room.reserve)} must stay free "
-                f"so that old records can be pruned. {FULL_REMEDY}"
+                f"{self._database.path}: the disk has {format_bytes(space.free)} left, this append takes up to "
+                f"{format_bytes(needed + wal_bytes)}, and {format_bytes(self._reserves * space.reserve)} "
+                f"must stay free so that old records can be pruned. {FULL_REMEDY}"
             )
 
     def _needed_bytes(self, size: int, records: int) -> int:

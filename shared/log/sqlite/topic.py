@@ -126,7 +126,7 @@ class Topic:
             exists = 0 <= partition < self.partitions
             bounds = _bounds(connection, partition) if exists else Bounds(0, 0)
         if not exists or not bounds.begin <= offset <= bounds.end:
-            raise OffsetOutOfRange(self.name, partition, offset, *bounds)
+            raise OffsetOutOfRange(self.name, partition, offset, bounds)
 
     def read_from(self, partition: int, begin: int, *, max_records: int, max_bytes: int) -> list[Record]:
         """The records from ``begin`` on: about ``max_bytes`` of values at most, but at least one if there is one.

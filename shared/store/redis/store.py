@@ -52,18 +52,7 @@ class RedisStore:
         self._server = f"Redis at {address.hostname}:{address.port or 6379}"
         # One hash tag for all keys: a cluster keeps them on one shard, where one script may touch several.
         self._prefix = f"{{{prefix}}}:"
-        tls = {"ssl_ca_certs": ca} if ca and address.scheme == "rediss" else {}
-        self._client: Any = redis.Redis.from_url(
-            url,
-            socket_timeout=timeout_s,
-            socket_connect_timeout=timeout_s,
-            health_check_interval=HEALTH_CHECK_S,
-            # Every command and script here may be repeated.
-            retry=Retry(
-                ExponentialWithJitterBackoff(cap=REDIS_BACKOFF.cap_s, base=REDIS_BACKOFF.base_s), REDIS_RETRIES
-            ),
-            **tls,
-        )
+        self._client = _new_client(url, ca=ca, timeout_s=timeout_s)
         self._scripts: Mapping[str, Any] = {name: self._client.register_script(text) for name, text in SCRIPTS.items()}
         self._values = RedisValues(
             self._client, self._scripts, piece_prefix=f"{self._prefix}p:", server=self._server, new_id=new_id
@@ -152,6 +141,19 @@ class RedisStore:
             raise StoreUnavailable("this store is closed")
         with translated(self._server, action):
             yield
+
+
+def _new_client(url: str, *, ca: str, timeout_s: float) -> Any:
+    tls = {"ssl_ca_certs": ca} if ca and urlsplit(url).scheme == "rediss" else {}
+    backoff = ExponentialWithJitterBackoff(cap=REDIS_BACKOFF.cap_s, base=REDIS_BACKOFF.base_s)
+    return redis.Redis.from_url(
+        url,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=timeout_s,
+        health_check_interval=HEALTH_CHECK_S,
+        retry=Retry(backoff, REDIS_RETRIES),  # Safe: every command and script here may be sent again.
+        **tls,
+    )
 
 
 def _literal(text: bytes) -> bytes:
