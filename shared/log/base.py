@@ -152,7 +152,7 @@ class Member(Protocol):
 class Log(Protocol):
     """Topics of partitions of records. Thread-safe; its readers and members are not.
 
-    Every call but ``follow``, ``join`` and ``close`` may block, by the timeouts of shared/runtime/deadlines.py.
+    Every call may block, for as long as shared/runtime/deadlines.py says.
     """
 
     def append(self, messages: Sequence[Message]) -> list[Position]:
@@ -179,11 +179,14 @@ class Log(Protocol):
         ...
 
     def follow(self, topic: str, positions: Mapping[int, int]) -> Reader:
-        """A reader of these partitions from these positions on. It connects when it is first polled."""
+        """A reader of these partitions from these positions on; they are checked when it is first polled.
+
+        Raises LogUnavailable where the topic's file cannot be opened; a reader on Kafka connects only when polled.
+        """
         ...
 
     def join(self, group: str, topic: str) -> Member:
-        """A new member of the group. It joins when it is first polled."""
+        """A new member of the group, which joins when it is first polled. Raises as ``follow``."""
         ...
 
     def lag(self, group: str, topic: str) -> dict[int, int]:

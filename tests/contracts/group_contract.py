@@ -328,7 +328,7 @@ class GroupContract:
 
 
 def poll_until_owning(member: CheckedMember, partitions: int, within_s: float) -> None:
-    """Poll until so many partitions are left to the member."""
+    """Poll until the member owns exactly so many partitions."""
 
     def is_settled() -> bool:
         member.poll()

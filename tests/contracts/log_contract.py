@@ -167,9 +167,9 @@ class LogContract:
         positions = log.append(messages(topic, 1000, partition=1))
         expected = {positions[n].offset: b"m%d" % n for n in [*range(999, 0, -7), 5, 0, 999]}
         offsets = [*expected, *expected]
-        found = log.read(topic, 1, offsets)
-        assert {offset: record.value for offset, record in found.items()} == expected
-        assert all(Position(record.partition, record.offset) == (1, offset) for offset, record in found.items())
+        records = log.read(topic, 1, offsets)
+        assert {offset: record.value for offset, record in records.items()} == expected
+        assert all(Position(record.partition, record.offset) == (1, offset) for offset, record in records.items())
 
     def test_an_offset_without_a_record_is_missing_from_the_answer(self, make_log: MakeLog, topic: str) -> None:
         log = make_log({topic: 2})
@@ -286,7 +286,7 @@ class LogContract:
             log.append([Message(topic, b"k", value)])
         assert values(collect(log.follow(topic, {0: first}), 21, timeout_s))[1:] == sent
 
-    # Positions outside of what the log holds.
+    # Positions outside the log's bounds.
 
     def test_a_position_past_the_end_is_out_of_range(self, make_log: MakeLog, topic: str, timeout_s: float) -> None:
         log = make_log({topic: 1})
@@ -394,9 +394,9 @@ class LogContract:
             records: list[Record] = []
             while not records or records[-1].offset < mark:
                 records += collect(reader, 1, timeout_s)
-            found = [record.value.rstrip(b"\0").decode() for record in records[:-1]]
-            assert found == [f"w{attempt}:{n}:" for n in range(len(found))]
-            assert len(found) > last
+            appended = [record.value.rstrip(b"\0").decode() for record in records[:-1]]
+            assert appended == [f"w{attempt}:{n}:" for n in range(len(appended))]
+            assert len(appended) > last
 
     # The end.
 

@@ -30,7 +30,7 @@ def too_large() -> int:
 
 @pytest.fixture
 def cluster(kafka_bootstrap: str) -> KafkaCluster:
-    """With a prefix: what the contract holds with one, it holds without, as the tests of the whole system have it."""
+    """With a topic prefix; the tests of the whole system run without one."""
     return KafkaCluster(kafka_bootstrap, session_s=SESSION_S, topic_prefix=PREFIX)
 
 

@@ -23,11 +23,11 @@ FENCE = Fence(0, 1, "owner")
 def check_log(log: SqliteLog, acknowledged: dict[Position, bytes]) -> None:
     """All that was acknowledged is there, at its place, and offsets have no gaps."""
     reader = log.follow("t", {0: 0})
-    found: dict[Position, bytes] = {}
+    stored: dict[Position, bytes] = {}
     while records := reader.poll(100, 0.0):
-        found |= {Position(0, record.offset): record.value for record in records}
-    assert sorted(position.offset for position in found) == list(range(len(found)))
-    assert {position: found[position] for position in acknowledged} == acknowledged
+        stored |= {Position(0, record.offset): record.value for record in records}
+    assert sorted(position.offset for position in stored) == list(range(len(stored)))
+    assert {position: stored[position] for position in acknowledged} == acknowledged
 
 
 def test_a_log_on_a_full_disk_refuses_keeps_all_and_goes_on_once_there_is_room(small_disk: Path) -> None:

@@ -1,4 +1,4 @@
-"""Files that the embedded log and store cannot use: each is refused with a message that says what to do."""
+"""Files that the embedded log and store cannot use: each is refused with a message that names a remedy."""
 
 import os
 import subprocess

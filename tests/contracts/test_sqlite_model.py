@@ -52,8 +52,8 @@ class LogMachine(RuleBasedStateMachine):
     @rule(which=st.integers(0, 1), partition=st.integers(0, 2), offsets=st.lists(st.integers(0, 40)))
     def read(self, which: int, partition: int, offsets: list[int]) -> None:
         there = self.expected[partition] if partition < len(self.expected) else []
-        found = self.open[which].read("t", partition, offsets)
-        assert {offset: _content(record) for offset, record in found.items()} == {
+        records = self.open[which].read("t", partition, offsets)
+        assert {offset: _content(record) for offset, record in records.items()} == {
             offset: there[offset] for offset in offsets if offset < len(there)
         }
 
@@ -62,16 +62,16 @@ class LogMachine(RuleBasedStateMachine):
         positions = {p: round(starts[p] * len(records)) for p, records in enumerate(self.expected)}
         return self.open[which], self.open[which].follow("t", positions)
 
-    @rule(opened=readers, most=st.integers(1, 20))
-    def poll(self, opened: tuple[SqliteLog, Reader], most: int) -> None:
+    @rule(opened=readers, max_records=st.integers(1, 20))
+    def poll(self, opened: tuple[SqliteLog, Reader], max_records: int) -> None:
         log, reader = opened
         before = reader.positions()
         if log not in self.open:
             with pytest.raises(LogUnavailable):
-                reader.poll(most, 0.0)
+                reader.poll(max_records, 0.0)
             return
-        records = reader.poll(most, 0.0)
-        assert len(records) <= most
+        records = reader.poll(max_records, 0.0)
+        assert len(records) <= max_records
         for record in records:
             assert record.offset == before[record.partition]
             before[record.partition] += 1

@@ -183,10 +183,10 @@ def test_before_the_disk_is_full_appends_are_refused_so_that_pruning_makes_room_
         shrink_all(log)
     before = len(acknowledged)
     fill(log, acknowledged)
-    found = log.read("t", 0, [position.offset for position in acknowledged])
+    records = log.read("t", 0, [position.offset for position in acknowledged])
     begin = log.bounds("t")[0].begin
     assert len(acknowledged) > before
-    assert {Position(0, n): record.value for n, record in found.items()} == {
+    assert {Position(0, n): record.value for n, record in records.items()} == {
         at: value for at, value in acknowledged.items() if at.offset >= begin
     }
     log.close()

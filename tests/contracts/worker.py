@@ -1,7 +1,7 @@
 """Another process of the contract tests: opens the log or store under test, does one job, prints each step.
 
 ``python -m tests.contracts.worker SOURCE JOB ARGUMENTS``: SOURCE is Python that binds ``log`` or ``store``; ARGUMENTS a
-JSON list. Every job runs until it is done or killed.
+JSON list, so jobs take positional arguments. Every job runs until it is done or killed.
 """
 
 import json

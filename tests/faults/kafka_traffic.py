@@ -1,4 +1,4 @@
-"""Traffic for the tests of a real Kafka that fails: who appends, who reads, and what the log must hold then."""
+"""Traffic for the tests of a real Kafka that fails: threads that append and read, and a check of the log afterwards."""
 
 import threading
 import time
@@ -80,9 +80,9 @@ def check_log(log: KafkaLog, topic: str, appender: Appender, follower: Follower)
     """Every acknowledged record is at its position, in order, and the follower read the same log."""
     follower.until = log.bounds(topic)[0].end
     follower.join(TIMEOUT_S)
-    found = {Position(record.partition, record.offset): number(record) for record in follower.records}
-    assert len(found) == len(follower.records), "a record was read twice"
-    assert appender.acknowledged.items() <= found.items()
+    read = {Position(record.partition, record.offset): number(record) for record in follower.records}
+    assert len(read) == len(follower.records), "a record was read twice"
+    assert appender.acknowledged.items() <= read.items()
     offsets = [record.offset for record in follower.records]
     assert offsets == sorted(offsets)
     firsts = list(dict.fromkeys(number(record) for record in follower.records))

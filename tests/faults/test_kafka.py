@@ -219,7 +219,7 @@ def test_with_three_brokers_any_of_them_may_be_restarted_at_any_time(tmp_path: P
 
 def in_sync(log: KafkaLog, topic: str) -> int:
     try:
-        (found,) = log._admin._ask("looking", lambda client: client.describe_topics([topic]))
+        (description,) = log._admin._ask("looking", lambda client: client.describe_topics([topic]))
     except LogUnavailable:
         return 0
-    return len(found["partitions"][0]["isr_nodes"])
+    return len(description["partitions"][0]["isr_nodes"])

@@ -58,15 +58,15 @@ def fill(log: KafkaLog, topic: str, acknowledged: dict[Position, bytes]) -> str:
 
 def read(log: KafkaLog, topic: str, count: int) -> dict[Position, bytes]:
     """The first ``count`` records, as soon as the broker can deliver them."""
-    found: dict[Position, bytes] = {}
+    stored: dict[Position, bytes] = {}
 
     def complete() -> bool:
-        with suppress(LogUnavailable), closing(log.follow(topic, {0: len(found)})) as reader:
-            found.update((Position(0, each.offset), each.value) for each in reader.poll(100, 1.0))
-        return len(found) >= count
+        with suppress(LogUnavailable), closing(log.follow(topic, {0: len(stored)})) as reader:
+            stored.update((Position(0, each.offset), each.value) for each in reader.poll(100, 1.0))
+        return len(stored) >= count
 
     wait_until(complete, TIMEOUT_S, f"{count} records of {topic}")
-    return found
+    return stored
 
 
 @pytest.mark.soak
@@ -90,5 +90,5 @@ def test_a_broker_on_a_full_disk_loses_nothing_and_goes_on_once_there_is_room(br
             return after.value in acknowledged.values()
 
         wait_until(appended, TIMEOUT_S, "an append once there is room")
-        found = read(log, topic, max(acknowledged).offset + 1)
-    assert {position: found.get(position) for position in acknowledged} == acknowledged
+        stored = read(log, topic, max(acknowledged).offset + 1)
+    assert {position: stored.get(position) for position in acknowledged} == acknowledged

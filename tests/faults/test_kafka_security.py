@@ -14,9 +14,8 @@ from prequel.shared.environment import from_environment
 from prequel.shared.log.base import LogUnavailable, Message
 from prequel.shared.log.kafka.cluster import kafka_cluster
 from prequel.shared.log.kafka.log import KafkaLog
-from prequel.shared.log.kafka.security import KafkaSecurity
 from prequel.shared.topics import TopicState
-from tests.faults.kafka_logs import OpenLog
+from tests.faults.kafka_logs import OpenLog, security_of
 from tests.servers.kafka import PASSWORD, UNPRIVILEGED_PASSWORD, UNPRIVILEGED_USER, USER, Certificates, Kafka
 
 # Topics and rights.
@@ -160,7 +159,7 @@ def test_wrong_credentials_name_the_setting_and_never_the_secret(
     credentials = tuple(str(tls_files.ca) if part == "CA" else part for part in security)
     quick, slow = (open_client(secured.bootstrap(listener), *credentials, timeout_s=each) for each in (1.0, 10.0))
     message = refusal(remedy, lambda: quick.partitions("images"), lambda: slow.partitions("images"))
-    for text in (message, caplog.text, repr(KafkaSecurity(*credentials)), repr(quick._cluster)):
+    for text in (message, caplog.text, repr(security_of(*credentials)), repr(quick._cluster)):
         assert "wrong-secret" not in text
         assert PASSWORD not in text
 

@@ -103,7 +103,8 @@ def test_a_swap_that_arrives_again_after_later_ones_changes_nothing(serve: Serve
         store = open_store(f"redis://127.0.0.1:{proxy.port}", timeout_s=1.0)
         store.acquire("root", FENCE)
         store.put("blob", b"1")
-        proxy.hold()  # What is sent now over this connection arrives later, though the client sends it again.
+        # What is sent now over this connection arrives later, although the client sends it again over another.
+        proxy.swallow_existing()
         store.swap("root", FENCE, b"old", delete=["blob"])
         store.put("blob", b"2")
         store.swap("root", FENCE, b"new")

@@ -22,7 +22,7 @@ ARTIFACTS = (
 
 
 class NoKafka(Exception):
-    """No real broker can be started here; the message says why."""
+    """No real broker can be started here: the message gives the reason."""
 
 
 def jars() -> Path:

@@ -47,7 +47,7 @@ def listening(port: int) -> bool:
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:
-    """Poll until ``condition()``; raises TimeoutError with ``what`` did not happen."""
+    """Poll until ``condition()``; raises TimeoutError, which names ``what``."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

@@ -36,7 +36,7 @@ class Proxy:
         """From now on nothing arrives, in either direction, and no connection is closed."""
         self._gates[-1].clear()
 
-    def hold(self) -> None:
+    def swallow_existing(self) -> None:
         """As ``swallow``, for the existing connections; new ones pass."""
         self._gates[-1].clear()
         self._gates.append(_open_gate())

@@ -13,7 +13,7 @@ from tests.servers.ports import free_port, wait_until
 
 
 class NoRedis(Exception):
-    """No real Redis can be started here; the message says why."""
+    """No real Redis can be started here: the message gives the reason."""
 
 
 def binary() -> str:

@@ -1,8 +1,8 @@
-"""Where Kafka is, what its clients may take of time and memory, and what topics are called there."""
+"""Where a Kafka cluster is, how much time and memory its clients may take, and what our topics are called there."""
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 
 from prequel.shared.config import ConfigError, Settings
 from prequel.shared.log.kafka.security import KafkaSecurity
@@ -12,6 +12,7 @@ from prequel.shared.topics import MAX_OVERHEAD_BYTES
 SCHEME = "kafka://"
 
 DEFAULT_IMAGE_BYTES = 16 * 2**20
+"""As PREQUEL_MAX_IMAGE_BYTES where nothing is set."""
 
 LEAST_REQUEST_BYTES = 8 * 2**20
 """A producer may send this much in one request, even where images are small: topics may have been set up for larger
@@ -35,6 +36,7 @@ class KafkaCluster:
 
     servers: str
     security: KafkaSecurity = field(default_factory=KafkaSecurity)
+    _: KW_ONLY
     max_record_bytes: int = DEFAULT_IMAGE_BYTES + MAX_OVERHEAD_BYTES
     timeout_s: float = KAFKA_REQUEST_S
     delivery_s: float = KAFKA_DELIVERY_S
@@ -73,13 +75,13 @@ def kafka_cluster(settings: Settings) -> KafkaCluster:
     if settings.kafka_sasl and not settings.kafka_user:
         raise ConfigError(f"PREQUEL_KAFKA_USER is empty: {settings.kafka_sasl} needs a user and a password")
     security = KafkaSecurity(
-        settings.kafka_security,
-        settings.kafka_sasl,
-        settings.kafka_user,
-        settings.kafka_password.get_secret_value(),
-        settings.kafka_ca,
-        settings.kafka_cert,
-        settings.kafka_key,
+        protocol=settings.kafka_security,
+        mechanism=settings.kafka_sasl,
+        user=settings.kafka_user,
+        password=settings.kafka_password.get_secret_value(),
+        ca=settings.kafka_ca,
+        cert=settings.kafka_cert,
+        key=settings.kafka_key,
     )
     return KafkaCluster(
         settings.log_url.removeprefix(SCHEME).rstrip("/"),

@@ -1,4 +1,4 @@
-"""How Kafka's brokers are spoken to: TLS and SASL, with secrets that stay out of every log."""
+"""How connections to Kafka's brokers are secured: TLS and SASL, with secrets that stay out of every log."""
 
 import logging
 import ssl
@@ -9,22 +9,26 @@ from prequel.shared.log.base import LogUnavailable
 
 
 def keep_passwords_out_of_logs() -> None:
-    """kafka-python writes every byte that it sends to its debug log, and a login with SASL PLAIN is such bytes."""
+    """Turn off the client's debug logs: they have every byte that it sends, and SASL PLAIN sends the password."""
     for name in ("kafka.net", "kafka.protocol"):
         if logging.getLogger(name).getEffectiveLevel() < logging.INFO:
             logging.getLogger(name).setLevel(logging.INFO)
 
 
 class _Secret(str):
-    """A password that stays out of what the library logs of its configuration."""
+    """A password that kafka-python does not show where it logs its configuration."""
 
     def __repr__(self) -> str:
         return "'***'"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class KafkaSecurity:
-    """How brokers are spoken to; the names are those of the settings PREQUEL_KAFKA_*."""
+    """How connections to brokers are secured.
+
+    ``protocol``: PREQUEL_KAFKA_SECURITY (PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL); ``mechanism``: PREQUEL_KAFKA_SASL;
+    ``ca``, ``cert``, ``key``: PEM files, read when a client is made; empty: the system's CAs, no certificate of ours.
+    """
 
     protocol: str = "PLAINTEXT"
     mechanism: str = ""
@@ -35,6 +39,7 @@ class KafkaSecurity:
     key: str = ""
 
     def options(self) -> dict[str, Any]:
+        """The client's options. Raises LogUnavailable where a file cannot be read."""
         options: dict[str, Any] = {"security_protocol": self.protocol}
         if self.protocol.startswith("SASL"):
             options["sasl_mechanism"] = self.mechanism

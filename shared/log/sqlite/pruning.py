@@ -62,8 +62,8 @@ class FilePruning:
         """Partition -> offset of its oldest record and when that was appended; empty partitions are left out."""
         query = "SELECT offset, appended_at FROM p{} ORDER BY offset LIMIT 1"
         with self._database.reading() as connection:
-            found = {p: connection.execute(query.format(p)).fetchone() for p in range(self._partitions)}
-        return {partition: row for partition, row in found.items() if row}
+            rows = {p: connection.execute(query.format(p)).fetchone() for p in range(self._partitions)}
+        return {partition: row for partition, row in rows.items() if row}
 
     def delete_oldest(
         self,

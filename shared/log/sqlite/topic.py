@@ -54,12 +54,12 @@ class Topic:
     def open(self) -> None:
         """Create the file if need be; raises LogUnavailable too where it was created with other partitions."""
         with self._database.reading() as connection:
-            (found,) = connection.execute("SELECT partitions FROM topic").fetchone()
-        if found != self.partitions:
+            (partitions,) = connection.execute("SELECT partitions FROM topic").fetchone()
+        if partitions != self.partitions:
             self._database.close()
             raise LogUnavailable(
-                f"{self._database.path} was made with {found} partitions, not {self.partitions}: streams would move. "
-                f"Set it back to {found}, or begin a new log in another folder"
+                f"{self._database.path} was made with {partitions} partitions, not {self.partitions}: streams would "
+                f"move to others. Set it back to {partitions}, or begin a new log in another folder"
             )
 
     def close(self) -> None:
