@@ -190,10 +190,7 @@ class Log(Protocol):
         ...
 
     def lag(self, group: str, topic: str) -> dict[int, int]:
-        """Partition -> records between the group's committed position (or the begin) and the end.
-
-        Raises LogUnavailable.
-        """
+        """Partition -> records from the group's committed position (or the begin) to the end. Raises LogUnavailable."""
         ...
 
     def close(self) -> None:

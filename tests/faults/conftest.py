@@ -1,14 +1,19 @@
-"""The brokers and the logs of the fault tests."""
+"""The servers, logs and stores of the fault tests."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from prequel.shared.store.redis.store import RedisStore
 from tests.faults.kafka_logs import OpenLog, opened_logs
 from tests.faults.kafka_traffic import new_topic
+from tests.faults.redis_stores import OpenStore, StartRedis
+from tests.servers.certificates import Certificates, certificates
 from tests.servers.jars import NoKafka
-from tests.servers.kafka import Certificates, Kafka, certificates
+from tests.servers.kafka import Kafka
 from tests.servers.proxy import Proxy
+from tests.servers.redis import NoRedis, Redis, binary
 from tests.servers.session import missing
 
 
@@ -71,3 +76,35 @@ def topic(broker: Kafka, open_log: OpenLog) -> str:
 @pytest.fixture
 def secured_topic(secured: Kafka, open_client: OpenLog) -> str:
     return new_topic(open_client(secured.bootstrap()))
+
+
+@pytest.fixture
+def start_redis(tmp_path: Path) -> Iterator[StartRedis]:
+    """``start_redis(*arguments, certificates=None)``: a server with these arguments on its command line."""
+    try:
+        binary()
+    except NoRedis as error:
+        missing(str(error))
+    started: list[Redis] = []
+
+    def start(*arguments: str, certificates: Certificates | None = None) -> Redis:
+        started.append(Redis(tmp_path / f"redis-{len(started)}", *arguments, certificates=certificates))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.discard()
+
+
+@pytest.fixture
+def open_store() -> Iterator[OpenStore]:
+    opened: list[RedisStore] = []
+
+    def start(url: str, *, ca: str = "", timeout_s: float = 5.0) -> RedisStore:
+        opened.append(RedisStore(url, ca=ca, timeout_s=timeout_s))
+        return opened[-1]
+
+    yield start
+    for store in opened:
+        store.close()

@@ -16,7 +16,9 @@ from prequel.shared.log.kafka.cluster import kafka_cluster
 from prequel.shared.log.kafka.log import KafkaLog
 from prequel.shared.topics import TopicState
 from tests.faults.kafka_logs import OpenLog, security_of
-from tests.servers.kafka import PASSWORD, UNPRIVILEGED_PASSWORD, UNPRIVILEGED_USER, USER, Certificates, Kafka
+from tests.servers.certificates import Certificates
+from tests.servers.kafka import Kafka
+from tests.servers.kafka_settings import PASSWORD, UNPRIVILEGED_PASSWORD, UNPRIVILEGED_USER, USER
 
 # Topics and rights.
 

@@ -6,19 +6,17 @@ import signal
 import subprocess
 import uuid
 from pathlib import Path
-from typing import NamedTuple
 
 from kafka.errors import KafkaError
 
 from prequel.shared.log.base import LogUnavailable
 from prequel.shared.log.kafka.clients import new_admin
 from prequel.shared.log.kafka.cluster import KafkaCluster
+from tests.servers import kafka_settings
+from tests.servers.certificates import Certificates
 from tests.servers.jars import jars
+from tests.servers.kafka_settings import LISTENERS, PASSWORD, UNPRIVILEGED_PASSWORD, UNPRIVILEGED_USER, USER
 from tests.servers.ports import free_port, listening, wait_until
-
-USER, PASSWORD = "alice", "alice-secret-42"
-UNPRIVILEGED_USER, UNPRIVILEGED_PASSWORD = "mallory", "mallory-secret-42"
-"""The broker knows this user and allows it nothing."""
 
 LOG4J = """status=error
 rootLogger.level=INFO
@@ -34,16 +32,6 @@ appender.file.layout.pattern=%d %p %m (%c{{1}})%n
 
 START_S = 180.0
 """For a broker to start: seconds on an idle machine, minutes where all tests start one at once."""
-
-LISTENERS = ("PLAINTEXT", "CONTROLLER", "PROXIED", "SASL_PLAINTEXT", "SSL", "SASL_SSL")
-
-
-class Certificates(NamedTuple):
-    """PEM files: the CA, and key and certificate in one for the broker and for a client."""
-
-    ca: Path
-    broker: Path
-    client: Path
 
 
 class Node:
@@ -107,9 +95,7 @@ class Kafka:
         proxied_at: int | None = None,
         properties: dict[str, str] | None = None,
     ) -> None:
-        """A cluster that is not started yet.
-
-        ``certificates``: add SASL and TLS listeners and an authorizer. ``proxied_at``: add a listener that is
+        """``certificates``: add SASL and TLS listeners and an authorizer. ``proxied_at``: add a listener that is
         advertised at that port of 127.0.0.1, where a test's proxy listens. ``properties``: of the broker, over ours.
         """
         self.folder, self.certificates, self.proxied_at = folder, certificates, proxied_at
@@ -208,98 +194,12 @@ class Kafka:
     def _configure(self, node: Node) -> None:
         node.folder.mkdir(parents=True)
         (node.folder / "log4j2.properties").write_text(LOG4J.format(file=node.folder / "server.log"))
-        settings = self._settings(node) | self._security() | self._properties
-        node.properties.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
-
-    def _settings(self, node: Node) -> dict[str, str]:
-        names = ["PLAINTEXT", "CONTROLLER"]
-        names += ["PROXIED"] if self.proxied_at else []
-        names += ["SASL_PLAINTEXT", "SSL", "SASL_SSL"] if self.certificates else []
-        kinds = {"CONTROLLER": "PLAINTEXT", "PROXIED": "PLAINTEXT"}
-        outside = {**node.ports, "PROXIED": self.proxied_at or 0}
-        copies = str(min(3, len(self.nodes)))
-        insync = str(max(1, int(copies) - 1))
-        return {
-            "process.roles": "broker,controller",
-            "node.id": str(node.number),
-            "listeners": ",".join(f"{name}://127.0.0.1:{node.ports[name]}" for name in names),
-            "advertised.listeners": ",".join(
-                f"{name}://127.0.0.1:{outside[name]}" for name in names if name != "CONTROLLER"
-            ),
-            "listener.security.protocol.map": ",".join(f"{name}:{kinds.get(name, name)}" for name in names),
-            "controller.listener.names": "CONTROLLER",
-            "inter.broker.listener.name": "PLAINTEXT",
-            "controller.quorum.voters": ",".join(
-                f"{other.number}@127.0.0.1:{other.ports['CONTROLLER']}" for other in self.nodes
-            ),
-            "log.dirs": str(node.folder / "data"),
-            "auto.create.topics.enable": "false",
-            "offsets.topic.num.partitions": "2",
-            "offsets.topic.replication.factor": copies,
-            "transaction.state.log.num.partitions": "1",
-            "transaction.state.log.replication.factor": copies,
-            "transaction.state.log.min.isr": insync,
-            "share.coordinator.state.topic.replication.factor": copies,
-            "share.coordinator.state.topic.min.isr": insync,
-            "group.initial.rebalance.delay.ms": "0",
-            "group.min.session.timeout.ms": "500",
-            "message.max.bytes": str(34 * 2**20),
-            "replica.fetch.max.bytes": str(34 * 2**20),
-            "log.initial.task.delay.ms": "500",
-            "log.retention.check.interval.ms": "500",
-            "log.segment.delete.delay.ms": "100",
-            # A crashed broker is fenced only after this; until then its partitions have no new leader.
-            "broker.session.timeout.ms": "3000",
-            "broker.heartbeat.interval.ms": "500",
-        }
-
-    def _security(self) -> dict[str, str]:
-        if self.certificates is None:
-            return {}
-        plain = "org.apache.kafka.common.security.plain.PlainLoginModule"
-        scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
-        users = f'user_{USER}="{PASSWORD}" user_{UNPRIVILEGED_USER}="{UNPRIVILEGED_PASSWORD}"'
+        controller_ports = {each.number: each.ports["CONTROLLER"] for each in self.nodes}
         settings = {
-            "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
-            "ssl.keystore.type": "PEM",
-            "ssl.keystore.location": str(self.certificates.broker),
-            "ssl.truststore.type": "PEM",
-            "ssl.truststore.location": str(self.certificates.ca),
-            "listener.name.ssl.ssl.client.auth": "required",
-            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-            "super.users": f"User:ANONYMOUS;User:{USER};User:CN=client",
+            **kafka_settings.cluster(node.number, node.folder / "data", controller_ports),
+            **kafka_settings.listeners(node.ports, proxied_at=self.proxied_at, secured=self.certificates is not None),
+            **kafka_settings.FAST,
+            **(kafka_settings.security(self.certificates) if self.certificates else {}),
+            **self._properties,
         }
-        for listener in ("sasl_plaintext", "sasl_ssl"):
-            settings |= {
-                f"listener.name.{listener}.plain.sasl.jaas.config": f"{plain} required {users};",
-                f"listener.name.{listener}.scram-sha-256.sasl.jaas.config": scram,
-                f"listener.name.{listener}.scram-sha-512.sasl.jaas.config": scram,
-            }
-        return settings
-
-
-def certificates(folder: Path) -> Certificates:
-    """A CA and what it signed for 127.0.0.1 and localhost, made with openssl."""
-    folder.mkdir(parents=True, exist_ok=True)
-    ca = folder / "ca.pem"
-    _openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=Prequel tests",
-             "-keyout", str(folder / "ca.key"), "-out", str(ca))  # fmt: skip
-    return Certificates(ca, _certificate(folder, "broker"), _certificate(folder, "client"))
-
-
-def _certificate(folder: Path, name: str) -> Path:
-    key, request, signed = (folder / f"{name}.{kind}" for kind in ("key", "csr", "crt"))
-    extensions = folder / f"{name}.ext"
-    extensions.write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
-    _openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", str(key), "-out", str(request))
-    _openssl("x509", "-req", "-days", "2", "-in", str(request), "-CA", str(folder / "ca.pem"),
-             "-CAkey", str(folder / "ca.key"), "-CAcreateserial", "-extfile", str(extensions),
-             "-out", str(signed))  # fmt: skip
-    key_and_certificate = folder / f"{name}.pem"
-    key_and_certificate.write_text(key.read_text() + signed.read_text())
-    key_and_certificate.chmod(0o600)
-    return key_and_certificate
-
-
-def _openssl(*arguments: str) -> None:
-    subprocess.run(["openssl", *arguments], check=True, capture_output=True)
+        node.properties.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))

@@ -8,7 +8,7 @@ from typing import Any
 
 import redis
 
-from tests.servers.kafka import Certificates
+from tests.servers.certificates import Certificates
 from tests.servers.ports import free_port, wait_until
 
 

@@ -143,7 +143,6 @@ class SqliteLog:
         return {name: self._topic(name).size() for name in topics}
 
     def disk(self) -> DiskSpace:
-        """Raises LogUnavailable."""
         try:
             return disk_space(self._directory)
         except OSError as error:
