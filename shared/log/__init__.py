@@ -1,1 +1,1 @@
-"""The log: its protocols, and an implementation in each folder."""
+"""The log: its protocols, and its implementations, embedded (SQLite) and on Kafka."""

@@ -1,1 +1,1 @@
-"""The store: its protocol, and an implementation in each file."""
+"""The store: its protocol, and its implementations on SQLite and on Redis."""

@@ -1,4 +1,4 @@
-"""Kafka's records as the log's."""
+"""Turns kafka-python's records into the log's."""
 
 from typing import Any
 
