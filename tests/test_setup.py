@@ -18,7 +18,7 @@ def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def wanted() -> Iterator[str]:
+def required() -> Iterator[str]:
     """The names of all packages that pyproject.toml asks for, but the project's own."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     extras = project["project"]["optional-dependencies"].values()
@@ -32,9 +32,9 @@ def test_every_package_is_pinned_with_hashes(entry: str) -> None:
     assert re.search(r"--hash=sha256:[0-9a-f]{64}", entry)
 
 
-def test_the_lock_has_everything_that_is_asked_for() -> None:
+def test_the_lock_has_everything_that_is_required() -> None:
     locked = {normal(re.split(r"[=\[]", entry)[0]) for entry in ENTRIES}
-    missing = sorted(set(wanted()) - {"prequel-stream"} - locked)
+    missing = sorted(set(required()) - {"prequel-stream"} - locked)
     assert not missing, f"run `make lock`: {', '.join(missing)}"
 
 

@@ -1,4 +1,4 @@
-"""Attributes in any spelling and mode are read; those of others travel from the image to prediction and outcome."""
+"""Attributes in any spelling and mode are read; the sender's own travel from the image to prediction and outcome."""
 
 import base64
 import json
@@ -35,10 +35,15 @@ def image(headers: Headers, value: bytes = PIXELS, key: bytes | None = b"pets") 
 @pytest.mark.parametrize("spelling", ["ce_{}", "ce-{}", "CE_{}", "Ce-{}"])
 @pytest.mark.parametrize("change", [str, str.upper, str.title])
 def test_headers_of_any_spelling(spelling: str, change: Any) -> None:
-    given = {"id": "a", "subject": "yard", "label": "cat", "camera": "north"}
-    headers = tuple((spelling.format(change(name)), value.encode()) for name, value in given.items())
-    found = image((*headers, ("Content-Type", b"image/jpeg")))
-    assert (found.id, found.stream, found.label, dict(found.attributes)) == ("a", "yard", "cat", {"camera": "north"})
+    attributes = {"id": "a", "subject": "yard", "label": "cat", "camera": "north"}
+    headers = tuple((spelling.format(change(name)), value.encode()) for name, value in attributes.items())
+    decoded = image((*headers, ("Content-Type", b"image/jpeg")))
+    assert (decoded.id, decoded.stream, decoded.label, dict(decoded.attributes)) == (
+        "a",
+        "yard",
+        "cat",
+        {"camera": "north"},
+    )
 
 
 def event(**more: object) -> bytes:
@@ -50,9 +55,9 @@ def event(**more: object) -> bytes:
 def test_an_image_in_structured_mode(kind: str) -> None:
     text = event(data_base64=base64.b64encode(PIXELS).decode(), label="cat", level=3, night=True, none=None)
     record = Record(IMAGES, 0, 7, None, text, (("Content-Type", kind.encode()),), 12.5)
-    found = decode_image(record)
-    assert (found.id, found.stream, found.label, found.data) == ("a", "yard", "cat", PIXELS)
-    assert dict(found.attributes) == {"source": "/camera", "level": "3", "night": "true"}
+    decoded = decode_image(record)
+    assert (decoded.id, decoded.stream, decoded.label, decoded.data) == ("a", "yard", "cat", PIXELS)
+    assert dict(decoded.attributes) == {"source": "/camera", "level": "3", "night": "true"}
     assert payload(record) == PIXELS
 
 
@@ -79,7 +84,7 @@ def test_a_label_and_features_in_structured_mode() -> None:
         ("application/cloudevents+avro", b"", "one event a record"),
     ],
 )
-def test_what_is_no_structured_event_says_why(kind: str, text: bytes, words: str) -> None:
+def test_an_invalid_structured_event_is_rejected_with_the_reason(kind: str, text: bytes, words: str) -> None:
     record = Record(IMAGES, 0, 7, b"pets", text, (("content-type", kind.encode()),), 12.5)
     for decode in (decode_image, decode_example):
         with pytest.raises(Rejected, match=words) as caught:
@@ -88,7 +93,7 @@ def test_what_is_no_structured_event_says_why(kind: str, text: bytes, words: str
     assert payload(record) == text
 
 
-def test_they_travel_from_the_image_to_prediction_and_outcome() -> None:
+def test_extensions_travel_from_the_image_to_prediction_and_outcome() -> None:
     sent = encode_image(
         "a", "pets", b"x", label=None, time=1.0, source=TRACE["source"], content_type="image/png", attributes=TRACE
     )
@@ -104,13 +109,13 @@ def test_they_travel_from_the_image_to_prediction_and_outcome() -> None:
     assert decode_prediction_event(written(encode_outcome(outcome, source="prequel/learner"))) == outcome
 
 
-def test_ours_do_not_travel_and_neither_does_our_own_source() -> None:
+def test_defined_attributes_and_our_own_source_do_not_travel() -> None:
     headers = {"ce_id": "a", "ce_backbone": "b", "ce_dim": "9", "ce_damaged": "true", "ce_source": "prequel/gateway"}
     assert not extensions(headers)
     assert image(tuple((name, value.encode()) for name, value in headers.items())).attributes == {}
 
 
-def test_a_damaged_image_is_told_with_its_prediction() -> None:
+def test_that_an_image_is_damaged_travels_to_its_prediction() -> None:
     seen = image((("ce_camera", b"north"),))
     extra = (("ce_damaged", b"true"),)
     message = encode_features(seen, np.ones(2, np.float32), "b", source="prequel/extractor", extra=extra)
@@ -119,18 +124,18 @@ def test_a_damaged_image_is_told_with_its_prediction() -> None:
     assert features.attributes == {"camera": "north", "damaged": "true"}
 
 
-def test_they_are_bounded_in_number_and_size() -> None:
+def test_extensions_are_limited_in_number_and_size() -> None:
     many = {f"ce_a{number}": "x" for number in range(100)}
     assert list(extensions(many)) == [f"a{number}" for number in range(MAX_ATTRIBUTES)]
     assert not extensions({"ce_long": "x" * (MAX_BYTES + 1), "ce_" + "n" * 65: "x", "ce_": "x", "ce_line": "a\nb"})
     assert extensions({"ce_long": "x" * MAX_BYTES}) == {"long": "x" * MAX_BYTES}
 
 
-def test_a_dead_letter_keeps_the_id_in_whatever_spelling() -> None:
+def test_a_dead_letter_keeps_the_id_in_any_spelling() -> None:
     record = Record(IMAGES, 0, 7, b"pets", b"", (("CE-Id", b"a"), ("CE-Type", b"other")), 12.5)
-    letter = encode_rejected(record, Rejected("x", "y"), source="test", time=1.0)
-    ids = [value for name, value in letter.headers if canonical(name) == "ce_id"]
-    types = [value for name, value in letter.headers if canonical(name) == "ce_type"]
+    dead_letter = encode_rejected(record, Rejected("x", "y"), source="test", time=1.0)
+    ids = [value for name, value in dead_letter.headers if canonical(name) == "ce_id"]
+    types = [value for name, value in dead_letter.headers if canonical(name) == "ce_type"]
     assert (ids, types) == ([b"a"], [b"prequel.rejected.v1"])
 
 
@@ -151,6 +156,6 @@ def test_any_bytes_are_an_event_or_malformed(text: bytes) -> None:
         assert str(error)  # noqa: PT017  # the other outcome is as good
 
 
-def test_binary_mode_is_left_as_it_is() -> None:
+def test_binary_mode_is_left_unchanged() -> None:
     record = Record(IMAGES, 0, 7, None, b"x", (("content-type", b"image/png"),), 12.5)
     assert to_binary_mode(record) is record

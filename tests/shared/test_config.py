@@ -38,8 +38,8 @@ def variable(name: str) -> str:
     return PREFIX + name.upper()
 
 
-def refused(name: str, value: str, wanted: str | None = None) -> str:
-    with pytest.raises(ConfigError, match=wanted) as raised:
+def refused(name: str, value: str, message: str | None = None) -> str:
+    with pytest.raises(ConfigError, match=message) as raised:
         from_environment({variable(name): value})
     assert variable(name) in str(raised.value)
     return str(raised.value)
@@ -79,11 +79,11 @@ def test_a_public_address_is_scheme_and_host(url: str) -> None:
 
 def test_a_public_address_needs_a_key() -> None:
     assert "PREQUEL_API_KEYS" in refused("public_url", "https://a.example")
-    given = {"PREQUEL_PUBLIC_URL": "https://A.example:8443/", "PREQUEL_API_KEYS": "a"}
-    assert from_environment(given).public_url == "https://a.example:8443"
+    environ = {"PREQUEL_PUBLIC_URL": "https://A.example:8443/", "PREQUEL_API_KEYS": "a"}
+    assert from_environment(environ).public_url == "https://a.example:8443"
 
 
-def test_an_empty_variable_is_as_none_at_all() -> None:
+def test_an_empty_variable_is_like_a_missing_one() -> None:
     assert from_environment({"PREQUEL_PORT": "", "PREQUEL_LOG": ""}) == from_environment({})
 
 
@@ -100,12 +100,12 @@ def test_a_number_outside_its_limits_is_refused(name: str, value: float) -> None
 
 @pytest.mark.parametrize("name", NUMBERS)
 @pytest.mark.parametrize("value", ["many", "1e", "0x10", "nan"])
-def test_what_is_no_number_is_refused(name: str, value: str) -> None:
+def test_an_invalid_number_is_refused(name: str, value: str) -> None:
     refused(name, value, "number|integer|greater|less")
 
 
 @pytest.mark.parametrize("name", CHOICES)
-def test_what_is_no_choice_is_refused_with_the_choices(name: str) -> None:
+def test_an_invalid_choice_is_refused_with_the_choices(name: str) -> None:
     message = refused(name, "wrong")
     assert "=wrong" in message
     assert "'" in message
@@ -137,7 +137,7 @@ def test_a_wrong_text_is_refused_with_the_remedy(name: str, value: str, remedy: 
     assert remedy in refused(name, value)
 
 
-def test_right_texts_are_taken() -> None:
+def test_right_texts_are_accepted() -> None:
     for log in ("sqlite:///data/log", "kafka://one:9092,two:9092", "kafka://one,[::1]:9092/"):
         assert from_environment({"PREQUEL_LOG": log}).log_url == log
     for store in ("sqlite:////abs/file", "redis://host:6379/0", "rediss://user:pw@host"):
@@ -159,7 +159,7 @@ def test_loopback_needs_none(host: str) -> None:
     assert from_environment({"PREQUEL_HOST": host}).host == host
 
 
-def test_several_mistakes_are_told_together() -> None:
+def test_several_mistakes_are_reported_together() -> None:
     with pytest.raises(ConfigError) as raised:
         from_environment({"PREQUEL_PORT": "x", "PREQUEL_BATCH": "0"})
     for name in ("PREQUEL_PORT=x", "PREQUEL_BATCH=0"):

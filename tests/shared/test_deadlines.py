@@ -1,4 +1,4 @@
-"""Waits and retries stand in one table, and nobody waits by a number of their own."""
+"""All waits and retries are in one table, and no other file has a number for one."""
 
 import ast
 import re
@@ -18,12 +18,12 @@ FOR_CLIENTS = {
     "services/gateway/http/problems.py": {"RETRY_SECONDS"},
     "services/producer/unanswered.py": {"MAX_CHECKED_AGAIN"},
 }
-"""What clients are told in a header; what they may ask for; which answers mean: again; numbers of images."""
+"""A header for clients; what they may ask for; answers that mean "try again"; numbers of images."""
 
 
 def modules() -> list[Path]:
-    found = (path for folder in ("services", "shared") for path in (ROOT / folder).rglob("*.py"))
-    return sorted(path for path in found if path != TABLE)
+    paths = (path for folder in ("services", "shared") for path in (ROOT / folder).rglob("*.py"))
+    return sorted(path for path in paths if path != TABLE)
 
 
 def numeric(node: ast.expr | None) -> bool:
@@ -56,7 +56,7 @@ def _allowed(file: str, name: str) -> bool:
     return name in FOR_CLIENTS.get(file, ())
 
 
-def test_no_call_waits_by_a_number_of_its_own() -> None:
+def test_no_call_has_a_timeout_of_its_own() -> None:
     wrong = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in modules()
@@ -70,15 +70,15 @@ def test_no_call_waits_by_a_number_of_its_own() -> None:
 
 
 ENDLESS = {"wait", "join", "get", "result", "acquire", "communicate"}
-"""Called with nothing, a method of such a name waits for ever, whatever it waits for."""
+"""Without an argument, methods of these names wait forever."""
 BY_POSITION = {"wait", "join", "result", "sleep"}
-"""What is given first is how long."""
+"""Their first argument is the time."""
 CLIENTS = {
     "Client": "timeout", "AsyncClient": "timeout", "urlopen": "timeout", "create_connection": "timeout",
     "run": "timeout", "check_call": "timeout", "check_output": "timeout",
     "Redis": "socket_timeout", "from_url": "socket_timeout",
 }  # fmt: skip
-"""What must be told how long it may take. Of ``run`` only that of subprocess."""
+"""Calls that need a timeout, with the parameter's name; of ``run`` only that of subprocess."""
 MAY_WAIT = {
     "services/gateway/view/subscriptions.py self._wakeup.wait()": "inside wait_for",
     "services/gateway/blocking_calls.py future.result()": "it is done",
@@ -92,7 +92,7 @@ MAY_WAIT = {
     "shared/runtime/process.py thread.join()": "SIGTERM finishes the batch, each of whose waits has a deadline",
     "shared/runtime/signals.py arrived.get()": "for a signal, on a thread of its own",
     "shared/runtime/publisher.py self._in_flight.popleft().result()": "for an append, with the log's deadlines",
-    "shared/runtime/operations.py self._thread.join()": "for a loop that was told to end, and looks ten times a second",
+    "shared/runtime/operations.py self._thread.join()": "for a loop that ends once told, and checks ten times a second",
 }
 
 
@@ -105,18 +105,16 @@ def calls() -> list[tuple[str, ast.Call]]:
     ]
 
 
-def test_no_call_waits_for_ever_but_those_that_have_a_reason() -> None:
-    found = {
+def test_only_calls_with_a_reason_wait_forever() -> None:
+    waiting = {
         f"{file} {ast.unparse(node)}"
         for file, node in calls()
         if isinstance(node.func, ast.Attribute) and node.func.attr in ENDLESS and not node.args and not node.keywords
     }
-    assert found == set(MAY_WAIT), (
-        "give it a deadline out of shared/runtime/deadlines.py, or say here why it needs none"
-    )
+    assert waiting == set(MAY_WAIT), "give it a deadline of shared/runtime/deadlines.py, or say here why it needs none"
 
 
-def test_no_call_waits_by_a_number_in_its_place() -> None:
+def test_no_call_has_a_literal_as_its_timeout() -> None:
     wrong = [
         f"{file}:{node.lineno}"
         for file, node in calls()
@@ -126,7 +124,7 @@ def test_no_call_waits_by_a_number_in_its_place() -> None:
     assert not wrong, f"name the number in shared/runtime/deadlines.py: {wrong}"
 
 
-def test_every_client_is_told_how_long_it_may_take() -> None:
+def test_every_client_has_a_timeout() -> None:
     wrong = []
     for file, node in calls():
         name = node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)
@@ -138,7 +136,7 @@ def test_every_client_is_told_how_long_it_may_take() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in vars(deadlines) if name.isupper()])
-def test_each_stands_with_its_reason(name: str) -> None:
+def test_each_deadline_has_its_reason(name: str) -> None:
     body = ast.parse(TABLE.read_text(encoding="utf-8")).body
     for at, node in enumerate(body):
         if isinstance(node, ast.Assign) and name in re.findall(r"\w+", ast.unparse(node.targets[0])):

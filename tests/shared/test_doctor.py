@@ -1,4 +1,4 @@
-"""The doctor says what is wrong and what to do, and finds nothing where all is well."""
+"""The doctor reports problems with their remedies, and none where there is none."""
 
 from contextlib import closing
 from pathlib import Path
@@ -15,8 +15,8 @@ from prequel.shared.store.sqlite import SqliteStore
 NOW = 1_700_000_000.0
 
 
-def findings(folder: Path, clock: float = NOW, **given: object) -> dict[str, Finding]:
-    settings = Settings.model_validate({"data": folder, **given})
+def findings(folder: Path, clock: float = NOW, **values: object) -> dict[str, Finding]:
+    settings = Settings.model_validate({"data": folder, **values})
     with (
         closing(SqliteLog(folder / "log", clock=lambda: clock)) as log,
         closing(SqliteStore(folder / "store")) as store,
@@ -26,32 +26,32 @@ def findings(folder: Path, clock: float = NOW, **given: object) -> dict[str, Fin
 
 
 def test_nothing_is_wrong_with_a_new_folder(tmp_path: Path) -> None:
-    found = findings(tmp_path)
-    assert [finding for finding in found.values() if not finding.ok] == []
-    assert found["extractor lag"].found == "1 records"
-    assert "1 images, 0 examples" in found["log"].found
+    results = findings(tmp_path)
+    assert [finding for finding in results.values() if not finding.ok] == []
+    assert results["extractor lag"].found == "1 records"
+    assert "1 images, 0 examples" in results["log"].found
     with closing(SqliteStore(tmp_path / "store")) as store:
-        assert store.keys("") == [], "what the doctor wrote is gone"
+        assert store.keys("") == [], "the doctor deletes what it wrote"
 
 
-def test_a_full_disk_is_told_with_what_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_with_its_free_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("prequel.shared.doctor.shutil.disk_usage", lambda folder: SimpleNamespace(free=2**28))
     disk = findings(tmp_path)["disk"]
     assert (disk.found, disk.remedy) == ("0.2 GiB free", f"make room on the disk of {tmp_path}")
 
 
 @pytest.mark.parametrize(
-    ("given", "subject", "remedy"),
+    ("values", "subject", "remedy"),
     [
         ({"clock": NOW + 60}, "clock", "NTP"),
         ({"weights": "no-such-file.h5"}, "backbone", "no-such-file.h5"),
         ({"models": "river:naive_bayes.GaussianNB"}, "keys", "PREQUEL_SNAPSHOT_KEY"),
     ],
 )
-def test_what_is_wrong_comes_with_a_remedy(tmp_path: Path, given: dict[str, object], subject: str, remedy: str) -> None:
-    found = findings(tmp_path, **given)  # type: ignore[arg-type]
-    assert remedy in found[subject].remedy
-    assert [finding.subject for finding in found.values() if not finding.ok] == [subject]
+def test_a_problem_has_a_remedy(tmp_path: Path, values: dict[str, object], subject: str, remedy: str) -> None:
+    results = findings(tmp_path, **values)  # type: ignore[arg-type]
+    assert remedy in results[subject].remedy
+    assert [finding.subject for finding in results.values() if not finding.ok] == [subject]
 
 
 @pytest.fixture
@@ -69,12 +69,12 @@ def test_no_password_is_shown() -> None:
     assert without_secrets("sqlite:///some/file") == "sqlite:///some/file"
 
 
-def test_a_log_that_is_away_is_told_once(tmp_path: Path) -> None:
+def test_an_unavailable_log_is_reported_once(tmp_path: Path) -> None:
     settings = Settings.model_validate({"data": tmp_path})
     with (
         closing(SqliteLog(tmp_path / "mistyped", create=False)) as log,
         closing(SqliteStore(tmp_path / "store")) as store,
     ):
-        found = list(examine(settings, log, store, NOW))
-    assert [finding.subject for finding in found if not finding.ok] == ["log"]
-    assert "mistyped" in found[2].remedy
+        results = list(examine(settings, log, store, NOW))
+    assert [finding.subject for finding in results if not finding.ok] == ["log"]
+    assert "mistyped" in results[2].remedy

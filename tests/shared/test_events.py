@@ -1,4 +1,4 @@
-"""The codec: what is encoded is decoded again, and of anything else every decoder says Rejected and nothing else."""
+"""Events: what is encoded is decoded again, and for anything else every decoder raises Rejected and nothing else."""
 
 import json
 import math
@@ -204,7 +204,7 @@ def published(event: Published) -> tuple[Message, dict[str, Any]]:
 
 
 @given(predictions | outcomes | drifts | applied)
-def test_predictions_outcomes_drifts_and_what_became_of_commands(event: Published) -> None:
+def test_predictions_outcomes_drifts_and_applied_commands(event: Published) -> None:
     message, form = published(event)
     assert (message.topic, message.key) == (PREDICTIONS, event.stream.encode())
     assert json.loads(message.value) == json.loads(json.dumps(form))
@@ -276,13 +276,13 @@ def test_the_subject_wins_over_the_key() -> None:
     assert decode_image(bare(b"cars", (("ce_subject", b"pets"),))).stream == "pets"
 
 
-def test_headers_of_others_are_no_hindrance() -> None:
+def test_other_headers_are_ignored() -> None:
     headers = (("traceparent", b"\xff\xfe"), ("ce_label", b"cat"), ("ce_id", b"one"))
     assert decode_image(bare(b"pets", headers))[:3] == ("one", "pets", "cat")
 
 
 @pytest.mark.parametrize("time", [b"yesterday", b"", b"2025-13-01", b"1700000000", b"2025-01-01T00:00:00+99:00"])
-def test_a_time_that_cannot_be_read_is_when_the_log_took_the_record(time: bytes) -> None:
+def test_an_unreadable_time_becomes_the_time_of_the_append(time: bytes) -> None:
     assert decode_image(bare(b"pets", (("ce_time", time),))).time == 12.5
 
 
@@ -408,7 +408,7 @@ def test_a_bad_example_is_rejected(reason: str, record: Record) -> None:
     assert raised.value.detail
 
 
-def test_large_but_finite_features_are_taken() -> None:
+def test_large_but_finite_features_are_accepted() -> None:
     value = np.full(2, np.finfo(np.float32).max, "<f4").tobytes()
     assert isinstance(decode_example(example(value, changed(GOOD_FEATURES))), Features)
 
@@ -447,7 +447,7 @@ def predicted(kind: str, body: object) -> Record:
 
 @pytest.mark.parametrize(("kind", "body"), KINDS)
 @pytest.mark.parametrize("value", [b"", b"null", b"[]", b"{}", b'"text"', b"\xff", b'{"id":'])
-def test_what_is_no_such_object_is_rejected(kind: str, body: dict[str, Any], value: bytes) -> None:
+def test_a_value_that_is_not_a_json_object_is_rejected(kind: str, body: dict[str, Any], value: bytes) -> None:
     decode_prediction_event(predicted(kind, body))
     with pytest.raises(Rejected) as raised:
         decode_prediction_event(predicted(kind, value))
@@ -545,17 +545,17 @@ def check_dead_letter(record: Record, rejected: Rejected) -> None:
     """The record as it was, with the reason and where it came from, and all that CloudEvents requires."""
     assert rejected.reason
     assert str(rejected) == f"{rejected.reason}: {rejected.detail}"
-    letter = encode_rejected(record, rejected, source="test", time=0.0)
-    headers = dict(letter.headers)
-    assert (letter.topic, letter.key, letter.value) == (DEAD_LETTERS, record.key, record.value)
+    dead_letter = encode_rejected(record, rejected, source="test", time=0.0)
+    headers = dict(dead_letter.headers)
+    assert (dead_letter.topic, dead_letter.key, dead_letter.value) == (DEAD_LETTERS, record.key, record.value)
     assert headers["ce_type"] == REJECTED_TYPE.encode()
     assert headers["ce_reason"] == rejected.reason.encode()
     assert headers["ce_origin"] == f"{record.topic}:{record.partition}:{record.offset}".encode()
     assert rejected.detail.startswith(headers["ce_detail"].decode()[:400])
     assert {"ce_specversion", "ce_id", "ce_source", "ce_time", "content-type"} <= set(headers)
-    ours = {"ce_type", "ce_reason", "ce_origin", "ce_detail"}
-    kept = [pair for pair in record.headers if pair[0] not in ours]
-    assert list(letter.headers)[: len(kept)] == kept
+    added = {"ce_type", "ce_reason", "ce_origin", "ce_detail"}
+    unchanged = [pair for pair in record.headers if pair[0] not in added]
+    assert list(dead_letter.headers)[: len(unchanged)] == unchanged
 
 
 # Names.
@@ -567,7 +567,7 @@ def test_stream_names(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "A", ".a", "_a", "-a", "a" * 64, "a b", "a\n", "ä", "a/b"])
-def test_what_is_no_stream_name(name: str) -> None:
+def test_invalid_stream_names(name: str) -> None:
     assert not valid_stream(name)
 
 

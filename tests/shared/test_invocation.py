@@ -1,4 +1,4 @@
-"""How commands are typed is found out from how this process was started."""
+"""How commands are to be typed is derived from how this process was started."""
 
 from pathlib import Path
 
@@ -40,11 +40,11 @@ def test_of_a_module(folder: Path) -> None:
     )
 
 
-def test_of_a_container_of_ours(folder: Path) -> None:
-    found = invocation("/opt/prequel/bin/prequel", "python", folder, {})
-    assert found == Invocation(container=True, url="http://gateway:8000")
+def test_of_a_prequel_container(folder: Path) -> None:
+    result = invocation("/opt/prequel/bin/prequel", "python", folder, {})
+    assert result == Invocation(container=True, url="http://gateway:8000")
 
 
-def test_of_a_pod_of_ours(folder: Path) -> None:
+def test_of_a_prequel_pod(folder: Path) -> None:
     environ = {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}
     assert invocation("/opt/prequel/bin/prequel", "python", folder, environ) == Invocation()

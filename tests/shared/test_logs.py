@@ -14,32 +14,32 @@ def formatted(message: str, *arguments: object, error: bool = False) -> dict[str
     record = logging.LogRecord("prequel", logging.WARNING, "file.py", 1, message, arguments, info)
     line = JsonFormatter().format(record)
     assert "\n" not in line
-    found: dict[str, str] = orjson.loads(line)
-    return found
+    fields: dict[str, str] = orjson.loads(line)
+    return fields
 
 
 @pytest.mark.parametrize("text", ["plain", 'quoted "text"\nof two lines', "\ud800 a lone surrogate", "\x00\x1b[0m"])
 def test_any_message_is_one_line(text: str) -> None:
-    found = formatted("the learner waits: %s", text)
-    assert found["message"] == f"the learner waits: {text}".encode("utf-8", "replace").decode()
-    assert (found["level"], found["logger"], found["thread"]) == ("WARNING", "prequel", "MainThread")
-    assert found["time"].endswith("+00:00")
+    fields = formatted("the learner waits: %s", text)
+    assert fields["message"] == f"the learner waits: {text}".encode("utf-8", "replace").decode()
+    assert (fields["level"], fields["logger"], fields["thread"]) == ("WARNING", "prequel", "MainThread")
+    assert fields["time"].endswith("+00:00")
 
 
-def test_an_exception_comes_with_its_stack() -> None:
+def test_an_exception_has_its_traceback() -> None:
     try:
         raise RuntimeError("boom")
     except RuntimeError:
-        found = formatted("stopped", error=True)
-    assert "RuntimeError: boom" in found["exception"]
-    assert "test_logs.py" in found["exception"]
+        fields = formatted("stopped", error=True)
+    assert "RuntimeError: boom" in fields["exception"]
+    assert "test_logs.py" in fields["exception"]
 
 
-@pytest.mark.parametrize(("level", "heard"), [("INFO", False), ("ERROR", False), ("DEBUG", True)])
-def test_libraries_that_tell_of_every_retry_are_heard_at_debug_only(level: str, heard: bool) -> None:
+@pytest.mark.parametrize(("level", "shown"), [("INFO", False), ("ERROR", False), ("DEBUG", True)])
+def test_libraries_that_log_every_retry_are_shown_at_debug_only(level: str, shown: bool) -> None:
     try:
         configure_logging(level, "text")
-        told = [logging.getLogger(f"{name}.net.manager").isEnabledFor(logging.ERROR) for name in NOISY]
+        enabled = [logging.getLogger(f"{name}.net.manager").isEnabledFor(logging.ERROR) for name in NOISY]
     finally:
         configure_logging("INFO", "text")
-    assert told == [heard] * len(NOISY)
+    assert enabled == [shown] * len(NOISY)

@@ -14,16 +14,18 @@ from prequel.shared.runtime.process import Process
 
 
 def test_the_embedded_log_takes_the_largest_image_that_the_settings_allow(tmp_path: Path) -> None:
-    most = MAX_RECORD_BYTES + 2**20
-    settings = Settings.model_validate({"data": tmp_path, "log": f"sqlite:///{tmp_path}/log", "max_image_bytes": most})
+    max_image_bytes = MAX_RECORD_BYTES + 2**20
+    settings = Settings.model_validate(
+        {"data": tmp_path, "log": f"sqlite:///{tmp_path}/log", "max_image_bytes": max_image_bytes}
+    )
     with closing(open_log(settings)) as log:
-        [at] = log.append([Message(IMAGES, b"s", bytes(most))])
-        assert len(log.read(IMAGES, at.partition, [at.offset])[at.offset].value) == most
+        [at] = log.append([Message(IMAGES, b"s", bytes(max_image_bytes))])
+        assert len(log.read(IMAGES, at.partition, [at.offset])[at.offset].value) == max_image_bytes
 
 
-def test_an_operations_port_that_is_taken_is_told_by_its_setting(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+def test_an_operations_port_in_use_is_reported_with_its_setting(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
         process = Process(Settings.model_validate({"data": tmp_path, "ops_port": port}))
         with pytest.raises(
             ConfigError, match=rf"PREQUEL_OPS_PORT={port}: cannot listen there \(Address already in use"
@@ -33,7 +35,7 @@ def test_an_operations_port_that_is_taken_is_told_by_its_setting(tmp_path: Path)
 
 
 @pytest.mark.parametrize("address", ["redis://:pa/ss@host:6379", "redis://user:pa#ss@host", "redis://host:port"])
-def test_an_address_that_cannot_be_read_is_told_without_its_password(address: str) -> None:
+def test_an_invalid_address_is_reported_without_its_password(address: str) -> None:
     with pytest.raises(ConfigError, match=r"PREQUEL_STORE is not a valid address of Redis.*percent-encode") as caught:
         open_store(Settings.model_validate({"store": address}))
     assert "pa" not in str(caught.value).replace("password", "")

@@ -1,4 +1,4 @@
-"""Retention: what a setting says, who needs what, and that pruning takes all that is left and nothing else."""
+"""Retention: parsing the settings, who needs which records, and pruning all others but none of these."""
 
 import threading
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ DAY = 86_400.0
 
 
 @pytest.mark.parametrize(
-    ("text", "wanted"),
+    ("text", "expected"),
     [
         ("forever", FOREVER),
         ("30d", Retention(seconds=30 * DAY)),
@@ -44,8 +44,8 @@ DAY = 86_400.0
         ("1.5TiB", Retention(bytes=3 * 2**39)),
     ],
 )
-def test_a_time_a_size_and_forever_are_understood(text: str, wanted: Retention) -> None:
-    assert parse(text) == wanted
+def test_a_time_a_size_and_forever_are_understood(text: str, expected: Retention) -> None:
+    assert parse(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_a_time_a_size_and_forever_are_understood(text: str, wanted: Retention) 
     ["30", "d", "-1d", "0d", "0GB", "30m", "50 GBs", "1e3d", "nan d", "inf", "99999999TB", "9999999d", "1d 50GB"],
 )
 @pytest.mark.parametrize("topic", ["IMAGES", "EXAMPLES", "PREDICTIONS", "DEAD_LETTERS"])
-def test_anything_else_stops_the_start_with_what_is_wanted(text: str, topic: str) -> None:
+def test_anything_else_stops_the_start_and_shows_the_right_form(text: str, topic: str) -> None:
     with pytest.raises(ConfigError, match=f"PREQUEL_RETENTION_{topic}={text}: use .*forever"):
         from_environment({f"PREQUEL_RETENTION_{topic}": text})
 
@@ -61,10 +61,10 @@ def test_anything_else_stops_the_start_with_what_is_wanted(text: str, topic: str
 @given(st.text())
 def test_any_text_is_understood_or_refused_and_nothing_else(text: str) -> None:
     try:
-        found = parse(text)
+        retention = parse(text)
     except ValueError:
         return
-    assert found.forever or (found.seconds or found.bytes or 0) >= 1
+    assert retention.forever or (retention.seconds or retention.bytes or 0) >= 1
 
 
 def test_the_old_setting_stops_the_start_and_names_the_new_ones() -> None:
@@ -121,14 +121,14 @@ def read_by(log: SqliteLog, service: str, topic: str, offset: int) -> None:
     member.close()
 
 
-def pruned(log: SqliteLog, store: SqliteStore, clock: Clock, **settings: object) -> dict[str, int]:
-    """Prune to the end; what each topic begins with then."""
-    given = Settings.model_validate({"view_predictions": 10, **settings})
-    list(prune(log, store, given, threading.Event(), clock=clock))
+def pruned(log: SqliteLog, store: SqliteStore, clock: Clock, **values: object) -> dict[str, int]:
+    """Prune to the end; return the offset at which each topic then begins."""
+    settings = Settings.model_validate({"view_predictions": 10, **values})
+    list(prune(log, store, settings, threading.Event(), clock=clock))
     return {topic: log.bounds(topic)[0].begin for topic in TOPICS}
 
 
-def test_what_the_extractor_has_not_read_stays(log: SqliteLog, store: SqliteStore, clock: Clock) -> None:
+def test_images_that_the_extractor_has_not_read_are_kept(log: SqliteLog, store: SqliteStore, clock: Clock) -> None:
     fill(log, IMAGES, 20)
     clock.now += 40 * DAY
     assert pruned(log, store, clock, retention_images="30d")[IMAGES] == 0, "nobody ever read any"
@@ -136,14 +136,14 @@ def test_what_the_extractor_has_not_read_stays(log: SqliteLog, store: SqliteStor
     assert pruned(log, store, clock, retention_images="30d")[IMAGES] == 7
     read_by(log, "extractor", IMAGES, 20)
     assert pruned(log, store, clock, retention_images="50d")[IMAGES] == 7
-    assert pruned(log, store, clock, retention_images="30d")[IMAGES] == 19, "the newest tells the next offset"
+    assert pruned(log, store, clock, retention_images="30d")[IMAGES] == 19, "the newest record has the next offset"
 
 
 @pytest.mark.parametrize(
     ("committed", "floor", "begin"),
     [(None, None, 0), (20, None, 0), (None, 20, 0), (12, 15, 12), (20, 15, 15), (20, 0, 0)],
 )
-def test_examples_go_no_further_than_the_learner_has_said_and_read(
+def test_examples_are_kept_from_the_floor_and_the_position_of_the_learner(
     log: SqliteLog, store: SqliteStore, clock: Clock, committed: int | None, floor: int | None, begin: int
 ) -> None:
     fill(log, EXAMPLES, 21)
@@ -158,12 +158,12 @@ def test_examples_go_no_further_than_the_learner_has_said_and_read(
 @pytest.mark.parametrize(
     "damaged", [b"", b"null", b"[]", b"?", b'{"offset": "7"}', b'{"offset": -1, "stream": "", "time": 0}']
 )
-def test_a_floor_that_cannot_be_read_is_none(store: SqliteStore, damaged: bytes) -> None:
+def test_an_unreadable_floor_is_none(store: SqliteStore, damaged: bytes) -> None:
     store.put(floors.key(0), damaged)
     assert floors.read(store, 0) is None
 
 
-def test_a_gateway_finds_its_newest_predictions_and_dead_letters_go(
+def test_the_newest_predictions_are_kept_and_dead_letters_are_removed(
     log: SqliteLog, store: SqliteStore, clock: Clock
 ) -> None:
     fill(log, PREDICTIONS, 30)
@@ -173,7 +173,9 @@ def test_a_gateway_finds_its_newest_predictions_and_dead_letters_go(
     assert (begins[PREDICTIONS], begins[DEAD_LETTERS]) == (20, 29)
 
 
-def test_by_size_the_oldest_go_until_it_fits_and_no_more(log: SqliteLog, store: SqliteStore, clock: Clock) -> None:
+def test_by_size_the_oldest_are_removed_until_it_fits_and_no_more(
+    log: SqliteLog, store: SqliteStore, clock: Clock
+) -> None:
     fill(log, DEAD_LETTERS, 200, size=100_000)
     begin = pruned(log, store, clock, retention_dead_letters="5MB")[DEAD_LETTERS]
     assert 145 <= begin <= 160, "20 MB were there"
@@ -182,7 +184,7 @@ def test_by_size_the_oldest_go_until_it_fits_and_no_more(log: SqliteLog, store: 
     assert pruned(log, store, clock, retention_dead_letters="5MB")[DEAD_LETTERS] == begin
 
 
-def test_nothing_is_removed_during_a_replay_nor_by_two_at_once(
+def test_nothing_is_removed_during_a_replay_or_by_two_processes_at_once(
     log: SqliteLog, store: SqliteStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(log, DEAD_LETTERS, 5)
@@ -195,29 +197,27 @@ def test_nothing_is_removed_during_a_replay_nor_by_two_at_once(
     assert pruned(log, store, clock, retention_dead_letters="1d")[DEAD_LETTERS] == 4
 
 
-def test_what_is_kept_for_longer_than_asked_is_said_with_the_reason(
-    log: SqliteLog, store: SqliteStore, clock: Clock
-) -> None:
+def test_what_is_kept_for_longer_than_set_has_a_reason(log: SqliteLog, store: SqliteStore, clock: Clock) -> None:
     fill(log, EXAMPLES, 9)
     read_by(log, "learner", EXAMPLES, 9)
     floors.publish(store, 0, Floor(3, "pets", 1.0))
     clock.now += 2 * DAY
-    given = Settings.model_validate({"retention_examples": "1d"})
+    settings = Settings.model_validate({"retention_examples": "1d"})
     pruned(log, store, clock, retention_examples="1d")
-    (examples,) = [each for each in measure_log(log, store, given, clock()).topics if each.topic == EXAMPLES]
+    (examples,) = [each for each in measure_log(log, store, settings, clock()).topics if each.topic == EXAMPLES]
     assert examples.kept_because == "more is kept: the window of stream pets reaches back to examples:0:3"
-    (images,) = [each for each in measure_log(log, store, given, clock()).topics if each.topic == IMAGES]
+    (images,) = [each for each in measure_log(log, store, settings, clock()).topics if each.topic == IMAGES]
     assert images.kept_because == ""
 
 
-def test_the_keeper_prunes_measures_and_outlives_what_fails(
+def test_the_keeper_prunes_measures_and_survives_failures(
     log: SqliteLog, store: SqliteStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(log, DEAD_LETTERS, 9)
     clock.now += 2 * DAY
     registry, health, stop = CollectorRegistry(), Health(), threading.Event()
-    given = Settings.model_validate({"retention_dead_letters": "1d"})
-    keeper = RetentionKeeper(given, log=log, store=store, metrics=Metrics(registry), health=health, clock=clock)
+    settings = Settings.model_validate({"retention_dead_letters": "1d"})
+    keeper = RetentionKeeper(settings, log=log, store=store, metrics=Metrics(registry), health=health, clock=clock)
     assert not keeper.one_pass(stop)
     assert log.bounds(DEAD_LETTERS)[0].begin == 8
     assert registry.get_sample_value("prequel_log_pruned_total", {"topic": DEAD_LETTERS}) == 8
@@ -245,13 +245,13 @@ def test_the_keeper_prunes_measures_and_outlives_what_fails(
     assert "ZeroDivisionError" in health.reasons["retention"]
 
 
-def test_the_keeper_looks_sooner_while_the_log_grows_fast(
+def test_the_keeper_prunes_sooner_while_the_log_grows_fast(
     log: SqliteLog, store: SqliteStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """30 s are long enough for a fast producer to fill a disk, however small a size was allowed."""
-    given = Settings.model_validate({"retention_dead_letters": "8MB"})
+    settings = Settings.model_validate({"retention_dead_letters": "8MB"})
     keeper = RetentionKeeper(
-        given, log=log, store=store, metrics=Metrics(CollectorRegistry()), health=Health(), clock=clock
+        settings, log=log, store=store, metrics=Metrics(CollectorRegistry()), health=Health(), clock=clock
     )
     stop, glances, largest = threading.Event(), [0], [0]
 
@@ -269,12 +269,12 @@ def test_the_keeper_looks_sooner_while_the_log_grows_fast(
 
 
 @pytest.mark.parametrize("small_disk", [40], indirect=True)
-def test_large_images_go_on_coming_on_a_small_disk(small_disk: Path, clock: Clock) -> None:  # noqa: F811
-    """Of 3 MB each, 72 MB in all: one that is refused is taken once the keeper has looked."""
-    given = Settings.model_validate({"retention_images": "10MB"})
+def test_large_images_are_accepted_again_and_again_on_a_small_disk(small_disk: Path, clock: Clock) -> None:  # noqa: F811
+    """24 of 3 MB: one that is refused is accepted after the keeper has pruned."""
+    settings = Settings.model_validate({"retention_images": "10MB"})
     with closing(SqliteLog(small_disk / "log")) as log, closing(SqliteStore(small_disk / "store")) as store:
         keeper = RetentionKeeper(
-            given, log=log, store=store, metrics=Metrics(CollectorRegistry()), health=Health(), clock=clock
+            settings, log=log, store=store, metrics=Metrics(CollectorRegistry()), health=Health(), clock=clock
         )
         message, refused = Message(IMAGES, b"s", bytes(3 * 10**6)), 0
         for number in range(24):
@@ -305,26 +305,26 @@ def test_there_is_a_warning_before_the_disk_is_full() -> None:
 
 
 @given(st.integers(1, 50), st.integers(1, 10**6) | st.none())
-def test_what_is_set_on_kafka_is_read_back(partitions: int, amount: int | None) -> None:
+def test_a_retention_set_on_kafka_is_read_back(partitions: int, amount: int | None) -> None:
     for retention in (Retention(), Retention(seconds=amount), Retention(bytes=amount and amount * partitions)):
         assert kafka_retention(kafka_settings(retention, partitions), partitions) == retention
 
 
-def test_another_retention_is_said_and_no_fault() -> None:
+def test_a_different_retention_on_kafka_is_a_remark_and_not_a_problem() -> None:
     week = kafka_retention({"retention.ms": "604800000", "retention.bytes": "1000000000"}, 4)
-    said = describe_difference(IMAGES, week, Retention(seconds=30 * DAY), "images")
-    assert said
-    assert said.startswith("topic images keeps records for 7 days and up to 4 GB, as it was set on Kafka; PREQUEL_")
+    remark = describe_difference(IMAGES, week, Retention(seconds=30 * DAY), "images")
+    assert remark
+    assert remark.startswith("topic images keeps records for 7 days and up to 4 GB, as it was set on Kafka; PREQUEL_")
     assert describe_difference(IMAGES, FOREVER, FOREVER, IMAGES) is None
 
 
-def test_a_topic_kept_for_less_long_than_a_window_reaches_back_is_a_fault() -> None:
+def test_a_topic_that_is_kept_for_less_time_than_a_window_is_a_problem() -> None:
     now, week = 100 * DAY, Retention(seconds=7 * DAY)
     bounds = {0: Bounds(50, 90)}
     assert find_too_short(week, bounds, {0: Floor(50, "pets", 94 * DAY)}, now=now) == []
     assert find_too_short(FOREVER, bounds, {0: Floor(50, "pets", 1 * DAY)}, now=now) == []
-    (gone,) = find_too_short(FOREVER, bounds, {0: Floor(49, "pets", 99 * DAY)}, now=now)
-    assert "the window of stream pets reaches back to examples:0:49, but the topic begins at 50" in str(gone)
+    (problem,) = find_too_short(FOREVER, bounds, {0: Floor(49, "pets", 99 * DAY)}, now=now)
+    assert "the window of stream pets reaches back to examples:0:49, but the topic begins at 50" in str(problem)
     (soon,) = find_too_short(week, bounds, {0: Floor(60, "pets", 92 * DAY)}, now=now)
     assert "keeps records for 7 days" in str(soon)
     assert "PREQUEL_WINDOW" in str(soon)

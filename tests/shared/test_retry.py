@@ -24,7 +24,7 @@ BACKOFFS = {name: each for name, each in vars(deadlines).items() if isinstance(e
     st.integers(1, 10_000),
     st.floats(0, 1, exclude_max=True),
 )
-def test_a_pause_grows_up_to_its_cap_and_is_never_nothing(
+def test_a_pause_grows_up_to_its_cap_and_is_never_zero(
     base: float, times: float, jitter: float, failures: int, chance: float
 ) -> None:
     backoff = Backoff(base, base * times, jitter)
@@ -34,14 +34,14 @@ def test_a_pause_grows_up_to_its_cap_and_is_never_nothing(
 
 
 @pytest.mark.parametrize("name", BACKOFFS)
-def test_every_backoff_of_ours_has_jitter_and_a_cap(name: str) -> None:
+def test_every_backoff_has_jitter_and_a_cap(name: str) -> None:
     backoff = BACKOFFS[name]
     assert 0 < backoff.base_s < backoff.cap_s < float("inf")
     assert 0 < backoff.jitter <= 1
 
 
 class Clock:
-    """Goes when told to."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -54,41 +54,41 @@ def attempts(health: Health, clock: Clock) -> Attempts:
     return Attempts("part", health, Backoff(1.0, 8.0), clock=clock, chance=lambda: 0.0)
 
 
-def test_pauses_double_while_it_fails_and_begin_anew_after_a_good_time() -> None:
+def test_pauses_double_while_it_fails_and_are_short_again_later() -> None:
     health, clock = Health(), Clock()
     part = attempts(health, clock)
     pauses = []
     for _ in range(5):
-        pauses.append(part.failed(OSError("away")))
+        pauses.append(part.failed(OSError("unavailable")))
         clock.now += pauses[-1]
     assert pauses == [1, 2, 4, 8, 8]
     part.worked()
-    assert part.failed(OSError("away")) == 8, "it worked for a moment only"
+    assert part.failed(OSError("unavailable")) == 8, "it worked only for a moment"
     clock.now += 17
-    assert part.failed(OSError("away")) == 1
+    assert part.failed(OSError("unavailable")) == 1
 
 
-def test_what_fails_is_said_and_not_tried_before_its_time() -> None:
+def test_a_failure_is_reported_and_not_tried_again_before_its_time() -> None:
     health, clock = Health(), Clock()
     part, tried = attempts(health, clock), []
 
-    def away() -> None:
+    def fail() -> None:
         tried.append(clock.now)
-        raise OSError("the store is away")
+        raise OSError("the store is unavailable")
 
-    assert part.run(away, OSError) is False
-    assert health.reasons == {"part": "the store is away; trying again automatically"}
-    assert part.run(away, OSError) is False
+    assert part.run(fail, OSError) is False
+    assert health.reasons == {"part": "the store is unavailable; trying again automatically"}
+    assert part.run(fail, OSError) is False
     assert len(tried) == 1
     clock.now += 1
     assert part.run(lambda: None)
     assert (health.reasons, part.due) == ({}, True)
 
 
-def test_an_outage_is_logged_once_and_a_bug_with_its_stack(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_outage_is_logged_once_and_a_bug_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
     part, clock = attempts(Health(), Clock()), Clock()
     for _ in range(5):
-        part.failed(OSError("away"))
+        part.failed(OSError("unavailable"))
         clock.now += 10
     assert len(caplog.records) == 1
     part.failed(ZeroDivisionError("a bug"), expected=False)
@@ -113,12 +113,12 @@ class Task:
         self(working)
 
 
-ERRORS = (OSError("the server is away"), ZeroDivisionError("a bug"), RuntimeError("another"))
-SAID = ["", "the server is away", "ZeroDivisionError('a bug')", "RuntimeError('another')"]
+ERRORS = (OSError("the server is unavailable"), ZeroDivisionError("a bug"), RuntimeError("another"))
+REASONS = ["", "the server is unavailable", "ZeroDivisionError('a bug')", "RuntimeError('another')"]
 
 
-def told(task: Task, caplog: pytest.LogCaptureFixture) -> None:
-    assert [said in seen.get("task", "") for said, seen in zip(SAID, task.seen, strict=True)] == [True] * 4
+def check_reports(task: Task, caplog: pytest.LogCaptureFixture) -> None:
+    assert [reason in seen.get("task", "") for reason, seen in zip(REASONS, task.seen, strict=True)] == [True] * 4
     assert task.health.reasons == {}
     assert task.health.failed is None
     assert [record.exc_info is not None for record in caplog.records if record.levelno > logging.INFO] == [
@@ -132,17 +132,17 @@ def test_a_task_on_a_thread_is_started_again_whatever_ends_it(caplog: pytest.Log
     health = Health()
     task = Task(health, list(ERRORS))
     Supervisor(health, backoff=QUICK).run("task", task, threading.Event(), OSError)
-    told(task, caplog)
+    check_reports(task, caplog)
 
 
 def test_a_task_on_the_event_loop_too(caplog: pytest.LogCaptureFixture) -> None:
     health = Health()
     task = Task(health, list(ERRORS))
     asyncio.run(Supervisor(health, backoff=QUICK).run_async("task", task.on_loop, OSError))
-    told(task, caplog)
+    check_reports(task, caplog)
 
 
-def test_who_is_told_to_stop_does_not_start_again() -> None:
+def test_a_task_that_is_stopped_does_not_start_again() -> None:
     health, stop = Health(), threading.Event()
     stop.set()
     task = Task(health, [])

@@ -1,4 +1,4 @@
-"""The runner: what is rejected becomes a dead letter, also where the log takes no record larger than the rejected."""
+"""The runner: a rejected record becomes a dead letter, even one as large as the log accepts; checkpoints; ownership."""
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,7 +34,7 @@ LIMIT = 4096
 
 
 class Refusing:
-    """A processor that rejects whatever it gets, with these outputs beside; told to stop after ``total`` records."""
+    """A processor that rejects every record, and has ``outputs`` besides; it sets ``stop`` after ``total`` records."""
 
     name = "refusing"
     topic = EXAMPLES
@@ -88,7 +88,7 @@ def run(log: SqliteLog, max_records: int, outputs: Sequence[Message] = ()) -> di
     return processor.committed
 
 
-def letters(log: SqliteLog) -> list[Record]:
+def dead_letters(log: SqliteLog) -> list[Record]:
     begin, end = log.bounds(DEAD_LETTERS)[0]
     return [record for _, record in sorted(log.read(DEAD_LETTERS, 0, range(begin, end)).items())]
 
@@ -103,46 +103,46 @@ def letters(log: SqliteLog) -> list[Record]:
         (b"pets", b"x", (("ce_subject", b"s" * 200),) * 18),
     ],
 )
-def test_a_rejected_record_as_large_as_the_log_takes_is_passed(
+def test_a_rejected_record_of_maximum_size_gets_an_abridged_dead_letter(
     log: SqliteLog, key: bytes, value: bytes, headers: Headers
 ) -> None:
     log.append([Message(EXAMPLES, key, value, headers)])
     assert run(log, 10) == {0: 1}
-    (letter,) = letters(log)
-    said = dict(letter.headers)
-    assert (letter.value, said["ce_reason"], said["ce_origin"]) == (b"", b"no-good", b"examples:0:0")
-    assert b"is only at examples:0:0: says the test" in said["ce_detail"]
-    assert {"ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "content-type"} <= set(said)
+    (dead_letter,) = dead_letters(log)
+    attributes = dict(dead_letter.headers)
+    assert (dead_letter.value, attributes["ce_reason"], attributes["ce_origin"]) == (b"", b"no-good", b"examples:0:0")
+    assert b"is only at examples:0:0: says the test" in attributes["ce_detail"]
+    assert {"ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "content-type"} <= set(attributes)
 
 
-def test_who_waits_for_an_abridged_record_still_knows_it(log: SqliteLog) -> None:
-    known = (("ce_id", b"i1"), ("ce_subject", b"pets"), ("ce_image", b"0:7"))
-    log.append([Message(EXAMPLES, b"pets", b"x" * (LIMIT - 150), known)])
+def test_an_abridged_dead_letter_keeps_the_identifying_headers(log: SqliteLog) -> None:
+    identifying = (("ce_id", b"i1"), ("ce_subject", b"pets"), ("ce_image", b"0:7"))
+    log.append([Message(EXAMPLES, b"pets", b"x" * (LIMIT - 150), identifying)])
     run(log, 10)
-    (letter,) = letters(log)
-    assert letter.key == b"pets"
-    assert set(known) <= set(letter.headers)
+    (dead_letter,) = dead_letters(log)
+    assert dead_letter.key == b"pets"
+    assert set(identifying) <= set(dead_letter.headers)
 
 
-def test_a_letter_does_not_depend_on_those_that_come_with_it(log: SqliteLog) -> None:
+def test_a_dead_letter_does_not_depend_on_the_others_of_its_batch(log: SqliteLog) -> None:
     sizes = [10, LIMIT - 30, 20, LIMIT - 30, 30]
     log.append([Message(EXAMPLES, b"pets", b"x" * size) for size in sizes])
     for max_records in (5, 1, 3):
         run(log, max_records)
-    said = [(record.value, record.headers) for record in letters(log)]
-    assert [len(value) for value, _ in said[:5]] == [10, 0, 20, 0, 30]
-    assert said[:5] == said[5:10] == said[10:]
+    written = [(record.value, record.headers) for record in dead_letters(log)]
+    assert [len(value) for value, _ in written[:5]] == [10, 0, 20, 0, 30]
+    assert written[:5] == written[5:10] == written[10:]
 
 
 def test_an_output_too_large_stops_the_service(log: SqliteLog) -> None:
     log.append([Message(EXAMPLES, b"pets", b"x" * 10)])
     with pytest.raises(RecordTooLarge):
         run(log, 10, [Message("predictions", b"pets", b"x" * LIMIT * 2)])
-    assert letters(log) == []
+    assert dead_letters(log) == []
 
 
 class Group:
-    """A member that is given one partition; it records no position while the group is ``busy``."""
+    """A member that is assigned one partition; it records no position while the group is ``busy``."""
 
     def __init__(self) -> None:
         self.busy = True
@@ -166,13 +166,13 @@ class Group:
 
 
 class Restoring(Refusing):
-    """Takes a partition over at 7, or fails in the middle of it."""
+    """Restores a partition at offset 7, or fails while it does."""
 
     fails = False
 
     def __init__(self) -> None:
         super().__init__(threading.Event(), 0, 1)
-        self.dropped: list[int] = []
+        self.discarded: list[int] = []
         self.hidden: list[int] = []
 
     def restore(self, partition: int, generation: int) -> int | None:
@@ -181,7 +181,7 @@ class Restoring(Refusing):
         return 7
 
     def discard(self, partition: int) -> None:
-        self.dropped.append(partition)
+        self.discarded.append(partition)
 
     def hide_metrics(self, partition: int) -> None:
         self.hidden.append(partition)
@@ -207,53 +207,53 @@ def session(log: SqliteLog, processor: Restoring, group: Group, executor: Thread
     )
 
 
-def test_a_position_that_the_group_did_not_record_is_told_again(log: SqliteLog, group: Group) -> None:
+def test_a_position_that_the_group_did_not_record_is_committed_again(log: SqliteLog, group: Group) -> None:
     with ThreadPoolExecutor(1) as executor:
-        begun = session(log, Restoring(), group, executor)
-        begun.turn()
-        begun.measure()
+        running = session(log, Restoring(), group, executor)
+        running.turn()
+        running.measure()
         assert group.recorded == {}
         group.busy = False
-        begun.measure()
-        assert group.recorded == {0: 7}, "where it was taken over is where the group is now"
+        running.measure()
+        assert group.recorded == {0: 7}, "the position at which it was restored"
 
 
-def test_a_partition_that_was_taken_over_by_half_is_dropped(log: SqliteLog, group: Group) -> None:
+def test_a_partition_whose_restore_failed_is_discarded(log: SqliteLog, group: Group) -> None:
     processor = Restoring()
     processor.fails = True
     with ThreadPoolExecutor(1) as executor:
-        begun = session(log, processor, group, executor)
+        running = session(log, processor, group, executor)
         with pytest.raises(StoreUnavailable):
-            begun.turn()
-        begun.discard()
-        assert (processor.dropped, processor.hidden) == ([0], [])
-        begun.measure()
-    assert processor.hidden == [0], "the next session did not get it"
+            running.turn()
+        running.discard()
+        assert (processor.discarded, processor.hidden) == ([0], [])
+        running.measure()
+    assert processor.hidden == [0], "the next session does not own it"
 
 
 class Slow(SqliteLog):
-    """A log that takes its time to say that it is away, as Kafka does; counts how often it was asked."""
+    """A log that takes some time to fail, as Kafka does; counts the appends."""
 
-    asked = 0
+    appends = 0
 
     def append(self, messages: Sequence[Message]) -> list[Position]:
         if messages[0].topic != DEAD_LETTERS:
             return super().append(messages)
-        self.asked += 1
+        self.appends += 1
         threading.Event().wait(0.2)
-        raise LogUnavailable("away")
+        raise LogUnavailable("unavailable")
 
 
-def test_after_a_failed_publication_what_waits_behind_it_is_not_tried(tmp_path: Path) -> None:
+def test_after_a_failed_append_the_queued_batches_are_not_tried(tmp_path: Path) -> None:
     log = Slow(tmp_path)
     log.append([Message(EXAMPLES, b"s", b"x")] * 3)
     assert run(log, 1) == {}
-    assert log.asked < 3, "the one that had begun was waited for, the one behind it was not begun"
+    assert log.appends < 3, "the append in progress was waited for, the one behind it was not running"
     log.close()
 
 
 class Lengthy(Restoring):
-    """Its checkpoints take some seconds of a clock."""
+    """Its checkpoints take some seconds by the clock."""
 
     def __init__(self, now: list[float], takes: float) -> None:
         super().__init__()
@@ -271,7 +271,7 @@ def test_checkpoints_take_no_more_than_a_tenth_of_the_time(log: SqliteLog, takes
     with ThreadPoolExecutor(1) as executor:
         measuring = Attempts("metrics", Health(), METRIC_BACKOFF)
         metrics = Metrics(CollectorRegistry())
-        begun = Session(
+        running = Session(
             log,
             processor,
             group,
@@ -282,19 +282,19 @@ def test_checkpoints_take_no_more_than_a_tenth_of_the_time(log: SqliteLog, takes
             shown=set(),
             measuring=measuring,
         )
-        begun.turn()
+        running.turn()
         while now[0] < 1_000:
-            begun._positions = {0: 8}
-            if begun.checkpoint_due(5.0, 10**9):
-                begun.checkpoint()
+            running._positions = {0: 8}
+            if running.checkpoint_due(5.0, 10**9):
+                running.checkpoint()
                 checkpoints += 1
             now[0] += 0.1
     assert checkpoints * takes <= 0.1 * 1_000 + takes
-    assert checkpoints >= min(1_000 / (5.2 + takes), 95 / max(takes, 1e-9)) - 1, "nor much less, where it is due"
+    assert checkpoints >= min(1_000 / (5.2 + takes), 95 / max(takes, 1e-9)) - 1, "and not much less than that"
 
 
 class Counting(Refusing):
-    """Refuses every record, but only the first with a dead letter."""
+    """Rejects every record, but only the first with a dead letter."""
 
     def process(self, records: Sequence[Record]) -> Processed:
         done = super().process(records)
@@ -318,7 +318,7 @@ def test_what_is_only_counted_gets_no_dead_letter(log: SqliteLog) -> None:
         checkpoint_seconds=1e9,
         checkpoint_events=10**9,
     ).run(stop)
-    assert len(letters(log)) == 1
+    assert len(dead_letters(log)) == 1
     counted = metrics.registry.get_sample_value(
         "prequel_rejected_total", {"service": processor.name, "reason": "no-good"}
     )

@@ -55,9 +55,9 @@ print("went on")
 
 
 @pytest.mark.parametrize(
-    ("keys", "code", "said"), [(b"\x03", 130, b""), (b"\x04", 0, b"went on"), (b"y\n", 0, b"went on")]
+    ("keys", "code", "output_part"), [(b"\x03", 130, b""), (b"\x04", 0, b"went on"), (b"y\n", 0, b"went on")]
 )
-def test_whoever_is_asked_at_a_terminal_may_leave_with_one_key(keys: bytes, code: int, said: bytes) -> None:
+def test_a_question_at_a_terminal_can_be_left_with_one_key(keys: bytes, code: int, output_part: bytes) -> None:
     """Ctrl-C, the end of the input, an answer."""
     here, there = pty.openpty()
     process = subprocess.Popen(
@@ -85,5 +85,5 @@ def test_whoever_is_asked_at_a_terminal_may_leave_with_one_key(keys: bytes, code
         process.kill()
         process.wait()
         os.close(here)
-    assert said in output
+    assert output_part in output
     assert b"Traceback" not in output

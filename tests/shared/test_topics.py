@@ -31,32 +31,32 @@ class Existing:
         self.topics[topic] = state
 
 
-def settings(**given: object) -> Settings:
-    return from_environment({"PREQUEL_LOG": "kafka://k1:9092,k2:9092"}, **given)
+def settings(**values: object) -> Settings:
+    return from_environment({"PREQUEL_LOG": "kafka://k1:9092,k2:9092"}, **values)
 
 
 def test_missing_topics_are_created_once_and_then_fit() -> None:
     kafka_cluster = Existing({})
-    assert [mismatch.topic for mismatch in check(kafka_cluster, settings())] == list(TOPICS)
+    assert [problem.topic for problem in check(kafka_cluster, settings())] == list(TOPICS)
     assert create(kafka_cluster, settings()) == list(TOPICS)
     assert create(kafka_cluster, settings()) == []
     assert check(kafka_cluster, settings()) == []
 
 
-def test_the_configuration_decides_what_is_wanted() -> None:
-    given = settings(
+def test_the_settings_decide_what_is_expected() -> None:
+    configured = settings(
         kafka_partitions=7, kafka_replication=3, kafka_min_insync=2, retention_examples="36h", max_image_bytes=2**25
     )
-    for state in expected_topics(given).values():
+    for state in expected_topics(configured).values():
         assert (state.partitions, state.replication) == (7, 3)
         assert state.settings["min.insync.replicas"] == "2"
         assert int(state.settings["max.message.bytes"]) > 2**25
-    assert expected_topics(given)["examples"].settings["retention.ms"] == "129600000"
-    assert expected_topics(given)["images"].settings["retention.ms"] == "-1"
+    assert expected_topics(configured)["examples"].settings["retention.ms"] == "129600000"
+    assert expected_topics(configured)["images"].settings["retention.ms"] == "-1"
 
 
 @pytest.mark.parametrize(
-    ("found", "expected"),
+    ("actual", "expected"),
     [
         ({"partitions": 5}, ["topic images: partitions is 5, expected 4.", "PREQUEL_KAFKA_PARTITIONS=5"]),
         ({"replication": 1}, ["replication factor is 1, expected at least 2", "k1:9092,k2:9092"]),
@@ -72,43 +72,45 @@ def test_the_configuration_decides_what_is_wanted() -> None:
         ({"cleanup.policy": "compact"}, ["cleanup.policy is compact, expected delete"]),
     ],
 )
-def test_a_mismatch_names_topic_setting_found_wanted_and_remedy(found: dict[str, object], expected: list[str]) -> None:
-    given = settings(kafka_replication=2, kafka_min_insync=2)
-    plan = expected_topics(given)
+def test_a_problem_names_topic_setting_actual_expected_and_remedy(
+    actual: dict[str, object], expected: list[str]
+) -> None:
+    configured = settings(kafka_replication=2, kafka_min_insync=2)
+    plan = expected_topics(configured)
     images = plan["images"]
-    changed = {name: str(value) for name, value in found.items() if "." in name}
+    changed = {name: str(value) for name, value in actual.items() if "." in name}
     images = images._replace(settings={**images.settings, **changed})
-    if "partitions" in found:
+    if "partitions" in actual:
         images = images._replace(partitions=5)
-    if "replication" in found:
+    if "replication" in actual:
         images = images._replace(replication=1)
-    (mismatch,) = check(Existing({**plan, "images": images}), given)
+    (problem,) = check(Existing({**plan, "images": images}), configured)
     for part in expected:
-        assert part in str(mismatch)
+        assert part in str(problem)
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"),
+    ("values", "expected"),
     [
         ({"kafka_min_insync": 2}, "PREQUEL_KAFKA_REPLICATION=1"),
     ],
 )
-def test_settings_that_make_no_usable_topic_are_refused(given: dict[str, object], expected: str) -> None:
+def test_settings_that_make_no_usable_topic_are_refused(values: dict[str, object], expected: str) -> None:
     with pytest.raises(ConfigError, match=expected):
-        expected_topics(settings(**given))
+        expected_topics(settings(**values))
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"),
+    ("values", "expected"),
     [
         ({"kafka_security": "SASL_SSL"}, "PREQUEL_KAFKA_SASL"),
         ({"kafka_sasl": "PLAIN", "kafka_user": "u"}, "PREQUEL_KAFKA_SECURITY=PLAINTEXT"),
         ({"kafka_security": "SASL_SSL", "kafka_sasl": "PLAIN"}, "PREQUEL_KAFKA_USER"),
     ],
 )
-def test_settings_of_a_cluster_that_contradict_are_refused(given: dict[str, object], expected: str) -> None:
+def test_settings_of_a_cluster_that_contradict_are_refused(values: dict[str, object], expected: str) -> None:
     with pytest.raises(ConfigError, match=expected):
-        kafka_cluster(settings(**given))
+        kafka_cluster(settings(**values))
 
 
 def test_the_settings_make_the_cluster() -> None:
@@ -118,24 +120,24 @@ def test_the_settings_make_the_cluster() -> None:
     assert made.max_record_bytes > 2**24
 
 
-def test_more_than_wanted_will_do() -> None:
-    given = settings(retention_images="24h")
+def test_more_than_expected_is_accepted() -> None:
+    configured = settings(retention_images="24h")
     generous = {"retention.ms": "-1", "max.message.bytes": "99999999", "min.insync.replicas": "2"}
     plan = {
         topic: state._replace(replication=3, settings={**state.settings, **generous})
-        for topic, state in expected_topics(given).items()
+        for topic, state in expected_topics(configured).items()
     }
-    assert check(Existing(plan), given) == []
+    assert check(Existing(plan), configured) == []
 
 
-def test_whatever_is_said_of_a_topic_calls_it_by_its_name_on_the_cluster(tmp_path: Path) -> None:
+def test_messages_call_a_topic_by_its_name_on_the_cluster(tmp_path: Path) -> None:
     """An operator looks for that name: `images` may be there too, and another Prequel's."""
-    given = settings(kafka_topic_prefix="staging.", retention_images="30d")
-    assert {each.topic for each in check(Existing({}), given)} == {f"staging.{topic}" for topic in TOPICS}
+    configured = settings(kafka_topic_prefix="staging.", retention_images="30d")
+    assert {each.topic for each in check(Existing({}), configured)} == {f"staging.{topic}" for topic in TOPICS}
     short = Existing({topic: TopicState(1, 1, {"retention.ms": "60000"}) for topic in TOPICS})
     with closing(SqliteLog(tmp_path / "log")) as log, closing(SqliteStore(tmp_path / "store")) as store:
         floors.publish(store, 0, floors.Floor(0, "pets", 1.0))
-        report = check_retention(short, log, store, settings=given, now=1_000.0)
+        report = check_retention(short, log, store, settings=configured, now=1_000.0)
     assert [remark.split()[1] for remark in report.remarks] == [f"staging.{topic}" for topic in TOPICS]
     assert [str(each).split(":")[0] for each in report.too_short] == ["topic staging.examples"]
     embedded = Settings.model_validate({"kafka_topic_prefix": "staging."})

@@ -1,4 +1,4 @@
-"""What is said of wrong values holds no pattern, and no word of pydantic's own."""
+"""Messages for wrong values contain no regular expression, and no word of pydantic's own."""
 
 import re
 from typing import Annotated, Literal
@@ -53,7 +53,7 @@ WRONG: dict[str, tuple[object, str]] = {
 }
 
 
-def said(**values: object) -> str:
+def message(**values: object) -> str:
     with pytest.raises(ValidationError) as caught:
         Everything.model_validate(values)
     (problem,) = caught.value.errors()
@@ -61,17 +61,17 @@ def said(**values: object) -> str:
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_a_wrong_value_is_told_in_plain_words(name: str) -> None:
-    value, words = WRONG[name]
-    assert said(needed="", **{name: value}) == words
-    assert not re.search(r"Input should|\[|\\x", words)
+def test_a_wrong_value_is_explained_in_plain_words(name: str) -> None:
+    value, expected = WRONG[name]
+    assert message(needed="", **{name: value}) == expected
+    assert not re.search(r"Input should|\[|\\x", expected)
 
 
-def test_what_is_missing_is_told() -> None:
-    assert said() == "is missing"
+def test_a_missing_value_is_reported() -> None:
+    assert message() == "is missing"
 
 
-def test_other_limits_are_told() -> None:
-    assert said(needed="", number=-1.0) == "must be 0.0 or more"
-    assert said(needed="", number=float("nan")) == "must be a finite number"
-    assert said(needed="", several=[]) == "must have 1 or more items"
+def test_other_limits_are_explained() -> None:
+    assert message(needed="", number=-1.0) == "must be 0.0 or more"
+    assert message(needed="", number=float("nan")) == "must be a finite number"
+    assert message(needed="", several=[]) == "must have 1 or more items"

@@ -17,14 +17,14 @@ class Consumer:
     """What the watchdog asks of a client: where partitions end."""
 
     def __init__(self, ends: Mapping[int, int]) -> None:
-        self.ends, self.asked = dict(ends), 0
+        self.ends, self.requests = dict(ends), 0
         self.positions: dict[int, int] = {}
 
     def position(self, partition: Any) -> int:
         return self.positions[partition.partition]
 
     def end_offsets(self, partitions: Sequence[Any], timeout_ms: int) -> dict[Any, int]:
-        self.asked += 1
+        self.requests += 1
         return {each: self.ends[each.partition] for each in partitions}
 
 
@@ -48,14 +48,14 @@ class Watched:
         self.dog.delivered(self.consumer, delivered, list(positions))
 
 
-def test_a_silent_log_is_no_reason_to_give_up() -> None:
+def test_a_silent_log_is_not_a_stall() -> None:
     watched = Watched({0: 7})
     for _ in range(100):
         watched.quiet({0: 7}, QUIET_S)
-    assert watched.consumer.asked == 100
+    assert watched.consumer.requests == 100
 
 
-def test_who_stands_still_before_waiting_records_at_two_looks_is_stuck() -> None:
+def test_no_progress_between_two_looks_while_records_wait_is_a_stall() -> None:
     watched = Watched({0: 9})
     watched.quiet({0: 7}, QUIET_S)
     watched.quiet({0: 7}, QUIET_S / 2)
@@ -63,7 +63,7 @@ def test_who_stands_still_before_waiting_records_at_two_looks_is_stuck() -> None
         watched.quiet({0: 7}, QUIET_S / 2)
 
 
-def test_a_partition_that_stands_still_while_others_deliver_is_stuck_in_the_end() -> None:
+def test_no_progress_of_one_partition_while_others_deliver_is_a_stall_in_the_end() -> None:
     watched, at = Watched({0: 10**6, 1: 9, 2: 5}), 0
     with pytest.raises(LogUnavailable, match=r"waiting records in partitions \[1\]"):  # noqa: PT012
         for at in range(10_000):
@@ -71,15 +71,15 @@ def test_a_partition_that_stands_still_while_others_deliver_is_stuck_in_the_end(
     assert STARVED_S <= at <= STARVED_S + QUIET_S + 3
 
 
-def test_a_record_that_came_this_moment_is_no_sign_of_a_stall() -> None:
+def test_a_record_that_has_just_arrived_is_not_a_sign_of_a_stall() -> None:
     watched = Watched({0: 10**6, 1: 7})
     for at in range(3 * int(STARVED_S)):
         watched.consumer.ends[1] = 8 if at == int(STARVED_S) + 1 else 7
         watched.fed({0: at, 1: 7}, 1.0)
 
 
-def test_partitions_that_get_on_or_have_nothing_more_are_left_alone() -> None:
+def test_partitions_that_progress_or_are_at_their_end_are_not_a_stall() -> None:
     watched = Watched({0: 10**6, 1: 10**6, 2: 5})
     for at in range(3 * int(STARVED_S)):
         watched.fed({0: at, 1: at // 500, 2: 5}, 1.0)
-    assert watched.consumer.asked <= 3 * STARVED_S / QUIET_S
+    assert watched.consumer.requests <= 3 * STARVED_S / QUIET_S

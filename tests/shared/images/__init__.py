@@ -1,1 +1,1 @@
-"""What bytes are, and what of them is shown."""
+"""Tests of shared/images: formats, limits, repair and decoding."""

@@ -1,4 +1,4 @@
-"""Files with the faults that people's images have: cut short, overwritten, and with odd parts that decide nothing."""
+"""Files with the faults that people's images have: cut short, overwritten, and with odd parts that change nothing."""
 
 import struct
 import zlib
@@ -100,7 +100,7 @@ ODD = {
 
 
 def corpus() -> Iterator[tuple[str, bytes]]:
-    """A name, whose end tells the format, and the file."""
+    """A name, which ends with the format, and the file."""
     yield from ODD.items()
     for name, data in GOOD.items():
         yield f"whole {name}", data

@@ -1,4 +1,4 @@
-"""What is refused says what it is and what to do."""
+"""Formats are detected by their first bytes; what is refused is described, with what to do."""
 
 import base64
 import io
@@ -78,7 +78,7 @@ WORDS = {
 
 
 @pytest.mark.parametrize("words", WORDS)
-def test_what_is_no_image_is_called_by_its_name(words: str) -> None:
+def test_what_is_not_an_image_is_described(words: str) -> None:
     data = WORDS[words]
     assert describe_unsupported(data).startswith(words)
     assert ": " in describe_unsupported(data) or ", " in describe_unsupported(data), "and what to do"
@@ -88,7 +88,7 @@ def test_what_is_no_image_is_called_by_its_name(words: str) -> None:
 
 
 @pytest.mark.parametrize("format", [format for format in FORMATS if format != "HEIF"])
-def test_images_are_told_by_their_bytes(format: str) -> None:
+def test_a_format_is_detected_by_its_bytes(format: str) -> None:
     assert detect_format(encoded(quadrants(), format)) == format
 
 
@@ -102,10 +102,10 @@ def test_images_are_told_by_their_bytes(format: str) -> None:
         (b"isom\0\0\0\0isomavc1", None),
     ],
 )
-def test_a_container_is_told_by_its_brands(brands: bytes, format: str | None) -> None:
+def test_a_container_is_detected_by_its_brands(brands: bytes, format: str | None) -> None:
     assert detect_format((8 + len(brands)).to_bytes(4) + b"ftyp" + brands) == format
 
 
 @given(st.binary(max_size=300))
-def test_any_bytes_are_called_something(data: bytes) -> None:
+def test_any_bytes_get_a_description(data: bytes) -> None:
     assert describe_unsupported(data).isprintable()

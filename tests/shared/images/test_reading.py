@@ -148,9 +148,9 @@ def test_memory_stays_bounded_whatever_a_header_promises() -> None:
                 print(rejected.reason)
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
     """
-    given = "\n".join(bomb.hex() for bomb in bombs)
+    lines = "\n".join(bomb.hex() for bomb in bombs)
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)], input=given, capture_output=True, check=True, text=True
+        [sys.executable, "-c", textwrap.dedent(code)], input=lines, capture_output=True, check=True, text=True
     )
     *reasons, grown = done.stdout.split()
     assert reasons == ["too-large"] * 3
