@@ -10,16 +10,9 @@ from threadpoolctl import threadpool_limits
 
 from prequel.services.learner.kernels.compiled import LANES, frozen
 from prequel.services.learner.kernels.scores import fold_scores
-from prequel.services.learner.models.base import (
-    Arrays,
-    IncrementalModel,
-    Matrix,
-    ModelState,
-    Probabilities,
-    Targets,
-    Vector,
-)
+from prequel.services.learner.models.base import Arrays, Matrix, ModelState, Probabilities, Targets, Vector
 from prequel.services.learner.models.calibration import Calibration
+from prequel.services.learner.models.incremental import IncrementalModel
 from prequel.services.learner.models.solve_schedule import SolveSchedule, max_lag
 from prequel.services.learner.models.sums import Sums
 

@@ -7,16 +7,9 @@ import numpy.typing as npt
 
 from prequel.services.learner.kernels.compiled import LANES
 from prequel.services.learner.kernels.distances import squared_distances
-from prequel.services.learner.models.base import (
-    Arrays,
-    IncrementalModel,
-    Matrix,
-    ModelState,
-    Probabilities,
-    Targets,
-    Vector,
-)
+from prequel.services.learner.models.base import Arrays, Matrix, ModelState, Probabilities, Targets, Vector
 from prequel.services.learner.models.classes import grown
+from prequel.services.learner.models.incremental import IncrementalModel
 
 
 class NearestNeighbours(IncrementalModel):

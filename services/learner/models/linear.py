@@ -6,16 +6,10 @@ import numpy as np
 
 from prequel.services.learner.kernels.compiled import LANES
 from prequel.services.learner.kernels.linear import fold_linear, rescale
-from prequel.services.learner.models.base import (
-    Arrays,
-    IncrementalModel,
-    Matrix,
-    ModelState,
-    Probabilities,
-    Targets,
-)
+from prequel.services.learner.models.base import Arrays, Matrix, ModelState, Probabilities, Targets
 from prequel.services.learner.models.capabilities import Loadable
 from prequel.services.learner.models.classes import grown
+from prequel.services.learner.models.incremental import IncrementalModel
 from prequel.services.learner.models.rehearsal.rehearse import rehearse
 
 RIVER_RATE, REHEARSAL_RATE = 0.01, 0.003

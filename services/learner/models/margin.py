@@ -4,16 +4,10 @@ import numpy as np
 
 from prequel.services.learner.kernels.compiled import LANES
 from prequel.services.learner.kernels.scores import fold_margins
-from prequel.services.learner.models.base import (
-    Arrays,
-    IncrementalModel,
-    Matrix,
-    ModelState,
-    Probabilities,
-    Targets,
-)
+from prequel.services.learner.models.base import Arrays, Matrix, ModelState, Probabilities, Targets
 from prequel.services.learner.models.calibration import Calibration
 from prequel.services.learner.models.classes import grown
+from prequel.services.learner.models.incremental import IncrementalModel
 
 
 def perceptron(dim: int, *, seed: int, rate: float) -> "Margin":

@@ -5,16 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from prequel.services.learner.models.base import (
-    Arrays,
-    IncrementalModel,
-    Matrix,
-    ModelState,
-    Probabilities,
-    Targets,
-    Vector,
-)
+from prequel.services.learner.models.base import Arrays, Matrix, ModelState, Probabilities, Targets, Vector
 from prequel.services.learner.models.capabilities import Loadable
+from prequel.services.learner.models.incremental import IncrementalModel
 from prequel.services.learner.models.networks.growing_classifier import GrowingClassifier
 from prequel.services.learner.models.rehearsal.rehearse import rehearse
 from prequel.services.learner.models.scaling import ScaledModel

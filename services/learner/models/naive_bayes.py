@@ -4,16 +4,9 @@ import numpy as np
 
 from prequel.services.learner.kernels.compiled import LANES, frozen
 from prequel.services.learner.kernels.naive_bayes import fold_gaussians, remove_example, sharpen
-from prequel.services.learner.models.base import (
-    Arrays,
-    IncrementalModel,
-    Matrix,
-    ModelState,
-    Probabilities,
-    Targets,
-    Vector,
-)
+from prequel.services.learner.models.base import Arrays, Matrix, ModelState, Probabilities, Targets, Vector
 from prequel.services.learner.models.classes import grown
+from prequel.services.learner.models.incremental import IncrementalModel
 
 
 class NaiveBayes(IncrementalModel):

@@ -4,17 +4,10 @@ import numpy as np
 
 from prequel.services.learner.kernels.compiled import LANES, frozen
 from prequel.services.learner.kernels.scores import add_to_mean, dot, fold_means
-from prequel.services.learner.models.base import (
-    Arrays,
-    IncrementalModel,
-    Matrix,
-    ModelState,
-    Probabilities,
-    Targets,
-    Vector,
-)
+from prequel.services.learner.models.base import Arrays, Matrix, ModelState, Probabilities, Targets, Vector
 from prequel.services.learner.models.calibration import Calibration
 from prequel.services.learner.models.classes import grown
+from prequel.services.learner.models.incremental import IncrementalModel
 
 
 class NearestClassMean(IncrementalModel):

@@ -6,14 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from prequel.services.learner.models.base import (
-    Arrays,
-    IncrementalModel,
-    Matrix,
-    ModelState,
-    Probabilities,
-    Targets,
-)
+from prequel.services.learner.models.base import Arrays, Matrix, ModelState, Probabilities, Targets
+from prequel.services.learner.models.incremental import IncrementalModel
 from prequel.services.learner.models.river.construction import make_classifier
 from prequel.services.learner.models.river.pickle import dumps, loads
 
