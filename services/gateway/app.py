@@ -47,6 +47,10 @@ ROUTERS = (
 )
 """Every group of routes, one file each, in the order in which /docs lists them. A new file needs a row here."""
 
+DESCRIPTION = (
+    "Errors are problem+json (RFC 9457). Where the gateway has API keys, send one as Authorization: Bearer KEY, or as "
+    "X-API-Key: KEY."
+)
 OTHER_BODY_BYTES = 32 * 2**20
 """Largest body that is neither an image nor a form: 10,000 labels are 1 MiB, a vector of a million numbers 20 MiB."""
 FORM_MARGIN_BYTES = 2**20
@@ -59,6 +63,7 @@ def create(dependencies: Dependencies) -> FastAPI:
     app = DescribedApi(
         title="Prequel",
         version=__version__,
+        description=DESCRIPTION,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,

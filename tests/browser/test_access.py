@@ -30,7 +30,7 @@ def test_asks_once_for_the_key_and_keeps_it_as_a_cookie(taught: System, open_pag
     page.keyboard.press("Escape")
     page.get_by_label("Key", exact=True).fill("another")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("alert")).to_have_text("this is none of the gateway's API keys")
+    expect(page.get_by_role("alert")).to_have_text("this is not one of the gateway's API keys")
     page.get_by_label("Key", exact=True).fill(KEY)
     page.get_by_role("button", name="Continue").click()
     expect(page.locator("#connection")).to_have_text("Live")

@@ -29,6 +29,9 @@ _TEXTS = {"type": "array", "items": {"type": "string"}}
 BODY = {
     "required": True,
     "content": {
+        # The first is what /docs offers to try: a Content-Type of its own, since image/* is only a pattern.
+        "image/jpeg": BINARY,
+        "image/png": BINARY,
         "image/*": BINARY,
         "application/cloudevents+json": {"schema": {"type": "object", "required": ["data_base64"]}},
         "multipart/form-data": {

@@ -1,5 +1,7 @@
 /** Starts Swagger UI at /docs; its bundle is a classic script that sets a global. */
 
+document.documentElement.classList.toggle("dark-mode", matchMedia("(prefers-color-scheme: dark)").matches);
+
 window.SwaggerUIBundle({
   url: "/openapi.json",
   dom_id: "#swagger-ui",
