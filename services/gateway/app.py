@@ -16,36 +16,8 @@ from prequel.services.gateway.http.middleware import RequestMetrics, SafeHeaders
 from prequel.services.gateway.http.openapi import DescribedApi
 from prequel.services.gateway.http.static_files import WEB, StaticPage
 from prequel.services.gateway.http.uploads import FORM_IMAGES
-from prequel.services.gateway.routes import (
-    commands,
-    documentation,
-    events,
-    images,
-    installation,
-    labels,
-    lookup,
-    operations,
-    predict,
-    predictions,
-    stored_images,
-    streams,
-)
-
-ROUTERS = (
-    images.router,
-    stored_images.router,
-    labels.router,
-    lookup.router,
-    predictions.router,
-    predict.router,
-    streams.router,
-    commands.router,
-    events.router,
-    operations.router,
-    installation.router,
-    documentation.router,
-)
-"""Every group of routes, one file each, in the order in which /docs lists them. A new file needs a row here."""
+from prequel.services.gateway.routes import ROUTERS, events
+from prequel.shared.runtime.supervisor import Supervisor
 
 DESCRIPTION = (
     "Errors are problem+json (RFC 9457). Where the gateway has API keys, send one as Authorization: Bearer KEY, or as "
@@ -108,7 +80,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     gateway: Gateway = app.state.gateway
     gateway.start()
     publisher = asyncio.create_task(
-        gateway.supervisor.run_async(
+        Supervisor(gateway.health).run_async(
             "gateway: statuses for listeners", lambda working: events.publish_statuses(gateway, working)
         )
     )

@@ -47,10 +47,8 @@ class AppendQueue:
     wait for an fsync of its own instead of sharing it.
     """
 
-    def __init__(
-        self, log: Log, name: str, health: Health, supervisor: Supervisor, *, timeout: float = APPEND_S
-    ) -> None:
-        self._supervisor = supervisor
+    def __init__(self, log: Log, name: str, health: Health, *, timeout: float = APPEND_S) -> None:
+        self._supervisor = Supervisor(health)
         self._log, self._health, self._timeout = log, health, timeout
         self._log_name, self._name = f"gateway: {name}", f"gateway: appending {name}"
         self._thread = ThreadPoolExecutor(1, f"gateway-{name}")

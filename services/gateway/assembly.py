@@ -9,6 +9,7 @@ from prequel.services.gateway.gateway import Gateway
 from prequel.services.gateway.http.sessions import Credentials
 from prequel.services.gateway.on_demand import OnDemandFeatures
 from prequel.services.gateway.remote import services
+from prequel.services.gateway.remote.services import RemoteServices
 from prequel.services.gateway.view.capacity import StreamCapacity
 from prequel.services.gateway.view.details import StreamDetails
 from prequel.services.gateway.view.image_ids import ImageIds
@@ -27,7 +28,6 @@ from prequel.shared.retention.usage import LogUsage
 from prequel.shared.runtime.deadlines import QUERY_S
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.metrics import Metrics
-from prequel.shared.runtime.supervisor import Supervisor
 from prequel.shared.store.base import Store
 
 QUERY_THREADS = 4
@@ -63,37 +63,40 @@ class Dependencies:
     invocation: Invocation = field(default_factory=Invocation)
 
 
-def assemble(given: Dependencies) -> Gateway:
+def assemble(provided: Dependencies) -> Gateway:
     """Nothing runs before ``Gateway.start``."""
-    settings, log, health, supervisor = given.settings, given.log, given.health, Supervisor(given.health)
-    remote = services.connect(settings, given.store)
-    queries = given.queries or remote.learner
-    live = LiveView(log, settings, given.metrics, health)
-    store = StoreReads(given.store, health, without_secrets(settings.store_url))
-    statuses = StreamStatuses(store, given.clock, live.read_your_writes)
+    remote = services.connect(provided.settings, provided.store)
+    queries, extraction = provided.queries or remote.learner, provided.extraction or remote.extractor
+    return _gateway(provided, remote, queries, extraction)
+
+
+def _gateway(provided: Dependencies, remote: RemoteServices, queries: Queries, extraction: Extraction) -> Gateway:
+    settings, log, health = provided.settings, provided.log, provided.health
+    live = LiveView(log, settings, provided.metrics, health)
+    store = StoreReads(provided.store, health, without_secrets(settings.store_url))
+    statuses = StreamStatuses(store, provided.clock, live.read_your_writes)
     return Gateway(
         settings=settings,
         log=log,
         queries=queries,
-        metrics=given.metrics,
+        metrics=provided.metrics,
         health=health,
-        clock=given.clock,
-        new_id=given.new_id,
-        usage=given.usage,
-        invocation=given.invocation,
-        credentials=Credentials(settings.keys, given.clock),
-        supervisor=supervisor,
+        clock=provided.clock,
+        new_id=provided.new_id,
+        usage=provided.usage,
+        invocation=provided.invocation,
+        credentials=Credentials(settings.keys, provided.clock),
         remote=remote,
         live=live,
         image_ids=ImageIds(log, live),
         statuses=statuses,
-        details=StreamDetails(queries, given.store),
+        details=StreamDetails(queries, provided.store),
         capacity=StreamCapacity(statuses),
         known_streams=KnownStreams(log, live, statuses, settings.group),
-        image_queue=AppendQueue(log, "images", health, supervisor),
-        label_queue=AppendQueue(log, "labels", health, supervisor),
+        image_queue=AppendQueue(log, "images", health),
+        label_queue=AppendQueue(log, "labels", health),
         thumbnails=Thumbnails(ImageLimits(settings.max_image_bytes, settings.max_pixels)),
-        on_demand=OnDemandFeatures(given.extraction or remote.extractor, statuses, settings.max_image_bytes),
+        on_demand=OnDemandFeatures(extraction, statuses, settings.max_image_bytes),
         query_calls=BlockingCalls("gateway-queries", QUERY_THREADS, QUERY_S),
         lookup_calls=BlockingCalls("gateway-lookups", LOOKUP_THREADS, QUERY_S),
     )

@@ -25,7 +25,6 @@ from prequel.shared.queries import Queries
 from prequel.shared.retention.usage import LogUsage
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.metrics import Metrics
-from prequel.shared.runtime.supervisor import Supervisor
 
 SOURCE = "prequel/gateway"
 """The CloudEvents ``source`` of every event that starts here."""
@@ -46,7 +45,6 @@ class Gateway:
     """The newest measurement of the log's size; None before the first one."""
     invocation: Invocation
     credentials: Credentials
-    supervisor: Supervisor
     remote: RemoteServices
     live: LiveView
     image_ids: ImageIds

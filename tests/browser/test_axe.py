@@ -1,4 +1,4 @@
-"""axe-core finds nothing on any view: wide and narrow, light and dark, the description of the calls included."""
+"""axe-core finds nothing on any view: wide and narrow, light and dark."""
 
 import os
 import re

@@ -10,7 +10,6 @@ from prequel.services.gateway.append_queue import AppendQueue, AppendUnconfirmed
 from prequel.shared.log.base import LogUnavailable, Message, Position, RecordTooLarge
 from prequel.shared.log.sqlite.log import SqliteLog
 from prequel.shared.runtime.health import Health
-from prequel.shared.runtime.supervisor import Supervisor
 from tests.gateway.faults import FaultyLog
 
 pytestmark = pytest.mark.anyio
@@ -28,7 +27,7 @@ def health() -> Health:
 
 @pytest.fixture
 async def queue(log: FaultyLog, health: Health) -> AsyncIterator[AppendQueue]:
-    queue = AppendQueue(log, "images", health, Supervisor(health), timeout=5)
+    queue = AppendQueue(log, "images", health, timeout=5)
     yield queue
     log.gate.set()
     await queue.close()
@@ -91,7 +90,7 @@ async def test_an_unavailable_log_fails_the_group_and_shows_on_readyz(
 
 async def test_a_log_that_does_not_answer_is_unavailable(log: FaultyLog, health: Health) -> None:
     assert log.bounds("images")[0].end == 0  # makes the log's files, which may take longer than the timeout
-    queue = AppendQueue(log, "images", health, Supervisor(health), timeout=0.05)
+    queue = AppendQueue(log, "images", health, timeout=0.05)
     log.gate.clear()
     with pytest.raises(AppendUnconfirmed, match="may still arrive") as begun:
         await queue.append([message(b"in the log nevertheless")])

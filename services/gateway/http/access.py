@@ -14,7 +14,7 @@ from prequel.shared.api_keys import challenge
 PROBE_PATHS = {"/healthz", "/readyz"}
 """For orchestrators, whose probes send neither a key nor a host name that the gateway knows."""
 PUBLIC_PATHS = {*PROBE_PATHS, "/v1/session"}
-"""They need no key: a session is what somebody with a key asks for here."""
+"""They need no key: a client asks for a session here, with the key in the body."""
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 """They change nothing (RFC 9110), so that a page of another origin gains nothing by sending them."""
 

@@ -27,9 +27,10 @@ def json_answer(body: object, status: int = 200) -> Response:
     return Response(orjson.dumps(body), status, media_type="application/json")
 
 
-def dead_letter_problem(letter: DeadLetter, position: str) -> Problem:
+def dead_letter_problem(dead_letter: DeadLetter, position: str) -> Problem:
     """For a request that waits for something that became a dead letter."""
-    return _rejection(letter.reason, letter.detail, {"reason": letter.reason, "id": letter.id, "position": position})
+    reason = dead_letter.reason
+    return _rejection(reason, dead_letter.detail, {"reason": reason, "id": dead_letter.id, "position": position})
 
 
 def rejected_problem(rejected: Rejected) -> Problem:

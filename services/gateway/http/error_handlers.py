@@ -85,7 +85,7 @@ async def _too_large(request: Request, error: Exception) -> Response:
 async def _disconnected(request: Request, error: Exception) -> Response:
     """The client is gone and reads no answer; the status is for the metrics."""
     return problem_response(
-        Problem(400, "the connection was closed before the whole request arrived; nothing was sent")
+        Problem(400, "the connection was closed before the whole request arrived; nothing was appended")
     )
 
 

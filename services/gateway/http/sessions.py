@@ -36,9 +36,11 @@ class Credentials(ApiKeys):
         issued, _, signature = session.partition(".")
         if not re.fullmatch(r"[0-9]{1,12}", issued) or not 0 <= self._clock() - int(issued) < SESSION_SECONDS:
             return False
-        given = signature.encode("utf-8", "replace")
         # A list, so that every key is compared: the time taken must not tell which key was right, or how nearly.
-        matches = [hmac.compare_digest(_signature(key, issued).encode(), given) for key in self._keys]
+        matches = [
+            hmac.compare_digest(_signature(key, issued).encode(), signature.encode("utf-8", "replace"))
+            for key in self._keys
+        ]
         return any(matches)
 
     def request_problem(self, headers: Headers) -> str | None:

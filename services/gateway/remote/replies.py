@@ -1,4 +1,4 @@
-"""What a reply of another service means where it is not the one that was asked for."""
+"""The error message in the reply of another service."""
 
 import httpx
 import orjson

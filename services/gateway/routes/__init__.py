@@ -1,1 +1,32 @@
-"""Routes: one file for each group of HTTP calls; app.py lists their routers."""
+"""Routes: one file for each group of HTTP calls, and the table of all."""
+
+from prequel.services.gateway.routes import (
+    commands,
+    documentation,
+    events,
+    images,
+    installation,
+    labels,
+    lookup,
+    operations,
+    predict,
+    predictions,
+    stored_images,
+    streams,
+)
+
+ROUTERS = (
+    images.router,
+    stored_images.router,
+    labels.router,
+    lookup.router,
+    predictions.router,
+    predict.router,
+    streams.router,
+    commands.router,
+    events.router,
+    operations.router,
+    installation.router,
+    documentation.router,
+)
+"""In the order in which /docs lists them; app.py includes each."""

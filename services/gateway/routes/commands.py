@@ -22,7 +22,7 @@ from prequel.shared.log.erasable import ErasableLog
 
 CREATE = "stream.create"
 ERASED = "The stream's records are being erased from the log."
-KEPT = "The stream's records stay in Kafka until retention ends them."
+RETAINED = "The stream's records stay in Kafka until retention ends them."
 
 RESPONSES: Any = {200: {"model": AppliedAnswer}, **problem_responses(404, 409, 422, 503)}
 
@@ -79,7 +79,7 @@ async def _send(gateway: Gateway, stream: str, command: CommandBody, wait: float
     position = await _append(gateway, stream, id, command, image_ends=image_ends)
     if command.do == CREATE:
         gateway.known_streams.add(stream)
-    note = {"records": ERASED if isinstance(gateway.log, ErasableLog) else KEPT} if command.do == DELETE else {}
+    note = {"records": ERASED if isinstance(gateway.log, ErasableLog) else RETAINED} if command.do == DELETE else {}
     effect = await gateway.live.applied(position, wait)
     if isinstance(effect, Applied):
         return json_answer(applied_json(effect) | (note if effect.status != "refused" else {}))

@@ -64,7 +64,7 @@ def _one_or_several(body: object) -> str:
 
 
 SeveralLabels = Annotated[list[LabelBody], Field(min_length=1, max_length=MAX_LABELS)]
-Body = Annotated[
+OneOrSeveralLabels = Annotated[
     Annotated[LabelBody, Tag("one")] | Annotated[SeveralLabels, Tag("several")], Discriminator(_one_or_several)
 ]
 
@@ -76,7 +76,9 @@ Body = Annotated[
     responses={200: {"model": OutcomeAnswer | list[OutcomeAnswer]}, **problem_responses(404, 413, 422, 503)},
     summary="Label, correct or retract",
 )
-async def send_labels(gateway: CurrentGateway, stream: StreamName, body: Body, wait: Wait = 0) -> Response:
+async def send_labels(
+    gateway: CurrentGateway, stream: StreamName, body: OneOrSeveralLabels, wait: Wait = 0
+) -> Response:
     """The answer is 202 once the labels are durable; with `wait`, 200 and the outcomes once they have taken effect.
 
     After that every call here includes them: read your writes. Labels of images not seen yet wait for them.

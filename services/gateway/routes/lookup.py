@@ -82,11 +82,11 @@ async def look_up(gateway: CurrentGateway, stream: StreamName, body: LookupBody)
 
 def authors(log: Log, positions: Iterable[Position]) -> dict[Position, str]:
     """Who gave each of the label events that the log still has. Blocks; raises LogUnavailable."""
-    found = {}
+    names = {}
     for partition, offsets in _by_partition(positions).items():
         for offset, record in log.read(EXAMPLES, partition, offsets).items():
-            found[Position(partition, offset)] = _author(record.value)
-    return found
+            names[Position(partition, offset)] = _author(record.value)
+    return names
 
 
 def _by_partition(positions: Iterable[Position]) -> dict[int, Sequence[int]]:

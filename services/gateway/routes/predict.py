@@ -38,7 +38,7 @@ def _bytes_or_vector(body: object) -> str:
     return "bytes" if isinstance(body, bytes) else "vector"
 
 
-Body = Annotated[
+ImageOrFeatures = Annotated[
     Annotated[FeaturesBody, Tag("vector")] | Annotated[bytes, Tag("bytes")], Discriminator(_bytes_or_vector)
 ]
 
@@ -50,7 +50,7 @@ Body = Annotated[
     openapi_extra={"requestBody": {"content": {"image/*": BINARY}}},
     summary="Predict without an event",
 )
-async def predict(gateway: CurrentGateway, request: Request, stream: StreamName, body: Body) -> Response:
+async def predict(gateway: CurrentGateway, request: Request, stream: StreamName, body: ImageOrFeatures) -> Response:
     """The newest models' prediction of an image, or of a feature vector. Nothing is stored, counted or learned.
 
     An image is the body itself, as in the call that sends images; the stream's own backbone extracts its features.

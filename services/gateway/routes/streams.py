@@ -19,7 +19,7 @@ After = Annotated[
     str | None,
     Query(pattern=POSITION, description="position of a prediction or outcome that the answer must include"),
 ]
-OfModel = Annotated[str | None, Query(max_length=200, description="empty: the champion")]
+MatrixModel = Annotated[str | None, Query(max_length=200, description="empty: the champion")]
 
 router = APIRouter(tags=["streams"], dependencies=[Depends(refuse_unknown_parameters)])
 
@@ -76,7 +76,7 @@ async def read_curve(gateway: CurrentGateway, stream: StreamName, after: After =
     summary="Confusion matrix",
 )
 async def read_confusion(
-    gateway: CurrentGateway, stream: StreamName, model: OfModel = None, after: After = None
+    gateway: CurrentGateway, stream: StreamName, model: MatrixModel = None, after: After = None
 ) -> Response:
     status = await _status(gateway, stream, after)
     name = model or status.champion

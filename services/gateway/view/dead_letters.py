@@ -35,17 +35,17 @@ class DeadLetterHandler:
         """Nothing to forget: a dead letter that comes again changes nothing."""
 
     async def handle(self, decoded: Sequence[DeadLetter], current: bool) -> None:
-        for letter in decoded:
-            self._deliver(letter, await self._of_deleted_stream(letter))
+        for dead_letter in decoded:
+            self._deliver(dead_letter, await self._of_deleted_stream(dead_letter))
 
-    async def _of_deleted_stream(self, letter: DeadLetter) -> bool:
-        command = self._gallery.deletion_of(letter.stream) if letter.topic == IMAGES else None
-        return command is not None and await self._deleted_images.contains(command, letter.origin)
+    async def _of_deleted_stream(self, dead_letter: DeadLetter) -> bool:
+        command = self._gallery.deletion_of(dead_letter.stream) if dead_letter.topic == IMAGES else None
+        return command is not None and await self._deleted_images.contains(command, dead_letter.origin)
 
 
 def decode_dead_letters(records: Sequence[Record]) -> list[DeadLetter]:
     """Those that say where they come from; no request here can wait for any others."""
-    return [letter for letter in map(_decode, records) if letter]
+    return [dead_letter for dead_letter in map(_decode, records) if dead_letter]
 
 
 def _decode(record: Record) -> DeadLetter | None:

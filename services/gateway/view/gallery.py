@@ -14,7 +14,7 @@ NOWHERE = Position(-1, -1)
 TRUTH_STATUSES = {"learned", "corrected", "unchanged", "retracted"}
 """Outcomes that say what the truth is now; all others leave it as it was."""
 REFUSED_STATUSES = {"rejected", "expired"}
-"""Outcomes that leave the truth as it was although somebody wanted another."""
+"""Outcomes of a label that did not become the truth."""
 
 
 class RefusedLabel(NamedTuple):

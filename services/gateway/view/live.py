@@ -51,7 +51,6 @@ class LiveView:
         self._outcomes: PendingResults[Position, Outcome | DeadLetter] = PendingResults(MAX_OUTCOMES)
         self._applied: PendingResults[Position, Applied | DeadLetter] = PendingResults(MAX_APPLIED)
         self._dead_letters: PendingResults[tuple[str, str], DeadLetter] = PendingResults(MAX_DEAD_LETTERS)
-        dead_letters = DeadLetterHandler(log, self.gallery, self._dead_letter)
         self._followers = (
             TopicFollower(
                 log, PREDICTIONS, depth=settings.view_predictions, health=health, decode=self._decode, handler=self
@@ -62,7 +61,7 @@ class LiveView:
                 depth=DEAD_LETTERS_AT_START,
                 health=health,
                 decode=decode_dead_letters,
-                handler=dead_letters,
+                handler=DeadLetterHandler(log, self.gallery, self._dead_letter),
             ),
         )
 
@@ -80,8 +79,6 @@ class LiveView:
     async def close(self) -> None:
         self.end()
         await asyncio.gather(*(follower.close() for follower in self._followers))
-
-    # Requests.
 
     async def prediction(
         self, stream: str, id: str, *, wait: float = 0, image: Position | None = None
@@ -101,14 +98,15 @@ class LiveView:
     ) -> GalleryRow | DeadLetter | None:
         if row := self.gallery.get(stream, id):
             return row
-
-        def of_image(result: GalleryRow | DeadLetter) -> bool:
-            return not isinstance(result, DeadLetter) or image in (None, result.origin)
-
-        letter = self._dead_letters.get((stream, id))
-        if letter and of_image(letter):
-            return letter
-        return await self._predictions.wait((stream, id), wait, of_image)
+        dead_letter = self._dead_letters.get((stream, id))
+        if dead_letter and image in (None, dead_letter.origin):
+            return dead_letter
+        deadline = asyncio.get_running_loop().time() + wait
+        while True:
+            left = deadline - asyncio.get_running_loop().time()
+            result = await self._predictions.wait((stream, id), left)
+            if not isinstance(result, DeadLetter) or image in (None, result.origin):
+                return result
 
     def rejected_image(self, stream: str, id: str) -> DeadLetter | None:
         """The dead letter of the newest image with this id, if it became one and is remembered."""
@@ -134,9 +132,8 @@ class LiveView:
             self.read_your_writes.require(result.stream, command)
         return result
 
-    # Records (RecordHandler).
-
     async def restart(self) -> None:
+        """With ``handle``, a RecordHandler of ``predictions``."""
         self.current = False
         self.gallery.clear()
         self.subscriptions.end("the gateway reads the log again")
@@ -177,15 +174,15 @@ class LiveView:
         for callback in self.on_stream_deleted:
             callback(stream, command)
 
-    def _dead_letter(self, letter: DeadLetter, of_deleted_stream: bool) -> None:
+    def _dead_letter(self, dead_letter: DeadLetter, of_deleted_stream: bool) -> None:
         """Of a deleted stream only the requests that wait get it: a new stream's image may have the same id."""
-        if letter.topic == IMAGES:
+        if dead_letter.topic == IMAGES:
             if not of_deleted_stream:
-                self._dead_letters.resolve((letter.stream, letter.id), letter)
-            self._predictions.resolve((letter.stream, letter.id), letter)
-        elif letter.topic == EXAMPLES:
-            self._outcomes.resolve(letter.origin, letter)
-            self._applied.resolve(letter.origin, letter)
+                self._dead_letters.resolve((dead_letter.stream, dead_letter.id), dead_letter)
+            self._predictions.resolve((dead_letter.stream, dead_letter.id), dead_letter)
+        elif dead_letter.topic == EXAMPLES:
+            self._outcomes.resolve(dead_letter.origin, dead_letter)
+            self._applied.resolve(dead_letter.origin, dead_letter)
 
     def _decode(self, records: Sequence[Record]) -> list[LiveEvent]:
         """On the follower's thread. Invalid records are counted; they have no other effect here."""

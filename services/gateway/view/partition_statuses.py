@@ -10,7 +10,7 @@ from prequel.shared.status import PartitionStatus, SnapshotStatus, StreamStatus
 from prequel.shared.store.base import StoreUnavailable
 
 FRESH_SECONDS = 0.25
-"""As often as learners publish: asked more often, the store would give the same again."""
+"""As often as learners publish: read more often, the store would return the same again."""
 
 
 class PartitionStatuses:

@@ -5,14 +5,13 @@ import logging
 import random
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
-
-from pydantic import ValidationError
+from typing import Any
 
 from prequel.services.gateway.http.schemas import EXCLUDED_STATUS_FIELDS
 from prequel.services.gateway.view.deletions import StreamDeletions
-from prequel.services.gateway.view.partition_statuses import FRESH_SECONDS, PartitionStatuses
+from prequel.services.gateway.view.partition_statuses import PartitionStatuses
 from prequel.services.gateway.view.read_your_writes import ReadYourWrites, includes
+from prequel.services.gateway.view.status_cache import CachedStatus, StatusCache
 from prequel.services.gateway.view.store_reads import StoreReads
 from prequel.shared import status
 from prequel.shared.log.base import Position
@@ -20,20 +19,10 @@ from prequel.shared.runtime.deadlines import READ_YOUR_WRITES_BACKOFF, READ_YOUR
 from prequel.shared.status import StreamStatus
 from prequel.shared.store.base import StoreUnavailable
 
-MAX_CACHED = 10_000
-"""Statuses in memory, some kilobytes each. Those of more streams are read each time they are asked for."""
 READ_STREAMS = 100
 """Statuses in one read, some hundred kilobytes: one read of thousands would not be done within STORE_READ_S."""
 
 _log = logging.getLogger(__name__)
-
-
-class CachedStatus(NamedTuple):
-    """One stream's status as it was in the store at ``at``; ``status`` None: this version cannot read it."""
-
-    at: float
-    raw: bytes
-    status: StreamStatus | None
 
 
 class StreamStatuses:
@@ -47,16 +36,14 @@ class StreamStatuses:
     def __init__(self, store: StoreReads, clock: Callable[[], float], read_your_writes: ReadYourWrites) -> None:
         self._store, self._clock, self._read_your_writes = store, clock, read_your_writes
         self.partitions = PartitionStatuses(store, clock)
-        self._cached: dict[str, CachedStatus] = {}
+        self._cache = StatusCache(clock)
         self._names: list[str] | None = None
         self._reads: dict[str, asyncio.Task[CachedStatus | None]] = {}
-        self._unreadable: set[str] = set()
-        """Streams whose status was logged as unreadable. Reads on threads change it too, one key at a time."""
         self._deletions = StreamDeletions()
 
     def stream_deleted(self, stream: str, command: Position) -> None:
         """Statuses of the time before count as none, though the store may have one a little longer."""
-        self._cached.pop(stream, None)
+        self._cache.forget(stream)
         self._deletions.add(stream, command)
 
     async def get(self, stream: str, after: Position | None = None, *, fresh: bool = False) -> StreamStatus | None:
@@ -83,8 +70,8 @@ class StreamStatuses:
         streams = self._read_your_writes.streams()
         await asyncio.gather(*(self._wait_for(name, self._read_your_writes.required(name)) for name in streams))
         names = await self.names()
-        read = await self._read_all([name for name in names if not self._is_fresh(name)])
-        known = [valid for name in names if (valid := self._valid(read.get(name) or self._cached.get(name)))]
+        read = await self._read_all([name for name in names if not self._cache.is_fresh(name)])
+        known = [valid for name in names if (valid := self._valid(read.get(name) or self._cache.get(name)))]
         for number in sorted({Position.parse(each.position).partition for each in known}):
             await self.partitions.get(number)
         return known
@@ -113,8 +100,7 @@ class StreamStatuses:
 
     def age(self, stream: str) -> float:
         """Seconds since the cached status was read from the store: many only while the store is away."""
-        cached = self._cached.get(stream)
-        return max(0.0, self._clock() - cached.at) if cached else 0.0
+        return self._cache.age(stream)
 
     def close(self) -> None:
         self._store.close()
@@ -123,7 +109,7 @@ class StreamStatuses:
         """Read until the status includes the event, or the stream is deleted; give up after READ_YOUR_WRITES_S."""
         if required is None:
             return None
-        cached, deadline, tries = self._cached.get(stream), asyncio.get_running_loop().time() + READ_YOUR_WRITES_S, 0
+        cached, deadline, tries = self._cache.get(stream), asyncio.get_running_loop().time() + READ_YOUR_WRITES_S, 0
         while not (includes(_position(cached), required) or self._deletions.is_before(stream, required)):
             if asyncio.get_running_loop().time() > deadline:
                 return self._read_your_writes.give_up(stream, required)
@@ -149,8 +135,8 @@ class StreamStatuses:
 
     async def _newest(self, stream: str) -> CachedStatus | None:
         """Raises StoreUnavailable only where nothing is known."""
-        cached = self._cached.get(stream)
-        if self._is_fresh(stream):
+        cached = self._cache.get(stream)
+        if self._cache.is_fresh(stream):
             return cached
         try:
             return await self._read_once(stream)
@@ -170,19 +156,14 @@ class StreamStatuses:
     async def _read(self, stream: str) -> CachedStatus | None:
         try:
             raw = await self._store.get(status.key(stream))
-            before = self._cached.pop(stream, None)
             if raw is None:
+                self._cache.forget(stream)
                 return None
-            cached = CachedStatus(self._clock(), raw, self._decoded(stream, raw, before))
-            if len(self._cached) < MAX_CACHED:
-                self._cached[stream] = cached
+            cached = self._cache.decode(stream, raw)
+            self._cache.put(stream, cached)
             return cached
         finally:
             del self._reads[stream]
-
-    def _is_fresh(self, stream: str) -> bool:
-        cached = self._cached.get(stream)
-        return cached is not None and 0 <= self._clock() - cached.at < FRESH_SECONDS
 
     async def _read_all(self, streams: Sequence[str]) -> dict[str, CachedStatus]:
         """Together, and decoded off the event loop: one by one, hundreds would take longer than they stay fresh.
@@ -194,41 +175,20 @@ class StreamStatuses:
             for start in range(0, len(streams), READ_STREAMS):
                 names = list(streams[start : start + READ_STREAMS])
                 keys = [status.key(name) for name in names]
-                read |= await self._store.get_all(keys, partial(self._decoded_all, names))
+                read |= await self._store.get_all(keys, partial(self._decode_all, names))
         except StoreUnavailable:
             pass
         for name, cached in read.items():
-            if name in self._cached or len(self._cached) < MAX_CACHED:
-                self._cached[name] = cached
+            self._cache.put(name, cached)
         return read
 
-    def _decoded_all(self, streams: Sequence[str], raws: dict[str, bytes]) -> dict[str, CachedStatus]:
-        now, decoded = self._clock(), {}
-        for name in streams:
-            raw = raws.get(status.key(name))
-            if raw is not None:
-                decoded[name] = CachedStatus(now, raw, self._decoded(name, raw, self._cached.get(name)))
-        return decoded
-
-    def _decoded(self, stream: str, raw: bytes, before: CachedStatus | None) -> StreamStatus | None:
-        """The same object where the bytes are the same: it saves time, and listeners are told only of changes."""
-        if before and before.raw == raw:
-            return before.status
-        try:
-            decoded = StreamStatus.model_validate_json(raw)
-        except ValidationError as error:
-            if stream not in self._unreadable:
-                _log.warning(
-                    "stream %s is not shown: this version cannot read its status in the store: %s", stream, error
-                )
-            self._unreadable.add(stream)
-            return None
-        self._unreadable.discard(stream)
-        return decoded
+    def _decode_all(self, streams: Sequence[str], raws: dict[str, bytes]) -> dict[str, CachedStatus]:
+        values = ((name, raws.get(status.key(name))) for name in streams)
+        return {name: self._cache.decode(name, raw) for name, raw in values if raw is not None}
 
 
 def _log_unexpected_error(read: "asyncio.Task[CachedStatus | None]") -> None:
-    """Every request that waited may be gone. /readyz says that the store is away; any other error is a bug."""
+    """The request that waited may have ended, and asyncio would log the error. /readyz says that the store is away; any other error is a bug."""
     error = None if read.cancelled() else read.exception()
     if error and not isinstance(error, StoreUnavailable):
         _log.error("a status could not be read", exc_info=error)
