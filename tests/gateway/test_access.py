@@ -1,4 +1,4 @@
-"""API keys, the page's session, and what web pages of others may not do."""
+"""API keys, the page's session, and what pages of other origins may not do."""
 
 from collections.abc import Iterator
 
@@ -88,7 +88,7 @@ def test_each_key_opens(client: httpx.Client, headers: dict[str, str]) -> None:
         {"Cookie": "=;;prequel_session=é"},
     ],
 )
-def test_what_is_no_key_does_not(client: httpx.Client, headers: dict[str, str | bytes]) -> None:
+def test_anything_else_does_not_open(client: httpx.Client, headers: dict[str, str | bytes]) -> None:
     given = [(name, value if isinstance(value, bytes) else value.encode("latin-1")) for name, value in headers.items()]
     raw = [(name.encode(), value) for name, value in given]
     assert client.get("/v1/streams", headers=raw).status_code == 401
@@ -103,7 +103,7 @@ def test_what_is_no_key_does_not(client: httpx.Client, headers: dict[str, str | 
         ({"Cookie": f"{COOKIE}=1.x"}, "session has expired", 'Bearer error="invalid_token"'),
     ],
 )
-def test_a_wrong_key_is_told_from_a_missing_one(
+def test_a_wrong_key_is_distinguished_from_a_missing_one(
     client: httpx.Client, headers: dict[str, str], told: str, challenge: str
 ) -> None:
     answer = client.get("/v1/streams", headers=headers)

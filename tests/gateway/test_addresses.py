@@ -1,4 +1,4 @@
-"""A store that hangs keeps nobody who knows already what it would say, however many ask."""
+"""While the store hangs, addresses known before are returned at once, however many requests ask."""
 
 import threading
 import time

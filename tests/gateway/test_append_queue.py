@@ -1,4 +1,4 @@
-"""Appends off the event loop: grouped, in order, each answered for itself."""
+"""Appends off the event loop: in groups, in order, with an answer for each request."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""A new stream for which there is no room is refused where it would be created; those that there are go on."""
+"""A new stream for which there is no room is refused; existing streams go on."""
 
 from prequel.shared.log.base import IMAGES
 from prequel.shared.log.partitioner import partition_for
@@ -45,7 +45,7 @@ def partition(stream: str) -> int:
     return partition_for(stream.encode(), 2)
 
 
-def test_what_nobody_or_somebody_else_told_refuses_nothing(gateway: Served) -> None:
+def test_without_a_readable_partition_status_nothing_is_refused(gateway: Served) -> None:
     assert gateway.post_image(stream="first").status_code == 202
     gateway.store.put(partition_key(0), b"of another version")
     assert gateway.post_image(stream="second").status_code == 202

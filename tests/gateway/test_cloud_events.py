@@ -1,4 +1,4 @@
-"""Images sent as CloudEvents over HTTP, and what is told of a body that is no image."""
+"""Images sent as CloudEvents over HTTP, and the errors for bodies that are no image."""
 
 import base64
 import json
@@ -52,7 +52,7 @@ def test_structured_mode(gateway: Served) -> None:
         ({"Content-Type": STRUCTURED}, b'{"id": "a", "data_base64": ""}', "data_base64"),
     ],
 )
-def test_what_is_wrong_is_named(shared_gateway: Served, headers: dict[str, str], body: bytes, field: str) -> None:
+def test_the_wrong_part_is_named(shared_gateway: Served, headers: dict[str, str], body: bytes, field: str) -> None:
     answer = shared_gateway.client.post(PATH, content=body, headers=headers)
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == field
@@ -68,7 +68,7 @@ def test_what_is_wrong_is_named(shared_gateway: Served, headers: dict[str, str],
         ("application/x-www-form-urlencoded", PNG, "send them with Content-Type: image/png"),
     ],
 )
-def test_a_body_that_is_no_image_is_told_what_it_is(shared_gateway: Served, kind: str, body: bytes, words: str) -> None:
+def test_a_body_that_is_no_image_is_named(shared_gateway: Served, kind: str, body: bytes, words: str) -> None:
     answer = shared_gateway.client.post(PATH, content=body, headers={"Content-Type": kind})
     assert answer.status_code == 415
     assert words in answer.json()["detail"]
@@ -118,7 +118,7 @@ def test_a_label_may_be_structured_too(gateway: Served) -> None:
         (event({"id": "a b", "label": "cat"}), "id: "),
     ],
 )
-def test_a_structured_label_that_cannot_be_taken_is_refused(
+def test_a_structured_label_that_is_invalid_is_refused(
     shared_gateway: Served, body: dict[str, object], words: str
 ) -> None:
     shared_gateway.post_image(id="a-1", wait=10)

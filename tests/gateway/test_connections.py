@@ -1,4 +1,4 @@
-"""Connections and bodies that come slowly, in great number, cut off, or compressed: others are served all the same."""
+"""Connections and bodies that are slow, too many, cut off or compressed; other clients are served all the same."""
 
 import gzip
 import logging
@@ -47,7 +47,7 @@ def test_the_process_asks_for_the_files_that_it_may_have() -> None:
     assert most + BACKLOG + RESERVED_FILES <= files
 
 
-def test_one_connection_too_many_is_told_so(start: Start) -> None:
+def test_one_connection_too_many_gets_503(start: Start) -> None:
     gateway = start(connections=8)
     with ExitStack() as stack:
 
@@ -84,7 +84,7 @@ class Connection:
         self.cycle, self.transport = cycle, Transport()
 
 
-def test_who_asks_nothing_is_let_go() -> None:
+def test_idle_connections_are_closed() -> None:
     now = [0.0]
     everyone = [Connection(cycle) for cycle in (None, Cycle(True), Cycle(False))]
     idle = IdleConnections(lambda: now[0])
@@ -96,7 +96,7 @@ def test_who_asks_nothing_is_let_go() -> None:
     assert [each.transport.gone for each in everyone] == [True, True, False]
 
 
-def test_who_asked_since_is_not() -> None:
+def test_a_connection_with_a_request_since_is_not_closed() -> None:
     now = [0.0]
     one = Connection(None)
     idle = IdleConnections(lambda: now[0])
@@ -147,9 +147,7 @@ def test_a_query_that_is_no_utf8_is_refused_not_read_as_something_else(gateway: 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(("pause_s", "silence_s", "whole_s"), [(0.2, 0.05, 30), (0.01, 30, 0.05)])
-async def test_a_body_that_does_not_come_gives_back_what_it_holds(
-    pause_s: float, silence_s: float, whole_s: float
-) -> None:
+async def test_a_body_that_does_not_come_frees_its_memory(pause_s: float, silence_s: float, whole_s: float) -> None:
     answered: list[Message] = []
 
     async def body() -> Message:

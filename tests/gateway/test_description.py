@@ -116,7 +116,7 @@ def test_the_page_may_run_its_own_scripts_only(shared_gateway: Served) -> None:
     assert answer.headers["cache-control"] == "no-cache"
 
 
-def test_every_file_of_the_page_is_served_and_asked_for_anew(shared_gateway: Served) -> None:
+def test_every_file_of_the_page_is_served_and_revalidated(shared_gateway: Served) -> None:
     files = [file for file in WEB.rglob("*") if file.is_file()]
     assert files
     for file in files:

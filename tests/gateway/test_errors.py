@@ -143,7 +143,7 @@ def test_an_image_that_turns_out_too_large_is_refused(small: Served, size: int) 
     assert small.client.get("/healthz").status_code == 200
 
 
-def test_an_image_of_just_the_size_allowed_is_taken(small: Served) -> None:
+def test_an_image_of_exactly_the_largest_size_is_accepted(small: Served) -> None:
     assert small.client.post(IMAGES, content=b"silent".ljust(2_000), headers=PNG_TYPE).status_code == 202
 
 
@@ -266,7 +266,7 @@ def test_an_unknown_model_is_named_with_those_there_are(shared_gateway: Served) 
         "/%00",
     ],
 )
-def test_what_is_not_there_is_404(shared_gateway: Served, path: str) -> None:
+def test_unknown_paths_are_404(shared_gateway: Served, path: str) -> None:
     problem(shared_gateway.client.get(path), 404)
 
 
@@ -284,13 +284,13 @@ def test_a_wrong_method_is_405_and_says_which_are_right(shared_gateway: Served, 
     assert detail == f"{method} is not allowed at {path}, only {answer.headers['allow']}; /docs lists the calls"
 
 
-def test_all_the_methods_of_a_path_are_told(shared_gateway: Served) -> None:
+def test_all_methods_of_a_path_are_listed(shared_gateway: Served) -> None:
     answer = shared_gateway.client.put("/v1/streams/pets")
     assert answer.headers["allow"] == "DELETE, GET"
     assert "only DELETE, GET; /docs lists the calls" in problem(answer, 405)["detail"]
 
 
-def test_json_that_is_not_called_so_is_told(shared_gateway: Served) -> None:
+def test_json_under_another_content_type_gets_a_hint(shared_gateway: Served) -> None:
     answer = shared_gateway.client.post(
         LABELS, content=b'{"id": "a", "label": "b"}', headers={"Content-Type": "text/plain"}
     )
@@ -302,7 +302,7 @@ def test_json_that_is_not_called_so_is_told(shared_gateway: Served) -> None:
         assert problem(answer, 422)["detail"] == "body: is empty"
 
 
-def test_an_image_that_is_refused_is_told_to_whom_it_may_concern(shared_gateway: Served) -> None:
+def test_an_image_that_becomes_a_dead_letter_answers_every_request(shared_gateway: Served) -> None:
     body = problem(shared_gateway.post_image(b"broken", id="bad:1", wait=10), 422)
     assert (body["reason"], body["id"]) == ("undecodable", "bad:1")
     problem(shared_gateway.post_image(b"huge", id="bad:2", wait=10), 413)
@@ -312,14 +312,14 @@ def test_an_image_that_is_refused_is_told_to_whom_it_may_concern(shared_gateway:
     assert "undecodable" in later["detail"]
 
 
-def test_a_label_that_the_learner_rejects_is_told_why(shared_gateway: Served) -> None:
+def test_a_label_that_the_learner_rejects_gets_the_reason(shared_gateway: Served) -> None:
     answer = shared_gateway.post_label("a", "forbidden", wait=10)
     assert answer.status_code == 200
     outcome = answer.json()
     assert (outcome["status"], outcome["reason"], outcome["label"]) == ("rejected", "too-many-labels", "forbidden")
 
 
-def test_one_bad_image_among_several_is_told_in_its_place(shared_gateway: Served) -> None:
+def test_one_bad_image_among_several_is_reported_in_its_answer(shared_gateway: Served) -> None:
     files = [("file", ("a.png", PNG, "image/png")), ("file", ("b.png", b"broken", "image/png"))]
     answer = shared_gateway.client.post(IMAGES, files=files, params={"wait": 10})
     assert answer.status_code == 200

@@ -1,4 +1,4 @@
-"""Server-Sent Events over a real socket: what comes, in which order, and what happens to who is slow or comes back."""
+"""Server-Sent Events over a real socket: their order, slow clients, and clients that reconnect."""
 
 import itertools
 import socket
@@ -93,7 +93,7 @@ def test_a_status_that_is_none_hides_no_other(broken: bytes, gateway: Served, ca
     until(lambda: gateway.client.get("/v1/streams/old").status_code == 200)
 
 
-def test_who_comes_back_gets_what_was_missed(gateway: Served) -> None:
+def test_a_reconnect_gets_the_missed_events(gateway: Served) -> None:
     for name in "abc":
         gateway.post_image(id=name, wait=10)
     with listening(gateway, last="0:0") as stream:
@@ -103,13 +103,13 @@ def test_who_comes_back_gets_what_was_missed(gateway: Served) -> None:
         assert next(missed).data["id"] == "d"
 
 
-def test_who_comes_back_too_late_is_told_to_ask_anew(gateway: Served) -> None:
+def test_a_reconnect_that_is_too_late_gets_reset(gateway: Served) -> None:
     gateway.post_image(wait=10)
     with listening(gateway, last="0:999999") as stream:
         assert next(of({"reset", "prediction"}, stream)).kind == "reset"
 
 
-def test_what_was_missed_is_known_to_a_gateway_that_started_later(start: object, gateway: Served) -> None:
+def test_missed_events_are_known_to_a_gateway_that_started_later(start: object, gateway: Served) -> None:
     for name in "ab":
         gateway.post_image(id=name, wait=10)
     second = start()  # type: ignore[operator]
@@ -117,7 +117,7 @@ def test_what_was_missed_is_known_to_a_gateway_that_started_later(start: object,
         assert next(of({"prediction", "reset"}, stream)).data["id"] == "b"
 
 
-def test_a_stopping_gateway_says_so_and_ends_every_stream(gateway: Served) -> None:
+def test_a_stopping_gateway_ends_every_stream_with_the_reason(gateway: Served) -> None:
     with listening(gateway) as stream:
         threading.Thread(target=gateway.stop).start()
         kinds = [event.kind for event in stream]
@@ -139,7 +139,7 @@ async def drained(subscriptions: Subscriptions, stream: str | None, last: str | 
 
 
 @pytest.mark.anyio
-async def test_a_slow_client_is_cut_off_and_told(subscriptions: Subscriptions) -> None:
+async def test_a_slow_client_is_ended_with_the_reason(subscriptions: Subscriptions) -> None:
     slow, quick = subscriptions.open("pets", None), subscriptions.open(None, None)
     for number in range(QUEUE_EVENTS + 10):
         subscriptions.publish(happening(number))
@@ -149,7 +149,7 @@ async def test_a_slow_client_is_cut_off_and_told(subscriptions: Subscriptions) -
     assert not quick.ended
 
 
-def test_a_client_that_does_not_read_gets_an_end_and_holds_up_nobody(gateway: Served) -> None:
+def test_a_client_that_does_not_read_is_ended_and_delays_no_other(gateway: Served) -> None:
     with stalled(gateway, PETS) as connection, listening(gateway) as quick, ThreadPoolExecutor(1) as threads:
         events = of({"prediction"}, quick)
         for begin in range(0, 20_000, PIECE):
@@ -172,7 +172,7 @@ def test_a_drift_is_an_event(gateway: Served) -> None:
 
 
 @pytest.mark.anyio
-async def test_what_is_remembered_is_bounded(subscriptions: Subscriptions) -> None:
+async def test_recent_events_are_bounded(subscriptions: Subscriptions) -> None:
     for number in range(RECENT_EVENTS + 5):
         subscriptions.remember(happening(number))
     assert b"event: reset" in await drained(subscriptions, "pets", "0:4")

@@ -1,4 +1,4 @@
-"""What is away is waited for, said on /readyz and answered with 503; nothing else stops working."""
+"""While log, store or learner are away, /readyz says so and calls get 503; nothing else stops working."""
 
 import asyncio
 import os
@@ -178,7 +178,7 @@ def test_a_gateway_of_its_own_asks_the_learner_over_http(start: Start) -> None:
         (b"\xff", {}),
     ],
 )
-def test_what_others_write_into_predictions_does_no_harm(
+def test_foreign_records_in_predictions_do_no_harm(
     shared_gateway: Served, kind: bytes, body: bytes | dict[str, object]
 ) -> None:
     whole = shared_gateway.post_image(id="good", wait=10).json()["prediction"]
@@ -246,7 +246,7 @@ def test_live_status_goes_on_after_a_bug(start: Start, monkeypatch: pytest.Monke
     until(lambda: gateway.client.get("/readyz").status_code == 200)
 
 
-def test_stopping_is_quick_whoever_waits_and_listens(gateway: Served) -> None:
+def test_stopping_is_quick_while_requests_wait_and_listen(gateway: Served) -> None:
     answers: list[int] = []
     waiting = threading.Thread(target=lambda: answers.append(gateway.post_image(b"silent", wait=60).status_code))
     waiting.start()
@@ -305,7 +305,7 @@ def answers(url: str) -> bool:
         return False
 
 
-def test_sigterm_ends_a_process_with_somebody_listening(tmp_path: Path) -> None:
+def test_sigterm_ends_a_process_with_a_listener(tmp_path: Path) -> None:
     root = Path(__file__).parents[2]
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(tmp_path)], cwd=root, stdout=subprocess.PIPE, text=True, env=os.environ
@@ -323,7 +323,7 @@ def test_sigterm_ends_a_process_with_somebody_listening(tmp_path: Path) -> None:
         assert process.stdout.read() == "ended\n"
 
 
-def test_an_address_that_is_taken_is_told_with_a_remedy() -> None:
+def test_an_address_in_use_gets_a_remedy() -> None:
     with serving.listen("127.0.0.1", 0) as taken, pytest.raises(serving.CannotListen, match="PREQUEL_PORT"):
         serving.listen("127.0.0.1", taken.getsockname()[1])
     with pytest.raises(serving.CannotListen, match="PREQUEL_HOST"):

@@ -48,7 +48,9 @@ def test_a_single_image_of_a_form_has_its_id(gateway: Served) -> None:
         ({"lable": ["a", "b", "c"]}, "lable"),
     ],
 )
-def test_a_wrong_field_is_named_and_nothing_is_taken(gateway: Served, form: dict[str, list[str]], field: str) -> None:
+def test_a_wrong_field_is_named_and_nothing_is_appended(
+    gateway: Served, form: dict[str, list[str]], field: str
+) -> None:
     answer = gateway.client.post(PATH, files=FILES, data=form)
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == field

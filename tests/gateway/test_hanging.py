@@ -1,4 +1,4 @@
-"""Servers that accept and never answer: every call of the gateway comes back in time, and says what it could not do."""
+"""Servers that accept and never answer: every call of the gateway answers in time, and says what hangs."""
 
 import asyncio
 import gc
@@ -169,7 +169,7 @@ def test_nor_do_many_at_one_time(hanging: Hanging) -> None:
     assert slowest < ANSWER_S + 2 * MARGIN_S
 
 
-def test_what_reads_the_log_takes_few_threads_however_many_ask(hanging: Hanging) -> None:
+def test_reads_of_the_log_take_few_threads_however_many_requests_come(hanging: Hanging) -> None:
     reading = ("an image that came before", "who labelled")
     before = threading.active_count()
     with ThreadPoolExecutor(20) as crowd:
@@ -188,7 +188,7 @@ def test_a_gateway_ends_though_the_log_hangs_for_its_followers(start: Start, gat
     log.gate.set()
 
 
-def test_it_is_said_what_hangs_and_what_may_still_arrive(hanging: Hanging) -> None:
+def test_answers_say_what_hangs_and_what_may_still_arrive(hanging: Hanging) -> None:
     served = hanging.served
     first = served.post_image(id="b").json()
     assert (first["may_arrive"], "may still arrive" in first["detail"]) == (True, True)
@@ -207,7 +207,7 @@ def test_it_is_said_what_hangs_and_what_may_still_arrive(hanging: Hanging) -> No
     assert served.client.get(PETS).json()["images"] == 3
 
 
-def test_who_listens_gets_events_while_the_store_hangs(hanging: Hanging) -> None:
+def test_listeners_get_events_while_the_store_hangs(hanging: Hanging) -> None:
     hanging.log.gate.set()
     with listening(f"{hanging.served.url}{PETS}/events") as stream:
         assert hanging.served.post_image(id="b", wait=10).status_code == 200
@@ -215,7 +215,7 @@ def test_who_listens_gets_events_while_the_store_hangs(hanging: Hanging) -> None
         assert "prediction" in kinds
 
 
-def test_while_only_the_store_hangs_a_name_that_may_be_a_stream_is_taken_for_one(hanging: Hanging) -> None:
+def test_while_only_the_store_hangs_unknown_streams_are_accepted(hanging: Hanging) -> None:
     hanging.log.gate.set()
     for ask in (
         lambda g: g.post_label("a", "cat", stream="never-heard-of"),
@@ -227,7 +227,7 @@ def test_while_only_the_store_hangs_a_name_that_may_be_a_stream_is_taken_for_one
         )  # What became of it may be there already.
 
 
-def test_while_only_the_log_hangs_it_is_not_said_that_there_is_no_such_stream(hanging: Hanging) -> None:
+def test_while_only_the_log_hangs_a_label_is_503_not_404(hanging: Hanging) -> None:
     hanging.store.gate.set()
     until(lambda: "gateway: store" not in hanging.served.client.get("/readyz").json()["reasons"])
     assert hanging.served.post_label("a", "cat", stream="pest").status_code == 503
@@ -235,7 +235,7 @@ def test_while_only_the_log_hangs_it_is_not_said_that_there_is_no_such_stream(ha
     assert (answer.status_code, answer.json()["nearest"], seconds < MARGIN_S) == (404, "pets", True)
 
 
-def test_a_store_that_fails_after_whoever_asked_has_gone_is_no_bug(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_store_that_fails_after_the_request_has_ended_is_no_bug(caplog: pytest.LogCaptureFixture) -> None:
     """What asyncio says of a failure that nobody heard is a traceback in the gateway's log."""
     store = HangingStore(None)
     store.away = True

@@ -1,4 +1,4 @@
-"""A name that is no stream's gets 404, whoever made the stream; a stream that is deleted is gone from every call."""
+"""A stream that does not exist gets 404; a stream that was deleted is in no answer."""
 
 import asyncio
 import time
@@ -54,12 +54,12 @@ def test_a_label_for_a_mistyped_stream_is_404_with_the_nearest_name_and_leaves_n
     assert gateway.log.bounds(EXAMPLES)[0].end == 0
 
 
-def test_a_label_right_after_its_image_is_taken_though_the_stream_has_no_status_yet(gateway: Served) -> None:
+def test_a_label_right_after_its_image_is_accepted_before_the_stream_has_a_status(gateway: Served) -> None:
     assert gateway.post_image(b"silent", stream="new").status_code == 202
     assert gateway.post_label("i", "cat", stream="new").is_success
 
 
-def test_an_image_that_somebody_else_sent_is_enough(gateway: Served) -> None:
+def test_an_image_from_another_gateway_is_enough(gateway: Served) -> None:
     """By another gateway, or on Kafka; and features whose learner has not come to them."""
     gateway.log.append([image("theirs")])  # type: ignore[list-item]
     assert gateway.post_label("i", "cat", stream="theirs").is_success
@@ -68,7 +68,7 @@ def test_an_image_that_somebody_else_sent_is_enough(gateway: Served) -> None:
     assert gateway.post_label("i", "cat", stream="nobodys").status_code == 404
 
 
-def test_where_too_much_is_underway_to_tell_the_label_is_taken(gateway: Served) -> None:
+def test_with_too_many_records_to_search_the_label_is_accepted(gateway: Served) -> None:
     gateway.log.append([image("theirs")] * (MAX_SEARCHED_RECORDS[IMAGES] + 1))  # type: ignore[list-item]
     assert gateway.post_label("i", "cat", stream="nobodys").is_success
 
@@ -88,7 +88,7 @@ def test_after_a_delete_with_wait_every_call_shows_it(gateway: Served) -> None:
     assert len(gateway.client.get(f"{path}/predictions").json()["predictions"]) == 1
 
 
-def test_a_command_is_answered_by_what_became_of_it(gateway: Served) -> None:
+def test_a_command_is_answered_with_its_effect(gateway: Served) -> None:
     gateway.post_image(PNG, wait=10)
     path = "/v1/streams/pets/commands"
     accepted = gateway.client.post(path, json={"do": "class.rename", "id": "c", "from": "a", "to": "b"})
@@ -103,7 +103,7 @@ def test_a_command_is_answered_by_what_became_of_it(gateway: Served) -> None:
     assert gateway.client.post(path, json={"do": "no such"}).status_code == 422
 
 
-def test_what_comes_again_of_the_time_before_a_deletion_stays_away() -> None:
+def test_repeated_records_from_before_a_deletion_are_ignored() -> None:
     gallery = Gallery(10, 10)
 
     def predicted(offset: int) -> None:
@@ -137,7 +137,7 @@ def test_late_features_of_a_deleted_stream_are_no_new_one(gateway: Served) -> No
 
 
 @pytest.mark.parametrize("kind", [b"broken", b"stranger"])
-def test_what_was_refused_in_a_deleted_stream_is_not_found_by_a_later_gateway(tmp_path: Path, kind: bytes) -> None:
+def test_dead_letters_of_a_deleted_stream_are_not_found_by_a_later_gateway(tmp_path: Path, kind: bytes) -> None:
     """Nor its bytes: a log may keep them for as long as retention says."""
     with starting(tmp_path) as start:
         first = start()
@@ -150,7 +150,7 @@ def test_what_was_refused_in_a_deleted_stream_is_not_found_by_a_later_gateway(tm
             assert second.client.get(f"/v1/streams/pets/{path}").status_code == 404, path
 
 
-def test_whoever_sends_an_id_again_after_a_deletion_is_not_told_what_became_of_the_old_one(gateway: Served) -> None:
+def test_an_id_sent_again_after_a_deletion_does_not_get_the_old_dead_letter(gateway: Served) -> None:
     gateway.post_image(PNG, wait=10)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(gateway.post_image, b"silent", id="a", wait=20)
@@ -163,7 +163,7 @@ def test_whoever_sends_an_id_again_after_a_deletion_is_not_told_what_became_of_t
         assert waiting.result().json()["reason"] == "said-of-1"
 
 
-def test_copies_of_what_a_deleted_stream_said_are_told_to_nobody(tmp_path: Path) -> None:
+def test_repeated_events_of_a_deleted_stream_are_not_published(tmp_path: Path) -> None:
     """A learner that crashes says again what it said, and that comes after the deletion."""
     live = LiveView(SqliteLog(tmp_path), Settings.model_validate({}), Metrics(CollectorRegistry()), Health())
     prediction = predicted("pets", "i", Position(0, 3), b"=cat")
@@ -257,7 +257,7 @@ async def test_a_status_of_the_time_before_the_deletion_is_none(tmp_path: Path) 
 
 
 @pytest.mark.anyio
-async def test_events_of_a_deleted_stream_are_told_to_nobody_who_comes_back(tmp_path: Path) -> None:
+async def test_events_of_a_deleted_stream_are_not_sent_after_a_reconnect(tmp_path: Path) -> None:
     live = LiveView(SqliteLog(tmp_path), Settings.model_validate({}), Metrics(CollectorRegistry()), Health())
     others, ours = predicted("others", "o", Position(0, 0), PNG), predicted("pets", "a", Position(0, 1), PNG)
     events = [

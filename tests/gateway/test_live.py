@@ -61,7 +61,7 @@ def test_many_predictions_are_there_again_after_a_start(start: Start, gateway: S
     assert listed(second, limit=2) == ["flood.19999", "flood.19998"]
 
 
-def test_what_a_restarted_learner_says_again_changes_nothing(gateway: Served) -> None:
+def test_records_that_a_restarted_learner_repeats_change_nothing(gateway: Served) -> None:
     gateway.post_image(id="a", wait=10)
     first = gateway.post_label("a", "cat", wait=10).json()
     gateway.post_label("a", "dog", wait=10)
@@ -89,7 +89,7 @@ def test_of_two_results_that_arrive_together_a_request_gets_its_own() -> None:
     assert asyncio.run(first_then_own()) == 2
 
 
-def test_who_waits_is_woken_at_once(gateway: Served) -> None:
+def test_a_waiting_request_is_woken_at_once(gateway: Served) -> None:
     """A poll would take the larger part of its interval; waking takes none of it, unless the machine is busy."""
     assert min(median_delay(gateway, turn) for turn in range(3)) < 0.1
 
@@ -115,7 +115,7 @@ def median_delay(gateway: Served, turn: int) -> float:
     return sorted(delays)[5]
 
 
-def test_everybody_who_waits_for_the_same_is_woken(gateway: Served) -> None:
+def test_all_requests_that_wait_for_the_same_are_woken(gateway: Served) -> None:
     codes: list[int] = []
 
     def wait() -> None:
@@ -131,7 +131,7 @@ def test_everybody_who_waits_for_the_same_is_woken(gateway: Served) -> None:
 
 
 @pytest.mark.anyio
-async def test_history_is_not_sent_to_who_listens(tmp_path: Path) -> None:
+async def test_history_is_not_sent_to_listeners(tmp_path: Path) -> None:
     live = LiveView(SqliteLog(tmp_path), Settings.model_validate({}), Metrics(CollectorRegistry()), Health())
     listener = live.subscriptions.open("pets", None)
     for number, current in enumerate((False, True, True)):
@@ -152,7 +152,7 @@ async def test_arrivals_keep_the_newest_for_late_comers() -> None:
 
 
 @pytest.mark.anyio
-async def test_nobody_waits_after_the_end() -> None:
+async def test_no_request_waits_after_the_end() -> None:
     results: PendingResults[int, str] = PendingResults(2)
     results.close()
     assert await results.wait(1, 60) is None

@@ -43,7 +43,7 @@ def test_who_gave_a_truth_is_read_from_the_log(gateway: Served) -> None:
     assert [each["by"] for each in look_up(gateway, "a", who=True)] == ["ada"]
 
 
-def test_a_label_that_was_taken_back_is_told_from_none(gateway: Served) -> None:
+def test_a_retracted_label_is_distinguished_from_none(gateway: Served) -> None:
     for id in ("a", "b"):
         gateway.post_image(id=id, wait=10)
     body = [{"id": "a", "label": "cat", "by": "me"}, {"id": "a", "label": None, "by": "ada"}]
@@ -53,7 +53,7 @@ def test_a_label_that_was_taken_back_is_told_from_none(gateway: Served) -> None:
 
 
 @pytest.mark.parametrize("ids", [[], ["not an id"], ["a"] * (MAX_IDS + 1), "a"])
-def test_what_cannot_be_looked_up(gateway: Served, ids: object) -> None:
+def test_invalid_lookups(gateway: Served, ids: object) -> None:
     assert gateway.client.post(PATH, json={"ids": ids}).status_code == 422
 
 

@@ -1,4 +1,4 @@
-"""A picture tried without an event: answered as in the stream, refused as in the stream, and nothing recorded."""
+"""Predictions on demand: answered and refused as in the stream, and nothing is recorded."""
 
 import httpx
 import pytest
@@ -37,7 +37,9 @@ def test_a_picture_is_answered_and_nothing_is_recorded(shared_gateway: Served) -
         (PNG, "multipart/form-data; boundary=x", 415, "is neither an image nor features"),
     ],
 )
-def test_what_cannot_be_tried_is_said(shared_gateway: Served, data: bytes, kind: str, status: int, said: str) -> None:
+def test_an_image_that_cannot_be_extracted_gets_a_reason(
+    shared_gateway: Served, data: bytes, kind: str, status: int, said: str
+) -> None:
     shared_gateway.post_image(wait=10)
     before = ends(shared_gateway)
     answer = tried(shared_gateway, data, kind)
@@ -82,7 +84,7 @@ def test_a_misspelt_model_of_the_list_is_named_with_those_there_are(shared_gatew
     assert "contrary" in answer.json()["detail"]
 
 
-def test_how_commands_are_typed_here_is_told(shared_gateway: Served) -> None:
+def test_the_installation_says_how_commands_are_typed(shared_gateway: Served) -> None:
     answer = shared_gateway.client.get("/v1/installation").json()
     assert answer == {
         "program": ".venv/bin/prequel",

@@ -1,4 +1,4 @@
-"""The small server of extractor and learner, and the gateway's queries through it."""
+"""The operations server of extractor and learner, and the gateway's queries through it."""
 
 import socket
 import time
@@ -123,7 +123,7 @@ def test_a_query_is_answered(client: httpx.Client) -> None:
         (b"\xff\xfe", 422, "JSON"),
     ],
 )
-def test_a_bad_query_is_told_why(client: httpx.Client, body: bytes, code: int, names: str) -> None:
+def test_a_bad_query_gets_the_reason(client: httpx.Client, body: bytes, code: int, names: str) -> None:
     answer = client.post("/predict", content=body)
     assert (answer.status_code, answer.headers["content-type"]) == (code, "application/problem+json")
     assert names in answer.json()["detail"]
@@ -137,7 +137,7 @@ def test_a_detail_is_asked_of_the_learner(client: httpx.Client, learner: RemoteL
         learner.detail("gone")
 
 
-def test_what_is_not_there_and_what_is_not_allowed(client: httpx.Client) -> None:
+def test_unknown_paths_and_wrong_methods(client: httpx.Client) -> None:
     assert client.get("/predict").status_code == 404
     assert client.post("/healthz", content=b"{}").status_code == 404
     assert client.delete("/healthz").status_code == 501
@@ -174,7 +174,7 @@ def test_a_gateway_asks_the_learner_that_owns_the_stream(learner: RemoteLearner)
     assert (answer.probabilities, answer.position) == ({"cat": 6.5}, "0:7")
 
 
-def test_what_the_learner_refuses_is_refused(learner: RemoteLearner) -> None:
+def test_features_that_the_learner_refuses_are_refused(learner: RemoteLearner) -> None:
     with pytest.raises(ValueError, match="the stream has 3"):
         learner.answer("pets", np.zeros(4, np.float32))
     with pytest.raises(UnknownStream):

@@ -1,4 +1,4 @@
-"""Nothing between our own services goes through a proxy that the environment names: it cannot know our addresses."""
+"""Calls between services ignore the proxy that the environment names: it cannot reach their addresses."""
 
 import ast
 import threading
@@ -62,7 +62,7 @@ def test_the_command_line_asks_gateways_directly(gateway: Served, seen: list[str
     assert seen == []
 
 
-def test_every_http_client_of_ours_says_so() -> None:
+def test_every_http_client_ignores_proxies() -> None:
     wrong = []
     for path in sorted(path for folder in ("services", "shared") for path in (ROOT / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -47,7 +47,7 @@ def test_an_image_comes_back_as_it_was_sent(shared_gateway: Served) -> None:
     assert (answer.content, answer.headers["content-type"]) == (data, "image/jpeg")
 
 
-def test_a_thumbnail_is_small_and_kept(shared_gateway: Served) -> None:
+def test_a_thumbnail_is_small_and_cached(shared_gateway: Served) -> None:
     path = sent(shared_gateway, encoded(photo(), "JPEG"))
     first = shared_gateway.client.get(path, params={"size": 96})
     assert first.headers["content-type"] == "image/jpeg"
@@ -66,7 +66,7 @@ def test_a_browser_asks_again_only_for_what_changed(shared_gateway: Served) -> N
 
 
 @pytest.mark.parametrize("data", [HTML, SVG, b"GIF", b"%PDF-1.4", b"\x00" * 20, b"RIFF1234WAVE"])
-def test_what_is_no_image_is_never_shown_as_what_it_is(shared_gateway: Served, data: bytes) -> None:
+def test_other_content_is_never_served_under_its_own_type(shared_gateway: Served, data: bytes) -> None:
     path = sent(shared_gateway, data)
     answer = shared_gateway.client.get(path)
     assert answer.content == data
@@ -134,7 +134,7 @@ def test_a_small_image_is_not_enlarged_and_stays_exact() -> None:
     "data",
     [b"", b"\xff\xd8\xff", PNG[:40], encoded(photo(), "JPEG")[:300], b"GIF89a" + b"\0" * 30, encoded(photo(), "PPM")],
 )
-def test_what_is_broken_has_no_thumbnail(data: bytes) -> None:
+def test_a_broken_image_has_no_thumbnail(data: bytes) -> None:
     with pytest.raises(Rejected):
         thumbnail(data, 96, READER)
 
@@ -157,7 +157,7 @@ def test_the_cache_is_bounded() -> None:
     thumbnails.close()
 
 
-def test_an_image_that_retention_removed_is_gone(shared_gateway: Served) -> None:
+def test_an_image_that_retention_removed_is_410(shared_gateway: Served) -> None:
     gone = predicted("pets", "gone", Position(0, 10**6), PNG)
     shared_gateway.log.append([encode_prediction(gone, source="test")])
     shared_gateway.client.get("/v1/streams/pets/predictions/gone", params={"wait": 10})

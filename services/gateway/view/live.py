@@ -98,15 +98,14 @@ class LiveView:
     ) -> GalleryRow | DeadLetter | None:
         if row := self.gallery.get(stream, id):
             return row
+
+        def of_image(result: GalleryRow | DeadLetter) -> bool:
+            return not isinstance(result, DeadLetter) or image in (None, result.origin)
+
         dead_letter = self._dead_letters.get((stream, id))
-        if dead_letter and image in (None, dead_letter.origin):
+        if dead_letter and of_image(dead_letter):
             return dead_letter
-        deadline = asyncio.get_running_loop().time() + wait
-        while True:
-            left = deadline - asyncio.get_running_loop().time()
-            result = await self._predictions.wait((stream, id), left)
-            if not isinstance(result, DeadLetter) or image in (None, result.origin):
-                return result
+        return await self._predictions.wait((stream, id), wait, of_image)
 
     def rejected_image(self, stream: str, id: str) -> DeadLetter | None:
         """The dead letter of the newest image with this id, if it became one and is remembered."""

@@ -188,7 +188,10 @@ class StreamStatuses:
 
 
 def _log_unexpected_error(read: "asyncio.Task[CachedStatus | None]") -> None:
-    """The request that waited may have ended, and asyncio would log the error. /readyz says that the store is away; any other error is a bug."""
+    """Take the error where the request that waited has ended: asyncio would log it as never retrieved.
+
+    That the store is away is on /readyz; any other error is a bug.
+    """
     error = None if read.cancelled() else read.exception()
     if error and not isinstance(error, StoreUnavailable):
         _log.error("a status could not be read", exc_info=error)
