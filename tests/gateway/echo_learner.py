@@ -83,8 +83,8 @@ class EchoLearner:
         with self._lock:
             images = sum(known == stream for known, _ in self.predictions)
             labelled = sum(known == stream and truth is not None for (known, _), truth in self.truths.items())
-            told = status_of(stream, images, labelled).model_copy(update={"position": str(self._positions[stream])})
-            self._store.put(status.key(stream), told.model_dump_json().encode())
+            current = status_of(stream, images, labelled).model_copy(update={"position": str(self._positions[stream])})
+            self._store.put(status.key(stream), current.model_dump_json().encode())
 
     def _follow(self, topic: str) -> None:
         reader = self._log.follow(topic, dict.fromkeys(self._log.bounds(topic), 0))
@@ -100,7 +100,7 @@ class EchoLearner:
             return self._predict(decode_image(record), record)
         event = decode_example(record)
         if isinstance(event, Command):
-            return [self._obey(event)]
+            return [self._apply_command(event)]
         if not isinstance(event, Label):
             return []
         if event.label == "forbidden":
@@ -119,12 +119,12 @@ class EchoLearner:
         prediction = prediction._replace(attributes=image.attributes)
         with self._lock:
             self.predictions[image.stream, image.id] = prediction
-            self._passed(image.stream, image.position)
+            self._advance(image.stream, image.position)
             self.truths.setdefault((image.stream, image.id), image.label)
         self.write_status(image.stream)
         return [encode_prediction(prediction, source=SOURCE)]
 
-    def _passed(self, stream: str, at: Position) -> None:
+    def _advance(self, stream: str, at: Position) -> None:
         """Positions of two topics are one order here: each event moves it on, as a learner's own topic does."""
         before = self._positions.get(stream, Position(at.partition, 0))
         self._positions[stream] = Position(at.partition, max(before.offset, at.offset) + 1)
@@ -135,10 +135,10 @@ class EchoLearner:
         example = Record(EXAMPLES, 0, 999_999, message.key, message.value, message.headers, record.appended_at)
         return encode_rejected(example, Rejected("too-many-streams", "so says the test"), source=SOURCE, time=0)
 
-    def _obey(self, command: Command) -> Message:
+    def _apply_command(self, command: Command) -> Message:
         known = command.do == "stream.delete" and any(name == command.stream for name, _ in self.predictions)
         with self._lock:
-            self._passed(command.stream, command.position)
+            self._advance(command.stream, command.position)
             if known:
                 self._store.delete([status.key(command.stream)])
                 self.predictions = {key: value for key, value in self.predictions.items() if key[0] != command.stream}
@@ -149,9 +149,9 @@ class EchoLearner:
         key = (label.stream, label.id)
         with self._lock:
             prediction, before = self.predictions.get(key), self.truths.get(key)
-            state = _fate(prediction, before, label.label)
+            state = _label_status(prediction, before, label.label)
             self.truths[key] = label.label
-            self._passed(label.stream, label.position)
+            self._advance(label.stream, label.position)
         outcome = Outcome(
             label.id,
             label.stream,
@@ -182,7 +182,7 @@ def predicted(stream: str, id: str, image: Position, data: bytes, truth: str | N
     return Prediction(id, stream, image, "echo", label, probabilities, models, truth, image, 1_000.0)
 
 
-def _fate(prediction: Prediction | None, before: str | None, label: str | None) -> str:
+def _label_status(prediction: Prediction | None, before: str | None, label: str | None) -> str:
     if prediction is None:
         return "waiting"
     if label is None:

@@ -95,7 +95,7 @@ def test_anything_else_does_not_open(client: httpx.Client, headers: dict[str, st
 
 
 @pytest.mark.parametrize(
-    ("headers", "told", "challenge"),
+    ("headers", "detail", "challenge"),
     [
         ({}, "an API key is needed", "Bearer"),
         ({"X-API-Key": "nope"}, "not one of PREQUEL_API_KEYS", 'Bearer error="invalid_token"'),
@@ -104,10 +104,10 @@ def test_anything_else_does_not_open(client: httpx.Client, headers: dict[str, st
     ],
 )
 def test_a_wrong_key_is_distinguished_from_a_missing_one(
-    client: httpx.Client, headers: dict[str, str], told: str, challenge: str
+    client: httpx.Client, headers: dict[str, str], detail: str, challenge: str
 ) -> None:
     answer = client.get("/v1/streams", headers=headers)
-    assert told in answer.json()["detail"]
+    assert detail in answer.json()["detail"]
     assert answer.headers["www-authenticate"] == challenge
 
 

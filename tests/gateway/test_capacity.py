@@ -8,7 +8,7 @@ from tests.gateway.conftest import Served, until
 FULL = "this partition holds 2 streams (PREQUEL_MAX_STREAMS)"
 
 
-def told(gateway: Served, number: int, partitions: int, full: str) -> None:
+def publish(gateway: Served, number: int, partitions: int, full: str) -> None:
     status = PartitionStatus(partition=number, partitions=partitions, streams=2, full=full)
     gateway.store.put(partition_key(number), status.model_dump_json().encode())
 
@@ -19,7 +19,7 @@ def ends(gateway: Served) -> int:
 
 def test_a_stream_that_finds_no_room_is_a_conflict_that_names_the_setting(gateway: Served) -> None:
     assert gateway.post_image(id="a", wait=10).status_code == 200
-    told(gateway, 0, 1, FULL)
+    publish(gateway, 0, 1, FULL)
     until(lambda: gateway.post_image(b"silent", stream="new").status_code == 409)
     before = ends(gateway)
     answer = gateway.post_image(b"silent", stream="new")
@@ -28,14 +28,14 @@ def test_a_stream_that_finds_no_room_is_a_conflict_that_names_the_setting(gatewa
     assert "new" in answer.json()["detail"]
     assert ends(gateway) == before, "nothing of it is in the log"
     assert gateway.post_image(id="b", wait=10).status_code == 200, "what exists goes on"
-    told(gateway, 0, 1, "")
+    publish(gateway, 0, 1, "")
     until(lambda: gateway.post_image(b"silent", stream="new").status_code == 202)
 
 
 def test_another_partition_may_have_room(gateway: Served) -> None:
     streams = [f"s{number}" for number in range(40)]
-    told(gateway, 0, 2, FULL)
-    told(gateway, 1, 2, "")
+    publish(gateway, 0, 2, FULL)
+    publish(gateway, 1, 2, "")
     until(lambda: gateway.post_image(b"silent", stream=next(s for s in streams if not partition(s))).status_code == 409)
     for stream in streams[:8]:
         assert gateway.post_image(stream=stream).status_code == (202 if partition(stream) else 409)

@@ -90,7 +90,7 @@ def event(data: object = None, **more: object) -> dict[str, object]:
     return {"specversion": "1.0", "id": "e", "source": "/desk", "type": LABEL_TYPE, "data": data or SAID, **more}
 
 
-def said(gateway: Served, body: object) -> list[Label]:
+def appended_labels(gateway: Served, body: object) -> list[Label]:
     kind = "application/cloudevents-batch+json" if isinstance(body, list) else STRUCTURED
     begin = gateway.log.bounds("examples")[0].end
     answer = gateway.client.post(LABELS, content=json.dumps(body), headers={"Content-Type": kind})
@@ -104,9 +104,9 @@ def test_a_label_may_be_structured_too(gateway: Served) -> None:
     gateway.post_image(id="a-1", wait=10)
     encoded = base64.b64encode(json.dumps(SAID).encode()).decode()
     for body in (event(), {**event(), "data": json.dumps(SAID)}, {**event(), "data": None, "data_base64": encoded}):
-        assert [(each.id, each.label, each.by) for each in said(gateway, body)] == [("a-1", "cat", "ann")]
+        assert [(each.id, each.label, each.by) for each in appended_labels(gateway, body)] == [("a-1", "cat", "ann")]
     several = [event(), event({"id": "a-2", "label": None})]
-    assert [(each.id, each.label) for each in said(gateway, several)] == [("a-1", "cat"), ("a-2", None)]
+    assert [(each.id, each.label) for each in appended_labels(gateway, several)] == [("a-1", "cat"), ("a-2", None)]
 
 
 @pytest.mark.parametrize(
@@ -151,8 +151,8 @@ def test_a_label_has_one_spelling_whatever_the_door(shared_gateway: Served, door
     topic = "examples" if "label" in door else "images"
     answer = DOORS[door](shared_gateway)
     assert answer.status_code == 202, answer.text
-    told = answer.json()[0] if isinstance(answer.json(), list) else answer.json()
-    partition, offset = map(int, told["position"].split(":"))
+    accepted = answer.json()[0] if isinstance(answer.json(), list) else answer.json()
+    partition, offset = map(int, accepted["position"].split(":"))
     record = shared_gateway.log.read(topic, partition, [offset])[offset]
     written = record.value.decode() if topic == "examples" else dict(record.headers)["ce_label"].decode()
     written = json.loads(written)["label"] if topic == "examples" else written

@@ -33,8 +33,8 @@ def stored(stream: str, classes: int = 0) -> StreamDetail:
 
 
 def put(gateway: Served, stream: str, labels: int, detail: StreamDetail | None) -> None:
-    told = status_of(stream, 1, 0).model_copy(update={"labels": [f"class {number}" for number in range(labels)]})
-    gateway.store.put(status.key(stream), told.model_dump_json().encode())
+    current = status_of(stream, 1, 0).model_copy(update={"labels": [f"class {number}" for number in range(labels)]})
+    gateway.store.put(status.key(stream), current.model_dump_json().encode())
     if detail:
         gateway.store.put(status.detail_key(stream), detail.model_dump_json().encode())
 

@@ -158,9 +158,9 @@ def test_an_id_sent_again_after_a_deletion_does_not_get_the_old_dead_letter(gate
         old, new = (gateway.log.read(IMAGES, 0, [offset])[offset] for offset in (0, 1))
         named = old._replace(headers=tuple((n, b"a" if n == "ce_id" else v) for n, v in old.headers))
         for record in (named, new):
-            rejected = Rejected(f"said-of-{record.offset}", "so says the test")
+            rejected = Rejected(f"reason-{record.offset}", "so says the test")
             gateway.log.append([encode_rejected(record, rejected, source="test", time=0)])
-        assert waiting.result().json()["reason"] == "said-of-1"
+        assert waiting.result().json()["reason"] == "reason-1"
 
 
 def test_repeated_events_of_a_deleted_stream_are_not_published(tmp_path: Path) -> None:
@@ -174,14 +174,14 @@ def test_repeated_events_of_a_deleted_stream_are_not_published(tmp_path: Path) -
         LiveEvent(Position(0, 11), outcome, encode_outcome(outcome, source="t").value),
     ]
 
-    async def told() -> bytes:
+    async def received() -> bytes:
         await live.handle([], True)
         listener = live.subscriptions.open("pets", None)
         await live.handle([LiveEvent(Position(0, 12), end, encode_applied(end, source="t").value)], True)
         await live.handle(old, True)
         return await listener.next(0.1)
 
-    assert asyncio.run(told()).count(b"event: ") == 1
+    assert asyncio.run(received()).count(b"event: ") == 1
     assert live.subscriptions.newest() == "0:12"
 
 
@@ -237,8 +237,8 @@ async def test_a_status_of_the_time_before_the_deletion_is_none(tmp_path: Path) 
     statuses = StreamStatuses(StoreReads(store, Health()), time.monotonic, read_your_writes)
 
     def put(position: str) -> None:
-        told = status_of("pets", 1, 0).model_copy(update={"position": position})
-        store.put(status.key("pets"), told.model_dump_json().encode())
+        current = status_of("pets", 1, 0).model_copy(update={"position": position})
+        store.put(status.key("pets"), current.model_dump_json().encode())
 
     put("0:5")
     read_your_writes.require("pets", Position(0, 4))
@@ -264,5 +264,5 @@ async def test_events_of_a_deleted_stream_are_not_sent_after_a_reconnect(tmp_pat
         LiveEvent(event.position, event, encode_prediction(event, source="test").value) for event in (others, ours)
     ]
     await live.handle([*events, applied("stream.delete", 2)], True)
-    told = await live.subscriptions.open(None, "0:0").next(0)
-    assert (b'"a"' in told, b"stream.delete" in told) == (False, True)
+    received = await live.subscriptions.open(None, "0:0").next(0)
+    assert (b'"a"' in received, b"stream.delete" in received) == (False, True)

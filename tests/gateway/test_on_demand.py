@@ -27,7 +27,7 @@ def test_a_picture_is_answered_and_nothing_is_recorded(shared_gateway: Served) -
 
 
 @pytest.mark.parametrize(
-    ("data", "kind", "status", "said"),
+    ("data", "kind", "status", "detail"),
     [
         (b"broken", "image/png", 422, "undecodable: so says the test"),
         (b"huge", "image/png", 413, "too-large: so says the test"),
@@ -38,14 +38,14 @@ def test_a_picture_is_answered_and_nothing_is_recorded(shared_gateway: Served) -
     ],
 )
 def test_an_image_that_cannot_be_extracted_gets_a_reason(
-    shared_gateway: Served, data: bytes, kind: str, status: int, said: str
+    shared_gateway: Served, data: bytes, kind: str, status: int, detail: str
 ) -> None:
     shared_gateway.post_image(wait=10)
     before = ends(shared_gateway)
     answer = tried(shared_gateway, data, kind)
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
-    assert said in answer.json()["detail"]
+    assert detail in answer.json()["detail"]
     assert ends(shared_gateway) == before
 
 

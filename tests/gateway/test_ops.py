@@ -72,8 +72,8 @@ def learner(ops: OperationsServer, tmp_path: Path) -> Iterator[RemoteLearner]:
         ("gone", "127.0.0.1:" + str(free_port())),
         ("no", ""),
     ):
-        told = status_of(stream, 1, 0).model_copy(update={"address": address or None})
-        store.put(status.key(stream), told.model_dump_json().encode())
+        current = status_of(stream, 1, 0).model_copy(update={"address": address or None})
+        store.put(status.key(stream), current.model_dump_json().encode())
     store.put(status.key("old"), b'{"stream": "old"}')
     with plain_http.client(timeout=5) as http:
         yield RemoteLearner(store, http)
@@ -216,8 +216,8 @@ def test_a_query_reaches_its_learner_while_the_store_hangs(
     ops: OperationsServer, start: Start, gateway: Served
 ) -> None:
     """The address was in the store a moment ago: that it cannot be read again is no reason to refuse."""
-    told = status_of("pets", 1, 0).model_copy(update={"address": "{}:{}".format(*ops.address)})
-    gateway.store.put(status.key("pets"), told.model_dump_json().encode())
+    current = status_of("pets", 1, 0).model_copy(update={"address": "{}:{}".format(*ops.address)})
+    gateway.store.put(status.key("pets"), current.model_dump_json().encode())
     store = HangingStore(gateway.store)
     served = start(store=store, queries=None)
     features = {"features": [0.25, 0.5, 0]}

@@ -48,8 +48,8 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 def test_a_gateway_asks_learners_directly(start: Start, seen: list[str]) -> None:
     gateway = start(queries=None, ready=False)
     with plain_http.client(gateway.url, timeout=20) as client:
-        told = status_of("pets", 1, 0).model_copy(update={"address": "127.0.0.1:1"})
-        gateway.store.put(status.key("pets"), told.model_dump_json().encode())
+        current = status_of("pets", 1, 0).model_copy(update={"address": "127.0.0.1:1"})
+        gateway.store.put(status.key("pets"), current.model_dump_json().encode())
         answer = client.post("/v1/streams/pets/predict", json={"features": [1.0]})
     assert answer.status_code == 503
     assert "127.0.0.1:1 cannot be reached" in answer.json()["detail"]
