@@ -16,7 +16,7 @@ REMOVED = {
     "KAFKA_RETENTION_HOURS": "set PREQUEL_RETENTION_IMAGES, _EXAMPLES, _PREDICTIONS and _DEAD_LETTERS instead: 12h, "
     "30d, 50GB or forever",
 }
-"""Settings of earlier versions, and what to set instead. They stop the start: whoever set one relies on it."""
+"""Settings of earlier versions, and what to set instead. They stop the start: an operator who set one relies on it."""
 
 
 class ConfigError(Exception):
@@ -123,7 +123,9 @@ class Settings(BaseModel):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="lowest level that is logged")
     log_format: Literal["text", "json"] = Field("text", description="lines for people, or one JSON object a line")
     view_predictions: int = Field(
-        50_000, ge=1, description="predictions of a stream to show; at its start a gateway reads so many of a partition"
+        50_000,
+        ge=1,
+        description="predictions of a stream to show; when it starts, a gateway reads this many of each partition",
     )
 
     # How long the log keeps its records.

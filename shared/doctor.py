@@ -15,9 +15,9 @@ from prequel.shared.retention.usage import measure_log
 from prequel.shared.store.base import Store, StoreUnavailable
 
 MIN_FREE_BYTES = 2**30
-"""Below it the disk is a problem: the log's reserve is a quarter of this, and a backbone's conversion may take half."""
+"""Somewhat above the 768 MiB below which images are refused (shared.runtime.disk): early enough to act."""
 MAX_CLOCK_SKEW_SECONDS = 5.0
-"""Beyond it label delays are wrong visibly. With less, a machine that NTP has just set would look broken."""
+"""Label delays are wrong by the skew. With a smaller limit, the ordinary drift of two machines would be a problem."""
 PACKAGES = ("numpy", "river", "numba", "keras", "tensorflow", "openvino", "kafka-python", "redis", "pydantic")
 GPUS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 """The device files of NVIDIA, AMD, and either under WSL."""
@@ -92,7 +92,7 @@ def _topics(settings: Settings, log: Log) -> Iterator[Finding]:
 
 
 def _retention(settings: Settings, log: Log, store: Store, now: float) -> Iterator[Finding]:
-    """That more is kept than a setting says is not a problem: it is still needed. Less than a window needs is one."""
+    """It is not a problem if more is kept than set, since it is still needed; it is one if less is kept than needed."""
     usage = measure_log(log, store, settings, now)
     for each in usage.topics:
         yield Finding(f"topic {topics.topic_name(settings, each.topic)}", str(each))

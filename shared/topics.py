@@ -144,5 +144,5 @@ _CHECKS = {
     "max.message.bytes": _at_least,
     "min.insync.replicas": _at_least,
 }
-"""What is checked of a topic that somebody else created. Whose clock its timestamps come from does not matter to us,
-and how long it is kept is the operator's business (see shared.log.kafka.retention)."""
+"""What is checked of a topic that somebody else created. Which clock its timestamps come from makes no difference,
+and how long it is kept is the operator's decision (see shared.log.kafka.retention)."""

@@ -64,7 +64,7 @@ def decode_features(record: Record, headers: dict[str, str], stream: str) -> Fea
 
 
 def _image_attributes(headers: dict[str, str]) -> Attributes:
-    """The image's own attributes, and `damaged` where a part of it was missing: whoever looks at it is told."""
+    """The image's own attributes, and `damaged` where a part of it was missing, for the page to show."""
     if headers.get("ce_damaged") != "true":
         return extensions(headers)
     return {**extensions(headers), "damaged": "true"}

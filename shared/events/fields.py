@@ -91,7 +91,7 @@ def parse_body_time(body: dict[str, Any], headers: dict[str, str], record: Recor
 
 
 def parse_author(body: dict[str, Any]) -> str:
-    """``by``: who sent a label or a command; empty where that is not given."""
+    """``by``: who sent a label or a command; empty if that is not given."""
     return str(body.get("by") or "")[:MAX_AUTHOR]
 
 

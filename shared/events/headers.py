@@ -79,7 +79,7 @@ def _read(record: Record) -> tuple[Record, dict[str, str]]:
 def _canonical_names(keys: tuple[str, ...]) -> tuple[tuple[str, ...], int | None]:
     """The attributes' names (empty for other headers), and the index of the content type, of one event's headers.
 
-    For all of them in one look-up: the events of a topic nearly always have the same headers in the same order.
+    Cached for all headers together, because the events of a topic nearly always have the same ones in the same order.
     """
     names = [canonical(key) for key in keys]
     content_type = names.index("content-type") if "content-type" in names else None

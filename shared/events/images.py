@@ -1,4 +1,4 @@
-"""Events of the topic `images`: an encoded image that somebody sent."""
+"""The event `image` (topic `images`): an encoded image that somebody sent."""
 
 import hashlib
 
@@ -33,7 +33,7 @@ def encode_image(
 
 
 def decode_image(record: Record) -> Image:
-    """Any image event, and any bare record whose key is a stream name. The image's bytes are not looked at.
+    """Any image event, and any bare record whose key is a stream name. The image's bytes are not decoded.
 
     Raises Rejected and nothing else, whatever the bytes.
     """

@@ -36,8 +36,8 @@ def valid_command(text: str) -> bool:
 def normal_label(text: str) -> str:
     """The one spelling of a label: trimmed, and in Unicode's composed form (NFC).
 
-    Every entrance (HTTP, command line, folders) applies it, and so does every decoder of events: whoever wrote to the
-    log, the learner never counts two spellings as two classes. The result may still be an invalid label.
+    Every entrance (HTTP, command line, folders) applies it, and so does every decoder of events: whichever program
+    wrote to the log, the learner never counts two spellings as two classes. The result may still be an invalid label.
     """
     trimmed = text.strip()
     return trimmed if trimmed.isascii() else unicodedata.normalize("NFC", trimmed)

@@ -148,6 +148,6 @@ def _rejection(error: Exception, format: str, data: bytes) -> Rejected:
     if isinstance(error, ValueError) and _BOMB in str(error):
         return Rejected("too-large", f"a {format} image whose metadata unpacks to too much: {error}")
     if isinstance(error, UnidentifiedImageError):
-        return Rejected("undecodable", f"{len(data)} bytes that begin as a {format} image and go on as none")
+        return Rejected("undecodable", f"{len(data)} bytes that begin like a {format} image but are not one")
     what = f"a {format} image that is damaged before anything of it shows"
     return Rejected("undecodable", f"{what} ({type(error).__name__}: {error}); save it again, or send another copy")

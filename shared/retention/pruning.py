@@ -175,7 +175,7 @@ def cutoff_of(retention: Retention, now: float) -> float:
 
 
 def exceeds_retention(retention: Retention, usage: FileUsage, oldest: float, now: float) -> bool:
-    """Whether more is kept than retention says: the oldest record is too old, or the topic too large."""
+    """Whether more is kept than the retention allows: the oldest record is too old, or the topic too large."""
     if retention.bytes is not None:
         return usage.used > retention.bytes
     return oldest < cutoff_of(retention, now)

@@ -83,7 +83,7 @@ class LogUsage(NamedTuple):
 
 
 def low_space_bytes(total: int) -> int:
-    """With less than so many bytes free on a disk of ``total`` bytes there is a warning."""
+    """The free bytes below which there is a warning, on a disk of ``total`` bytes."""
     return int(min(max(FREE_PART * total, MIN_FREE_BYTES), MAX_FREE_BYTES))
 
 

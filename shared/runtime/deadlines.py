@@ -8,8 +8,8 @@ ANSWER_S = 5.0
 """A whole answer, whichever server hangs: people give up after about ten seconds, and their tools try again."""
 
 STORE_READ_S = 1.2
-"""Reading a status from the store, which takes a millisecond: whoever waits longer is better served with the newest
-copy that the gateway has."""
+"""Reading a status from the store, which takes a millisecond: after a second the newest copy that the gateway
+has is the better answer."""
 
 APPEND_S = 3.5
 """One append: a new leader is elected by then, and after STORE_READ_S the answer is still within ANSWER_S."""
@@ -118,7 +118,7 @@ SQLITE_POLL_MIN_S, SQLITE_POLL_MAX_S = 0.001, 0.050
 A look costs 20 microseconds, and the interval is what an image waits for between two processes."""
 
 FILE_LOCK_BACKOFF = Backoff(0.02, 0.2)
-"""Between tries to lock a file: whoever waits for it is about to begin something that takes minutes."""
+"""Between tries to lock a file: what waits for it is about to do something that takes minutes."""
 
 REPLAY_WAIT_S = 60.0
 """For a replay until pruning pauses, which it does three times in that time."""
@@ -176,7 +176,7 @@ KAFKA_LOOKUP_FETCH_S = 0.01
 """The same for the look-up of a single record: a fetch held at the end of the log delays the next look-up."""
 
 KAFKA_JOIN_POLL_S = 0.005
-"""Between looks whether a poll is going on, for only within one may the client join: one begins within KAFKA_JOIN_S."""
+"""Between two checks whether a poll is running: the client may join only within one, and one begins in KAFKA_JOIN_S."""
 
 KAFKA_JOIN_S = 0.05
 """The shortest poll while the group assigns partitions: the client joins only inside polls."""

@@ -8,10 +8,10 @@ RESERVE_PART = 16
 RESERVE_BYTES = 256 * 2**20
 """Appends to the log leave a sixteenth of the disk free, but not more than this. Pruning, snapshots and the positions
 of groups need space to write, and on a full disk nothing could make room again. With a quarter of it a snapshot of some
-dozen streams would not fit; four times as much is a gigabyte that nobody may use."""
+dozen streams would not fit; four times as much is a gigabyte that stays unused."""
 
 SCARCE_RESERVES = 3
-"""Space is scarce below so many reserves: images leave two of them free, and large ones are refused a bit earlier."""
+"""Space is scarce below this many reserves: images leave two of them free, and large ones are refused a bit earlier."""
 
 
 class DiskSpace(NamedTuple):

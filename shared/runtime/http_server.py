@@ -16,7 +16,8 @@ from prequel.shared.runtime.deadlines import OPS_IDLE_S
 logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 32 * 2**20
-"""Of a request: the largest image that a setting may allow fits, and sixteen such at once are half a gigabyte."""
+"""Of a request: twice the default of PREQUEL_MAX_IMAGE_BYTES. Bodies are read into memory, so without a limit a few
+requests could fill it."""
 JSON, PROBLEM = "application/json", "application/problem+json"
 BUG = "a bug; the log of this service has the traceback: please report it"
 

@@ -8,8 +8,8 @@ import orjson
 LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 NOISY = ("kafka", "httpx")
-"""Libraries that log each retry, at error level too: two lines whenever a broker is away. We log the same once, in our
-own words, and get what is a bug in them as an exception. So they are silent, except at level DEBUG."""
+"""Libraries that log each retry, at error level too: two lines whenever a broker is unavailable. The services log the
+same once, and a bug in a library reaches them as an exception. So they are silent, except at level DEBUG."""
 
 
 def configure_logging(level: str, style: str) -> None:

@@ -33,7 +33,7 @@ class Row(Generic[Kind]):
         return self._kind(f"prequel_{self._name}", self._meaning, self._labels, registry=registry, **self._options)
 
     def __get__(self, metrics: object, owner: type) -> Kind:
-        """Tells the type checker what the attribute is. At run time the metric itself is found first."""
+        """For the type checker. At run time an instance's own attribute, the metric, comes before this one."""
         raise AttributeError(f"{self._name} exists only on a Metrics, not on its class")
 
 

@@ -37,7 +37,7 @@ class Process:
     def start(self, name: str, target: Callable[[], None]) -> None:
         """Run a service on a thread of its own. If it raises, the whole process ends and says why.
 
-        One service does not go on without another: a half-dead process would look healthy and be restarted by nobody.
+        The other services do not go on alone: a half-dead process would look healthy, and nothing would restart it.
         """
 
         def run() -> None:
@@ -93,7 +93,7 @@ class Process:
     def _operations_server(self, queries: Queries, extraction: Extraction | None) -> OperationsServer:
         """Raises ConfigError if it cannot listen at the address of the settings."""
         host, port = self.settings.ops_host, self.settings.ops_port
-        # On loopback no key is needed: whoever is on this machine can read the settings as well.
+        # On loopback no key is needed: no other machine can connect.
         keys = ApiKeys(() if is_loopback(host) else self.settings.keys)
         try:
             return OperationsServer(

@@ -84,8 +84,8 @@ class Runner:
                         session.measure()
                 session.finish()
             finally:
-                # After a failure everything in the queue will be replayed. It is cancelled, for with the log away each
-                # batch would wait for its own timeout, one after the other.
+                # After a failure everything in the queue will be replayed. It is cancelled, because with the log
+                # unavailable each batch would wait for its own timeout, one after the other.
                 executor.shutdown(wait=False, cancel_futures=True)
                 session.discard()
                 member.close()

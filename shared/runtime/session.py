@@ -121,7 +121,7 @@ class Session:
         self._commit_saved()
 
     def _commit_saved(self) -> None:
-        """A failure counts only where the group's position decides what is read next; elsewhere it is for people."""
+        """Raises only where the group's position decides what is read next. Elsewhere it is only shown."""
         if self._resumed_by_group & set(self._uncommitted):
             self._commit()
         else:
@@ -133,7 +133,7 @@ class Session:
             self._uncommitted = {}
 
     def finish(self) -> None:
-        """At an orderly stop: bring to its end what the processor has begun, and checkpoint it."""
+        """At an orderly stop: finish what the processor has begun, then checkpoint. Raises like ``checkpoint``."""
         while self._processor.poll_timeout() == 0:
             self._publish(self._processor.process(()))
         if self._positions:
