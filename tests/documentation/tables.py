@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from prequel.services.learner.models.catalogue import MODELS, TRANSFORMS
+from prequel.services.learner.models.options import Option
 from prequel.shared.config import PREFIX, Settings
 from prequel.shared.runtime.metrics import Metrics
 
@@ -52,13 +53,17 @@ def metrics() -> str:
 
 
 def models() -> str:
-    return "\n".join(["| model | what it is | options |", "| --- | --- | --- |", *model_rows()])
+    return "\n".join(["| model | what it is | options (defaults) |", "| --- | --- | --- |", *model_rows()])
 
 
 def model_rows() -> Iterator[str]:
     for name, row in MODELS.items():
-        options = ", ".join(f"`{option}`" for option in row.options)
+        options = ", ".join(f"`{option}`{default_of(each)}" for option, each in row.options.items())
         yield f"| `{name}` | {row.meaning} | {options} |"
     for name, transform in TRANSFORMS.items():
         shown = f"{name}:N" if transform.argument else name
         yield f"| `{shown}\\|...` | {transform.meaning} | |"
+
+
+def default_of(option: Option) -> str:
+    return f" ({option.default})" if option.default is not None else ""

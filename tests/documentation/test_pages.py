@@ -14,7 +14,7 @@ from prequel import __version__
 from prequel.services.cli.parser import create_parser
 from prequel.shared.config import PREFIX, REMOVED, Settings
 from prequel.shared.environment import secret_settings, variable_name
-from tests.documentation.files import docstring, modules
+from tests.documentation.files import docstring, first_comment, modules, scripts
 from tests.documentation.pages import BLOCKS, PAGES, README, ROOT, fences, read, regenerated
 
 TEXT = "\n".join(map(read, PAGES))
@@ -34,6 +34,11 @@ def test_a_module_says_in_one_sentence_what_it_is(path: Path) -> None:
     assert not more or more.startswith("\n"), f"the sentence takes more than one line: {first!r}"
     assert first.endswith("."), f"no full stop: {first!r}"
     assert not re.search(r"[.!?] [A-Z]", first), f"more than one sentence: {first!r}"
+
+
+@pytest.mark.parametrize("path", scripts(), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_script_begins_with_a_sentence_that_says_what_it_is(path: Path) -> None:
+    assert re.fullmatch(r"[A-Z`].*\.", first_comment(path)), "its first line is not like `/** A sentence. */`"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
