@@ -33,10 +33,10 @@ from tests.system.cluster import Cluster, Service, all_ready
 
 PLAIN = {"PREQUEL_CHECKPOINT_SECONDS": "5", "PREQUEL_CACHE_EXAMPLES": "20000", "PREQUEL_WINDOW": "50000",
          "PREQUEL_DECODE_THREADS": "0", "PREQUEL_THREADS": "0"}  # fmt: skip
-"""The defaults, where the tests' cluster has others."""
+"""The default settings, of which the tests' cluster changes some."""
 
 BATCH = 32
-"""Features in one append, as an extractor has them: Kafka keeps together, and sends together, what came together."""
+"""Features in one append, as an extractor appends them: Kafka stores and sends them as one batch."""
 
 LABELS = [f"class {number}" for number in range(10)]
 
@@ -47,23 +47,23 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=1_797, help="per round")
     parser.add_argument("--examples", type=int, default=50_000, help="in the window of a learner that restarts")
     parser.add_argument("--labels", type=int, default=5_000, help="late ones")
-    given = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, Cluster(Path(folder), PLAIN) as cluster:
-        cluster.begin_anew()
-        measure_digits(cluster, Path(folder), given.images, given.rounds)
+        cluster.reset()
+        measure_digits(cluster, Path(folder), options.images, options.rounds)
         for dim in (32, 1_280):
             cluster.end_services()
-            cluster.begin_anew()
-            measure_restart(cluster, dim, given.examples, given.labels)
+            cluster.reset()
+            measure_restart(cluster, dim, options.examples, options.labels)
         cluster.end_services()
-        measure_extractors(cluster, 2 * given.images, given.rounds)
+        measure_extractors(cluster, 2 * options.images, options.rounds)
 
 
 # Digits, end to end.
 
 
 def measure_digits(cluster: Cluster, folder: Path, count: int, rounds: int) -> None:
-    """Images in to predictions out over HTTP, on the servers and embedded in turns."""
+    """From images to predictions over HTTP, alternately on the servers and embedded."""
     files = digits()
     services = [*cluster.start("learner"), *cluster.start("extractor"), *cluster.start("gateway")]
     all_ready(services)
@@ -91,7 +91,7 @@ def producer(url: str) -> Iterator[Client]:
 
 
 def rate(client: Client, files: Sequence[bytes], count: int, prefix: str) -> float:
-    """Images per second that were answered."""
+    """Answered images per second."""
     source = Copies(files, count, prefix)
     run = Run(source, "bench", client, progress=Quiet(), stop=threading.Event(), clock=time.monotonic)
     summary = run.run(source.images(Survey()))
@@ -151,15 +151,15 @@ def restart(learner: Service, dim: int) -> float:
 
 def late(count: int, labels: int) -> Mapping[str, Sequence[int]]:
     unlabelled = range(0, count, 2)
-    most = min(labels, len(unlabelled) // 3)
+    batch = min(labels, len(unlabelled) // 3)
     return {
-        "in order": unlabelled[:most],
-        "in any order": random.Random(0).sample(unlabelled[most:], most),
+        "in order": unlabelled[:batch],
+        "in any order": random.Random(0).sample(unlabelled[batch:], batch),
     }
 
 
 def label(log: Log, ids: Sequence[int]) -> float:
-    """Seconds until all of these labels have had their effect."""
+    """Seconds until the learner has processed all of these labels."""
     before = ends(log, PREDICTIONS)
     messages = [
         encode_label("bench", f"i{n}", LABELS[n % len(LABELS)], by="b", time=2e9, event_id=f"l{n}", source="bench")
@@ -177,19 +177,19 @@ def label(log: Log, ids: Sequence[int]) -> float:
 
 
 def measure_extractors(cluster: Cluster, count: int, rounds: int) -> None:
-    """Images in the log to features in the log, with one extractor and with two; one inference thread each."""
+    """From images in the log to features in the log, with one extractor and with two; one inference thread each."""
     files, one_thread = digits(), {"PREQUEL_THREADS": "1", "PREQUEL_DECODE_THREADS": "1"}
     rates: dict[int, list[float]] = {1: [], 2: []}
     with closing(cluster.log()) as log:
         for number in range(rounds):
             for extractors in (1, 2):
-                cluster.begin_anew()
+                cluster.reset()
                 all_ready(cluster.start("extractor", extractors, settings=one_thread))
                 extract(log, files, 64 * extractors, "warm")
                 rates[extractors].append(count / extract(log, files, count, f"round-{number}"))
                 cluster.end_services()
-    for extractors, found in rates.items():
-        print(f"{extractors} extractors: {statistics.median(found):,.0f} images/s", flush=True)
+    for extractors, measured in rates.items():
+        print(f"{extractors} extractors: {statistics.median(measured):,.0f} images/s", flush=True)
 
 
 def extract(log: KafkaLog, files: Sequence[bytes], count: int, prefix: str) -> float:

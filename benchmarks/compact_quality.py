@@ -50,9 +50,9 @@ def prequential_accuracy(features: Any, labels: Any) -> float:
 def linear_probe(backbone: Any, archive: Path) -> float:
     """Test accuracy on CIFAR-10 of logistic regression fitted to the features of its 50,000 training images."""
     parts = [read_split(archive, split) for split in ("train", "test")]
-    (x, y), (held, truth) = [(features_of(backbone, images), labels) for images, labels in parts]
+    (x, y), (x_test, y_test) = [(features_of(backbone, images), labels) for images, labels in parts]
     probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=200))
-    return float(probe.fit(x, y).score(held, truth))
+    return float(probe.fit(x, y).score(x_test, y_test))
 
 
 def features_of(backbone: Any, images: Any) -> Any:

@@ -1,4 +1,4 @@
-"""How fast `prequel up` is from image in to prediction out, over HTTP, beside its bare decoder and backbone."""
+"""How fast `prequel up` is from image to prediction over HTTP, compared with its decoder and backbone alone."""
 
 import argparse
 import os
@@ -31,7 +31,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Copies:
-    """A source of the same images over and over, each under an id of its own, in two classes."""
+    """A source of the same images again and again, each time under another id, in two classes."""
 
     def __init__(self, files: Sequence[bytes], count: int, prefix: str) -> None:
         self._files, self._count, self._prefix = files, count, prefix
@@ -46,7 +46,7 @@ class Copies:
 
 
 class Quiet:
-    """No progress."""
+    """Shows no progress."""
 
     def show(self, answered: int, seconds: float, status: object) -> None: ...
 
@@ -64,7 +64,7 @@ class Round(NamedTuple):
 
     @property
     def bare(self) -> float:
-        """What the cores could do if they did nothing but decode and infer."""
+        """Images per second if the cores did nothing but decode and infer."""
         return 1 / (1 / self.decode + 1 / self.infer)
 
 
@@ -156,7 +156,7 @@ def latency(url: str, files: Sequence[bytes]) -> float:
 
 
 def measure(url: str, pid: int, bare: Bare, files: Sequence[bytes], count: int, rounds: int) -> None:
-    """Each round: the bare parts, then the whole, on the same cores."""
+    """In each round, first the parts alone, then the whole system, on the same cores."""
     done: list[Round] = []
     with connect(url, None, stop=threading.Event(), clock=time.monotonic) as client:
         stream(client, pid, files, count // 4, "warm")
@@ -184,7 +184,7 @@ def main() -> None:
     parser.add_argument("--weights", default="", help="a weights file; default: random, compact's own for compact")
     parser.add_argument("--images", type=int, default=2_000, help="per round")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--archive", type=Path, help="a tar of photographs; default: digits, or made here, 500 x 375")
+    parser.add_argument("--archive", type=Path, help="a tar of photographs; default: digits, or generated, 500 x 375")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         weights = options.weights

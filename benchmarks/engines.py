@@ -24,7 +24,7 @@ def cost(backbone: Backbone, images: Images) -> tuple[float, float]:
 
 
 def compare(backbones: list[Backbone], names: list[str], batch: int, rounds: int) -> None:
-    """Medians over the rounds; a ratio is that of each round, so that whatever else runs here hits both."""
+    """Medians over the rounds; a ratio is that of each round, so that other load on this machine affects both."""
     size = backbones[0].size
     images = np.random.default_rng(0).integers(0, 256, (batch, size, size, 3), dtype=np.uint8)
     for backbone in backbones:

@@ -1,4 +1,4 @@
-"""How fast the extractor is: its whole path (decode, batch, infer, encode) beside its bare parts, on the same cores."""
+"""How fast the extractor is: decode, batch, infer and encode, compared with the parts alone on the same cores."""
 
 import argparse
 import io
@@ -60,18 +60,18 @@ def random_weights(name: str, folder: Path) -> str:
 
 
 def records(files: Sequence[bytes], count: int) -> list[Record]:
-    """Image events as a log would hold them."""
-    made = []
+    """Image events as records of a log."""
+    events = []
     for offset, data in enumerate(islice(cycle(files), count)):
         message = encode_image(
             f"i-{offset}", "bench", data, label="x", time=0.0, source="bench", content_type="image/jpeg"
         )
-        made.append(Record(IMAGES, 0, offset, message.key, data, message.headers, 0.0))
-    return made
+        events.append(Record(IMAGES, 0, offset, message.key, data, message.headers, 0.0))
+    return events
 
 
 class Cost(NamedTuple):
-    """Of one image: seconds on the clock, and of processor time over all threads."""
+    """The cost of one image: seconds on the clock, and of processor time over all threads."""
 
     wall: float
     cpu: float
@@ -94,7 +94,7 @@ def infer_all(backbone: Backbone, images: Sequence[Images], count: int) -> None:
 
 
 def extract_all(processor: ExtractorProcessor, feed: Sequence[Record]) -> None:
-    """What the runner does, less its log: a poll is a slice."""
+    """What the runner does, without a log: a poll is a slice."""
     messages, batches = 0, batched(feed, processor.max_records)
     while messages < len(feed):
         messages += len(processor.process(next(batches, ())).messages)
@@ -128,7 +128,7 @@ def measure(settings: Settings, backbone: Backbone, files: Sequence[bytes], coun
 
 
 def report(rows: Sequence[tuple[Cost, Cost, Cost]], threads: int) -> None:
-    """Medians over the rounds. Processor time tells what the path itself costs, even while others use the cores."""
+    """Medians over the rounds. Processor time is what the path itself costs, even while others use the cores."""
     decode, infer, whole = (1 / statistics.median(each.wall for each in column) for column in zip(*rows, strict=True))
     in_turn = statistics.median((d.wall + i.wall) / w.wall for d, i, w in rows)
     slower = statistics.median(max(d.wall, i.wall) / w.wall for d, i, w in rows)
@@ -152,7 +152,7 @@ def main() -> None:
     parser.add_argument("--decode-threads", type=int, default=0)
     parser.add_argument("--images", type=int, default=2_000)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--archive", type=Path, help="a tar of photographs; default: made here, 500 x 375")
+    parser.add_argument("--archive", type=Path, help="a tar of photographs; default: generated ones of 500 x 375")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         weights = options.weights

@@ -45,27 +45,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=1_000)
     parser.add_argument("--predictions", type=int, default=50_000)
-    given = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         log, store = SqliteLog(Path(folder) / "log"), SqliteStore(Path(folder) / "store.sqlite")
         publish(store)
         with serving_on(log, store) as client, answering(log):
-            measure_requests(client, log, given.requests)
+            measure_requests(client, log, options.requests)
         for outcomes in (False, True):
             log = SqliteLog(Path(folder) / f"log-{outcomes}")
-            fill(log, given.predictions, outcomes)
-            measure_start(log, store, given.predictions, outcomes)
+            fill(log, options.predictions, outcomes)
+            measure_start(log, store, options.predictions, outcomes)
 
 
 def publish(store: SqliteStore) -> None:
-    """A status of the stream, as a learner does: of others the gateway looks for one with every image."""
+    """Store a status of the stream, as a learner does: without one the gateway would look for it at every image."""
     state = StreamState("bench", fold_config(Settings.model_validate({})), registry)
-    told = stream_status(state, Position(0, 0), now=time.time(), snapshot=None, address=None)
-    store.put(status.key("bench"), told.model_dump_json().encode())
+    published = stream_status(state, Position(0, 0), now=time.time(), snapshot=None, address=None)
+    store.put(status.key("bench"), published.model_dump_json().encode())
 
 
 def measure_requests(client: httpx.Client, log: Log, count: int) -> None:
-    """Images sent and waited for, one client; then only accepted, from one to 32 clients at once."""
+    """Images whose predictions one client waits for; then images that are only accepted, of one to 32 clients."""
 
     def send(wait: float) -> float:
         began = time.perf_counter()
@@ -88,7 +88,7 @@ def measure_requests(client: httpx.Client, log: Log, count: int) -> None:
 
 
 def measure_start(log: Log, store: SqliteStore, count: int, outcomes: bool) -> None:
-    """From nothing to ready, and the gallery's two sorts over a full view."""
+    """Seconds until a new gateway is ready, and those of the gallery's two orders over a full view."""
     began, burnt = time.perf_counter(), time.process_time()
     with serving_on(log, store) as client:
         seconds, cpu = time.perf_counter() - began, time.process_time() - burnt
@@ -124,7 +124,7 @@ def outcome(number: int) -> Outcome:
 
 @contextmanager
 def serving_on(log: Log, store: SqliteStore) -> Iterator[httpx.Client]:
-    """A ready gateway's client."""
+    """A client of a gateway that is ready."""
     stop, listener = threading.Event(), serving.listen("127.0.0.1", 0)
     application = app.create(
         Dependencies(
@@ -151,7 +151,7 @@ def serving_on(log: Log, store: SqliteStore) -> Iterator[httpx.Client]:
 
 @contextmanager
 def answering(log: Log) -> Iterator[None]:
-    """Every image gets its prediction as fast as the log allows."""
+    """Answers every image with a prediction, as fast as the log allows."""
     stop = threading.Event()
 
     def follow() -> None:

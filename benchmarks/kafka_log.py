@@ -3,7 +3,7 @@
 ``python -m benchmarks.kafka_log [--records N] [--rounds N] [--bootstrap HOST:PORT]``: all take turns in one run, on one
 broker (started here from Maven's artifacts unless one is named), with the same values and the same client settings
 (batches of 1 MiB, linger 5 ms, idempotence, CRCs). The bare client sends in a loop, flushes once, and looks at no
-acknowledgement; ours checks every one and returns positions. Rates are medians of the rounds, ratios those of each
+acknowledgement; Prequel checks every one and returns positions. Rates are medians of the rounds, ratios those of each
 round to the bare client's next to it.
 """
 
@@ -27,7 +27,7 @@ from prequel.shared.topics import TopicState
 
 
 class Bare:
-    """The least one can do with kafka-python."""
+    """The minimum that kafka-python needs."""
 
     def __init__(self, servers: str, topic: str, value: bytes) -> None:
         self._servers, self._topic, self._value = servers, topic, value
@@ -58,7 +58,7 @@ class Bare:
         self._producer.close()
 
 
-class Ours:
+class PrequelLog:
     def __init__(self, servers: str, topic: str, value: bytes, headers: Headers, batch: int) -> None:
         self.log = KafkaLog(KafkaCluster(servers))
         self._topic, self._batch = topic, batch
@@ -92,11 +92,11 @@ def throughput(servers: str, size: int, records: int, rounds: int, batches: tupl
     def topic(name: str) -> str:
         return new_topic(servers, f"{name}-{size}")
 
-    contenders: dict[str, Bare | Ours] = {
+    contenders: dict[str, Bare | PrequelLog] = {
         "bare kafka-python": Bare(servers, topic("bare"), value),
-        f"ours, appends of {batches[0]}": Ours(servers, topic("large"), value, (), batches[0]),
-        f"ours, appends of {batches[1]}": Ours(servers, topic("small"), value, (), batches[1]),
-        f"ours, {batches[0]}, 9 headers": Ours(servers, topic("event"), value, HEADERS, batches[0]),
+        f"Prequel, appends of {batches[0]}": PrequelLog(servers, topic("large"), value, (), batches[0]),
+        f"Prequel, appends of {batches[1]}": PrequelLog(servers, topic("small"), value, (), batches[1]),
+        f"Prequel, {batches[0]}, 9 headers": PrequelLog(servers, topic("event"), value, HEADERS, batches[0]),
     }
     for contender in contenders.values():
         contender.write(batches[0])  # connected, and warm
@@ -123,7 +123,7 @@ def new_topic(servers: str, name: str) -> str:
 
 
 def lookups(servers: str, batch: int, records: int) -> None:
-    """Feature vectors read back by position, as late labels need them; appended ``batch`` at a time."""
+    """Feature vectors read by position, as late labels need them; appended ``batch`` at a time."""
     topic = new_topic(servers, f"lookups-{batch}")
     log = KafkaLog(KafkaCluster(servers))
     vector = os.urandom(1280 * 4)

@@ -1,4 +1,4 @@
-"""Claim: 1,000 streams on 4 partitions just work: snapshots, SIGTERM within 10 s, takeover within 15 s, cheap statuses.
+"""Claim: 1,000 streams on 4 partitions work: snapshots, SIGTERM within 10 s, takeover within 15 s, cheap statuses.
 
 ``python -m benchmarks.many_streams [--streams N] [--events N] [--dim N]``: real Kafka and Redis, one learner with the
 default models and settings that is then ended, killed and taken over from.
@@ -34,7 +34,7 @@ DEFAULTS = PLAIN | {"PREQUEL_KAFKA_SESSION": "10"}
 BATCH = 64
 CLASSES = 3
 GENERATED = 1_000
-"""Classes in the stream whose status is measured: the most that one may have."""
+"""Classes in the stream whose status is measured: the maximum of PREQUEL_MAX_LABELS's default."""
 
 
 def main() -> None:
@@ -42,16 +42,16 @@ def main() -> None:
     parser.add_argument("--streams", type=int, default=1_000)
     parser.add_argument("--events", type=int, default=3, help="of each stream, labelled")
     parser.add_argument("--dim", type=int, default=1_280)
-    given = parser.parse_args()
+    options = parser.parse_args()
     measure_status()
     with tempfile.TemporaryDirectory() as folder, Cluster(Path(folder), DEFAULTS) as cluster:
-        cluster.begin_anew()
+        cluster.reset()
         with closing(cluster.log()) as log:
-            measure_streams(cluster, log, given.streams, given.events, given.dim)
+            measure_streams(cluster, log, options.streams, options.events, options.dim)
 
 
 def measure_status() -> None:
-    """Processor time of the status of one stream with 1,000 classes, which changes all the time."""
+    """Processor time of the status of one stream with 1,000 classes, which changes constantly."""
     random, settings = np.random.default_rng(0), Settings.model_validate({"models": "ncm,l2|ncm"})
     fold = Fold(fold_config(settings), registry, FeatureCache(SqliteLog(Path("unused")), 10, 2**20), position=0)
     for offset in range(20 * GENERATED):
@@ -101,7 +101,7 @@ def measure_streams(cluster: Cluster, log: Log, streams: int, events: int, dim: 
 
 
 def _messages(streams: int, events: int, dim: int) -> Iterator[Message]:
-    """Round after round an example of every stream."""
+    """One example of every stream, round after round."""
     random, number = np.random.default_rng(0), 0
     centres = random.normal(size=(CLASSES, dim))
     while True:
@@ -146,26 +146,26 @@ def _ok(http: httpx.Client, query: Mapping[str, object]) -> Callable[[], bool]:
 def _report(cluster: Cluster, learner: Service) -> None:
     count, spent = _snapshots(learner)
     with cluster.redis.client() as client:
-        held = client.info("memory")["used_memory"]
+        used = client.info("memory")["used_memory"]
     with closing(cluster.store()) as store:
         partitions = len(store.keys(PARTITION_PREFIX))
     each = spent / count if count else 0.0
     print(
-        f"  {count:.0f} snapshots of {partitions} partitions, {each:.2f} s each; Redis holds {held / 1e6:.0f} MB",
+        f"  {count:.0f} snapshots of {partitions} partitions, {each:.2f} s each; Redis uses {used / 1e6:.0f} MB",
         flush=True,
     )
 
 
 def _owned(learner: Service) -> int:
-    """How many partitions it has."""
+    """The number of partitions that the learner has."""
     return len(re.findall(r"^prequel_log_lag\{", httpx.get(f"{learner.url}/metrics", timeout=30).text, re.MULTILINE))
 
 
 def _snapshots(learner: Service) -> tuple[float, float]:
-    """How many there were, and the seconds that they took together."""
+    """The number of snapshots, and the seconds of all of them."""
     text = httpx.get(f"{learner.url}/metrics", timeout=30).text
-    found = dict(re.findall(r"^prequel_snapshot_seconds_(count|sum) (\S+)$", text, re.MULTILINE))
-    return float(found["count"]), float(found["sum"])
+    metrics = dict(re.findall(r"^prequel_snapshot_seconds_(count|sum) (\S+)$", text, re.MULTILINE))
+    return float(metrics["count"]), float(metrics["sum"])
 
 
 if __name__ == "__main__":

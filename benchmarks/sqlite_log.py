@@ -1,7 +1,7 @@
 """Claim: the embedded log writes and reads within 25 % of a bare sqlite3 loop, and wakes a reader within milliseconds.
 
 ``python -m benchmarks.sqlite_log [--records N] [--rounds N]``: all take turns in one run, on one disk, with the same
-8 KB values, synchronous=FULL, batches of 100. The bare loop has no headers; ours is run without and with those of a
+8 KB values, synchronous=FULL, batches of 100. The bare loop has no headers; Prequel is run without and with those of a
 feature event. Rates are medians of the rounds, ratios those of each round to the bare loop's next to it.
 """
 
@@ -37,7 +37,7 @@ HEADERS: Headers = (
 
 
 class Bare:
-    """The least one can do with sqlite3: one table, executemany, fetchmany."""
+    """The minimum that sqlite3 needs: one table, executemany, fetchmany."""
 
     def __init__(self, path: Path) -> None:
         self._connection = sqlite3.connect(path, isolation_level=None)
@@ -62,7 +62,7 @@ class Bare:
         return count
 
 
-class Ours:
+class PrequelLog:
     def __init__(self, folder: Path, headers: Headers) -> None:
         self.log = SqliteLog(folder)
         self._headers = headers
@@ -86,8 +86,8 @@ def rate(count: int, work: Callable[[], object]) -> float:
 
 def throughput(folder: Path, records: int, rounds: int) -> None:
     bare = Bare(folder / "bare.sqlite")
-    plain, event = Ours(folder / "plain", ()), Ours(folder / "event", HEADERS)
-    contenders: dict[str, Bare | Ours] = {"bare sqlite3": bare, "ours": plain, "ours, 9 headers": event}
+    plain, event = PrequelLog(folder / "plain", ()), PrequelLog(folder / "event", HEADERS)
+    contenders: dict[str, Bare | PrequelLog] = {"bare sqlite3": bare, "Prequel": plain, "Prequel, 9 headers": event}
     writes: dict[str, list[float]] = {name: [] for name in contenders}
     reads: dict[str, list[float]] = {name: [] for name in contenders}
     for name, contender in [*contenders.items()] * rounds:
@@ -101,8 +101,8 @@ def throughput(folder: Path, records: int, rounds: int) -> None:
     offsets = list(range(0, rounds * records, 7))[:5000]
     single = rate(len(offsets), lambda: event.log.read("examples", 0, offsets))
     print(f"read  by position   {single:9,.0f}/s")
-    for ours in (plain, event):
-        ours.log.close()
+    for log in (plain, event):
+        log.log.close()
 
 
 def together(folder: Path, threads: int, each: int) -> None:
@@ -141,7 +141,7 @@ def idle(folder: Path, seconds: float) -> None:
 
 
 def latency(folder: Path, count: int) -> None:
-    """From just before append to just after the reader has it, one record at a time on an idle log."""
+    """Seconds from before an append until the reader has the record, one at a time on an idle log."""
     log = SqliteLog(folder)
     log.append([Message("examples", b"pets", VALUE)])
     source = f"import benchmarks.sqlite_log as b; b.remote({str(folder)!r}, {count})"

@@ -1,4 +1,4 @@
-"""Train the `compact` backbone on CIFAR-10 and write its weights, with a record of how they came about beside them."""
+"""Train the `compact` backbone on CIFAR-10 and write its weights, with a record of their training beside them."""
 
 import argparse
 import hashlib
@@ -163,7 +163,7 @@ def write_record(path: Path, training: str, accuracy: float) -> None:
 
 
 def described(options: argparse.Namespace, epochs: int) -> str:
-    """One line on how the weights came about, for the record."""
+    """How the weights were trained, in one line, for the record."""
     start = options.resume.name if options.resume else "scratch"
     how = f"batch {options.batch}, rate {options.rate}, seed {options.seed}"
     return f"{epochs} of {options.epochs} epochs from {start} ({how})"
@@ -173,8 +173,8 @@ def train(options: argparse.Namespace) -> None:
     """Train from scratch, write a checkpoint after every few epochs, and print loss and accuracy as it goes."""
     keras.utils.set_random_seed(options.seed)
     random = np.random.default_rng(options.seed)
-    (images, labels), (held, truth) = (read_split(options.archive, split) for split in ("train", "test"))
-    targets, wanted = np.eye(10, dtype=np.float32)[labels], np.eye(10, dtype=np.float32)[truth]
+    (images, labels), (test_images, test_labels) = (read_split(options.archive, split) for split in ("train", "test"))
+    targets, test_targets = np.eye(10, dtype=np.float32)[labels], np.eye(10, dtype=np.float32)[test_labels]
     steps = len(images) // options.batch
     rate = one_cycle(options.rate, steps * options.epochs, 0.0 if options.resume else 0.2)
     model = compiled(classifier(), rate)
@@ -190,7 +190,9 @@ def train(options: argparse.Namespace) -> None:
             logs = model.train_on_batch(batch, target, return_dict=True)
         line = f"epoch {epoch + 1}/{options.epochs} {time.perf_counter() - begin:.0f}s loss {logs['loss']:.3f}"
         if (epoch + 1) % options.every == 0 or epoch + 1 == options.epochs:
-            scores = model.evaluate(held.astype(np.float32), wanted, batch_size=500, verbose=0, return_dict=True)
+            scores = model.evaluate(
+                test_images.astype(np.float32), test_targets, batch_size=500, verbose=0, return_dict=True
+            )
             model.save_weights(options.out.with_name("checkpoint.weights.h5"))
             write_backbone(model, options.out)
             write_record(options.out, described(options, epoch + 1), scores["accuracy"])

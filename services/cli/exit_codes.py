@@ -7,4 +7,4 @@ INTERRUPTED = 130
 """Ended by Ctrl-C, as shells have it: 128 + SIGINT."""
 
 BROKEN_PIPE = 141
-"""The program that read our output is gone, as shells have it: 128 + SIGPIPE."""
+"""The program that reads the output has ended, as shells have it: 128 + SIGPIPE."""

@@ -1,4 +1,4 @@
-"""The command `prune`: what retention lets go is removed at once, and the files give back all that is free."""
+"""The work of `prune`: removes now what retention allows, and returns the free space of the log's files to the disk."""
 
 import threading
 import time
@@ -13,35 +13,28 @@ from prequel.shared.runtime.deadlines import PRUNE_BACKOFF, PRUNE_BUSY_S
 from prequel.shared.store.base import Store
 
 PAUSE_FACTOR = 1.0
-"""As long as a step took the disk is left to others: half of it, since somebody waits for the end."""
+"""Pause after each step, as a part of the step's own time. Services on the same disk get half of it; with less they
+would slow down noticeably, with more the user would wait longer."""
 
 SLACK_BYTES = 2**20
-"""What may stay free in a file: less, and records that come meanwhile would take back what was just given."""
+"""Free space that stays in a file: with less, the next records would only make it grow again."""
 
-KEPT_ROOM = "its file was made by an earlier Prequel, so what is free in it is used again, but not given back"
+OLD_FILE = "its file is of an earlier version: its free space is used again, but not returned to the disk"
 
 
 def prune(
     log: Log, store: Store, settings: Settings, stop: threading.Event, *, clock: Callable[[], float]
 ) -> Iterator[str]:
-    """Lines to be shown. Raises LogUnavailable and StoreUnavailable; killed at any instant, the log is whole."""
+    """Prune, and yield lines to be shown. A kill at any instant leaves the log intact.
+
+    Blocks, for minutes where there is much to remove. Raises LogUnavailable and StoreUnavailable.
+    """
     if not isinstance(log, PrunableLog):
         yield (
-            f"{settings.log_url}: Kafka's brokers remove old records by themselves, by each topic's retention.ms and "
+            f"{settings.log_url}: Kafka's brokers remove old records themselves, by each topic's retention.ms and "
             "retention.bytes; `prequel topics --check` shows them"
         )
         return
-    removed = _to_the_end(log, store, settings, stop, clock)
-    for topic in TOPICS:
-        if remark := _rewritten(log, topic):
-            yield f"{topic}: {remark}"
-    for each in measure_log(log, store, settings, clock()).topics:
-        yield f"{each.topic}: {removed[each.topic]:,} records removed; {each}"
-
-
-def _to_the_end(
-    log: PrunableLog, store: Store, settings: Settings, stop: threading.Event, clock: Callable[[], float]
-) -> dict[str, int]:
     pruner = Pruner(
         log,
         log_needs(log, store, settings),
@@ -51,30 +44,40 @@ def _to_the_end(
         pause_factor=PAUSE_FACTOR,
         slack=lambda usage: SLACK_BYTES,
     )
+    removed = _remove_all(pruner, stop)
+    for topic in TOPICS:
+        if remark := _make_shrinkable(log, topic):
+            yield f"{topic}: {remark}"
+    for each in measure_log(log, store, settings, clock()).topics:
+        yield f"{each.topic}: {removed[each.topic]:,} records removed; {each}"
+
+
+def _remove_all(pruner: Pruner, stop: threading.Event) -> dict[str, int]:
+    """Prune until there is nothing more to remove, or ``stop`` is set; the number of removed records by topic."""
     removed = dict.fromkeys(TOPICS, 0)
     while True:
-        pruned = _one_pass(pruner, stop)
-        removed = {topic: removed[topic] + count for topic, count in pruned.records.items()}
-        if not pruned.unfinished or stop.wait(PRUNE_BACKOFF.pause(1, random())):
+        result = _one_pass(pruner, stop)
+        removed = {topic: removed[topic] + count for topic, count in result.records.items()}
+        if not result.unfinished or stop.wait(PRUNE_BACKOFF.pause(1, random())):
             return removed
 
 
 def _one_pass(pruner: Pruner, stop: threading.Event) -> PruneResult:
-    """Raises LogUnavailable where somebody else has the log for too long."""
+    """Raises LogUnavailable where another process has the log's lock for too long."""
     deadline, tries = time.monotonic() + PRUNE_BUSY_S, 0
-    while not (pruned := pruner.run(stop)).ran and not stop.wait(PRUNE_BACKOFF.pause(tries := tries + 1, random())):
+    while not (result := pruner.run(stop)).ran and not stop.wait(PRUNE_BACKOFF.pause(tries := tries + 1, random())):
         if time.monotonic() > deadline:
             raise LogUnavailable("another process prunes this log, or a rebuild reads it: try again when it has ended")
-    return pruned
+    return result
 
 
-def _rewritten(log: PrunableLog, topic: str) -> str:
-    """Files of earlier versions are written anew, once, as such that can shrink; what is to be said of it."""
+def _make_shrinkable(log: PrunableLog, topic: str) -> str:
+    """Rewrite the file of an earlier version, once, so that it can shrink; a remark for the user, if there is one."""
     pruning = log.pruning(topic)
     if pruning.can_shrink():
         return ""
     try:
         pruning.rewrite()
     except LogUnavailable as error:
-        return f"{KEPT_ROOM}; to change that, stop Prequel and prune once more ({error})"
-    return "its file was made by an earlier Prequel and has been written anew: from now on it shrinks by itself"
+        return f"{OLD_FILE}; to change that, stop Prequel and prune again ({error})"
+    return "its file was of an earlier version and has been rewritten: from now on it shrinks automatically"

@@ -1,4 +1,4 @@
-"""Says in the store, again and again, where this extractor answers: gateways of other processes find it there."""
+"""Announces this extractor's address in the store at intervals, for gateways of other processes."""
 
 import logging
 import random
@@ -9,33 +9,33 @@ from prequel.shared import extraction
 from prequel.shared.store.base import Store, StoreUnavailable
 
 JITTER = 0.2
-"""Of the interval: extractors that started together must not write together for ever."""
+"""Part of the interval that is random: extractors that started together must not go on to write at the same moment."""
 
 _log = logging.getLogger(__name__)
 
 
 class Announcer:
-    """Announces one address for one backbone until told to stop; a store that is away is tried again."""
+    """Announces one address for one backbone; where the store is unavailable, again at the next interval."""
 
     def __init__(self, store: Store, backbone: str, address: str, clock: Callable[[], float]) -> None:
         self._store, self._backbone, self._address, self._clock = store, backbone, address, clock
-        self._lost = False
+        self._failed = False
 
     def run(self, stop: threading.Event) -> None:
         """Blocks until ``stop``."""
-        chance = random.Random()
+        jitter = random.Random()
         while not stop.is_set():
             self.announce()
-            stop.wait(extraction.ANNOUNCE_SECONDS * chance.uniform(1 - JITTER, 1))
+            stop.wait(extraction.ANNOUNCE_SECONDS * jitter.uniform(1 - JITTER, 1))
 
     def announce(self) -> None:
-        """Once; where the store is away that is said, the first time. Trials fail meanwhile, nothing else does."""
+        """Announce once. Only the first of several failures is logged: nothing but predictions on demand needs this."""
         try:
             self._store.put(
                 extraction.announcement_key(self._backbone), extraction.announcement(self._address, self._clock())
             )
-            self._lost = False
+            self._failed = False
         except StoreUnavailable as error:
-            if not self._lost:
-                _log.warning("gateways cannot be told where this extractor is: %s; it is tried again", error)
-            self._lost = True
+            if not self._failed:
+                _log.warning("cannot announce this extractor's address to gateways: %s; trying again", error)
+            self._failed = True

@@ -16,7 +16,7 @@ Pixels = npt.NDArray[np.uint8]
 
 
 class Decoded(NamedTuple):
-    """RGB uint8 [size, size, 3]; whether a part of the file was missing; the seconds of one thread that it took."""
+    """RGB uint8 [size, size, 3]; whether a part of the file was missing; the seconds of a thread that decoding took."""
 
     pixels: Pixels
     damaged: bool
@@ -36,15 +36,15 @@ class Decoder:
         return self._pool.submit(self._timed, data)
 
     def decode(self, data: bytes) -> Pixels:
-        """The image as a viewer would show it, squeezed to [size, size, 3] RGB uint8 on white.
+        """The image as a viewer shows it, resized to [size, size, 3] RGB uint8, transparent parts white.
 
         Upright by EXIF; the first frame of an animation; bilinear with antialiasing, as Keras's `load_img` has it with
-        `interpolation="bilinear"`. Raises Rejected: `too-large` or `undecodable`; nothing else, whatever the bytes.
+        `interpolation="bilinear"`. Raises Rejected, `too-large` or `undecodable`, and nothing else, whatever the bytes.
         """
         return self._read(data)[0]
 
     def close(self) -> None:
-        """Let what is being decoded finish, forget what waits."""
+        """Finish the images that are being decoded, and cancel those that wait."""
         self._pool.shutdown(cancel_futures=True)
         self._reader.close()
 
@@ -54,11 +54,12 @@ class Decoder:
         return Decoded(pixels, damaged, time.perf_counter() - begin)
 
     def _read(self, data: bytes) -> tuple[Pixels, bool]:
-        near = self._size * 3 // 2, self._size * 3 // 2
-        return self._reader.read(data, lambda loaded: (_squared(loaded, self._size), loaded.damaged), near)
+        # A JPEG may be decoded at a fraction of its size, but not below this: with less left to average, edges alias.
+        enough = self._size * 3 // 2, self._size * 3 // 2
+        return self._reader.read(data, lambda loaded: (_resize(loaded, self._size), loaded.damaged), enough)
 
 
-def _squared(loaded: Loaded, size: int) -> Pixels:
+def _resize(loaded: Loaded, size: int) -> Pixels:
     whole = to_plain_mode(loaded.image)
     small = upright(whole.resize((size, size), Image.Resampling.BILINEAR, loaded.box, reducing_gap=3.0), loaded.image)
     if small.mode == "RGBA":

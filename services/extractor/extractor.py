@@ -1,6 +1,5 @@
 """The extractor: a processor that turns image events into feature events, decoding while it infers."""
 
-import logging
 import os
 import threading
 import time
@@ -12,10 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from prequel.services.extractor.backbones.base import Backbone, Images, OutOfMemory, Vectors
+from prequel.services.extractor.backbones.base import Backbone, Vectors
 from prequel.services.extractor.decoding import Decoded, Decoder
+from prequel.services.extractor.inference import BatchInference
 from prequel.services.extractor.loading import load
-from prequel.services.extractor.on_demand import OnDemand, SynchronizedBackbone
+from prequel.services.extractor.on_demand import OnDemandExtraction, SynchronizedBackbone
 from prequel.shared.config import Settings
 from prequel.shared.events.attributes import canonical
 from prequel.shared.events.features import encode_features
@@ -26,32 +26,39 @@ from prequel.shared.runtime.metrics import Metrics
 from prequel.shared.runtime.processor import Processed
 
 SOURCE = "prequel/extractor"
-MAX_STREAMS, OTHERS = 10_000, "(others)"
-"""So many streams are counted by name, the others together."""
+
+MAX_STREAMS, OTHER_STREAMS = 10_000, "(others)"
+"""So many streams have a metric of their own, the others one together: on Kafka anyone can invent names, and each costs
+memory for as long as the process runs."""
+
 IDLE_SECONDS = 0.2
-"""How long to wait for an image when there is nothing to do: the longest that a stop has to wait too."""
+"""How long a poll waits while there is nothing to do, and so how long a stop may take. Half of it would poll twice as
+often for nothing."""
 
 _DAMAGED: Headers = (("ce_damaged", b"true"),)
 """On the features of an image of which a part was missing; others have no such attribute."""
+
 _NOTHING = Processed((), (), {})
-_log = logging.getLogger(__name__)
 
 
 class PendingImage(NamedTuple):
-    """An image on its way. ``decoded`` is None if its event already was no good, for the reason ``rejected``."""
+    """An image that was polled and is not finished.
+
+    ``rejected`` is set where its event is invalid; otherwise ``image`` and ``decoded`` are.
+    """
 
     record: Record
     arrived: float
-    image: Image | None
-    decoded: "Future[Decoded] | None"
-    rejected: Rejected | None
+    image: Image | None = None
+    decoded: "Future[Decoded] | None" = None
+    rejected: Rejected | None = None
 
 
 class ExtractorProcessor:
-    """A stateless map: what it holds are images that were polled and not yet finished, which a restart polls again.
+    """A stateless map: it has only images that were polled and not yet finished, which are polled again after a crash.
 
-    Images are finished in the order they came in, whatever becomes of each, so a position stands for all before it.
-    At most two batches are held: one that is inferred while the next is decoded.
+    Images are finished in the order they came in, valid or not, so a position means that all before it are finished.
+    It has at most two batches: one in inference while the next is decoded.
     """
 
     name = "extractor"
@@ -65,126 +72,109 @@ class ExtractorProcessor:
         batch: int,
         batch_wait: float,
         metrics: Metrics,
-        most_streams: int = MAX_STREAMS,
+        max_streams: int = MAX_STREAMS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.backbone, self.max_records = SynchronizedBackbone(backbone), batch
+        self._inference = BatchInference(self.backbone, batch)
         self._decoder, self._batch_wait, self._metrics, self._clock = decoder, batch_wait, metrics, clock
         self._queue: deque[PendingImage] = deque()
-        self._fits = batch
-        self._streams, self._most_streams = set[str](), most_streams
-        # Shown as zero before the first batch: a rate needs a value to begin from.
+        self._streams, self._max_streams = set[str](), max_streams
+        # Zero before the first batch: a rate in Prometheus needs a value to begin from.
         self._seconds = {stage: metrics.stage_seconds.labels(stage) for stage in ("decode", "infer", "encode")}
-        self._extra: Headers = (("ce_precision", backbone.precision.encode()),)
+        self._precision: Headers = (("ce_precision", backbone.precision.encode()),)
 
     def restore(self, partition: int, generation: int) -> int | None:
         """From where the group has committed: there is no state."""
         return None
 
     def process(self, records: Sequence[Record]) -> Processed:
-        """Start decoding what came in; infer a batch if one is due."""
+        """Start to decode new images; infer a batch if one is due."""
         now = self._clock()
-        self._queue.extend(self._take(record, now) for record in records)
-        return self._finish() if self._due(bool(records)) else _NOTHING
+        self._queue.extend(self._start_decoding(record, now) for record in records)
+        return self._finish_batch() if self._due(more_came=bool(records)) else _NOTHING
 
     def poll_timeout(self) -> float:
-        """None for a full batch: its decoding goes on while the next one is polled. A partial one may grow a little."""
+        """0 for a full batch: it is decoded while the next one is polled. A partial one may grow for a little while."""
         if not self._queue:
             return IDLE_SECONDS
-        return 0.0 if len(self._queue) >= self.max_records else max(0.0, self._remaining())
+        return 0.0 if len(self._queue) >= self.max_records else max(0.0, self._seconds_until_due())
 
     def checkpoint(self, positions: Mapping[int, int]) -> None:
-        """Nothing of its own: the group's committed position is all there is."""
+        """Nothing: the group's committed position is all there is."""
 
     def discard(self, partition: int) -> None:
-        """Forget what was polled of a partition: whoever owns it now polls it again."""
-        for item in self._queue:
-            if item.record.partition == partition and item.decoded is not None:
-                item.decoded.cancel()
-        self._queue = deque(item for item in self._queue if item.record.partition != partition)
+        """Forget the images of a partition: the process that owns it now polls them again."""
+        for pending in self._queue:
+            if pending.record.partition == partition and pending.decoded is not None:
+                pending.decoded.cancel()
+        self._queue = deque(pending for pending in self._queue if pending.record.partition != partition)
 
     def hide_metrics(self, partition: int) -> None:
-        """Nothing is shown by partition."""
+        """There are no metrics by partition."""
 
-    def on_demand(self) -> OnDemand:
-        """The same for an image that is no event: this decoder and backbone, between two batches."""
-        return OnDemand(self.backbone, self._decoder.decode)
+    def on_demand(self) -> OnDemandExtraction:
+        """The same for an image that is no event: with this decoder and backbone, between two batches."""
+        return OnDemandExtraction(self.backbone, self._decoder.decode)
 
     def close(self) -> None:
         """End the decoding threads."""
         self._decoder.close()
 
-    def _take(self, record: Record, now: float) -> PendingImage:
+    def _start_decoding(self, record: Record, now: float) -> PendingImage:
         try:
             image = decode_image(record)
         except Rejected as rejected:
-            return PendingImage(record, now, None, None, rejected)
-        return PendingImage(record, now, image, self._decoder.submit(image.data), None)
+            return PendingImage(record, now, rejected=rejected)
+        return PendingImage(record, now, image=image, decoded=self._decoder.submit(image.data))
 
-    def _due(self, more_came: bool) -> bool:
-        """A full batch waits for one more poll, so that the next is decoded meanwhile; a partial one, for its time."""
+    def _due(self, *, more_came: bool) -> bool:
+        """A full batch waits for one poll, so that the next one is decoded meanwhile; a partial one, ``batch_wait``."""
         waiting = len(self._queue)
         if waiting >= 2 * self.max_records:
             return True
         if waiting >= self.max_records:
             return not more_came
-        return waiting > 0 and self._remaining() <= 0
+        return waiting > 0 and self._seconds_until_due() <= 0
 
-    def _remaining(self) -> float:
+    def _seconds_until_due(self) -> float:
         return self._queue[0].arrived + self._batch_wait - self._clock()
 
-    def _finish(self) -> Processed:
-        items = [self._queue.popleft() for _ in range(min(self.max_records, len(self._queue)))]
-        good: list[tuple[PendingImage, Decoded]] = []
+    def _finish_batch(self) -> Processed:
+        batch = [self._queue.popleft() for _ in range(min(self.max_records, len(self._queue)))]
+        decoded: list[tuple[PendingImage, Decoded]] = []
         rejected: list[tuple[Record, Rejected]] = []
-        for item in items:
+        for pending in batch:
             try:
-                good.append((item, _outcome(item)))
+                decoded.append((pending, _wait_for_pixels(pending)))
             except Rejected as reason:
-                rejected.append((item.record, reason))
-        messages = self._extract(good) if good else []
-        return Processed(messages, rejected, {item.record.partition: item.record.offset + 1 for item in items})
+                rejected.append((pending.record, reason))
+        messages = self._extract(decoded) if decoded else []
+        return Processed(messages, rejected, {pending.record.partition: pending.record.offset + 1 for pending in batch})
 
-    def _extract(self, good: Sequence[tuple[PendingImage, Decoded]]) -> list[Message]:
+    def _extract(self, images: Sequence[tuple[PendingImage, Decoded]]) -> list[Message]:
         begin = time.perf_counter()
-        vectors = self._infer(np.stack([decoded.pixels for _, decoded in good]))
+        vectors = self._inference.run(np.stack([decoded.pixels for _, decoded in images]))
         inferred = time.perf_counter()
-        messages = [self._message(*each, vector) for each, vector in zip(good, vectors, strict=True)]
-        self._seconds["decode"].observe(sum(decoded.seconds for _, decoded in good))
+        messages = [self._message(*image, vector) for image, vector in zip(images, vectors, strict=True)]
+        self._seconds["decode"].observe(sum(decoded.seconds for _, decoded in images))
         self._seconds["infer"].observe(inferred - begin)
         self._seconds["encode"].observe(time.perf_counter() - inferred)
-        self._metrics.batch_size.observe(len(good))
+        self._metrics.batch_size.observe(len(images))
         return messages
 
-    def _infer(self, images: Images) -> Vectors:
-        """Infer in one piece; if memory does not suffice, from now on in halves of it."""
-        try:
-            return self._infer_in_parts(images)
-        except OutOfMemory as error:
-            tried = min(self._fits, len(images))
-            if tried == 1:
-                raise
-            self._fits = tried // 2
-            _log.warning("not enough memory for %d images at once, %d from now on: %s", tried, self._fits, error)
-            return self._infer_in_parts(images)
+    def _message(self, pending: PendingImage, decoded: Decoded, vector: Vectors) -> Message:
+        assert pending.image is not None
+        self._metrics.images.labels(self._metric_stream(pending.image.stream)).inc()
+        damaged = _DAMAGED if decoded.damaged else ()
+        extra = (*self._precision, *damaged, *_foreign_headers(pending.record.headers))
+        return encode_features(pending.image, vector, self.backbone.id, source=SOURCE, extra=extra)
 
-    def _infer_in_parts(self, images: Images) -> Vectors:
-        if len(images) <= self._fits:
-            return self.backbone.extract(images)
-        starts = range(0, len(images), self._fits)
-        return np.concatenate([self.backbone.extract(images[start : start + self._fits]) for start in starts])
-
-    def _message(self, item: PendingImage, decoded: Decoded, vector: Vectors) -> Message:
-        assert item.image is not None
-        self._metrics.images.labels(self._counted_as(item.image.stream)).inc()
-        extra = (*self._extra, *(_DAMAGED if decoded.damaged else ()), *_foreign(item.record.headers))
-        return encode_features(item.image, vector, self.backbone.id, source=SOURCE, extra=extra)
-
-    def _counted_as(self, stream: str) -> str:
-        """The stream, or OTHERS where that would be one more than is counted by name: anyone can think up names."""
-        if len(self._streams) < self._most_streams:
+    def _metric_stream(self, stream: str) -> str:
+        """The stream's name as a label of metrics, or OTHER_STREAMS where that would be one too many."""
+        if len(self._streams) < self._max_streams:
             self._streams.add(stream)
-        return stream if stream in self._streams else OTHERS
+        return stream if stream in self._streams else OTHER_STREAMS
 
 
 def create(
@@ -192,7 +182,7 @@ def create(
 ) -> ExtractorProcessor:
     """The extractor that the settings ask for, its backbone loaded: see `loading.load` for what that takes.
 
-    Close it when its runner has ended. Raises ConfigError; conversion.Interrupted where Ctrl-C, or ``stop``, ended the
+    Close it when its runner has ended. Raises ConfigError; ConversionInterrupted where Ctrl-C, or ``stop``, ended the
     conversion.
     """
     backbone = load(settings, cache, environ, stop)
@@ -203,13 +193,14 @@ def create(
     return ExtractorProcessor(backbone, decoder, batch=settings.batch, batch_wait=settings.batch_wait, metrics=metrics)
 
 
-def _outcome(item: PendingImage) -> Decoded:
-    if item.rejected is not None:
-        raise item.rejected
-    assert item.decoded is not None
-    return item.decoded.result()
+def _wait_for_pixels(pending: PendingImage) -> Decoded:
+    """Raises Rejected: of the event, or of its bytes."""
+    if pending.rejected is not None:
+        raise pending.rejected
+    assert pending.decoded is not None
+    return pending.decoded.result()
 
 
-def _foreign(headers: Headers) -> Headers:
-    """Headers that are neither CloudEvents' nor about the payload: traces and the like travel on with the image."""
+def _foreign_headers(headers: Headers) -> Headers:
+    """Headers that are not CloudEvents' and not about the payload: traces and the like are passed on with the image."""
     return tuple(pair for pair in headers if not canonical(pair[0]).startswith(("ce_", "content-type")))

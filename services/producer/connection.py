@@ -81,7 +81,7 @@ def checked_json(answer: httpx.Response) -> Any:
     if answer.status_code == FORBIDDEN or answer.status_code >= 500:
         raise GatewayError(f"the gateway at {answer.url.netloc.decode()} cannot answer this: {error_detail(answer)}")
     reason, detail = str(json_member(answer, "reason") or ""), error_detail(answer)
-    # The detail of a dead letter is "image x has no prediction: REASON: ..."; who asked knows the first part.
+    # A dead letter's detail is "image x has no prediction: REASON: ..."; callers know the first part.
     raise RequestRefused(answer.status_code, detail[detail.find(f"{reason}: ") :] if reason else detail, reason)
 
 

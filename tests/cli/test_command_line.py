@@ -1,4 +1,4 @@
-"""What the command line makes of this user's system: no home, odd paths, Ctrl-C while it starts."""
+"""The command line on unusual systems: no home folder, odd paths, closed files, Ctrl-C while it starts."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ from tests.e2e.processes import DEADLINE_S, ROOT, eventually, free_port
 
 @pytest.fixture
 def homeless(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a container's user has it whom nobody wrote into /etc/passwd."""
+    """A user without a home folder, as in a container whose user is not in /etc/passwd."""
 
     def home() -> Path:
         raise RuntimeError("Could not determine home directory.")
@@ -34,7 +34,7 @@ def homeless(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("homeless")
-def test_a_user_without_a_home_needs_a_cache_by_name() -> None:
+def test_a_user_without_a_home_must_set_the_cache_folder() -> None:
     assert cache_folder(Settings.model_validate({"cache": "/cache"})) == Path("/cache")
     with pytest.raises(
         ConfigError, match=r"PREQUEL_CACHE is not set, and this user has no home folder .*: set it to a folder"
@@ -55,10 +55,10 @@ def test_ctrl_c_while_the_backbone_is_converted_ends_the_process(tmp_path: Path)
     )
     eventually(lambda: list(tmp_path.glob("cache/converting-*")), "a conversion has begun")
     os.killpg(process.pid, signal.SIGINT)
-    said, _ = process.communicate(timeout=DEADLINE_S)
-    assert process.returncode == 0, said
-    assert "Keras runs it instead" not in said
-    assert "Traceback" not in said
+    output, _ = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 0, output
+    assert "Keras runs it instead" not in output
+    assert "Traceback" not in output
     assert not list(tmp_path.glob("cache/converting-*")), "half a conversion was left behind"
 
 
@@ -71,31 +71,31 @@ def test_the_doctor_prints_paths_as_they_are(
     with closing(open_log(settings)) as log, closing(open_store(settings)) as store:
         assert (log.bounds(EXAMPLES)[0].end, store.keys("")) == (0, [])
     assert main(["doctor", "--data", str(folder)]) == 1
-    said = capsys.readouterr().out
-    assert f"sqlite:///{folder}" in said
-    assert f"{folder}/none.h5" in said
+    output = capsys.readouterr().out
+    assert f"sqlite:///{folder}" in output
+    assert f"{folder}/none.h5" in output
 
 
 @pytest.mark.parametrize(
-    ("models", "said"), [("slad", "PREQUEL_MODELS=slad"), ("river:naive_bayes.GaussianNB", "PREQUEL_SNAPSHOT_KEY")]
+    ("models", "output"), [("slad", "PREQUEL_MODELS=slad"), ("river:naive_bayes.GaussianNB", "PREQUEL_SNAPSHOT_KEY")]
 )
 def test_a_rebuild_refuses_models_that_a_learner_would_refuse(
-    models: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    models: str, output: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PREQUEL_MODELS", models)
     assert main(["rebuild", "--data", str(tmp_path)]) == 2
-    assert said in capsys.readouterr().err
+    assert output in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("command", [["doctor"], ["prune"], ["rebuild"], ["rebuild", "--verify"]])
-def test_who_works_on_a_log_creates_nothing(
+def test_commands_on_a_missing_log_create_nothing(
     command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([*command, "--data", str(tmp_path / "mistyped")]) == 1
-    said = "".join(capsys.readouterr())
-    assert f"{tmp_path}/mistyped/log" in said
-    assert "does not exist: nothing was stored there. Check --data" in said
+    output = "".join(capsys.readouterr())
+    assert f"{tmp_path}/mistyped/log" in output
+    assert "does not exist: nothing was stored there. Check --data" in output
     assert list(tmp_path.iterdir()) == []
 
 
@@ -113,11 +113,11 @@ def test_who_works_on_a_log_creates_nothing(
         ["status", "a/b"],
     ],
 )
-def test_a_wrong_command_line_is_2_whoever_finds_it(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_wrong_command_line_exits_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 2
-    said = capsys.readouterr().err
-    assert said.startswith("prequel: ")
-    assert "]{" not in said, "a pattern is no English"
+    output = capsys.readouterr().err
+    assert output.startswith("prequel: ")
+    assert "]{" not in output, "the message shows a regular expression"
 
 
 def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
@@ -126,7 +126,7 @@ def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().out == f"prequel {__version__}\n"
 
 
-def test_a_reader_that_has_read_enough_ends_it_quietly(tmp_path: Path) -> None:
+def test_a_closed_pipe_ends_the_command_without_a_message(tmp_path: Path) -> None:
     """As `| head -0` does: closed before the first line."""
     reading, writing = os.pipe()
     os.close(reading)
@@ -138,7 +138,7 @@ def test_a_reader_that_has_read_enough_ends_it_quietly(tmp_path: Path) -> None:
     assert done.returncode == BROKEN_PIPE
 
 
-def test_variables_that_are_no_settings_are_told_and_stop_nothing(
+def test_unknown_variables_are_reported_and_ignored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("PREQUEL_DATA", str(tmp_path))
@@ -162,7 +162,7 @@ def test_logs_are_json_where_the_setting_says_so(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
 def test_standard_files_that_the_caller_closed_change_nothing(closed: str, stored: Path) -> None:
-    """As cron and some supervisors start programs: what is opened next must not get their numbers either."""
+    """As cron and some supervisors start programs: files that are opened later must not get these numbers."""
     done = _in_shell(f"rebuild --data {stored} {closed}")
     assert (done.returncode, b"Traceback" in done.stderr) == (0, False), done.stderr.decode()
     assert (stored / "store.sqlite").read_bytes().startswith(b"SQLite format 3")
@@ -170,7 +170,7 @@ def test_standard_files_that_the_caller_closed_change_nothing(closed: str, store
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a file that is always full")
 @pytest.mark.parametrize("command", ["topics", "rebuild --data FOLDER"])
-def test_output_that_has_no_room_is_said(command: str, stored: Path) -> None:
+def test_output_to_a_full_disk_is_an_error_message(command: str, stored: Path) -> None:
     done = _in_shell(f"{command.replace('FOLDER', str(stored))} > /dev/full")
     assert done.returncode == 1
     assert done.stderr.decode().splitlines() == [
@@ -178,8 +178,8 @@ def test_output_that_has_no_room_is_said(command: str, stored: Path) -> None:
     ]
 
 
-def test_ctrl_c_before_a_command_listens_to_it_ends_quietly(tmp_path: Path) -> None:
-    """While it still imports what it needs: the settings are read from a pipe here, which nobody writes into."""
+def test_ctrl_c_while_a_command_imports_ends_without_a_message(tmp_path: Path) -> None:
+    """Its settings are read from a pipe here into which nobody writes."""
     secret = tmp_path / "secret"
     os.mkfifo(secret)
     process = subprocess.Popen(
@@ -190,9 +190,9 @@ def test_ctrl_c_before_a_command_listens_to_it_ends_quietly(tmp_path: Path) -> N
     )
     writing = os.open(secret, os.O_WRONLY)  # returns when it is being read
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=DEADLINE_S)
+    _, output = process.communicate(timeout=DEADLINE_S)
     os.close(writing)
-    assert (process.returncode, said) == (INTERRUPTED, b"")
+    assert (process.returncode, output) == (INTERRUPTED, b"")
 
 
 @pytest.fixture

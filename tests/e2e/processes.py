@@ -22,7 +22,7 @@ DEADLINE_S = 300.0
 
 
 def eventually(condition: Callable[[], object], what: str, deadline_s: float = DEADLINE_S) -> None:
-    """Wait for a condition of another process, which nobody tells us of."""
+    """Wait for a condition in another process, by polling."""
     end, pause = time.monotonic() + deadline_s, threading.Event()
     while not condition():
         assert time.monotonic() < end, f"not within {deadline_s:g} s: {what}"
@@ -40,7 +40,7 @@ def scanned(folder: Path, count: int) -> Path:
 
 
 class Up:
-    """`prequel up` on a folder; it may be killed and started again, at the same address."""
+    """`prequel up` on a folder; it can be killed and started again, at the same address."""
 
     def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
         self.folder, self.port = folder, free_port()
@@ -72,7 +72,7 @@ class Up:
         self._process.wait()
 
     def terminate(self, number: int = signal.SIGTERM) -> int:
-        """Ask it to end; its exit code."""
+        """SIGTERM; its exit code."""
         assert self._process is not None
         self._process.send_signal(number)
         return self._process.wait(DEADLINE_S)

@@ -19,7 +19,7 @@ DIGITS, FEW = 900, 300
 
 
 class Streaming(threading.Thread):
-    """Streams a folder, with labels 20 images late, to a gateway that comes and goes."""
+    """Streams a folder, with labels delayed by 20 images, to a gateway that restarts."""
 
     def __init__(self, up: Up, folder: Path) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class Streaming(threading.Thread):
             )
 
 
-def test_killed_in_mid_stream_and_started_again(tmp_path: Path) -> None:
+def test_a_killed_process_continues_after_a_restart(tmp_path: Path) -> None:
     with Up(tmp_path / "data", {"PREQUEL_CHECKPOINT_SECONDS": "0.3"}) as up:
         eventually(up.ready, "ready")
         streaming = Streaming(up, scanned(tmp_path / "digits", DIGITS))
@@ -64,7 +64,7 @@ def test_killed_in_mid_stream_and_started_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_finishes_snapshots_and_ends_with_zero(number: int, tmp_path: Path) -> None:
+def test_a_signal_finishes_the_batch_and_snapshots_and_exits_with_zero(number: int, tmp_path: Path) -> None:
     with Up(tmp_path / "data", {"PREQUEL_CHECKPOINT_SECONDS": "1000"}) as up:
         eventually(up.ready, "ready")
         sent = up.run("stream", str(scanned(tmp_path / "digits", FEW)), "--stream", "digits", "--url", up.url)

@@ -1,4 +1,4 @@
-"""Records for the extractor's tests, a clock they hold in their hands, and backbones small enough to compute by eye."""
+"""Records for the extractor's tests, a clock that they set, and a backbone whose features are easy to compute."""
 
 from collections.abc import Sequence
 
@@ -36,7 +36,7 @@ class MeanColour:
 
 
 class Clock:
-    """Seconds, as many as the test says."""
+    """Seconds that the test sets."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -46,9 +46,9 @@ class Clock:
 
 
 class Bench:
-    """An extractor over a clock and a backbone of the test's, with metrics to read."""
+    """An extractor with a clock and a backbone of the test's, and its metrics."""
 
-    def __init__(self, backbone: MeanColour | None = None, batch: int = BATCH, most_streams: int = MAX_STREAMS) -> None:
+    def __init__(self, backbone: MeanColour | None = None, batch: int = BATCH, max_streams: int = MAX_STREAMS) -> None:
         self.backbone = backbone or MeanColour()
         self.clock, self.metrics = Clock(), Metrics(CollectorRegistry())
         self.decoder = Decoder(self.backbone.size, max_pixels=10_000, max_bytes=100_000, threads=2)
@@ -58,12 +58,12 @@ class Bench:
             batch=batch,
             batch_wait=WAIT,
             metrics=self.metrics,
-            most_streams=most_streams,
+            max_streams=max_streams,
             clock=self.clock,
         )
 
     def finish(self) -> Processed:
-        """Let the waiting time of what is there pass, and take what comes of it."""
+        """Let the time of a partial batch pass, and return what is finished then."""
         self.clock.now += 2 * WAIT
         parts = []
         while self.processor.poll_timeout() == 0:
@@ -83,7 +83,7 @@ PICTURES = [encoded(photograph(20, 16, seed), "PNG") for seed in range(8)]
 
 
 def record(offset: int, value: bytes | None = None, partition: int = 0, extra: Headers = (), **given: str) -> Record:
-    """An image event at a place of the log; its id is ``p:o`` unless given."""
+    """An image event at a position of the log; its id is ``p:o`` unless given."""
     message = encode_image(
         given.get("id", f"{partition}:{offset}"),
         given.get("stream", "pets"),

@@ -34,7 +34,7 @@ def random_weights(name: str, folder: Path) -> Path:
 
 
 def _enliven(model: Any, images: Any) -> None:
-    """Give batch norms the statistics of images, so that signals neither die nor explode, and scales of their own."""
+    """Give batch norms the statistics of images and random scales, so that activations neither vanish nor explode."""
     random = np.random.default_rng(7)
     norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
     for layer in norms:
@@ -47,7 +47,7 @@ def _enliven(model: Any, images: Any) -> None:
 
 
 def settings(**values: object) -> Settings:
-    """The defaults but for these."""
+    """Default settings, except for these."""
     return Settings.model_validate(values)
 
 

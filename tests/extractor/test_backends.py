@@ -20,8 +20,8 @@ import numpy as np
 from prequel.services.extractor.loading import load
 from tests.extractor.networks import settings, varied
 from pathlib import Path
-scratch, *wanted = sys.argv[1:]
-for each in wanted:
+scratch, *expected = sys.argv[1:]
+for each in expected:
     name, weights, precision, out = each.split("|")
     chosen = settings(backbone=name, weights=weights, precision=precision, engine="keras", batch=8)
     backbone = load(chosen, Path(scratch), {})
@@ -57,16 +57,16 @@ def vectors(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[tu
 @pytest.mark.parametrize("name", ["compact", pytest.param(MOBILENET, marks=pytest.mark.soak)])
 def test_jax_equals_tensorflow(name: str, vectors: Callable[[str], dict[tuple[str, str], Vectors]]) -> None:
     found = vectors(name)
-    wanted, got = found["tensorflow", "float32"], found["jax", "float32"]
-    assert got.dtype == wanted.dtype == np.float32
-    assert got.shape == wanted.shape
-    assert np.std(wanted, axis=0).max() > 1e-2, "all images look alike to these weights"
-    np.testing.assert_allclose(got, wanted, rtol=1e-3, atol=1e-4 * np.abs(wanted).max())
+    expected, got = found["tensorflow", "float32"], found["jax", "float32"]
+    assert got.dtype == expected.dtype == np.float32
+    assert got.shape == expected.shape
+    assert np.std(expected, axis=0).max() > 1e-2, "all images look alike to these weights"
+    np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
 
 
 def test_jax_computes_in_bfloat16_too(vectors: Callable[[str], dict[tuple[str, str], Vectors]]) -> None:
     found = vectors("compact")
-    wanted, got = found["jax", "float32"], found["jax", "bfloat16"]
+    expected, got = found["jax", "float32"], found["jax", "bfloat16"]
     assert got.dtype == np.float32
-    assert not np.array_equal(got, wanted)
-    assert np.abs(got - wanted).max() < 0.1 * np.abs(wanted).max()
+    assert not np.array_equal(got, expected)
+    assert np.abs(got - expected).max() < 0.1 * np.abs(expected).max()

@@ -1,4 +1,4 @@
-"""OpenVINO computes what Keras computes: every family of backbones, in float32."""
+"""OpenVINO computes the same vectors as Keras, for every family of backbones, in float32."""
 
 from pathlib import Path
 
@@ -55,13 +55,13 @@ def test_openvino_equals_keras(name: str, pooling: str, dim: int, scratch: Path)
     assert (keras.id, keras.dim, keras.size) == (openvino.id, openvino.dim, openvino.size)
     assert keras.dim == dim
     images = varied(5, keras.size)
-    wanted, got = keras.extract(images), openvino.extract(images)
-    assert wanted.shape == got.shape == (5, dim)
-    assert got.dtype == wanted.dtype == np.float32
-    differences = rms(wanted - wanted.mean(axis=0))
-    assert differences > 1e-2 * rms(wanted), "all images look alike to these weights"
-    assert rms(got - wanted) <= 2e-4 * differences
-    assert np.abs(got - wanted).max() <= 1e-3 * np.abs(wanted).max()
+    expected, got = keras.extract(images), openvino.extract(images)
+    assert expected.shape == got.shape == (5, dim)
+    assert got.dtype == expected.dtype == np.float32
+    differences = rms(expected - expected.mean(axis=0))
+    assert differences > 1e-2 * rms(expected), "all images look alike to these weights"
+    assert rms(got - expected) <= 2e-4 * differences
+    assert np.abs(got - expected).max() <= 1e-3 * np.abs(expected).max()
 
 
 def rms(values: Vectors) -> float:

@@ -1,4 +1,4 @@
-"""The extractor as a processor: what comes out, when, and up to which position."""
+"""The extractor as a processor: its outputs, their order and their positions."""
 
 import logging
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ def bench() -> Iterator[Bench]:
 
 
 def example(message: Message) -> Features:
-    """What the learner reads."""
+    """The features event that the learner reads."""
     event = decode_example(Record(EXAMPLES, 0, 7, message.key, message.value, message.headers, 0.0))
     assert isinstance(event, Features)
     return event
@@ -41,12 +41,12 @@ def test_an_image_becomes_a_feature_event_that_says_where_it_came_from(bench: Be
     event = example(message)
     assert (event.id, event.stream, event.label, event.time) == ("a-1", "pets", "cat", 1_700_000_005.0)
     assert (event.backbone, str(event.image)) == (bench.backbone.id, "2:5")
-    wanted = bench.decoder.decode(source.value).reshape(-1, 3).mean(axis=0, dtype=np.float32)
-    assert np.array_equal(event.vector, wanted)
+    expected = bench.decoder.decode(source.value).reshape(-1, 3).mean(axis=0, dtype=np.float32)
+    assert np.array_equal(event.vector, expected)
     assert dict(message.headers)["ce_precision"] == b"float32"
 
 
-def test_foreign_headers_travel_on_and_ours_do_not(bench: Bench) -> None:
+def test_foreign_headers_are_passed_on_and_ours_are_not(bench: Bench) -> None:
     trace = (("traceparent", b"00-abc-def-01"), ("b3", b"\xff\x00"), ("b3", b"again"))
     bench.processor.process([record(0, extra=(*trace, ("ce_custom", b"x"), ("Content-Type", b"image/x")))])
     (message,) = bench.finish().messages
@@ -55,7 +55,7 @@ def test_foreign_headers_travel_on_and_ours_do_not(bench: Bench) -> None:
     assert [value for name, value in message.headers if name.lower() == "content-type"] == [b"application/octet-stream"]
 
 
-def test_a_bare_image_whose_key_is_its_stream(bench: Bench) -> None:
+def test_an_image_without_headers_has_its_stream_as_its_key(bench: Bench) -> None:
     bare = record(3)._replace(key=b"yard", headers=())
     bench.processor.process([bare])
     (message,) = bench.finish().messages
@@ -72,7 +72,7 @@ def test_a_full_batch_waits_for_one_poll_and_no_longer(bench: Bench) -> None:
     assert bench.processor.poll_timeout() == IDLE_SECONDS
 
 
-def test_two_full_batches_are_held_at_most(bench: Bench) -> None:
+def test_there_are_at_most_two_full_batches(bench: Bench) -> None:
     bench.processor.process(records(range(BATCH)))
     first = bench.processor.process(records(range(BATCH, 2 * BATCH)))
     assert ids(first.messages) == ["0:0", "0:1", "0:2", "0:3"]
@@ -93,7 +93,7 @@ def test_a_partial_batch_may_grow_for_its_time_only(bench: Bench) -> None:
     assert bench.backbone.batches == [3]
 
 
-def test_positions_say_up_to_where_all_is_finished(bench: Bench) -> None:
+def test_positions_are_those_before_which_everything_is_finished(bench: Bench) -> None:
     bench.processor.process(records([5, 6], partition=0) + records([90], partition=3))
     done = bench.processor.process(records([7], partition=0) + records([91, 92, 93], partition=3))
     assert done.positions == {}
@@ -103,7 +103,7 @@ def test_positions_say_up_to_where_all_is_finished(bench: Bench) -> None:
     assert bench.finish().positions == {3: 94}
 
 
-def test_a_bad_image_hurts_no_neighbour(bench: Bench) -> None:
+def test_an_invalid_image_does_not_affect_its_batch(bench: Bench) -> None:
     bad_image, bad_event = record(1, b"no image"), record(2, stream="pets")._replace(headers=(), key=b"NO STREAM")
     bench.processor.process([record(0), bad_image, bad_event, record(3)])
     done = bench.finish()
@@ -115,14 +115,14 @@ def test_a_bad_image_hurts_no_neighbour(bench: Bench) -> None:
     assert done.positions == {0: 4}
 
 
-def test_a_batch_of_bad_images_infers_nothing(bench: Bench) -> None:
+def test_a_batch_of_invalid_images_infers_nothing(bench: Bench) -> None:
     bench.processor.process([record(offset, b"") for offset in range(3)])
     done = bench.finish()
     assert (len(done.rejected), done.messages, done.positions) == (3, [], {0: 3})
     assert bench.backbone.batches == []
 
 
-def test_a_lost_partition_leaves_nothing_behind(bench: Bench) -> None:
+def test_a_revoked_partition_leaves_nothing_behind(bench: Bench) -> None:
     bench.processor.process(records([0, 1], partition=0) + records([50], partition=1))
     bench.processor.discard(0)
     done = bench.finish()
@@ -147,12 +147,12 @@ def test_too_little_memory_halves_the_batch_from_then_on(caplog: pytest.LogCaptu
     bench.processor.close()
     assert ids([*first.messages, *second.messages]) == [f"0:{offset}" for offset in range(7)]
     assert bench.backbone.batches == [4, 2, 2, 2, 1]
-    assert [line for line in caplog.messages if "not enough memory for 4 images at once, 2 from now on" in line]
+    assert [line for line in caplog.messages if "not enough memory for 4 images at once, using 2 from now on" in line]
     assert len(caplog.messages) == 1
 
 
 @pytest.mark.parametrize(("fits", "tried"), [(1, [4, 2]), (0, [4, 2])])
-def test_too_little_memory_for_half_of_it_too_stops_the_extractor(fits: int, tried: list[int]) -> None:
+def test_too_little_memory_for_half_a_batch_stops_the_extractor(fits: int, tried: list[int]) -> None:
     bench = Bench(MeanColour(fits))
     bench.processor.process(records(range(4)))
     with pytest.raises(OutOfMemory):
@@ -178,8 +178,8 @@ def test_it_is_the_runners_processor(bench: Bench) -> None:
     assert (processor.name, processor.topic, processor.max_records) == ("extractor", "images", BATCH)
 
 
-def test_streams_are_counted_by_name_as_far_as_memory_is_bounded() -> None:
-    bench = Bench(most_streams=2)
+def test_the_number_of_streams_in_metrics_is_limited() -> None:
+    bench = Bench(max_streams=2)
     for offset, stream in enumerate(("a", "b", "c", "d", "a")):
         bench.processor.process([record(offset, stream=stream)])
     bench.finish()

@@ -56,7 +56,7 @@ def reason(decoder: Decoder, data: bytes) -> str:
         bytes(1000),
     ],
 )
-def test_what_is_no_image(decoder: Decoder, data: bytes) -> None:
+def test_bytes_that_are_not_an_image(decoder: Decoder, data: bytes) -> None:
     assert reason(decoder, data) == "undecodable"
 
 
@@ -122,7 +122,7 @@ def test_jpegs_of_very_many_scans(decoder: Decoder) -> None:
     assert reason(decoder, ordinary[:-2] + scan * MAX_SCANS + b"\xff\xd9") == "too-large"
 
 
-def test_what_looks_like_scans_in_metadata_or_after_the_end_are_none(decoder: Decoder) -> None:
+def test_bytes_like_scans_in_metadata_or_after_the_end_are_not_scans(decoder: Decoder) -> None:
     """Phones append videos to their pictures, whose bytes are anything."""
     noise = b"\xff\xda" * (2 * MAX_SCANS)
     ordinary = encoded(photograph(64, 64), "JPEG", progressive=True)
@@ -185,7 +185,7 @@ def test_large_images_are_decoded_one_at_a_time() -> None:
 
 
 def seen(data: bytes) -> object:
-    """The shape and type of the picture, or the reason why there is none."""
+    """The shape and type of the decoded image, or the reason of its rejection."""
     try:
         pixels = make().decode(data)
     except Rejected as rejected:

@@ -1,4 +1,4 @@
-"""Loading: what is cached, what is converted, what falls back, and what a wrong setting is told."""
+"""Loading: what is cached, what is converted, what falls back, and which message a wrong setting gets."""
 
 import json
 import logging
@@ -43,7 +43,7 @@ def weights(scratch: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def warm(scratch: Path, weights: Path) -> Path:
-    """A cache that has SMALL with these weights."""
+    """A cache that has SMALL with these weights already."""
     small(weights, scratch / "cache")
     return scratch / "cache"
 
@@ -70,7 +70,9 @@ def test_a_warm_cache_needs_no_conversion_and_no_keras(warm: Path, weights: Path
     assert done.stdout.strip() == "[]"
 
 
-def test_what_decides_the_vectors_decides_the_entry(warm: Path, weights: Path, scratch: Path, tmp_path: Path) -> None:
+def test_whatever_decides_the_vectors_decides_the_cache_key(
+    warm: Path, weights: Path, scratch: Path, tmp_path: Path
+) -> None:
     here = small(weights, warm, NO_PYTHON)
     moved = tmp_path / "elsewhere.h5"
     moved.write_bytes(weights.read_bytes())
@@ -81,7 +83,9 @@ def test_what_decides_the_vectors_decides_the_entry(warm: Path, weights: Path, s
     assert len(list(warm.iterdir())) == before + 1
 
 
-def test_a_damaged_entry_is_converted_again(weights: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_damaged_conversion_is_converted_again(
+    weights: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     first = small(weights, tmp_path)
     vectors = first.extract(varied(2, 64))
     (binary,) = tmp_path.glob("*/model.bin")
@@ -94,7 +98,7 @@ def test_a_damaged_entry_is_converted_again(weights: Path, tmp_path: Path, caplo
     assert len(caplog.messages) == 1
 
 
-def test_two_that_start_at_once_leave_one_whole_entry(weights: Path, tmp_path: Path) -> None:
+def test_two_processes_that_start_together_leave_one_whole_conversion(weights: Path, tmp_path: Path) -> None:
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.map(lambda _: small(weights, tmp_path), range(2))
     assert first.id == second.id
@@ -124,9 +128,7 @@ def test_an_interrupted_conversion_does_not_fall_back(
     assert list((tmp_path / "cache").iterdir()) == []
 
 
-def test_a_conversion_that_nobody_wants_any_more_is_ended(
-    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stop_ends_a_conversion(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     python = tmp_path / "python"
     python.write_text(f"#!/bin/sh\necho $$ >{tmp_path}/pid\nexec sleep 600\n")
     python.chmod(0o700)
@@ -145,16 +147,16 @@ def test_weights_that_cannot_be_read(tmp_path: Path) -> None:
         small(Path("/proc/self/mem"), tmp_path)
 
 
-def test_a_gpu_that_keras_cannot_use_is_not_passed_over_in_silence(
+def test_a_gpu_that_keras_cannot_use_is_reported(
     warm: Path, weights: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(loading, "_GPU_DEVICES", (Path("/dev/null"),))
     monkeypatch.setitem(sys.modules, "prequel.services.extractor.engines.keras", None)
     monkeypatch.delattr(engines, "keras", raising=False)
     assert isinstance(small(weights, warm, engine="auto"), OpenVinoBackbone)
-    (said,) = caplog.messages
-    assert "there is a GPU, but Keras cannot start" in said
-    assert "set KERAS_BACKEND to tensorflow, jax or torch" in said
+    (warning,) = caplog.messages
+    assert "there is a GPU, but Keras cannot start" in warning
+    assert "set KERAS_BACKEND to tensorflow, jax or torch" in warning
 
 
 @pytest.mark.parametrize("engine", ["auto", "openvino"])
@@ -182,7 +184,7 @@ def test_weights_of_another_network(weights: Path, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_weights_that_are_none(tmp_path: Path) -> None:
+def test_a_file_that_is_not_weights(tmp_path: Path) -> None:
     garbage = tmp_path / "garbage.h5"
     garbage.write_bytes(b"no weights")
     with pytest.raises(ConfigError, match=f"PREQUEL_WEIGHTS={garbage} does not fit PREQUEL_BACKBONE={SMALL}"):
@@ -220,7 +222,7 @@ def test_the_id_follows_the_weights(warm: Path, weights: Path, scratch: Path, tm
 
 
 class Cpu:
-    """What OpenVINO says of a CPU."""
+    """Stands for OpenVINO's Core on a CPU with these capabilities."""
 
     def __init__(self, *able: str) -> None:
         self.able = able
@@ -230,14 +232,14 @@ class Cpu:
         return self.able
 
 
-def test_precision_is_what_the_cpu_has() -> None:
+def test_precision_follows_the_cpu() -> None:
     new, old = Cpu("FP32", "BF16"), Cpu("FP32")
-    assert [_precision(new, wanted) for wanted in ("auto", "bfloat16", "float32")] == [
+    assert [_precision(new, expected) for expected in ("auto", "bfloat16", "float32")] == [
         "bfloat16",
         "bfloat16",
         "float32",
     ]
-    assert [_precision(old, wanted) for wanted in ("auto", "float32")] == ["float32", "float32"]
+    assert [_precision(old, expected) for expected in ("auto", "float32")] == ["float32", "float32"]
     with pytest.raises(ConfigError, match=r"PREQUEL_PRECISION=bfloat16.* use auto or float32"):
         _precision(old, "bfloat16")
 
@@ -264,7 +266,7 @@ def test_keras_pads_to_its_fixed_shapes(weights: Path, tmp_path: Path) -> None:
 
 
 def cramped(monkeypatch: pytest.MonkeyPatch, fits: int) -> list[int]:
-    """Give Keras memory for so many images at once only; the batches that it tries."""
+    """Give Keras memory for ``fits`` images at once; returns the list of batches that it tries."""
     tried: list[int] = []
     whole = keras.Model.predict_on_batch
 
@@ -281,7 +283,7 @@ def cramped(monkeypatch: pytest.MonkeyPatch, fits: int) -> list[int]:
 @pytest.mark.parametrize(
     ("fits", "expected"), [(32, [1, 8, 32, 32, 8]), (31, [1, 8, 32, *[8] * 9]), (2, [1, 8, *[1] * 48])]
 )
-def test_keras_gives_up_the_shapes_that_memory_does_not_suffice_for(
+def test_keras_drops_batch_shapes_that_do_not_fit_in_memory(
     fits: int, expected: list[int], weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried = cramped(monkeypatch, fits)
@@ -290,7 +292,7 @@ def test_keras_gives_up_the_shapes_that_memory_does_not_suffice_for(
     assert tried == expected
 
 
-def test_keras_gives_up_a_shape_that_no_longer_fits(
+def test_keras_drops_a_batch_shape_that_no_longer_fits(
     weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backbone = small(weights, tmp_path, engine="keras", precision="float32", batch=32)
@@ -303,7 +305,7 @@ def test_keras_gives_up_a_shape_that_no_longer_fits(
         tried.clear()
 
 
-def test_memory_that_does_not_suffice_for_one_image_is_an_error(
+def test_too_little_memory_for_one_image_is_an_error(
     weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried = cramped(monkeypatch, 0)

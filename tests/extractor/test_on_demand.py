@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from prequel.services.extractor.announcer import Announcer
 from prequel.services.extractor.backbones.base import Images, Vectors
-from prequel.services.extractor.on_demand import WAITING, OnDemand, SynchronizedBackbone
+from prequel.services.extractor.on_demand import MAX_IMAGES, OnDemandExtraction, SynchronizedBackbone
 from prequel.services.gateway.remote.extractor import RemoteExtractor
 from prequel.shared.events.types import Rejected
 from prequel.shared.extraction import DeferredExtraction, ExtractorUnavailable
@@ -57,10 +57,10 @@ def in_parallel(count: int, work: Callable[[], object]) -> list[threading.Thread
     return threads
 
 
-def test_one_inference_at_a_time_whoever_asks() -> None:
+def test_one_inference_at_a_time() -> None:
     means = Means()
-    on_demand = OnDemand(SynchronizedBackbone(means), decode)
-    for thread in in_parallel(WAITING, lambda: [on_demand.extract(means.id, b"\x07") for _ in range(100)]):
+    on_demand = OnDemandExtraction(SynchronizedBackbone(means), decode)
+    for thread in in_parallel(MAX_IMAGES, lambda: [on_demand.extract(means.id, b"\x07") for _ in range(100)]):
         thread.join()
     assert not means.met
     assert on_demand.extract(means.id, b"\x07").tolist() == [7.0]
@@ -74,11 +74,11 @@ def test_too_many_at_once_are_refused_and_later_ones_are_not() -> None:
         leave.wait()
         return decode(data)
 
-    on_demand = OnDemand(SynchronizedBackbone(means), slow)
-    threads = in_parallel(WAITING, lambda: on_demand.extract(means.id, b"\x07"))
+    on_demand = OnDemandExtraction(SynchronizedBackbone(means), slow)
+    threads = in_parallel(MAX_IMAGES, lambda: on_demand.extract(means.id, b"\x07"))
     for _ in threads:
         entered.acquire()
-    with pytest.raises(ExtractorUnavailable, match=f"{WAITING} images"):
+    with pytest.raises(ExtractorUnavailable, match=f"{MAX_IMAGES} images"):
         on_demand.extract(means.id, b"\x07")
     leave.set()
     for thread in threads:
@@ -86,16 +86,16 @@ def test_too_many_at_once_are_refused_and_later_ones_are_not() -> None:
     assert on_demand.extract(means.id, b"\x01").tolist() == [1.0]
 
 
-def test_what_is_refused_gives_its_place_back() -> None:
-    on_demand = OnDemand(SynchronizedBackbone(Means()), decode)
-    for _ in range(2 * WAITING):
+def test_a_rejected_image_releases_its_place() -> None:
+    on_demand = OnDemandExtraction(SynchronizedBackbone(Means()), decode)
+    for _ in range(2 * MAX_IMAGES):
         with pytest.raises(Rejected, match="too-large: 2 bytes"):
             on_demand.extract(Means.id, b"xx")
 
 
-def test_a_stream_of_another_backbone_is_told_so() -> None:
+def test_another_backbone_is_an_error() -> None:
     with pytest.raises(ExtractorUnavailable, match=r"of backbone others-1.*this extractor runs means-avg-2-0"):
-        OnDemand(SynchronizedBackbone(Means()), decode).extract("others-1", b"x")
+        OnDemandExtraction(SynchronizedBackbone(Means()), decode).extract("others-1", b"x")
     with pytest.raises(ExtractorUnavailable, match="still loading"):
         DeferredExtraction().extract("others-1", b"x")
 
@@ -110,7 +110,7 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
 def address() -> Iterator[str]:
     """Where an extractor's operations server answers."""
     on_demand = DeferredExtraction()
-    on_demand.extraction = OnDemand(SynchronizedBackbone(Means()), decode)
+    on_demand.extraction = OnDemandExtraction(SynchronizedBackbone(Means()), decode)
     metrics = Metrics(CollectorRegistry())
     ops = OperationsServer("127.0.0.1", 0, health=Health(), metrics=metrics, queries=None, extraction=on_demand)
     ops.start()
@@ -121,7 +121,9 @@ def address() -> Iterator[str]:
 def test_a_gateway_finds_the_extractor_through_the_store(store: SqliteStore, address: str) -> None:
     with plain_http.client(timeout=5) as client:
         remote = RemoteExtractor(store, client)
-        with pytest.raises(ExtractorUnavailable, match="no extractor with backbone means-avg-2-0 has said where it is"):
+        with pytest.raises(
+            ExtractorUnavailable, match="no extractor with backbone means-avg-2-0 has published its address"
+        ):
             remote.extract(Means.id, b"\x07")
         Announcer(store, Means.id, address, lambda: 7.0).announce()
         assert remote.extract(Means.id, b"\x07").tolist() == [7.0]
@@ -130,7 +132,7 @@ def test_a_gateway_finds_the_extractor_through_the_store(store: SqliteStore, add
                 remote.extract(Means.id, data)
 
 
-def test_an_extractor_that_is_gone_is_said_and_another_takes_its_place(store: SqliteStore, address: str) -> None:
+def test_another_extractor_takes_the_place_of_one_that_is_gone(store: SqliteStore, address: str) -> None:
     with plain_http.client(timeout=5) as client:
         remote = RemoteExtractor(store, client)
         Announcer(store, Means.id, f"127.0.0.1:{free_port()}", lambda: 7.0).announce()
@@ -140,7 +142,7 @@ def test_an_extractor_that_is_gone_is_said_and_another_takes_its_place(store: Sq
         assert remote.extract(Means.id, b"\x07").tolist() == [7.0]
 
 
-def test_an_announcer_goes_on_without_its_store(store: SqliteStore, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_announcer_continues_without_its_store(store: SqliteStore, caplog: pytest.LogCaptureFixture) -> None:
     class Away:
         def put(self, key: str, value: bytes) -> None:
             raise StoreUnavailable("it hangs")
@@ -148,4 +150,4 @@ def test_an_announcer_goes_on_without_its_store(store: SqliteStore, caplog: pyte
     announcer = Announcer(Away(), Means.id, "here:1", lambda: 7.0)  # type: ignore[arg-type]  # nothing else is asked of it
     announcer.announce()
     announcer.announce()
-    assert caplog.text.count("gateways cannot be told where this extractor is") == 1
+    assert caplog.text.count("cannot announce this extractor's address to gateways") == 1

@@ -116,8 +116,8 @@ def test_images_in_features_out(tmp_path: Path) -> None:
     decoder = Decoder(32, max_pixels=100_000, max_bytes=100_000, threads=1)
     for id, event in events.items():
         number = int(id.removeprefix("image-"))
-        wanted = alone.extract(decoder.decode(pictures[number % 5])[np.newaxis])[0]
-        assert np.abs(event.vector - wanted).max() < 1e-4
+        expected = alone.extract(decoder.decode(pictures[number % 5])[np.newaxis])[0]
+        assert np.abs(event.vector - expected).max() < 1e-4
         assert event.backbone == alone.id
         assert event.stream == "ab"[number % 2]
     log.close()
@@ -180,7 +180,7 @@ def run_with_fault(folder: Path, at: int, after: bool) -> tuple[SqliteLog, Fault
 
 
 def life(log: FaultyLog, faults: Faults) -> None:
-    """One life of the extractor: until all is committed, or to its death by LogUnavailable."""
+    """Run the extractor until everything is committed, or until LogUnavailable ends it."""
     clock, metrics, backbone = Clock(), Metrics(CollectorRegistry()), MeanColour()
     decoder = Decoder(backbone.size, max_pixels=100_000, max_bytes=100_000, threads=1)
     processor = FaultyProcessor(backbone, decoder, batch=4, batch_wait=0.0, metrics=metrics, clock=clock)

@@ -57,7 +57,7 @@ def probe(vectors: Vectors, labels: object) -> float:
     ("name", "weights", "accuracy"),
     [("mobilenet_0.25", QUARTER, 0.945), pytest.param("mobilenetv2", FULL, 0.985, marks=pytest.mark.soak)],
 )
-def test_bfloat16_is_worth_as_much_as_float32(
+def test_bfloat16_is_as_accurate_as_float32(
     name: str, weights: Path, accuracy: float, photographs: tuple[Images, object], tmp_path: Path
 ) -> None:
     images, labels = photographs

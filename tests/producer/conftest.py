@@ -19,6 +19,8 @@ from prequel.services.gateway.assembly import Dependencies
 from prequel.services.gateway.http import serving
 from prequel.services.learner.learner import Learner
 from prequel.services.producer.client import Client, connect
+from prequel.services.producer.commands.stream import stream_images
+from prequel.services.producer.summary import Summary
 from prequel.shared.config import Settings
 from prequel.shared.events.decoding import decode_example
 from prequel.shared.events.features import encode_features
@@ -34,6 +36,9 @@ from prequel.shared.runtime.runner import Runner
 from prequel.shared.store.sqlite import SqliteStore
 from tests.learner.building import Registry
 from tests.servers.ports import free_port
+
+Stream = Callable[..., Summary]
+"""Streams a source: see ``streaming``."""
 
 COLOURS = {"red": (200, 0, 0), "green": (0, 200, 0), "blue": (0, 0, 200)}
 
@@ -207,3 +212,25 @@ def photos(tmp_path: Path) -> Callable[[int], Path]:
         return root
 
     return make
+
+
+@pytest.fixture
+def stream(client: Client, console: Console, stop: threading.Event) -> Stream:
+    return streaming(client, console, stop)
+
+
+def streaming(client: Client, console: Console, stop: threading.Event) -> Stream:
+    """A function that streams a source by the command's own one; its keywords are those of ``stream_images``."""
+
+    def run(source: Path | str, name: str = "colours", **options: object) -> Summary:
+        return stream_images(
+            client,
+            name,
+            str(source),
+            console=console,
+            stop=stop,
+            clock=time.monotonic,
+            **options,  # type: ignore[arg-type]
+        )
+
+    return run

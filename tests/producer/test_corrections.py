@@ -3,7 +3,7 @@
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -11,36 +11,12 @@ import pytest
 from rich.console import Console
 
 from prequel.services.producer.client import Client, connect
-from prequel.services.producer.commands.stream import stream_images
 from prequel.services.producer.report import LABELS_REFUSED, exit_code
 from prequel.services.producer.sources.base import LoadedImage, SourceImage
 from prequel.services.producer.sources.image_files import read_image
-from prequel.services.producer.summary import Summary
 from prequel.shared.log.base import IMAGES
-from tests.producer.conftest import System
+from tests.producer.conftest import Stream, System, streaming
 from tests.producer.test_stream import Photos, printed
-
-Stream = Callable[..., Summary]
-
-
-@pytest.fixture
-def stream(client: Client, console: Console, stop: threading.Event) -> Stream:
-    return streaming(client, console, stop)
-
-
-def streaming(client: Client, console: Console, stop: threading.Event) -> Stream:
-    def run(source: Path, name: str = "colours", **options: object) -> Summary:
-        return stream_images(
-            client,
-            name,
-            str(source),
-            console=console,
-            stop=stop,
-            clock=time.monotonic,
-            **options,  # type: ignore[arg-type]
-        )
-
-    return run
 
 
 def truths(client: Client) -> dict[str, int]:

@@ -11,37 +11,19 @@ import pytest
 from rich.console import Console
 
 from prequel.services.producer.client import Client
-from prequel.services.producer.commands.stream import stream_images
 from prequel.services.producer.errors import ProducerError
 from prequel.services.producer.report import INTERRUPTED, exit_code
 from prequel.services.producer.run import MAX_BATCH_IMAGES, MAX_UNANSWERED, Run
 from prequel.services.producer.sources.base import Survey
 from prequel.services.producer.sources.opening import open_source
-from prequel.services.producer.summary import Summary
 from prequel.shared.events.decoding import decode_example
 from prequel.shared.events.images import decode_image
 from prequel.shared.events.types import Features, Label
 from prequel.shared.log.base import EXAMPLES, IMAGES
 from tests.gateway.conftest import until
-from tests.producer.conftest import System
+from tests.producer.conftest import Stream, System
 
 Photos = Callable[[int], Path]
-
-
-@pytest.fixture
-def stream(client: Client, console: Console, stop: threading.Event) -> Callable[..., Summary]:
-    def run(source: Path | str, name: str = "colours", **options: object) -> Summary:
-        return stream_images(
-            client,
-            name,
-            str(source),
-            console=console,
-            stop=stop,
-            clock=time.monotonic,
-            **options,  # type: ignore[arg-type]
-        )
-
-    return run
 
 
 @contextmanager
@@ -63,9 +45,7 @@ def printed(console: Console) -> str:
     return console.file.getvalue()
 
 
-def test_a_folder_is_learned(
-    stream: Callable[..., Summary], system: System, console: Console, client: Client, photos: Photos
-) -> None:
+def test_a_folder_is_learned(stream: Stream, system: System, console: Console, client: Client, photos: Photos) -> None:
     summary = stream(photos(100), shuffle=1)
     assert (summary.sent, summary.predicted, summary.labelled, summary.new) == (300, 300, 300, 300)
     assert (summary.rejected, summary.unreadable, summary.unanswered) == ([], [], [])
@@ -79,7 +59,7 @@ def test_a_folder_is_learned(
     assert f"accuracy {summary.accuracy:.4f}" in printed(console)
 
 
-def test_a_second_run_sends_and_learns_nothing(stream: Callable[..., Summary], client: Client, photos: Photos) -> None:
+def test_a_second_run_sends_and_learns_nothing(stream: Stream, client: Client, photos: Photos) -> None:
     folder = photos(100)
     stream(folder)
     before = client.stream("colours")
@@ -93,9 +73,7 @@ def test_a_second_run_sends_and_learns_nothing(stream: Callable[..., Summary], c
     assert after.images == 300
 
 
-def test_labels_may_come_with_a_second_run(
-    stream: Callable[..., Summary], system: System, client: Client, photos: Photos
-) -> None:
+def test_labels_may_come_with_a_second_run(stream: Stream, system: System, client: Client, photos: Photos) -> None:
     folder = photos(50)
     assert stream(folder, labels="none").labelled == 0
     for _ in range(2):
@@ -108,9 +86,7 @@ def test_labels_may_come_with_a_second_run(
     assert len(system.labels()) == 150
 
 
-def test_a_second_run_keeps_corrections(
-    stream: Callable[..., Summary], console: Console, client: Client, photos: Photos
-) -> None:
+def test_a_second_run_keeps_corrections(stream: Stream, console: Console, client: Client, photos: Photos) -> None:
     folder = photos(2)
     stream(folder)
     id = client.recent("colours", 1)[0]["id"]
@@ -126,7 +102,7 @@ def test_a_second_run_keeps_corrections(
     assert answer["truth"] == "teal"
 
 
-def test_a_second_run_keeps_retractions(stream: Callable[..., Summary], client: Client, photos: Photos) -> None:
+def test_a_second_run_keeps_retractions(stream: Stream, client: Client, photos: Photos) -> None:
     folder = photos(2)
     stream(folder)
     id = client.recent("colours", 1)[0]["id"]
@@ -140,7 +116,7 @@ def test_a_second_run_keeps_retractions(stream: Callable[..., Summary], client: 
 
 
 def test_labels_that_come_with_a_later_run_are_counted(
-    stream: Callable[..., Summary], console: Console, client: Client, photos: Photos
+    stream: Stream, console: Console, client: Client, photos: Photos
 ) -> None:
     folder = photos(2)
     stream(folder, labels="none")
@@ -149,7 +125,7 @@ def test_labels_that_come_with_a_later_run_are_counted(
 
 
 def test_delayed_labels_come_after_that_many_images(
-    stream: Callable[..., Summary], system: System, client: Client, photos: Photos
+    stream: Stream, system: System, client: Client, photos: Photos
 ) -> None:
     summary = stream(photos(50), label_delay=20, shuffle=1)
     assert (summary.sent, summary.labelled) == (150, 150)
@@ -162,7 +138,7 @@ def test_delayed_labels_come_after_that_many_images(
 
 
 def test_a_delayed_label_comes_after_its_prediction_and_not_much_later(
-    stream: Callable[..., Summary], system: System, photos: Photos
+    stream: Stream, system: System, photos: Photos
 ) -> None:
     delay = 20
     stream(photos(50), label_delay=delay)
@@ -177,7 +153,7 @@ def test_a_delayed_label_comes_after_its_prediction_and_not_much_later(
 
 
 def test_rejected_images_are_named_and_do_not_hold_up_the_end(
-    stream: Callable[..., Summary], system: System, console: Console, photos: Photos
+    stream: Stream, system: System, console: Console, photos: Photos
 ) -> None:
     folder = photos(20)
     for name in ("red/0003.png", "blue/9998.png", "red/9999.png"):
@@ -200,14 +176,14 @@ def test_rejected_images_are_named_and_do_not_hold_up_the_end(
     assert len(system.labels()) == 59
 
 
-def test_only_rejected_images(stream: Callable[..., Summary], tmp_path: Path) -> None:
+def test_only_rejected_images(stream: Stream, tmp_path: Path) -> None:
     (tmp_path / "broken.jpg").write_bytes(b"no image")
     summary = stream(tmp_path / "broken.jpg")
     assert (summary.sent, summary.predicted, len(summary.rejected)) == (1, 0, 1)
 
 
 def test_a_stopped_run_continues(
-    stream: Callable[..., Summary], system: System, stop: threading.Event, console: Console, photos: Photos
+    stream: Stream, system: System, stop: threading.Event, console: Console, photos: Photos
 ) -> None:
     folder = photos(200)
     system.extractor.open.clear()
@@ -226,9 +202,7 @@ def test_a_stopped_run_continues(
     assert (summary.predicted, summary.interrupted, summary.unanswered) == (600, False, [])
 
 
-def test_the_gateway_may_restart(
-    stream: Callable[..., Summary], system: System, client: Client, photos: Photos
-) -> None:
+def test_the_gateway_may_restart(stream: Stream, system: System, client: Client, photos: Photos) -> None:
     def restart() -> None:
         system.close_gateway()
         system.open_gateway()
@@ -255,19 +229,19 @@ def test_it_runs_no_further_ahead_than_needed(
     assert MAX_UNANSWERED - MAX_BATCH_IMAGES <= run.run(source.images(Survey())).sent <= MAX_UNANSWERED
 
 
-def test_services_that_have_failed_end_the_run(stream: Callable[..., Summary], system: System, photos: Photos) -> None:
+def test_services_that_have_failed_end_the_run(stream: Stream, system: System, photos: Photos) -> None:
     system.extractor.open.clear()
     system.health.fails("extractor", "a bug")
     with pytest.raises(ProducerError, match=r"have stopped \(extractor: a bug\)"):
         stream(photos(2))
 
 
-def test_the_rate_limits_images_per_second(stream: Callable[..., Summary], photos: Photos) -> None:
+def test_the_rate_limits_images_per_second(stream: Stream, photos: Photos) -> None:
     summary = stream(photos(20), rate=60)
     assert 0.95 < summary.seconds < 20
 
 
-def test_unreadable_files_are_named(stream: Callable[..., Summary], console: Console, photos: Photos) -> None:
+def test_unreadable_files_are_named(stream: Stream, console: Console, photos: Photos) -> None:
     folder = photos(5)
     (folder / "red" / "gone.png").symlink_to(folder / "nowhere.png")
     table = folder / "labels.csv"
@@ -287,9 +261,7 @@ def test_unreadable_files_are_named(stream: Callable[..., Summary], console: Con
         ({"labels": "folders"}, "--labels folders is unknown"),
     ],
 )
-def test_wrong_arguments(
-    stream: Callable[..., Summary], tmp_path: Path, options: dict[str, object], message: str
-) -> None:
+def test_wrong_arguments(stream: Stream, tmp_path: Path, options: dict[str, object], message: str) -> None:
     (tmp_path / "a.jpg").write_bytes(b"x")
     with pytest.raises(ProducerError, match=message):
         stream(tmp_path, **options)

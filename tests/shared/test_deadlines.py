@@ -13,7 +13,6 @@ TABLE = ROOT / "shared/runtime/deadlines.py"
 WAITING = re.compile(r"(TIMEOUT|RETRY|RETRIES|AGAIN|PATIENCE|DEADLINE|BACKOFF|WAIT|GRACE|SETTLE|BUSY)")
 PARAMETERS = {"timeout", "timeout_s", "connect", "socket_timeout", "busy_timeout_s", "backoff_s"}
 FOR_CLIENTS = {
-    "services/extractor/on_demand.py": {"WAITING"},
     "services/gateway/http/parameters.py": {"MAX_WAIT_SECONDS"},
     "services/gateway/http/problems.py": {"RETRY_SECONDS"},
     "services/producer/unanswered.py": {"MAX_CHECKED_AGAIN"},
@@ -84,7 +83,7 @@ MAY_WAIT = {
     "services/gateway/blocking_calls.py future.result()": "it is done",
     "services/learner/replay/rebuild.py snapshots.acquire()": "a call of the store, with its deadlines",
     "services/learner/restore.py snapshots.acquire()": "a call of the store, with its deadlines",
-    "services/extractor/extractor.py item.decoded.result()": "for a decoder, whose cost the limits of images bound",
+    "services/extractor/extractor.py pending.decoded.result()": "for a decoder, whose cost the limits of images bound",
     "services/producer/commands/demo.py self._thread.join()": "for the demo, which the user sees and may interrupt",
     "services/producer/sending.py answer.result()": "for a client's call, with its deadlines",
     "shared/images/reading.py self._large.submit(work).result()": "for a decoder, as above",

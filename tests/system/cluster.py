@@ -43,7 +43,7 @@ SETTINGS = {
 
 
 class Service:
-    """One process `python -m services NAME`; it may be killed and started again, at the same address."""
+    """One process `python -m services NAME`; it can be killed and started again, at the same address."""
 
     def __init__(self, kind: str, folder: Path, environment: Mapping[str, str], module: str = "services") -> None:
         self.kind, self.module, self.port = kind, module, free_port()
@@ -72,12 +72,12 @@ class Service:
             self._process = None
 
     def terminate(self) -> int:
-        """Ask it to end; its exit code."""
+        """SIGTERM; its exit code."""
         self.signal(signal.SIGTERM)
         return self.wait()
 
     def wait(self) -> int:
-        """Until it ends by itself; its exit code."""
+        """Wait until it ends by itself; its exit code."""
         assert self._process is not None
         try:
             return self._process.wait(DEADLINE_S)
@@ -103,7 +103,7 @@ class Service:
         return stat.rpartition(")")[2].split()[0] == "T"
 
     def reasons(self) -> dict[str, str] | None:
-        """Why it is not ready, by component; nothing where it is; None while it does not answer."""
+        """The reasons why it is not ready, by component; empty when it is, None while it does not answer."""
         try:
             answer = plain_http.get(f"{self.url}/readyz", timeout=10)
         except httpx.TransportError:
@@ -147,7 +147,7 @@ class Cluster:
             service.kill()
         self.services.clear()
 
-    def begin_anew(self) -> None:
+    def reset(self) -> None:
         """Topics without records, a store without keys, groups of another name."""
         self._inherited["PREQUEL_GROUP"] = f"g-{uuid.uuid4().hex[:8]}"
         with self.redis.client() as client:
@@ -158,7 +158,7 @@ class Cluster:
             create(log, self.settings)
 
     def admin(self) -> KafkaAdminClient:
-        """For what operators do with Kafka's own tools."""
+        """A client for what operators do with Kafka's own tools."""
         return KafkaAdminClient(bootstrap_servers=self.kafka.bootstrap())
 
     @property
@@ -173,7 +173,7 @@ class Cluster:
     def start(
         self, kind: str, count: int = 1, module: str = "services", settings: Mapping[str, str] | None = None
     ) -> list[Service]:
-        """So many processes of one kind, without waiting until they are ready."""
+        """Start processes of one kind, without waiting until they are ready."""
         environment = self.environment | dict(settings or {})
         made = [Service(kind, self.folder, environment, module) for _ in range(count)]
         self.services += made
@@ -199,7 +199,7 @@ class Cluster:
         assert made.returncode == 0, made.stdout + made.stderr
 
     def log(self) -> KafkaLog:
-        """A log of the tests' own, to be closed."""
+        """A new log on this cluster, to be closed."""
         return KafkaLog(KafkaCluster(self.kafka.bootstrap(), timeout_s=30.0, quiet_s=0.5))
 
     def store(self) -> RedisStore:

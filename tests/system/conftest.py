@@ -18,7 +18,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 @pytest.fixture
 def cluster(servers: Cluster) -> Iterator[Cluster]:
     """Kafka with empty topics and an empty Redis; a test starts what processes it needs."""
-    servers.begin_anew()
+    servers.reset()
     yield servers
     servers.end_services()
 

@@ -20,8 +20,8 @@ def features(stream: str, id: str, values: Sequence[float], label: str | None = 
     return encode_features(image, np.asarray(values, np.float32), BACKBONE, source="test")
 
 
-def label(stream: str, id: str, said: str | None) -> Message:
-    return encode_label(stream, id, said, by="test", time=1_000.0, event_id=f"label-{id}-{said}", source="test")
+def label(stream: str, id: str, label: str | None) -> Message:
+    return encode_label(stream, id, label, by="test", time=1_000.0, event_id=f"label-{id}-{label}", source="test")
 
 
 def image(stream: str, id: str, data: bytes) -> Message:

@@ -17,7 +17,7 @@ from prequel.shared.store.base import Fence, Fenced, Store
 
 
 class Sleeper:
-    """A Store; falls asleep at the first swap after the file MARK.go exists, and tells in MARK.woke what came of it."""
+    """A Store that stops its process at the first swap after MARK.go exists, and writes the outcome to MARK.woke."""
 
     def __init__(self, store: Store, mark: Path) -> None:
         self._store, self._go, self._woke = store, mark.with_suffix(".go"), mark.with_suffix(".woke")
@@ -60,7 +60,7 @@ class Sleeper:
         self._tell(f"written {key}")
 
     def _tell(self, what: str) -> None:
-        """Who waits for the file must not find it empty."""
+        """Written aside and renamed, so that whoever waits for the file never finds it empty."""
         begun = self._woke.with_suffix(".begun")
         begun.write_text(what)
         begun.replace(self._woke)

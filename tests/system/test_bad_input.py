@@ -1,4 +1,4 @@
-"""Bad input on Kafka becomes dead letters with reason and origin, and what is good is learned as ever."""
+"""Invalid events on Kafka become dead letters with reason and origin, and valid ones are learned."""
 
 from prequel.shared.log.base import EXAMPLES, IMAGES, Message, Position
 from prequel.shared.log.kafka.log import KafkaLog
@@ -10,11 +10,11 @@ from tests.system.oracle import dead_letters, predicted
 
 
 def poison() -> list[tuple[str, Message]]:
-    """The reason that each will be rejected for, and the record."""
+    """Invalid events, each with the reason of its dead letter."""
     good = events.features("pets", "x", [1, 2, 3])
     wrong_dim = tuple((name, b"7" if name == "ce_dim" else value) for name, value in good.headers)
     bad_id = tuple((name, b"no id" if name == "ce_id" else value) for name, value in good.headers)
-    told = events.label("pets", "x", "cat")
+    valid = events.label("pets", "x", "cat")
     return [
         ("undecodable", events.image("pets", "text", b"this is no picture")),
         ("undecodable", events.image("pets", "empty", b"")),
@@ -27,9 +27,9 @@ def poison() -> list[tuple[str, Message]]:
         ("bad-features", good._replace(value=b"123")),
         ("bad-id", good._replace(headers=bad_id)),
         ("unknown-type", good._replace(headers=())),
-        ("malformed", told._replace(value=b"{")),
-        ("bad-label", told._replace(value=b'{"id": "x", "label": 5}')),
-        ("bad-label", told._replace(value=b'{"id": "x", "label": ""}')),
+        ("malformed", valid._replace(value=b"{")),
+        ("bad-label", valid._replace(value=b'{"id": "x", "label": 5}')),
+        ("bad-label", valid._replace(value=b'{"id": "x", "label": ""}')),
     ]
 
 

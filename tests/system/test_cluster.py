@@ -45,26 +45,26 @@ class Crew:
             service.start()
 
     def stall(self, service: Service) -> None:
-        """SIGSTOP for longer than the group waits; it comes back as a zombie."""
+        """SIGSTOP for longer than the group's session; then it continues as a zombie."""
         service.signal(signal.SIGSTOP)
         time.sleep(SESSION_S + 1)  # what is tested is the passing of time
         service.signal(signal.SIGCONT)
 
     def bounce(self) -> None:
-        """The broker dies hard and starts again on the same folders."""
+        """Kill the broker and start it again on the same folders."""
         self.cluster.kafka.kill()
         self.kills += 1
         self.cluster.kafka.start()
 
     def empty(self) -> None:
-        """Redis dies and comes back with nothing."""
+        """Kill Redis and start it again without data."""
         self.cluster.redis.kill()
         self.kills += 1
         shutil.rmtree(self.cluster.redis.folder / "appendonlydir")
         self.cluster.redis.start()
 
     def rewind(self) -> None:
-        """Redis dies and comes back without the last of what was written."""
+        """Kill Redis and start it again without its last writes."""
         self.cluster.redis.kill()
         self.kills += 1
         written = max((self.cluster.redis.folder / "appendonlydir").glob("*.incr.aof"))
@@ -95,7 +95,7 @@ def reach(traffic: Traffic, count: int) -> None:
 
 
 def learned(gateway: Service) -> dict[str, tuple[int, int]]:
-    """Stream -> images and labelled, as a gateway tells them."""
+    """Images and labelled images by stream, as a gateway answers them."""
     try:
         found = plain_http.get(f"{gateway.url}/v1/streams", timeout=20).json()
     except httpx.TransportError:
@@ -121,7 +121,7 @@ def settled(crew: Crew, traffic: Traffic) -> None:
 
 
 def judge(crew: Crew, watcher: Watcher, traffic: Traffic) -> int:
-    """The oracle (a) to (d) over the whole log; the number of snapshots that were compared."""
+    """Check the oracle's rules (a) to (d) on the whole log; the number of snapshots compared."""
     for service in crew.cluster.services:
         assert service.terminate() == 0, service.output[-3000:]
     roots = watcher.end()
@@ -175,14 +175,14 @@ def any_gateway_answers_for_any_stream(crew: Crew, traffic: Traffic) -> None:
         image = plain_http.get(f"{base}/images/{id}", timeout=70)
         assert image.content.startswith(b"\x89PNG")
         label = {"id": id, "label": traffic.truth[stream, id]}
-        said = plain_http.post(f"{base}/labels", params={"wait": 60}, json=label, timeout=70)
-        assert (said.status_code, said.json()["status"]) == (200, "unchanged"), said.text
+        answer = plain_http.post(f"{base}/labels", params={"wait": 60}, json=label, timeout=70)
+        assert (answer.status_code, answer.json()["status"]) == (200, "unchanged"), answer.text
         features = [0.0] * plain_http.get(base, timeout=70).json()["dim"]
         assert asked(base, features)["stream"] == stream
 
 
 def asked(base: str, features: list[float]) -> dict[str, object]:
-    """The learner's answer; 503 may be said while the group still deals the partitions out."""
+    """The learner's answer; it may be 503 while the group still assigns partitions."""
     answers: list[httpx.Response] = []
 
     def answered() -> bool:
@@ -216,7 +216,7 @@ def test_for_a_long_time(tmp_path: Path) -> None:
 
 
 def _disturb(made: Crew, turn: int) -> None:
-    """One fault after the other, each process in its turn."""
+    """Cause one fault, another one and in another process at each turn."""
     if turn % 9 == 8:
         made.bounce()
     elif turn % 9 == 6:

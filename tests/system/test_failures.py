@@ -20,7 +20,7 @@ from tests.servers.proxy import Proxy
 from tests.system.cluster import DEADLINE_S, Cluster, all_ready
 
 EMBEDDED, CLUSTERED = 60, 40
-"""Repetitions: without the mend one in two fails."""
+"""Repetitions: without read-your-writes one in two fails."""
 
 
 def png(shade: int) -> bytes:
@@ -54,16 +54,16 @@ def listed(http: httpx.Client, stream: str) -> int | None:
     return found.get(stream)
 
 
-def shows(ask: Callable[[], Any], wanted: Any) -> None:
-    """The first answer shows it. One that does not has waited as long as it may, on a machine with other work."""
+def shows(ask: Callable[[], Any], expected: Any) -> None:
+    """The first answer includes it, or has waited for its whole deadline, on a busy machine."""
     began = time.monotonic()
-    if (found := ask()) != wanted:
-        assert time.monotonic() - began >= STORE_READ_S, (found, wanted)
-        wait_until(lambda: ask() == wanted, DEADLINE_S, f"{wanted} to be shown")
+    if (found := ask()) != expected:
+        assert time.monotonic() - began >= STORE_READ_S, (found, expected)
+        wait_until(lambda: ask() == expected, DEADLINE_S, f"{expected} to be shown")
 
 
 def writes_are_read(here: httpx.Client, there: httpx.Client, count: int) -> float:
-    """Seconds that a status took at most, here at once, and elsewhere by the position of what was answered."""
+    """The maximum seconds of a status: at the gateway that answered the write, and at another one by position."""
     longest = 0.0
     for n in range(count):
         stream = f"s{n % 5}"
@@ -81,7 +81,7 @@ def writes_are_read(here: httpx.Client, there: httpx.Client, count: int) -> floa
     return longest
 
 
-def test_whoever_waited_finds_it_in_every_later_answer_embedded(tmp_path: Path) -> None:
+def test_every_answer_after_a_wait_includes_the_write_embedded(tmp_path: Path) -> None:
     system = System(tmp_path)
     try:
         with plain_http.client(system.url, timeout=60) as http:
@@ -90,7 +90,7 @@ def test_whoever_waited_finds_it_in_every_later_answer_embedded(tmp_path: Path) 
         system.close()
 
 
-def test_whoever_waited_finds_it_in_every_later_answer_on_kafka_and_redis(cluster: Cluster) -> None:
+def test_every_answer_after_a_wait_includes_the_write_on_kafka_and_redis(cluster: Cluster) -> None:
     services = [*cluster.start("gateway", 2), *cluster.start("learner"), *cluster.start("extractor")]
     all_ready(services)
     with (
@@ -102,7 +102,7 @@ def test_whoever_waited_finds_it_in_every_later_answer_on_kafka_and_redis(cluste
 
 @contextmanager
 def cut_off(cluster: Cluster) -> Iterator[tuple[Proxy, str]]:
-    """A way to the cluster's Redis that can be cut."""
+    """A proxy to the cluster's Redis that can be cut."""
     with Proxy(cluster.redis.port) as proxy:
         yield proxy, f"redis://127.0.0.1:{proxy.port}/0"
 

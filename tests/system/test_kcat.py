@@ -41,9 +41,9 @@ def test_kcat_sends_a_photograph_and_reads_predictions(
     arguments = [kcat, "-C", "-b", servers, "-t", "predictions", "-o", "beginning", "-e", "-q", "-f", "%k %s\n"]
 
     def read() -> list[dict[str, object]]:
-        said = subprocess.run(arguments, check=True, timeout=60, capture_output=True, text=True).stdout.splitlines()
-        assert all(line.startswith("pets ") for line in said)
-        return [json.loads(line.removeprefix("pets ")) for line in said]
+        lines = subprocess.run(arguments, check=True, timeout=60, capture_output=True, text=True).stdout.splitlines()
+        assert all(line.startswith("pets ") for line in lines)
+        return [json.loads(line.removeprefix("pets ")) for line in lines]
 
     wait_until(lambda: len(read()) == 2, DEADLINE_S, "the prediction and the label's outcome")
     prediction, outcome = read()

@@ -1,4 +1,4 @@
-"""What needs an operator says what to do: services that cannot go on wait where waiting helps, and end where not."""
+"""Faults that need an operator: services wait where waiting helps, end where not, and say what to do."""
 
 from contextlib import closing
 
@@ -29,11 +29,11 @@ def one_snapshot(cluster: Cluster, log: KafkaLog) -> tuple[int, int]:
 
 
 def says(service: Service, *parts: str) -> None:
-    def said() -> bool:
+    def reported() -> bool:
         reasons = service.reasons()
         return reasons is not None and all(part in " ".join(reasons.values()) for part in parts)
 
-    wait_until(said, DEADLINE_S, f"{service.kind} saying {parts} on /readyz; it says {service.reasons()}")
+    wait_until(reported, DEADLINE_S, f"{service.kind} saying {parts} on /readyz; it says {service.reasons()}")
 
 
 def ends(service: Service, *parts: str) -> None:
@@ -44,7 +44,7 @@ def ends(service: Service, *parts: str) -> None:
     assert "Traceback" not in service.output, service.output
 
 
-def test_no_broker_at_the_start_no_topics_then_all_is_well(cluster: Cluster) -> None:
+def test_services_wait_for_a_broker_and_for_topics(cluster: Cluster) -> None:
     with closing(cluster.admin()) as admin:
         admin.delete_topics(["images", "examples", "predictions", "dead-letters"])
     cluster.kafka.kill()
@@ -73,7 +73,7 @@ def test_another_number_of_partitions_is_refused(cluster: Cluster, log: KafkaLog
     ends(cluster.start("learner")[0], "has 6 partitions", "made with 4", "empty store")
 
 
-def test_retention_that_passed_a_learner_ends_it_and_rebuild_goes_on(cluster: Cluster, log: KafkaLog) -> None:
+def test_a_learner_overtaken_by_retention_ends_and_rebuild_continues(cluster: Cluster, log: KafkaLog) -> None:
     partition, offset = one_snapshot(cluster, log)
     log.append([events.features(STREAM, f"j{n}", [n, 1, 1], "a") for n in range(20)])
     with closing(cluster.admin()) as admin:
@@ -85,7 +85,7 @@ def test_retention_that_passed_a_learner_ends_it_and_rebuild_goes_on(cluster: Cl
     all_ready(cluster.start("learner"))
 
 
-def test_a_changed_setting_costs_nothing_though_retention_took_the_log(cluster: Cluster, log: KafkaLog) -> None:
+def test_a_changed_setting_loses_nothing_though_retention_removed_the_log(cluster: Cluster, log: KafkaLog) -> None:
     partition, offset = one_snapshot(cluster, log)
     with closing(cluster.admin()) as admin:
         admin.delete_records({TopicPartition(EXAMPLES, partition): 15})
@@ -108,7 +108,7 @@ def test_a_changed_setting_costs_nothing_though_retention_took_the_log(cluster: 
             assert shown.models[wanted[1]].scored == 4, "what the log has left, less its first example"
 
 
-def test_retention_that_passed_an_extractor_ends_it(cluster: Cluster, log: KafkaLog) -> None:
+def test_an_extractor_overtaken_by_retention_ends(cluster: Cluster, log: KafkaLog) -> None:
     group = f"{cluster.settings.group}-extractor"
     (at,) = log.append([events.image(STREAM, "i0", events.png())._replace(partition=0)])
     log.append([events.image(STREAM, f"j{n}", events.png())._replace(partition=0) for n in range(3)])
@@ -127,7 +127,7 @@ def test_a_snapshot_that_outgrows_its_limit_ends_the_learner(cluster: Cluster, l
     ends(learner, "PREQUEL_SNAPSHOT_MAX_BYTES=1048576", "raise it")
 
 
-def test_a_group_that_began_again_says_which_setting_to_raise(cluster: Cluster) -> None:
+def test_a_recreated_group_says_which_setting_to_raise(cluster: Cluster) -> None:
     with closing(cluster.store()) as store:
         for partition in range(4):
             store.acquire(root_key(partition), Fence(0, 1_000, "of the old group"))

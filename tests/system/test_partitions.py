@@ -1,4 +1,4 @@
-"""A client that spreads keys by another rule (librdkafka's default) takes part: its records are moved, once."""
+"""Records of a client with another partitioner (librdkafka's default) are moved to their partition, once."""
 
 import json
 import shutil
@@ -26,8 +26,8 @@ def test_labels_by_kcats_own_partitioner_reach_their_stream_and_no_stream_has_tw
     (gateway,) = cluster.start("gateway")
     all_ready([*learners, gateway])
     for stream in streams:
-        said = [("a", "x"), ("b", "y"), ("a", "y")]
-        lines = "".join(json.dumps({"id": id, "label": label}) + "\n" for id, label in said)
+        labels = [("a", "x"), ("b", "y"), ("a", "y")]
+        lines = "".join(json.dumps({"id": id, "label": label}) + "\n" for id, label in labels)
         arguments = ["-b", cluster.kafka.bootstrap(), "-t", EXAMPLES, "-k", stream, "-H", "ce_type=prequel.label.v1"]
         subprocess.run([kcat, "-P", *arguments], input=lines.encode(), check=True, timeout=60)
     sent = [record for partition in range(4) for record in records(log, EXAMPLES, partition) if not was_moved(record)]

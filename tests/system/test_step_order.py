@@ -1,4 +1,4 @@
-"""The learner's steps on Kafka and Redis: killed between any two nothing is wrong, in another order something is."""
+"""The order of the learner's steps on Kafka and Redis: a kill between any two is harmless, another order is not."""
 
 import uuid
 from collections import defaultdict
@@ -44,7 +44,7 @@ class Appointed(Mortality):
 
 
 class Lazy:
-    """A mutation: a log that acknowledges what it has not sent yet, as a producer that checks no future."""
+    """A mutation: a log that acknowledges records before they are durable, as a producer that checks no future."""
 
     def __init__(self, log: KafkaLog) -> None:
         self._log = log
@@ -70,7 +70,7 @@ class OnServers(Machine):
     """Processes come and go on Kafka and Redis instead of a folder."""
 
     def __init__(self, cluster: Cluster, records: Sequence[Record]) -> None:
-        cluster.begin_anew()
+        cluster.reset()
         self.group = f"learners-{uuid.uuid4().hex[:8]}"
         self.kafka = cluster.log()
         self.log, self.store = self.kafka, cluster.store()  # type: ignore[assignment]  # of the embedded ones' protocols
@@ -78,10 +78,10 @@ class OnServers(Machine):
         self.roots: list[bytes] = []
 
     def predictions(self) -> dict[bytes, set[bytes]]:
-        said: dict[bytes, set[bytes]] = defaultdict(set)
+        predictions: dict[bytes, set[bytes]] = defaultdict(set)
         for record in everything(self.kafka, PREDICTIONS):
-            said[dict(record.headers)["ce_id"]].add(record.value)
-        return said
+            predictions[dict(record.headers)["ce_id"]].add(record.value)
+        return predictions
 
     def lazily(self) -> Lazy:
         self.log = lazy = Lazy(self.kafka)  # type: ignore[assignment]
@@ -96,7 +96,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="module")
 def digests() -> Mapping[int, str]:
-    """At every offset, by the fold alone."""
+    """The state's digest at every offset, by the fold alone."""
     log = history()
     fold, found = new_fold(log, **LIMITS), {}
     for record in log.records:
@@ -111,16 +111,16 @@ def findings(servers: Cluster, digests: dict[int, str], tmp_path: Path) -> "Find
 
 
 class Findings:
-    """What is wrong after a first process that is killed, or not, and a second that is not."""
+    """Runs a process that is killed, and one that is not, and returns what is wrong then."""
 
-    def __init__(self, servers: Cluster, digests: dict[int, str], said: dict[bytes, set[bytes]]) -> None:
-        self._servers, self._digests, self._said = servers, digests, said
+    def __init__(self, servers: Cluster, digests: dict[int, str], predictions: dict[bytes, set[bytes]]) -> None:
+        self._servers, self._digests, self._predictions = servers, digests, predictions
 
     def of(self, mortality: Mortality, wrap: type[Hasty] | None = None) -> list[str]:
         with closing(OnServers(self._servers, history().records)) as machine:
             machine.learn(mortality, wrap)
             machine.learn(Mortality(), wrap)
-            return wrong(machine, self._digests, self._said)
+            return wrong(machine, self._digests, self._predictions)
 
     def of_lazy(self, mortality: Mortality) -> list[str]:
         with closing(OnServers(self._servers, history().records)) as machine:
@@ -129,11 +129,11 @@ class Findings:
             lazy.forget() if mortality.dead else lazy.flush()
             machine.learn(Mortality())
             lazy.flush()
-            return wrong(machine, self._digests, self._said)
+            return wrong(machine, self._digests, self._predictions)
 
 
 @pytest.mark.parametrize(("operation", "nth", "after"), KILLS)
-def test_killed_between_two_steps(findings: Findings, operation: str, nth: int, after: bool) -> None:
+def test_a_kill_between_two_steps_changes_nothing(findings: Findings, operation: str, nth: int, after: bool) -> None:
     mortality = Appointed(operation, nth, after)
     assert findings.of(mortality) == []
     assert mortality.dead
@@ -144,7 +144,7 @@ def test_a_snapshot_before_its_outputs_is_caught(findings: Findings) -> None:
     assert findings.of(Appointed("append", 1, False), Hasty) != []
 
 
-def test_going_by_the_groups_position_is_caught(findings: Findings) -> None:
+def test_starting_from_the_groups_position_is_caught(findings: Findings) -> None:
     assert findings.of(Mortality(), Forgetful) == []
     assert findings.of(Appointed("swap", 1, True), Forgetful) != []
 

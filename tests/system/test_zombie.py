@@ -1,4 +1,4 @@
-"""A learner that was paused for longer than the group waits finds its write refused, and drops its state."""
+"""A learner that was paused for longer than the group's session has its write fenced, and discards its state."""
 
 import signal
 from contextlib import closing
@@ -12,7 +12,9 @@ from tests.system.cluster import DEADLINE_S, Cluster, all_ready
 from tests.system.oracle import Reference, Roots, contradictions
 
 
-def test_a_zombies_write_is_refused_and_it_drops_its_state(cluster: Cluster, log: KafkaLog, tmp_path: Path) -> None:
+def test_the_write_of_a_paused_learner_is_fenced_and_it_discards_its_state(
+    cluster: Cluster, log: KafkaLog, tmp_path: Path
+) -> None:
     mark = tmp_path / "mark"
     (zombie,) = cluster.start("learner", module="tests.system.sleeper", settings={"SLEEPER_MARK": str(mark)})
     all_ready([zombie])

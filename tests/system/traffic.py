@@ -1,4 +1,4 @@
-"""Digits of several streams sent through several gateways, with labels at once, early, late, corrected, taken back."""
+"""Digits of several streams through several gateways, with early, late, corrected and retracted labels."""
 
 import threading
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ from tests.system.cluster import DEADLINE_S, Service
 
 STREAMS = ("digits", "even", "odd", "pets", "zoo")
 LATE = 25
-"""So many images later come the late labels."""
+"""Images between an image and its late label."""
 
 WAY = ("with", "before", "after", "late", "corrected", "retracted", "never")
-"""What becomes of the label of the n-th image."""
+"""When the label of the n-th image is sent, and whether it is changed."""
 
 
 class Traffic(threading.Thread):

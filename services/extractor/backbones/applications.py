@@ -43,7 +43,7 @@ class Application(NamedTuple):
         if self.alpha is not None:
             options["alpha"] = self.alpha
         try:
-            # Built without weights first: an input that is too small is told from a download that fails.
+            # Without weights first: so a ValueError means an input that is too small, and never a failed download.
             model = function(include_top=False, weights=None, **options)
         except ValueError as error:
             if "channels_first" in str(error):

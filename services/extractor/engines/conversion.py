@@ -48,7 +48,7 @@ def convert(config: BackboneConfig, folder: Path, environ: Mapping[str, str], st
         errors = _wait(child, stop)
     if child.returncode == WRONG_SETTING:
         raise ConfigError(errors.strip().splitlines()[-1])
-    # Python dies of the signal, unless it came before the first line of ours ran: then it ends with 1 and a traceback.
+    # A signal ends Python with its number, or during its start-up with exit code 1 and a traceback.
     if child.returncode in (-signal.SIGINT, -signal.SIGTERM) or "KeyboardInterrupt" in errors:
         raise ConversionInterrupted("the conversion of the backbone was interrupted")
     if child.returncode != 0:

@@ -83,7 +83,7 @@ def gpus() -> list[str]:
 
 
 def _backend() -> Any:
-    """The package of Keras's backend, which Keras has imported; no file of ours imports any of them."""
+    """The package of Keras's backend, which Keras has imported: Prequel imports none of them itself."""
     return sys.modules[keras.backend.backend()]
 
 

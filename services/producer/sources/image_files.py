@@ -37,7 +37,7 @@ def is_image(name: str) -> bool:
 
 
 def looks_like_image(path: str) -> bool:
-    """``is_image`` for a path as it may stand in a table: with backslashes, or with spaces around it."""
+    """``is_image`` for a path as tables may have it: with backslashes, or with spaces around it."""
     return is_image(path.strip().replace("\\", "/").rpartition("/")[2])
 
 
