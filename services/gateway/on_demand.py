@@ -22,7 +22,7 @@ class OnDemandFeatures:
     def __init__(self, extraction: Extraction, statuses: StreamStatuses, max_image_bytes: int) -> None:
         self._extraction, self._statuses, self._max_bytes = extraction, statuses, max_image_bytes
         self._in_progress = 0
-        self._calls = BlockingCalls("gateway-trials", MAX_CONCURRENT, QUERY_S)
+        self._calls = BlockingCalls("gateway-on-demand", MAX_CONCURRENT, QUERY_S)
 
     async def extract(self, stream: str, data: bytes) -> Vector:
         """Raises Problem: 404 for an unknown stream, 413 and 422 for an image that would become a dead letter, 503

@@ -94,6 +94,7 @@ def starting(folder: Path) -> Iterator[Start]:
         stack.callback(learner.close)
 
         def begin(
+            *,
             log: Log = log,
             store: Store = store,
             queries: Queries | None = learner,
@@ -102,7 +103,15 @@ def starting(folder: Path) -> Iterator[Start]:
             connections: int | None = None,
             **settings: object,
         ) -> Served:
-            served = run(Settings(**settings), log, store, queries, learner, extraction, connections)  # type: ignore[arg-type]
+            served = run(
+                Settings(**settings),  # type: ignore[arg-type]
+                log=log,
+                store=store,
+                queries=queries,
+                learner=learner,
+                extraction=extraction,
+                connections=connections,
+            )
             stack.callback(served.stop)
             if ready:
                 until(lambda: served.client.get("/readyz").status_code == 200)
@@ -113,6 +122,7 @@ def starting(folder: Path) -> Iterator[Start]:
 
 def run(
     settings: Settings,
+    *,
     log: Log,
     store: Store,
     queries: Queries | None,

@@ -84,9 +84,8 @@ async def send_images(
     if id is not None or uploads[0].id is not None:  # ids that the gateway made are new
         await gateway.image_ids.admit(stream, _images_with_ids(ids, uploads))
     positions = await _append(gateway, stream, uploads, ids)
-    answers: list[dict[str, Any]] = [
-        {"id": each, "stream": stream, "position": str(position)} for each, position in zip(ids, positions, strict=True)
-    ]
+    pairs = zip(ids, positions, strict=True)
+    answers: list[dict[str, Any]] = [{"id": each, "stream": stream, "position": str(at)} for each, at in pairs]
     complete = wait > 0 and await _add_predictions(gateway, stream, answers, positions=positions, wait=wait)
     return json_answer(answers if len(answers) > 1 else answers[0], 200 if complete else 202)
 

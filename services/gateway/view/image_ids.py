@@ -43,7 +43,7 @@ class ImageIds:
 
     def __init__(self, log: Log, live: LiveView, max_recent: int = MAX_RECENT) -> None:
         self._log, self._live, self._max_recent = log, live, max_recent
-        self._calls = BlockingCalls("gateway-firsts", THREADS, FIRST_READ_S)
+        self._calls = BlockingCalls("gateway-image-ids", THREADS, FIRST_READ_S)
         self._recent: OrderedDict[tuple[str, str], FirstImage] = OrderedDict()
         """By stream and id."""
 

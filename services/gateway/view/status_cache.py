@@ -22,6 +22,10 @@ class CachedStatus(NamedTuple):
     raw: bytes
     status: StreamStatus | None
 
+    @property
+    def position(self) -> str | None:
+        return self.status.position if self.status else None
+
 
 class StatusCache:
     """Changed on the event loop only; ``decode`` may run on any thread, and one call of it per stream at a time."""

@@ -110,7 +110,9 @@ class StreamStatuses:
         if required is None:
             return None
         cached, deadline, tries = self._cache.get(stream), asyncio.get_running_loop().time() + READ_YOUR_WRITES_S, 0
-        while not (includes(_position(cached), required) or self._deletions.is_before(stream, required)):
+        while not (
+            includes(cached.position if cached else None, required) or self._deletions.is_before(stream, required)
+        ):
             if asyncio.get_running_loop().time() > deadline:
                 return self._read_your_writes.give_up(stream, required)
             if tries:
@@ -195,7 +197,3 @@ def _log_unexpected_error(read: "asyncio.Task[CachedStatus | None]") -> None:
     error = None if read.cancelled() else read.exception()
     if error and not isinstance(error, StoreUnavailable):
         _log.error("a status could not be read", exc_info=error)
-
-
-def _position(cached: CachedStatus | None) -> str | None:
-    return cached.status.position if cached and cached.status else None
