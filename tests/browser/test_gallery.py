@@ -50,7 +50,7 @@ def test_uncertain_ones_have_no_label_and_begin_with_the_least_sure(page: Page, 
     for shape in ("bar", "left", "dot"):
         taught.show(shape)
     expect(tiles(page)).to_have_count(3)
-    shares = [int(text.removesuffix(" %")) for text in page.locator("#tiles .sure").all_inner_texts()]
+    shares = [int(text.removesuffix(" %")) for text in page.locator("#tiles .confidence").all_inner_texts()]
     assert shares == sorted(shares)
     assert shares[0] < shares[-1]
 

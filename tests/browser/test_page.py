@@ -81,19 +81,6 @@ def test_opens_on_the_stream_that_was_looked_at_last_or_else_the_newest(taught: 
     expect(page.locator("#picker")).to_have_value("aaa")
 
 
-@pytest.mark.parametrize(
-    ("lowest", "highest", "limits"),
-    [(0.985, 0.995, [0.98, 1.0]), (0.41, 0.58, [0.35, 0.6]), (1.0, 1.0, [0.98, 1.0]), (0.0, 1.0, [0.0, 1.0])],
-)
-def test_the_axis_begins_near_the_data(
-    system: System, open_page: Open, lowest: float, highest: float, limits: list[float]
-) -> None:
-    page = open_page()
-    columns = [[0.0, 0.5] + [lowest] * 20 + [highest] * 20 + [None]]
-    found = page.evaluate("async (columns) => (await import('/lib/axis.js')).limits(columns)", columns)
-    assert found == pytest.approx(limits)
-
-
 @pytest.mark.parametrize("width", [320, 390, 1280])
 def test_names_can_be_read_whatever_their_length(system: System, open_page: Open, width: int) -> None:
     long = "northern white-breasted hedgehog (Erinaceus roumanicus)"

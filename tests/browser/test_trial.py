@@ -164,14 +164,14 @@ def test_uploads_several_pictures_and_names_the_one_that_is_none(
     for name, data in files.items():
         (tmp_path / name).write_bytes(data)
     page.locator("#try input[type=file]").set_input_files([tmp_path / name for name in files])
-    queue = page.locator(".queue .tile")
+    queue = page.locator(".uploads .tile")
     expect(queue).to_have_count(3)
-    expect(page.locator(".queue .tile", has=page.get_by_alt_text("one.png"))).to_have_text("ring")
-    expect(page.locator(".queue .tile", has=page.get_by_alt_text("two.png"))).to_have_text("bar")
-    expect(page.locator(".queue .tile", has=page.get_by_alt_text("three.png"))).to_have_text("no answer")
-    page.locator(".queue .tile", has=page.get_by_alt_text("three.png")).click()
+    expect(page.locator(".uploads .tile", has=page.get_by_alt_text("one.png"))).to_have_text("ring")
+    expect(page.locator(".uploads .tile", has=page.get_by_alt_text("two.png"))).to_have_text("bar")
+    expect(page.locator(".uploads .tile", has=page.get_by_alt_text("three.png"))).to_have_text("no answer")
+    page.locator(".uploads .tile", has=page.get_by_alt_text("three.png")).click()
     expect(page.locator(".headline")).to_contain_text("send a JPEG or PNG")
-    page.locator(".queue .tile", has=page.get_by_alt_text("one.png")).click()
+    page.locator(".uploads .tile", has=page.get_by_alt_text("one.png")).click()
     expect(page.locator(".headline strong")).to_have_text("ring")
 
 
@@ -219,12 +219,12 @@ def test_a_picture_tried_while_the_gateway_is_away_is_answered_once_it_is_back(
     for name, data in files.items():
         (tmp_path / name).write_bytes(data)
     page.locator("#try input[type=file]").set_input_files([tmp_path / name for name in files])
-    expect(page.locator(".queue .tile", has_text="no answer")).to_have_count(2)
+    expect(page.locator(".uploads .tile", has_text="no answer")).to_have_count(2)
     expect(page.locator(".headline")).to_contain_text("The gateway cannot be reached.")
     taught.open_gateway()
     expect(page.locator("#connection")).to_have_text("Live")
     for name, label in (("one.png", "ring"), ("two.png", "bar")):
-        expect(page.locator(".queue .tile", has=page.get_by_alt_text(name))).to_have_text(label)
+        expect(page.locator(".uploads .tile", has=page.get_by_alt_text(name))).to_have_text(label)
     expect(page.locator(".headline")).to_contain_text("It looks like")
 
 
@@ -250,7 +250,7 @@ def test_pictures_of_one_stream_never_go_to_another(taught: System, open_page: O
     with page.expect_request("**/shapes/images?*"):
         page.get_by_role("button", name="Add to the stream").click()
     page.locator("#picker").select_option("other")
-    expect(page.locator(".queue .tile")).to_have_count(0)
+    expect(page.locator(".uploads .tile")).to_have_count(0)
     expect(page.get_by_role("button", name="Add to the stream")).to_be_disabled()
     with page.expect_response("**/shapes/images?*"):
         taught.extractor.open.set()

@@ -1,186 +1,224 @@
-/** The page as a whole: one stream is followed, and every panel is given its part of it. */
+/** The page as a whole: one stream is followed, and every panel gets what is known of it. */
 
-import { Confusion } from "./panels/confusion-matrix.js";
-import { Correction } from "./panels/correction-dialog.js";
-import { Curve } from "./panels/accuracy-chart.js";
-import { find, options, write } from "./lib/dom.js";
-import { Figures } from "./panels/key-figures.js";
-import { Filters } from "./panels/gallery-filters.js";
+import { LabelHistory } from "./api/label-history.js";
+import { LiveStream } from "./api/live-stream.js";
+import { installShortcuts } from "./components/keyboard-shortcuts.js";
+import { Notifications } from "./components/notifications.js";
+import { ClassOrder } from "./lib/class-order.js";
+import { find, setOptions, setText } from "./lib/dom.js";
+import { formatPercent } from "./lib/format.js";
+import { storeDeletedStream, takeDeletedStream } from "./lib/storage.js";
+import { throttle } from "./lib/throttle.js";
+import { AccuracyChart } from "./panels/accuracy-chart.js";
+import { ClassReport } from "./panels/class-report.js";
+import { ConfusionMatrix } from "./panels/confusion-matrix.js";
+import { CorrectionDialog } from "./panels/correction-dialog.js";
 import { Gallery } from "./panels/gallery.js";
-import { leaveDeleted, takeDeleted } from "./lib/storage.js";
-import { Models, modelNames } from "./panels/model-table.js";
-import { Notices } from "./components/notifications.js";
-import { ClassOrder, NO_CLASSES } from "./lib/class-order.js";
-import { paced } from "./lib/throttle.js";
-import { Report } from "./panels/class-report.js";
-import { listen } from "./components/keyboard-shortcuts.js";
-import { Stream } from "./api/live-stream.js";
-import { Teaching } from "./api/label-history.js";
-import { Trial } from "./panels/try-panel.js";
-import { count, percent } from "./lib/format.js";
+import { KeyFigures } from "./panels/key-figures.js";
+import { ModelTable } from "./panels/model-table.js";
+import { modelNames } from "./panels/panel.js";
+import { TryPanel } from "./panels/try-panel.js";
 
-const STATUS_MS = 200;
-const CURVE_MS = 1000;
-const MATRIX_MS = 2000;
-const MOVED = 0.5;
+/** @import { GatewayClient } from "./api/client.js" */
+/** @import { AppliedCommand, ConnectionState, Outcome, Prediction, StreamStatus } from "./api/types.js" */
+/** @import { ConnectionStatus } from "./components/connection-status.js" */
+/** @import { TerminalCommands } from "./lib/terminal-commands.js" */
+/** @import { Panel, Snapshot } from "./panels/panel.js" */
 
+/** Figures that change more often than this cannot be read. */
+const UPDATE_INTERVAL_MS = 200;
+
+/** Follows one stream at a time. */
 export class Page {
+  /** @type {LiveStream | null} */
   #stream = null;
+  /** Null until the stream has told it. @type {StreamStatus | null} */
   #status = null;
-  #order = new ClassOrder();
-  #classes = NO_CLASSES;
-  #notices = new Notices(find("#notices"));
-  #figures = new Figures(find("#figures"));
-  #curve = new Curve(find("#chart"), find("#curve-kind"));
-  #models = new Models(find("#models"));
-  #filters = new Filters(find("#filters"));
-  #report = new Report(find("#report"));
-  #matrixModel = find("#confusion-model");
-  #confusion = new Confusion(find("#confusion"), (cell) => this.#showCell(cell));
-  #api;
+  #classOrder = new ClassOrder();
+  #client;
   #connection;
-  #teaching;
+  #history;
+  #modelSelect = find("#confusion-model", HTMLSelectElement);
   #gallery;
-  #correction;
-  #trial;
-  #paint = paced(() => this.#show(), STATUS_MS);
-  #fetchCurve = paced(() => this.#showCurve(), CURVE_MS);
-  #fetchMatrix = paced(() => this.#showMatrix(), MATRIX_MS);
+  #dialog;
+  #tryPanel;
+  /** @type {Panel[]} */
+  #panels;
+  #updateLater = throttle(() => this.#update(), UPDATE_INTERVAL_MS);
 
-  constructor(api, connection) {
-    this.#api = api;
+  /**
+   * @param {GatewayClient} client
+   * @param {ConnectionStatus} connection
+   */
+  constructor(client, connection) {
+    this.#client = client;
     this.#connection = connection;
-    this.#teaching = new Teaching(this.#api, this.#notices);
-    const parts = { tiles: find("#tiles"), note: find("#gallery-note"), empty: find("#gallery-empty") };
-    this.#gallery = new Gallery(this.#api, parts, this.#filters, (one) => this.#open(one));
-    this.#correction = new Correction(find("#correction"), this.#api, this.#teaching, (id, step) => this.#gallery.neighbour(id, step));
-    this.#trial = new Trial(find("#try"), find("#try-kind"), this.#api, this.#teaching, this.#notices);
-    this.#wire();
-    const deleted = takeDeleted();
-    if (deleted) this.#notices.say(`Stream ${deleted} was deleted. An image that is sent to it begins a new one.`);
+    const notifications = new Notifications(find("#notices"));
+    const history = new LabelHistory(client, notifications);
+    this.#history = history;
+    this.#gallery = new Gallery(find("#tiles"), {
+      note: find("#gallery-note"),
+      empty: find("#gallery-empty"),
+      filters: find("#filters"),
+      client,
+      onOpen: (prediction) => this.#openDialog(prediction),
+    });
+    this.#dialog = new CorrectionDialog(find("#correction", HTMLDialogElement), {
+      client,
+      history,
+      neighbour: (id, offset) => this.#gallery.neighbour(id, offset),
+    });
+    this.#tryPanel = new TryPanel(find("#try"), { modes: find("#try-kind"), client, history, notifications });
+    this.#panels = [
+      new KeyFigures(find("#figures")),
+      new AccuracyChart(find("#chart"), { choices: find("#curve-kind"), client }),
+      new ModelTable(find("#models", HTMLTableElement), { remarks: find("#models-note") }),
+      new ConfusionMatrix(find("#confusion"), { client, onChoose: (cell) => this.#showCell(cell) }),
+      new ClassReport(find("#report")),
+      this.#gallery,
+      this.#dialog,
+      this.#tryPanel,
+    ];
+    this.#connectParts();
+    const deleted = takeDeletedStream();
+    if (deleted) notifications.show(`Stream ${deleted} was deleted. An image that is sent to it begins a new one.`);
   }
 
-  /** Follows another stream from now on. */
+  /**
+   * Follows another stream from now on.
+   * @param {string} name
+   */
   follow(name) {
     this.#stream?.close();
+    this.#stream = this.#listen(new LiveStream(this.#client, name));
     this.#status = null;
-    this.#correction.close();
-    this.#classes = NO_CLASSES;
-    for (const panel of [this.#figures, this.#curve, this.#models, this.#confusion, this.#report]) panel.reset();
-    for (const note of ["#facts", "#models-note"]) write(find(note), "");
-    this.#filters.reset();
-    this.#stream = this.#listen(new Stream(this.#api, name));
-    for (const panel of [this.#gallery, this.#trial]) panel.reset(name);
-    this.#stream.follow();
+    setText(find("#facts"), "");
+    for (const panel of this.#panels) panel.reset(name);
+    void this.#stream.follow();
   }
 
-  /** How commands are typed here. */
-  instruct(commands) {
-    this.#filters.commands = commands;
+  /** @param {TerminalCommands} commands how to add one's own pictures in a terminal */
+  set commands(commands) {
+    this.#gallery.commands = commands;
   }
 
+  /**
+   * What a stream tells, each kind of event to those it concerns.
+   * @param {LiveStream} stream
+   */
   #listen(stream) {
-    stream.addEventListener("connection", (event) => this.#connect(event.detail));
-    stream.addEventListener("status", (event) => this.#take(event.detail));
-    stream.addEventListener("prediction", (event) => this.#gallery.add(event.detail));
-    stream.addEventListener("outcome", (event) => this.#settle(event.detail));
-    stream.addEventListener("applied", (event) => this.#end(event.detail));
-    stream.addEventListener("fresh", () => (this.#gallery.refresh(), this.#trial.resume()));
+    /**
+     * @param {string} type
+     * @param {(detail: any) => void} handle
+     */
+    const on = (type, handle) => {
+      stream.addEventListener(type, (event) => handle(/** @type {CustomEvent} */ (event).detail));
+    };
+    on("connection", (state) => this.#onConnection(state));
+    on("status", (status) => this.#onStatus(status));
+    on("prediction", (prediction) => this.#gallery.addPrediction(prediction));
+    on("outcome", (outcome) => this.#onOutcome(outcome));
+    on("applied", (command) => this.#onApplied(command));
+    on("connected", () => {
+      void this.#gallery.refresh();
+      void this.#tryPanel.retryUnanswered();
+    });
     return stream;
   }
 
-  #wire() {
-    this.#teaching.addEventListener("history", () => [this.#correction, this.#trial].forEach((panel) => panel.remember()));
-    this.#teaching.addEventListener("taught", (event) => this.#settle(event.detail));
-    this.#matrixModel.addEventListener("change", () => (this.#showMatrix(), this.#show()));
-    this.#correction.addEventListener("closed", (event) => {
-      this.#gallery.hold("dialog", false);
-      this.#gallery.focus(event.detail);
+  #connectParts() {
+    this.#history.addEventListener("outcome", (event) => this.#onOutcome(/** @type {CustomEvent} */ (event).detail));
+    this.#modelSelect.addEventListener("change", () => this.#update());
+    this.#dialog.addEventListener("closed", (event) => {
+      this.#gallery.setDialogOpen(false);
+      this.#gallery.focus(/** @type {CustomEvent} */ (event).detail);
     });
-    listen(find("#shortcuts"), find("#help"), {
-      undo: () => this.#stream && this.#teaching.undo(this.#stream.name),
-      clear: () => this.#trial.clear(),
-      press: (key) => this.#trial.press(key),
+    installShortcuts(find("#shortcuts", HTMLDialogElement), find("#help"), {
+      undo: () => void (this.#stream && this.#history.undo(this.#stream.name)),
+      clear: () => this.#tryPanel.clear(),
+      press: (key) => this.#tryPanel.press(key),
     });
   }
 
-  /** A stream that was here is gone: what is shown of it was true, and is not any more. */
-  #connect(state) {
-    this.#connection.show(state);
-    if (state === "absent" && this.#status) this.follow(this.#stream.name);
+  /**
+   * A stream that was here and is gone: what is shown of it is not true any more.
+   * @param {ConnectionState} state
+   */
+  #onConnection(state) {
+    this.#connection.update(state);
+    if (state === "absent" && this.#status) this.follow(this.#status.stream);
   }
 
-  /** Of a stream that was deleted nothing stays, neither labels to be undone nor pictures that the document keeps by address. */
-  #end({ stream, do: done, status }) {
-    if (done !== "stream.delete" || status !== "applied") return;
-    leaveDeleted(stream);
+  /**
+   * With fewer images it is another stream of this name, which began while the page was not connected.
+   * @param {StreamStatus} status
+   */
+  #onStatus(status) {
+    if (this.#status && status.images < this.#status.images) return this.follow(status.stream);
+    this.#status = status;
+    this.#updateLater();
+  }
+
+  /**
+   * Ids are unique only within a stream: an outcome of the stream that was left says nothing of this one's images.
+   * @param {Outcome} outcome
+   */
+  #onOutcome(outcome) {
+    this.#history.applyOutcome(outcome);
+    if (outcome.stream !== this.#stream?.name) return;
+    for (const panel of this.#panels) panel.applyOutcome?.(outcome);
+  }
+
+  /**
+   * Of a stream that was deleted nothing may stay: neither labels to undo, nor pictures, which a document keeps in memory
+   * by their address. Only a new document has none of them.
+   * @param {AppliedCommand} command
+   */
+  #onApplied(command) {
+    if (command.do !== "stream.delete" || command.status !== "applied") return;
+    storeDeletedStream(command.stream);
     location.reload();
   }
 
-  /** With fewer images it is another stream of this name, which began while nobody listened. */
-  #take(status) {
-    if (status.images < this.#status?.images) return this.follow(this.#stream.name);
-    this.#status = status;
-    this.#paint();
+  /** @param {Prediction} prediction */
+  #openDialog(prediction) {
+    this.#gallery.setDialogOpen(true);
+    this.#dialog.open(prediction);
   }
 
-  /** Ids are a stream's own: an outcome of the stream that was left says nothing of this one's images. */
-  #settle(outcome) {
-    this.#teaching.settle(outcome);
-    if (outcome.stream !== this.#stream?.name) return;
-    for (const panel of [this.#gallery, this.#correction, this.#trial]) panel.settle(outcome);
-  }
-
-  #open(prediction) {
-    this.#gallery.hold("dialog", true);
-    this.#correction.show(this.#stream.name, prediction, this.#classes);
-  }
-
-  /** The images of one cell, by the model whose matrix it is. */
+  /**
+   * The images of one cell, by the model whose matrix it is.
+   * @param {{truth: string, predicted: string}} cell
+   */
   #showCell(cell) {
-    const model = this.#matrixModel.value;
-    this.#filters.choose({ ...cell, model: model === this.#status?.champion ? null : model });
+    const model = this.#modelSelect.value;
+    this.#gallery.showCell({ ...cell, model: model === this.#status?.champion ? null : model });
     find("#gallery-title").scrollIntoView({ block: "start" });
   }
 
-  #show() {
-    const status = this.#status;
-    if (!status) return;
-    const accuracy = status.models[status.champion]?.accuracy;
-    document.title = `${accuracy == null ? "" : `${percent(accuracy)} · `}${status.stream} · Prequel`;
-    write(find("#facts"), `backbone ${status.backbone} · position ${status.position}`);
-    this.#figures.show(status);
-    this.#models.show(status);
-    write(find("#models-note"), remarks(status));
-    this.#classes = this.#order.take(status.stream, status.labels);
-    this.#filters.offer(status.labels, modelNames(status));
-    for (const panel of [this.#trial, this.#correction]) panel.offer(this.#classes);
-    options(this.#matrixModel, modelNames(status).map((name) => [name, name]));
-    this.#report.show(status.models[this.#matrixModel.value]?.classes ?? {});
-    this.#fetchCurve();
-    this.#fetchMatrix();
+  /** Called with a delay: the stream may have been left meanwhile, and the next one has no status yet. */
+  #update() {
+    if (this.#status === null) return;
+    this.#showTitle(this.#status);
+    const snapshot = this.#snapshot(this.#status);
+    for (const panel of this.#panels) panel.update(snapshot);
   }
 
-  // Both are called with a delay: the stream may have been left meanwhile, and the next one has no status yet.
-
-  async #showCurve() {
-    if (!this.#status) return;
-    const [name, models] = [this.#stream.name, modelNames(this.#status)];
-    const curve = await this.#api.curve(name).catch(() => null);
-    if (curve && this.#stream.name === name) this.#curve.show(curve, models);
+  /**
+   * @param {StreamStatus} status
+   * @returns {Snapshot}
+   */
+  #snapshot(status) {
+    const models = modelNames(status);
+    setOptions(this.#modelSelect, models.map((name) => [name, name]));
+    const classes = this.#classOrder.update(status.stream, status.labels);
+    return { status, models, shownModel: this.#modelSelect.value, classes };
   }
 
-  async #showMatrix() {
-    if (!this.#status) return;
-    const [name, model] = [this.#stream.name, this.#matrixModel.value];
-    const matrix = await this.#api.confusion(name, model).catch(() => null);
-    if (matrix && this.#stream.name === name && this.#matrixModel.value === model) this.#confusion.show(matrix);
+  /** @param {StreamStatus} status */
+  #showTitle({ stream, backbone, position, champion, models }) {
+    const accuracy = models[champion]?.accuracy;
+    document.title = `${accuracy == null ? "" : `${formatPercent(accuracy)} · `}${stream} · Prequel`;
+    setText(find("#facts"), `backbone ${backbone} · position ${position}`);
   }
-}
-
-/** What else there is to say of the champion and of the features, in sentences. */
-function remarks({ unknown, feature_drift: drift }) {
-  const abstained = unknown && `Abstained on ${count(unknown.abstained)} labelled images, ${count(unknown.novel)} of them of classes it could not know; right on ${percent(unknown.answered_accuracy)} of the others.`;
-  const moved = drift >= MOVED && `The features have moved ${drift.toFixed(1)} standard deviations away from their long-run mean.`;
-  return [abstained, moved].filter(Boolean).join(" ");
 }

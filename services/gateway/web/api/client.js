@@ -1,153 +1,233 @@
-/** The gateway's HTTP calls; whatever goes wrong is a Problem whose message people can act on. */
+/** The gateway's HTTP calls. */
 
-/** `status` is HTTP's, or 0 where the gateway was not reached. */
-export class Problem extends Error {
-  constructor(status, message) {
-    super(message);
-    this.status = status;
-  }
-}
+import { errorOf, unreachable } from "./errors.js";
 
-const ADVICE = {
-  0: "The gateway cannot be reached. Check that it is running (prequel up); this page keeps trying.",
-  401: "This gateway asks for an API key.",
-  413: "This image is larger than the gateway accepts. Send a smaller one.",
-  415: "The gateway cannot read this kind of file. Send a picture, such as a JPEG or PNG.",
-  429: "Too many requests at once. Wait a moment, then try again.",
-  503: "The gateway is up, but what it needs is not ready yet. Wait a moment, then try again.",
-};
+/**
+ * @import {
+ *   AcceptedImage, AcceptedLabel, AccuracyCurve, ConfusionCounts, Installation, Outcome, Prediction, PredictionQuery,
+ *   StreamStatus, TrialPrediction,
+ * } from "./types.js"
+ */
 
-export class Api {
-  #base;
-  #askKey;
-  #asking = null;
+/** A gateway that hangs must not leave the page saying "Asking…" for ever; answers normally take far less than this. */
+const TIMEOUT_SECONDS = 20;
+
+const JSON_HEADERS = { "Content-Type": "application/json" };
+
+/**
+ * Asks people for the API key until `check` resolves to null; where the key is refused, it resolves to a message.
+ * @typedef {(check: (key: string) => Promise<string | null>) => Promise<unknown>} AskForKey
+ */
+
+/** Each method throws ApiError. Times to wait are seconds that the gateway may hold the answer back. */
+export class GatewayClient {
+  #baseUrl;
+  #askForKey;
+  /** @type {Promise<unknown> | null} */
+  #keyPrompt = null;
 
   /**
-   * `base` is the URL of the folder that holds `v1/`; `askKey(check)` asks people for the API key until `check(key)`
-   * resolves to null, where it is not taken to a message.
+   * @param {string} baseUrl of the folder that holds `v1/`
+   * @param {AskForKey} askForKey
    */
-  constructor(base, askKey) {
-    this.#base = base;
-    this.#askKey = askKey;
+  constructor(baseUrl, askForKey) {
+    this.#baseUrl = baseUrl;
+    this.#askForKey = askForKey;
   }
 
-  /** Resolves to the names, the one with the newest activity first. */
+  /**
+   * The streams' names, the one with the newest activity first.
+   * @returns {Promise<string[]>}
+   */
   async streams() {
+    /** @type {{streams: {stream: string, active_at?: string | null}[]}} */
     const { streams } = await this.#json("v1/streams");
-    const time = ({ active_at: at }) => (at ? Date.parse(at) : 0);
-    return streams.sort((a, b) => time(b) - time(a)).map((each) => each.stream);
+    const lastActive = streams.map(({ stream, active_at: at }) => ({ stream, time: at ? Date.parse(at) : 0 }));
+    return lastActive.sort((a, b) => b.time - a.time).map(({ stream }) => stream);
   }
 
-  /** How commands are typed here: `{program, container, url, keys}`. */
+  /** @returns {Promise<Installation>} */
   installation() {
     return this.#json("v1/installation");
   }
 
-  /** Resolves to what is still being waited for, as sentences; none once all is ready. */
-  async reasons() {
-    const answer = await this.#fetch("readyz", {}, 0);
-    const { reasons } = await answer.json();
+  /**
+   * What the gateway still waits for, as sentences; none once all is ready.
+   * @returns {Promise<string[]>}
+   */
+  async notReadyReasons() {
+    // Not #json: "not ready" is answered with 503, and its reasons are what is asked for.
+    const response = await this.#fetch("readyz");
+    /** @type {{reasons: Record<string, string>}} */
+    const { reasons } = await response.json();
     return Object.entries(reasons).map(([part, reason]) => `${part}: ${reason}`);
   }
 
+  /**
+   * @param {string} stream
+   * @returns {Promise<StreamStatus>}
+   */
   status(stream) {
-    return this.#json(at(stream));
+    return this.#json(streamPath(stream));
   }
 
-  /** Resolves to `{points, drifts}`. */
+  /**
+   * @param {string} stream
+   * @returns {Promise<AccuracyCurve>}
+   */
   curve(stream) {
-    return this.#json(`${at(stream)}/curve`);
+    return this.#json(`${streamPath(stream)}/curve`);
   }
 
+  /**
+   * @param {string} stream
+   * @param {string} model
+   * @returns {Promise<ConfusionCounts>}
+   */
   confusion(stream, model) {
-    return this.#json(`${at(stream)}/confusion?${query({ model })}`);
+    return this.#json(`${streamPath(stream)}/confusion?${queryString({ model })}`);
   }
 
-  /** `filter`: sort, predicted, truth (empty: without a label), wrong, model, limit. Resolves to an array. */
-  async predictions(stream, filter) {
-    return (await this.#json(`${at(stream)}/predictions?${query(filter)}`)).predictions;
+  /**
+   * @param {string} stream
+   * @param {PredictionQuery} query
+   * @returns {Promise<Prediction[]>}
+   */
+  async predictions(stream, query) {
+    /** @type {{predictions: Prediction[]}} */
+    const { predictions } = await this.#json(`${streamPath(stream)}/predictions?${queryString({ ...query })}`);
+    return predictions;
   }
 
+  /**
+   * @param {string} stream
+   * @param {string} id
+   * @param {number} [wait]
+   * @returns {Promise<Prediction>}
+   */
   prediction(stream, id, wait) {
-    return this.#json(`${at(stream)}/predictions/${encodeURIComponent(id)}?${query({ wait })}`, {}, wait);
+    const path = `${streamPath(stream)}/predictions/${encodeURIComponent(id)}?${queryString({ wait })}`;
+    return this.#json(path, {}, wait);
   }
 
-  /** What the newest state says of a picture: no event, nothing is recorded. Resolves to `{label, probabilities, models, unknown}`. */
+  /**
+   * What the newest state predicts for a picture, without an event: nothing is recorded.
+   * @param {string} stream
+   * @param {Blob} image
+   * @returns {Promise<TrialPrediction>}
+   */
   predict(stream, image) {
     const headers = { "Content-Type": image.type || "application/octet-stream" };
-    return this.#json(`${at(stream)}/predict`, { method: "POST", headers, body: image });
+    return this.#json(`${streamPath(stream)}/predict`, { method: "POST", headers, body: image });
   }
 
-  /** Resolves to `{id, position, prediction?}`. */
+  /**
+   * Adds an image to the stream; with its prediction, if that comes within `wait` seconds.
+   * @param {string} stream
+   * @param {Blob} image
+   * @param {number} wait
+   * @returns {Promise<AcceptedImage>}
+   */
   sendImage(stream, image, wait) {
     // Not every browser knows HEIC by its name; the gateway looks at the bytes.
     const headers = { "Content-Type": image.type || "image/unknown" };
-    return this.#json(`${at(stream)}/images?${query({ wait })}`, { method: "POST", headers, body: image }, wait);
+    const path = `${streamPath(stream)}/images?${queryString({ wait })}`;
+    return this.#json(path, { method: "POST", headers, body: image }, wait);
   }
 
-  /** `label` null retracts. Resolves to the outcome, or to `{id, position}` where it took longer than `wait` seconds. */
+  /**
+   * Labels an image; with the outcome, if that comes within `wait` seconds.
+   * @param {string} stream
+   * @param {string} id
+   * @param {string | null} label null retracts the label that there is
+   * @param {number} wait
+   * @returns {Promise<Outcome | AcceptedLabel>}
+   */
   sendLabel(stream, id, label, wait) {
     const body = JSON.stringify({ id, label, by: "page" });
-    const headers = { "Content-Type": "application/json" };
-    return this.#json(`${at(stream)}/labels?${query({ wait })}`, { method: "POST", headers, body }, wait);
+    const path = `${streamPath(stream)}/labels?${queryString({ wait })}`;
+    return this.#json(path, { method: "POST", headers: JSON_HEADERS, body }, wait);
   }
 
+  /**
+   * @param {string} stream
+   * @param {string} id
+   * @param {number} [size] the longest side of a thumbnail in pixels; none: the image as it was sent
+   * @returns {string}
+   */
   imageUrl(stream, id, size) {
-    return this.url(`${at(stream)}/images/${encodeURIComponent(id)}?${query({ size })}`);
+    return this.#url(`${streamPath(stream)}/images/${encodeURIComponent(id)}?${queryString({ size })}`);
   }
 
+  /**
+   * @param {string} stream
+   * @returns {string}
+   */
   eventsUrl(stream) {
-    return this.url(`${at(stream)}/events`);
+    return this.#url(`${streamPath(stream)}/events`);
   }
 
-  url(path) {
-    return new URL(path, this.#base).href;
+  /** @param {string} path */
+  #url(path) {
+    return new URL(path, this.#baseUrl).href;
   }
 
+  /**
+   * The answer's JSON, whose shape each caller declares. After a 401 people are asked for the key, and the call is repeated.
+   * @param {string} path
+   * @param {RequestInit} [request]
+   * @param {number} [wait]
+   * @returns {Promise<any>}
+   */
   async #json(path, request = {}, wait = 0) {
-    const answer = await this.#fetch(path, request, wait);
-    if (answer.status === 401) {
-      await this.#key();
+    const response = await this.#fetch(path, request, wait);
+    if (response.status === 401) {
+      await this.#obtainKey();
       return this.#json(path, request, wait);
     }
-    const body = await answer.json().catch(() => null);
-    if (!answer.ok) throw new Problem(answer.status, sentence(answer.status, body));
-    return body;
+    if (!response.ok) throw await errorOf(response);
+    return response.json().catch(() => null);
   }
 
-  /** One question, however many calls wait for its answer. */
-  #key() {
-    this.#asking ??= this.#askKey((key) => this.#beginSession(key)).finally(() => (this.#asking = null));
-    return this.#asking;
+  /** One prompt, however many calls wait for its answer. */
+  #obtainKey() {
+    this.#keyPrompt ??= this.#askForKey((key) => this.#beginSession(key)).finally(() => (this.#keyPrompt = null));
+    return this.#keyPrompt;
   }
 
-  /** Trades the key for a cookie, which images and events send too. */
+  /**
+   * Trades the key for a cookie, which images and events send too: these cannot carry a header.
+   * @param {string} key
+   * @returns {Promise<string | null>} why the key was refused
+   */
   async #beginSession(key) {
-    const headers = { "Content-Type": "application/json" };
-    const answer = await this.#fetch("v1/session", { method: "POST", headers, body: JSON.stringify({ key }) }, 0);
-    return answer.ok ? null : sentence(answer.status, await answer.json().catch(() => null));
+    const request = { method: "POST", headers: JSON_HEADERS, body: JSON.stringify({ key }) };
+    const response = await this.#fetch("v1/session", request);
+    return response.ok ? null : (await errorOf(response)).message;
   }
 
-  async #fetch(path, request, wait) {
+  /**
+   * @param {string} path
+   * @param {RequestInit} [request]
+   * @param {number} [wait]
+   * @returns {Promise<Response>}
+   */
+  async #fetch(path, request = {}, wait = 0) {
     try {
-      return await fetch(this.url(path), { ...request, signal: AbortSignal.timeout((wait + 20) * 1000) });
+      return await fetch(this.#url(path), { ...request, signal: AbortSignal.timeout((wait + TIMEOUT_SECONDS) * 1000) });
     } catch {
-      throw new Problem(0, ADVICE[0]);
+      throw unreachable();
     }
   }
 }
 
-function at(stream) {
+/** @param {string} stream */
+function streamPath(stream) {
   return `v1/streams/${encodeURIComponent(stream)}`;
 }
 
-function query(values) {
-  const given = Object.entries(values).filter(([, value]) => value !== undefined);
-  return new URLSearchParams(given).toString();
-}
-
-/** RFC 9457 says what happened in `detail`; where an answer has none, we say what to do. */
-function sentence(status, problem) {
-  const detail = typeof problem?.detail === "string" ? problem.detail : null;
-  return detail || ADVICE[status] || `The gateway answered ${status}${problem?.title ? ` (${problem.title})` : ""}.`;
+/** @param {Record<string, string | number | boolean | undefined>} values those that are undefined are left out */
+function queryString(values) {
+  const defined = Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]]));
+  return new URLSearchParams(defined).toString();
 }

@@ -1,100 +1,137 @@
-/** One stream followed live: its status, predictions and outcomes as events, reconnecting for as long as it takes; while nobody can see the page, it rests. */
+/** One stream followed live: its status, predictions and outcomes as events, over a connection that is renewed when it ends. */
 
-import { pause, shown } from "../lib/throttle.js";
+import { delay, untilVisible } from "../lib/throttle.js";
+import { ApiError } from "./errors.js";
 
-const FIRST_PAUSE_MS = 1000;
-const LONGEST_PAUSE_MS = 8000;
-const ABSENT_PAUSE_MS = 3000;
-const SILENCE_MS = 40_000;
-const KINDS = ["status", "prediction", "outcome", "applied", "ping", "reset", "reconnect"];
+/** @import { GatewayClient } from "./client.js" */
+/** @import { ConnectionState } from "./types.js" */
+
+/** After a restart the gateway is back within seconds; doubling slowly spares one that is away for long. */
+const MIN_RETRY_MS = 1000;
+const MAX_RETRY_MS = 8000;
+const RETRY_GROWTH = 1.6;
+/** Somebody may be about to send the first image: the page shows it soon after. */
+const ABSENT_RETRY_MS = 3000;
+/** The gateway pings every 15 seconds: one ping missing may be a busy network, two and more a dead connection. */
+const MAX_SILENCE_MS = 40_000;
+
+const EVENT_TYPES = ["status", "prediction", "outcome", "applied", "ping", "reset", "reconnect"];
 
 /**
- * Events: `connection` (detail: connecting, live, lost or absent), `status`, `prediction`, `outcome`, `applied` (detail: the API's JSON),
- * and `fresh` each time the connection came (back): what was missed has to be fetched.
+ * Events, each with the API's JSON as detail: `connection` (a ConnectionState), `status`, `prediction`, `outcome`,
+ * `applied`; and `connected` each time the connection came (back): what was missed has to be fetched.
  */
-export class Stream extends EventTarget {
-  #api;
-  #ended = new AbortController();
+export class LiveStream extends EventTarget {
+  #client;
+  #closed = new AbortController();
 
-  constructor(api, name) {
+  /**
+   * @param {GatewayClient} client
+   * @param {string} name
+   */
+  constructor(client, name) {
     super();
-    this.#api = api;
+    this.#client = client;
     this.name = name;
   }
 
-  /** Follows until `close`. */
+  /** Follows the stream until `close`. */
   async follow() {
-    let wait = FIRST_PAUSE_MS;
-    this.#tell("connection", "connecting");
-    while (!this.#ended.signal.aborted) {
-      await shown(this.#ended.signal);
-      const state = await this.#attempt(() => (wait = FIRST_PAUSE_MS));
-      if (this.#ended.signal.aborted) return;
+    const { signal } = this.#closed;
+    let retryMs = MIN_RETRY_MS;
+    this.#dispatch("connection", "connecting");
+    while (!signal.aborted) {
+      await untilVisible(signal);
+      const state = await this.#connect(() => (retryMs = MIN_RETRY_MS));
+      if (signal.aborted) return;
       if (document.hidden) continue;
-      this.#tell("connection", state);
-      await pause(state === "absent" ? ABSENT_PAUSE_MS : wait, this.#ended.signal);
-      wait = Math.min(wait * 1.6, LONGEST_PAUSE_MS);
+      this.#dispatch("connection", state);
+      await delay(state === "absent" ? ABSENT_RETRY_MS : retryMs, signal);
+      retryMs = Math.min(retryMs * RETRY_GROWTH, MAX_RETRY_MS);
     }
   }
 
+  /** Ends the connection; no event comes after it. */
   close() {
-    this.#ended.abort();
-  }
-
-  /** Resolves, once the connection is gone, to the state that leaves us in. */
-  async #attempt(onLive) {
-    try {
-      this.#tell("status", await this.#api.status(this.name));
-    } catch (problem) {
-      return problem.status === 404 ? "absent" : "lost";
-    }
-    return document.hidden ? "lost" : this.#listen(onLive);
+    this.#closed.abort();
   }
 
   /**
-   * Resolves when the connection ends, is ended, or has been silent for longer than the gateway's pings allow; also as the
-   * page is hidden, for browsers have six connections for all the tabs of a host, and each of these would keep one; and
-   * where the stream was deleted before the connection came: nobody would tell of that any more.
+   * Resolves, once the connection has ended, to the state that this leaves the page in.
+   * @param {() => void} onOpen
+   * @returns {Promise<ConnectionState>}
    */
-  #listen(onLive) {
-    const source = new EventSource(this.#api.eventsUrl(this.name));
+  async #connect(onOpen) {
+    try {
+      this.#dispatch("status", await this.#client.status(this.name));
+    } catch (error) {
+      return isMissing(error) ? "absent" : "lost";
+    }
+    return document.hidden ? "lost" : this.#listen(onOpen);
+  }
+
+  /**
+   * Resolves when the connection ends, is closed, or has been silent for longer than the gateway's pings allow. Also when
+   * the page is hidden: browsers have six connections for all the tabs of a host, and each hidden tab would keep one. And
+   * where the stream was deleted before the connection came: no event would ever say so.
+   * @param {() => void} onOpen
+   * @returns {Promise<ConnectionState>}
+   */
+  #listen(onOpen) {
+    const source = new EventSource(this.#client.eventsUrl(this.name));
     return new Promise((resolve) => {
-      let silence = null;
+      /** @type {ReturnType<typeof setTimeout> | undefined} */
+      let silenceTimer;
+      /** @param {ConnectionState} state */
       const finish = (state) => {
-        clearTimeout(silence);
-        document.removeEventListener("visibilitychange", end);
+        clearTimeout(silenceTimer);
+        document.removeEventListener("visibilitychange", lose);
         source.close();
         resolve(state);
       };
-      const end = () => finish("lost");
-      const heard = () => {
-        clearTimeout(silence);
-        silence = setTimeout(end, SILENCE_MS);
+      const lose = () => finish("lost");
+      const restartSilenceTimer = () => {
+        clearTimeout(silenceTimer);
+        silenceTimer = setTimeout(lose, MAX_SILENCE_MS);
       };
-      for (const kind of KINDS) source.addEventListener(kind, (event) => (heard(), this.#tell(kind, JSON.parse(event.data))));
+      for (const type of EVENT_TYPES) {
+        source.addEventListener(type, (event) => {
+          restartSilenceTimer();
+          this.#dispatch(type, JSON.parse(event.data));
+        });
+      }
       source.onopen = () => {
-        heard();
-        onLive();
-        this.#tell("connection", "live");
-        this.#tell("fresh", null);
-        this.#gone().then((gone) => gone && finish("absent"));
+        restartSilenceTimer();
+        onOpen();
+        this.#dispatch("connection", "live");
+        this.#dispatch("connected", null);
+        void this.#isDeleted().then((isDeleted) => isDeleted && finish("absent"));
       };
-      source.onerror = end;
-      document.addEventListener("visibilitychange", end);
-      this.#ended.signal.addEventListener("abort", end);
+      source.onerror = lose;
+      document.addEventListener("visibilitychange", lose);
+      this.#closed.signal.addEventListener("abort", lose);
     });
   }
 
-  async #gone() {
+  async #isDeleted() {
     try {
-      await this.#api.status(this.name);
+      await this.#client.status(this.name);
       return false;
-    } catch (problem) {
-      return problem.status === 404;
+    } catch (error) {
+      return isMissing(error);
     }
   }
 
-  #tell(kind, detail) {
-    if (!this.#ended.signal.aborted) this.dispatchEvent(new CustomEvent(kind, { detail }));
+  /**
+   * @param {string} type
+   * @param {unknown} detail
+   */
+  #dispatch(type, detail) {
+    if (!this.#closed.signal.aborted) this.dispatchEvent(new CustomEvent(type, { detail }));
   }
+}
+
+/** @param {unknown} error */
+function isMissing(error) {
+  return error instanceof ApiError && error.status === 404;
 }

@@ -1,8 +1,8 @@
 /** The keyboard: what each key does, and the dialog that says so. */
 
-import { element } from "../lib/dom.js";
+import { button, element, targetElement } from "../lib/dom.js";
 
-const KEYS = [
+const SHORTCUTS = [
   ["?", "this list"],
   ["← → ↑ ↓", "walk through the predictions, or the confusion matrix"],
   ["Enter", "open the prediction, or the cell's images"],
@@ -13,34 +13,56 @@ const KEYS = [
   ["Esc", "close"],
 ];
 
-/** Listens on the page; `actions` are {undo, clear, press(key)}. */
-export function listen(dialog, button, actions) {
-  build(dialog);
-  button.addEventListener("click", () => dialog.showModal());
+/**
+ * What keys do on the page. `press` takes a number key and tells whether it stood for anything.
+ * @typedef {{undo: () => void, clear: () => void, press: (key: string) => boolean}} ShortcutActions
+ */
+
+/**
+ * Listens to the page's keys, and fills the dialog that lists them.
+ * @param {HTMLDialogElement} dialog
+ * @param {HTMLElement} helpButton opens the dialog
+ * @param {ShortcutActions} actions
+ */
+export function installShortcuts(dialog, helpButton, actions) {
+  fillDialog(dialog);
+  helpButton.addEventListener("click", () => dialog.showModal());
   document.addEventListener("keydown", (event) => {
-    if (busy(event)) return;
+    if (isTakenElsewhere(event)) return;
     if (event.key === "?") dialog.showModal();
     else if (event.key === "u") actions.undo();
     else if (event.key === "c") actions.clear();
-    else if (!ofTrial(event.target) || !actions.press(event.key)) return;
+    else if (!isForTrial(event) || !actions.press(event.key)) return;
     event.preventDefault();
   });
 }
 
-/** Number keys name what was drawn, unless the focus is on something else; a click on blank paper leaves it on main. */
-function ofTrial(target) {
-  return target.matches("body, main") || target.closest(".try") !== null;
+/**
+ * Number keys label what was drawn, unless the focus is on something else; a click on a blank part leaves it on main.
+ * @param {KeyboardEvent} event
+ */
+function isForTrial(event) {
+  const target = targetElement(event);
+  return target !== null && (target.matches("body, main") || target.closest(".try") !== null);
 }
 
-function busy(event) {
-  const typing = event.target.matches("input:not([type=radio]), textarea, select");
-  return typing || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]");
+/**
+ * Keys that are typed into a field, belong to a dialog or to the browser.
+ * @param {KeyboardEvent} event
+ */
+function isTakenElsewhere(event) {
+  const isTyping = targetElement(event)?.matches("input:not([type=radio]), textarea, select");
+  const isBrowsers = event.ctrlKey || event.metaKey || event.altKey;
+  return isTyping || isBrowsers || event.defaultPrevented || document.querySelector("dialog[open]") !== null;
 }
 
-function build(dialog) {
-  const rows = KEYS.map(([keys, text]) => element("div", {}, element("dt", {}, ...keys.split(" ").map((key) => element("kbd", {}, key))), element("dd", {}, text)));
-  const close = element("button", { type: "button" }, "Close");
-  close.addEventListener("click", () => dialog.close());
-  dialog.append(element("h2", { id: "shortcuts-title" }, "Keyboard"), element("dl", { className: "keys" }, ...rows), close);
+/** @param {HTMLDialogElement} dialog */
+function fillDialog(dialog) {
+  const rows = SHORTCUTS.map(([keys, text]) => {
+    const names = keys.split(" ").map((key) => element("kbd", {}, key));
+    return element("div", {}, element("dt", {}, ...names), element("dd", {}, text));
+  });
+  const title = element("h2", { id: "shortcuts-title" }, "Keyboard");
+  dialog.append(title, element("dl", { className: "keys" }, ...rows), button("Close", () => dialog.close()));
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
 }

@@ -1,48 +1,62 @@
-/** Short messages that are read aloud, with an action where there is one (undo), and go by themselves. */
+/** Short messages that are read aloud, may offer an action such as undo, and go by themselves. */
 
-import { element } from "../lib/dom.js";
+import { button, element } from "../lib/dom.js";
 
+/** @typedef {"plain" | "good" | "bad"} NotificationKind */
+/** @typedef {{text: string, run: () => unknown}} NotificationAction */
+
+/** Long enough to read two lines and reach for the button. */
 const SHOWN_MS = 9000;
+/** Pixels; style.css sets the same size. */
+const THUMBNAIL_SIZE = 40;
 
-export class Notices {
+/** Shows one message at a time, the newest. */
+export class Notifications {
   #root;
 
+  /** @param {HTMLElement} root a live region */
   constructor(root) {
     this.#root = root;
   }
 
   /**
-   * `action` is [text, function], `picture` the URL of what it is about. Over an open dialog, the message is part of it: nothing
-   * else can be seen or heard.
+   * @param {string} text
+   * @param {object} [options]
+   * @param {NotificationKind} [options.kind]
+   * @param {NotificationAction} [options.action]
+   * @param {string} [options.thumbnail] the URL of the image it is about
    */
-  say(text, action = null, kind = "plain", picture = null) {
-    const card = element("div", { className: `notice ${kind}` }, ...(picture ? [thumbnail(picture)] : []), element("p", {}, text));
+  show(text, { kind = "plain", action, thumbnail } = {}) {
+    const card = element("div", { className: `notice ${kind}` });
     const dismiss = () => card.remove();
-    if (action) card.append(this.#button(action[0], () => (dismiss(), action[1]())));
-    card.append(this.#button("Dismiss", dismiss, "quiet"));
+    if (thumbnail) card.append(createThumbnail(thumbnail));
+    card.append(element("p", {}, text));
+    if (action) card.append(button(action.text, () => (dismiss(), action.run())));
+    card.append(button("Dismiss", dismiss, "quiet"));
+    // Beside an open modal dialog nothing can be seen, clicked or heard: the message has to be inside it.
     (document.querySelector("dialog[open]") ?? document.body).append(this.#root);
     this.#root.replaceChildren(card);
-    this.#expire(card, dismiss);
+    this.#expire(card);
   }
 
-  #button(text, act, look = "") {
-    const button = element("button", { type: "button", className: look }, text);
-    button.addEventListener("click", act);
-    return button;
-  }
-
-  /** Nobody loses a message that they are about to act on. */
-  #expire(card, dismiss) {
+  /**
+   * A message that somebody points at or is about to act on stays.
+   * @param {HTMLElement} card
+   */
+  #expire(card) {
     setTimeout(() => {
-      if (card.matches(":hover, :focus-within")) this.#expire(card, dismiss);
-      else dismiss();
+      if (card.matches(":hover, :focus-within")) this.#expire(card);
+      else card.remove();
     }, SHOWN_MS);
   }
 }
 
-/** Of an image that retention took, nothing is shown. */
-function thumbnail(url) {
-  const image = element("img", { src: url, alt: "", width: 40, height: 40 });
+/**
+ * Removed where retention has taken the image.
+ * @param {string} url
+ */
+function createThumbnail(url) {
+  const image = element("img", { src: url, alt: "", width: THUMBNAIL_SIZE, height: THUMBNAIL_SIZE });
   image.addEventListener("error", () => image.remove());
   return image;
 }

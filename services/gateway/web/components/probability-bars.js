@@ -1,46 +1,56 @@
 /** Probabilities as bars that move in place. */
 
-import { element, write } from "../lib/dom.js";
-import { MOST_IN_PLACE, likely, percent } from "../lib/format.js";
+import { element, setText } from "../lib/dom.js";
+import { formatPercent } from "../lib/format.js";
+import { MAX_BARS, rankLabels } from "../lib/labels.js";
 
-export class Bars {
-  #root;
+/** @typedef {{root: HTMLElement, value: HTMLElement}} BarRow */
+
+/** Below this share, whole per cents would show most classes as 0 %. */
+const DIGITS_BELOW = 0.1;
+
+/** At most ten bars, one a class. */
+export class ProbabilityBars {
+  root = element("ul", { className: "bars", "aria-label": "Probabilities" });
+  /** By label, in the order shown. @type {Map<string, BarRow>} */
   #rows = new Map();
 
-  constructor(root) {
-    this.#root = root;
-    root.classList.add("bars");
-  }
-
+  /** Removes all bars, so that those of another image do not seem to have moved from these. */
   clear() {
     this.#rows.clear();
-    this.#root.replaceChildren();
+    this.root.replaceChildren();
   }
 
-  /** `before`, if given, leaves a mark where each bar ended earlier. */
-  show(probabilities, labels, before = null) {
-    const shown = likely(labels, probabilities).slice(0, MOST_IN_PLACE);
-    if (shown.join("\n") !== [...this.#rows.keys()].join("\n")) this.#rebuild(shown);
-    const best = Math.max(...Object.values(probabilities), 0);
-    for (const label of shown) this.#fill(this.#rows.get(label), probabilities[label] ?? 0, best, before && (before[label] ?? 0));
-  }
-
-  #rebuild(labels) {
-    this.clear();
-    for (const label of labels) {
-      const track = element("span", { className: "track" }, element("i", { className: "fill" }), element("i", { className: "before" }));
-      const value = element("span", { className: "value" });
-      const row = element("li", {}, element("span", { className: "label", title: label }, label), track, value);
-      this.#rows.set(label, row);
-      this.#root.append(row);
+  /**
+   * @param {Record<string, number>} probabilities
+   * @param {string[]} labels those the stream knows: they have a bar even at 0
+   * @param {Record<string, number> | null} [previous] leaves a mark where each bar ended earlier
+   */
+  update(probabilities, labels, previous = null) {
+    const shownLabels = rankLabels(labels, probabilities).slice(0, MAX_BARS);
+    if (shownLabels.join("\n") !== [...this.#rows.keys()].join("\n")) this.#rebuild(shownLabels);
+    const largest = Math.max(...Object.values(probabilities), 0);
+    for (const [label, row] of this.#rows) {
+      const share = probabilities[label] ?? 0;
+      row.root.classList.toggle("best", share > 0 && share === largest);
+      row.root.classList.toggle("moved", previous !== null);
+      row.root.style.setProperty("--share", String(share));
+      row.root.style.setProperty("--before", String(previous?.[label] ?? 0));
+      const digits = share > 0 && share < DIGITS_BELOW ? 1 : 0;
+      setText(row.value, largest === 0 ? "" : formatPercent(share, digits));
     }
   }
 
-  #fill(row, share, best, before) {
-    row.classList.toggle("best", share > 0 && share === best);
-    row.classList.toggle("moved", before != null);
-    row.style.setProperty("--share", share);
-    row.style.setProperty("--before", before ?? 0);
-    write(row.querySelector(".value"), best === 0 ? "" : percent(share, share > 0 && share < 0.1 ? 1 : 0));
+  /** @param {string[]} labels */
+  #rebuild(labels) {
+    this.clear();
+    for (const label of labels) {
+      const fill = element("i", { className: "fill" });
+      const track = element("span", { className: "track" }, fill, element("i", { className: "before" }));
+      const value = element("span", { className: "value" });
+      const root = element("li", {}, element("span", { className: "label", title: label }, label), track, value);
+      this.#rows.set(label, { root, value });
+      this.root.append(root);
+    }
   }
 }

@@ -1,73 +1,92 @@
 /** A dialog that asks for one line of text: a stream's name, an API key. */
 
-import { element, write } from "../lib/dom.js";
+import { messageOf } from "../api/errors.js";
+import { button, element, setText } from "../lib/dom.js";
 
-export class Question {
+/**
+ * What is asked. `check` resolves to a message where the answer is refused; `required` leaves no way out but an answer.
+ * @typedef {object} Prompt
+ * @property {string} title
+ * @property {string} text
+ * @property {string} label
+ * @property {string} [pattern]
+ * @property {string} [hint]
+ * @property {boolean} [secret]
+ * @property {boolean} [required]
+ * @property {(answer: string) => Promise<string | null>} [check]
+ */
+
+/** Asks one question at a time; a new one ends the one before without an answer. */
+export class PromptDialog {
   #dialog;
   #title = element("h2", { id: "ask-title" });
   #text = element("p");
   #label = element("span");
   #input = element("input", { required: true, autocomplete: "off" });
-  #problem = element("p", { className: "outcome bad", role: "alert" });
+  #refusal = element("p", { className: "outcome bad", role: "alert" });
   #cancel;
-  #asked = null;
+  /** @type {{prompt: Prompt, resolve: (answer: string | null) => void} | null} */
+  #pending = null;
 
+  /** @param {HTMLDialogElement} dialog */
   constructor(dialog) {
     this.#dialog = dialog;
-    const cancel = element("button", { type: "button", className: "quiet" }, "Cancel");
-    const submit = element("button", { type: "submit" }, "Continue");
-    const form = element("form", {}, this.#title, this.#text, element("label", { className: "field tall" }, this.#label, this.#input), this.#problem, element("div", { className: "row" }, submit, cancel));
-    cancel.addEventListener("click", () => dialog.close());
+    this.#cancel = button("Cancel", () => dialog.close(), "quiet");
+    const field = element("label", { className: "field tall" }, this.#label, this.#input);
+    const row = element("div", { className: "row" }, element("button", { type: "submit" }, "Continue"), this.#cancel);
+    const form = element("form", {}, this.#title, this.#text, field, this.#refusal, row);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      this.#answer();
+      void this.#submit();
     });
     dialog.append(form);
-    dialog.addEventListener("close", () => this.#end(null));
-    dialog.addEventListener("cancel", (event) => this.#asked?.needed && event.preventDefault());
-    this.#cancel = cancel;
-  }
-
-  /** Asks what the page cannot do without: there is no way out but an answer. */
-  insist(asked) {
-    return this.ask({ ...asked, needed: true });
+    dialog.addEventListener("close", () => this.#finish(null));
+    dialog.addEventListener("cancel", (event) => this.#pending?.prompt.required && event.preventDefault());
   }
 
   /**
-   * `asked`: {title, text, label, pattern?, hint?, secret?, check?}; `check(answer)` may refuse by a message.
-   * Resolves to the answer, or null where none was given.
+   * Resolves to the answer, or to null where none was given.
+   * @param {Prompt} prompt
+   * @returns {Promise<string | null>}
    */
-  ask(asked) {
-    this.#end(null);
-    write(this.#title, asked.title);
-    write(this.#text, asked.text);
-    write(this.#label, asked.label);
-    write(this.#problem, "");
-    this.#cancel.hidden = Boolean(asked.needed);
-    Object.assign(this.#input, { type: asked.secret ? "password" : "text", value: "", pattern: asked.pattern ?? ".*", title: asked.hint ?? "" });
+  ask(prompt) {
+    this.#finish(null);
+    setText(this.#title, prompt.title);
+    setText(this.#text, prompt.text);
+    setText(this.#label, prompt.label);
+    setText(this.#refusal, "");
+    this.#cancel.hidden = Boolean(prompt.required);
+    this.#input.type = prompt.secret ? "password" : "text";
+    this.#input.value = "";
+    this.#input.pattern = prompt.pattern ?? ".*";
+    this.#input.title = prompt.hint ?? "";
     this.#dialog.showModal();
-    return new Promise((resolve) => (this.#asked = { ...asked, resolve }));
+    return new Promise((resolve) => (this.#pending = { prompt, resolve }));
   }
 
-  async #answer() {
+  async #submit() {
     const answer = this.#input.value.trim();
-    const refusal = await this.#refusal(answer);
-    if (refusal) return write(this.#problem, refusal);
-    this.#end(answer);
+    const refusal = await this.#check(answer);
+    if (refusal) return setText(this.#refusal, refusal);
+    this.#finish(answer);
     this.#dialog.close();
   }
 
-  /** A check that could not be made refuses too, and says why. */
-  async #refusal(answer) {
+  /**
+   * A check that could not be made refuses too, and says why.
+   * @param {string} answer
+   */
+  async #check(answer) {
     try {
-      return await this.#asked.check?.(answer);
-    } catch (problem) {
-      return problem.message;
+      return (await this.#pending?.prompt.check?.(answer)) ?? null;
+    } catch (error) {
+      return messageOf(error);
     }
   }
 
-  #end(answer) {
-    this.#asked?.resolve(answer);
-    this.#asked = null;
+  /** @param {string | null} answer */
+  #finish(answer) {
+    this.#pending?.resolve(answer);
+    this.#pending = null;
   }
 }

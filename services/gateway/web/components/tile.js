@@ -1,73 +1,108 @@
 /** One prediction in the gallery: image, label, confidence, and whether it was right, not by colour alone. */
 
-import { element, write } from "../lib/dom.js";
-import { percent } from "../lib/format.js";
+import { element, setText } from "../lib/dom.js";
+import { formatPercent } from "../lib/format.js";
+import { judge } from "../lib/outcome.js";
 
-const SIDE = 96;
-const SHARPEST = 2;
-/** Letters beside which a tile has no room for the confidence too: such names are written smaller, and wrap. */
-const LONG = 10;
+/** @import { Prediction } from "../api/types.js" */
 
+/** What a tile shows: `confidence` is null where it is not known. @typedef {{
+ *   label: string | null, truth: string | null, unknown: boolean, confidence: number | null
+ * }} TileContent */
+
+/** Pixels of the image's side, in CSS's units. */
+const IMAGE_SIZE = 96;
+/** Above twice the resolution nobody sees a difference, and the bytes are four times as many. */
+const MAX_PIXEL_RATIO = 2;
+/** Beside a longer name a tile has no room for the confidence: such names are written smaller, and wrap. */
+const LONG_LABEL = 10;
+
+/** A button with the image; its `root` is an item of the gallery's list. */
 export class Tile {
-  /** `model`: the challenger whose prediction is shown; none: the champion. */
+  #image = element("img", { alt: "", width: IMAGE_SIZE, height: IMAGE_SIZE, decoding: "async" });
+  #label = element("span", { className: "label" });
+  #confidence = element("span", { className: "confidence" });
+  #mark = element("span", { className: "mark" });
+  #model;
+  button;
+  root;
+  /** Resolves once the image is there, or will never be. @type {Promise<void>} */
+  loaded;
+
+  /**
+   * @param {Prediction} prediction
+   * @param {(id: string, size: number) => string} imageUrl
+   * @param {string | undefined} model the challenger whose prediction is shown; none: the champion
+   */
   constructor(prediction, imageUrl, model) {
-    this.model = model;
-    this.image = element("img", { alt: "", width: SIDE, height: SIDE, decoding: "async" });
-    this.label = element("span", { className: "label" });
-    this.sure = element("span", { className: "sure" });
-    this.mark = element("span", { className: "mark" });
-    this.button = element("button", { type: "button", className: "tile", tabIndex: -1 }, this.image, this.label, this.sure, this.mark);
-    this.root = element("li", {}, this.button);
+    this.#model = model;
+    const properties = { type: "button", className: "tile", tabIndex: -1 };
+    this.button = element("button", properties, this.#image, this.#label, this.#confidence, this.#mark);
     this.button.dataset.id = prediction.id;
-    this.image.addEventListener("error", () => this.image.classList.add("gone"));
-    this.image.src = imageUrl(prediction.id, SIDE * Math.min(SHARPEST, Math.ceil(devicePixelRatio)));
-    /** Resolves once the image is there, or will never be. */
-    this.loaded = this.image.decode().catch(() => {});
-    this.show(prediction);
-  }
-
-  /** The truth came, or was taken back (null). */
-  tell(truth) {
-    this.show({ ...this.prediction, truth });
-  }
-
-  show(prediction) {
+    this.root = element("li", {}, this.button);
+    this.#image.addEventListener("error", () => this.#image.classList.add("missing"));
+    this.#image.src = imageUrl(prediction.id, IMAGE_SIZE * Math.min(MAX_PIXEL_RATIO, Math.ceil(devicePixelRatio)));
+    this.loaded = this.#image.decode().catch(() => {});
     this.prediction = prediction;
-    const { truth, unknown, label, sure } = this.#said(prediction);
-    write(this.label, label ?? nameless(unknown));
-    this.label.classList.toggle("long", (label ?? "").length > LONG);
-    write(this.sure, sure === null ? "" : percent(sure, 0));
-    write(this.mark, markText(label, truth));
-    this.button.dataset.verdict = verdict(label, truth);
-    this.button.setAttribute("aria-label", spoken(label, sure, truth, unknown));
-    this.button.title = truth === null ? (label ?? "") : `predicted ${label ?? nameless(unknown)}, is ${truth}`;
+    this.update(prediction);
   }
 
-  /** Of challengers only the label is kept; a challenger never abstains. */
-  #said({ label, truth, unknown, probabilities, models }) {
-    if (this.model) return { label: models[this.model] ?? null, truth, unknown: false, sure: null };
-    return { label, truth, unknown, sure: label === null ? null : (probabilities[label] ?? null) };
+  /**
+   * The label of the image came, or was taken back (null).
+   * @param {string | null} truth
+   */
+  setTruth(truth) {
+    this.update({ ...this.prediction, truth });
+  }
+
+  /** @param {Prediction} prediction */
+  update(prediction) {
+    this.prediction = prediction;
+    const content = this.#contentOf(prediction);
+    const { label, truth, unknown, confidence } = content;
+    const name = label ?? placeholderLabel(unknown);
+    setText(this.#label, name);
+    this.#label.classList.toggle("long", (label ?? "").length > LONG_LABEL);
+    setText(this.#confidence, confidence === null ? "" : formatPercent(confidence, 0));
+    setText(this.#mark, markText(label, truth));
+    this.button.dataset.verdict = judge(label, truth);
+    this.button.setAttribute("aria-label", spokenText(content));
+    this.button.title = truth === null ? (label ?? "") : `predicted ${name}, is ${truth}`;
+  }
+
+  /**
+   * Of a challenger only the label is stored, and it never abstains.
+   * @param {Prediction} prediction
+   * @returns {TileContent}
+   */
+  #contentOf({ label, truth, unknown = false, probabilities, models }) {
+    if (this.#model) return { label: models[this.#model] ?? null, truth, unknown: false, confidence: null };
+    return { label, truth, unknown, confidence: label === null ? null : (probabilities[label] ?? null) };
   }
 }
 
-/** right, wrong, open (no label yet), or none where the model named no class: that is not judged. */
-export function verdict(label, truth) {
-  if (truth === null) return "open";
-  if (label === null) return "none";
-  return label === truth ? "right" : "wrong";
-}
-
+/**
+ * @param {string | null} label
+ * @param {string | null} truth
+ */
 function markText(label, truth) {
-  return { open: "no label", right: "✓ right", wrong: `✕ is ${truth}`, none: `is ${truth}` }[verdict(label, truth)];
+  return { open: "no label", right: "✓ right", wrong: `✕ is ${truth}`, none: `is ${truth}` }[judge(label, truth)];
 }
 
-/** What stands for a label where there is none: the model abstained, or knew no class. */
-export function nameless(unknown) {
-  return unknown ? "unsure" : "none yet";
+/**
+ * What stands in place of a label: the model abstained, or knew no class.
+ * @param {boolean} abstained
+ */
+function placeholderLabel(abstained) {
+  return abstained ? "unsure" : "none yet";
 }
 
-function spoken(label, sure, truth, unknown) {
-  const nothing = unknown ? "Unsure: none of the known classes" : "Not predicted: no class was known yet";
-  const said = label === null ? nothing : `Predicted ${label}${sure === null ? "" : `, ${percent(sure, 0)}`}`;
-  return `${said}. ${{ open: "No label yet", right: "Right", wrong: `Wrong: it is ${truth}`, none: `It is ${truth}` }[verdict(label, truth)]}.`;
+/** @param {TileContent} content */
+function spokenText({ label, confidence, truth, unknown }) {
+  const verdict = judge(label, truth);
+  const judgement = { open: "No label yet", right: "Right", wrong: `Wrong: it is ${truth}`, none: `It is ${truth}` }[verdict];
+  if (label === null) {
+    return `${unknown ? "Unsure: none of the known classes" : "Not predicted: no class was known yet"}. ${judgement}.`;
+  }
+  return `Predicted ${label}${confidence === null ? "" : `, ${formatPercent(confidence, 0)}`}. ${judgement}.`;
 }

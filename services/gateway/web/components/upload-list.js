@@ -1,52 +1,67 @@
-/** The pictures that were uploaded here, each with what the model says of it. */
+/** The pictures that were uploaded here, each with its prediction. */
 
-import { element, write } from "../lib/dom.js";
+import { element, setText } from "../lib/dom.js";
 
-const MOST = 24;
+/** @import { Trial } from "../lib/trial.js" */
 
-/** Event: `choose` (detail: the subject). */
-export class Queue extends EventTarget {
-  root = element("ul", { className: "queue", "aria-label": "Uploaded pictures" });
+/** Each picture stays in memory for as long as it is listed. */
+const MAX_PICTURES = 24;
+
+/** Event: `choose` (detail: the Trial). */
+export class UploadList extends EventTarget {
+  root = element("ul", { className: "uploads", "aria-label": "Uploaded pictures" });
+  /** The oldest first. @type {Map<Trial, {root: HTMLElement, button: HTMLButtonElement, label: HTMLElement}>} */
   #rows = new Map();
 
-  add(subjects) {
-    for (const subject of subjects.slice(-MOST)) this.#addOne(subject);
-    for (const subject of [...this.#rows.keys()].slice(0, -MOST)) this.#drop(subject);
+  /**
+   * Lists more pictures; the oldest go where there are too many.
+   * @param {Trial[]} trials
+   */
+  add(trials) {
+    for (const trial of trials.slice(-MAX_PICTURES)) this.#addRow(trial);
+    for (const trial of this.trials.slice(0, -MAX_PICTURES)) this.#removeRow(trial);
   }
 
-  get subjects() {
+  get trials() {
     return [...this.#rows.keys()];
   }
 
-  settle(subject) {
-    const row = this.#rows.get(subject);
+  /**
+   * Shows what became of one of them.
+   * @param {Trial} trial
+   */
+  update(trial) {
+    const row = this.#rows.get(trial);
     if (!row) return;
-    write(row.said, subject.failure ? "no answer" : (subject.prediction.label ?? "none yet"));
-    row.button.title = subject.failure?.message ?? subject.name;
+    setText(row.label, trial.failure ? "no answer" : (trial.prediction?.label ?? "none yet"));
+    row.button.title = trial.failure?.message ?? trial.name;
   }
 
   clear() {
-    for (const subject of [...this.#rows.keys()]) this.#drop(subject);
+    for (const trial of this.trials) this.#removeRow(trial);
   }
 
-  #addOne(subject) {
-    const said = element("span", { className: "label" }, "…");
-    const image = element("img", { src: subject.url, alt: subject.name, width: 56, height: 56 });
-    const button = element("button", { type: "button", className: "tile", title: subject.name }, image, said);
-    button.addEventListener("click", () => (subject.prediction || subject.failure) && this.#choose(subject));
+  /** @param {Trial} trial */
+  #addRow(trial) {
+    const label = element("span", { className: "label" }, "…");
+    const image = element("img", { src: trial.url ?? "", alt: trial.name, width: 56, height: 56 });
+    const button = element("button", { type: "button", className: "tile", title: trial.name }, image, label);
+    button.addEventListener("click", () => this.#choose(trial));
     const root = element("li", {}, button);
-    this.#rows.set(subject, { root, button, said });
+    this.#rows.set(trial, { root, button, label });
     this.root.prepend(root);
   }
 
-  #drop(subject) {
-    const row = this.#rows.get(subject);
-    URL.revokeObjectURL(subject.url);
-    row.root.remove();
-    this.#rows.delete(subject);
+  /** @param {Trial} trial */
+  #removeRow(trial) {
+    if (trial.url) URL.revokeObjectURL(trial.url);
+    this.#rows.get(trial)?.root.remove();
+    this.#rows.delete(trial);
   }
 
-  #choose(subject) {
-    this.dispatchEvent(new CustomEvent("choose", { detail: subject }));
+  /** @param {Trial} trial */
+  #choose(trial) {
+    const isAnswered = trial.prediction !== null || trial.failure !== null;
+    if (isAnswered) this.dispatchEvent(new CustomEvent("choose", { detail: trial }));
   }
 }

@@ -1,38 +1,54 @@
-/** The order of a stream's classes and the keys they have, kept for as long as the page is open: nothing is sorted anew under people's fingers. */
+/** The order of a stream's classes and their number keys, which stay as they are for as long as the page is open. */
 
-import { natural } from "./format.js";
+import { sortNaturally } from "./labels.js";
 
-/** One for each number key, in the order of the keyboard. */
-export const KEYS = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "0"];
+/** One for each class that can have one, in the order of the keyboard. */
+export const NUMBER_KEYS = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "0"];
 
-/** Classes of one stream: `labels` in order, and `keys` (label -> key), or null where each image's likeliest have them. */
-export const NO_CLASSES = { labels: [], keys: new Map() };
+/**
+ * The classes of one stream as they are offered. `keys` maps a label to its number key; it is null for a stream with more
+ * classes than keys, where the most probable classes of the image at hand get them.
+ * @typedef {{labels: string[], keys: Map<string, string> | null}} ClassChoices
+ */
 
+/** Remembers each stream's order: classes that changed places, or keys, under people's fingers would be mislabelled. */
 export class ClassOrder {
+  /** @type {Map<string, {order: string[], exceedsKeys: boolean}>} */
   #streams = new Map();
 
   /**
-   * As they were first seen, in natural order, with those that came later behind them. Where the first look found more classes
-   * than keys, no class has a key of its own: then the keys go to the likeliest of the image that is open.
+   * The first classes that are seen stand in natural order, later ones behind them. Whether each class has a key of its
+   * own is decided by the first look too, and stays.
+   * @param {string} stream
+   * @param {string[]} labels
+   * @returns {ClassChoices}
    */
-  take(stream, labels) {
-    const known = this.#streams.get(stream) ?? { order: [], many: labels.length > KEYS.length };
-    const fresh = labels.filter((label) => !known.order.includes(label));
-    known.order.push(...natural(fresh));
-    if (known.order.length) this.#streams.set(stream, known);
-    const there = new Set(labels);
-    return { labels: known.order.filter((label) => there.has(label)), keys: known.many ? null : keysOf(known.order) };
+  update(stream, labels) {
+    const known = this.#streams.get(stream) ?? { order: [], exceedsKeys: labels.length > NUMBER_KEYS.length };
+    known.order.push(...sortNaturally(labels.filter((label) => !known.order.includes(label))));
+    // A stream without classes decides nothing yet: it may begin with a hundred at once.
+    if (known.order.length > 0) this.#streams.set(stream, known);
+    const current = new Set(labels);
+    return {
+      labels: known.order.filter((label) => current.has(label)),
+      keys: known.exceedsKeys ? null : assignKeys(known.order),
+    };
   }
 }
 
-/** Classes that are digits have their own keys where these are free; the others take, in order, the keys that are left. */
-export function keysOf(order) {
-  const left = [...KEYS];
+/**
+ * Classes that are digits have their own keys where these are free; the others take, in order, the keys that are left.
+ * @param {string[]} labels
+ * @returns {Map<string, string>}
+ */
+export function assignKeys(labels) {
+  const freeKeys = [...NUMBER_KEYS];
+  /** @type {Map<string, string>} */
   const keys = new Map();
-  for (const label of order) {
-    if (!left.length) break;
-    const key = left.includes(label) ? label : left[0];
-    left.splice(left.indexOf(key), 1);
+  for (const label of labels) {
+    if (freeKeys.length === 0) break;
+    const key = freeKeys.includes(label) ? label : freeKeys[0];
+    freeKeys.splice(freeKeys.indexOf(key), 1);
     keys.set(label, key);
   }
   return keys;

@@ -1,23 +1,36 @@
 /** Images per second, measured on the page from how the stream's count grows. */
 
-const SPAN_MS = 10_000;
-const QUIET_MS = 4_000;
+/** Long enough that the figure does not jump with every batch, short enough that a change shows while one looks. */
+const WINDOW_MS = 10_000;
+/** Without a new image for this long, the stream stands still: the rate is 0, not a mean that fades slowly. */
+const IDLE_MS = 4_000;
 
-export class Rate {
-  #seen = [];
+/** Keeps the counts of the last ten seconds. Times are milliseconds of `performance.now()`. */
+export class RateMeter {
+  /** @type {{images: number, now: number}[]} */
+  #samples = [];
 
+  /**
+   * @param {number} images how many the stream has so far; fewer than before: it is another stream
+   * @param {number} [now]
+   */
   add(images, now = performance.now()) {
-    if (this.#seen.length && images < this.#seen.at(-1).images) this.#seen = [];
-    if (this.#seen.at(-1)?.images !== images) this.#seen.push({ images, now });
-    while (this.#seen.length > 2 && now - this.#seen[0].now > SPAN_MS) this.#seen.shift();
+    const newest = this.#samples.at(-1);
+    if (newest && images < newest.images) this.#samples = [];
+    if (newest?.images !== images) this.#samples.push({ images, now });
+    while (this.#samples.length > 2 && now - this.#samples[0].now > WINDOW_MS) this.#samples.shift();
   }
 
-  /** Over the last ten seconds; 0 once nothing came for four; null before there is anything to compare. */
+  /**
+   * Null before there are two counts to compare.
+   * @param {number} [now]
+   * @returns {number | null}
+   */
   perSecond(now = performance.now()) {
-    if (this.#seen.length === 0) return null;
-    const first = this.#seen[0];
-    const last = this.#seen.at(-1);
-    if (now - last.now > QUIET_MS) return 0;
-    return last.now > first.now ? ((last.images - first.images) * 1000) / (last.now - first.now) : null;
+    const [oldest, newest] = [this.#samples[0], this.#samples.at(-1)];
+    if (!newest) return null;
+    if (now - newest.now > IDLE_MS) return 0;
+    if (newest.now <= oldest.now) return null;
+    return ((newest.images - oldest.images) * 1000) / (newest.now - oldest.now);
   }
 }

@@ -1,44 +1,52 @@
-/** The stream that was looked at last in this browser; where nothing may be kept, none. */
+/** What this browser remembers between pages: the stream last looked at, and one that was just deleted. */
 
-const KEY = "prequel.stream";
-const DELETED = "prequel.deleted";
+const LAST_STREAM = "prequel.stream";
+const DELETED_STREAM = "prequel.deleted";
 
-export function remember(name) {
-  try {
-    localStorage.setItem(KEY, name);
-  } catch {
-    // Browsers may forbid it: then the page opens on the stream with the newest activity.
-  }
+// Browsers may forbid storage, and then throw. The page works without it: it opens on the stream with the newest activity,
+// and does not say why a stream is gone.
+
+/** @param {string} name */
+export function rememberStream(name) {
+  attempt(() => localStorage.setItem(LAST_STREAM, name));
 }
 
-/** That one if it is still there, else the first of `names`: the one with the newest activity. */
-export function opening(names) {
-  return names.includes(remembered()) ? remembered() : (names[0] ?? null);
+/**
+ * The stream to open with: the one looked at last if it still exists, else the first; null without any.
+ * @param {string[]} names the one with the newest activity first
+ * @returns {string | null}
+ */
+export function chooseInitialStream(names) {
+  const last = attempt(() => localStorage.getItem(LAST_STREAM));
+  return last && names.includes(last) ? last : (names[0] ?? null);
 }
 
-/** Leaves a name to the page that comes after this one in the same tab. */
-export function leaveDeleted(name) {
-  try {
-    sessionStorage.setItem(DELETED, name);
-  } catch {
-    // Then the next page is only empty, and does not say why.
-  }
+/**
+ * Leaves a deleted stream's name to the next page in the same tab.
+ * @param {string} name
+ */
+export function storeDeletedStream(name) {
+  attempt(() => sessionStorage.setItem(DELETED_STREAM, name));
 }
 
-/** What was left by the page before, once; else null. */
-export function takeDeleted() {
-  try {
-    const name = sessionStorage.getItem(DELETED);
-    sessionStorage.removeItem(DELETED);
-    return name;
-  } catch {
-    return null;
-  }
+/**
+ * The name that the page before left, once; else null.
+ * @returns {string | null}
+ */
+export function takeDeletedStream() {
+  const name = attempt(() => sessionStorage.getItem(DELETED_STREAM));
+  attempt(() => sessionStorage.removeItem(DELETED_STREAM));
+  return name;
 }
 
-function remembered() {
+/**
+ * @template T
+ * @param {() => T} access
+ * @returns {T | null}
+ */
+function attempt(access) {
   try {
-    return localStorage.getItem(KEY);
+    return access();
   } catch {
     return null;
   }

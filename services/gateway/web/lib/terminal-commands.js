@@ -1,37 +1,61 @@
-/** What to type in a terminal to stream pictures: this installation's program, the address that this page has, a key if one is needed. */
+/** What to type in a terminal to stream pictures: this installation's program, this page's address, a key if needed. */
 
-const USUALLY = { program: "prequel", container: false, url: null, keys: false };
+/** @import { Installation } from "../api/types.js" */
 
-export class Commands {
+/** What holds for most installations, until the gateway has answered how it was started. @type {Installation} */
+const TYPICAL = { program: "prequel", container: false, url: null, keys: false };
+
+/** Writes the commands for one installation. */
+export class TerminalCommands {
   #installation;
-  #where;
+  #connectOptions;
 
-  /** `installation` as the API gives it, null where it cannot be asked; `base`: the page's own URL. */
-  constructor(installation, base) {
-    this.#installation = installation ?? USUALLY;
-    const url = new URL(".", base).href.replace(/\/$/, "");
-    this.#where = `${url === this.#installation.url ? "" : ` --url ${url}`}${this.#installation.keys ? " --api-key YOUR_KEY" : ""}`;
+  /**
+   * @param {Installation | null} installation null where the gateway cannot be asked
+   * @param {string} pageUrl the page's own URL
+   */
+  constructor(installation, pageUrl) {
+    this.#installation = installation ?? TYPICAL;
+    const url = new URL(".", pageUrl).href.replace(/\/$/, "");
+    const urlOption = url === this.#installation.url ? "" : ` --url ${url}`;
+    this.#connectOptions = `${urlOption}${this.#installation.keys ? " --api-key YOUR_KEY" : ""}`;
   }
 
-  digits(stream) {
-    return this.#stream("digits", `--stream ${stream}`);
+  /**
+   * The digits that come with the producer.
+   * @param {string} stream
+   * @returns {string}
+   */
+  streamDigits(stream) {
+    return this.#command("digits", `--stream ${stream}`);
   }
 
-  /** Pictures in one folder a class. */
-  folder(stream) {
-    return this.#stream("my-photos", `--stream ${stream} --labels folder`);
+  /**
+   * Pictures in one folder a class.
+   * @param {string} stream
+   * @returns {string}
+   */
+  streamFolder(stream) {
+    return this.#command("my-photos", `--stream ${stream} --labels folder`);
   }
 
-  #stream(source, options) {
+  /**
+   * @param {string} source
+   * @param {string} options
+   */
+  #command(source, options) {
     const { program, container, url } = this.#installation;
-    if (container) return inContainer(source, `${options} --url ${url}`);
-    return `${program} stream ${source === "digits" ? source : `./${source}`} ${options}${this.#where}`;
+    if (container) return dockerCommand(source, `${options} --url ${url}`);
+    return `${program} stream ${source === "digits" ? source : `./${source}`} ${options}${this.#connectOptions}`;
   }
 }
 
-/** From the folder of docker-compose.yml, whose service `demo` has these commands, and the key, inside the cluster's network. */
-function inContainer(source, options) {
-  const own = source !== "digits";
-  const run = `docker compose run --rm${own ? ` --volume ./${source}:/${source}` : ""} demo stream ${own ? `/${source}` : source}`;
-  return `${run} ${options}`;
+/**
+ * From the folder of docker-compose.yml, whose service `demo` has these commands and the key inside the cluster's network.
+ * @param {string} source
+ * @param {string} options
+ */
+function dockerCommand(source, options) {
+  if (source === "digits") return `docker compose run --rm demo stream ${source} ${options}`;
+  return `docker compose run --rm --volume ./${source}:/${source} demo stream /${source} ${options}`;
 }

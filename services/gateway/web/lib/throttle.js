@@ -1,50 +1,67 @@
-/** Keeps work to what a screen can show. */
+/** Limits how often work is done, and waits for what a page has to wait for. */
 
-/** Calls `work` with the newest arguments, on an animation frame, at most once in `milliseconds`. */
-export function paced(work, milliseconds) {
-  let newest = null;
-  let scheduled = false;
-  let last = -Infinity;
+/**
+ * A function that calls `work` with the newest arguments, on an animation frame, at most once in `milliseconds`.
+ * A burst of events costs one repaint, and its last state is always painted.
+ * @template {unknown[]} Args
+ * @param {(...args: Args) => unknown} work
+ * @param {number} milliseconds
+ * @returns {(...args: Args) => void}
+ */
+export function throttle(work, milliseconds) {
+  /** @type {Args | null} */
+  let pending = null;
+  let lastRun = -Infinity;
   const run = () => {
-    scheduled = false;
-    last = performance.now();
-    work(...newest);
+    const args = /** @type {Args} */ (pending);
+    pending = null;
+    lastRun = performance.now();
+    work(...args);
   };
-  return (...given) => {
-    newest = given;
-    if (scheduled) return;
-    scheduled = true;
-    const rest = Math.max(0, milliseconds - (performance.now() - last));
-    setTimeout(() => requestAnimationFrame(run), rest);
+  return (...args) => {
+    const isScheduled = pending !== null;
+    pending = args;
+    if (isScheduled) return;
+    const remaining = Math.max(0, milliseconds - (performance.now() - lastRun));
+    setTimeout(() => requestAnimationFrame(run), remaining);
   };
 }
 
-/** Resolves after `milliseconds`, or as soon as the network comes back or `signal` aborts. */
-export function pause(milliseconds, signal) {
+/**
+ * Resolves after `milliseconds`, or as soon as the network comes back or `signal` aborts.
+ * @param {number} milliseconds
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<void>}
+ */
+export function delay(milliseconds, signal) {
   return new Promise((resolve) => {
-    const done = () => {
+    const finish = () => {
       clearTimeout(timer);
-      window.removeEventListener("online", done);
-      signal?.removeEventListener("abort", done);
+      window.removeEventListener("online", finish);
+      signal?.removeEventListener("abort", finish);
       resolve();
     };
-    const timer = setTimeout(done, milliseconds);
-    window.addEventListener("online", done);
-    signal?.addEventListener("abort", done);
+    const timer = setTimeout(finish, milliseconds);
+    window.addEventListener("online", finish);
+    signal?.addEventListener("abort", finish);
   });
 }
 
-/** Resolves once people can see the page, or `signal` aborts. */
-export function shown(signal) {
+/**
+ * Resolves once people can see the page, or `signal` aborts.
+ * @param {AbortSignal} signal
+ * @returns {Promise<void>}
+ */
+export function untilVisible(signal) {
   return new Promise((resolve) => {
-    const look = () => {
+    const check = () => {
       if (document.hidden && !signal.aborted) return;
-      document.removeEventListener("visibilitychange", look);
-      signal.removeEventListener("abort", look);
+      document.removeEventListener("visibilitychange", check);
+      signal.removeEventListener("abort", check);
       resolve();
     };
-    document.addEventListener("visibilitychange", look);
-    signal.addEventListener("abort", look);
-    look();
+    document.addEventListener("visibilitychange", check);
+    signal.addEventListener("abort", check);
+    check();
   });
 }

@@ -1,51 +1,80 @@
-/** A picture that is tried: what was said of it, and whether it has been added to the stream. */
+/** A picture that people try the model on: what was predicted for it, and whether it has been added to the stream. */
 
+import { ApiError } from "../api/errors.js";
+
+/** @import { GatewayClient } from "../api/client.js" */
+/** @import { Prediction, TrialPrediction } from "../api/types.js" */
+
+/** What HTTP says of bytes that no gateway can read: such a picture cannot be added either. */
 const UNREADABLE = [413, 415, 422];
 
-export class Subject {
-  /** What the newest state said of it, or null; `before`: the probabilities of the time before. */
+/** One picture, for one stream. */
+export class Trial {
+  /** What the newest state predicted, or null. @type {TrialPrediction | null} */
   prediction = null;
-  before = null;
+  /** The probabilities of the time before, to compare with. @type {Record<string, number> | null} */
+  previousProbabilities = null;
+  /** Why there is no prediction. @type {ApiError | null} */
   failure = null;
-  /** Its prediction as an event of the stream, once it was added. */
+  /** Its prediction as an event of the stream, once it was added. @type {Prediction | null} */
   recorded = null;
+  /** While it is being added, and afterwards. @type {Promise<Prediction> | null} */
+  recording = null;
 
-  /** `image` can be seen at `url`, if any. */
+  /**
+   * @param {string} stream
+   * @param {Blob & {name?: string}} image
+   * @param {string | null} url where the picture can be seen, if anywhere
+   */
   constructor(stream, image, url) {
-    Object.assign(this, { stream, image, url, name: image.name || "pasted picture" });
+    this.stream = stream;
+    this.image = image;
+    this.url = url;
+    this.name = image.name || "pasted picture";
   }
 
+  /** The label it has in the stream, or null. */
   get truth() {
     return this.recorded?.truth ?? null;
   }
 
-  /** Whether it has been answered, or not, and could be in the stream: all but what nobody can read. */
-  get addable() {
+  /** Whether the gateway has answered, if only that it has no prediction, and the picture could be in the stream. */
+  get canBeAdded() {
     return this.prediction !== null || (this.failure !== null && !UNREADABLE.includes(this.failure.status));
   }
 
-  /** Whether the gateway could not be asked. */
-  get unasked() {
+  /** Whether the gateway could not be reached. */
+  get isUnanswered() {
     return this.failure?.status === 0;
   }
 
-  /** Asks without an event: nothing is recorded. */
-  async ask(api) {
+  /**
+   * Asks for a prediction without an event: nothing is recorded.
+   * @param {GatewayClient} client
+   */
+  async predict(client) {
     try {
-      const answer = await api.predict(this.stream, this.image);
-      Object.assign(this, { before: this.prediction?.probabilities ?? null, prediction: answer, failure: null });
-    } catch (problem) {
-      Object.assign(this, { failure: problem });
+      const prediction = await client.predict(this.stream, this.image);
+      this.previousProbabilities = this.prediction?.probabilities ?? null;
+      this.prediction = prediction;
+      this.failure = null;
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.failure = error;
     }
   }
 
-  /** Added once, whoever asks: `adding(image)` resolves to the prediction. Raises Problem; then it may be tried again. */
-  record(adding) {
-    this.recording ??= adding(this.image).then(
+  /**
+   * Adds it to the stream, once, however many ask. Throws ApiError; then it may be tried again.
+   * @param {(image: Blob) => Promise<Prediction>} addImage
+   * @returns {Promise<Prediction>}
+   */
+  record(addImage) {
+    this.recording ??= addImage(this.image).then(
       (prediction) => (this.recorded = { ...prediction }),
-      (problem) => {
+      (error) => {
         this.recording = null;
-        throw problem;
+        throw error;
       },
     );
     return this.recording;

@@ -1,199 +1,241 @@
-/** The dialog over one prediction: the image large, what every model said, and the class it really is. */
+/** The dialog over one prediction: the image large, what every model predicted, and the class it really is. */
 
-import { Bars } from "../components/probability-bars.js";
-import { Classes } from "../components/class-picker.js";
-import { element, write } from "../lib/dom.js";
-import { NO_CLASSES } from "../lib/class-order.js";
-import { LATER } from "../api/label-history.js";
-import { verdict } from "../components/tile.js";
-import { natural, outcomeSentence, percent, quoted, took } from "../lib/format.js";
+import { messageOf } from "../api/errors.js";
+import { OUTCOME_PENDING } from "../api/label-history.js";
+import { ClassPicker } from "../components/class-picker.js";
+import { ProbabilityBars } from "../components/probability-bars.js";
+import { button, element, setText, targetElement } from "../lib/dom.js";
+import { formatPercent, quote } from "../lib/format.js";
+import { sortNaturally } from "../lib/labels.js";
+import { describeOutcome, isApplied, judge } from "../lib/outcome.js";
 
-const VERDICTS = { right: "✓ right: it is", wrong: "✕ wrong: it is", none: "it is" };
+/** @import { GatewayClient } from "../api/client.js" */
+/** @import { LabelHistory } from "../api/label-history.js" */
+/** @import { Outcome, Prediction } from "../api/types.js" */
+/** @import { ClassChoices } from "../lib/class-order.js" */
+/** @import { Panel, Snapshot } from "./panel.js" */
 
-/** The longest side of the largest thumbnail, in pixels. */
-const LARGEST = 1024;
+const VERDICTS = { open: "no label yet", right: "✓ right: it is", wrong: "✕ wrong: it is", none: "it is" };
 
-/** Event: `closed` (detail: the id last shown). */
-export class Correction extends EventTarget {
+/** The longest side of the largest thumbnail that the gateway makes, in pixels. */
+const LARGEST_THUMBNAIL = 1024;
+
+/** Event: `closed` (detail: the id last shown). @implements {Panel} */
+export class CorrectionDialog extends EventTarget {
   #dialog;
-  #api;
-  #teaching;
+  #client;
+  #history;
   #neighbour;
-  #stream = null;
-  #classes = NO_CLASSES;
+  #stream = "";
+  /** @type {ClassChoices | null} */
+  #classes = null;
+  /** What is shown, or was last. @type {Prediction | null} */
   #prediction = null;
-  #parts = {};
+  #title = element("h2", { id: "correction-title" });
+  #verdict = element("span", { className: "verdict" });
+  #image = element("img", { className: "portrait", alt: "The image" });
+  #models = element("dl", { className: "model-predictions" });
+  #bars = new ProbabilityBars();
+  #picker = new ClassPicker((label) => this.#submit(label));
+  #outcome = element("p", { className: "outcome", role: "status" });
+  #retract = button("Take the label back", () => this.#submit(null), "quiet");
+  #undo = button("Undo", () => this.#history.undo(this.#stream), "quiet");
+  #previous = button("← Previous", () => this.#move(-1), "quiet");
+  #next = button("Next →", () => this.#move(1), "quiet");
+  #facts = element("p", { className: "muted facts" });
 
-  /** `neighbour(id, step)` gives the prediction beside one in the gallery, or null. */
-  constructor(dialog, api, teaching, neighbour) {
+  /**
+   * @param {HTMLDialogElement} dialog
+   * @param {object} parts
+   * @param {GatewayClient} parts.client
+   * @param {LabelHistory} parts.history
+   * @param {(id: string, offset: number) => Prediction | null} parts.neighbour the prediction beside one in the gallery
+   */
+  constructor(dialog, { client, history, neighbour }) {
     super();
     this.#dialog = dialog;
-    this.#api = api;
-    this.#teaching = teaching;
+    this.#client = client;
+    this.#history = history;
     this.#neighbour = neighbour;
     this.#build();
-    dialog.addEventListener("keydown", (event) => this.#pressed(event));
+    history.addEventListener("change", () => this.#showUndo());
+    this.#image.addEventListener("error", () => this.#showThumbnail());
+    dialog.addEventListener("keydown", (event) => this.#onKey(event));
     dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
-    dialog.addEventListener("close", () => this.dispatchEvent(new CustomEvent("closed", { detail: this.#prediction?.id })));
+    dialog.addEventListener("close", () => {
+      this.dispatchEvent(new CustomEvent("closed", { detail: this.#prediction?.id }));
+    });
   }
 
-  get open() {
-    return this.#dialog.open;
-  }
-
-  /** `classes`: those that the stream knows, as ClassOrder gives them. */
-  show(stream, prediction, classes) {
+  /** @param {string} stream */
+  reset(stream) {
+    this.#dialog.close();
     this.#stream = stream;
+    this.#classes = null;
+  }
+
+  /**
+   * Classes may come while the dialog is open; before the first of them, the focus had no class to be on.
+   * @param {Snapshot} snapshot
+   */
+  update({ classes }) {
     this.#classes = classes;
+    if (!this.#dialog.open || this.#prediction === null) return;
+    const awaitedClasses = this.#picker.awaitsClasses;
+    this.#picker.update(classes, this.#prediction.truth, this.#prediction.probabilities);
+    if (awaitedClasses) this.#focusClass();
+  }
+
+  /** @param {Outcome} outcome */
+  applyOutcome(outcome) {
+    if (this.#prediction === null || outcome.id !== this.#prediction.id) return;
+    setText(this.#outcome, describeOutcome(outcome));
+    if (!isApplied(outcome)) return;
+    this.#paint({ ...this.#prediction, truth: outcome.label });
+  }
+
+  /** @param {Prediction} prediction of the stream that is followed */
+  open(prediction) {
     if (!this.#dialog.open) this.#dialog.showModal();
     this.#turnTo(prediction);
-    this.#focusOwn();
-  }
-
-  close() {
-    this.#dialog.close();
-  }
-
-  /** New classes appear while the dialog is open; a picture that is opened at once comes before the first of them. */
-  offer(classes) {
-    this.#classes = classes;
-    if (!this.#dialog.open) return;
-    const waited = this.#parts.classes.waiting;
-    this.#parts.classes.show(classes, this.#prediction.truth, this.#prediction.probabilities);
-    if (waited) this.#focusOwn();
-  }
-
-  /** What Undo would do now may be of another image. */
-  remember() {
-    const next = this.#stream === null ? null : this.#teaching.next(this.#stream);
-    this.#parts.undo.disabled = next === null;
-    this.#parts.undo.title = next ?? "Nothing to undo";
-  }
-
-  /** The outcome of a label, whoever gave it. */
-  settle(outcome) {
-    if (outcome.id !== this.#prediction?.id) return;
-    write(this.#parts.outcome, outcomeSentence(outcome));
-    if (!took(outcome)) return;
-    this.#prediction = { ...this.#prediction, truth: outcome.label };
-    this.#paint();
+    this.#focusClass();
   }
 
   #build() {
-    const parts = this.#parts;
-    parts.image = element("img", { className: "portrait", alt: "The image" });
-    parts.image.addEventListener("error", () => this.#showSmaller());
-    parts.image.addEventListener("load", () => parts.image.classList.toggle("small", parts.image.naturalWidth < 160));
-    parts.title = element("h2", { id: "correction-title" });
-    parts.verdict = element("span", { className: "verdict" });
-    parts.models = element("dl", { className: "said" });
-    parts.bars = new Bars((parts.barList = element("ul", { "aria-label": "Probabilities" })));
-    parts.choices = element("div", { className: "teach" });
-    parts.outcome = element("p", { className: "outcome", role: "status" });
-    parts.retract = this.#button("Take the label back", () => this.#teach(null), "quiet");
-    parts.undo = this.#button("Undo", () => this.#teaching.undo(this.#stream), "quiet");
-    parts.facts = element("p", { className: "muted facts" });
-    parts.before = this.#button("← Previous", () => this.#step(-1), "quiet");
-    parts.after = this.#button("Next →", () => this.#step(1), "quiet");
-    const close = this.#button("Close", () => this.#dialog.close(), "quiet");
-    const head = element("header", { className: "card-head" }, parts.title, parts.verdict);
-    const left = element("div", { className: "left" }, parts.image, parts.models);
-    const right = element("div", { className: "right" }, parts.barList, element("h3", {}, "What is it really?"), parts.choices, parts.outcome, element("div", { className: "row" }, parts.retract, parts.undo));
-    const foot = element("footer", { className: "row" }, parts.before, parts.after, parts.facts, close);
-    this.#dialog.append(head, element("div", { className: "columns" }, left, right), foot);
-    parts.classes = new Classes(parts.choices, (label) => this.#teach(label));
-  }
-
-  #button(text, act, look) {
-    const button = element("button", { type: "button", className: look }, text);
-    button.addEventListener("click", act);
-    return button;
+    const undoRow = element("div", { className: "row" }, this.#retract, this.#undo);
+    const question = element("h3", {}, "What is it really?");
+    const left = element("div", { className: "left" }, this.#image, this.#models);
+    const right = element("div", { className: "right" });
+    right.append(this.#bars.root, question, this.#picker.root, this.#outcome, undoRow);
+    const close = button("Close", () => this.#dialog.close(), "quiet");
+    this.#dialog.append(
+      element("header", { className: "card-head" }, this.#title, this.#verdict),
+      element("div", { className: "columns" }, left, right),
+      element("footer", { className: "row" }, this.#previous, this.#next, this.#facts, close),
+    );
   }
 
   /** What no browser shows as it was sent (HEIC, TIFF), it shows as a thumbnail. */
-  #showSmaller() {
-    const smaller = this.#api.imageUrl(this.#stream, this.#prediction.id, LARGEST);
-    if (this.#parts.image.src !== smaller) this.#parts.image.src = smaller;
+  #showThumbnail() {
+    if (this.#prediction === null) return;
+    const url = this.#client.imageUrl(this.#stream, this.#prediction.id, LARGEST_THUMBNAIL);
+    if (this.#image.src !== url) this.#image.src = url; // A thumbnail that fails too is not asked for again.
   }
 
+  /** @param {Prediction} prediction */
   #turnTo(prediction) {
+    this.#image.src = this.#client.imageUrl(this.#stream, prediction.id);
+    setText(this.#outcome, "");
+    this.#bars.clear();
+    this.#picker.clear();
+    this.#paint(prediction);
+  }
+
+  /** @param {Prediction} prediction */
+  #paint(prediction) {
     this.#prediction = prediction;
-    this.#parts.image.src = this.#api.imageUrl(this.#stream, prediction.id);
-    write(this.#parts.outcome, "");
-    this.#parts.bars.clear();
-    this.#parts.classes.turn();
-    this.#paint();
-  }
-
-  #paint() {
-    const { label, truth, probabilities, models, position, id, at, model, unknown } = this.#prediction;
-    const parts = this.#parts;
-    const sure = label === null ? "" : `, ${percent(probabilities[label] ?? 0)}`;
-    write(parts.title, label === null ? (unknown ? "Unsure: none of the known classes" : "Not predicted yet") : `Predicted ${quoted(label)}${sure}`);
-    write(parts.verdict, truth === null ? "no label yet" : `${VERDICTS[verdict(label, truth)]} ${quoted(truth)}`);
-    parts.verdict.dataset.verdict = verdict(label, truth);
-    parts.bars.show(probabilities, this.#classes.labels);
-    parts.models.replaceChildren(...said(models, model, truth));
-    parts.classes.show(this.#classes, truth, probabilities);
-    parts.retract.disabled = truth === null;
-    parts.before.disabled = !this.#neighbour(id, -1);
-    parts.after.disabled = !this.#neighbour(id, 1);
-    this.remember();
+    const { id, label, truth, probabilities } = prediction;
+    const verdict = judge(label, truth);
+    setText(this.#title, titleOf(prediction));
+    setText(this.#verdict, truth === null ? VERDICTS.open : `${VERDICTS[verdict]} ${quote(truth)}`);
+    this.#verdict.dataset.verdict = verdict;
+    this.#bars.update(probabilities, this.#classes?.labels ?? []);
+    this.#models.replaceChildren(...modelRows(prediction));
+    this.#picker.update(this.#classes, truth, probabilities);
+    this.#retract.disabled = truth === null;
+    this.#previous.disabled = this.#neighbour(id, -1) === null;
+    this.#next.disabled = this.#neighbour(id, 1) === null;
+    this.#showUndo();
     this.#keepFocus();
-    write(parts.facts, `${id}\nposition ${position}, ${new Date(at).toLocaleString()}${carried(this.#prediction)}`);
+    setText(this.#facts, factsOf(prediction));
   }
 
-  /** A button that has been pressed and is of no more use would take the focus, and the keys, out of the dialog. */
+  #showUndo() {
+    const description = this.#history.describeUndo(this.#stream);
+    this.#undo.disabled = description === null;
+    this.#undo.title = description ?? "Nothing to undo";
+  }
+
+  /** A button that is disabled as it is pressed would take the focus, and with it the keys, out of the dialog. */
   #keepFocus() {
     const focused = document.activeElement;
-    if (this.#dialog.open && (focused === document.body || focused.disabled)) this.#focusOwn();
+    const isLost = focused === document.body || (focused instanceof HTMLButtonElement && focused.disabled);
+    if (this.#dialog.open && isLost) this.#focusClass();
   }
 
-  /** Enter says of this image what is in focus: its own class, or nothing where it has none. */
-  #focusOwn() {
-    const { truth, label } = this.#prediction;
-    this.#parts.classes.focus(truth ?? label);
+  /** On the image's own class, or on none where it has none: Enter then labels it with what it shows, or with nothing. */
+  #focusClass() {
+    this.#picker.focus(this.#prediction?.truth ?? this.#prediction?.label ?? null);
   }
 
-  /** Whatever had the focus meant the image before, but for the buttons that walk on. */
-  #step(by) {
-    const next = this.#neighbour(this.#prediction.id, by);
-    if (!next) return;
-    this.#turnTo(next);
-    if (![this.#parts.before, this.#parts.after].includes(document.activeElement)) this.#focusOwn();
+  /**
+   * Turns to a neighbour. Whatever had the focus meant the image before, but for the two buttons that turn.
+   * @param {number} offset
+   */
+  #move(offset) {
+    const neighbour = this.#prediction && this.#neighbour(this.#prediction.id, offset);
+    if (!neighbour) return;
+    this.#turnTo(neighbour);
+    const focused = document.activeElement;
+    if (focused !== this.#previous && focused !== this.#next) this.#focusClass();
   }
 
-  #pressed(event) {
-    if (event.target.matches("input") || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === "ArrowRight") this.#step(1);
-    else if (event.key === "ArrowLeft") this.#step(-1);
-    else if (event.key === "u") this.#teaching.undo(this.#stream);
-    else if (!this.#parts.classes.press(event.key)) return;
+  /** @param {KeyboardEvent} event */
+  #onKey(event) {
+    if (targetElement(event)?.matches("input") || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "ArrowRight") this.#move(1);
+    else if (event.key === "ArrowLeft") this.#move(-1);
+    else if (event.key === "u") void this.#history.undo(this.#stream);
+    else if (!this.#picker.press(event.key)) return;
     event.preventDefault();
     event.stopPropagation();
   }
 
-  async #teach(label) {
+  /**
+   * The answer may come when the dialog shows another image, or another stream: then nothing is said here.
+   * @param {string | null} label null takes the label back
+   */
+  async #submit(label) {
+    if (this.#prediction === null) return;
     const [stream, { id }] = [this.#stream, this.#prediction];
-    const say = (text) => this.#stream === stream && this.#prediction.id === id && write(this.#parts.outcome, text);
-    say(label === null ? "Taking it back…" : `Teaching ${quoted(label)}…`);
+    /** @param {string} text */
+    const report = (text) => {
+      if (this.#stream === stream && this.#prediction?.id === id) setText(this.#outcome, text);
+    };
+    report(label === null ? "Taking it back…" : `Teaching ${quote(label)}…`);
     try {
-      if (!(await this.#teaching.teach(stream, id, label))) say(LATER);
-    } catch (problem) {
-      say(`Not sent. ${problem.message}`);
+      const outcome = await this.#history.submit(stream, id, label);
+      if (outcome === null) report(OUTCOME_PENDING);
+    } catch (error) {
+      report(`Not sent. ${messageOf(error)}`);
     }
   }
 }
 
-/** The attributes that came with the image, a line each. */
-function carried({ attributes = {} }) {
-  return Object.entries(attributes).map(([name, value]) => `\n${name}: ${value}`).join("");
+/** @param {Prediction} prediction */
+function titleOf({ label, probabilities, unknown }) {
+  if (label !== null) return `Predicted ${quote(label)}, ${formatPercent(probabilities[label] ?? 0)}`;
+  return unknown ? "Unsure: none of the known classes" : "Not predicted yet";
 }
 
-function said(models, champion, truth) {
-  const names = [champion, ...natural(Object.keys(models)).filter((name) => name !== champion)].filter((name) => name in models);
+/**
+ * Where the image is in the log, when it was predicted, and the attributes that came with it, a line each.
+ * @param {Prediction} prediction
+ */
+function factsOf({ id, position, at, attributes = {} }) {
+  const lines = Object.entries(attributes).map(([name, value]) => `${name}: ${value}`);
+  return [id, `position ${position}, ${new Date(at).toLocaleString()}`, ...lines].join("\n");
+}
+
+/**
+ * What each model predicted, the champion of that time first.
+ * @param {Prediction} prediction
+ */
+function modelRows({ models, model: champion, truth }) {
+  const others = sortNaturally(Object.keys(models)).filter((name) => name !== champion);
+  const names = champion in models ? [champion, ...others] : others;
   return names.map((name) => {
-    const mark = { right: " ✓", wrong: " ✕" }[verdict(models[name], truth)] ?? "";
+    const mark = { right: " ✓", wrong: " ✕", none: "", open: "" }[judge(models[name], truth)];
     return element("div", {}, element("dt", {}, name), element("dd", {}, `${models[name] ?? "nothing yet"}${mark}`));
   });
 }

@@ -1,222 +1,232 @@
-/** The gallery of predictions: live, filtered, held still while somebody looks, walked with the arrow keys. */
+/** The gallery of predictions: live or filtered, and paused while somebody looks closely. */
 
-import { write } from "../lib/dom.js";
-import { paced, pause } from "../lib/throttle.js";
+import { ApiError } from "../api/errors.js";
+import { GalleryFilters } from "../components/gallery-filters.js";
+import { InteractionPause } from "../components/interaction-pause.js";
+import { MAX_TILES, TileGrid } from "../components/tile-grid.js";
 import { Tile } from "../components/tile.js";
-import { count, took } from "../lib/format.js";
+import { setText } from "../lib/dom.js";
+import { formatCount } from "../lib/format.js";
+import { isApplied } from "../lib/outcome.js";
+import { delay, throttle } from "../lib/throttle.js";
 
-const MOST_TILES = 60;
-const ROWS = { narrow: 4, wide: 5 };
-const FLUSH_MS = 600;
-const REFETCH_MS = 2500;
-const PATIENCE_MS = 1500;
-const TOUCH_HOLD_MS = 5000;
+/** @import { GatewayClient } from "../api/client.js" */
+/** @import { Outcome, Prediction } from "../api/types.js" */
+/** @import { TerminalCommands } from "../lib/terminal-commands.js" */
+/** @import { Panel, Snapshot } from "./panel.js" */
 
+/** New tiles come in together: one by one, a fast stream would never stand still. */
+const FLUSH_INTERVAL_MS = 600;
+/** How often a filtered list, which has to be fetched, follows the stream. */
+const REFETCH_INTERVAL_MS = 2500;
+/** An image that takes longer comes in as its tile is shown. */
+const MAX_IMAGE_WAIT_MS = 1500;
+
+/** @implements {Panel} */
 export class Gallery {
-  #api;
-  #parts;
+  #client;
+  #note;
+  #empty;
   #filters;
-  #onOpen;
+  #pause;
+  #grid;
+  /** @type {string | null} */
   #stream = null;
-  #turn = 0;
-  #current = false;
-  #due = false;
-  #tiles = [];
-  #coming = [];
+  /** Counts the fetches: the answer to an older one is out of date. */
+  #fetchCount = 0;
+  /** Whether the tiles pass the filter that is chosen now. */
+  #isCurrent = false;
+  /** Whether a fetch has to follow as soon as nothing pauses the gallery. */
+  #isFetchDue = false;
+  /** What comes in as soon as its images are loaded. @type {Tile[]} */
+  #loading = [];
+  /** What has come since, the newest first. @type {Prediction[]} */
   #arrived = [];
-  #holds = new Set();
-  #touch = null;
-  #shownColumns = 0;
-  #flush = paced(() => this.#takeArrived(), FLUSH_MS);
-  #refetch = paced(() => this.refresh(), REFETCH_MS);
+  /** How to add one's own pictures in a terminal. @type {TerminalCommands | null} */
+  commands = null;
+  #flushLater = throttle(() => this.#flush(), FLUSH_INTERVAL_MS);
+  #refetchLater = throttle(() => this.refresh(), REFETCH_INTERVAL_MS);
 
-  /** `parts`: {tiles, note, empty} elements; `onOpen(prediction)` is called for a click or Enter. */
-  constructor(api, parts, filters, onOpen) {
-    this.#api = api;
-    this.#parts = parts;
-    this.#filters = filters;
-    this.#onOpen = onOpen;
-    filters.addEventListener("change", () => this.#restart());
-    filters.addEventListener("hold", () => this.#hold("button", filters.held));
-    parts.tiles.addEventListener("click", (event) => this.#clicked(event));
-    parts.tiles.addEventListener("keydown", (event) => this.#walked(event));
-    this.#holdWhileLooking(parts.tiles);
-    new ResizeObserver(() => this.#resized()).observe(parts.tiles);
+  /**
+   * @param {HTMLElement} list
+   * @param {object} parts
+   * @param {HTMLElement} parts.note what the list shows
+   * @param {HTMLElement} parts.empty what is said in place of an empty list
+   * @param {HTMLElement} parts.filters
+   * @param {GatewayClient} parts.client
+   * @param {(prediction: Prediction) => void} parts.onOpen called for a click or Enter
+   */
+  constructor(list, { note, empty, filters, client, onOpen }) {
+    this.#note = note;
+    this.#empty = empty;
+    this.#client = client;
+    this.#grid = new TileGrid(list);
+    this.#grid.addEventListener("open", (event) => onOpen(/** @type {CustomEvent} */ (event).detail));
+    this.#grid.addEventListener("resize", () => this.#refetchLater());
+    this.#filters = new GalleryFilters(filters);
+    this.#filters.addEventListener("change", () => this.#restart());
+    this.#filters.addEventListener("pause", () => this.#pause.set("button", this.#filters.isPaused));
+    this.#pause = new InteractionPause(list);
+    this.#pause.addEventListener("resume", () => this.#catchUp());
   }
 
+  /** @param {string} stream */
   reset(stream) {
     this.#stream = stream;
+    this.#filters.reset();
     this.#restart();
   }
 
-  /** A prediction as it happens. */
-  add(prediction) {
-    if (!this.#filters.live) return this.#refetch();
-    if (!this.#filters.accepts(prediction)) return;
-    this.#arrived.unshift(prediction);
-    this.#arrived.length = Math.min(this.#arrived.length, MOST_TILES);
-    this.#flush();
+  /** @param {Snapshot} snapshot */
+  update(snapshot) {
+    this.#filters.update(snapshot);
   }
 
-  /** An outcome as it happens: the truth of its image. */
-  settle(outcome) {
-    if (took(outcome)) {
-      for (const tile of [...this.#tiles, ...this.#coming]) if (tile.prediction.id === outcome.id) tile.tell(outcome.label);
-      for (const one of this.#arrived) if (one.id === outcome.id) one.truth = outcome.label;
+  /** @param {Outcome} outcome */
+  applyOutcome(outcome) {
+    if (isApplied(outcome)) {
+      for (const tile of [...this.#grid.tiles, ...this.#loading]) {
+        if (tile.prediction.id === outcome.id) tile.setTruth(outcome.label);
+      }
+      for (const prediction of this.#arrived) if (prediction.id === outcome.id) prediction.truth = outcome.label;
     }
-    if (!this.#filters.live) this.#refetch();
+    if (!this.#filters.filter.isLive) this.#refetchLater();
   }
 
-  /** Fetches what the filter asks for; what is held still, and is of this filter, only once it is let go. */
+  /**
+   * A prediction has just been made.
+   * @param {Prediction} prediction
+   */
+  addPrediction(prediction) {
+    if (!this.#filters.filter.isLive) return this.#refetchLater();
+    if (!this.#filters.filter.accepts(prediction)) return;
+    this.#arrived.unshift(prediction);
+    this.#arrived.length = Math.min(this.#arrived.length, MAX_TILES);
+    this.#flushLater();
+  }
+
+  /** Fetches what the filter asks for; while paused with tiles that pass it, only once nothing pauses the gallery. */
   async refresh() {
-    const turn = ++this.#turn;
-    this.#due = this.#current && this.#holds.size > 0;
-    if (this.#stream === null || this.#due) return;
+    const fetchNumber = ++this.#fetchCount;
+    this.#isFetchDue = this.#isCurrent && this.#pause.isPaused;
+    if (this.#stream === null || this.#isFetchDue) return;
     this.#arrived = [];
-    const found = await this.#api.predictions(this.#stream, this.#filters.query(MOST_TILES)).catch((problem) => problem);
-    if (turn !== this.#turn) return;
-    if (found instanceof Error) return this.#say(found.message), this.#refetch();
-    this.#current = true;
-    this.#replace(found.map((one) => this.#tileOf(one)));
-    this.#say("");
+    try {
+      const predictions = await this.#client.predictions(this.#stream, this.#filters.filter.toQuery(MAX_TILES));
+      if (fetchNumber !== this.#fetchCount) return;
+      this.#isCurrent = true;
+      this.#show(predictions.map((prediction) => this.#tileOf(prediction)));
+      this.#setNote();
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      if (fetchNumber !== this.#fetchCount) return;
+      this.#setNote(error.message);
+      this.#refetchLater();
+    }
   }
 
-  /** The prediction `step` places after `id` as they stand, or null. */
-  neighbour(id, step) {
-    const at = this.#tiles.findIndex((tile) => tile.prediction.id === id);
-    return (at >= 0 && this.#tiles[at + step]?.prediction) || null;
+  /**
+   * The prediction some places after another one as they stand, or null.
+   * @param {string} id
+   * @param {number} offset
+   */
+  neighbour(id, offset) {
+    return this.#grid.neighbour(id, offset);
   }
 
-  /** Nothing moves while a dialog is open over it. */
-  hold(reason, held) {
-    this.#hold(reason, held);
+  /**
+   * Nothing moves while a dialog is open over the gallery.
+   * @param {boolean} isOpen
+   */
+  setDialogOpen(isOpen) {
+    this.#pause.set("dialog", isOpen);
   }
 
+  /** @param {string} id */
   focus(id) {
-    this.#tiles.find((tile) => tile.prediction.id === id)?.button.focus();
+    this.#grid.focus(id);
+  }
+
+  /**
+   * Shows the images of one cell of the confusion matrix.
+   * @param {{predicted: string, truth: string, model: string | null}} cell `model`: a challenger, null for the champion
+   */
+  showCell(cell) {
+    this.#filters.showCell(cell);
   }
 
   #restart() {
     this.#arrived = [];
-    this.#coming = [];
-    this.#current = false;
-    this.#replace([]);
-    this.#holds.delete("focus"); // It went with its tile, and no event tells of that.
-    this.refresh();
+    this.#loading = [];
+    this.#isCurrent = false;
+    this.#show([]);
+    this.#pause.forgetFocus();
+    void this.refresh();
+  }
+
+  #catchUp() {
+    if (this.#isFetchDue) void this.refresh();
+    else if (this.#filters.filter.isLive) this.#flushLater();
+    else this.#refetchLater();
   }
 
   /** New tiles come in once their images are loaded, so that nothing flickers. */
-  async #takeArrived() {
-    if (this.#coming.length) return;
-    if (this.#holds.size) return this.#say(`Held still while you look: ${count(this.#arrived.length)}${this.#arrived.length === MOST_TILES ? " or more" : ""} new.`);
-    const coming = this.#unseen(this.#arrived).slice(0, this.#capacity()).map((one) => this.#tileOf(one));
-    [this.#arrived, this.#coming] = [[], coming];
-    this.#say("");
-    await Promise.race([Promise.all(coming.map((tile) => tile.loaded)), pause(PATIENCE_MS)]);
-    if (this.#coming !== coming) return;
-    this.#coming = [];
-    if (this.#holds.size) this.#arrived.push(...coming.map((tile) => tile.prediction));
-    else this.#bringIn(coming);
-    if (this.#arrived.length) this.#flush();
-  }
-
-  /** While their images were loading, a fetch may have brought some of them. */
-  #bringIn(coming) {
-    const unseen = new Set(this.#unseen(coming.map((tile) => tile.prediction)));
-    if (unseen.size) this.#replace([...coming.filter((tile) => unseen.has(tile.prediction)), ...this.#tiles]);
-  }
-
-  /** Those that no tile shows yet, each once. */
-  #unseen(predictions) {
-    const seen = new Set(this.#tiles.map((tile) => tile.prediction.id));
-    return predictions.filter(({ id }) => !seen.has(id) && seen.add(id));
-  }
-
-  /** Shows exactly these, in whole rows, so that the edge is straight. */
-  #replace(tiles) {
-    const shown = tiles.slice(0, this.#capacity());
-    for (const tile of this.#tiles) if (!shown.includes(tile)) tile.root.remove();
-    this.#tiles = shown;
-    let next = this.#parts.tiles.firstElementChild;
-    for (const tile of shown) {
-      if (tile.root === next) next = next.nextElementSibling;
-      else this.#parts.tiles.insertBefore(tile.root, next);
+  async #flush() {
+    if (this.#loading.length > 0) return;
+    if (this.#pause.isPaused) {
+      if (this.#arrived.length > 0) this.#setNote(pausedNote(this.#arrived.length));
+      return;
     }
-    this.#parts.empty.hidden = shown.length > 0;
-    write(this.#parts.empty, this.#filters.emptyText(this.#stream));
-    this.#rove();
+    const predictions = this.#grid.notShown(this.#arrived).slice(0, this.#grid.capacity);
+    const loading = predictions.map((prediction) => this.#tileOf(prediction));
+    this.#arrived = [];
+    this.#loading = loading;
+    this.#setNote();
+    await Promise.race([Promise.all(loading.map((tile) => tile.loaded)), delay(MAX_IMAGE_WAIT_MS)]);
+    if (this.#loading !== loading) return; // The stream or the filter is another one now.
+    this.#loading = [];
+    if (this.#pause.isPaused) this.#arrived.push(...loading.map((tile) => tile.prediction));
+    else this.#prepend(loading);
+    if (this.#arrived.length > 0) this.#flushLater();
   }
 
-  /** The tile that shows a prediction already, brought up to date, or a new one. */
+  /**
+   * While their images were loading, a fetch may have brought some of them.
+   * @param {Tile[]} tiles
+   */
+  #prepend(tiles) {
+    const notShown = new Set(this.#grid.notShown(tiles.map((tile) => tile.prediction)));
+    if (notShown.size === 0) return;
+    this.#show([...tiles.filter((tile) => notShown.has(tile.prediction)), ...this.#grid.tiles]);
+  }
+
+  /** @param {Tile[]} tiles */
+  #show(tiles) {
+    this.#grid.show(tiles);
+    const command = this.commands && this.#stream !== null ? this.commands.streamFolder(this.#stream) : null;
+    this.#empty.hidden = this.#grid.tiles.length > 0;
+    setText(this.#empty, this.#filters.filter.emptyText(command));
+  }
+
+  /**
+   * The tile that shows a prediction already, brought up to date, or a new one.
+   * @param {Prediction} prediction
+   */
   #tileOf(prediction) {
-    const tile = this.#tiles.find(({ prediction: shown }) => shown.id === prediction.id && shown.image === prediction.image);
-    if (!tile) return new Tile(prediction, (id, size) => this.#api.imageUrl(this.#stream, id, size), this.#filters.model);
-    tile.show(prediction);
+    const stream = this.#stream ?? "";
+    const tile = this.#grid.findTile(prediction);
+    if (!tile) return new Tile(prediction, (id, size) => this.#client.imageUrl(stream, id, size), this.#filters.filter.model);
+    tile.update(prediction);
     return tile;
   }
 
-  #columns() {
-    return getComputedStyle(this.#parts.tiles).gridTemplateColumns.split(" ").length;
-  }
-
-  #capacity() {
-    const columns = this.#columns();
-    const rows = columns < 6 ? ROWS.narrow : ROWS.wide;
-    return Math.min(MOST_TILES, columns * rows);
-  }
-
-  #resized() {
-    if (this.#columns() === this.#shownColumns) return;
-    this.#shownColumns = this.#columns();
-    this.#refetch();
-  }
-
-  #clicked(event) {
-    const id = event.target.closest(".tile")?.dataset.id;
-    if (id !== undefined) this.#onOpen(this.#tiles.find((tile) => tile.prediction.id === id).prediction);
-  }
-
-  #walked(event) {
-    const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: this.#columns(), ArrowUp: -this.#columns() }[event.key];
-    const buttons = this.#tiles.map((tile) => tile.button);
-    const target = { Home: buttons[0], End: buttons.at(-1) }[event.key] ?? buttons[buttons.indexOf(event.target) + step];
-    if (!target) return;
-    event.preventDefault();
-    target.focus();
-  }
-
-  /** One tile can be tabbed to: the one last walked to, else the first. */
-  #rove() {
-    const buttons = this.#tiles.map((tile) => tile.button);
-    const current = buttons.find((button) => button === document.activeElement) ?? buttons[0];
-    for (const button of buttons) button.tabIndex = button === current ? 0 : -1;
-  }
-
-  #holdWhileLooking(tiles) {
-    tiles.addEventListener("pointerenter", (event) => event.pointerType === "mouse" && this.#hold("pointer", true));
-    tiles.addEventListener("pointerleave", () => this.#hold("pointer", false));
-    tiles.addEventListener("focusin", () => (this.#hold("focus", true), this.#rove()));
-    tiles.addEventListener("focusout", () => this.#hold("focus", false));
-    tiles.addEventListener("touchstart", () => this.#holdForTouch(), { passive: true });
-  }
-
-  #holdForTouch() {
-    clearTimeout(this.#touch);
-    this.#hold("touch", true);
-    this.#touch = setTimeout(() => this.#hold("touch", false), TOUCH_HOLD_MS);
-  }
-
-  #hold(reason, held) {
-    if (held) this.#holds.add(reason);
-    else this.#holds.delete(reason);
-    if (this.#holds.size) return;
-    if (this.#due) this.refresh();
-    else if (this.#filters.live) this.#flush();
-    else this.#refetch();
-  }
-
-  #say(text) {
-    write(this.#parts.note, text || this.#filters.note);
+  /** @param {string} [text] none: what the filter shows */
+  #setNote(text = this.#filters.filter.note) {
+    setText(this.#note, text);
   }
 }
 
+/** @param {number} count of predictions that wait */
+function pausedNote(count) {
+  return `Held still while you look: ${formatCount(count)}${count === MAX_TILES ? " or more" : ""} new.`;
+}

@@ -1,63 +1,94 @@
-/** The table of models: legend of the curve and their metrics side by side. */
+/** The table of models: the legend of the chart, their metrics side by side, and remarks on the champion. */
 
-import { SERIES_COLOURS } from "./accuracy-chart.js";
-import { element, write } from "../lib/dom.js";
-import { count, decimal, percent } from "../lib/format.js";
+import { colourNumber } from "../components/model-colours.js";
+import { element, setText } from "../lib/dom.js";
+import { formatCount, formatDecimal, formatPercent } from "../lib/format.js";
 
+/** @import { ModelMetrics, StreamStatus } from "../api/types.js" */
+/** @import { Panel, Snapshot } from "./panel.js" */
+
+/** Title, text of a cell, and explanation where the title needs one. */
+/** @type {[string, (model?: ModelMetrics) => string, string?][]} */
 const COLUMNS = [
-  ["Accuracy", (model) => percent(model.accuracy)],
-  ["Recent", (model) => percent(model.window_accuracy)],
-  ["Fading", (model) => percent(model.fading_accuracy), "Each label weighs a little less than the one after it"],
-  ["Kappa", (model) => decimal(model.kappa)],
-  ["Log loss", (model) => decimal(model.log_loss)],
-  ["Drifts", (model) => count(model.drifts), "How often its error was found to change"],
-  ["Scored", (model) => count(model.scored)],
+  ["Accuracy", (model) => formatPercent(model?.accuracy)],
+  ["Recent", (model) => formatPercent(model?.window_accuracy)],
+  ["Fading", (model) => formatPercent(model?.fading_accuracy), "Each label weighs a little less than the one after it"],
+  ["Kappa", (model) => formatDecimal(model?.kappa)],
+  ["Log loss", (model) => formatDecimal(model?.log_loss)],
+  ["Drifts", (model) => formatCount(model?.drifts), "How often its error was found to change"],
+  ["Scored", (model) => formatCount(model?.scored)],
 ];
 
-/** The names of a stream's models, the champion first: also the order of their colours. */
-export function modelNames(status) {
-  return [status.champion, ...Object.keys(status.models).filter((name) => name !== status.champion)];
-}
+/** In standard deviations: smaller moves of the features' mean are everyday noise. */
+const NOTABLE_DRIFT = 0.5;
 
-export class Models {
+/** @implements {Panel} */
+export class ModelTable {
+  #remarks;
   #body = element("tbody");
+  /** The cells of each model. @type {Map<string, HTMLElement[]>} */
   #rows = new Map();
 
-  constructor(root) {
-    const heads = [["Model"], ...COLUMNS.map(([name, , meaning]) => [name, meaning])];
+  /**
+   * @param {HTMLTableElement} root
+   * @param {object} parts
+   * @param {HTMLElement} parts.remarks
+   */
+  constructor(root, { remarks }) {
+    this.#remarks = remarks;
+    const heads = COLUMNS.map(([text, , title]) => element("th", { scope: "col", title }, text));
     root.append(
       element("caption", { className: "hidden" }, "Models and their metrics"),
-      element("thead", {}, element("tr", {}, ...heads.map(([text, title]) => element("th", { scope: "col", title }, text)))),
+      element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "Model"), ...heads)),
       this.#body,
     );
   }
 
   reset() {
-    this.#rows.clear();
-    this.#body.replaceChildren();
+    this.#rebuild([]);
+    setText(this.#remarks, "");
   }
 
-  show(status) {
-    const names = modelNames(status);
-    if (names.join() !== [...this.#rows.keys()].join()) this.#rebuild(names);
-    for (const name of names) {
-      const model = status.models[name] ?? {};
-      COLUMNS.forEach(([, text], at) => write(this.#rows.get(name)[at], text(model)));
+  /** @param {Snapshot} snapshot */
+  update({ status, models }) {
+    if (models.join("\n") !== [...this.#rows.keys()].join("\n")) this.#rebuild(models);
+    for (const [name, cells] of this.#rows) {
+      COLUMNS.forEach(([, text], index) => setText(cells[index], text(status.models[name])));
     }
+    setText(this.#remarks, describeChampion(status));
   }
 
+  /** @param {string[]} names */
   #rebuild(names) {
-    this.reset();
-    names.forEach((name, index) => {
-      const cells = COLUMNS.map(() => element("td"));
-      const swatch = element("span", { className: `swatch series-${(index % SERIES_COLOURS) + 1}` });
-      const head = element("th", { scope: "row" }, element("span", { className: "model", title: name }, swatch, name), ...(index === 0 ? [champion()] : []));
-      this.#rows.set(name, cells);
-      this.#body.append(element("tr", {}, head, ...cells));
+    this.#rows = new Map(names.map((name) => [name, COLUMNS.map(() => element("td"))]));
+    const rows = [...this.#rows].map(([name, cells], index) => {
+      const swatch = element("span", { className: `swatch series-${colourNumber(index)}` });
+      const head = element("th", { scope: "row" }, element("span", { className: "model", title: name }, swatch, name));
+      if (index === 0) head.append(championBadge());
+      return element("tr", {}, head, ...cells);
     });
+    this.#body.replaceChildren(...rows);
   }
 }
 
-function champion() {
+function championBadge() {
   return element("span", { className: "badge", title: "Its answers are served" }, "champion");
+}
+
+/**
+ * What the metrics do not show: abstentions, and features that have moved.
+ * @param {StreamStatus} status
+ */
+function describeChampion({ unknown, feature_drift: drift }) {
+  const sentences = [];
+  if (unknown) {
+    sentences.push(
+      `Abstained on ${formatCount(unknown.abstained)} labelled images, ${formatCount(unknown.novel)} of them of classes ` +
+        `it could not know; right on ${formatPercent(unknown.answered_accuracy)} of the others.`,
+    );
+  }
+  if (drift >= NOTABLE_DRIFT) {
+    sentences.push(`The features have moved ${drift.toFixed(1)} standard deviations away from their long-run mean.`);
+  }
+  return sentences.join(" ");
 }

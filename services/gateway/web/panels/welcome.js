@@ -1,24 +1,37 @@
 /** What to type when there is no stream yet. */
 
-import { element } from "../lib/dom.js";
+import { button, element } from "../lib/dom.js";
 
+/** @import { TerminalCommands } from "../lib/terminal-commands.js" */
+
+/** Long enough to see that something happened. */
 const COPIED_MS = 1500;
 
-/** `commands` say how it is typed here. */
-export function build(root, commands) {
-  const offered = [
-    ["1,797 handwritten digits, to watch it work", commands.digits("digits")],
-    ["your own pictures, in one folder a class", commands.folder("pets")],
+/**
+ * Lists the commands that begin a stream.
+ * @param {HTMLElement} root a list
+ * @param {TerminalCommands} commands
+ */
+export function showWelcome(root, commands) {
+  const examples = [
+    ["1,797 handwritten digits, to watch it work", commands.streamDigits("digits")],
+    ["your own pictures, in one folder a class", commands.streamFolder("pets")],
   ];
-  root.replaceChildren(...offered.map(([what, command]) => element("li", {}, element("span", {}, what), line(command))));
+  const rows = examples.map(([purpose, command]) => element("li", {}, element("span", {}, purpose), commandLine(command)));
+  root.replaceChildren(...rows);
 }
 
-function line(command) {
-  const copy = element("button", { type: "button", className: "quiet", "aria-label": `Copy: ${command}` }, "Copy");
-  copy.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(command);
-    copy.textContent = "Copied";
-    setTimeout(() => (copy.textContent = "Copy"), COPIED_MS);
-  });
+/** @param {string} command */
+function commandLine(command) {
+  const copy = button(
+    "Copy",
+    async () => {
+      await navigator.clipboard.writeText(command);
+      copy.textContent = "Copied";
+      setTimeout(() => (copy.textContent = "Copy"), COPIED_MS);
+    },
+    "quiet",
+  );
+  copy.setAttribute("aria-label", `Copy: ${command}`);
   return element("div", { className: "command" }, element("code", {}, command), copy);
 }

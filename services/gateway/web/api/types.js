@@ -1,0 +1,128 @@
+/** The JSON of the gateway's answers as types for the checker; nothing in this file runs. */
+
+/**
+ * Metrics of one class of one model; `support` counts the scored examples that truly are of it.
+ * @typedef {object} ClassMetrics
+ * @property {number | null} precision
+ * @property {number | null} recall
+ * @property {number | null} [f1]
+ * @property {number} support
+ * @property {number | null} [forgetting] Its best recall in a stretch of the stream minus its recall in the newest one.
+ */
+
+/**
+ * Prequential metrics of one model; shares are 0 to 1, null before there is anything to measure.
+ * @typedef {object} ModelMetrics
+ * @property {number} scored
+ * @property {number | null} accuracy
+ * @property {number | null} window_accuracy
+ * @property {number | null} fading_accuracy
+ * @property {number | null} kappa
+ * @property {number | null} log_loss
+ * @property {number} drifts
+ * @property {Record<string, ClassMetrics>} classes
+ */
+
+/**
+ * The champion's abstentions among labelled examples.
+ * @typedef {object} AbstentionStatus
+ * @property {number} abstained
+ * @property {number} novel
+ * @property {number | null} answered_accuracy
+ */
+
+/**
+ * @typedef {object} StreamStatus
+ * @property {string} stream
+ * @property {string} position
+ * @property {string} backbone
+ * @property {number} images
+ * @property {number} labelled
+ * @property {number} label_coverage
+ * @property {number} pending
+ * @property {string[]} labels
+ * @property {string} champion
+ * @property {Record<string, ModelMetrics>} models
+ * @property {number} feature_drift In long-run standard deviations.
+ * @property {AbstentionStatus | null} [unknown]
+ */
+
+/**
+ * What the newest state predicts for a picture; `unknown` where the model abstained.
+ * @typedef {object} TrialPrediction
+ * @property {string | null} label
+ * @property {Record<string, number>} probabilities The ten largest.
+ * @property {Record<string, string | null>} models
+ * @property {boolean} [unknown]
+ */
+
+/**
+ * A prediction that is an event of the stream; `truth` is null until its label comes.
+ * @typedef {object} PredictionEvent
+ * @property {string} id
+ * @property {string} position
+ * @property {string} model
+ * @property {string} image Where the image is in the log: `partition:offset`.
+ * @property {string} at
+ * @property {string | null} truth
+ * @property {Record<string, string>} [attributes]
+ */
+
+/** @typedef {PredictionEvent & TrialPrediction} Prediction */
+
+/** @typedef {"learned" | "corrected" | "retracted" | "unchanged" | "waiting" | "expired" | "rejected"} OutcomeStatus */
+
+/**
+ * What became of a label.
+ * @typedef {object} Outcome
+ * @property {string} id
+ * @property {string} stream
+ * @property {string} position
+ * @property {OutcomeStatus} status
+ * @property {string | null} label
+ * @property {string | null} previous
+ * @property {boolean} exact Whether every model is as if the right label had come first.
+ */
+
+/**
+ * A label that is in the log while its outcome is not known yet.
+ * @typedef {object} AcceptedLabel
+ * @property {string} id
+ * @property {string} position
+ * @property {undefined} [status]
+ */
+
+/** @typedef {{id: string, position: string, prediction?: Prediction}} AcceptedImage */
+
+/** @typedef {{stream: string, do: string, status: string}} AppliedCommand */
+
+/** @typedef {{scored: number, accuracy: Record<string, number>, window_accuracy: Record<string, number>}} CurvePoint */
+
+/** @typedef {{scored: number, model: string}} DriftMark */
+
+/** @typedef {{points: CurvePoint[], drifts?: DriftMark[]}} AccuracyCurve */
+
+/**
+ * `rows[i][j]` counts examples of `labels[i]` that were predicted as `labels[j]`; a last column, those without a prediction.
+ * @typedef {{labels: string[], rows: number[][]}} ConfusionCounts
+ */
+
+/**
+ * How commands are typed for this gateway.
+ * @typedef {{program: string, container: boolean, url: string | null, keys: boolean}} Installation
+ */
+
+/**
+ * Which predictions to list. `truth`: a class, or empty for those without a label.
+ * @typedef {object} PredictionQuery
+ * @property {string} [sort]
+ * @property {string} [predicted]
+ * @property {string} [truth]
+ * @property {boolean} [wrong]
+ * @property {string} [model]
+ * @property {number} [limit]
+ */
+
+/** @typedef {"connecting" | "ready" | "live" | "absent" | "lost"} ConnectionState */
+
+export {};
