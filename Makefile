@@ -1,11 +1,12 @@
 # Everything works from a fresh clone: each target sets up .venv first if need be. Needs make and Python 3.11 to 3.13.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check soak bench docs lock clean servers
+.PHONY: help demo test check soak bench docs lock clean servers page
 
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PAGE := tests/gateway/web
 # Tests start hundreds of processes: without the byte code each would compile what it imports anew.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
@@ -18,11 +19,23 @@ demo: $(READY)  ## Stream handwritten digits into a model and show the page
 test: $(READY) servers  ## Run all tests but the long ones
 	@$(PYTEST) --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
-check: $(READY)  ## Lint, format, types, import rules
+check: $(READY) page  ## Lint, format, types, import rules
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy --strict
 	@$(BIN)/python -m pytest -q tests/test_imports.py
+
+# Types and lint of the page's JavaScript. Both tools come from npm, as package-lock.json pins them.
+page: servers
+	@cd $(PAGE); cmp -s package-lock.json node_modules/.installed || { \
+		npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && cp package-lock.json node_modules/.installed; \
+	} || { \
+		echo "*** NOT CHECKED: the page's JavaScript. It needs Node, npm and, the first time, a network. ***" >&2; \
+		[ -z "$$CI" ]; exit; \
+	}; \
+	cd - >/dev/null; set -e; \
+	$(PAGE)/node_modules/.bin/tsc --project $(PAGE); \
+	$(PAGE)/node_modules/.bin/eslint --config $(PAGE)/eslint.config.js services/gateway/web $(PAGE)
 
 soak: $(READY) servers  ## Run the long fault tests
 	@$(PYTEST) -m soak
@@ -53,7 +66,7 @@ lock: $(READY)  ## Pin the newest packages that pyproject.toml allows, with thei
 	$$compile --group build --output-file locks/build.txt
 
 clean:  ## Remove the environment and the caches, not the data
-	@rm -rf $(VENV) build ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) $(PAGE)/node_modules build ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The first Python that fits; a virtual environment; the locked packages; the project itself, as links.

@@ -1,8 +1,11 @@
 /** Starts Swagger UI at /docs; its bundle is a classic script that sets a global. */
 
+/** @type {{SwaggerUIBundle: (options: Record<string, unknown>) => unknown}} */
+const globals = Object(window);
+
 document.documentElement.classList.toggle("dark-mode", matchMedia("(prefers-color-scheme: dark)").matches);
 
-window.SwaggerUIBundle({
+globals.SwaggerUIBundle({
   url: "/openapi.json",
   dom_id: "#swagger-ui",
   // The list of calls with their summaries, closed: opened, there are too many to look over.

@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { GalleryFilter } from "../../../services/gateway/web/lib/gallery-filter.js";
+
+const NEWEST = new GalleryFilter({ kind: "recent" });
+const UNCERTAIN = new GalleryFilter({ kind: "uncertain" });
+const WRONG = new GalleryFilter({ kind: "wrong" });
+
+test("only the newest ones of any truth come live", () => {
+  assert.equal(NEWEST.isLive, true);
+  assert.equal(new GalleryFilter({ kind: "recent", predicted: "a" }).isLive, true);
+  assert.equal(new GalleryFilter({ kind: "recent", truth: "a" }).isLive, false);
+  assert.equal(UNCERTAIN.isLive, false);
+  assert.equal(WRONG.isLive, false);
+});
+
+test("each kind asks the gateway for its own", () => {
+  const anything = { predicted: undefined, truth: undefined, wrong: undefined, model: undefined, limit: 9 };
+  assert.deepEqual(NEWEST.toQuery(9), { ...anything, sort: "recent" });
+  assert.deepEqual(UNCERTAIN.toQuery(9), { ...anything, sort: "uncertain", truth: "" });
+  assert.deepEqual(WRONG.toQuery(9), { ...anything, sort: "recent", wrong: true });
+});
+
+test("classes and a challenger are asked for", () => {
+  const filter = new GalleryFilter({ kind: "uncertain", predicted: "a", truth: "b", model: "softmax" });
+  const { predicted, truth, model } = filter.toQuery(9);
+  assert.deepEqual([predicted, truth, model], ["a", "b", "softmax"]);
+});
+
+test("what comes live is of the class that the chosen model predicted", () => {
+  const prediction = { label: "a", models: { nearest: "a", softmax: "b" } };
+  assert.equal(NEWEST.accepts(prediction), true);
+  assert.equal(new GalleryFilter({ kind: "recent", predicted: "a" }).accepts(prediction), true);
+  assert.equal(new GalleryFilter({ kind: "recent", predicted: "b" }).accepts(prediction), false);
+  assert.equal(new GalleryFilter({ kind: "recent", predicted: "b", model: "softmax" }).accepts(prediction), true);
+  assert.equal(new GalleryFilter({ kind: "recent", predicted: "a", model: "softmax" }).accepts(prediction), false);
+});
+
+test("an empty list says why, and how to fill it", () => {
+  assert.match(NEWEST.emptyText("prequel stream x"), /add it, or type: prequel stream x\.$/);
+  assert.match(NEWEST.emptyText(null), /add it\.$/);
+  assert.match(UNCERTAIN.emptyText("x"), /every image has its label/);
+  assert.equal(WRONG.emptyText("x"), "Nothing wrong here.");
+  assert.match(new GalleryFilter({ kind: "wrong", truth: "a" }).emptyText("x"), /of these classes/);
+  assert.match(new GalleryFilter({ kind: "wrong", predicted: "a" }).emptyText("x"), /of these classes/);
+});
+
+test("the note names a challenger", () => {
+  assert.match(new GalleryFilter({ kind: "wrong", model: "softmax" }).note, /newest first\. As softmax predicted them\.$/);
+  assert.match(WRONG.note, /newest first\.$/);
+});
