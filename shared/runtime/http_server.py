@@ -38,8 +38,8 @@ class RequestError(Exception):
         self.status = status
 
 
-class Application(Protocol):
-    """What answers the requests. Called from any thread; each method raises RequestError where it has no answer."""
+class Endpoints(Protocol):
+    """Answers the requests of one server, from any thread. Each method raises RequestError if it has no answer."""
 
     def authorize(self, path: str, headers: Mapping[str, str]) -> None:
         """Raise RequestError (401) unless the request may pass. Names of ``headers`` are in small letters."""
@@ -63,8 +63,8 @@ class HttpServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, host: str, port: int, application: Application) -> None:
-        self.application = application
+    def __init__(self, host: str, port: int, endpoints: Endpoints) -> None:
+        self.endpoints = endpoints
         self.address_family = AF_INET6 if ":" in host else AF_INET
         super().__init__((host, port), _Handler)
 
@@ -105,9 +105,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(reply)
 
     def _reply(self, path: str) -> Reply:
-        application = self.server.application
-        application.authorize(path, {name.lower(): value for name, value in self.headers.items()})
-        return application.get(path) if self.command == "GET" else application.post(path, self._body())
+        endpoints = self.server.endpoints
+        endpoints.authorize(path, {name.lower(): value for name, value in self.headers.items()})
+        return endpoints.get(path) if self.command == "GET" else endpoints.post(path, self._body())
 
     def _body(self) -> bytes:
         """Raises RequestError before reading a body that is too large; then the connection ends, with the rest."""

@@ -71,7 +71,7 @@ class OperationsServer:
             self._thread.join()
         self._server.server_close()
 
-    # The application that the HTTP server calls.
+    # The endpoints, which the HTTP server calls.
 
     def authorize(self, path: str, headers: Mapping[str, str]) -> None:
         if self._keys and path not in PUBLIC_PATHS and (problem := self._keys.problem(request_key(headers))):
