@@ -130,7 +130,7 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-def stream(client: Client, pid: int, files: Sequence[bytes], count: int, prefix: str) -> tuple[float, float, float]:
+def stream(client: Client, pid: int, files: Sequence[bytes], *, count: int, prefix: str) -> tuple[float, float, float]:
     """Images per second, and processor seconds per image of the services and of the producer."""
     source = Copies(files, count, prefix)
     run = Run(source, "bench", client, progress=Quiet(), stop=threading.Event(), clock=time.monotonic)
@@ -155,13 +155,15 @@ def latency(url: str, files: Sequence[bytes]) -> float:
         return statistics.median(seconds(lambda number=number: once(number)) for number in range(50))  # type: ignore[misc]
 
 
-def measure(url: str, pid: int, bare: Bare, files: Sequence[bytes], count: int, rounds: int) -> None:
+def measure(url: str, pid: int, bare: Bare, files: Sequence[bytes], *, count: int, rounds: int) -> None:
     """In each round, first the parts alone, then the whole system, on the same cores."""
     done: list[Round] = []
     with connect(url, None, stop=threading.Event(), clock=time.monotonic) as client:
-        stream(client, pid, files, count // 4, "warm")
+        stream(client, pid, files, count=count // 4, prefix="warm")
         for number in range(rounds):
-            done.append(Round(*bare.rates(count), *stream(client, pid, files, count, f"round-{number}")))
+            alone = bare.rates(count)
+            streamed = stream(client, pid, files, count=count, prefix=f"round-{number}")
+            done.append(Round(*alone, *streamed))
             print("round {}: decode {:.0f}, infer {:.0f}, whole {:.0f} images/s".format(number + 1, *done[-1]))
     middle = Round(*(statistics.median(column) for column in zip(*done, strict=True)))
     print(f"images in to predictions out: {middle.whole:8.0f} images/s")
@@ -196,7 +198,8 @@ def main() -> None:
         print(f"{backbone.id}, {backbone.precision}; files of {sum(map(len, files)) / len(files) / 1e3:.1f} KB")
         environment = {"PREQUEL_BACKBONE": settings.backbone, "PREQUEL_WEIGHTS": settings.weights}
         with prequel(environment, Path(scratch) / "data") as (url, pid):
-            measure(url, pid, Bare(settings, backbone, files), files, options.images, options.rounds)
+            bare = Bare(settings, backbone, files)
+            measure(url, pid, bare, files, count=options.images, rounds=options.rounds)
 
 
 def chosen_files(archive: Path | None, backbone: str) -> list[bytes]:

@@ -104,7 +104,7 @@ def batched(feed: Sequence[Record], size: int) -> Iterator[Sequence[Record]]:
     return (feed[start : start + size] for start in range(0, len(feed), size))
 
 
-def measure(settings: Settings, backbone: Backbone, files: Sequence[bytes], count: int, rounds: int) -> None:
+def measure(settings: Settings, backbone: Backbone, files: Sequence[bytes], *, count: int, rounds: int) -> None:
     """The three rates in turn, ``rounds`` times, and how they compare: medians over the rounds."""
     threads = settings.decode_threads or os.cpu_count() or 1
     decoder = Decoder(backbone.size, max_pixels=10**8, max_bytes=10**8, threads=threads)
@@ -172,7 +172,7 @@ def main() -> None:
         )
         print(f"{backbone.id}, {backbone.dim} values, {backbone.precision}, {engine}, ready after {ready:.1f} s")
         files = read(options.archive, 500) if options.archive else photographs(50)
-        measure(settings, backbone, files, options.images, options.rounds)
+        measure(settings, backbone, files, count=options.images, rounds=options.rounds)
 
 
 if __name__ == "__main__":

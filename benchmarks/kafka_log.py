@@ -59,7 +59,7 @@ class Bare:
 
 
 class PrequelLog:
-    def __init__(self, servers: str, topic: str, value: bytes, headers: Headers, batch: int) -> None:
+    def __init__(self, servers: str, topic: str, value: bytes, *, headers: Headers, batch: int) -> None:
         self.log = KafkaLog(KafkaCluster(servers))
         self._topic, self._batch = topic, batch
         self._message = Message(topic, b"pets", value, headers, 0)
@@ -86,7 +86,7 @@ def rate(count: int, work: Callable[[], object]) -> float:
     return count / (time.perf_counter() - began)
 
 
-def throughput(servers: str, size: int, records: int, rounds: int, batches: tuple[int, int]) -> None:
+def throughput(servers: str, size: int, *, records: int, rounds: int, batches: tuple[int, int]) -> None:
     value = os.urandom(size)
 
     def topic(name: str) -> str:
@@ -94,9 +94,11 @@ def throughput(servers: str, size: int, records: int, rounds: int, batches: tupl
 
     contenders: dict[str, Bare | PrequelLog] = {
         "bare kafka-python": Bare(servers, topic("bare"), value),
-        f"Prequel, appends of {batches[0]}": PrequelLog(servers, topic("large"), value, (), batches[0]),
-        f"Prequel, appends of {batches[1]}": PrequelLog(servers, topic("small"), value, (), batches[1]),
-        f"Prequel, {batches[0]}, 9 headers": PrequelLog(servers, topic("event"), value, HEADERS, batches[0]),
+        f"Prequel, appends of {batches[0]}": PrequelLog(servers, topic("large"), value, headers=(), batch=batches[0]),
+        f"Prequel, appends of {batches[1]}": PrequelLog(servers, topic("small"), value, headers=(), batch=batches[1]),
+        f"Prequel, {batches[0]}, 9 headers": PrequelLog(
+            servers, topic("event"), value, headers=HEADERS, batch=batches[0]
+        ),
     }
     for contender in contenders.values():
         contender.write(batches[0])  # connected, and warm
@@ -165,8 +167,8 @@ def latency(servers: str, count: int) -> None:
 
 
 def measure(servers: str, records: int, rounds: int) -> None:
-    throughput(servers, 8_192, records, rounds, (1000, 100))
-    throughput(servers, 400_000, max(20, records // 20), rounds, (50, 5))
+    throughput(servers, 8_192, records=records, rounds=rounds, batches=(1000, 100))
+    throughput(servers, 400_000, records=max(20, records // 20), rounds=rounds, batches=(50, 5))
     for batch in (32, 200):
         lookups(servers, batch, 6400)
     latency(servers, 300)

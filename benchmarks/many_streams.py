@@ -47,7 +47,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, Cluster(Path(folder), DEFAULTS) as cluster:
         cluster.reset()
         with closing(cluster.log()) as log:
-            measure_streams(cluster, log, options.streams, options.events, options.dim)
+            measure_streams(cluster, log, streams=options.streams, events=options.events, dim=options.dim)
 
 
 def measure_status() -> None:
@@ -65,7 +65,7 @@ def measure_status() -> None:
     print(f"status of {GENERATED:,} classes: {spent * 1e3:.1f} ms of processor time, {size / 1e3:.0f} KB", flush=True)
 
 
-def measure_streams(cluster: Cluster, log: Log, streams: int, events: int, dim: int) -> None:
+def measure_streams(cluster: Cluster, log: Log, *, streams: int, events: int, dim: int) -> None:
     messages = _messages(streams, events, dim)
     (learner,) = cluster.start("learner")
     all_ready([learner])

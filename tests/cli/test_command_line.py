@@ -126,6 +126,16 @@ def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().out == f"prequel {__version__}\n"
 
 
+def test_help_and_version_import_nothing_heavy() -> None:
+    """A command imports what it needs when it runs: shell completion and curious users need not wait for numpy."""
+    program = (
+        "import sys; from prequel.services.cli.parser import create_parser; create_parser().format_help();"
+        "print([name for name in ('numpy', 'pydantic', 'httpx', 'rich', 'fastapi', 'keras') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 def test_a_closed_pipe_ends_the_command_without_a_message(tmp_path: Path) -> None:
     """As `| head -0` does: closed before the first line."""
     reading, writing = os.pipe()

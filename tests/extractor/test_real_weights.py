@@ -40,7 +40,7 @@ def photographs() -> tuple[Images, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
     return images, np.array(["dog/" in name for name in files])
 
 
-def extract(name: str, weights: Path, precision: str, images: Images, cache: Path) -> Vectors:
+def extract(name: str, weights: Path, images: Images, *, precision: str, cache: Path) -> Vectors:
     chosen = settings(backbone=name, weights=str(weights), precision=precision, engine="openvino")
     backbone = load(chosen, cache, ENVIRON)
     return np.concatenate([backbone.extract(images[start : start + 64]) for start in range(0, len(images), 64)])
@@ -61,8 +61,8 @@ def test_bfloat16_is_as_accurate_as_float32(
     name: str, weights: Path, accuracy: float, photographs: tuple[Images, object], tmp_path: Path
 ) -> None:
     images, labels = photographs
-    exact = extract(name, weights, "float32", images, tmp_path)
-    rounded = extract(name, weights, "auto", images, tmp_path)
+    exact = extract(name, weights, images, precision="float32", cache=tmp_path)
+    rounded = extract(name, weights, images, precision="auto", cache=tmp_path)
     assert np.isfinite(rounded).all()
     of_exact, of_rounded = probe(exact, labels), probe(rounded, labels)
     assert of_exact >= accuracy

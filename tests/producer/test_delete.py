@@ -35,7 +35,9 @@ def confirmation(console: Console, answer: str | None = None, *, yes: bool = Fal
     return Confirmation(console, ask, yes=yes)
 
 
-def send(client: Client, folder: Path, stream: str, console: Console, confirm: Confirmation | None = None) -> Summary:
+def send(
+    client: Client, folder: Path, stream: str, console: Console, *, confirm: Confirmation | None = None
+) -> Summary:
     return stream_images(
         client, stream, str(folder), console=console, stop=threading.Event(), clock=time.monotonic, confirmation=confirm
     )
@@ -135,13 +137,13 @@ def test_a_new_stream_and_new_classes_need_confirmation(
 ) -> None:
     folder = photos(1)
     with pytest.raises(ProducerError, match="nothing was done"):
-        send(client, folder, "colours", console, confirmation(console, "no"))
+        send(client, folder, "colours", console, confirm=confirmation(console, "no"))
     assert client.streams() == []
-    assert send(client, folder, "colours", console, confirmation(console)).predicted == 3
+    assert send(client, folder, "colours", console, confirm=confirmation(console)).predicted == 3
     assert "there is no stream colours yet: it will be created" in printed(console)
     (folder / "red").rename(folder / "reds")
     with pytest.raises(ProducerError, match="nothing was done"):
-        send(client, folder, "colours", console, confirmation(console, ""))
+        send(client, folder, "colours", console, confirm=confirmation(console, ""))
     assert "new to the 3 classes of colours: reds (there is red)" in printed(console)
     (id,) = [each["id"] for each in client.recent("colours", 1)]
     with pytest.raises(ProducerError, match="nothing was done"):

@@ -15,7 +15,7 @@ from tests.producer.conftest import System
 from tests.producer.test_commands import printed
 
 
-def demo(client: Client, console: Console, stop: threading.Event, summary: Path, url: str) -> int:
+def demo(client: Client, console: Console, stop: threading.Event, *, summary: Path, url: str) -> int:
     shown = Demo(console, stop=stop, clock=time.monotonic, stay=False, summary=summary)
     shown.start(client, url)
     return shown.finish()
@@ -25,7 +25,7 @@ def demo(client: Client, console: Console, stop: threading.Event, summary: Path,
 def test_a_summary_that_cannot_be_written_ends_it_before_anything_is_streamed(
     name: str, client: Client, console: Console, stop: threading.Event, system: System, tmp_path: Path
 ) -> None:
-    assert demo(client, console, stop, tmp_path / name, system.url) == 1
+    assert demo(client, console, stop, summary=tmp_path / name, url=system.url) == 1
     assert f"prequel demo: cannot write --summary {tmp_path / name} (" in printed(console)
     assert stop.is_set()
     assert system.log.bounds(IMAGES)[0].end == 0
@@ -35,5 +35,5 @@ def test_no_prediction_is_a_failure(
     client: Client, console: Console, stop: threading.Event, system: System, tmp_path: Path
 ) -> None:
     system.extractor.rejects = True
-    assert demo(client, console, stop, tmp_path / "summary.json", system.url) == 1
+    assert demo(client, console, stop, summary=tmp_path / "summary.json", url=system.url) == 1
     assert json.loads((tmp_path / "summary.json").read_text())["stream"] == STREAM
