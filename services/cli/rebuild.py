@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from prequel.services.learner.replay.rebuild import Rebuild, RebuildInterrupted, Verdict
+from prequel.services.learner.replay.rebuild import Rebuild, RebuildInterrupted
+from prequel.services.learner.replay.verification import Verdict
 
 Advance = Callable[[int, int], None]
 INTERRUPTED = 130

@@ -1,16 +1,14 @@
 """The fold of a partition without a snapshot: empty, at the log's beginning, with the first settings in the log."""
 
-from contextlib import closing
-
 from prequel.services.learner.fold.config import BUILT_IN_CONFIG, with_defaults
 from prequel.services.learner.fold.config_changes import check_models
 from prequel.services.learner.fold.feature_cache import FeatureCache
+from prequel.services.learner.fold.log_range import read_range
 from prequel.services.learner.fold.model_registry import ModelRegistry
 from prequel.services.learner.fold.partition import Fold
 from prequel.shared.events.decoding import decode_example
 from prequel.shared.events.types import DEFAULTS_TYPE, Defaults, Rejected
-from prequel.shared.log.base import EXAMPLES, Log, LogUnavailable, Message, OffsetOutOfRange, Record
-from prequel.shared.runtime.deadlines import REPLAY_POLL_S
+from prequel.shared.log.base import EXAMPLES, Log, Message, Record
 
 SEARCH_BATCH_RECORDS = 1_000
 """Records in one batch of the search for the first settings: few of them are decoded, so more than a fold takes."""
@@ -43,17 +41,10 @@ def initial_fold(
 
 def _first_defaults(log: Log, partition: int, begin: int) -> Defaults | None:
     end = log.bounds(EXAMPLES)[partition].end
-    with closing(log.follow(EXAMPLES, {partition: begin})) as reader:
-        while reader.positions()[partition] < end:
-            try:
-                records = reader.poll(SEARCH_BATCH_RECORDS, REPLAY_POLL_S)
-            except OffsetOutOfRange as error:
-                raise LogUnavailable(
-                    f"retention removed records during the search for the first settings: {error}"
-                ) from error
-            for record in records:
-                if defaults := _defaults(record):
-                    return defaults
+    for records in read_range(log, partition, begin, end, batch_records=SEARCH_BATCH_RECORDS):
+        for record in records:
+            if defaults := _defaults(record):
+                return defaults
     return None
 
 

@@ -156,7 +156,7 @@ class Learner:
         self._publisher.add_result(partition, result)
         messages += output_messages(result)
         rejected += partition.eraser.take(result)
-        metrics.early.labels(str(partition.number)).set(len(partition.fold.early))
+        metrics.early.labels(str(partition.number)).set(len(partition.fold.orphan_labels))
 
     def _agree(self, partition: OwnedPartition) -> None:
         if agree_on_config(self._context, partition):

@@ -1,4 +1,4 @@
-"""What a fold put out, as messages for the log and as counts for Prometheus."""
+"""What came of a fold, as messages for the log and as counts for Prometheus."""
 
 from collections.abc import Mapping
 
@@ -42,14 +42,14 @@ def count_outputs(result: FoldResult, streams: Mapping[str, StreamState], metric
     for difference, count in result.conflicts.items():
         metrics.conflicts.labels("learner", difference).inc(count)
     metrics.moved.labels(topic).inc(len(result.misplaced))
-    # An early label has an outcome of its own where its image came: else it would be counted twice.
-    early = {
+    # A label that waited has an outcome of its own where its image came: it must not be counted twice.
+    waited = {
         (event.stream, event.id) for at, event in result.outputs if isinstance(event, Outcome) and event.position != at
     }
     for _, event in result.outputs:
         if isinstance(event, Prediction):
             metrics.predictions.labels(event.stream).inc()
-            if event.truth is not None and (event.stream, event.id) not in early:
+            if event.truth is not None and (event.stream, event.id) not in waited:
                 metrics.labels.labels(event.stream, "learned").inc()
         elif isinstance(event, Outcome):
             stream = event.stream if event.stream in streams else NO_STREAM

@@ -17,7 +17,8 @@ from prometheus_client import CollectorRegistry
 from prequel.services.learner.fold.partition import Fold
 from prequel.services.learner.fold.stream_numbers import stream_numbers
 from prequel.services.learner.learner import STORE_CHECK_SECONDS, Learner
-from prequel.services.learner.replay.rebuild import Rebuild, Verdict
+from prequel.services.learner.replay.rebuild import Rebuild
+from prequel.services.learner.replay.verification import Verdict
 from prequel.services.learner.snapshots.root import FORMAT, read_roots, root_key
 from prequel.services.learner.snapshots.usability import log_mismatch
 from prequel.shared import status

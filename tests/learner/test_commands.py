@@ -142,7 +142,7 @@ def test_labels_for_streams_that_do_not_exist_make_none_and_take_no_room_from_th
     assert {(error.reason, record.key) for record, error in folded.rejected} == {
         ("unknown-stream", f"typo{number}".encode()) for number in range(100, 300)
     }
-    assert len(fold.early) == 100
+    assert len(fold.orphan_labels) == 100
 
 
 def test_labels_that_waited_for_longer_than_the_window_make_room() -> None:
@@ -171,7 +171,7 @@ def test_a_stream_takes_over_the_labels_that_waited_for_it(begin: str) -> None:
     fold = new_fold(log)
     outcomes = [e.event.status for e in fold.apply(log.records).outputs if isinstance(e.event, Outcome)]
     assert outcomes == ["waiting", "waiting", "learned"]
-    assert (fold.streams["s"].labels, len(fold.early)) == (["cat"], 1)
+    assert (fold.streams["s"].labels, len(fold.orphan_labels)) == (["cat"], 1)
 
 
 def test_a_deleted_stream_frees_its_place_and_stays_away_with_the_images_that_came_before() -> None:

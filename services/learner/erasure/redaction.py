@@ -1,7 +1,7 @@
 """What remains of a record when its stream was deleted: what the fold of the partition's other streams needs of it."""
 
 from prequel.services.learner.fold.commands import Deletion
-from prequel.services.learner.fold.join.early_labels import id_digest
+from prequel.services.learner.fold.join.orphan_labels import id_digest
 from prequel.services.learner.fold.relocation import ORIGIN_HEADER
 from prequel.shared.events.decoding import decode_example, decode_prediction_event
 from prequel.shared.events.erased import erased_headers

@@ -69,7 +69,7 @@ class Batch:
     def rejected_labels(self, records: Sequence[Record]) -> Iterable[tuple[Record, Rejected]]:
         """The records whose label was rejected: they are dead letters too.
 
-        Not the features that an early label had waited for: they were learned from, and its outcome tells of the label.
+        Not the features that a label had waited for: they were learned from, and its outcome tells of the label.
         """
         by_position = {Position(record.partition, record.offset): record for record in records}
         for at, event in self.outputs:

@@ -42,7 +42,7 @@ def _delete(fold: "Fold", command: Command, batch: Batch) -> Applied:
         batch.flush(fold.streams.pop(command.stream))
     elif not any(deletion.images.values()):  # Else its images may be on their way, and must not bring it back.
         return command_result(command, "refused", f"there is no stream {command.stream}")
-    fold.early.remove_stream(command.stream)
+    fold.orphan_labels.remove_stream(command.stream)
     fold.capacity.rejected.pop(command.stream, None)
     batch.deletions.append(fold.commands.add_deletion(deletion))
     return command_result(command, "applied")

@@ -39,7 +39,7 @@ def change_config(fold: "Fold", change: ConfigChange, partition: int) -> None:
     check_models(fold.registry, set(change.config.models) - set(before.models))
     replayed = _replay_new_models(fold, change, partition)
     fold.history.add(change)
-    fold.early.resize(change.config.max_waiting, change.config.window)
+    fold.orphan_labels.resize(change.config.max_waiting, change.config.window)
     # Every stream may be another one now: none is as the store has it, and none takes the room that was measured.
     fold.stored.clear()
     fold.capacity.reconfigured()

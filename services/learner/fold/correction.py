@@ -38,9 +38,9 @@ def apply_label(state: StreamState, event: Label, features: FeaturesAt) -> list[
         return [label_outcome(state, event, "expired", previous=previous, predictions=predictions)]
     if event.label is not None and not state.admit(event.label):
         return [label_outcome(state, event, "rejected", previous=previous, predictions=predictions)]
-    # 4. The models, then the metrics: a drift that the metrics' step finds may reset a model, which then must have
-    #    learned this label already, as the models do that learn labels which come with their images.
-    exact = _relearn(state, example, x, previous, event.label) and not example.residue
+    # 4. The models, then the metrics: where the error of the metrics' step is a drift, it may reset a model. The
+    #    other way round, the new model would have learned this label, and one that is learned with its image not.
+    exact = _relearn(state, example, x, previous=previous, label=event.label) and not example.residue
     if previous is None:
         assert event.label is not None, "a retraction of no label is unchanged"
         drifts = score_first_label(state, example, event.label, predictions, time=event.time)
@@ -51,12 +51,12 @@ def apply_label(state: StreamState, event: Label, features: FeaturesAt) -> list[
     return [label_outcome(state, event, status, previous=previous, predictions=predictions, exact=exact)]
 
 
-def _relearn(state: StreamState, example: WindowExample, x: Vector, previous: str | None, label: str | None) -> bool:
+def _relearn(state: StreamState, example: WindowExample, x: Vector, *, previous: str | None, label: str | None) -> bool:
     """Take the previous label out of every model that can unlearn, and teach all the new one; whether all could."""
     exact = True
     for number, model in enumerate(state.models):
         if previous is not None:
-            exact &= _unlearn(state, number, example, x, previous)
+            exact &= _unlearn(state, number, example, x, label=previous)
         if label is not None:
             model.learn(x, label)
     # The sums that abstentions are decided by; a label from before they began is not in them.
@@ -67,7 +67,7 @@ def _relearn(state: StreamState, example: WindowExample, x: Vector, previous: st
     return exact
 
 
-def _unlearn(state: StreamState, number: int, example: WindowExample, x: Vector, label: str) -> bool:
+def _unlearn(state: StreamState, number: int, example: WindowExample, x: Vector, *, label: str) -> bool:
     """Take a label out of one model; whether nothing of it is left there."""
     known = example.predictions[number].known
     if known < 0:  # The model was added later: its replay did not meet the example like this.
@@ -84,7 +84,7 @@ def _unlearn(state: StreamState, number: int, example: WindowExample, x: Vector,
 def _restate_metrics(state: StreamState, example: WindowExample, label: str | None, *, exact: bool) -> None:
     """Take the old outcome out of the metrics and put the new one in; the predictions were made once, and stay.
 
-    Drift detectors are not restated: they have told what they saw then, and models have reacted to it.
+    Drift detectors are not restated: they reported what they saw then, and models have reacted to it.
     """
     old, predictions = example.label, example.predictions
     truth = UNLABELLED if label is None else state.classes[label]

@@ -2,13 +2,12 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 
+from prequel.services.learner.fold.log_range import read_range
 from prequel.shared.events.attributes import NO_ATTRIBUTES, Attributes
 from prequel.shared.events.decoding import decode_example
 from prequel.shared.events.types import Erased, Features, Rejected
-from prequel.shared.log.base import EXAMPLES, Log, LogUnavailable, OffsetOutOfRange, Position, Record
-from prequel.shared.runtime.deadlines import REPLAY_POLL_S
+from prequel.shared.log.base import EXAMPLES, Log, Position, Record
 from prequel.shared.vectors import Vector
 
 REPLAY_BATCH_RECORDS = 512
@@ -37,18 +36,7 @@ class FeatureCache:
     def replay(self, partition: int, end: int) -> tuple[int, Iterator[list[Record]]]:
         """Where the log begins, and its records from there to ``end``, in batches. Blocks; raises LogUnavailable."""
         begin = self._log.bounds(EXAMPLES)[partition].begin
-        return begin, self._batches(partition, begin, end)
-
-    def _batches(self, partition: int, begin: int, end: int) -> Iterator[list[Record]]:
-        with closing(self._log.follow(EXAMPLES, {partition: begin})) as reader:
-            while reader.positions()[partition] < end:
-                try:
-                    records = reader.poll(REPLAY_BATCH_RECORDS, REPLAY_POLL_S)
-                except OffsetOutOfRange as error:
-                    raise LogUnavailable(
-                        f"retention removed records during a replay, which starts again: {error}"
-                    ) from error
-                yield [record for record in records if record.offset < end]
+        return begin, read_range(self._log, partition, begin, end, batch_records=REPLAY_BATCH_RECORDS)
 
     def begin_batch(self) -> None:
         """Forget where the log begins: it is asked again, once, when the batch's first label needs it."""

@@ -15,7 +15,7 @@ from prequel.shared.events.types import Features
 
 
 class _KnownLabel(NamedTuple):
-    """The label that is known with an example, if any: an early one wins over the event's own.
+    """The label that is known with an example, if any: one that waited for it wins over the event's own.
 
     ``status`` is "learned", "rejected" (there is no room for another class), or "" without a label.
     """
@@ -70,8 +70,8 @@ def _difference(state: StreamState, event: Features) -> str:
 
 
 def _known_label(state: StreamState, event: Features) -> _KnownLabel:
-    early = state.waiting.get(event.id)
-    label = early.label if early else event.label
+    waiting = state.waiting.get(event.id)
+    label = waiting.label if waiting else event.label
     status = "" if label is None else "learned" if state.admit(label) else "rejected"
     # In the classes that there are now: the next example of the run may bring others.
     own = UNLABELLED if event.label is None else state.classes.get(event.label, NO_CLASS)
@@ -89,18 +89,18 @@ def _remember(
     example = state.window.append(event.id, event.position, event.time, predictions, unknown=unknown, first=known.first)
     prediction = prediction_event(state, event, predictions, truth=known.learned, unknown=unknown)
     outputs = [Output(event.position, prediction)]
-    early = state.waiting.pop(event.id)
+    waiting = state.waiting.pop(event.id)
     if known.learned is not None:
-        time = early.time if early else event.time
+        time = waiting.time if waiting else event.time
         drifts = score_first_label(state, example, known.learned, predictions, time=time)
         outputs += [Output(event.position, drift) for drift in drifts]
         state.novelty.learn(event.vector, state.classes[known.learned])
     if known.label is not None:
         state.count_status(known.status)
-    if early or known.status == "rejected":
-        # A label event that came early gets its outcome now. A label that came with the image is in the prediction,
-        # and has an outcome only where it was rejected.
-        position = early.position if early else event.position
+    if waiting or known.status == "rejected":
+        # A label event that waited for the example gets its outcome now. A label that came with the image is in the
+        # prediction, and has an outcome only where it was rejected.
+        position = waiting.position if waiting else event.position
         outcome = outcome_event(
             state,
             event.id,

@@ -1,6 +1,6 @@
 """The fold over one partition of examples: ``state = fold(log[0:offset])``, pure."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from prequel.services.learner.fold.batch import Batch, FoldResult
@@ -12,7 +12,8 @@ from prequel.services.learner.fold.config_changes import change_config
 from prequel.services.learner.fold.config_history import ConfigChange, ConfigHistory
 from prequel.services.learner.fold.correction import apply_label
 from prequel.services.learner.fold.feature_cache import FeatureCache
-from prequel.services.learner.fold.join.early_labels import EarlyLabels
+from prequel.services.learner.fold.join.orphan_labels import OrphanLabels
+from prequel.services.learner.fold.label_features import read_ahead, with_attributes
 from prequel.services.learner.fold.model_registry import ModelRegistry
 from prequel.services.learner.fold.new_examples import count_duplicate
 from prequel.services.learner.fold.outputs import Output
@@ -26,14 +27,10 @@ from prequel.services.learner.snapshots.root import partition_digest
 from prequel.services.learner.snapshots.snapshots import SnapshotContent
 from prequel.services.learner.snapshots.stored_stream import StoredStream
 from prequel.shared.events.decoding import decode_example
-from prequel.shared.events.types import Command, Defaults, Erased, ExampleEvent, Features, Label, Outcome, Rejected
+from prequel.shared.events.types import Command, Defaults, Erased, ExampleEvent, Features, Label, Rejected
 from prequel.shared.log.base import Position, Record
-from prequel.shared.vectors import Vector
 
 Decoded = tuple[Record, ExampleEvent]
-
-_FEATURES_READ = ("learned", "corrected", "retracted")
-"""Outcomes for which the features were read, whatever else a batch had in it."""
 
 
 class Fold:
@@ -56,7 +53,7 @@ class Fold:
         self.registry, self.cache, self.partitions = registry, cache, partitions
         self.history = ConfigHistory(ConfigChange(position, started, config))
         self.streams: dict[str, StreamState] = {}
-        self.early = EarlyLabels(config.max_waiting, config.window)
+        self.orphan_labels = OrphanLabels(config.max_waiting, config.window)
         self.commands = CommandHistory()
         self.relocations = Relocations(partitions)
         self.capacity = Capacity(self.streams, registry)
@@ -78,9 +75,9 @@ class Fold:
         """Fold records in. Blocks while features that the cache has no more are read; raises LogUnavailable then."""
         self.cache.begin_batch()
         self.stored.pop(PARTITION_KEY, None)
-        here, misplaced, copies = self._sort(records)
+        here, misplaced, copies = self.relocations.sort(records)
         decoded, rejected = _decode(here)
-        batch = Batch(self._features(decoded))
+        batch = Batch(read_ahead((event for _, event in decoded), self.streams, self.cache))
         batch.duplicates = copies
         for record, event in decoded:
             try:
@@ -108,7 +105,7 @@ class Fold:
         if name not in self.streams:
             self.streams[name] = self._new_stream(name)
             self.streams[name].begun = at.offset
-            self.streams[name].adopt(self.early.remove_stream(name))
+            self.streams[name].adopt(self.orphan_labels.remove_stream(name))
         return self.streams[name]
 
     def full(self, dim: int) -> str:
@@ -124,7 +121,7 @@ class Fold:
 
     def parts(self, seal: Callable[[ModelState], Part]) -> Mapping[str, Mapping[str, Part]]:
         """Stream -> its parts by name; under PARTITION_KEY what is no stream's, where there is any."""
-        own = {"early": self.early.rows(), "moves": self.relocations.rows(), **self.commands.numbers()}
+        own = {"early": self.orphan_labels.rows(), "moves": self.relocations.rows(), **self.commands.numbers()}
         return PartitionParts(self.streams, seal, part(own | {"parts": {}}) if any(own.values()) else None)
 
     def snapshot_content(self, seal: Callable[[ModelState], Part]) -> SnapshotContent:
@@ -141,19 +138,6 @@ class Fold:
         """SHA-256 over all of the state: equal logs give equal digests (one build, one kind of processor)."""
         heads = {name: parts["head"].digest for name, parts in self.parts(unsigned_part).items()}
         return partition_digest(heads, self.history.rows(), list(self.capacity.rejected))
-
-    def _sort(self, records: Sequence[Record]) -> tuple[list[Record], list[Record], int]:
-        """The records to fold here, those of other partitions, and how many are copies of records folded before."""
-        if not self.relocations.possible:
-            return list(records), [], 0
-        here: list[Record] = []
-        misplaced: list[Record] = []
-        for record in records:
-            if self.relocations.misplaced(record):
-                misplaced.append(record)
-            elif not self.relocations.is_copy(record):
-                here.append(record)
-        return here, misplaced, len(records) - len(here) - len(misplaced)
 
     def _step(self, event: ExampleEvent, batch: Batch) -> None:
         if isinstance(event, Defaults):
@@ -193,28 +177,19 @@ class Fold:
     def _apply_label(self, event: Label, batch: Batch) -> list[Output]:
         stream = self.streams.get(event.stream)
         if stream is None and self.live_streams is None:
-            return [Output(event.position, outcome) for outcome in self.early.apply(event)]
+            return [Output(event.position, outcome) for outcome in self.orphan_labels.apply(event)]
         stream = stream or self.stream_at(event.stream, event.position)
         batch.flush(stream)
-        return self._with_attributes(apply_label(stream, event, batch.features), stream, event)
+        return with_attributes(apply_label(stream, event, batch.features), stream, event, self.cache)
 
     def _apply_erased(self, event: Erased, batch: Batch) -> None:
         """Apply what other streams had to do with: the room that a stream took, and labels that waited for it."""
         if event.id and event.stream not in self.streams:
-            self.early.apply_erased(event)
+            self.orphan_labels.apply_erased(event)
         if event.dim:
             with suppress(Rejected):  # As the whole event was, which is a dead letter.
                 self._check_room(event.stream, event.dim, batch)
                 self.stream_at(event.stream, event.position).begin(event.backbone, event.dim)
-
-    def _with_attributes(self, outputs: list[Output], stream: StreamState, label: Label) -> list[Output]:
-        """The label's outcome with the attributes of its image, where its features were read for it."""
-        example = stream.window.find(label.id) if self.cache.attributes_read else None
-        attributes = self.cache.attributes_read.get(example.position) if example else None
-        outcome = outputs[0].event
-        if not attributes or not isinstance(outcome, Outcome) or outcome.status not in _FEATURES_READ:
-            return outputs
-        return [Output(outputs[0].at, outcome._replace(attributes=attributes)), *outputs[1:]]
 
     def _new_stream(self, name: str) -> StreamState:
         if self.live_streams is not None:
@@ -231,21 +206,6 @@ class Fold:
             return
         batch.flush()  # The size of the other streams' models must not depend on where a batch ends.
         self.capacity.check(self.config, name, dim)
-
-    def _features(self, decoded: Iterable[Decoded]) -> Callable[[Position], Vector | None]:
-        """Features by position; those that the labels of this batch will most likely need are read in one go."""
-        examples = [
-            self.streams[event.stream].window.find(event.id)
-            for _, event in decoded
-            if isinstance(event, Label) and event.stream in self.streams
-        ]
-        ahead = self.cache.fetch(example.position for example in examples if example is not None)
-
-        def features_at(position: Position) -> Vector | None:
-            vector = ahead.get(position)
-            return self.cache.fetch([position]).get(position) if vector is None else vector
-
-        return features_at
 
 
 def _replayed(event: Features | Label | Command | Erased, live: StreamState | None) -> bool:

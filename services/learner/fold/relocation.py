@@ -1,5 +1,6 @@
 """Records in another partition than their key's: which they are, and which relocated ones were folded before."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from prequel.shared.events.names import valid_stream
@@ -24,24 +25,32 @@ class Relocations:
         self._partitions = partitions
         self._newest: dict[int, int] = {}
 
-    @property
-    def possible(self) -> bool:
-        """Whether there is another partition at all."""
-        return self._partitions > 1
+    def sort(self, records: Sequence[Record]) -> tuple[list[Record], list[Record], int]:
+        """The records to fold here, those of other partitions, and how many are copies of records folded before."""
+        if self._partitions == 1:
+            return list(records), [], 0
+        here: list[Record] = []
+        misplaced: list[Record] = []
+        for record in records:
+            if self._is_misplaced(record):
+                misplaced.append(record)
+            elif not self._is_copy(record):
+                here.append(record)
+        return here, misplaced, len(records) - len(here) - len(misplaced)
 
-    def misplaced(self, record: Record) -> bool:
+    def _is_misplaced(self, record: Record) -> bool:
         """Whether the record belongs to another partition.
 
         One that was relocated to this one stays, or two learners with different ideas of the partitions would send it
         to each other for ever.
         """
-        if self._partitions == 1 or not record.key:
+        if not record.key:
             return False
         return _home(record.key, self._partitions) not in (None, record.partition) and self._origin(record) is None
 
-    def is_copy(self, record: Record) -> bool:
+    def _is_copy(self, record: Record) -> bool:
         """Whether it was relocated to this partition and folded before; if not, remember that it is now."""
-        origin = self._origin(record) if self._partitions > 1 else None
+        origin = self._origin(record)
         if origin is None:
             return False
         if origin.offset <= self._newest.get(origin.partition, -1):

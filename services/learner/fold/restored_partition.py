@@ -33,7 +33,7 @@ def restore_fold(
         head = read_part(address)
         if name == PARTITION_KEY:
             own = unpack(head)[0]
-            fold.early.load(own["early"])
+            fold.orphan_labels.load(own["early"])
             fold.relocations.load(own["moves"])
             fold.commands.load(own)
             continue

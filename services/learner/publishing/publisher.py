@@ -11,9 +11,9 @@ from prequel.services.learner.publishing.gauges import (
     remove_stream_gauges,
     set_stream_gauges,
 )
+from prequel.services.learner.publishing.pending import PendingStreams
 from prequel.services.learner.publishing.stream_status import stream_detail, stream_status
 from prequel.shared import status
-from prequel.shared.events.types import Applied
 from prequel.shared.runtime.deadlines import STATUS_BACKOFF
 from prequel.shared.runtime.retry import Attempts
 from prequel.shared.status import PartitionStatus, SnapshotStatus
@@ -28,9 +28,6 @@ a few hundred busy streams' statuses seconds old, twice as much is missed by the
 MIN_POLL_SECONDS = 0.005
 """While a status waits to be published, whoever asked for it waits too. Never 0, or a poll would not read on."""
 
-StreamKey = tuple[int, str]
-"""Partition and name."""
-
 
 class StatusPublisher:
     """For the learner's thread only. ``partitions`` are those that it owns, ``address`` where it answers queries.
@@ -42,11 +39,7 @@ class StatusPublisher:
         self, context: LearnerContext, partitions: Mapping[int, OwnedPartition], *, address: str | None
     ) -> None:
         self._context, self._partitions, self._address = context, partitions, address
-        self._changed: set[StreamKey] = set()
-        self._stale_details: set[StreamKey] = set()
-        """Streams whose detail in the store is older than their state."""
-        self._deleted: set[StreamKey] = set()
-        """Streams that were deleted since the last publication; they may have begun again."""
+        self._pending = PendingStreams()
         self._statuses: dict[str, bytes] = {}
         """What was published of each stream last."""
         self._recalls: dict[str, RecallSeries] = {}
@@ -59,16 +52,11 @@ class StatusPublisher:
 
     def add_partition(self, partition: OwnedPartition) -> None:
         """A partition was restored: all its streams are published again, and the deleted ones removed."""
-        number, fold = partition.number, partition.fold
-        self._changed |= {(number, name) for name in fold.streams}
-        deleted = {(number, name) for name in fold.commands.deletions}
-        self._deleted |= deleted - self._changed
-        self._stale_details |= deleted & self._changed
+        self._pending.add_restored(partition)
 
     def remove_partition(self, number: int, streams: Sequence[str]) -> None:
         """A partition was revoked: what is published stays, for whoever owns it next to replace."""
-        for keys in (self._changed, self._stale_details, self._deleted):
-            keys -= {key for key in keys if key[0] == number}
+        self._pending.remove_partition(number)
         for name in streams:
             self._recalls.pop(name, None)
             self._statuses.pop(name, None)
@@ -80,21 +68,12 @@ class StatusPublisher:
 
     def add_all(self, partition: OwnedPartition) -> None:
         """Other models, another window: every stream's status says so, though no event of the stream came."""
-        streams = {(partition.number, name) for name in partition.fold.streams}
-        self._changed |= streams
-        self._stale_details |= streams
+        self._pending.add_all(partition)
 
     def add_result(self, partition: OwnedPartition, result: FoldResult) -> None:
         """Publish the streams that a batch has changed, and remove those that it has deleted."""
-        deleted = {deletion.position for deletion in result.deletions}
-        for _, event in result.outputs:
-            key = partition.number, event.stream
-            if event.stream in partition.fold.streams:
-                self._stale_details.add(key)
-                self._changed.add(key)
-            if isinstance(event, Applied) and event.position in deleted:
-                self._deleted.add(key)
-                self._recalls.pop(event.stream, None)
+        for name in self._pending.add_result(partition, result):
+            self._recalls.pop(name, None)
 
     def add_snapshot(self, partition: OwnedPartition, snapshot: SnapshotStatus) -> None:
         """Publish the newest snapshot with every status from here on."""
@@ -107,14 +86,14 @@ class StatusPublisher:
 
     def poll_timeout(self, idle: float) -> float:
         """Seconds that a poll may wait for records before a status is due."""
-        if not (self._changed or self._deleted) or not self._attempts.due:
+        if not self._pending or not self._attempts.due:
             return idle
         return min(max(self._until_due(self._interval), MIN_POLL_SECONDS), idle)
 
     def publish_if_due(self, *, busy: bool) -> None:
         """Publish what has changed; ``busy`` is whether records come."""
         interval = max(self._interval, STATUS_SECONDS) if busy else self._interval
-        if (self._changed or self._deleted) and self._until_due(interval) <= 0:
+        if self._pending and self._until_due(interval) <= 0:
             self.publish()
 
     def _until_due(self, interval: float) -> float:
@@ -146,7 +125,7 @@ class StatusPublisher:
         now = self._context.clock()
         statuses: dict[str, bytes] = {}
         self._remove_deleted()
-        for number, name in sorted(self._changed):
+        for number, name in sorted(self._pending.changed):
             statuses[name] = self._stream_status(self._partitions[number], name, now=now)
         if statuses:
             self._context.store.put_all({status.key(name): body for name, body in statuses.items()})
@@ -154,7 +133,7 @@ class StatusPublisher:
         for partition in self._partitions.values():
             if partition.published is None or partition.published.streams != len(partition.fold.streams):
                 self._publish_partition(partition)
-        self._changed.clear()
+        self._pending.changed.clear()
 
     def _stream_status(self, partition: OwnedPartition, name: str, *, now: float) -> bytes:
         """A stream's status as JSON; its gauges are set by the way."""
@@ -200,31 +179,29 @@ class StatusPublisher:
     def _publish_stream_details(self, partition: OwnedPartition) -> None:
         """With the snapshot, for when no learner answers: whoever asks one gets newer details."""
         streams, number = partition.fold.streams, partition.number
-        names = sorted(name for of, name in self._stale_details if of == number and name in streams)
+        names = sorted(name for of, name in self._pending.stale_details if of == number and name in streams)
         details = {
             status.detail_key(name): stream_detail(streams[name], partition.position).model_dump_json().encode()
             for name in names
         }
         if details:
             self._context.store.put_all(details)
-        self._stale_details -= {(number, name) for name in names}
+        self._pending.stale_details -= {(number, name) for name in names}
 
     def _remove_deleted(self) -> None:
         """Remove what is shown of streams that were deleted; their partitions may have room again.
 
         One that has begun again is published again.
         """
-        if not self._deleted:
+        if not self._pending.deleted:
             return
-        begun_again = {key for key in self._deleted if key[1] in self._partitions[key[0]].fold.streams}
-        details = [status.detail_key(name) for _, name in self._deleted]
-        self._context.store.delete([*details, *(status.key(name) for _, name in self._deleted - begun_again)])
-        for number, name in self._deleted:
+        begun_again = {key for key in self._pending.deleted if key[1] in self._partitions[key[0]].fold.streams}
+        details = [status.detail_key(name) for _, name in self._pending.deleted]
+        self._context.store.delete([*details, *(status.key(name) for _, name in self._pending.deleted - begun_again)])
+        for number, name in self._pending.deleted:
             self._partitions[number].published = None
             self._statuses.pop(name, None)
-        self._changed = self._changed - self._deleted | begun_again
-        self._stale_details = self._stale_details - self._deleted | begun_again
-        self._deleted.clear()
+        self._pending.restart(begun_again)
 
     def _lost_partitions(self) -> Iterator[int]:
         """Partitions whose snapshots the store has lost; statuses that are not as published are published again.
@@ -237,9 +214,9 @@ class StatusPublisher:
             fold = partition.fold
             names = list(fold.streams)
             bodies = self._context.store.get_all([status.key(name) for name in names])
-            self._changed |= {
+            self._pending.changed |= {
                 (number, name) for name in names if bodies.get(status.key(name)) != self._statuses.get(name)
             }
             deleted = list((fold.commands.deletions.keys() | partition.shown) - fold.streams.keys())
             bodies = self._context.store.get_all([status.key(name) for name in deleted])
-            self._deleted |= {(number, name) for name in deleted if bodies.get(status.key(name)) is not None}
+            self._pending.deleted |= {(number, name) for name in deleted if bodies.get(status.key(name)) is not None}

@@ -3,18 +3,15 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
 
 from prequel.services.learner.fold.config import fold_config
 from prequel.services.learner.fold.feature_cache import FeatureCache
 from prequel.services.learner.fold.model_registry import ModelRegistry
 from prequel.services.learner.fold.partition import Fold
-from prequel.services.learner.fold.restored_partition import restore_fold
 from prequel.services.learner.initial_fold import initial_fold
-from prequel.services.learner.replay.comparison import WITHIN, compare
+from prequel.services.learner.replay.verification import SnapshotVerifier, Verdict, verdict
 from prequel.services.learner.snapshots.envelope import Envelope, Place
-from prequel.services.learner.snapshots.fingerprint import build, differences
-from prequel.services.learner.snapshots.root import Root, read_roots, root_key
+from prequel.services.learner.snapshots.root import read_roots, root_key
 from prequel.services.learner.snapshots.snapshots import Snapshots
 from prequel.services.learner.snapshots.usability import check_partition_count
 from prequel.shared.config import ConfigError, Settings
@@ -33,19 +30,6 @@ MAX_GENERATIONS = 10_000
 
 class RebuildInterrupted(Exception):
     """The rebuild was stopped: the snapshots of what was not finished are as they were."""
-
-
-class Verdict(NamedTuple):
-    """What came of one partition. ``compared`` is the newest snapshot's digest, None where there is none."""
-
-    partition: int
-    offset: int
-    streams: int
-    examples: int
-    digest: str
-    compared: str | None
-    equal: bool
-    remark: str
 
 
 class Rebuild:
@@ -70,6 +54,7 @@ class Rebuild:
         self._now = now
         self._settings, self._log, self._store, self._registry = settings, log, store, registry
         self._advance, self._stop = advance, stop
+        self._verifier = SnapshotVerifier(store, registry, self._key)
 
     def total(self) -> int:
         """Records that will be folded, at most."""
@@ -98,30 +83,9 @@ class Rebuild:
             return Verdict(partition, end, 0, 0, "", root.digest, False, remark)
         fold = self._fold(partition, end if root is None else root.offset, write=False)
         if root is None:
-            return _verdict(partition, fold, None, equal=True, remark="no snapshot to compare with")
-        equal, remark = self._compare(partition, fold, root, begin=begin)
-        return _verdict(partition, fold, root, equal=equal, remark=remark)
-
-    def _compare(self, partition: int, fold: Fold, root: Root, *, begin: int) -> tuple[bool, str]:
-        """Whether the fold and the snapshot are equal, with a remark; ``begin`` is where the log begins."""
-        if begin > root.defaults[0][0]:
-            return False, f"retention removed the first {begin} events"
-        if fold.digest() == root.digest:
-            return self._check_readable(partition, fold, root)
-        if root.built_on == build():
-            return False, "the snapshot is not what the log says"
-        return self._compare_machines(partition, fold, root)
-
-    def _compare_machines(self, partition: int, fold: Fold, root: Root) -> tuple[bool, str]:
-        """Compare with a snapshot of another kind of machine, where the last bits may differ."""
-        made = f"made on another kind of machine ({differences(root.built_on)})"
-        try:
-            difference = compare(fold, self._restored(partition, fold, root))
-        except ValueError as error:
-            return False, f"{made}, and a learner could not read the snapshot here: {error}"
-        if difference:
-            return False, f"{made}, but more than rounding differs: {difference}"
-        return True, f"{WITHIN}; {made}"
+            return verdict(partition, fold, None, equal=True, remark="no snapshot to compare with")
+        equal, remark = self._verifier.compare(partition, fold, root, begin=begin)
+        return verdict(partition, fold, root, equal=equal, remark=remark)
 
     def _write(self, partition: int, owner: str) -> Verdict:
         partitions = self._log.partitions(EXAMPLES)
@@ -131,7 +95,7 @@ class Rebuild:
         fold = self._fold(partition, self._log.bounds(EXAMPLES)[partition].end, write=True)
         envelope = Envelope(self._key, Place(partition, fold.position, generation))
         snapshots.write(fold.snapshot_content(envelope.seal), partitions=partitions)
-        return _verdict(partition, fold, None, equal=True, remark="written")
+        return verdict(partition, fold, None, equal=True, remark="written")
 
     def _acquire(self, partition: int, owner: str) -> tuple[Snapshots, int]:
         """Under the generation of the last owner, which may have written nothing: any later one fences this off."""
@@ -179,26 +143,6 @@ class Rebuild:
             source="prequel/rebuild",
         )
 
-    def _check_readable(self, partition: int, fold: Fold, root: Root) -> tuple[bool, str]:
-        """Whether what the root names is there, and is the state that its digest says."""
-        try:
-            equal = self._restored(partition, fold, root).digest() == root.digest
-        except ValueError as error:
-            return False, f"the root is right, but a learner could not read the snapshot: {error}"
-        return (True, "bit-equal") if equal else (False, "the root is right, but its parts are another state")
-
-    def _restored(self, partition: int, fold: Fold, root: Root) -> Fold:
-        """The state that a learner would begin with. Raises ValueError where it cannot be read."""
-        snapshots = Snapshots(self._store, partition, Fence(0, 0, ""), max_bytes=0)
-        envelope = Envelope(self._key, Place(partition, root.offset, root.generation))
-        return restore_fold(root, snapshots.read, envelope, registry=self._registry, cache=fold.cache)
-
     @property
     def _key(self) -> bytes:
         return self._settings.snapshot_key.get_secret_value().encode()
-
-
-def _verdict(partition: int, fold: Fold, root: Root | None, *, equal: bool, remark: str) -> Verdict:
-    examples = sum(stream.images for stream in fold.streams.values())
-    compared = root.digest if root else None
-    return Verdict(partition, fold.position, len(fold.streams), examples, fold.digest(), compared, equal, remark)

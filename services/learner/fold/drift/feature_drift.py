@@ -39,9 +39,12 @@ class FeatureDrift:
     against the last 4,000. Noise alone gives scores of some 0.1.
 
     >>> drift = FeatureDrift(dim=2, seed=0)
-    >>> for value in [0.0, 1.0, 0.5] * 200 + [5.0] * 100:
-    ...     drift.update(np.array([value, -value], np.float32))
-    >>> drift.score > 1
+    >>> for value in [0.0, 1.0, 0.5] * 400:
+    ...     drift.update(np.array([value, value], np.float32))
+    >>> before = drift.score
+    >>> for _ in range(100):
+    ...     drift.update(np.array([5.0, 5.0], np.float32))
+    >>> before < 0.1 < 0.5 < drift.score
     True
     """
 

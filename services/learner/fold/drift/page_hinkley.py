@@ -17,9 +17,10 @@ class PageHinkley:
     Biometrika 41 (1954).
 
     >>> test = PageHinkley()
-    >>> changes = [at for at in range(400) if test.update(float(at >= 200))]
-    >>> changes, test.rose
-    ([258], True)
+    >>> next(at for at in range(400) if test.update(float(at >= 200)))
+    257
+    >>> test.rose
+    True
     """
 
     MIN_VALUES, DELTA, THRESHOLD, ALPHA = 30, 0.005, 50.0, 1 - 0.0001

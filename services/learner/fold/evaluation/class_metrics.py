@@ -54,6 +54,13 @@ def class_metrics(scores: Prequential, model: int, min_classes: int = 0) -> Clas
     )
 
 
+def frequent_classes(scores: Prequential, max_classes: int) -> list[int]:
+    """The classes with the most scored examples, at most ``max_classes``, in the order of their numbers."""
+    support = scores.true.vector(len(scores.true))
+    order = np.lexsort((np.arange(len(support)), -support))[:max_classes]
+    return sorted(label for label in order.tolist() if support[label] > 0)
+
+
 def _shares(part: IntArray, whole: IntArray) -> FloatArray:
     shares: FloatArray = np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
     return shares

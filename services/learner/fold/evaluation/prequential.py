@@ -1,14 +1,12 @@
 """Prequential metrics that can be restated: any scored example can be taken out, or scored again, exactly."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import NamedTuple
 
 from prequel.services.learner.fold.evaluation.class_counts import ClassCounts
 from prequel.services.learner.fold.evaluation.class_slices import SLICES, ClassSlices
 from prequel.services.learner.fold.evaluation.log_loss import LOSS_UNIT
-from prequel.services.learner.fold.evaluation.tally import EMPTY, RIGHT, WRONG, Arrays, Tally
+from prequel.services.learner.fold.evaluation.tally import EMPTY, RIGHT, WRONG, Tally
 
 MAX_POINTS = 500
 """Points of the accuracy curve: one for every pixel or two of a chart. When they are full, each two become one."""
@@ -162,7 +160,7 @@ class Prequential:
         for tally in self.tallies:
             tally.confusion = {(numbers[true], numbers[label]): n for (true, label), n in tally.confusion.items()}
             tally.right_slices = tally.right_slices.renumbered(classes)
-        self._sum_confusion()
+        self.sum_confusion()
 
     # The metrics. Of models by number; None where no example counts.
 
@@ -191,49 +189,8 @@ class Prequential:
         expected = self.true.dot(self.tallies[model].predicted) / self.scored**2
         return (self.tallies[model].right / self.scored - expected) / (1 - expected) if expected < 1 else 0.0
 
-    def frequent_classes(self, max_classes: int) -> list[int]:
-        """The classes with the most scored examples, at most ``max_classes``, in the order of their numbers."""
-        support = self.true.vector(len(self.true))
-        order = np.lexsort((np.arange(len(support)), -support))[:max_classes]
-        return sorted(label for label in order.tolist() if support[label] > 0)
-
-    # As data.
-
-    def parts(self) -> tuple[dict[str, Any], Arrays]:
-        """Everything, as JSON and arrays; ``from_parts`` is its inverse. The keys are the snapshots' format."""
-        tallies = [tally.parts() for tally in self.tallies]
-        meta = {
-            "window": self.window,
-            "tracked": self.tracked_from,
-            "total": self.total,
-            "held": self.scored,
-            "recent_held": self.recent_scored,
-            "stride": self.stride,
-            "faded_held": self.faded_weight,
-            "tallies": [tally for tally, _ in tallies],
-        }
-        arrays: Arrays = {"curve_held": np.array(self.curve_scored, "<i8"), "slices_held": self.scored_slices.cells()}
-        for model, (_, columns) in enumerate(tallies):
-            arrays |= {f"{name}.{model}": column for name, column in columns.items()}
-        return meta, arrays
-
-    @classmethod
-    def from_parts(cls, meta: dict[str, Any], arrays: Arrays) -> "Prequential":
-        """The inverse of ``parts``."""
-        self = cls(0, meta["window"])
-        self.tracked_from, self.total, self.scored = meta["tracked"], meta["total"], meta["held"]
-        self.recent_scored, self.stride = meta["recent_held"], meta["stride"]
-        self.faded_weight = meta["faded_held"]
-        self.curve_scored = arrays["curve_held"].tolist()
-        self.scored_slices = ClassSlices.from_cells(arrays["slices_held"])
-        for model, tally in enumerate(meta["tallies"]):
-            columns = {name: arrays[f"{name}.{model}"] for name in ("confusion", "slices", "recent", "curve")}
-            self.tallies.append(Tally.from_parts(tally, columns))
-        self._sum_confusion()
-        return self
-
-    def _sum_confusion(self) -> None:
-        """Fill in ``true`` and ``predicted``, which are not stored because the confusion matrices say them."""
+    def sum_confusion(self) -> None:
+        """Count ``true`` and ``predicted``, which are not stored, from the confusion matrices."""
         self.true = ClassCounts()
         for tally in self.tallies:
             tally.predicted = ClassCounts()

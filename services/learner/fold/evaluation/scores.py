@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from prequel.services.learner.fold.evaluation.accuracy_curve import accuracy_curve, curve_positions
-from prequel.services.learner.fold.evaluation.class_metrics import ClassMetrics, class_metrics
+from prequel.services.learner.fold.evaluation.class_metrics import ClassMetrics, class_metrics, frequent_classes
 from prequel.services.learner.fold.evaluation.prequential import Prequential, ScoredLabel
+from prequel.services.learner.fold.evaluation.prequential_parts import prequential_from_parts, prequential_parts
 from prequel.services.learner.fold.evaluation.tally import Arrays, Tally
 from prequel.services.learner.fold.predictions import NOT_SCORED
 
@@ -135,7 +136,7 @@ class Scores:
 
     def frequent_classes(self, max_classes: int) -> list[int]:
         """Of the examples that the champion was scored on."""
-        return self.of(0)[0].frequent_classes(max_classes)
+        return frequent_classes(self.of(0)[0], max_classes)
 
     def class_metrics(self, model: int) -> ClassMetrics:
         """Of all classes that any model was scored on."""
@@ -171,7 +172,7 @@ class Scores:
         metas: list[dict[str, Any]] = []
         arrays: Arrays = {}
         for number, (metrics, members, shift) in enumerate(self.groups):
-            meta, columns = metrics.parts()
+            meta, columns = prequential_parts(metrics)
             metas.append({"members": list(members), "shift": shift, "scores": meta})
             arrays |= {f"{number}.{name}": array for name, array in columns.items()}
         return {"groups": metas}, arrays
@@ -184,7 +185,7 @@ class Scores:
         for number, each in enumerate(meta["groups"]):
             prefix = f"{number}."
             own = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
-            metrics = Prequential.from_parts(each["scores"], own)
+            metrics = prequential_from_parts(each["scores"], own)
             self.groups.append(ModelGroup(metrics, tuple(each["members"]), each["shift"]))
         return self
 

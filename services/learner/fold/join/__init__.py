@@ -1,1 +1,1 @@
-"""The join of features and labels: recent examples that a label can still reach, and labels that wait for theirs."""
+"""The join of features and labels: the examples that a label can still reach, and the labels that wait."""

@@ -1,4 +1,4 @@
-"""Labels for streams that do not exist (yet), bounded: they wait in the partition, whatever names they bring."""
+"""Labels for streams that do not exist (yet), bounded: they wait in the partition, not in a stream."""
 
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -8,7 +8,7 @@ from prequel.shared.events.types import Erased, Label, Outcome, Rejected
 from prequel.shared.log.base import Position
 
 
-class EarlyLabel(NamedTuple):
+class OrphanLabel(NamedTuple):
     """One label; ``since`` is the offset at which its image was first labelled. ``id`` is empty where it was erased."""
 
     id: str
@@ -18,7 +18,7 @@ class EarlyLabel(NamedTuple):
     since: int
 
 
-class EarlyLabels:
+class OrphanLabels:
     """At most ``max_labels`` of a partition, oldest first; when they are full, those that have waited for more than
     ``window`` records expire.
 
@@ -28,7 +28,7 @@ class EarlyLabels:
 
     def __init__(self, max_labels: int, window: int) -> None:
         self._max_labels, self._window = max_labels, window
-        self._labels: dict[tuple[str, str], EarlyLabel] = {}
+        self._labels: dict[tuple[str, str], OrphanLabel] = {}
         """By stream and ``id_digest``."""
 
     def __len__(self) -> int:
@@ -48,7 +48,7 @@ class EarlyLabels:
             return [_outcome(event, "retracted" if known else "unchanged", previous)]
         if event.label == previous:
             return [_outcome(event, "unchanged", previous)]
-        expired = self._put(key, EarlyLabel(event.id, event.label, event.position, event.time, event.position.offset))
+        expired = self._put(key, OrphanLabel(event.id, event.label, event.position, event.time, event.position.offset))
         return [*expired, _outcome(event, "waiting", previous)]
 
     def apply_erased(self, event: Erased) -> None:
@@ -58,7 +58,7 @@ class EarlyLabels:
             self._labels.pop(key, None)
             return
         try:
-            self._put(key, EarlyLabel("", "", event.position, 0.0, event.position.offset))
+            self._put(key, OrphanLabel("", "", event.position, 0.0, event.position.offset))
         except Rejected:
             return  # As the label was, which is a dead letter.
 
@@ -78,11 +78,11 @@ class EarlyLabels:
     def load(self, rows: list[list[Any]]) -> None:
         """The inverse of ``rows``."""
         self._labels = {
-            (stream, digest): EarlyLabel(id, label, Position(*at), time, since)
+            (stream, digest): OrphanLabel(id, label, Position(*at), time, since)
             for stream, digest, id, label, at, time, since in rows
         }
 
-    def _put(self, key: tuple[str, str], label: EarlyLabel) -> list[Outcome]:
+    def _put(self, key: tuple[str, str], label: OrphanLabel) -> list[Outcome]:
         if key in self._labels:
             self._labels[key] = label._replace(since=self._labels[key].since)
             return []
@@ -128,7 +128,7 @@ def _outcome(event: Label, status: str, previous: str | None) -> Outcome:
     )
 
 
-def _expired(stream: str, label: EarlyLabel) -> Outcome:
+def _expired(stream: str, label: OrphanLabel) -> Outcome:
     return Outcome(
         id=label.id,
         stream=stream,
