@@ -140,9 +140,9 @@ class WrittenReader:
         self._records, self._position = records, position
 
     def poll(self, max_records: int, timeout_s: float) -> list[Record]:
-        found = list(self._records[self._position : self._position + min(max_records, 7)])
-        self._position += len(found)
-        return found
+        records = list(self._records[self._position : self._position + min(max_records, 7)])
+        self._position += len(records)
+        return records
 
     def positions(self) -> dict[int, int]:
         return {0: self._position}

@@ -1,4 +1,4 @@
-"""The fold's meaning, written as plainly as possible: every example kept for ever, every metric counted anew."""
+"""The fold's meaning, written as plainly as possible: every example stays, every metric is counted from the start."""
 
 from dataclasses import dataclass, field
 
@@ -27,71 +27,71 @@ class Reference:
 
     models: list[Model]
     window: int
-    most_labels: int
-    most_waiting: int
+    max_labels: int
+    max_waiting: int
     examples: dict[str, Example] = field(default_factory=dict)
     waiting: dict[str, tuple[str, int]] = field(default_factory=dict)
-    early: dict[str, tuple[str, int]] = field(default_factory=dict)
+    orphans: dict[str, tuple[str, int]] = field(default_factory=dict)
     """Labels that came before the stream began, with the offset of the first one of their image."""
     labels: list[str] = field(default_factory=list)
     outcomes: list[tuple[str, str]] = field(default_factory=list)
     scored: int = 0
-    repeated: int = 0
+    duplicates: int = 0
 
     def features(self, event: Features) -> None:
         if event.id in self.examples:
-            self.repeated += 1
+            self.duplicates += 1
             return
         if not self.examples:
-            self.waiting = {id: (label, 0) for id, (label, _) in self.early.items()}
+            self.waiting = {id: (label, 0) for id, (label, _) in self.orphans.items()}
         shares = [dict(zip(m.labels, m.predict(event.vector).tolist(), strict=True)) for m in self.models]
         predicted = [max(share, key=lambda name: share[name]) if share else None for share in shares]
         example = Example(event.vector, len(self.examples), predicted, shares)
         self.examples[event.id] = example
-        early = self.waiting.pop(event.id, None)
-        label = early[0] if early else event.label
+        orphans = self.waiting.pop(event.id, None)
+        label = orphans[0] if orphans else event.label
         if label is not None:
-            status = "learned" if self._first(example, label) else "rejected"
-            if early or status == "rejected":
+            status = "learned" if self._learn_first_label(example, label) else "rejected"
+            if orphans or status == "rejected":
                 self.outcomes.append((event.id, status))
 
     def label(self, event: Label) -> None:
         example = self.examples.get(event.id)
         if not self.examples:
-            self._before_all(event)
+            self._label_without_stream(event)
         elif example is None:
-            self.outcomes.append((event.id, self._early(event)))
+            self.outcomes.append((event.id, self._label_without_example(event)))
         elif example.number < len(self.examples) - self.window:
             self.outcomes.append((event.id, "expired"))
         else:
-            self.outcomes.append((event.id, self._known(example, event.label)))
+            self.outcomes.append((event.id, self._label_known_example(example, event.label)))
 
-    def _before_all(self, event: Label) -> None:
-        kept, offset = self.early.get(event.id), event.position.offset
+    def _label_without_stream(self, event: Label) -> None:
+        previous, offset = self.orphans.get(event.id), event.position.offset
         if event.label is None:
-            self.early.pop(event.id, None)
-        if event.label == (kept[0] if kept else None):
+            self.orphans.pop(event.id, None)
+        if event.label == (previous[0] if previous else None):
             self.outcomes.append((event.id, "unchanged"))
         elif event.label is None:
             self.outcomes.append((event.id, "retracted"))
         else:
-            self._keep(event.id, event.label, kept[1] if kept else offset, offset)
+            self._add_orphan(event.id, event.label, previous[1] if previous else offset, offset)
 
-    def _keep(self, id: str, label: str, since: int, now: int) -> None:
-        if id not in self.early and len(self.early) >= self.most_waiting:
-            for old in [old for old, (_, at) in self.early.items() if now - at > self.window]:
-                del self.early[old]
+    def _add_orphan(self, id: str, label: str, since: int, now: int) -> None:
+        if id not in self.orphans and len(self.orphans) >= self.max_waiting:
+            for old in [old for old, (_, at) in self.orphans.items() if now - at > self.window]:
+                del self.orphans[old]
                 self.outcomes.append((old, "expired"))
-        if id in self.early or len(self.early) < self.most_waiting:
-            self.early[id] = label, since
+        if id in self.orphans or len(self.orphans) < self.max_waiting:
+            self.orphans[id] = label, since
             self.outcomes.append((id, "waiting"))
 
-    def _known(self, example: Example, label: str | None) -> str:
+    def _label_known_example(self, example: Example, label: str | None) -> str:
         if label == example.label:
             return "unchanged"
         if example.label is None:
             assert label is not None
-            return "learned" if self._first(example, label) else "rejected"
+            return "learned" if self._learn_first_label(example, label) else "rejected"
         if label is not None and not self._admit(label):
             return "rejected"
         for model in self.models:
@@ -105,7 +105,7 @@ class Reference:
             return "retracted"
         return "corrected"
 
-    def _first(self, example: Example, label: str) -> bool:
+    def _learn_first_label(self, example: Example, label: str) -> bool:
         if not self._admit(label):
             return False
         for model in self.models:
@@ -117,23 +117,23 @@ class Reference:
         return True
 
     def _admit(self, label: str) -> bool:
-        if label not in self.labels and len(self.labels) < self.most_labels:
+        if label not in self.labels and len(self.labels) < self.max_labels:
             self.labels.append(label)
         return label in self.labels
 
-    def _early(self, event: Label) -> str:
-        kept = self.waiting.get(event.id)
+    def _label_without_example(self, event: Label) -> str:
+        previous = self.waiting.get(event.id)
         if event.label is None:
             self.waiting.pop(event.id, None)
-            return "retracted" if kept else "unchanged"
-        if kept and kept[0] == event.label:
+            return "retracted" if previous else "unchanged"
+        if previous and previous[0] == event.label:
             return "unchanged"
-        if kept is None and len(self.waiting) >= self.most_waiting:
-            gone = [id for id, (_, since) in self.waiting.items() if len(self.examples) - since > self.window]
-            for id in gone:
+        if previous is None and len(self.waiting) >= self.max_waiting:
+            expired = [id for id, (_, since) in self.waiting.items() if len(self.examples) - since > self.window]
+            for id in expired:
                 del self.waiting[id]
                 self.outcomes.append((id, "expired"))
-        if kept is None and len(self.waiting) >= self.most_waiting:
+        if previous is None and len(self.waiting) >= self.max_waiting:
             return "rejected"
         self.waiting[event.id] = (event.label, len(self.examples))
         return "waiting"
@@ -153,11 +153,11 @@ class Reference:
         return cells
 
     def accuracy(self, model: int, newest: int | None = None) -> float | None:
-        kept = [e for e in self.counted() if newest is None or (e.scored or 0) >= self.scored - newest]
-        return sum(e.predicted[model] == e.label for e in kept) / len(kept) if kept else None
+        counted = [e for e in self.counted() if newest is None or (e.scored or 0) >= self.scored - newest]
+        return sum(e.predicted[model] == e.label for e in counted) / len(counted) if counted else None
 
     def log_loss(self, model: int) -> float | None:
-        kept = self.counted()
-        shares = [e.shares[model].get(str(e.label)) for e in kept]
+        counted = self.counted()
+        shares = [e.shares[model].get(str(e.label)) for e in counted]
         losses = [0.0 if p is None else -np.log(min(max(p, 1e-15), 1 - 1e-15)) for p in shares]
-        return float(np.mean(losses)) if kept else None
+        return float(np.mean(losses)) if counted else None

@@ -8,21 +8,21 @@ from tests.learner.building import Written, new_fold
 TRACE = {"traceparent": "00-abc-def-01", "camera": "north"}
 
 
-def folded(log: Written, cached: int, batch: int) -> list[tuple[str, dict[str, str]]]:
+def travelled(log: Written, cached: int, batch: int) -> list[tuple[str, dict[str, str]]]:
     fold = new_fold(log, cached=cached)
-    told: list[tuple[str, dict[str, str]]] = []
+    attributes: list[tuple[str, dict[str, str]]] = []
     for start in range(0, len(log.records), batch):
-        for emit in fold.apply(log.records[start : start + batch]).outputs:
-            if isinstance(emit.event, Prediction):
-                told.append((f"prediction {emit.event.id}", dict(emit.event.attributes)))
-            elif isinstance(emit.event, Outcome):
-                told.append((f"{emit.event.status} {emit.event.id}", dict(emit.event.attributes)))
-    return told
+        for output in fold.apply(log.records[start : start + batch]).outputs:
+            if isinstance(output.event, Prediction):
+                attributes.append((f"prediction {output.event.id}", dict(output.event.attributes)))
+            elif isinstance(output.event, Outcome):
+                attributes.append((f"{output.event.status} {output.event.id}", dict(output.event.attributes)))
+    return attributes
 
 
 @pytest.mark.parametrize("cached", [0, 1, 20_000])
 @pytest.mark.parametrize("batch", [1, 3, 100])
-def test_they_depend_on_the_log_only(cached: int, batch: int) -> None:
+def test_attributes_of_outcomes_depend_only_on_the_log(cached: int, batch: int) -> None:
     log = Written()
     log.label("early", "cat")
     log.features("early", [1, 0], attributes=TRACE)
@@ -32,7 +32,7 @@ def test_they_depend_on_the_log_only(cached: int, batch: int) -> None:
         log.label("late", label)
         log.label("plain", label)
     log.label("unknown", "cat")
-    assert folded(log, cached, batch) == [
+    assert travelled(log, cached, batch) == [
         ("waiting early", {}),
         ("prediction early", TRACE),
         ("learned early", TRACE),

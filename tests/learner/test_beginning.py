@@ -132,7 +132,7 @@ def records_of_settings(place: Place) -> int:
         {"models": "ncm"},
     ],
 )
-def test_no_setting_costs_what_was_learned_and_it_may_be_put_back(place: Place, change: dict[str, Any]) -> None:
+def test_a_changed_setting_loses_nothing_learned_and_can_be_changed_back(place: Place, change: dict[str, Any]) -> None:
     place.append(examples(50))
     before = place.run(place.start(1.0)).streams["s"].images
     place.retain(40)
@@ -152,7 +152,7 @@ def test_a_restart_with_the_same_settings_appends_nothing(place: Place) -> None:
     assert records_of_settings(place) == 1
 
 
-def test_of_two_learners_with_different_settings_the_later_start_is_right(
+def test_of_two_learners_with_different_settings_the_later_start_wins(
     place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
     place.append(examples(5))
@@ -170,12 +170,12 @@ def test_of_two_learners_with_different_settings_the_later_start_is_right(
     assert "with the settings of a learner that started after this one" in caplog.text
 
 
-def test_a_clock_that_was_wrong_does_not_keep_others_out(place: Place) -> None:
+def test_a_start_in_the_future_is_overruled(place: Place) -> None:
     place.run(place.start(1e12, window=10))
     assert place.run(place.start(2.0, window=20)).config.window == 20
 
 
-def test_what_is_folded_from_the_start_begins_with_the_first_settings_of_the_log(place: Place) -> None:
+def test_a_rebuild_starts_with_the_first_settings_of_the_log(place: Place) -> None:
     place.append(examples(20))
     place.run(place.start(1.0, max_labels=2))
     place.append(examples(20, "j"))
@@ -187,7 +187,7 @@ def test_what_is_folded_from_the_start_begins_with_the_first_settings_of_the_log
     assert place.run(place.start(3.0, models="ncm,nearest", window=8)).digest() == made.digest()
 
 
-def test_every_root_is_tried_and_then_the_learner_stops_with_the_choices(place: Place) -> None:
+def test_every_snapshot_is_tried_before_the_learner_stops_and_names_the_choices(place: Place) -> None:
     place.append(examples(20))
     place.run(place.start(1.0))
     place.append(examples(20, "j"))
@@ -216,7 +216,7 @@ def test_a_log_that_begins_after_every_snapshot_stops_the_learner(place: Place) 
 @pytest.mark.parametrize("begin", [0, 10])
 def test_snapshots_of_an_older_prequel(place: Place, begin: int) -> None:
     place.append(examples(20))
-    wanted = place.run(place.start(1.0)).digest()
+    expected = place.run(place.start(1.0)).digest()
     body = orjson.loads(place.store.get(root_key(0)) or b"")
     place.store.swap(root_key(0), Fence(0, 1, "o"), orjson.dumps(body | {"format": FORMAT - 1}))
     place.retain(begin)
@@ -224,7 +224,7 @@ def test_snapshots_of_an_older_prequel(place: Place, begin: int) -> None:
         with pytest.raises(ConfigError, match="of an older Prequel"):
             place.start(2.0)
     else:
-        assert place.run(place.start(2.0)).digest() == wanted
+        assert place.run(place.start(2.0)).digest() == expected
 
 
 def test_a_new_partition_may_begin_above_0(place: Place, caplog: pytest.LogCaptureFixture) -> None:
@@ -242,11 +242,11 @@ def test_a_log_that_went_on_differently_is_never_resumed(place: Place, tmp_path:
     with closing(other):
         other.append(examples(7))
         other.append(examples(9, "j"))
-        wanted = other.run(other.start(1.0)).streams
+        expected = other.run(other.start(1.0)).streams
     place.log.close()
     place.log = SqliteLog(tmp_path / "other" / "log")
-    found = place.run(place.start(2.0)).streams
-    assert stream_numbers(found["s"]) == stream_numbers(wanted["s"])
+    actual = place.run(place.start(2.0)).streams
+    assert stream_numbers(actual["s"]) == stream_numbers(expected["s"])
     assert read_roots(place.store.get(root_key(0)))[-1].generation == 2
 
 
@@ -264,7 +264,7 @@ def test_a_snapshot_whose_last_record_was_erased_since_is_still_of_this_log(plac
     assert place.start(2.0)._partitions[0].fold.digest() == roots[0].digest
 
 
-def test_what_the_store_shows_of_streams_that_are_none_here_is_taken_out(place: Place) -> None:
+def test_statuses_of_streams_that_the_log_does_not_have_are_removed(place: Place) -> None:
     """An earlier Prequel let a label begin a stream; nobody could ever delete one that the log does not make."""
     place.store.put(status.key("petz"), b"{}")
     place.append(examples(3))
@@ -276,7 +276,7 @@ def test_what_the_store_shows_of_streams_that_are_none_here_is_taken_out(place: 
     assert status.streams(place.store.keys(status.PREFIX)) == ["s"]
 
 
-def test_a_late_label_is_answered_alike_before_and_after_a_restart(place: Place) -> None:
+def test_a_late_label_has_the_same_outcome_before_and_after_a_restart(place: Place) -> None:
     place.append(examples(10))
     learner = place.start(1.0)
     place.run(learner)
@@ -326,9 +326,9 @@ def test_verify_on_another_kind_of_machine_compares_within_a_tolerance(place: Pl
 
     run("write", "Nehalem")
     assert run("verify", "Nehalem") == "True bit-equal\n"
-    found = run("verify", "Prescott")
-    if "blas" in found:  # another BLAS than OpenBLAS has no such choice
-        assert found.startswith("True not bit-equal, but equal: counts, classes, ids, labels and positions exactly")
+    actual = run("verify", "Prescott")
+    if "blas" in actual:  # another BLAS than OpenBLAS has no such choice
+        assert actual.startswith("True not bit-equal, but equal: counts, classes, ids, labels and positions exactly")
     body = orjson.loads(place.store.get(root_key(0)) or b"")
     body["roots"][0]["digest"] = "0" * 64
     place.store.swap(root_key(0), Fence(0, 0, "me"), orjson.dumps(body))

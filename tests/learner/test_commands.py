@@ -53,16 +53,18 @@ def written(history: Sequence[tuple[Any, ...]], log: Written | None = None) -> W
 
 @settings(max_examples=150, deadline=None)
 @given(_histories, st.lists(st.integers(1, 9), max_size=12), st.integers(0, 40))
-def test_batches_and_restarts_leave_no_trace(history: list[tuple[Any, ...]], sizes: list[int], at: int) -> None:
+def test_batches_and_restarts_do_not_change_the_state(
+    history: list[tuple[Any, ...]], sizes: list[int], at: int
+) -> None:
     log = written(history)
     whole, pieces, first = (new_fold(log, **SMALL) for _ in range(3))
-    wanted = whole.apply(log.records)
-    found = [emit for piece in cut(log.records, sizes) for emit in pieces.apply(piece).outputs]
-    assert (pieces.digest(), found) == (whole.digest(), wanted.outputs)
+    expected = whole.apply(log.records)
+    actual = [output for piece in cut(log.records, sizes) for output in pieces.apply(piece).outputs]
+    assert (pieces.digest(), actual) == (whole.digest(), expected.outputs)
     begun = first.apply(log.records[:at]).outputs
     again = stored_and_read(first)
     assert again.digest() == first.digest()
-    assert begun + again.apply(log.records[at:]).outputs == wanted.outputs
+    assert begun + again.apply(log.records[at:]).outputs == expected.outputs
     assert again.digest() == whole.digest()
 
 
@@ -94,12 +96,12 @@ def test_a_model_added_later_learns_what_a_stream_learned_since_it_began(before:
     log = written(before)
     log.defaults(models="nearest,ncm")
     written(after, log)
-    found, wanted = new_fold(log, **SMALL), new_fold(log, **SMALL | {"models": "nearest,ncm"})
-    for fold in (found, wanted):
+    actual, expected = new_fold(log, **SMALL), new_fold(log, **SMALL | {"models": "nearest,ncm"})
+    for fold in (actual, expected):
         fold.apply(log.records)
-    assert found.streams.keys() == wanted.streams.keys()
+    assert actual.streams.keys() == expected.streams.keys()
     for model in range(2):
-        same_model(found, model, wanted, model)
+        same_model(actual, model, expected, model)
 
 
 def erased(log: Written, fold: Fold) -> Written:
@@ -116,7 +118,7 @@ def erased(log: Written, fold: Fold) -> Written:
 
 @settings(max_examples=300, deadline=None)
 @given(_histories, st.integers(0, 40))
-def test_what_is_left_of_an_erased_stream_folds_to_the_same_state(history: list[tuple[Any, ...]], at: int) -> None:
+def test_a_log_with_an_erased_stream_folds_to_the_same_state(history: list[tuple[Any, ...]], at: int) -> None:
     log, whole, older = written(history), new_fold(Written(), **SMALL), new_fold(Written(), **SMALL)
     whole.cache._log = older.cache._log = log  # type: ignore[assignment]  # which it reads features back from
     left = erased(log, whole)
@@ -129,23 +131,23 @@ def test_what_is_left_of_an_erased_stream_folds_to_the_same_state(history: list[
     assert older.digest() == whole.digest()
 
 
-def test_labels_for_streams_that_do_not_exist_make_none_and_take_no_room_from_those_that_do() -> None:
+def test_labels_for_missing_streams_create_none_and_take_no_room_from_existing_ones() -> None:
     log = Written()
     for number in range(300):
         log.label("i", "cat", stream=f"typo{number}")
     log.features("i0", [1, 0, 0], stream="pets")
     log.label("i0", "cat", stream="pets")
     fold = new_fold(log, max_waiting=100)
-    folded = fold.apply(log.records)
+    result = fold.apply(log.records)
     assert list(fold.streams) == ["pets"]
-    assert [e.event.status for e in folded.outputs if isinstance(e.event, Outcome)] == ["waiting"] * 100 + ["learned"]
-    assert {(error.reason, record.key) for record, error in folded.rejected} == {
+    assert [e.event.status for e in result.outputs if isinstance(e.event, Outcome)] == ["waiting"] * 100 + ["learned"]
+    assert {(error.reason, record.key) for record, error in result.rejected} == {
         ("unknown-stream", f"typo{number}".encode()) for number in range(100, 300)
     }
     assert len(fold.orphan_labels) == 100
 
 
-def test_labels_that_waited_for_longer_than_the_window_make_room() -> None:
+def test_orphan_labels_older_than_the_window_expire_when_room_is_needed() -> None:
     log = Written()
     log.label("i", "old", stream="typo0")
     log.label("i", "newer", stream="typo0")
@@ -161,7 +163,7 @@ def test_labels_that_waited_for_longer_than_the_window_make_room() -> None:
 
 
 @pytest.mark.parametrize("begin", ["features", "create"])
-def test_a_stream_takes_over_the_labels_that_waited_for_it(begin: str) -> None:
+def test_a_new_stream_adopts_its_orphan_labels(begin: str) -> None:
     log = Written()
     log.label("i0", "cat")
     log.label("i0", "dog", stream="other")
@@ -174,7 +176,7 @@ def test_a_stream_takes_over_the_labels_that_waited_for_it(begin: str) -> None:
     assert (fold.streams["s"].labels, len(fold.orphan_labels)) == (["cat"], 1)
 
 
-def test_a_deleted_stream_frees_its_place_and_stays_away_with_the_images_that_came_before() -> None:
+def test_a_deleted_stream_frees_its_place_and_its_late_images_do_not_bring_it_back() -> None:
     log = Written()
     log.features("i0", [1, 0, 0], "cat")
     log.features("o0", [1, 0, 0], stream="other")
@@ -182,8 +184,8 @@ def test_a_deleted_stream_frees_its_place_and_stays_away_with_the_images_that_ca
     log.features("o1", [1, 0, 0], stream="other")
     log.features("i1", [1, 0, 0])
     fold = new_fold(log, max_streams=1, models="nearest")
-    folded = fold.apply(log.records)
-    assert [(r.offset, e.reason) for r, e in folded.rejected] == [(1, "too-many-streams"), (4, "too-many-streams")]
+    result = fold.apply(log.records)
+    assert [(r.offset, e.reason) for r, e in result.rejected] == [(1, "too-many-streams"), (4, "too-many-streams")]
     assert list(fold.streams) == ["other"]
     late = Written()
     late.features("i0", [1, 0, 0], "cat")
@@ -200,13 +202,13 @@ def test_a_stream_that_is_deleted_while_its_first_image_is_on_its_way_does_not_b
     log.delete("c", late=1)
     log.features("i0", [1, 0, 0], "cat")
     fold = new_fold(log)
-    folded = fold.apply(log.records)
-    assert [e.event.status for e in folded.outputs if isinstance(e.event, Applied)] == ["applied"]
-    assert [(r.offset, e.reason) for r, e in folded.rejected] == [(1, "stream-deleted")]
+    result = fold.apply(log.records)
+    assert [e.event.status for e in result.outputs if isinstance(e.event, Applied)] == ["applied"]
+    assert [(r.offset, e.reason) for r, e in result.rejected] == [(1, "stream-deleted")]
     assert fold.streams == {}
 
 
-def test_a_deletion_that_names_no_images_brings_none_back_of_an_earlier_one() -> None:
+def test_a_deletion_without_images_still_covers_those_of_an_earlier_deletion() -> None:
     log = Written()
     log.features("i0", [1, 0, 0], "cat")
     log.delete("c", late=3)
@@ -214,11 +216,11 @@ def test_a_deletion_that_names_no_images_brings_none_back_of_an_earlier_one() ->
     log.command("kcat", "stream.delete")
     log.features("i1", [1, 0, 0], "cat")
     fold = new_fold(log)
-    folded = fold.apply(log.records)
-    assert [e.event.status for e in folded.outputs if isinstance(e.event, Applied)] == ["applied"] * 3
-    assert [(r.offset, e.reason) for r, e in folded.rejected] == [(4, "stream-deleted")]
+    result = fold.apply(log.records)
+    assert [e.event.status for e in result.outputs if isinstance(e.event, Applied)] == ["applied"] * 3
+    assert [(r.offset, e.reason) for r, e in result.rejected] == [(4, "stream-deleted")]
     assert fold.streams == {}
-    assert all(deletion.covers(Position(0, 4)) for deletion in folded.deletions), "what is erased is as much"
+    assert all(deletion.covers(Position(0, 4)) for deletion in result.deletions), "what is erased is as much"
 
 
 def test_a_command_that_is_sent_again_counts_once() -> None:
@@ -233,7 +235,7 @@ def test_a_command_that_is_sent_again_counts_once() -> None:
     assert fold.streams["s"].images == 1
 
 
-def test_what_cannot_be_done_is_refused_with_the_reason() -> None:
+def test_an_impossible_command_is_refused_with_the_reason() -> None:
     log = Written()
     log.command("nothing", "stream.delete")
     log.command("first", "stream.create")
@@ -254,7 +256,7 @@ def test_what_cannot_be_done_is_refused_with_the_reason() -> None:
     assert "PREQUEL_MAX_STREAMS" in answers[-1].why
 
 
-def test_what_is_remembered_of_commands_is_bounded() -> None:
+def test_the_command_history_is_bounded() -> None:
     log = Written()
     for number in range(max(MAX_COMMANDS, MAX_DELETIONS) + 5):
         log.command(f"c{number}", "stream.create", stream=f"s{number}")
@@ -284,7 +286,7 @@ def placed(message: Message, partition: int, offset: int) -> Record:
     st.lists(st.tuples(st.integers(0, 2), st.sampled_from(NAMES), st.integers(0, 3), _labels), max_size=30),
     st.data(),
 )
-def test_records_of_any_partition_end_in_their_keys_own_once(
+def test_misplaced_records_reach_their_own_partition_exactly_once(
     history: list[tuple[Any, ...]], data: st.DataObject
 ) -> None:
     """Each partition is folded, and a learner that crashes moves again what it moved before, in the log's order."""
@@ -320,7 +322,7 @@ def was_moved(record: Record) -> bool:
     return any(name == "ce_moved" for name, _ in record.headers)
 
 
-def test_a_moved_label_that_is_replayed_does_not_undo_a_later_one() -> None:
+def test_a_copy_of_a_relocated_label_does_not_undo_a_later_one() -> None:
     stream = next(name for name in NAMES if partition_for(name.encode(), 2) == 0)
     image = Image("i0", stream, None, 1_000.0, b"", Position(0, 0))
     features = encode_features(image, np.ones(3, np.float32), BACKBONE, source="test")
@@ -332,12 +334,12 @@ def test_a_moved_label_that_is_replayed_does_not_undo_a_later_one() -> None:
     log = [placed(message, 0, offset) for offset, message in enumerate(replayed)]
     fold = fold_of(0, 2)
     fold.cache._log = Written()  # type: ignore[assignment]
-    folded = fold.apply(log)
-    assert [e.event.status for e in folded.outputs if isinstance(e.event, Outcome)] == ["learned", "corrected"]
-    assert (folded.duplicates, folded.misplaced) == (2, [])
+    result = fold.apply(log)
+    assert [e.event.status for e in result.outputs if isinstance(e.event, Outcome)] == ["learned", "corrected"]
+    assert (result.duplicates, result.misplaced) == (2, [])
 
 
-def test_every_record_of_a_deleted_stream_is_known_as_such() -> None:
+def test_every_record_of_a_deleted_stream_is_recognised() -> None:
     """In every topic; what came after the deletion, and what is of other streams, stays."""
     deletion = Deletion("s", Position(0, 10), {0: 5})
     image, later = Image("i", "s", None, 0.0, b"x", Position(0, 4)), Image("i", "s", None, 0.0, b"x", Position(0, 5))
@@ -369,6 +371,6 @@ def test_every_record_of_a_deleted_stream_is_known_as_such() -> None:
         (letter(encode_label("s", "i", "cat", by="me", time=0, event_id="e", source="s"), 11), 100, False),
         (letter(encode_label("o", "i", "cat", by="me", time=0, event_id="e", source="s"), 9), 100, False),
     ]
-    for message, offset, gone in cases:
+    for message, offset, deleted in cases:
         record = placed(message, 0, offset)._replace(topic=message.topic)
-        assert (redacted_headers(record, deletion) is not None) is gone, message
+        assert (redacted_headers(record, deletion) is not None) is deleted, message

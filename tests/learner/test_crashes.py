@@ -113,16 +113,16 @@ class Machine:
         return root.offset, root.digest
 
     def predictions(self) -> dict[bytes, set[bytes]]:
-        """(id, kind) -> the different things said of it."""
-        said: dict[bytes, set[bytes]] = {}
+        """(id, kind) -> its different contents."""
+        predicted: dict[bytes, set[bytes]] = {}
         reader = self.log.follow(PREDICTIONS, {0: 0})
-        while found := reader.poll(1_000, 0):
-            for record in found:
+        while records := reader.poll(1_000, 0):
+            for record in records:
                 if record.key == b"gone":
-                    continue  # Of what was erased by then, which depends on when the process ended, nothing is said.
-                said.setdefault(dict(record.headers)["ce_id"], set()).add(record.value)
+                    continue  # What was erased by then depends on when the process ended: it is not compared.
+                predicted.setdefault(dict(record.headers)["ce_id"], set()).add(record.value)
         reader.close()
-        return said
+        return predicted
 
     def close(self) -> None:
         self.log.close()
@@ -192,46 +192,46 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[int, str
     return digests, machine, len(mortality.operations)
 
 
-def wrong(machine: Machine, digests: dict[int, str], said: dict[bytes, set[bytes]]) -> list[str]:
+def wrong(machine: Machine, digests: dict[int, str], predicted: dict[bytes, set[bytes]]) -> list[str]:
     """What is not as it would be if nothing had happened."""
-    found = [f"snapshot at {at} differs" for at, digest in machine.digests().items() if digests[at] != digest]
+    problems = [f"snapshot at {at} differs" for at, digest in machine.digests().items() if digests[at] != digest]
     if machine.newest() != (max(digests), digests[max(digests)]):
-        found.append(f"ends at {machine.newest()}")
+        problems.append(f"ends at {machine.newest()}")
     now = machine.predictions()
-    found += [f"{id!r} was said {len(now.get(id, ()))} ways" for id in said if now.get(id) != said[id]]
-    return found
+    problems += [f"{id!r} has {len(now.get(id, ()))} contents" for id in predicted if now.get(id) != predicted[id]]
+    return problems
 
 
-def said_by(folder: Path) -> dict[bytes, set[bytes]]:
+def undisturbed_predictions(folder: Path) -> dict[bytes, set[bytes]]:
     machine = Machine(folder, history().records)
     machine.learn(Mortality())
-    said = machine.predictions()
+    predicted = machine.predictions()
     machine.close()
-    return said
+    return predicted
 
 
 def test_killed_before_and_after_every_operation(
     undisturbed: tuple[dict[int, str], Machine, int], tmp_path: Path
 ) -> None:
     digests, _, operations = undisturbed
-    said, records = said_by(tmp_path / "calm"), history().records
+    predicted, records = undisturbed_predictions(tmp_path / "calm"), history().records
     assert operations > 40
-    assert len(said) > 20
+    assert len(predicted) > 20
     for at in range(2 * operations):
         machine, mortality = Machine(tmp_path / str(at), records), Mortality(at)
         machine.learn(mortality)
         assert mortality.dead
         machine.learn(Mortality())
-        assert wrong(machine, digests, said) == [], f"killed at {at}: {mortality.operations[-1]}"
+        assert wrong(machine, digests, predicted) == [], f"killed at {at}: {mortality.operations[-1]}"
         machine.close()
 
 
 def test_killed_again_and_again(undisturbed: tuple[dict[int, str], Machine, int], tmp_path: Path) -> None:
     digests, _, operations = undisturbed
-    said, machine = said_by(tmp_path / "calm"), Machine(tmp_path / "storm", history().records)
+    predicted, machine = undisturbed_predictions(tmp_path / "calm"), Machine(tmp_path / "storm", history().records)
     for at in [*range(3, operations, 7), None]:
         machine.learn(Mortality(at))
-    assert wrong(machine, digests, said) == []
+    assert wrong(machine, digests, predicted) == []
     machine.close()
 
 
@@ -240,14 +240,14 @@ def test_these_tests_catch_a_checkpoint_in_the_wrong_order(
     mutation: type[Hasty], undisturbed: tuple[dict[int, str], Machine, int], tmp_path: Path
 ) -> None:
     digests, _, operations = undisturbed
-    said, records = said_by(tmp_path / "calm"), history().records
+    predicted, records = undisturbed_predictions(tmp_path / "calm"), history().records
 
     def caught(at: int) -> bool:
         machine = Machine(tmp_path / str(at), records)
         machine.learn(Mortality(at), mutation)
         machine.learn(Mortality(), mutation)
-        found = wrong(machine, digests, said)
+        problems = wrong(machine, digests, predicted)
         machine.close()
-        return bool(found)
+        return bool(problems)
 
     assert any(caught(at) for at in range(operations, 2 * operations))

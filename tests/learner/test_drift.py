@@ -27,12 +27,12 @@ def found_by(update: Callable[[float], bool], values: list[float]) -> list[int]:
 
 
 def rivers(detector: Any, values: list[float]) -> list[int]:
-    found = []
+    actual = []
     for at, value in enumerate(values):
         detector.update(value)
         if detector.drift_detected:
-            found.append(at)
-    return found
+            actual.append(at)
+    return actual
 
 
 def _river(name: str) -> Any:
@@ -40,21 +40,21 @@ def _river(name: str) -> Any:
 
 
 class Restarting:
-    """River begins anew after a detection; so does whoever uses ours."""
+    """River starts again after a detection; so must whoever uses these detectors."""
 
     def __init__(self) -> None:
         self._adwin = Adwin()
 
     def update(self, value: float) -> bool:
-        found = self._adwin.update(value)
-        if found:
+        actual = self._adwin.update(value)
+        if actual:
             self._adwin = Adwin()
-        return found
+        return actual
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10_000), st.lists(st.integers(1, 700), min_size=1, max_size=5))
-def test_adwin_is_rivers(seed: int, lengths: list[int]) -> None:
+def test_adwin_equals_rivers(seed: int, lengths: list[int]) -> None:
     values = changing(seed, lengths)
     assert found_by(Restarting().update, values) == rivers(_river("ADWIN"), values)
 
@@ -67,12 +67,12 @@ def test_rounding_that_leaves_a_variance_below_zero_is_no_error_and_no_drift() -
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10_000), st.lists(st.integers(1, 700), min_size=1, max_size=5))
-def test_page_hinkley_is_rivers(seed: int, lengths: list[int]) -> None:
+def test_page_hinkley_equals_rivers(seed: int, lengths: list[int]) -> None:
     values = changing(seed, lengths)
     assert found_by(PageHinkley().update, values) == rivers(_river("PageHinkley"), values)
 
 
-def test_both_find_something_in_what_these_tests_draw() -> None:
+def test_both_detectors_find_changes_in_the_drawn_values() -> None:
     values = [0.0] * 500 + [1.0] * 500
     assert found_by(Restarting().update, values)
     assert found_by(PageHinkley().update, values)
@@ -87,37 +87,37 @@ def test_the_first_rise_is_no_later_than_the_one_that_rivers_adwin_finds(seed: i
         adwin.update(value)
         if adwin.drift_detected and adwin.estimation > before:
             rises.append(at)
-    ours = ErrorDrift()
-    found = [(at, name) for at, value in enumerate(values) if (name := ours.update(bool(value)))]
+    drift = ErrorDrift()
+    actual = [(at, name) for at, value in enumerate(values) if (name := drift.update(bool(value)))]
     if rises:
-        assert found[0][0] <= rises[0]
-    if found and found[0][1] == "adwin":
-        assert found[0][0] == rises[0]
+        assert actual[0][0] <= rises[0]
+    if actual and actual[0][1] == "adwin":
+        assert actual[0][0] == rises[0]
 
 
 def test_after_falls_a_rise_is_found_where_river_finds_it() -> None:
     random = np.random.default_rng(0)
     errors = [random.random() < share for share in (0.5, 0.1, 0.25) for _ in range(1_500)]
-    adwin, ours = _river("ADWIN"), ErrorDrift()
-    theirs = [at for at, wrong in enumerate(errors) if adwin.update(float(wrong)) or adwin.drift_detected]
-    assert next(at for at, wrong in enumerate(errors) if ours.update(bool(wrong))) in theirs
-    assert min(theirs) < 3_000, "there was no fall before the rise"
+    adwin, drift = _river("ADWIN"), ErrorDrift()
+    rises = [at for at, wrong in enumerate(errors) if adwin.update(float(wrong)) or adwin.drift_detected]
+    assert next(at for at, wrong in enumerate(errors) if drift.update(bool(wrong))) in rises
+    assert min(rises) < 3_000, "there was no fall before the rise"
 
 
 @pytest.mark.parametrize("at", [0, 1, 40, 700])
-def test_numbers_go_on_as_if_nothing_had_been(at: int) -> None:
+def test_a_detector_restored_from_its_numbers_continues_exactly(at: int) -> None:
     values = [0.0] * 400 + changing(3, [400]) + [1.0] * 400
     whole, first = ErrorDrift(), ErrorDrift()
-    wanted = [whole.update(bool(value)) for value in values]
-    found = [first.update(bool(value)) for value in values[:at]]
+    expected = [whole.update(bool(value)) for value in values]
+    actual = [first.update(bool(value)) for value in values[:at]]
     again = ErrorDrift.from_numbers(orjson.loads(orjson.dumps(first.numbers())))
-    found += [again.update(bool(value)) for value in values[at:]]
-    assert found == wanted
+    actual += [again.update(bool(value)) for value in values[at:]]
+    assert actual == expected
     assert again.numbers() == whole.numbers()
-    assert any(wanted)
+    assert any(expected)
 
 
-def test_a_rise_of_the_error_is_a_drift_and_a_fall_is_none() -> None:
+def test_a_rising_error_is_a_drift_and_a_falling_one_is_not() -> None:
     rising, falling = ErrorDrift(), ErrorDrift()
     assert any(rising.update(at >= 400) for at in range(800))
     assert not any(falling.update(at < 400) for at in range(800))

@@ -50,10 +50,10 @@ class Learner:
 
     def left(self) -> list[int]:
         end = self.log.bounds(EXAMPLES)[0].end
-        held = self.log.read(EXAMPLES, 0, range(end))
+        records = self.log.read(EXAMPLES, 0, range(end))
         return [
             at
-            for at, record in held.items()
+            for at, record in records.items()
             if record.value and (b"prequel.features.v1" in dict(record.headers).values())
         ]
 

@@ -50,7 +50,7 @@ def written(history: Sequence[tuple[Any, ...]]) -> Written:
 
 def reference(records: Sequence[Record]) -> Reference:
     models = [Registry().create(spec, 3, seed=0) for spec in ("nearest", "logistic")]
-    plain = Reference(models, window=6, most_labels=3, most_waiting=2)
+    plain = Reference(models, window=6, max_labels=3, max_waiting=2)
     for record in records:
         event = decode_example(record)
         if isinstance(event, Features):
@@ -70,11 +70,11 @@ def cut(records: Sequence[Record], sizes: Sequence[int]) -> list[Sequence[Record
 
 @settings(max_examples=300, deadline=None)
 @given(_histories)
-def test_any_interleaving_means_what_the_reference_says(history: list[tuple[Any, ...]]) -> None:
+def test_any_interleaving_gives_what_the_reference_gives(history: list[tuple[Any, ...]]) -> None:
     log = written(history)
     fold, plain = new_fold(log, **LIMITS), reference(log.records)
-    emitted = fold.apply(log.records).outputs
-    assert [(e.event.id, e.event.status) for e in emitted if isinstance(e.event, Outcome)] == plain.outcomes
+    results = fold.apply(log.records).outputs
+    assert [(e.event.id, e.event.status) for e in results if isinstance(e.event, Outcome)] == plain.outcomes
     assert bool(fold.streams) == bool(plain.examples)
     if not plain.examples:
         return
@@ -82,7 +82,7 @@ def test_any_interleaving_means_what_the_reference_says(history: list[tuple[Any,
     assert (state.images, state.labelled, state.duplicates) == (
         len(plain.examples),
         sum(example.label is not None for example in plain.examples.values()),
-        plain.repeated,
+        plain.duplicates,
     )
     assert state.labels == plain.labels
     for number, model in enumerate(plain.models):
@@ -97,8 +97,8 @@ def check_metrics(state: StreamState, plain: Reference, model: int) -> None:
     assert cells == plain.confusion(model)
     assert scores.accuracy(model) == plain.accuracy(model)
     assert scores.window_accuracy(model) == plain.accuracy(model, newest=5)
-    wanted = plain.log_loss(model)
-    assert scores.log_loss(model) == (None if wanted is None else pytest.approx(wanted, rel=1e-5))
+    expected = plain.log_loss(model)
+    assert scores.log_loss(model) == (None if expected is None else pytest.approx(expected, rel=1e-5))
     points = scores.curve()
     assert not points or (points[-1].scored, points[-1].accuracy[model]) == (
         len(plain.counted()),
@@ -106,35 +106,37 @@ def check_metrics(state: StreamState, plain: Reference, model: int) -> None:
     )
 
 
-def check_model(found: Any, wanted: Any) -> None:
-    assert found.keys() == wanted.keys()
-    for name in wanted:
-        np.testing.assert_array_equal(found[name], wanted[name])
+def check_model(actual: Any, expected: Any) -> None:
+    assert actual.keys() == expected.keys()
+    for name in expected:
+        np.testing.assert_array_equal(actual[name], expected[name])
 
 
 @settings(max_examples=150, deadline=None)
 @given(_histories, st.lists(st.integers(1, 9), max_size=12), st.integers(1, 4))
-def test_batches_and_caches_leave_no_trace(history: list[tuple[Any, ...]], sizes: list[int], cached: int) -> None:
+def test_batches_and_caches_do_not_change_the_state(
+    history: list[tuple[Any, ...]], sizes: list[int], cached: int
+) -> None:
     log = written(history)
     whole, pieces = new_fold(log, **LIMITS, **CAREFUL), new_fold(log, cached=cached, **LIMITS, **CAREFUL)
-    wanted = whole.apply(log.records).outputs
-    found = [emit for piece in cut(log.records, sizes) for emit in pieces.apply(piece).outputs]
+    expected = whole.apply(log.records).outputs
+    actual = [output for piece in cut(log.records, sizes) for output in pieces.apply(piece).outputs]
     assert pieces.digest() == whole.digest()
-    assert found == wanted
+    assert actual == expected
 
 
 @settings(max_examples=150, deadline=None)
 @given(_histories, st.integers(0, 60))
-def test_a_state_read_back_goes_on_as_if_nothing_had_been(history: list[tuple[Any, ...]], at: int) -> None:
+def test_a_restored_state_continues_exactly(history: list[tuple[Any, ...]], at: int) -> None:
     log = written(history)
     whole, first = new_fold(log, **LIMITS, **CAREFUL), new_fold(log, **LIMITS, **CAREFUL)
-    wanted = whole.apply(log.records).outputs
-    found = first.apply(log.records[:at]).outputs
+    expected = whole.apply(log.records).outputs
+    actual = first.apply(log.records[:at]).outputs
     again = stored_and_read(first)
     assert again.digest() == first.digest()
-    found += again.apply(log.records[at:]).outputs
+    actual += again.apply(log.records[at:]).outputs
     assert again.digest() == whole.digest()
-    assert found == wanted
+    assert actual == expected
 
 
 def stored_and_read(fold: Fold) -> Fold:
@@ -156,7 +158,7 @@ def stored_and_read(fold: Fold) -> Fold:
     return restore_fold(root, bodies.__getitem__, envelope, registry=Registry(), cache=fold.cache)
 
 
-def test_streams_that_are_idle_are_as_they_were_saved_and_others_are_not() -> None:
+def test_only_unchanged_streams_count_as_stored() -> None:
     log = Written()
     for number in range(6):
         log.features(f"i{number}", [float(number), 1.0], "ab"[number % 2], stream=f"s{number % 3}")
@@ -172,7 +174,7 @@ def test_streams_that_are_idle_are_as_they_were_saved_and_others_are_not() -> No
     assert sorted(again.stored) == ["s1", "s2"]
 
 
-def test_a_class_that_a_later_example_of_the_batch_brings_is_none_yet_for_those_before() -> None:
+def test_a_class_of_a_later_example_is_unknown_to_earlier_ones_of_the_batch() -> None:
     log = Written()
     log.features("i0", [0.0, 1.0, 0.0], "a")
     log.label("i1", "a")
@@ -185,7 +187,7 @@ def test_a_class_that_a_later_example_of_the_batch_brings_is_none_yet_for_those_
     assert whole.digest() == pieces.digest()
 
 
-def test_streams_of_one_partition_do_not_touch_each_other() -> None:
+def test_streams_of_one_partition_are_independent() -> None:
     log, alone = Written(), Written()
     for number in range(40):
         x = [number % 3, 1.0, -number]
@@ -216,7 +218,7 @@ def test_a_correction_leaves_an_exact_model_as_if_the_right_label_had_come_first
     np.testing.assert_allclose(arrays[0], arrays[1], rtol=1e-12)
 
 
-def test_limits_and_misfits_are_rejected_and_what_exists_goes_on() -> None:
+def test_what_exceeds_limits_or_does_not_fit_is_rejected_and_the_rest_continues() -> None:
     log = Written()
     log.features("i1", [1, 2, 3], "a")
     log.features("i2", [1, 2, 3, 4], "a")
@@ -225,15 +227,15 @@ def test_limits_and_misfits_are_rejected_and_what_exists_goes_on() -> None:
     log.label("i4", "c")
     log.label("i4", "b")
     fold = new_fold(log, max_streams=1, max_labels=2)
-    folded = fold.apply(log.records)
-    assert [(record.offset, why.reason) for record, why in folded.rejected] == [
+    result = fold.apply(log.records)
+    assert [(record.offset, why.reason) for record, why in result.rejected] == [
         (1, "wrong-backbone"),
         (2, "too-many-streams"),
         (4, "too-many-labels"),
     ]
-    statuses = [emit.event.status for emit in folded.outputs if isinstance(emit.event, Outcome)]
+    statuses = [output.event.status for output in result.outputs if isinstance(output.event, Outcome)]
     assert statuses == ["rejected", "unchanged"]
-    assert [emit.event.id for emit in folded.outputs if isinstance(emit.event, Prediction)] == ["i1", "i4"]
+    assert [output.event.id for output in result.outputs if isinstance(output.event, Prediction)] == ["i1", "i4"]
 
 
 def test_features_that_retention_removed_expire_the_label() -> None:
@@ -251,8 +253,8 @@ def test_more_than_ten_classes_keep_the_ten_most_probable_and_share_the_rest() -
     for number in range(30):
         log.features(f"i{number}", [number % 15, number % 4, 1], f"c{number % 15}")
     log.features("last", [3, 3, 1])
-    emitted = new_fold(log).apply(log.records).outputs
-    last = emitted[-1].event
+    results = new_fold(log).apply(log.records).outputs
+    last = results[-1].event
     assert isinstance(last, Prediction)
     shares = list(last.probabilities.values())
     assert len(shares) == 10
@@ -270,15 +272,15 @@ def turning(count: int) -> Written:
 
 
 @pytest.mark.parametrize("sizes", [[1] * 600, [7] * 80, [255, 3, 200]])
-def test_a_drift_is_told_marked_and_reacted_to_wherever_batches_end(sizes: list[int]) -> None:
+def test_a_drift_is_published_marked_and_reacted_to_wherever_batches_end(sizes: list[int]) -> None:
     log = turning(600)
     models: dict[str, Any] = {"models": "nearest,nearest;drift=reset"}
     whole, pieces = new_fold(log, **models), new_fold(log, **models)
-    wanted = whole.apply(log.records).outputs
-    found = [emit for piece in cut(log.records, sizes) for emit in pieces.apply(piece).outputs]
-    assert (pieces.digest(), found) == (whole.digest(), wanted)
+    expected = whole.apply(log.records).outputs
+    actual = [output for piece in cut(log.records, sizes) for output in pieces.apply(piece).outputs]
+    assert (pieces.digest(), actual) == (whole.digest(), expected)
     assert stored_and_read(whole).digest() == whole.digest()
-    drifts = [emit.event for emit in found if isinstance(emit.event, Drift)]
+    drifts = [output.event for output in actual if isinstance(output.event, Drift)]
     state = whole.streams["s"]
     assert {drift.model for drift in drifts if drift.reset} == {"nearest;drift=reset"}
     assert all(drift.scored > 300 for drift in drifts)
@@ -302,7 +304,7 @@ def test_a_model_of_sums_forgets_faster_after_a_drift() -> None:
 
 
 @pytest.mark.parametrize("recipe", ["l2", "project:2", "scale"])
-def test_what_is_behind_a_recipe_forgets_too(recipe: str) -> None:
+def test_a_model_behind_a_transform_forgets_too(recipe: str) -> None:
     spec = f"{recipe}|slda"
     check_spec(f"{spec};drift=forget", signed=False)
     log, fold = drifted(f"{spec};drift=forget")
@@ -313,12 +315,12 @@ def test_what_is_behind_a_recipe_forgets_too(recipe: str) -> None:
 
 
 @pytest.mark.parametrize("spec", ["logistic;drift=forget", "slda;drift=panic", "slda;drift=none;drift=reset"])
-def test_a_reaction_that_cannot_be_is_named(spec: str) -> None:
+def test_an_impossible_reaction_is_named(spec: str) -> None:
     with pytest.raises(UnknownModel, match="drift="):
         check_spec(spec, signed=False)
 
 
-def test_a_correction_after_a_reset_takes_nothing_out_of_the_new_model() -> None:
+def test_a_correction_after_a_reset_unlearns_nothing_from_the_new_model() -> None:
     log = turning(600)
     log.label("i3", "c")
     fold = new_fold(log, models="nearest;drift=reset")
@@ -329,15 +331,15 @@ def test_a_correction_after_a_reset_takes_nothing_out_of_the_new_model() -> None
     assert sums[:, -1].sum() == 600 - fold.streams["s"].reset_at[0] - 1 + 1
 
 
-def test_the_champion_abstains_from_what_it_has_not_seen_and_that_is_scored_apart() -> None:
+def test_the_champion_abstains_on_novel_examples_and_that_is_counted_apart() -> None:
     log, random = Written(), np.random.default_rng(2)
     for number in range(60):
         log.features(f"i{number}", [number % 2 * 4 + 0.1 * random.normal(), 0.1 * random.normal(), 0], "ab"[number % 2])
     for number in range(5):
         log.features(f"far{number}", [50, 50 + number, 50], "c" if number == 4 else None)
     fold = new_fold(log, unknown_distance=9.0)
-    emitted = fold.apply(log.records).outputs
-    far = [e.event for e in emitted if isinstance(e.event, Prediction) and e.event.id.startswith("far")]
+    results = fold.apply(log.records).outputs
+    far = [e.event for e in results if isinstance(e.event, Prediction) and e.event.id.startswith("far")]
     assert [(prediction.label, prediction.unknown) for prediction in far] == [(None, True)] * 5
     assert far[0].models["nearest"] in ("a", "b")
     counts = fold.streams["s"].abstentions
@@ -363,33 +365,33 @@ def sums_and_outcomes(log: Written, fold: Fold, labels: list[tuple[str, str | No
     [name] = {"counts", "sums"} & fold.streams["s"].models[0].state().arrays.keys()
     before = fold.streams["s"].models[0].state().arrays[name].copy()
     records = [log.label(id, label) for id, label in labels]
-    emitted = fold.apply(records).outputs
-    said = [(emit.event.status, emit.event.exact) for emit in emitted if isinstance(emit.event, Outcome)]
-    return fold.streams["s"].models[0].state().arrays[name] - before, said
+    results = fold.apply(records).outputs
+    outcomes = [(output.event.status, output.event.exact) for output in results if isinstance(output.event, Outcome)]
+    return fold.streams["s"].models[0].state().arrays[name] - before, outcomes
 
 
-def test_after_a_reset_what_the_new_model_learned_can_be_taken_out_again() -> None:
+def test_after_a_reset_the_new_model_can_unlearn_what_it_learned() -> None:
     log, fold = drifted("nearest;drift=reset")
-    changed, said = sums_and_outcomes(log, fold, [("e0", "q"), ("e0", None)])
-    assert (changed.any(), said) == (False, [("learned", True), ("retracted", True)])
-    changed, said = sums_and_outcomes(log, fold, [("i3", "p"), ("i3", "q"), ("i3", None)])
-    assert (changed.any(), said) == (False, [("corrected", True), ("corrected", True), ("retracted", True)])
+    changed, outcomes = sums_and_outcomes(log, fold, [("e0", "q"), ("e0", None)])
+    assert (changed.any(), outcomes) == (False, [("learned", True), ("retracted", True)])
+    changed, outcomes = sums_and_outcomes(log, fold, [("i3", "p"), ("i3", "q"), ("i3", None)])
+    assert (changed.any(), outcomes) == (False, [("corrected", True), ("corrected", True), ("retracted", True)])
 
 
 def outcomes_of(fold: Fold, records: Sequence[Record]) -> list[tuple[str, bool]]:
-    emitted = fold.apply(records).outputs
-    return [(emit.event.status, emit.event.exact) for emit in emitted if isinstance(emit.event, Outcome)]
+    results = fold.apply(records).outputs
+    return [(output.event.status, output.event.exact) for output in results if isinstance(output.event, Outcome)]
 
 
-def test_what_a_model_could_not_take_back_is_said_of_every_later_label() -> None:
+def test_a_residue_makes_the_outcomes_of_all_later_labels_inexact() -> None:
     log = Written()
     for number in range(20):
         log.features(f"i{number}", [number % 2, 1, 0], "ab"[number % 2])
     fold = new_fold(log, models="logistic")
     fold.apply(log.records)
-    said = outcomes_of(fold, [log.label("i3", label) for label in ("b", None, "b", "b", "a")])
+    outcomes = outcomes_of(fold, [log.label("i3", label) for label in ("b", None, "b", "b", "a")])
     statuses = ["unchanged", "retracted", "learned", "unchanged", "corrected"]
-    assert said == list(zip(statuses, [True, False, False, False, False], strict=True))
+    assert outcomes == list(zip(statuses, [True, False, False, False, False], strict=True))
     again = stored_and_read(fold)
     assert outcomes_of(again, [log.label("i3", "b"), log.label("i4", "a")]) == [
         ("corrected", False),
@@ -397,17 +399,17 @@ def test_what_a_model_could_not_take_back_is_said_of_every_later_label() -> None
     ]
 
 
-def test_of_a_model_that_began_anew_nothing_has_to_be_taken_back() -> None:
+def test_a_reset_model_has_no_residue() -> None:
     log, fold = drifted("logistic;drift=reset")
-    said = outcomes_of(fold, [log.label("i3", "p"), log.label("i3", "q")])
-    assert said == [("corrected", True), ("corrected", False)]
+    outcomes = outcomes_of(fold, [log.label("i3", "p"), log.label("i3", "q")])
+    assert outcomes == [("corrected", True), ("corrected", False)]
 
 
-def test_what_is_half_forgotten_stays_and_the_outcome_says_so() -> None:
+def test_a_half_forgotten_label_stays_and_the_outcome_is_inexact() -> None:
     log, fold = drifted("slda;drift=forget")
-    changed, said = sums_and_outcomes(log, fold, [("i3", "p"), ("i3", None), ("i899", "p"), ("i899", None)])
+    changed, outcomes = sums_and_outcomes(log, fold, [("i3", "p"), ("i3", None), ("i899", "p"), ("i899", None)])
     known = fold.streams["s"].models[0].labels
-    assert said == [("corrected", False), ("retracted", False), ("corrected", True), ("retracted", True)]
+    assert outcomes == [("corrected", False), ("retracted", False), ("corrected", True), ("retracted", True)]
     assert changed.tolist() == [-float(label == "q") for label in known]
 
 
@@ -420,10 +422,10 @@ def test_a_restored_window_knows_an_id_that_came_again() -> None:
     for id in ("d", "e", "b"):
         log.features(id, [1, 2, 3], "x")
     whole, first = new_fold(log, **settings), new_fold(log, **settings)
-    wanted = whole.apply(log.records).outputs
-    found = first.apply(log.records[:4]).outputs
+    expected = whole.apply(log.records).outputs
+    actual = first.apply(log.records[:4]).outputs
     again = stored_and_read(first)
-    assert found + again.apply(log.records[4:]).outputs == wanted
+    assert actual + again.apply(log.records[4:]).outputs == expected
     assert again.digest() == whole.digest()
     assert stored_and_read(again).streams["s"].window.find("b") is not None
 
@@ -450,12 +452,12 @@ def test_values_at_the_end_of_float32_leave_a_status_that_can_be_read() -> None:
     fold = new_fold(log, models="slda,logistic")
     with np.errstate(all="ignore"):
         fold.apply(log.records)
-        found = stream_status(fold.streams["s"], Position(0, 40), now=0, snapshot=None, address=None)
-    assert np.isfinite(found.feature_drift)
-    assert StreamStatus.model_validate_json(orjson.dumps(found.model_dump())) == found
+        actual = stream_status(fold.streams["s"], Position(0, 40), now=0, snapshot=None, address=None)
+    assert np.isfinite(actual.feature_drift)
+    assert StreamStatus.model_validate_json(orjson.dumps(actual.model_dump())) == actual
 
 
-def test_the_fading_accuracy_of_what_is_nearly_all_retracted_is_no_number_out_of_bounds() -> None:
+def test_the_fading_accuracy_stays_in_bounds_when_nearly_all_is_retracted() -> None:
     for many in (1_000, 20_000, 40_000):
         scores = Prequential(1, 10)
         label = ScoredLabel(truth=0, losses=[0])
@@ -468,18 +470,18 @@ def test_the_fading_accuracy_of_what_is_nearly_all_retracted_is_no_number_out_of
         assert scores.fading_accuracy(0) in (None, pytest.approx(1.0, abs=1e-6))
 
 
-def test_an_image_that_was_learned_is_no_dead_letter_because_its_early_label_is_refused() -> None:
+def test_a_rejected_waiting_label_does_not_make_its_image_a_dead_letter() -> None:
     log = Written()
     log.features("i1", [1, 2, 3], "a")
     log.label("early", "b")
     log.features("early", [1, 2, 3])
-    folded = new_fold(log, max_labels=1).apply(log.records)
-    assert folded.rejected == []
-    outcomes = [emit.event for emit in folded.outputs if isinstance(emit.event, Outcome)]
+    result = new_fold(log, max_labels=1).apply(log.records)
+    assert result.rejected == []
+    outcomes = [output.event for output in result.outputs if isinstance(output.event, Outcome)]
     assert [(outcome.status, outcome.label) for outcome in outcomes] == [("waiting", "b"), ("rejected", "b")]
 
 
-def test_streams_whose_models_would_not_fit_a_snapshot_are_refused_wherever_a_run_begins() -> None:
+def test_streams_whose_models_do_not_fit_are_rejected_wherever_a_batch_begins() -> None:
     log = Written()
     for number in range(6):
         log.features("i", [float(number)] * 60_000, "a", stream=f"s{number}")
@@ -504,16 +506,16 @@ def wide(dim: int) -> list[Record]:
     return [log.features("i", [0.0] * dim, "a")]
 
 
-def test_marks_of_drifts_lie_on_the_curve_though_much_was_retracted() -> None:
+def test_drift_marks_stay_on_the_curve_after_many_retractions() -> None:
     log, fold = drifted("nearest;drift=reset")
     scored = fold.streams["s"].marks[-1].scored
     fold.apply([log.label(f"i{number}", None) for number in range(300)])
-    found = stream_status(fold.streams["s"], Position(0, 0), now=0, snapshot=None, address=None)
-    assert abs(found.drifts[-1].scored - (scored - 300)) <= fold.streams["s"].scores.of(0)[0].stride
-    assert found.drifts[-1].scored <= stream_detail(fold.streams["s"], Position(0, 0)).curve[-1].scored
+    actual = stream_status(fold.streams["s"], Position(0, 0), now=0, snapshot=None, address=None)
+    assert abs(actual.drifts[-1].scored - (scored - 300)) <= fold.streams["s"].scores.of(0)[0].stride
+    assert actual.drifts[-1].scored <= stream_detail(fold.streams["s"], Position(0, 0)).curve[-1].scored
 
 
-def test_a_model_that_says_no_number_is_scored_as_if_it_had_said_nothing() -> None:
+def test_a_prediction_that_is_no_number_counts_as_zero() -> None:
     (prediction,) = top_predictions([np.array([np.nan, np.inf])], [0, 1])
     assert [np.isfinite(share) for share in prediction.probabilities] == [True, True]
     assert prediction.log_loss_units(0) == prediction.log_loss_units(1) > 0
@@ -534,8 +536,8 @@ SAME, OTHER_LABEL, OTHER_IMAGE = ({"content": content, "label": label} for conte
         ((b"x", "a"), (b"y", "b"), OTHER_IMAGE),
     ],
 )
-def test_an_id_that_comes_again_otherwise_is_counted_apart(
-    first: tuple[bytes, str | None], again: tuple[bytes, str | None], wanted: dict[str, int]
+def test_a_duplicate_id_with_another_image_or_label_is_a_conflict(
+    first: tuple[bytes, str | None], again: tuple[bytes, str | None], expected: dict[str, int]
 ) -> None:
     log = Written()
     log.features("c", [0.0, 1.0], "b")
@@ -544,8 +546,8 @@ def test_an_id_that_comes_again_otherwise_is_counted_apart(
         log.features("i", [1.0, 2.0], label, data=data)
     fold = new_fold(log, **LIMITS)
     together = fold.apply(log.records)
-    assert fold.streams["s"].conflicts.numbers() == wanted
-    assert {"content": 0, "label": 0, **together.conflicts} == wanted
+    assert fold.streams["s"].conflicts.numbers() == expected
+    assert {"content": 0, "label": 0, **together.conflicts} == expected
     assert (together.duplicates, fold.streams["s"].duplicates) == (1, 1)
     singly = new_fold(log, **LIMITS)
     for record in log.records:
@@ -553,7 +555,7 @@ def test_an_id_that_comes_again_otherwise_is_counted_apart(
     assert singly.digest() == fold.digest()
 
 
-def test_an_id_that_comes_again_as_it_came_is_no_conflict_after_a_correction() -> None:
+def test_a_duplicate_with_the_first_label_is_no_conflict_after_a_correction() -> None:
     log = Written()
     log.features("i", [1.0, 2.0], "a", data=b"x")
     log.label("i", "b")
@@ -563,7 +565,7 @@ def test_an_id_that_comes_again_as_it_came_is_no_conflict_after_a_correction() -
     assert fold.apply(log.records).conflicts == {"label": 1}
 
 
-def test_features_that_do_not_tell_of_their_image_are_no_conflict() -> None:
+def test_duplicates_without_an_image_digest_are_no_conflict() -> None:
     log = Written()
     for _ in range(2):
         record = log.features("i", [1.0, 2.0], "a", data=b"x")
@@ -574,7 +576,7 @@ def test_features_that_do_not_tell_of_their_image_are_no_conflict() -> None:
     assert (fold.apply(log.records).conflicts, fold.streams["s"].duplicates) == ({}, 2)
 
 
-def test_a_stream_of_many_classes_has_a_status_of_a_bounded_size_and_a_detail_of_all() -> None:
+def test_the_status_of_many_classes_is_bounded_and_the_detail_has_all() -> None:
     log = Written()
     for number in range(400):
         log.features(f"i{number}", [number % 7, 1.0, number % 11], f"class {number % 130}")
@@ -595,7 +597,7 @@ def test_a_stream_of_many_classes_has_a_status_of_a_bounded_size_and_a_detail_of
 
 @settings(max_examples=30, deadline=None)
 @given(_histories)
-def test_what_is_added_up_as_it_comes_is_what_the_matrix_says(history: list[tuple[Any, ...]]) -> None:
+def test_running_sums_equal_the_sums_of_the_confusion_matrix(history: list[tuple[Any, ...]]) -> None:
     log = written(history)
     fold = new_fold(log, **LIMITS, **CAREFUL)
     fold.apply(log.records)

@@ -1,4 +1,4 @@
-"""What a learner shows of a partition is gone once the partition is: whoever owns it now shows it."""
+"""A revoked partition's gauges are removed: the learner that owns it now shows them."""
 
 import time
 from collections.abc import Iterator
@@ -80,7 +80,7 @@ def gauges(registry: CollectorRegistry) -> set[str]:
     }
 
 
-def test_gauges_of_a_partition_end_with_it(session: Session, registry: CollectorRegistry) -> None:
+def test_gauges_of_a_revoked_partition_are_removed(session: Session, registry: CollectorRegistry) -> None:
     shown = gauges(registry)
     assert shown >= {"prequel_log_lag", "prequel_learner_position", "prequel_snapshot_age_seconds"}
     assert shown >= {"prequel_class_recall", "prequel_label_coverage", "prequel_prequential_accuracy"}
@@ -102,9 +102,7 @@ def test_a_learner_that_cannot_work_still_shows_how_far_it_is_behind(
     assert gauges(registry) == set(), "the next session did not get the partition: somebody else has it"
 
 
-def test_a_stream_that_is_deleted_and_begins_again_at_once_counts_from_nothing(
-    session: Session, registry: CollectorRegistry
-) -> None:
+def test_a_deleted_stream_that_begins_again_counts_from_zero(session: Session, registry: CollectorRegistry) -> None:
     """Also where nothing was published in between."""
     examples = Written()
     examples.features("last", [1, 1, 0], "only the old one's", stream="s0")
@@ -118,14 +116,14 @@ def test_a_stream_that_is_deleted_and_begins_again_at_once_counts_from_nothing(
     assert registry.get_sample_value("prequel_predictions_total", of) == 1
     assert registry.get_sample_value("prequel_labels_total", of | {"status": "learned"}) == 1
     assert registry.get_sample_value("prequel_label_delay_seconds_count", of) == 1
-    told = PartitionStatus.model_validate_json(session._processor._context.store.get(partition_key(0)))  # type: ignore[attr-defined]
+    published = PartitionStatus.model_validate_json(session._processor._context.store.get(partition_key(0)))  # type: ignore[attr-defined]
     end = session._log.bounds(EXAMPLES)[0].end
-    assert told.deleted == str(Position(0, end - 2)), "so that others may find room at once"
+    assert published.deleted == str(Position(0, end - 2)), "so that others may find room at once"
     recalls = [metric for metric in registry.collect() if metric.name == "prequel_class_recall"]
     assert not [s for metric in recalls for s in metric.samples if s.labels["stream"] == "s0" and s.value]
 
 
-def test_counters_stay(session: Session, registry: CollectorRegistry) -> None:
+def test_counters_of_a_revoked_partition_stay(session: Session, registry: CollectorRegistry) -> None:
     session.discard()
     assert registry.get_sample_value("prequel_predictions_total", {"stream": "s0"}) == 6
 
@@ -139,8 +137,8 @@ def test_a_gauge_without_a_value_is_not_shown(registry: CollectorRegistry) -> No
 
     def measured() -> set[str]:
         nonlocal shown
-        found = stream_status(fold.streams["s"], Position(0, 0), now=0, snapshot=None, address=None)
-        shown = set_stream_gauges(found, metrics, shown)
+        actual = stream_status(fold.streams["s"], Position(0, 0), now=0, snapshot=None, address=None)
+        shown = set_stream_gauges(actual, metrics, shown)
         [recalls] = metrics.class_recall.collect()
         return {sample.labels["label"] for sample in recalls.samples}
 

@@ -96,7 +96,7 @@ def test_labels_of_one_id_in_two_streams_are_all_counted(
         assert registry.get_sample_value("prequel_labels_total", labels) == 1
 
 
-def test_the_age_of_a_snapshot_goes_on_while_nothing_happens_and_over_a_restart(
+def test_the_age_of_a_snapshot_grows_while_idle_and_survives_a_restart(
     log: Growing, store: SqliteStore, registry: CollectorRegistry
 ) -> None:
     now, settings = [1_000.0], Settings.model_validate({"models": "nearest"})
@@ -130,11 +130,11 @@ def test_the_age_of_a_snapshot_goes_on_while_nothing_happens_and_over_a_restart(
     shown = StreamStatus.model_validate_json(store.get(key("s")) or b"")
     assert shown.snapshot is not None
     assert (shown.snapshot.at, shown.snapshot.position, shown.updated_at) == (1_000.0, "0:2", 1_120.0)
-    told = PartitionStatus.model_validate_json(store.get(partition_key(0)) or b"")
-    assert (told.snapshot, told.streams, told.partitions, told.full) == (shown.snapshot, 1, 1, "")
+    published = PartitionStatus.model_validate_json(store.get(partition_key(0)) or b"")
+    assert (published.snapshot, published.streams, published.partitions, published.full) == (shown.snapshot, 1, 1, "")
 
 
-def test_what_a_learner_that_woke_too_late_published_is_replaced(log: Growing, store: SqliteStore) -> None:
+def test_a_status_written_by_a_fenced_learner_is_replaced(log: Growing, store: SqliteStore) -> None:
     now, settings = [1_000.0], Settings.model_validate({"models": "nearest"})
     learner = Learner(
         settings,
@@ -152,8 +152,8 @@ def test_what_a_learner_that_woke_too_late_published_is_replaced(log: Growing, s
     store.put(key("s"), ours.model_copy(update={"images": 0, "address": "zombie:1"}).model_dump_json().encode())
     now[0] += 10
     learner.process(())
-    found = StreamStatus.model_validate_json(store.get(key("s")) or b"")
-    assert (found.images, found.address, found.updated_at) == (1, "heir:1", 1_010.0)
+    actual = StreamStatus.model_validate_json(store.get(key("s")) or b"")
+    assert (actual.images, actual.address, actual.updated_at) == (1, "heir:1", 1_010.0)
 
 
 class Noting(SqliteStore):
@@ -189,7 +189,7 @@ def test_idle_streams_are_neither_written_nor_published_again(log: Growing, tmp_
 
 
 def test_a_partition_without_room_says_so_and_which_setting_to_raise(log: Growing, store: SqliteStore) -> None:
-    def told() -> str:
+    def full() -> str:
         return PartitionStatus.model_validate_json(store.get(partition_key(0)) or b"").full
 
     examples, learner = Written(), started(log, store, max_streams=2)
@@ -202,9 +202,9 @@ def test_a_partition_without_room_says_so_and_which_setting_to_raise(log: Growin
         return processed
 
     learn(learner, examples.features("i", [1, 0, 0], "a", stream="one"))
-    assert told() == ""
+    assert full() == ""
     learn(learner, examples.features("i", [1, 0, 0], "a", stream="two"))
-    assert "PREQUEL_MAX_STREAMS" in told()
+    assert "PREQUEL_MAX_STREAMS" in full()
     more = [examples.features(f"i{number}", [1, 0, 0], "a", stream="three") for number in range(4)]
     assert [why.counted for _, why in learn(learner, *more).rejected] == [False, True, True, True]
     again = started(log, store, 2, max_streams=2)

@@ -51,14 +51,14 @@ def learning(folder: Path, store: SqliteStore, made: Written, clock: Clock) -> I
         )  # fmt: skip
 
 
-def test_an_idle_learner_notices_and_folds_anew(tmp_path: Path, store: SqliteStore) -> None:
+def test_an_idle_learner_notices_an_emptied_store_and_rebuilds(tmp_path: Path, store: SqliteStore) -> None:
     made, clock = examples(9), Clock()
     with learning(tmp_path / "log", store, made, clock) as learner:
         learner.restore(0, 1)
         learner.process(made.records)
         learner.checkpoint({0: 9})
-        kept = store.keys("")
-        store.delete(kept)
+        stored = store.keys("")
+        store.delete(stored)
         learner.process(())
         clock.now += STORE_CHECK_SECONDS
         with pytest.raises(Fenced, match="the store has lost the snapshots"):
@@ -67,10 +67,10 @@ def test_an_idle_learner_notices_and_folds_anew(tmp_path: Path, store: SqliteSto
         assert learner.restore(0, 1) == 0
         learner.process(made.records)
         learner.checkpoint({0: 9})
-        assert store.keys("") == kept
+        assert store.keys("") == stored
 
 
-def test_a_log_that_lost_its_end_is_folded_from_a_snapshot_before_that(
+def test_a_log_that_lost_its_end_is_replayed_from_an_older_snapshot(
     tmp_path: Path, store: SqliteStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     made, clock = examples(9), Clock()

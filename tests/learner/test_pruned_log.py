@@ -100,7 +100,7 @@ def learner(folder: Path, store: SqliteStore, **settings: object) -> Learner:
     return made
 
 
-def test_the_floor_is_the_window_of_the_oldest_kept_snapshot_and_names_its_stream(
+def test_the_floor_is_the_window_of_the_oldest_snapshot_and_names_its_stream(
     tmp_path: Path, store: SqliteStore
 ) -> None:
     examples, running = Written(), learner(tmp_path, store)
@@ -123,7 +123,7 @@ def test_the_floor_moves_with_the_snapshots(tmp_path: Path, store: SqliteStore) 
     assert floors.read(store, 0) == Floor(16, "s", 1_016.0), "of the one at 20: the window is 4 long"
 
 
-def test_a_learner_that_begins_anew_takes_the_floor_back_first(tmp_path: Path, store: SqliteStore) -> None:
+def test_a_learner_that_rebuilds_lowers_the_floor_first(tmp_path: Path, store: SqliteStore) -> None:
     floors.publish(store, 0, Floor(1_000, "s", 1.0))
     learner(tmp_path, store)
     assert floors.read(store, 0) == Floor(0, "", 0.0)

@@ -1,4 +1,4 @@
-"""Rebuilding: what is folded anew is the snapshot's state; a log that ends before its snapshot is told at once."""
+"""Rebuilding: a replay gives the snapshot's state; a log that ends before its snapshot is reported at once."""
 
 import gc
 import threading
@@ -48,49 +48,49 @@ def rebuild(log: SqliteLog, store: SqliteStore) -> Rebuild:
     return Rebuild(SETTINGS, log=log, store=store, registry=Registry(), advance=go_on, stop=threading.Event())
 
 
-def test_what_was_rebuilt_is_verified(tmp_path: Path, store: SqliteStore) -> None:
+def test_a_written_rebuild_verifies(tmp_path: Path, store: SqliteStore) -> None:
     with closing(logged(tmp_path / "log", written())) as log:
-        (made,) = rebuild(log, store).write(1, "me")
+        (written_verdict,) = rebuild(log, store).write(1, "me")
         (verdict,) = rebuild(log, store).verify(1)
     assert (verdict.equal, verdict.remark) == (True, "bit-equal")
-    assert (verdict.digest, verdict.offset, verdict.examples) == (made.digest, 6, 6)
+    assert (verdict.digest, verdict.offset, verdict.examples) == (written_verdict.digest, 6, 6)
 
 
-def test_a_log_that_ends_before_the_snapshot_is_wrong_at_once(tmp_path: Path, store: SqliteStore) -> None:
+def test_a_log_that_ends_before_the_snapshot_is_reported_at_once(tmp_path: Path, store: SqliteStore) -> None:
     with closing(logged(tmp_path / "log", written())) as log:
-        (made,) = rebuild(log, store).write(1, "me")
+        (written_verdict,) = rebuild(log, store).write(1, "me")
     with closing(logged(tmp_path / "shorter", written()[:4])) as log:
         (verdict,) = rebuild(log, store).verify(1)
     assert (verdict.equal, verdict.remark) == (False, "the log ends at 4, before the snapshot (6)")
-    assert (verdict.offset, verdict.digest, verdict.compared) == (4, "", made.digest)
+    assert (verdict.offset, verdict.digest, verdict.compared) == (4, "", written_verdict.digest)
 
 
-def test_no_delays_of_labels_are_kept_for_metrics_that_nobody_takes(tmp_path: Path, store: SqliteStore) -> None:
+def test_a_rebuild_does_not_collect_label_delays(tmp_path: Path, store: SqliteStore) -> None:
     examples = Written()
     for number in range(6):
         examples.features(f"i{number}", [1, 0, 0], "a", stream="rebuilt")
-    kept: list[int] = []
+    delay_counts: list[int] = []
 
-    def look(partition: int, records: int) -> None:
+    def count_delays(partition: int, records: int) -> None:
         # By type, which does not ask: among all objects are proxies of ones that are no more.
         states = [each for each in gc.get_objects() if type(each) is StreamState and each.name == "rebuilt"]
-        kept.append(sum(len(state.delays) for state in states))
+        delay_counts.append(sum(len(state.delays) for state in states))
         assert [state.labelled for state in states] == [6]
 
     with closing(logged(tmp_path / "log", examples.records)) as log:
         stop = threading.Event()
-        Rebuild(SETTINGS, log=log, store=store, registry=Registry(), advance=look, stop=stop).verify(1)
-    assert kept == [0]
+        Rebuild(SETTINGS, log=log, store=store, registry=Registry(), advance=count_delays, stop=stop).verify(1)
+    assert delay_counts == [0]
 
 
-def test_what_is_stopped_writes_nothing(tmp_path: Path, store: SqliteStore) -> None:
+def test_an_interrupted_rebuild_writes_nothing(tmp_path: Path, store: SqliteStore) -> None:
     stop = threading.Event()
     with closing(logged(tmp_path / "log", written())) as log:
-        made = Rebuild(SETTINGS, log=log, store=store, registry=Registry(), advance=lambda *_: stop.set(), stop=stop)
+        work = Rebuild(SETTINGS, log=log, store=store, registry=Registry(), advance=lambda *_: stop.set(), stop=stop)
         with pytest.raises(RebuildInterrupted):
-            made.write(1, "me")
+            work.write(1, "me")
         with pytest.raises(RebuildInterrupted):
-            made.verify(1)
+            work.verify(1)
     assert read_roots(store.get(root_key(0))) == []
 
 
@@ -107,7 +107,7 @@ def test_a_snapshot_whose_parts_cannot_be_read_is_wrong(tmp_path: Path, store: S
     assert "could not read the snapshot: part" in verdict.remark
 
 
-def test_nothing_is_written_where_streams_have_moved(tmp_path: Path, store: SqliteStore) -> None:
+def test_nothing_is_written_after_the_partition_count_changed(tmp_path: Path, store: SqliteStore) -> None:
     with closing(logged(tmp_path / "log", written())) as log:
         rebuild(log, store).write(1, "me")
         before = store.get(root_key(0))

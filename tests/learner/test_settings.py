@@ -32,21 +32,22 @@ def joined(*parts: Sequence[tuple[Any, ...]] | dict[str, Any]) -> Written:
     return log
 
 
-def same_model(found: Fold, at: int, wanted: Fold, there: int) -> None:
+def same_model(changed: Fold, at: int, reference: Fold, there: int) -> None:
     """State, metrics, drift, and what the window keeps of it."""
-    for name, stream in found.streams.items():
-        other = wanted.streams[name]
+    for name, stream in changed.streams.items():
+        other = reference.streams[name]
         if stream.models:
             arrays, others = stream.models[at].state().arrays, other.models[there].state().arrays
             assert all(np.array_equal(arrays[key], others[key]) for key in arrays.keys() | others.keys())
-        (ours, mine), (theirs, its) = stream.scores.of(at), other.scores.of(there)
-        assert counted(ours, mine) == counted(theirs, its)
-        assert (ours.scored, ours.accuracy(mine)) == (theirs.scored, theirs.accuracy(its))
+        (metrics, model), (other_metrics, other_model) = stream.scores.of(at), other.scores.of(there)
+        assert counted(metrics, model) == counted(other_metrics, other_model)
+        assert (metrics.scored, metrics.accuracy(model)) == (other_metrics.scored, other_metrics.accuracy(other_model))
         assert (stream.drifts[at].numbers(), stream.reset_at[at]) == (
             other.drifts[there].numbers(),
             other.reset_at[there],
         )
-        assert [said[at] for said in guessed(found)] == [said[there] for said in guessed(wanted)]
+        window, other_window = window_predictions(changed), window_predictions(reference)
+        assert [each[at] for each in window] == [each[there] for each in other_window]
 
 
 def counted(scores: Prequential, at: int) -> dict[str, Any]:
@@ -60,9 +61,9 @@ def counted(scores: Prequential, at: int) -> dict[str, Any]:
     }
 
 
-def guessed(fold: Fold) -> list[Any]:
-    found = (state.window.find(f"i{number}") for state in fold.streams.values() for number in range(14))
-    return [example.predictions for example in found if example]
+def window_predictions(fold: Fold) -> list[Any]:
+    examples = (state.window.find(f"i{number}") for state in fold.streams.values() for number in range(14))
+    return [example.predictions for example in examples if example]
 
 
 @settings(max_examples=150, deadline=None)
@@ -71,36 +72,36 @@ def test_an_added_model_is_as_if_it_had_been_there_since_the_beginning(
     before: list[Any], after: list[Any], sizes: list[int]
 ) -> None:
     log = joined(before, {"models": "nearest,logistic,ncm"}, after)
-    found, wanted = new_fold(log, **LIMITS), new_fold(log, models="nearest,logistic,ncm", **LIMITS)
-    emitted = [emit for piece in cut(log.records, sizes) for emit in found.apply(piece).outputs]
-    expected = wanted.apply(log.records).outputs
-    for model in range(3 if found.streams else 0):
-        same_model(found, model, wanted, model)
-    outcomes = [[e.event for e in each if isinstance(e.event, Outcome)] for each in (emitted, expected)]
+    changed, reference = new_fold(log, **LIMITS), new_fold(log, models="nearest,logistic,ncm", **LIMITS)
+    changed_outputs = [output for piece in cut(log.records, sizes) for output in changed.apply(piece).outputs]
+    expected = reference.apply(log.records).outputs
+    for model in range(3 if changed.streams else 0):
+        same_model(changed, model, reference, model)
+    outcomes = [[e.event for e in each if isinstance(e.event, Outcome)] for each in (changed_outputs, expected)]
     assert outcomes[0] == outcomes[1]
     again = new_fold(log, cached=1, **LIMITS)
     again.apply(log.records)
-    assert again.digest() == found.digest() == stored_and_read(found).digest()
+    assert again.digest() == changed.digest() == stored_and_read(changed).digest()
 
 
 @settings(max_examples=100, deadline=None)
 @given(_parts, _parts)
-def test_a_model_that_goes_leaves_the_others_as_they_are(before: list[Any], after: list[Any]) -> None:
+def test_removing_a_model_leaves_the_others_unchanged(before: list[Any], after: list[Any]) -> None:
     log = joined(before, {"models": "ncm,logistic"}, after)
-    found, wanted = (
+    changed, reference = (
         new_fold(log, models="nearest,logistic,ncm", **LIMITS),
         new_fold(log, models="ncm,logistic", **LIMITS),
     )
-    for fold in (found, wanted):
+    for fold in (changed, reference):
         fold.apply(log.records)
-    for model in range(2 if found.streams else 0):
-        same_model(found, model, wanted, model)
-    assert stored_and_read(found).digest() == found.digest()
+    for model in range(2 if changed.streams else 0):
+        same_model(changed, model, reference, model)
+    assert stored_and_read(changed).digest() == changed.digest()
 
 
 @settings(max_examples=100, deadline=None)
 @given(_parts, _parts, st.integers(0, 20))
-def test_a_model_added_while_retention_takes_the_beginning_is_scored_on_the_rest(
+def test_a_model_added_after_retention_is_scored_on_the_rest_of_the_log(
     before: list[Any], after: list[Any], begin: int
 ) -> None:
     log = joined(before, {"models": "ncm,nearest", "window": 9}, after)
@@ -128,20 +129,20 @@ def test_limits_apply_from_their_record_on(
 ) -> None:
     change = {"window": window, "accuracy_window": accuracy_window, "duplicates": duplicates, "max_labels": 4}
     log = joined(before, change, after)
-    found = new_fold(log, **LIMITS)
-    found.apply(log.records)
-    assert (found.config.window, found.config.max_labels) == (window, 4)
-    for stream in found.streams.values():
+    changed = new_fold(log, **LIMITS)
+    changed.apply(log.records)
+    assert (changed.config.window, changed.config.max_labels) == (window, 4)
+    for stream in changed.streams.values():
         assert len(stream.window) <= window
         assert stream.pending == stream.images - stream.labelled or stream.pending >= 0
         scores, _ = stream.scores.of(0)
         assert scores.recent_scored <= accuracy_window
         assert sum(mark != 0 for mark in scores.tallies[0].recent) == scores.recent_scored
         assert sum(mark == 2 for mark in scores.tallies[0].recent) == scores.tallies[0].recent_right
-    assert stored_and_read(found).digest() == found.digest()
+    assert stored_and_read(changed).digest() == changed.digest()
 
 
-def test_the_first_named_answers_and_abstentions_of_another_are_not_restated() -> None:
+def test_a_new_champion_answers_and_the_old_ones_abstentions_are_not_restated() -> None:
     log = Written()
     for number in range(20):
         log.features(f"i{number}", [number % 2, 1, 0], "ab"[number % 2])
@@ -149,10 +150,10 @@ def test_the_first_named_answers_and_abstentions_of_another_are_not_restated() -
     log.label("i3", "a")
     log.features("last", [0, 1, 0], "a")
     fold = new_fold(log)
-    emitted = fold.apply(log.records).outputs
+    changed_outputs = fold.apply(log.records).outputs
     stream = fold.streams["s"]
     assert stream.config.models == ("logistic", "nearest")
-    assert emitted[-1].event.model == "logistic"  # type: ignore[union-attr]
+    assert changed_outputs[-1].event.model == "logistic"  # type: ignore[union-attr]
     assert stream.abstentions.abstained + stream.abstentions.answered == 1
 
 
@@ -167,7 +168,7 @@ def test_a_model_that_reacts_to_drift_is_caught_up_with_its_resets() -> None:
     same_model(added, 0, whole, 0)
 
 
-def test_another_seed_is_for_streams_that_begin_later() -> None:
+def test_another_seed_applies_only_to_later_streams() -> None:
     log = Written()
     log.features("i0", [1, 2, 3], "a")
     log.defaults(seed=7)
@@ -179,7 +180,7 @@ def test_another_seed_is_for_streams_that_begin_later() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"window": 0}, {"models": ""}, {"seed": "x"}, {"models": ["slda"]}])
-def test_settings_that_no_setting_allows_become_a_dead_letter(wrong: dict[str, Any]) -> None:
+def test_invalid_settings_become_a_dead_letter(wrong: dict[str, Any]) -> None:
     log = Written()
     log.defaults(**wrong)
     fold = new_fold(log)
@@ -195,18 +196,19 @@ def test_a_model_that_this_prequel_does_not_know_stops_it() -> None:
 
 
 @pytest.mark.parametrize("cached", [1, 1_000])
-def test_a_label_whose_features_retention_took_is_expired_whatever_is_cached(cached: int) -> None:
+def test_a_label_whose_features_retention_removed_expires_whatever_is_cached(cached: int) -> None:
     log = Written()
     log.features("i0", [1, 2, 3], "a")
     log.features("i1", [1, 2, 3], "a")
     fold = new_fold(log, cached=cached)
     fold.apply(log.records)
     log.begin = 1
-    emitted = fold.apply([log.label("i0", "b"), log.label("i1", "b")]).outputs
-    assert [emit.event.status for emit in emitted if isinstance(emit.event, Outcome)] == ["expired", "corrected"]
+    outputs = fold.apply([log.label("i0", "b"), log.label("i1", "b")]).outputs
+    statuses = [output.event.status for output in outputs if isinstance(output.event, Outcome)]
+    assert statuses == ["expired", "corrected"]
 
 
-def test_where_the_log_begins_is_asked_once_a_batch_with_labels() -> None:
+def test_the_log_is_asked_once_a_batch_where_it_begins() -> None:
     log = Written()
     asked: list[str] = []
     bounds = log.bounds

@@ -22,9 +22,9 @@ def store(tmp_path: Path) -> SqliteStore:
 
 def state(number: int) -> dict[str, dict[str, Part]]:
     """One stream with a part that never changes and one that always does."""
-    found = {"same": part({"value": "same"}), "new": part({"value": number})}
-    head = part({"parts": {name: [each.address, each.digest, len(each.body)] for name, each in found.items()}})
-    return {"s": found | {"head": head}}
+    parts = {"same": part({"value": "same"}), "new": part({"value": number})}
+    head = part({"parts": {name: [each.address, each.digest, len(each.body)] for name, each in parts.items()}})
+    return {"s": parts | {"head": head}}
 
 
 def opened(store: SqliteStore, fence: Fence = ME, max_bytes: int = 10**6) -> Snapshots:
@@ -40,7 +40,7 @@ def readable(snapshots: Snapshots, number: int) -> bool:
         return False
 
 
-def test_what_did_not_change_is_not_written_again(store: SqliteStore) -> None:
+def test_unchanged_parts_are_not_written_again(store: SqliteStore) -> None:
     snapshots = opened(store)
     first = snapshots.write(SnapshotContent(1, state(1)), partitions=1)
     second = snapshots.write(SnapshotContent(2, state(2)), partitions=1)
@@ -48,7 +48,7 @@ def test_what_did_not_change_is_not_written_again(store: SqliteStore) -> None:
     assert second.total_bytes - second.written_bytes == len(part({"value": "same"}).body)
 
 
-def test_the_last_few_are_kept_and_what_no_kept_root_names_is_swept(store: SqliteStore) -> None:
+def test_the_newest_snapshots_stay_and_parts_of_older_ones_are_swept(store: SqliteStore) -> None:
     snapshots = opened(store)
     for number in range(6):
         snapshots.write(SnapshotContent(number, state(number)), partitions=1)
@@ -83,7 +83,7 @@ class Made(dict[str, dict[str, Part]]):
         return super().__getitem__(name)
 
 
-def test_a_stream_that_has_not_changed_is_not_made_into_parts_again(store: SqliteStore) -> None:
+def test_an_unchanged_stream_is_not_serialised_again(store: SqliteStore) -> None:
     snapshots, streams = opened(store), Made(state(1))
     first = snapshots.write(SnapshotContent(1, streams), partitions=1)
     second = snapshots.write(SnapshotContent(2, streams), partitions=1, stored=first.stored)
@@ -96,13 +96,13 @@ def test_a_stream_that_has_not_changed_is_not_made_into_parts_again(store: Sqlit
     assert readable(snapshots, 1)
 
 
-def test_a_signed_part_is_made_anew_for_every_snapshot(store: SqliteStore) -> None:
+def test_a_signed_part_is_written_with_every_snapshot(store: SqliteStore) -> None:
     streams = state(1)
     streams["s"]["signed"] = part({"value": "signed"})._replace(digest="of what is signed")
     assert opened(store).write(SnapshotContent(1, streams), partitions=1).stored == {}
 
 
-def test_a_missing_or_damaged_part_is_told(store: SqliteStore) -> None:
+def test_a_missing_or_damaged_part_is_reported(store: SqliteStore) -> None:
     snapshots = opened(store)
     snapshots.write(SnapshotContent(1, state(1)), partitions=1)
     address = state(1)["s"]["same"].address

@@ -62,7 +62,7 @@ def shown(store: FaultyStore) -> str | None:
     return StreamStatus.model_validate_json(raw).position if raw else None
 
 
-def test_the_fold_goes_on_while_no_status_can_be_written(
+def test_the_fold_continues_while_no_status_can_be_written(
     learner: Learner, store: FaultyStore, made: Written, health: Health, clock: Clock
 ) -> None:
     store.away = True
@@ -83,7 +83,7 @@ def test_the_fold_goes_on_while_no_status_can_be_written(
     assert (shown(store), health.reasons) == ("0:9", {})
 
 
-def test_a_bug_in_what_is_shown_costs_nothing_either(
+def test_a_bug_in_a_status_does_not_stop_the_fold_either(
     learner: Learner, made: Written, health: Health, clock: Clock
 ) -> None:
     def address() -> str:
@@ -96,7 +96,7 @@ def test_a_bug_in_what_is_shown_costs_nothing_either(
     assert "the log has the traceback" in health.reasons["learner: statuses"]
 
 
-def test_a_status_is_there_as_soon_as_there_is_nothing_else_to_do(
+def test_a_status_is_published_as_soon_as_the_learner_is_idle(
     learner: Learner, store: FaultyStore, made: Written, clock: Clock
 ) -> None:
     assert learner.poll_timeout() == IDLE_SECONDS

@@ -101,10 +101,10 @@ def records(log: Log, topic: str, partition: int) -> list[Record]:
     """All of one partition."""
     begin, end = log.bounds(topic)[partition]
     with closing(log.follow(topic, {partition: begin})) as reader:
-        found: list[Record] = []
+        all_records: list[Record] = []
         while reader.positions()[partition] < end:
-            found += reader.poll(1_000, 1.0)
-    return found
+            all_records += reader.poll(1_000, 1.0)
+    return all_records
 
 
 def everything(log: Log, topic: str) -> list[Record]:
@@ -112,34 +112,35 @@ def everything(log: Log, topic: str) -> list[Record]:
 
 
 def lost_images(log: Log, acknowledged: Mapping[tuple[str, str], Position]) -> list[str]:
-    """Acknowledged ids that do not stand in the log where that was said."""
+    """Acknowledged ids that are not in the log at the acknowledged position."""
     there = {(record.partition, record.offset): decode_image(record).id for record in everything(log, IMAGES)}
     return [id for (_, id), at in acknowledged.items() if there.get((at.partition, at.offset)) != id]
 
 
 def contradictions(log: Log) -> list[str]:
-    """Events of `predictions` of which two different things were said."""
-    said: dict[tuple[str, str], set[bytes]] = defaultdict(set)
+    """Events of `predictions` that are in the log with two different contents."""
+    values_by_event: dict[tuple[str, str], set[bytes]] = defaultdict(set)
     for record in everything(log, PREDICTIONS):
-        # A label that came early has two outcomes: it waits, and later it is learned.
-        said[dict(record.headers)["ce_id"].decode(), orjson.loads(record.value).get("status", "")].add(record.value)
-    return [f"{event}: {sorted(values)}" for event, values in said.items() if len(values) > 1]
+        # A label that came before its image has two outcomes: it waits, and later it is learned.
+        status = orjson.loads(record.value).get("status", "")
+        values_by_event[dict(record.headers)["ce_id"].decode(), status].add(record.value)
+    return [f"{event}: {sorted(values)}" for event, values in values_by_event.items() if len(values) > 1]
 
 
 def predicted(log: Log) -> set[str]:
     """Ids with a prediction in the log."""
-    found = set()
+    ids = set()
     for record in everything(log, PREDICTIONS):
         headers = dict(record.headers)
         if headers["ce_type"] == b"prequel.prediction.v1":
-            found.add(headers["ce_id"].decode())
-    return found
+            ids.add(headers["ce_id"].decode())
+    return ids
 
 
 def dead_letters(log: Log) -> dict[str, tuple[str, str]]:
     """Origin -> reason and detail."""
-    found = {}
+    reasons = {}
     for record in everything(log, DEAD_LETTERS):
         headers = {name: value.decode() for name, value in record.headers}
-        found[headers["ce_origin"]] = headers["ce_reason"], headers["ce_detail"]
-    return found
+        reasons[headers["ce_origin"]] = headers["ce_reason"], headers["ce_detail"]
+    return reasons

@@ -12,7 +12,7 @@ from prequel.shared.log.base import EXAMPLES, PREDICTIONS, Message, Position, Re
 from prequel.shared.log.kafka.log import KafkaLog
 from tests.learner.building import new_fold
 from tests.learner.crashing import Mortality, Result
-from tests.learner.test_crashes import LIMITS, Forgetful, Hasty, Machine, history, said_by, wrong
+from tests.learner.test_crashes import LIMITS, Forgetful, Hasty, Machine, history, undisturbed_predictions, wrong
 from tests.system.cluster import Cluster
 from tests.system.oracle import everything
 
@@ -107,7 +107,7 @@ def digests() -> Mapping[int, str]:
 
 @pytest.fixture
 def findings(servers: Cluster, digests: dict[int, str], tmp_path: Path) -> "Findings":
-    return Findings(servers, digests, said_by(tmp_path / "calm"))
+    return Findings(servers, digests, undisturbed_predictions(tmp_path / "calm"))
 
 
 class Findings:
