@@ -29,7 +29,7 @@ class FoldResult(NamedTuple):
     """The deletions that some features among the rejected came too late for."""
 
 
-class Batch:
+class FoldBatch:
     """Runs of new examples, one a stream, are predicted together: a model takes many vectors faster than one by one.
 
     A run is flushed before anything that must see its examples predicted. ``features`` gives the vector at a position,

@@ -1,9 +1,9 @@
-"""What each command does to a partition: one function a command, and one row of the table below."""
+"""What each command does to a partition: one function a command, and one row of the table at the end."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from prequel.services.learner.fold.batch import Batch
+from prequel.services.learner.fold.batch import FoldBatch
 from prequel.services.learner.fold.commands import command_result, parse_deletion
 from prequel.shared.events.types import Applied, Command, Rejected
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from prequel.services.learner.fold.partition import Fold
 
 
-def apply_command(fold: "Fold", command: Command, batch: Batch) -> Applied:
+def apply_command(fold: "Fold", command: Command, batch: FoldBatch) -> Applied:
     """Do what the command says, once: a command with an id that was given before changes nothing."""
     if known := fold.commands.earlier_result(command):
         batch.duplicates += 1
@@ -22,8 +22,9 @@ def apply_command(fold: "Fold", command: Command, batch: Batch) -> Applied:
     return result
 
 
-def _create(fold: "Fold", command: Command, batch: Batch) -> Applied:
+def _create(fold: "Fold", command: Command, batch: FoldBatch) -> Applied:
     if command.stream in fold.streams:
+        # Texts of refusals are in the state (a repeated command gets the same answer): another text is another digest.
         return command_result(command, "refused", f"there is a stream {command.stream} already")
     try:
         fold.stream_at(command.stream, command.position)
@@ -32,7 +33,7 @@ def _create(fold: "Fold", command: Command, batch: Batch) -> Applied:
     return command_result(command, "applied")
 
 
-def _delete(fold: "Fold", command: Command, batch: Batch) -> Applied:
+def _delete(fold: "Fold", command: Command, batch: FoldBatch) -> Applied:
     deletion = parse_deletion(command)
     if deletion is None:
         return command_result(
@@ -48,10 +49,10 @@ def _delete(fold: "Fold", command: Command, batch: Batch) -> Applied:
     return command_result(command, "applied")
 
 
-def _unknown(fold: "Fold", command: Command, batch: Batch) -> Applied:
+def _unknown(fold: "Fold", command: Command, batch: FoldBatch) -> Applied:
     known = " and ".join(_HANDLERS)
     return command_result(command, "refused", f"{command.do} is not known to this version, which knows {known}")
 
 
-Handler = Callable[["Fold", Command, Batch], Applied]
-_HANDLERS: Mapping[str, Handler] = {"stream.create": _create, "stream.delete": _delete}
+CommandHandler = Callable[["Fold", Command, FoldBatch], Applied]
+_HANDLERS: Mapping[str, CommandHandler] = {"stream.create": _create, "stream.delete": _delete}

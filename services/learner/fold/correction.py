@@ -20,7 +20,7 @@ FeaturesAt = Callable[[Position], Vector | None]
 def apply_label(state: StreamState, event: Label, features: FeaturesAt) -> list[Output]:
     """Learn the label, correct or retract the one before, or say why not.
 
-    May block while ``features`` reads the log; raises LogUnavailable then, with nothing changed.
+    May block while ``features`` reads the log; raises LogUnavailable then, before it has changed anything.
     """
     # 1. Which row: the example with the label's image id, as long as it is in the window.
     example = state.window.find(event.id)
@@ -38,8 +38,8 @@ def apply_label(state: StreamState, event: Label, features: FeaturesAt) -> list[
         return [label_outcome(state, event, "expired", previous=previous, predictions=predictions)]
     if event.label is not None and not state.admit(event.label):
         return [label_outcome(state, event, "rejected", previous=previous, predictions=predictions)]
-    # 4. The models, then the metrics: where the error of the metrics' step is a drift, it may reset a model. The
-    #    other way round, the new model would have learned this label, and one that is learned with its image not.
+    # 4. The models, then the metrics, as for a label that comes with its image: where the scored error is a drift that
+    #    resets a model, this label goes with all that was learned before. The other way round, the new model has it.
     exact = _relearn(state, example, x, previous=previous, label=event.label) and not example.residue
     if previous is None:
         assert event.label is not None, "a retraction of no label is unchanged"

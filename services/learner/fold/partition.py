@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
-from prequel.services.learner.fold.batch import Batch, FoldResult
+from prequel.services.learner.fold.batch import FoldBatch, FoldResult
 from prequel.services.learner.fold.capacity import Capacity
 from prequel.services.learner.fold.command_handlers import apply_command
 from prequel.services.learner.fold.commands import CommandHistory
@@ -29,8 +29,6 @@ from prequel.services.learner.snapshots.stored_stream import StoredStream
 from prequel.shared.events.decoding import decode_example
 from prequel.shared.events.types import Command, Defaults, Erased, ExampleEvent, Features, Label, Rejected
 from prequel.shared.log.base import Position, Record
-
-Decoded = tuple[Record, ExampleEvent]
 
 
 class Fold:
@@ -72,12 +70,16 @@ class Fold:
         return self.history.current.config
 
     def apply(self, records: Sequence[Record]) -> FoldResult:
-        """Fold records in. Blocks while features that the cache has no more are read; raises LogUnavailable then."""
+        """Fold records in, and return what came of them.
+
+        Blocks while features that the cache has no more are read. Raises LogUnavailable then, with some of the records
+        folded: such a state must not be used any more, but restored.
+        """
         self.cache.begin_batch()
         self.stored.pop(PARTITION_KEY, None)
         here, misplaced, copies = self.relocations.sort(records)
         decoded, rejected = _decode(here)
-        batch = Batch(read_ahead((event for _, event in decoded), self.streams, self.cache))
+        batch = FoldBatch(read_ahead((event for _, event in decoded), self.streams, self.cache))
         batch.duplicates = copies
         for record, event in decoded:
             try:
@@ -139,7 +141,7 @@ class Fold:
         heads = {name: parts["head"].digest for name, parts in self.parts(unsigned_part).items()}
         return partition_digest(heads, self.history.rows(), list(self.capacity.rejected))
 
-    def _step(self, event: ExampleEvent, batch: Batch) -> None:
+    def _step(self, event: ExampleEvent, batch: FoldBatch) -> None:
         if isinstance(event, Defaults):
             config = with_defaults(self.config, event)
             batch.flush()
@@ -159,7 +161,7 @@ class Fold:
         else:
             self._apply_erased(event, batch)
 
-    def _apply_features(self, event: Features, batch: Batch) -> None:
+    def _apply_features(self, event: Features, batch: FoldBatch) -> None:
         if deletion := self.commands.deletion_of(event):
             batch.late.append(deletion)
             raise Rejected("stream-deleted", f"stream {event.stream} was deleted after this image had come in")
@@ -174,7 +176,7 @@ class Fold:
             self.cache.put(event.position, event.vector, event.attributes)
             batch.add(stream, event)
 
-    def _apply_label(self, event: Label, batch: Batch) -> list[Output]:
+    def _apply_label(self, event: Label, batch: FoldBatch) -> list[Output]:
         stream = self.streams.get(event.stream)
         if stream is None and self.live_streams is None:
             return [Output(event.position, outcome) for outcome in self.orphan_labels.apply(event)]
@@ -182,7 +184,7 @@ class Fold:
         batch.flush(stream)
         return with_attributes(apply_label(stream, event, batch.features), stream, event, self.cache)
 
-    def _apply_erased(self, event: Erased, batch: Batch) -> None:
+    def _apply_erased(self, event: Erased, batch: FoldBatch) -> None:
         """Apply what other streams had to do with: the room that a stream took, and labels that waited for it."""
         if event.id and event.stream not in self.streams:
             self.orphan_labels.apply_erased(event)
@@ -199,7 +201,7 @@ class Fold:
             raise Rejected("too-many-streams", f"this partition holds {len(self.streams)} (PREQUEL_MAX_STREAMS)")
         return StreamState(name, self.config, self.registry)
 
-    def _check_room(self, name: str, dim: int, batch: Batch) -> None:
+    def _check_room(self, name: str, dim: int, batch: FoldBatch) -> None:
         """Raises Rejected where there is no room for one more stream of such features."""
         stream = self.streams.get(name)
         if self.live_streams is not None or (stream is not None and stream.models):
@@ -215,8 +217,8 @@ def _replayed(event: Features | Label | Command | Erased, live: StreamState | No
     return event.position.offset >= live.begun or event.position.offset in live.adopted
 
 
-def _decode(records: Sequence[Record]) -> tuple[list[Decoded], list[tuple[Record, Rejected]]]:
-    decoded: list[Decoded] = []
+def _decode(records: Sequence[Record]) -> tuple[list[tuple[Record, ExampleEvent]], list[tuple[Record, Rejected]]]:
+    decoded: list[tuple[Record, ExampleEvent]] = []
     rejected: list[tuple[Record, Rejected]] = []
     for record in records:
         try:

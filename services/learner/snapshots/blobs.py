@@ -41,18 +41,20 @@ def unpack(body: bytes) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
     try:
         tensors = load(body)
         meta = orjson.loads(tensors.pop(_META).tobytes())
-    except Exception as error:  # safetensors raises a type of its own that it does not export
+    except Exception as error:  # Safetensors raises a type of its own that it does not export.
         raise ValueError(f"not a part of a snapshot: {error}") from error
     return meta, {name.removeprefix("a."): np.array(array) for name, array in tensors.items()}
 
 
 def part(meta: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]] | None = None) -> Part:
+    """A part of JSON and arrays, which is named by its bytes."""
     body = pack(meta, arrays)
     address = sha256(body)
     return Part(body, address, address)
 
 
 def sha256(body: bytes) -> str:
+    """In hexadecimal digits."""
     return hashlib.sha256(body).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Models as parts of a snapshot: plain arrays, or pickles signed with HMAC-SHA256 and bound to their place."""
+"""Models as parts of a snapshot: plain arrays, or pickles signed with HMAC-SHA256 and bound to one snapshot."""
 
 import hmac
 import platform
@@ -18,7 +18,7 @@ _MAC_BYTES = 32
 
 
 class Place(NamedTuple):
-    """Where a signed model belongs; it is refused anywhere else."""
+    """The snapshot that a signed model belongs to: nobody can replace a model by an older one of the same key."""
 
     partition: int
     offset: int
@@ -32,14 +32,14 @@ class Envelope:
         self._key, self._place = key, place
 
     def seal(self, state: ModelState) -> Part:
-        """Raises ConfigError for a pickled model without a key."""
+        """A model as a part. Raises ConfigError for a pickled model without a key."""
         plain = blobs.part({"model": state.meta}, state.arrays)
         if not state.pickled:
             return plain
         if not self._key:
             raise ConfigError(
                 "the streams have a model that is stored as a pickle, and PREQUEL_SNAPSHOT_KEY is empty: set it to the "
-                "long random text that other learners have, also while PREQUEL_MODELS takes the model out"
+                "long random text that the other learners use, also while PREQUEL_MODELS removes the model"
             )
         header = orjson.dumps(self._header() | {"length": len(state.pickled)}, option=orjson.OPT_SORT_KEYS)
         content = b"%d\n%d\n" % (len(header), len(plain.body)) + header + plain.body + state.pickled
@@ -47,7 +47,10 @@ class Envelope:
         return Part(body, blobs.sha256(body), plain.digest)
 
     def open(self, body: bytes) -> ModelState:
-        """Raises ValueError for what was changed, signed with another key, or made for another place or version."""
+        """The inverse of ``seal``. Nothing is unpickled here.
+
+        Raises ValueError for a part that was changed, signed with another key, or made for another snapshot or version.
+        """
         if not body.startswith(_MAGIC):
             meta, arrays = blobs.unpack(body)
             return ModelState(meta["model"], arrays)
@@ -59,7 +62,7 @@ class Envelope:
         first, second, rest = content.split(b"\n", 2)
         header, plain = rest[: int(first)], rest[int(first) :][: int(second)]
         if orjson.loads(header) != self._header() | {"length": len(rest) - int(first) - int(second)}:
-            raise ValueError(f"a signed model was made elsewhere: {header.decode()}, here {self._header()}")
+            raise ValueError(f"a signed model was made for {header.decode()}, and read for {self._header()}")
         meta, arrays = blobs.unpack(plain)
         return ModelState(meta["model"], arrays, rest[int(first) + int(second) :])
 

@@ -15,11 +15,11 @@ _PACKAGES = ("numpy", "scipy", "numba", "llvmlite", "river", "keras", "tensorflo
 
 @cache
 def build() -> dict[str, str]:
-    """What bit equality is promised within. Found once: snapshots name it every few seconds."""
+    """The versions and the processor that bit equality is promised within; cached, as every snapshot names them."""
     import scipy.linalg  # noqa: F401, RUF100  # SciPy has a BLAS of its own, which is known once it is loaded
 
     return {
-        **{name: found for name in _PACKAGES if (found := _version(name))},
+        **{name: installed for name in _PACKAGES if (installed := _version(name))},
         "python": platform.python_version(),
         "machine": f"{platform.machine()} {platform.processor()}".strip(),
         "numpy_simd": _simd(),
@@ -28,11 +28,11 @@ def build() -> dict[str, str]:
     }
 
 
-def differences(theirs: dict[str, str]) -> str:
+def differences(other: dict[str, str]) -> str:
     """What of another build is not as here, in words."""
-    ours = build()
-    names = sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
-    return "; ".join(f"{name}: {_short(theirs.get(name))} there, {_short(ours.get(name))} here" for name in names)
+    here = build()
+    names = sorted(name for name in here.keys() | other.keys() if here.get(name) != other.get(name))
+    return "; ".join(f"{name}: {_short(other.get(name))} there, {_short(here.get(name))} here" for name in names)
 
 
 def _version(package: str) -> str | None:
@@ -43,9 +43,9 @@ def _version(package: str) -> str | None:
 
 
 def _simd() -> str:
-    """The features that NumPy found: it chooses its loops by them, whoever made the processor."""
-    found = np.show_config(mode="dicts")["SIMD Extensions"]
-    return " ".join([*found.get("baseline", ()), *found.get("found", ())])
+    """The features that NumPy detected: it chooses its loops by them, whoever made the processor."""
+    extensions = np.show_config(mode="dicts")["SIMD Extensions"]
+    return " ".join([*extensions.get("baseline", ()), *extensions.get("found", ())])
 
 
 def _blas() -> str:
@@ -58,9 +58,9 @@ def _blas() -> str:
 
 def _numba_cpu() -> str:
     """What Numba compiles for: this processor, unless NUMBA_CPU_NAME and NUMBA_CPU_FEATURES say another."""
-    has = [name for name, found in sorted(binding.get_host_cpu_features().items()) if found]
-    told = getattr(config, "CPU_NAME", None), getattr(config, "CPU_FEATURES", None)
-    return f"{told[0] or binding.get_host_cpu_name()} {told[1] or ' '.join(has)}"
+    detected = [name for name, present in sorted(binding.get_host_cpu_features().items()) if present]
+    name, features = getattr(config, "CPU_NAME", None), getattr(config, "CPU_FEATURES", None)
+    return f"{name or binding.get_host_cpu_name()} {features or ' '.join(detected)}"
 
 
 def _short(text: str | None) -> str:

@@ -24,7 +24,7 @@ class ModelGroup(NamedTuple):
     shift: int
 
 
-class CurvePoint(NamedTuple):
+class ChampionCurvePoint(NamedTuple):
     """Scored examples; by model the accuracy since the start, and over about the last window (None before any)."""
 
     scored: int
@@ -148,12 +148,12 @@ class Scores:
         first = self.groups[0]
         return curve_positions(first.metrics, [index - first.shift for index in indices])
 
-    def curve(self) -> list[CurvePoint]:
+    def curve(self) -> list[ChampionCurvePoint]:
         """The champion's curve; another model's value at a point is its newest one there."""
         models = sum(len(group.members) for group in self.groups)
         champion = accuracy_curve(self.groups[0].metrics)
         ends = [section.end + self.groups[0].shift for section in champion]
-        points = [CurvePoint(section.scored, [None] * models, [None] * models) for section in champion]
+        points = [ChampionCurvePoint(section.scored, [None] * models, [None] * models) for section in champion]
         for group in self.groups:
             curve = accuracy_curve(group.metrics)
             own_ends = [section.end + group.shift for section in curve]
