@@ -525,7 +525,7 @@ SAME, OTHER_LABEL, OTHER_IMAGE = ({"content": content, "label": label} for conte
 
 
 @pytest.mark.parametrize(
-    ("first", "again", "wanted"),
+    ("first", "again", "expected"),
     [
         ((b"x", "a"), (b"x", "a"), SAME),
         ((b"x", "a"), (b"x", None), SAME),

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from prequel.services.learner.fold.join.conflicts import CONTENT, LABEL
+from prequel.services.learner.fold.join.waiting_labels import WaitingLabel
 from prequel.services.learner.fold.join.window_chunk import NO_CLASS, UNLABELLED, FirstSeen
 from prequel.services.learner.fold.outputs import Output, outcome_event, prediction_event
 from prequel.services.learner.fold.predictions import ModelPrediction, top_predictions
@@ -22,11 +23,9 @@ class _KnownLabel(NamedTuple):
 
     label: str | None
     status: str
+    learned: str | None
+    """``label`` where it is learned."""
     first: FirstSeen
-
-    @property
-    def learned(self) -> str | None:
-        return self.label if self.status == "learned" else None
 
 
 def predict_run(state: StreamState, run: Sequence[Features]) -> list[Output]:
@@ -72,10 +71,11 @@ def _difference(state: StreamState, event: Features) -> str:
 def _known_label(state: StreamState, event: Features) -> _KnownLabel:
     waiting = state.waiting.get(event.id)
     label = waiting.label if waiting else event.label
-    status = "" if label is None else "learned" if state.admit(label) else "rejected"
+    learned = label if label is not None and state.admit(label) else None
+    status = "" if label is None else "learned" if learned is not None else "rejected"
     # In the classes that there are now: the next example of the run may bring others.
     own = UNLABELLED if event.label is None else state.classes.get(event.label, NO_CLASS)
-    return _KnownLabel(label, status, FirstSeen(own, _short_digest(event.digest)))
+    return _KnownLabel(label, status, learned, FirstSeen(own, _short_digest(event.digest)))
 
 
 def _remember(
@@ -96,23 +96,37 @@ def _remember(
         outputs += [Output(event.position, drift) for drift in drifts]
         state.novelty.learn(event.vector, state.classes[known.learned])
     if known.label is not None:
-        state.count_status(known.status)
-    if waiting or known.status == "rejected":
-        # A label event that waited for the example gets its outcome now. A label that came with the image is in the
-        # prediction, and has an outcome only where it was rejected.
-        position = waiting.position if waiting else event.position
-        outcome = outcome_event(
-            state,
-            event.id,
-            known.label,
-            known.status,
-            position=position,
-            time=event.time,
-            predictions=predictions,
-        )
-        outputs.append(Output(event.position, outcome._replace(attributes=event.attributes)))
+        outputs += _known_label_outcome(state, event, known, waiting, predictions=predictions)
     state.expire()
     return outputs
+
+
+def _known_label_outcome(
+    state: StreamState,
+    event: Features,
+    known: _KnownLabel,
+    waiting: WaitingLabel | None,
+    *,
+    predictions: Sequence[ModelPrediction],
+) -> list[Output]:
+    """Count what became of the label that is known with an example; its outcome, where it has one of its own.
+
+    A label event that waited for the example gets its outcome now. A label that came with the image is in the
+    prediction, and has an outcome only where it was rejected.
+    """
+    state.count_status(known.status)
+    if waiting is None and known.status != "rejected":
+        return []
+    outcome = outcome_event(
+        state,
+        event.id,
+        known.label,
+        known.status,
+        position=waiting.position if waiting else event.position,
+        time=event.time,
+        predictions=predictions,
+    )
+    return [Output(event.position, outcome._replace(attributes=event.attributes))]
 
 
 def _short_digest(digest: str) -> int:

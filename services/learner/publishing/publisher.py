@@ -20,13 +20,14 @@ from prequel.shared.status import PartitionStatus, SnapshotStatus
 from prequel.shared.store.base import StoreUnavailable
 
 STATUS_SECONDS = 0.25
-"""From one publication to the next while records come: twice as much and the page's numbers jump, half as much and a
-quarter of the writes show nothing new to anybody's eye."""
+"""From one publication to the next while records come. Twice as long and the page lags behind what is sent; half as
+long doubles the writes for changes that no eye can follow."""
 STATUS_SHARE = 0.1
 """Of the time, at most, that goes into statuses: with many busy streams they come less often. Half as much would make
 a few hundred busy streams' statuses seconds old, twice as much is missed by the fold."""
 MIN_POLL_SECONDS = 0.005
-"""While a status waits to be published, whoever asked for it waits too. Never 0, or a poll would not read on."""
+"""The shortest poll while a status is to be published: whoever waits for the status waits for the poll. With 0, polls
+would return before they have read anything."""
 
 
 class StatusPublisher:
@@ -136,7 +137,7 @@ class StatusPublisher:
         self._pending.changed.clear()
 
     def _stream_status(self, partition: OwnedPartition, name: str, *, now: float) -> bytes:
-        """A stream's status as JSON; its gauges are set by the way."""
+        """Set a stream's gauges, and return its status as JSON."""
         state, metrics = partition.fold.streams[name], self._context.metrics
         stream = stream_status(
             state,

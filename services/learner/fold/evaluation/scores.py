@@ -76,6 +76,8 @@ class Scores:
         for group in self.groups:
             if predicted[group.members[0]] == NOT_SCORED:
                 group.metrics.skip()
+            elif len(group.members) == len(predicted):  # The usual group has every model: nothing is copied.
+                group.metrics.score(label, predicted)
             else:
                 group.metrics.score(_members(label, group), _selected(predicted, group))
         return index
@@ -191,7 +193,6 @@ class Scores:
 
 
 def _selected(values: Sequence[int], group: ModelGroup) -> Sequence[int]:
-    """The values of the group's members; the usual group has every model, and copies nothing."""
     return values if len(group.members) == len(values) else [values[member] for member in group.members]
 
 
