@@ -30,19 +30,19 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=20_000)
     parser.add_argument("--models", default="logistic,softmax")
     parser.add_argument("--runs", type=int, default=3)
-    chosen = parser.parse_args()
-    records = list(_records(*_data(chosen.features, chosen.events)))
-    for spec in chosen.models.split(","):
+    arguments = parser.parse_args()
+    records = list(_records(*_data(arguments.features, arguments.events)))
+    for spec in arguments.models.split(","):
         registry.compile(spec, 8)
-    rates = [_run(records, Settings.model_validate({"models": chosen.models})) for _ in range(chosen.runs)]
+    rates = [_run(records, Settings.model_validate({"models": arguments.models})) for _ in range(arguments.runs)]
     shown = ", ".join(f"{rate:,.0f}" for rate in rates)
-    Console().print(f"{len(records):,} events, {chosen.models}: {shown} events per second of processor time")
+    Console().print(f"{len(records):,} events, {arguments.models}: {shown} events per second of processor time")
 
 
 def _data(file: str | None, events: int) -> tuple[Vector, list[str]]:
     if file:
-        with np.load(file) as found:
-            return found["features"][:events].astype(np.float32), [str(label) for label in found["labels"][:events]]
+        with np.load(file) as data:
+            return data["features"][:events].astype(np.float32), [str(label) for label in data["labels"][:events]]
     random = np.random.default_rng(0)
     labels = random.integers(10, size=events)
     centres = random.normal(size=(10, 1280))

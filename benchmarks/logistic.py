@@ -103,7 +103,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="npz with `features` [n, dim] and `labels`, of Dogs vs Cats")
     parser.add_argument("--compared", type=int, default=5000, help="examples on which River predicts too")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     print("| model | features x classes | River, ms | ours call by call, us | as a fold, us | ratios || to reach |")
     print("|---|---|---|---|---|---|---|---|")
     for (spec, dim, classes), reach in REACH.items():
@@ -111,8 +111,8 @@ def main() -> None:
         river, calls, folded = speed
         what = f"| `{spec}` | {dim:,} x {classes} | {river * 1e3:.2f} | {calls * 1e6:.1f} | {folded * 1e6:.1f} "
         print(f"{what}| {river / calls:,.0f}x | {river / folded:,.0f}x | {reach}x |", flush=True)
-    if given.data:
-        quality(given.data, given.compared)
+    if arguments.data:
+        quality(arguments.data, arguments.compared)
 
 
 def quality(path: Path, compared: int) -> None:

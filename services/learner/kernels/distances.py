@@ -23,11 +23,11 @@ def squared_distances(x: Array, rows: Array, size: int, lanes: Array, out: Array
             lanes[i] = 0.0
         for j in range(0, whole, LANES):
             for i in range(LANES):
-                apart = np.float64(x[j + i]) - np.float64(rows[r, j + i])
-                lanes[i] += apart * apart
+                difference = np.float64(x[j + i]) - np.float64(rows[r, j + i])
+                lanes[i] += difference * difference
         for j in range(whole, x.shape[0]):
-            apart = np.float64(x[j]) - np.float64(rows[r, j])
-            lanes[j - whole] += apart * apart
+            difference = np.float64(x[j]) - np.float64(rows[r, j])
+            lanes[j - whole] += difference * difference
         width = LANES // 2
         while width > 0:
             for i in range(width):

@@ -24,14 +24,17 @@ def rank_update(matrix: Array, rows: Array, *, scale: float, keep: float) -> Non
 
 
 def factorise(matrix: Array) -> bool:
-    """Cholesky's factor into the lower triangle of ``matrix`` (Fortran order), in place; False where it has none."""
+    """Cholesky's factor into the lower triangle of ``matrix`` [dim, dim], Fortran order, in place.
+
+    False if the matrix is not positive definite; its contents are then of no use.
+    """
     failed, dim = ctypes.c_int(0), len(matrix)
     _call(_LAPACK, "dpotrf", _LOWER, dim, matrix, dim, failed)
     return failed.value == 0
 
 
 def solve(factor: Array, sides: Array) -> Array:
-    """By the factor of a matrix, x of matrix x = side for every row of ``sides`` [n, dim]: [n, dim]."""
+    """The solutions x of matrix x = side for every row of ``sides`` [n, dim], given the matrix's Cholesky factor."""
     solved, failed = sides.copy(order="C"), ctypes.c_int(0)
     count, dim = sides.shape
     _call(_LAPACK, "dpotrs", _LOWER, dim, count, factor, dim, solved.T, dim, failed)
@@ -39,9 +42,10 @@ def solve(factor: Array, sides: Array) -> Array:
 
 
 def solve_few(rows: Array, sides: Array, *, share: float, ridge: float) -> Array | None:
-    """x of (share rowsᵀ rows + ridge I) x = side for every row of ``sides`` [n, dim], from fewer rows than ``dim``.
+    """The solutions x of (share rowsᵀ rows + ridge I) x = side for every row of ``sides`` [n, dim].
 
-    By Woodbury's identity: only the rows' inner products are factorised. None where they have no factor.
+    For fewer ``rows`` [m, dim] than ``dim``: by Woodbury's identity only their m x m inner products are factorised.
+    None if these are not positive definite.
     """
     gram = inner_products(rows, scale=share, ridge=ridge)
     if not factorise(gram):
@@ -60,7 +64,7 @@ def inner_products(rows: Array, *, scale: float, ridge: float) -> Array:
 
 
 def _call(module: str, name: str, *arguments: Any) -> None:
-    """Everything goes by address, as Fortran has it."""
+    """Call a routine of Fortran, which takes every argument by its address."""
     _routine(module, name, len(arguments))(*map(_address, arguments))
 
 
@@ -68,11 +72,13 @@ def _address(argument: Any) -> Any:
     if not isinstance(argument, np.ndarray):
         return ctypes.byref(ctypes.c_int(argument) if isinstance(argument, int) else argument)
     if argument.dtype != np.float64 or not argument.flags.f_contiguous:
-        raise ValueError(f"{argument.dtype} {argument.strides} is not what the routine would read: float64, by columns")
+        raise ValueError(
+            f"the routine reads float64 in Fortran order, but got {argument.dtype} with strides {argument.strides}"
+        )
     return argument.ctypes.data
 
 
 @cache
 def _routine(module: str, name: str, arguments: int) -> Any:
-    """A function of ctypes, which lets go of the lock while it runs."""
+    """A function of ctypes, which releases the interpreter's lock while it runs."""
     return ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * arguments)(get_cython_function_address(module, name))

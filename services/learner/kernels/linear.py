@@ -33,8 +33,8 @@ def standardise(x: Array, mean: Array, scale: Array, z: Array) -> None:
     ``mean`` float64 [dim]; ``scale`` float32 [dim] as ``rescale`` writes it.
     """
     for j in range(x.shape[0]):
-        apart = np.float64(x[j]) - mean[j]
-        z[j] = min(max(np.float32(_QUARTER * apart) * scale[j], -_MAX_DEVIATIONS), _MAX_DEVIATIONS)
+        difference = np.float64(x[j]) - mean[j]
+        z[j] = min(max(np.float32(_QUARTER * difference) * scale[j], -_MAX_DEVIATIONS), _MAX_DEVIATIONS)
 
 
 @kernel
@@ -51,11 +51,11 @@ def observe(x: Array, mean: Array, variance: Array, scale: Array, count: int, be
     gain = share * rest
     left = np.float32(rest)
     for j in range(x.shape[0]):
-        apart = np.float64(x[j]) - mean[j]
-        quarter = np.float32(_QUARTER * apart)
+        difference = np.float64(x[j]) - mean[j]
+        quarter = np.float32(_QUARTER * difference)
         before[j] = min(max(quarter * scale[j], -_MAX_DEVIATIONS), _MAX_DEVIATIONS)
-        mean[j] += apart * share
-        moved = variance[j] * rest + apart * apart * gain
+        mean[j] += difference * share
+        moved = variance[j] * rest + difference * difference * gain
         variance[j] = moved
         v = np.float32(moved)
         s = np.float32(4) / np.sqrt(v) if v > _MIN_VARIANCE else np.float32(0)

@@ -53,8 +53,8 @@ def _densities(x: Array, mean: Array, precision: Array, height: Array, power: Ar
     in vector registers, and it is the same everywhere.
     """
     for j in range(x.shape[0]):
-        apart = np.float64(x[j]) - mean[j]
-        e = min(apart * apart * precision[j], 700.0)
+        difference = np.float64(x[j]) - mean[j]
+        e = min(difference * difference * precision[j], 700.0)
         k = (e * _LOG2E + _ROUND) - _ROUND
         r = k * _LN2_HIGH - e + k * _LN2_LOW
         p = _T6 + r * (_T7 + r * (_T8 + r * (_T9 + r * (_T10 + r * _T11))))

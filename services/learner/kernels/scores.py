@@ -19,7 +19,7 @@ Array = npt.NDArray[Any]
 #   predicting     bool                  whether to predict; if not, ``out`` has no rows
 #   known          int                   how many classes there are before row 0
 #   counts         float64 [classes]     updated: examples of each class
-#   heat           float64 [2]           updated: the logarithm of the sharpness, and how certain it is
+#   temperature    float64 [2]           updated: the logarithm of the sharpness, and the curvature of the loss there
 #   recent         float64 [classes]     updated: shares of the classes among the newest labels
 #   scores         float64 [classes]     scratch
 #   probabilities  float64 [classes]     scratch
@@ -64,9 +64,9 @@ def dot(a: Array, b: Array, lanes: Array) -> float:
 
 
 @kernel
-def temper(scores: Array, heat: Array, classes: int, out: Array) -> None:
-    """Softmax of exp(heat[0]) times the scores, into ``out`` [>= classes]: the largest is subtracted first."""
-    sharpness = math.exp(heat[0])
+def temper(scores: Array, temperature: Array, classes: int, out: Array) -> None:
+    """Softmax of exp(temperature[0]) times the scores, into ``out`` [>= classes]: the largest is subtracted first."""
+    sharpness = math.exp(temperature[0])
     largest = scores[0]
     for k in range(1, classes):
         largest = max(largest, scores[k])
@@ -80,7 +80,7 @@ def temper(scores: Array, heat: Array, classes: int, out: Array) -> None:
 
 @kernel
 def calibrate(
-    scores: Array, heat: Array, recent: Array, counts: Array, classes: int, target: int, probabilities: Array
+    scores: Array, temperature: Array, recent: Array, counts: Array, classes: int, target: int, probabilities: Array
 ) -> None:
     """One step of the temperature towards the smallest log loss of ``target``, before the example is learned.
 
@@ -91,8 +91,8 @@ def calibrate(
     """
     if not _representative(recent, counts, classes, target):
         return
-    temper(scores, heat, classes, probabilities)
-    sharpness = math.exp(heat[0])
+    temper(scores, temperature, classes, probabilities)
+    sharpness = math.exp(temperature[0])
     largest = scores[0]
     for k in range(1, classes):
         largest = max(largest, scores[k])
@@ -102,9 +102,9 @@ def calibrate(
         s = sharpness * (scores[k] - largest)
         mean += probabilities[k] * s
         square += probabilities[k] * s * s
-    heat[1] = _FADING * heat[1] + max(square - mean * mean, 0.0)
-    step = (mean - sharpness * (scores[target] - largest)) / (heat[1] + _INERTIA)
-    heat[0] = min(max(heat[0] - min(max(step, -_MAX_STEP), _MAX_STEP), -30.0), 30.0)
+    temperature[1] = _FADING * temperature[1] + max(square - mean * mean, 0.0)
+    step = (mean - sharpness * (scores[target] - largest)) / (temperature[1] + _INERTIA)
+    temperature[0] = min(max(temperature[0] - min(max(step, -_MAX_STEP), _MAX_STEP), -30.0), 30.0)
 
 
 @kernel
@@ -115,10 +115,10 @@ def _representative(recent: Array, counts: Array, classes: int, target: int) -> 
         recent[k] *= 1.0 - _NEWEST_SHARE
         total += counts[k]
     recent[target] += _NEWEST_SHARE
-    apart = 0.0
+    imbalance = 0.0
     for k in range(classes):
-        apart += (recent[k] - counts[k] / max(total, 1.0)) ** 2
-    return apart <= _MAX_IMBALANCE and counts[target] >= min(_MIN_EXAMPLES, 0.5 * total / classes)
+        imbalance += (recent[k] - counts[k] / max(total, 1.0)) ** 2
+    return imbalance <= _MAX_IMBALANCE and counts[target] >= min(_MIN_EXAMPLES, 0.5 * total / classes)
 
 
 @kernel
@@ -147,9 +147,9 @@ def fold_scores(
     base: Array,
     totals: Array,
     pending: Array,
-    owners: Array,
+    pending_classes: Array,
     filled: int,
-    heat: Array,
+    temperature: Array,
     recent: Array,
     scores: Array,
     probabilities: Array,
@@ -162,8 +162,8 @@ def fold_scores(
     whose class has twice the examples of ``base`` float64 [classes], the counts when the scores were solved.
     ``weights`` float64 [>= solved, dim] and ``offsets`` float64 [>= solved] make the scores. ``totals`` float64
     [classes, dim] is updated; learned rows go into ``pending`` float32 [>= filled + room, dim] from ``filled`` on, and
-    their classes into ``owners`` int64. With ``fading`` below 1 all counts and totals shrink before each learned row.
-    Returns how many rows were consumed and how many of them learned.
+    their classes into ``pending_classes`` int64. With ``fading`` below 1 all counts and totals shrink before each
+    learned row. Returns how many rows were consumed and how many of them learned.
     """
     learned = 0
     for i in range(xs.shape[0]):
@@ -173,16 +173,16 @@ def fold_scores(
                 scores[k] = dot(weights[k], xs[i], lanes) + offsets[k]
         if predicting:
             if solved > 0:
-                temper(scores, heat, solved, out[i])
+                temper(scores, temperature, solved, out[i])
             for k in range(solved, out.shape[1]):
                 out[i, k] = 0.0
         if target >= 0:
             if target < solved:
-                calibrate(scores, heat, recent, counts, solved, target, probabilities)
+                calibrate(scores, temperature, recent, counts, solved, target, probabilities)
             if fading < 1.0:
                 fade(counts, totals, fading)
             counts[target] += 1.0
-            owners[filled + learned] = target
+            pending_classes[filled + learned] = target
             for j in range(xs.shape[1]):
                 totals[target, j] += xs[i, j]
                 pending[filled + learned, j] = xs[i, j]
@@ -202,7 +202,7 @@ def fold_means(
     counts: Array,
     totals: Array,
     squares: Array,
-    heat: Array,
+    temperature: Array,
     recent: Array,
     scores: Array,
     probabilities: Array,
@@ -219,10 +219,10 @@ def fold_means(
         if known > 0 and (predicting or 0 <= target < known):
             score_means(xs[i], known, energy, counts, totals, squares, scores, lanes)
         if predicting and known > 0:
-            temper(scores, heat, known, out[i])
+            temper(scores, temperature, known, out[i])
         if target >= 0:
             if target < known:
-                calibrate(scores, heat, recent, counts, known, target, probabilities)
+                calibrate(scores, temperature, recent, counts, known, target, probabilities)
             known = max(known, target + 1)
             add_to_mean(xs[i], target, 1.0, energy, counts, totals, squares, lanes)
 
@@ -295,7 +295,7 @@ def fold_margins(
     weights: Array,
     intercepts: Array,
     counts: Array,
-    heat: Array,
+    temperature: Array,
     recent: Array,
     scores: Array,
     probabilities: Array,
@@ -314,11 +314,11 @@ def fold_margins(
             for k in range(known):
                 scores[k] = dot(weights[k + 1], xs[i], lanes) + intercepts[k + 1]
         if predicting and known > 0:
-            temper(scores, heat, known, out[i])
+            temper(scores, temperature, known, out[i])
         if target < 0:
             continue
         if target < known:
-            calibrate(scores, heat, recent, counts, known, target, probabilities)
+            calibrate(scores, temperature, recent, counts, known, target, probabilities)
         else:
             known = target + 1
             weights[known] = weights[0]

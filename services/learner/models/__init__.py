@@ -1,1 +1,1 @@
-"""The models: a protocol, a table, one model per file."""
+"""The models: a protocol, a base class, a catalogue with one row each, one file each."""

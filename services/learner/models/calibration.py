@@ -19,13 +19,13 @@ class Calibration:
     """
 
     def __init__(self, sharpness: float) -> None:
-        self.heat, self.recent = np.array([np.log(sharpness), 0.0]), np.zeros(2)
+        self.temperature, self.recent = np.array([np.log(sharpness), 0.0]), np.zeros(2)
         self.scores, self.probabilities = np.zeros(2), np.zeros(2)
 
     @property
     def arguments(self) -> tuple[Array, Array, Array, Array]:
-        """``heat, recent, scores, probabilities``, as the kernels take them."""
-        return self.heat, self.recent, self.scores, self.probabilities
+        """``temperature, recent, scores, probabilities``, as the kernels take them."""
+        return self.temperature, self.recent, self.scores, self.probabilities
 
     def grow(self, classes: int) -> None:
         """Make room for so many classes."""
@@ -33,7 +33,7 @@ class Calibration:
         self.probabilities = grown(self.probabilities, classes)
 
     def arrays(self, classes: int) -> Arrays:
-        return {"heat": self.heat.copy(), "recent": self.recent[:classes].copy()}
+        return {"heat": self.temperature.copy(), "recent": self.recent[:classes].copy()}
 
     def load(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-        self.heat, self.recent = arrays["heat"].copy(), arrays["recent"].copy()
+        self.temperature, self.recent = arrays["heat"].copy(), arrays["recent"].copy()

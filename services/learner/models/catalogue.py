@@ -50,7 +50,7 @@ MODELS: Mapping[str, ModelRow] = {
         "slda:slda",
         "streaming linear discriminant analysis: never forgets, corrects exactly",
         {
-            "width": Option(whole(8, 8192), "most features kept: wider vectors are projected", 2048),
+            "width": Option(whole(8, 8192), "maximum number of features: wider vectors are projected", 2048),
             "shrinkage": Option(number(1e-9, 1), "of the correlations, towards none"),
             "decay": Option(number(0, 0.5), "share of all sums that fades with each example", 0.0),
         },
@@ -90,7 +90,7 @@ MODELS: Mapping[str, ModelRow] = {
         "nearest neighbours among the newest examples",
         {
             "k": Option(whole(1, 1000), "votes", 5),
-            "window": Option(whole(1, 1_000_000), "examples kept", 1000),
+            "window": Option(whole(1, 1_000_000), "newest examples that vote", 1000),
         },
     ),
     "mlp": ModelRow(

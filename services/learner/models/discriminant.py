@@ -31,7 +31,7 @@ class Discriminant(IncrementalModel):
     """Scores x · weights + offsets, solved from sums of x (or of ``transform(x)``, ``width`` wide), and a temperature.
 
     The sums are always up to date; the scores lag behind them as ``SolveSchedule`` says. A new class, and a correction,
-    is solved with the example learned in it. While there are few examples they themselves are kept, and the scores
+    is solved with the example learned in it. While there are few examples they themselves are stored, and the scores
     made of their inner products: see ``Sums``.
 
     ``unlearn`` restores the sums exactly, up to rounding, unless ``fading`` is below 1; the temperature, learned from

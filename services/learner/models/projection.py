@@ -1,4 +1,4 @@
-"""A fixed sparse random projection: wide vectors to narrow ones with their distances kept, reproducible from a seed."""
+"""A sparse random projection to narrow vectors with nearly the distances of the wide ones, fixed by a seed."""
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ costs another addition for each feature."""
 
 
 class Projection:
-    """From ``dim`` to ``width`` features, inner products kept in expectation.
+    """From ``dim`` to ``width`` features, with the same inner products in expectation.
 
     Each feature is added, with a random sign, to one random output in each of COPIES equal blocks of the outputs
     (Kane and Nelson, "Sparser Johnson-Lindenstrauss transforms", J. ACM 61, 2014). Nothing but the seed has to be

@@ -1,6 +1,7 @@
 """Makes models from their specs: checks a spec, creates, restores, and compiles ahead."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -30,7 +31,7 @@ def check(spec: str) -> None:
 
 def create(spec: str, dim: int, *, seed: int) -> Model:
     """A model that has learned nothing, of vectors with ``dim`` features. Raises UnknownModel."""
-    return _build(parse(spec), dim, seed)
+    return _build(parse(spec), dim, seed=seed)
 
 
 def restore(spec: str, state: ModelState) -> Model:
@@ -38,7 +39,7 @@ def restore(spec: str, state: ModelState) -> Model:
 
     Raises UnknownModel, and UnpicklingError if ``state.pickled`` names anything that River's models never do.
     """
-    model = _build(parse(spec), state.meta["dim"], state.meta.get("seed", 0))
+    model = _build(parse(spec), state.meta["dim"], seed=state.meta.get("seed", 0))
     model.load(state)
     return model
 
@@ -64,15 +65,14 @@ def is_pickled(spec: str) -> bool:
     return stage.name in MODELS and MODELS[stage.name].is_pickled
 
 
-def _build(stages: list[Stage], dim: int, seed: int) -> Loadable:
+def _build(stages: list[Stage], dim: int, *, seed: int) -> Loadable:
     """The model of the last stage behind the transforms of the others."""
     first, *rest = stages
     if rest:
         transform, arguments = _read_transform(first)
-        made: Loadable = _import(transform.factory)(
-            dim, seed=seed, inner=lambda width: _build(rest, width, seed), **arguments
-        )
-        return made
+        inner = partial(_build, rest, seed=seed)
+        transformed: Loadable = _import(transform.factory)(dim, seed=seed, inner=inner, **arguments)
+        return transformed
     row, options = _read_model(first)
     try:
         model: Loadable = _import(row.factory)(dim, seed=seed, **options)
@@ -114,8 +114,8 @@ def _read_transform(stage: Stage) -> tuple[Transform, dict[str, Any]]:
 def _import(path: str) -> Callable[..., Any]:
     """The callable at ``module:name`` below this package."""
     module, _, name = path.partition(":")
-    found: Callable[..., Any] = getattr(import_module(f"{__package__}.{module}"), name)
-    return found
+    factory: Callable[..., Any] = getattr(import_module(f"{__package__}.{module}"), name)
+    return factory
 
 
 def _needs_keras(row: ModelRow, options: Mapping[str, Any]) -> bool:

@@ -65,9 +65,9 @@ class RidgeSolver:
         return solve(penalised, sums.totals[:classes]), offsets
 
 
-def _weights_of_few(rows: Array, owners: npt.NDArray[np.int64], classes: int, penalty: float) -> Array:
+def _weights_of_few(rows: Array, pending_classes: npt.NDArray[np.int64], classes: int, penalty: float) -> Array:
     """The same weights as rowsᵀ (rows rowsᵀ + penalty)⁻¹ targets: as many equations as there are examples."""
-    targets = (owners == np.arange(classes)[:, None]).astype(np.float64)
+    targets = (pending_classes == np.arange(classes)[:, None]).astype(np.float64)
     gram = inner_products(rows, scale=1.0, ridge=penalty)
     weights: Array = (solve(gram, targets) if factorise(gram) else targets / max(penalty, 1e-300)) @ rows
     return weights

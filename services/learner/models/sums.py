@@ -18,22 +18,22 @@ from prequel.services.learner.models.pending_examples import BLOCK, PendingExamp
 class Sums:
     """For each class the number and total of its examples, and the second moment of all, in float64.
 
-    While there are at most ``max_kept`` examples they are kept as they are, which takes less room than their second
+    While there are at most ``max_stored`` examples they are stored themselves, which takes less room than their second
     moment. After that the newest wait in ``pending``, and are added to the moment in blocks. When that happens is
     decided by the number of examples alone.
 
     Examples can be removed again, up to rounding, and sums of two streams added. With ``fading`` below 1 all sums
-    shrink by that factor with each example, and no example is kept.
+    shrink by that factor with each example, and no example is stored.
     """
 
     def __init__(self, dim: int, fading: float = 1.0) -> None:
         self.dim, self.fading = dim, fading
         # Half as many examples as features take half the room of a packed second moment; to solve them from their
         # inner products takes as long as to solve the moment: with twice as many it would take four times as long.
-        self.max_kept = dim // 2 if fading == 1.0 else 0
+        self.max_stored = dim // 2 if fading == 1.0 else 0
         self.counts, self.totals, self.pending = np.zeros(2), np.zeros((2, dim)), PendingExamples(dim)
         self._second: npt.NDArray[np.float64] | None = None
-        if not self.max_kept:
+        if not self.max_stored:
             self.condense()
 
     @property
@@ -49,7 +49,7 @@ class Sums:
     @property
     def room(self) -> int:
         """How many examples may come before the next ``settle``."""
-        return (self.max_kept if self.few else BLOCK) - self.pending.filled
+        return (self.max_stored if self.few else BLOCK) - self.pending.filled
 
     @property
     def second(self) -> npt.NDArray[np.float64]:
@@ -90,14 +90,14 @@ class Sums:
         self.pending.subtract(x, target)
 
     def settle(self) -> None:
-        """Add the pending examples to the second moment, unless they are few enough to be kept."""
+        """Add the pending examples to the second moment, unless they are so few that they are stored themselves."""
         if not self.few:
             self._add_block()
         elif not self.room:
             self.condense()
 
     def condense(self) -> None:
-        """Make the second moment of the examples that were kept until now."""
+        """Make the second moment of the examples that were stored themselves until now."""
         if self.few:
             self._second = np.zeros((self.dim, self.dim), order="F")
             if self.pending.filled:

@@ -18,9 +18,9 @@ RIVER = [
     "river:neighbors.KNNClassifier",
     "river:tree.HoeffdingTreeClassifier",
 ]
-ROWS = ["ridge;width=48" if name == "ridge" else name for name in MODELS if name != "river"]
-OURS = [
-    *ROWS,
+NAMES = ["ridge;width=48" if name == "ridge" else name for name in MODELS if name != "river"]
+BUILT_IN = [
+    *NAMES,
     "slda;width=16",
     "slda;decay=0.01",
     "knn;window=20;k=3",
@@ -35,7 +35,7 @@ OURS = [
     "mlp;replay=balanced;memory=20;replays=2",
     "softmax;replay=cgan;replays=2",
 ]
-SPECS = [*OURS, *RIVER, "scale|river:linear_model.Perceptron", "project:8|river:naive_bayes.GaussianNB"]
+SPECS = [*BUILT_IN, *RIVER, "scale|river:linear_model.Perceptron", "project:8|river:naive_bayes.GaussianNB"]
 
 
 def stream(n: int, dim: int, classes: int, seed: int = 0) -> tuple[Matrix, list[str]]:
@@ -85,7 +85,7 @@ def proper(probabilities: Probabilities, classes: int) -> bool:
 
 
 def settle(model: Model) -> None:
-    """Let a model that solves now and then do so now, in its recipes too."""
+    """Let a model that solves now and then do so now, behind its transforms too."""
     inner = getattr(model, "inner", model)
     if isinstance(inner, Discriminant):
         inner.solve()

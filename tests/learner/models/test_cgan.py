@@ -6,7 +6,7 @@ import pytest
 
 from prequel.services.learner.models.base import Arrays
 from prequel.services.learner.models.networks.conditional_gan import ConditionalGan, GanBatch
-from prequel.services.learner.models.rehearsal.cgan import BATCH, EVERY, GeneratedMemory
+from prequel.services.learner.models.rehearsal.cgan import BATCH, EXAMPLES_PER_STEP, GeneratedMemory
 from tests.learner.models.test_replay import accuracy_on_the_first_class
 
 DIM = 6
@@ -50,13 +50,13 @@ def test_the_adversary_teaches_what_mean_and_deviation_leave_out() -> None:
 def test_steps_depend_on_the_number_of_examples_alone() -> None:
     random = np.random.default_rng(0)
     memory, changes = GeneratedMemory(DIM, seed=1), []
-    for number in range(6 * EVERY):
+    for number in range(6 * EXAMPLES_PER_STEP):
         before = memory.arrays().get("nets.discriminator.squares.2", np.zeros(0)).tobytes()
         memory.recall(number % 3, random)
         memory.add(random.normal(size=DIM).astype(np.float32), 0, random)
         if number and memory.arrays()["nets.discriminator.squares.2"].tobytes() != before:
             changes.append(number + 1)
-    assert changes == [count for count in range(BATCH, 6 * EVERY + 1) if count % EVERY == 0]
+    assert changes == [count for count in range(BATCH, 6 * EXAMPLES_PER_STEP + 1) if count % EXAMPLES_PER_STEP == 0]
 
 
 @pytest.mark.parametrize("at", [3, 61])

@@ -1,4 +1,4 @@
-"""The checks that every row of the table passes."""
+"""The checks that every row of the catalogue passes."""
 
 import json
 
@@ -7,10 +7,10 @@ import pytest
 
 from prequel.services.learner.models import registry
 from prequel.services.learner.models.base import Model, ModelState
-from tests.learner.models.suite import OURS, SPECS, contents, proper, run, same, settle, shape, stream, with_gaps
+from tests.learner.models.suite import BUILT_IN, SPECS, contents, proper, run, same, settle, shape, stream, with_gaps
 
 every_model = pytest.mark.parametrize("spec", SPECS)
-every_own_model = pytest.mark.parametrize("spec", OURS)
+every_own_model = pytest.mark.parametrize("spec", BUILT_IN)
 
 
 def new(spec: str, dim: int) -> Model:
@@ -50,9 +50,9 @@ def test_a_snapshot_continues_identically(spec: str) -> None:
     model = new(spec, 11)
     model.fold(xs[:60], labels[:60])
     state = model.state()
-    kept = ModelState(json.loads(json.dumps(dict(state.meta))), state.arrays, state.pickled)
+    stored = ModelState(json.loads(json.dumps(dict(state.meta))), state.arrays, state.pickled)
     before = contents(state)
-    twin = registry.restore(spec, kept)
+    twin = registry.restore(spec, stored)
     assert twin.labels == model.labels
     assert contents(twin.state()) == before
     assert same(model.fold(xs[60:], with_gaps(labels[60:])), twin.fold(xs[60:], with_gaps(labels[60:])))

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from scipy.linalg import blas
-from scipy.linalg import lapack as scipys
+from scipy.linalg import lapack as scipy_lapack
 
 from prequel.services.learner.kernels import lapack
 
@@ -24,21 +24,21 @@ def second_moment(dim: int) -> Array:
 @pytest.mark.parametrize(("dim", "count"), [(1, 1), (7, 3), (368, 64), (1_280, 10)])
 def test_the_same_bits_as_scipys_wrappers(dim: int, count: int) -> None:
     rows = np.random.default_rng(count).normal(size=(count, dim))
-    ours = second_moment(dim)
-    wanted = blas.dsyrk(-0.5, rows.T, beta=0.9, c=ours, lower=1)
-    lapack.rank_update(ours, rows, scale=-0.5, keep=0.9)
-    assert np.array_equal(ours, wanted)
-    ours[np.diag_indices(dim)] += 100.0 * count
-    factor, failed = scipys.dpotrf(ours, lower=1, clean=0)
+    actual = second_moment(dim)
+    expected = blas.dsyrk(-0.5, rows.T, beta=0.9, c=actual, lower=1)
+    lapack.rank_update(actual, rows, scale=-0.5, keep=0.9)
+    assert np.array_equal(actual, expected)
+    actual[np.diag_indices(dim)] += 100.0 * count
+    factor, failed = scipy_lapack.dpotrf(actual, lower=1, clean=0)
     assert not failed
-    assert lapack.factorise(ours)
-    assert np.array_equal(ours, factor)
+    assert lapack.factorise(actual)
+    assert np.array_equal(actual, factor)
     before = rows.copy()
-    assert np.array_equal(lapack.solve(ours, rows), scipys.dpotrs(factor, rows.T, lower=1)[0].T)
+    assert np.array_equal(lapack.solve(actual, rows), scipy_lapack.dpotrs(factor, rows.T, lower=1)[0].T)
     assert np.array_equal(rows, before)
 
 
-def test_what_has_no_factor_is_told() -> None:
+def test_a_matrix_that_is_not_positive_definite_has_no_factor() -> None:
     assert not lapack.factorise(np.asfortranarray([[1.0, 0.0], [2.0, 1.0]]))
 
 
@@ -46,12 +46,12 @@ def test_what_has_no_factor_is_told() -> None:
     "wrong", [np.zeros((3, 4)), np.zeros((3, 3), np.float32), np.zeros((6, 6), order="F")[::2, ::2]]
 )
 def test_memory_in_another_order_is_not_read(wrong: Array) -> None:
-    with pytest.raises(ValueError, match="by columns"):
+    with pytest.raises(ValueError, match="Fortran order"):
         lapack.factorise(wrong)
 
 
 @pytest.fixture
-def given_only() -> Iterator[None]:
+def handed_over_only() -> Iterator[None]:
     """The interpreter's lock changes hands only where its holder lets it go."""
     usual = sys.getswitchinterval()
     sys.setswitchinterval(1_000.0)
@@ -59,7 +59,7 @@ def given_only() -> Iterator[None]:
     sys.setswitchinterval(usual)
 
 
-def test_others_run_meanwhile(given_only: None) -> None:
+def test_others_run_meanwhile(handed_over_only: None) -> None:
     turns, stop = [0], threading.Event()
 
     def count() -> None:
@@ -69,8 +69,8 @@ def test_others_run_meanwhile(given_only: None) -> None:
     matrix, other = second_moment(3_000), threading.Thread(target=count)
     other.start()
     before = turns[0]
-    found, after = lapack.factorise(matrix), turns[0]
+    factorised, after = lapack.factorise(matrix), turns[0]
     stop.set()
     other.join()
-    assert found
+    assert factorised
     assert after > before

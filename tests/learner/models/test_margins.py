@@ -26,8 +26,8 @@ def test_labels_are_scikit_learns(spec: str, classes: int) -> None:
     oracle.partial_fit(xs[:1].astype(float), numbers[:1], classes=np.arange(classes))
     same = 0
     for i in range(1, 400):
-        theirs = int(oracle.predict(xs[i : i + 1].astype(float))[0])
-        same += int(model.predict(xs[i]).argmax()) == theirs or theirs >= len(model.labels)
+        label = int(oracle.predict(xs[i : i + 1].astype(float))[0])
+        same += int(model.predict(xs[i]).argmax()) == label or label >= len(model.labels)
         model.learn(xs[i], labels[i])
         oracle.partial_fit(xs[i : i + 1].astype(float), numbers[i : i + 1])
     assert same == 399

@@ -51,7 +51,7 @@ def test_a_new_class_leaves_the_odds_of_the_old_ones() -> None:
 
 @pytest.mark.parametrize("classes", [3, 32])
 def test_a_step_after_growing_uses_the_velocities_of_before(classes: int) -> None:
-    """32 classes fill the first Keras network: the next one is compiled anew."""
+    """32 classes fill the first Keras network: with one more, a larger one is compiled."""
     random, net = np.random.default_rng(2), trained(classes, 3)
     net.grow()
     start, velocities = net.weights, net.velocities
@@ -105,8 +105,8 @@ def test_it_learns_what_no_linear_model_can() -> None:
     labels = ["same" if a * b > 0 else "other" for a, b in xs]
     model = registry.create("mlp", 2, seed=1)
     model.fold(xs[:2500], labels[:2500])
-    said = [model.labels[int(np.argmax(each))] for each in model.fold(xs[2500:], [None] * 500)]
-    assert np.mean([a == b for a, b in zip(said, labels[2500:], strict=True)]) > 0.85
+    predicted = [model.labels[int(np.argmax(each))] for each in model.fold(xs[2500:], [None] * 500)]
+    assert np.mean([a == b for a, b in zip(predicted, labels[2500:], strict=True)]) > 0.85
 
 
 WITHOUT_KERAS = """
@@ -128,6 +128,6 @@ for act in (registry.check, lambda spec: registry.create(spec, 4, seed=0)):
 @pytest.mark.parametrize("spec", ["mlp", "softmax;replay=cgan", "scale|logistic;replay=cgan"])
 def test_without_keras_the_start_says_what_to_install(spec: str) -> None:
     ended = subprocess.run([sys.executable, "-c", WITHOUT_KERAS, spec], capture_output=True, text=True, timeout=120)
-    said = ended.stdout.splitlines()
-    assert len(said) == 2, ended.stderr
-    assert all("No module named 'keras'" in line and "pip install keras tensorflow" in line for line in said)
+    lines = ended.stdout.splitlines()
+    assert len(lines) == 2, ended.stderr
+    assert all("No module named 'keras'" in line and "pip install keras tensorflow" in line for line in lines)

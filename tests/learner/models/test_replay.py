@@ -25,8 +25,8 @@ def accuracy_on_the_first_class(spec: str) -> float:
     xs, labels = one_class_after_the_other()
     model = registry.create(spec, DIM, seed=5)
     model.fold(xs, labels)
-    said = model.fold(xs[:EACH], [None] * EACH)
-    return float(np.mean([model.labels[int(np.argmax(each))] == labels[0] for each in said]))
+    predictions = model.fold(xs[:EACH], [None] * EACH)
+    return float(np.mean([model.labels[int(np.argmax(each))] == labels[0] for each in predictions]))
 
 
 @pytest.mark.parametrize("kind", ["reservoir", "balanced", "gaussian"])

@@ -13,7 +13,7 @@ from prequel.services.learner.models.river.classifier import RiverClassifier
 from prequel.services.learner.models.river.pickle import loads
 from prequel.services.learner.models.spec import UnknownModel
 from tests.learner.models.rivers import river_logistic, river_naive_bayes, river_softmax
-from tests.learner.models.suite import ROWS
+from tests.learner.models.suite import NAMES
 from tests.learner.models.suite import stream as examples
 
 Oracle = Callable[[], Any]
@@ -37,12 +37,12 @@ def test_predictions_are_rivers(spec: str, scale: float) -> None:
     xs = (xs * np.linspace(0.001, scale, 20) + np.linspace(-50, 50, 20)).astype(np.float32)
     xs[:, 3] = 0.25
     model, oracle = registry.create(spec, 20, seed=0), ORACLES[spec]()
-    for x, label, ours in zip(xs, labels, model.fold(xs, labels), strict=True):
+    for x, label, predicted in zip(xs, labels, model.fold(xs, labels), strict=True):
         features = dict(enumerate(x.tolist()))
-        theirs = oracle.predict_proba_one(features)
+        expected = oracle.predict_proba_one(features)
         oracle.learn_one(features, label)
-        assert list(theirs) == model.labels[: len(ours)]
-        np.testing.assert_allclose(ours, list(theirs.values()), atol=CLOSE[spec])
+        assert list(expected) == model.labels[: len(predicted)]
+        np.testing.assert_allclose(predicted, list(expected.values()), atol=CLOSE[spec])
 
 
 @pytest.mark.parametrize("spec", ORACLES)
@@ -59,7 +59,7 @@ def test_progressive_validation_scores_alike(spec: str, delay: int | None) -> No
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # inside Keras itself
-@pytest.mark.parametrize("spec", ROWS)
+@pytest.mark.parametrize("spec", NAMES)
 def test_rivers_own_checks_pass(spec: str) -> None:
     checks.check_estimator(RiverClassifier(spec))
 
@@ -131,9 +131,9 @@ def test_the_adapter_predicts_what_river_predicts() -> None:
     xs, labels = examples(200, 6, 3)
     model = registry.create("river:naive_bayes.GaussianNB", 6, seed=0)
     oracle = river_naive_bayes()
-    for x, label, ours in zip(xs, labels, model.fold(xs, labels), strict=True):
+    for x, label, predicted in zip(xs, labels, model.fold(xs, labels), strict=True):
         features = dict(enumerate(x.tolist()))
-        np.testing.assert_allclose(ours, list(oracle.predict_proba_one(features).values()), rtol=1e-12)
+        np.testing.assert_allclose(predicted, list(oracle.predict_proba_one(features).values()), rtol=1e-12)
         oracle.learn_one(features, label)
 
 
@@ -149,8 +149,26 @@ def test_a_pickle_of_anything_else_is_refused(thing: object, capsys: pytest.Capt
     assert capsys.readouterr().out == ""
 
 
+def test_a_pickle_from_before_the_file_was_moved_is_read() -> None:
+    xs, labels = examples(60, 4, 3)
+    model = registry.create("river:naive_bayes.GaussianNB", 4, seed=0)
+    model.fold(xs, labels)
+    state, now = model.state(), b"prequel.services.learner.models.river.pickle"
+    assert state.pickled.count(now) == 1
+    earlier = _renamed(state.pickled, now, b"services.learner.models.river_pickle")
+    twin = registry.restore("river:naive_bayes.GaussianNB", state._replace(pickled=earlier))
+    assert twin.predict(xs[0]).tobytes() == model.predict(xs[0]).tobytes()
+
+
+def _renamed(pickled: bytes, name: bytes, earlier: bytes) -> bytes:
+    """Another module's name in a pickle of one frame: name and frame begin with their lengths."""
+    body = pickled.replace(bytes([len(name)]) + name, bytes([len(earlier)]) + earlier)
+    size = int.from_bytes(pickled[3:11], "little") + len(earlier) - len(name)
+    return body[:3] + size.to_bytes(8, "little") + body[11:]
+
+
 @pytest.mark.parametrize(
-    ("path", "says"),
+    ("path", "message"),
     [
         ("naive_bayes.Gaussian", "not a classifier"),
         ("nowhere.At", "No module named"),
@@ -166,8 +184,8 @@ def test_a_pickle_of_anything_else_is_refused(thing: object, capsys: pytest.Capt
         ("", "not a dotted name"),
     ],
 )
-def test_what_river_does_not_have_is_named(path: str, says: str) -> None:
-    with pytest.raises(UnknownModel, match=says):
+def test_what_river_does_not_have_is_named(path: str, message: str) -> None:
+    with pytest.raises(UnknownModel, match=message):
         registry.check(f"river:{path}")
 
 

@@ -21,7 +21,7 @@ def test_an_option_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "says"),
+    ("spec", "message"),
     [
         ("", "empty part"),
         ("logistic|", "empty part"),
@@ -37,6 +37,6 @@ def test_an_option_is_read() -> None:
         ("logistic:0.1", "takes nothing after a colon"),
     ],
 )
-def test_a_wrong_part_is_named(spec: str, says: str) -> None:
-    with pytest.raises(registry.UnknownModel, match=says):
+def test_a_wrong_part_is_named(spec: str, message: str) -> None:
+    with pytest.raises(registry.UnknownModel, match=message):
         registry.check(spec)

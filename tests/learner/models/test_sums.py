@@ -1,4 +1,4 @@
-"""The models made of sums: what they equal, what they take back, how far they lag."""
+"""The models made of sums: what they equal, what they unlearn, how far they lag."""
 
 import os
 import subprocess
@@ -57,8 +57,8 @@ def test_slda_is_scikit_learns_lda_in_any_order() -> None:
     order = np.argsort(labels, kind="stable")
     model.fold(xs[order], [labels[i] for i in order])
     model.solve()
-    ours = [model.labels[int(np.argmax(model.predict(x)))] for x in xs]
-    assert ours == oracle.predict(xs / deviations).tolist()
+    predicted = [model.labels[int(np.argmax(model.predict(x)))] for x in xs]
+    assert predicted == oracle.predict(xs / deviations).tolist()
 
 
 @pytest.mark.parametrize("spec", ["slda", "ridge;width=64"])
@@ -116,12 +116,12 @@ def test_a_new_class_is_solved_at_once_and_whenever_it_has_doubled() -> None:
 def test_the_schedule_is_the_same_however_a_stream_is_cut() -> None:
     xs, labels = stream(900, 600, 6)
     order = np.argsort(labels, kind="stable")
-    xs, given = xs[order], [None if i % 7 == 3 else labels[number] for i, number in enumerate(order)]
+    xs, partly_labelled = xs[order], [None if i % 7 == 3 else labels[number] for i, number in enumerate(order)]
     whole, pieces, random = discriminant("slda", 600), discriminant("slda", 600), np.random.default_rng(4)
-    predictions, cut, at = whole.fold(xs, given), list[Any](), 0
+    predictions, cut, at = whole.fold(xs, partly_labelled), list[Any](), 0
     while at < len(xs):
         end = at + int(random.integers(1, 90))
-        cut += pieces.fold(xs[at:end], given[at:end])
+        cut += pieces.fold(xs[at:end], partly_labelled[at:end])
         at = end
     assert max_lag(900, 600, 6) > 30
     for one, other in zip(predictions, cut, strict=True):
@@ -137,8 +137,8 @@ def test_many_classes_that_double_cost_no_more_than_one_solve_in_twenty_four() -
     for x, number in zip(xs[400:], np.tile(np.arange(400), 2), strict=True):
         model.learn(x, str(number))
         solves += model.state().meta["since"] == 0
-    least = max_lag(400, 900, 400)
-    assert 800 // 128 <= solves <= 5 + 800 // 24 + 800 // least
+    smallest = max_lag(400, 900, 400)
+    assert 800 // 128 <= solves <= 5 + 800 // 24 + 800 // smallest
 
 
 def test_a_storm_of_corrections_costs_no_more_than_one_solve_in_eight() -> None:
@@ -155,11 +155,11 @@ def test_a_storm_of_corrections_costs_no_more_than_one_solve_in_eight() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "dim", "classes", "most"),
+    ("count", "dim", "classes", "expected"),
     [(10, 1280, 2, 1), (1600, 1280, 10, 200), (1e6, 1280, 10, 374), (1e6, 368, 10, 10), (1e6, 64, 10, 1)],
 )
-def test_the_lag_is_bounded(count: float, dim: int, classes: int, most: int) -> None:
-    assert max_lag(count, dim, classes) == most
+def test_the_lag_is_bounded(count: float, dim: int, classes: int, expected: int) -> None:
+    assert max_lag(count, dim, classes) == expected
 
 
 def test_scores_never_lag_by_more_than_promised() -> None:
@@ -282,8 +282,8 @@ def test_knn_is_scikit_learns_on_the_window() -> None:
     model.fold(xs[:600], labels[:600])
     oracle = KNeighborsClassifier(7, algorithm="brute").fit(xs[400:600], labels[400:600])
     order = [model.labels.index(label) for label in oracle.classes_]
-    ours = np.array([model.predict(x)[order] for x in xs[600:]])
-    np.testing.assert_array_equal(ours, oracle.predict_proba(xs[600:]))
+    predicted = np.array([model.predict(x)[order] for x in xs[600:]])
+    np.testing.assert_array_equal(predicted, oracle.predict_proba(xs[600:]))
 
 
 def test_knn_relabels_what_it_has() -> None:
@@ -337,13 +337,13 @@ def test_a_class_that_stays_away_fades_to_nothing_and_not_to_garbage(spec: str) 
     random = np.random.default_rng(0)
     model = discriminant(spec, 4)
     xs = random.normal(size=(20_000, 4)).astype(np.float32)
-    labels = ["gone"] * 10 + ["a" if x[0] > 0 else "b" for x in xs[10:]]
+    labels = ["absent"] * 10 + ["a" if x[0] > 0 else "b" for x in xs[10:]]
     for at in range(0, 20_000, 500):
         predicted = model.fold(xs[at : at + 500], labels[at : at + 500])
         assert all(np.isfinite(each).all() for each in predicted)
     right = [model.labels[int(np.argmax(p))] == label for p, label in zip(predicted, labels[-500:], strict=True)]
     assert np.mean(right) > 0.8
-    model.learn(xs[0], "gone")
+    model.learn(xs[0], "absent")
     assert np.isfinite(model.predict(xs[0])).all()
 
 
@@ -390,7 +390,7 @@ def test_naive_bayes_corrected_where_features_are_constant_is_as_if_it_had_never
 
 
 def few_and_condensed(spec: str, xs: Matrix, labels: list[str]) -> tuple[Discriminant, Discriminant]:
-    """The same examples kept as they are, and as sums from the first on."""
+    """The same examples stored themselves, and as sums from the first on."""
     few, condensed = discriminant(spec, xs.shape[1]), discriminant(spec, xs.shape[1])
     condensed._sums.condense()
     for model in (few, condensed):

@@ -28,7 +28,7 @@ class GanBatch(NamedTuple):
     xs: Array
     classes: npt.NDArray[np.int64]
     remembered: npt.NDArray[np.int64]
-    """Classes, shape [n] or [0], for which the generator should go on as when it was last kept."""
+    """Classes, shape [n] or [0], for which the generator should go on as when it was last copied."""
     noise: Array
     """Shape [2n, dim]: for n vectors that are to pass for real ones, and for n of the remembered classes."""
 
@@ -41,8 +41,8 @@ class ConditionalGan:
     the first ``noise`` values of the noise.
 
     ``parts`` is the whole of the state, float32, kernels and biases in turn: the weights of both networks, the running
-    squares of their gradients (RMSprop), and the generator as it was last kept. The last rows of each first kernel are
-    the classes'. Mirza & Osindero, "Conditional generative adversarial nets", arXiv:1411.1784, 2014.
+    squares of their gradients (RMSprop), and the copy of the generator (``kept``). The last rows of each first kernel
+    are the classes'. Mirza & Osindero, "Conditional generative adversarial nets", arXiv:1411.1784, 2014.
     """
 
     def __init__(self, dim: int, noise: int, hidden: int, seed: int) -> None:
@@ -54,7 +54,7 @@ class ConditionalGan:
         self._stale = True
 
     def grow(self) -> None:
-        """One more class: a row in each first kernel, all else carried over; the generator is kept."""
+        """One more class: a row in each first kernel, all else carried over; the generator is copied."""
         if not self.parts:
             self._begin()
         random = np.random.default_rng([self._seed, self.classes])
@@ -62,10 +62,10 @@ class ConditionalGan:
         for name, arrays in self.parts.items():
             arrays[0] = np.vstack([arrays[0], np.zeros_like(row) if name.endswith("squares") else row])
         self.classes += 1
-        self.keep()
+        self.copy_generator()
         self._stale = True
 
-    def keep(self) -> None:
+    def copy_generator(self) -> None:
         """Copy the generator: later steps hold it to this copy for the classes that they are to remember."""
         self.parts["kept"] = list(self.parts["generator"])
 

@@ -9,7 +9,7 @@ from prequel.services.learner.models.rehearsal.memory import Recalled, nothing_r
 
 NOISE, HIDDEN = 64, 128
 """Values of the noise that the generator sees, and units of the hidden layer of both networks."""
-RECENT, EVERY, BATCH, KEEP = 256, 16, 32, 64
+RECENT, EXAMPLES_PER_STEP, BATCH, STEPS_PER_COPY = 256, 16, 32, 64
 """The newest examples that steps draw from; examples for each step; examples in a step; steps until the generator is
 copied. More recent ones would make the state larger, fewer examples for each step the learner slower."""
 
@@ -18,10 +18,10 @@ class GeneratedMemory:
     """A conditional generative adversarial network (Mirza & Osindero, arXiv:1411.1784, 2014) over features.
 
     It gives residuals in deviations of their class: the running mean and deviation of each class are the generator's
-    last, untrained layer, so that the networks learn only what these leave out. Every ``EVERY`` examples make one step
-    of both networks. Classes among the ``RECENT`` newest examples are learned from those; for all others the generator
-    is held to what it gave when it was last copied, for the same noise (Wu et al., "Memory replay GANs", NeurIPS 2018).
-    It is copied at each new class and every ``KEEP`` steps.
+    last, untrained layer, so that the networks learn only what these leave out. Every ``EXAMPLES_PER_STEP`` examples
+    make one step of both networks. Classes among the ``RECENT`` newest examples are learned from those; for all others
+    the generator is trained to give what it gave when it was last copied, for the same noise (Wu et al., "Memory replay
+    GANs", NeurIPS 2018). It is copied at each new class and every ``STEPS_PER_COPY`` steps.
     """
 
     def __init__(self, dim: int, seed: int) -> None:
@@ -39,7 +39,7 @@ class GeneratedMemory:
         slot = self._seen % RECENT
         self._xs[slot], self._numbers[slot] = x, label
         self._seen += 1
-        if self._seen % EVERY == 0 and self._seen >= BATCH:
+        if self._seen % EXAMPLES_PER_STEP == 0 and self._seen >= BATCH:
             self._step(random)
 
     def _step(self, random: np.random.Generator) -> None:
@@ -50,8 +50,8 @@ class GeneratedMemory:
         remembered = absent[random.integers(absent.size, size=BATCH)] if absent.size else absent
         noise = random.standard_normal((2 * BATCH, self._dim), np.float32)
         self._nets.step(GanBatch(self._gaussians.residuals(self._xs[chosen], numbers), numbers, remembered, noise))
-        if self._seen // EVERY % KEEP == 0:
-            self._nets.keep()
+        if self._seen // EXAMPLES_PER_STEP % STEPS_PER_COPY == 0:
+            self._nets.copy_generator()
 
     def recall(self, count: int, random: np.random.Generator) -> Recalled:
         if not self._nets.classes:

@@ -14,7 +14,7 @@ _MAX_RESIDUAL = 10
 
 
 class GaussianMemory:
-    """Mean and variance of every feature by class: dummy examples are drawn from them, no real one is kept."""
+    """Mean and variance of every feature by class: dummy examples are drawn from them, no real one is stored."""
 
     def __init__(self, dim: int) -> None:
         self._dim = dim
@@ -30,9 +30,9 @@ class GaussianMemory:
             self._means = np.vstack([self._means, np.zeros((more, self._dim))])
             self._squares = np.vstack([self._squares, np.zeros((more, self._dim))])
         self._counts[label] += 1
-        apart = x - self._means[label]
-        self._means[label] += apart / self._counts[label]
-        self._squares[label] += apart * (x - self._means[label])
+        difference = x - self._means[label]
+        self._means[label] += difference / self._counts[label]
+        self._squares[label] += difference * (x - self._means[label])
 
     def recall(self, count: int, random: np.random.Generator) -> Recalled:
         present = np.flatnonzero(self._counts)
@@ -44,8 +44,8 @@ class GaussianMemory:
     def residuals(self, xs: Matrix, classes: npt.NDArray[np.int64]) -> Matrix:
         """How far each example is from the mean of its class, in that class's deviations: -10 to 10, [n, dim]."""
         spread = self._spread(classes)
-        apart = xs - self._means[classes]
-        shares = np.divide(apart, spread, out=np.zeros_like(apart), where=spread > 0)
+        difference = xs - self._means[classes]
+        shares = np.divide(difference, spread, out=np.zeros_like(difference), where=spread > 0)
         return np.asarray(np.clip(shares, -_MAX_RESIDUAL, _MAX_RESIDUAL), np.float32)
 
     def features(self, residuals: npt.NDArray[Any], classes: npt.NDArray[np.int64]) -> Matrix:

@@ -1,1 +1,1 @@
-"""River: its classifiers as our models, our models as its classifiers."""
+"""River: its classifiers as models of Prequel, and Prequel's models as its classifiers."""

@@ -1,4 +1,4 @@
-"""Any of our models as a River classifier, for use in River's own pipelines and evaluation."""
+"""Any model of Prequel as a River classifier, for use in River's own pipelines and evaluation."""
 
 from collections.abc import Hashable, Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from prequel.services.learner.models.registry import create
 
 
 class RiverClassifier(base.Classifier):
-    """One of our models over dicts of numeric features.
+    """One of Prequel's models over dicts of numeric features.
 
     Each feature name gets a column when it is first learned; a feature that is absent counts as 0, one never learned
     is ignored.
@@ -21,7 +21,7 @@ class RiverClassifier(base.Classifier):
     spec
         The model, as in PREQUEL_MODELS: ``logistic``, ``scale|softmax``, ...
     dim
-        The most feature names there can be; ``learn_one`` raises ValueError beyond.
+        The maximum number of feature names; ``learn_one`` raises ValueError when there are more.
     seed
         Seed of a model that draws random numbers.
 

@@ -81,6 +81,9 @@ _NAMES = frozenset(
     }.items()
     for name in names.split()
 )
+_EARLIER_NAME = "services.learner.models.river_pickle._gaussian"
+"""What pickles call ``_gaussian`` that were written before this file had its present place. Whoever moves it again adds
+its present name here: snapshots hold it."""
 _METHODS = frozenset(
     {
         "LeveragingBaggingClassifier._leveraging_bag",
@@ -92,9 +95,9 @@ _METHODS = frozenset(
 
 
 def _method(owner: object, name: str) -> Any:
-    """Stands in for ``getattr``, with which pickle writes a bound method: River's own few and no others."""
+    """Stands in for ``getattr``, with which pickle writes a bound method: the few of River's classifiers, no others."""
     if f"{type(owner).__name__}.{name}" not in _METHODS:
-        raise pickle.UnpicklingError(f"the pickle wants {type(owner).__name__}.{name[:100]}, which no model here needs")
+        raise pickle.UnpicklingError(f"the pickle names {type(owner).__name__}.{name[:100]}, which no model here needs")
     return getattr(owner, name)
 
 
@@ -129,8 +132,10 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("builtins", "getattr"):
             return _method
+        if f"{module}.{name}" == _EARLIER_NAME:
+            return _gaussian
         if f"{module}.{name}" not in _NAMES:
-            raise pickle.UnpicklingError(f"the pickle wants {module[:100]}.{name[:100]}, which no model here needs")
+            raise pickle.UnpicklingError(f"the pickle names {module[:100]}.{name[:100]}, which no model here needs")
         return super().find_class(module, name)
 
 
