@@ -1,6 +1,5 @@
 """A real Chromium and a real gateway; a page whose every error or foreign request fails the test."""
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -10,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from tests.browser.system import System, until
+from tests.servers.session import missing
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = [
@@ -20,8 +20,8 @@ FLAGS = [
     "--disable-sync",
     "--no-first-run",
 ]
-PATIENCE_MS = 60_000
-AWAY = (
+TIMEOUT_MS = 60_000
+GATEWAY_DOWN = (
     "ERR_CONNECTION_CLOSED",
     "ERR_CONNECTION_REFUSED",
     "ERR_CONNECTION_RESET",
@@ -31,7 +31,7 @@ AWAY = (
     "ERR_SOCKET_NOT_CONNECTED",
 )
 """What Chromium writes to its console while a gateway is away."""
-STARTING = ("503",)
+GATEWAY_STARTING = ("503",)
 """What it writes while one that comes back still reads its log."""
 
 Open = Callable[..., Page]
@@ -45,11 +45,8 @@ def browser() -> Iterator[Browser]:
     """
     found = next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
-        message = f"no browser ({', '.join(NAMES)}): install Debian's chromium to test the page"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-    expect.set_options(timeout=PATIENCE_MS)
+        missing(f"no browser ({', '.join(NAMES)}): install Debian's chromium to test the page")
+    expect.set_options(timeout=TIMEOUT_MS)
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=found, args=FLAGS)
         yield launched
@@ -70,10 +67,10 @@ def system(tmp_path: Path, settings: dict[str, object]) -> Iterator[System]:
 
 
 @pytest.fixture
-def taught(system: System) -> System:
+def trained(system: System) -> System:
     """A system that knows two shapes, and has been wrong once about each."""
     for shape, label in (("bar", "bar"), ("ring", "ring"), ("bar", "bar"), ("ring", "ring"), ("cross", "ring")):
-        system.show(shape, label)
+        system.send(shape, label)
     # The learner tells the status a little after the outcomes: a page must not begin with an older one.
     until(lambda: system.client.get("/v1/streams/shapes").json().get("labelled") == 5)
     return system
@@ -91,7 +88,7 @@ def open_page(browser: Browser, system: System) -> Iterator[Open]:
             watch = Watch(context, system.url, tolerated)
             stack.callback(watch.check)
             page = context.new_page()
-            page.set_default_timeout(PATIENCE_MS)
+            page.set_default_timeout(TIMEOUT_MS)
             page.goto(system.url + path)
             return page
 
@@ -110,23 +107,23 @@ def hide(page: Page, hidden: bool) -> None:
 
 
 class Watch:
-    """Notes what no page of ours may do."""
+    """Collects what must not happen on a page: errors, warnings, and requests to another host."""
 
     def __init__(self, context: BrowserContext, origin: str, tolerated: tuple[str, ...]) -> None:
         self._origin, self._tolerated = origin, tolerated
         self._faults: list[str] = []
-        context.on("console", self._said)
+        context.on("console", self._on_console)
         context.on("weberror", lambda error: self._faults.append(f"uncaught: {error.error}"))
-        context.on("request", self._asked)
+        context.on("request", self._on_request)
 
     def check(self) -> None:
         assert self._faults == []
 
-    def _said(self, message: ConsoleMessage) -> None:
+    def _on_console(self, message: ConsoleMessage) -> None:
         text = f"{message.text} ({message.location.get('url', '')})"
         if message.type in ("error", "warning") and not any(part in text for part in self._tolerated):
             self._faults.append(text)
 
-    def _asked(self, request: Request) -> None:
+    def _on_request(self, request: Request) -> None:
         if not request.url.startswith((self._origin, "blob:" + self._origin)):
             self._faults.append(f"foreign request: {request.url}")

@@ -166,7 +166,7 @@ class System:
         self.log.close()
         self.store.close()
 
-    def show(self, shape: str, label: str | None = None, *, stream: str = "shapes", id: str = "", **drawn: int) -> str:
+    def send(self, shape: str, label: str | None = None, *, stream: str = "shapes", id: str = "", **drawn: int) -> str:
         """Send an image of a shape, wait for its prediction, then label it; the answer is its id."""
         params = {"wait": "60"}
         headers = {"Content-Type": "image/png", "Idempotency-Key": id or uuid.uuid4().hex}
@@ -175,10 +175,10 @@ class System:
         )
         assert sent.status_code == 200, sent.text
         if label is not None:
-            self.tell(sent.json()["id"], label, stream=stream)
+            self.label(sent.json()["id"], label, stream=stream)
         return str(sent.json()["id"])
 
-    def tell(self, id: str, label: str | None, *, stream: str = "shapes") -> None:
+    def label(self, id: str, label: str | None, *, stream: str = "shapes") -> None:
         body = {"id": id, "label": label}
         answer = self.client.post(f"/v1/streams/{stream}/labels", json=body, params={"wait": "60"})
         assert answer.status_code == 200, answer.text

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import AWAY, STARTING, Open
+from tests.browser.conftest import GATEWAY_DOWN, GATEWAY_STARTING, Open
 from tests.browser.system import System
 
 KEY = "a-key-of-our-own"
@@ -24,7 +24,7 @@ READ = {
 
 
 @pytest.mark.parametrize("settings", [{"api_keys": KEY}])
-def test_asks_once_for_the_key_and_keeps_it_as_a_cookie(taught: System, open_page: Open) -> None:
+def test_asks_once_for_the_key_and_keeps_it_as_a_cookie(trained: System, open_page: Open) -> None:
     page = open_page("/#/shapes", tolerated=("401",))
     expect(page.get_by_role("dialog", name="API key")).to_be_visible()
     page.keyboard.press("Escape")
@@ -46,18 +46,18 @@ def test_asks_once_for_the_key_and_keeps_it_as_a_cookie(taught: System, open_pag
 
 
 @pytest.mark.parametrize("settings", [{"api_keys": KEY}])
-def test_a_key_that_cannot_be_checked_is_said_and_can_be_given_again(taught: System, open_page: Open) -> None:
-    page = open_page("/#/shapes", tolerated=("401", *AWAY, *STARTING))
+def test_a_key_that_cannot_be_checked_is_said_and_can_be_given_again(trained: System, open_page: Open) -> None:
+    page = open_page("/#/shapes", tolerated=("401", *GATEWAY_DOWN, *GATEWAY_STARTING))
     page.get_by_label("Key", exact=True).fill(KEY)
-    taught.close_gateway()
+    trained.close_gateway()
     page.keyboard.press("Enter")
     expect(page.get_by_role("alert")).to_contain_text("The gateway cannot be reached")
-    taught.open_gateway()
+    trained.open_gateway()
     page.get_by_role("button", name="Continue").click()
     expect(page.locator("#connection")).to_have_text("Live")
 
 
-def test_everything_to_press_has_a_name_and_every_image_a_text(taught: System, open_page: Open) -> None:
+def test_everything_to_press_has_a_name_and_every_image_a_text(trained: System, open_page: Open) -> None:
     page = open_page("/#/shapes")
     expect(page.locator("#tiles .tile")).to_have_count(5)
     page.locator("#tiles .tile").first.click()
@@ -66,7 +66,7 @@ def test_everything_to_press_has_a_name_and_every_image_a_text(taught: System, o
     assert page.locator("img:not([alt])").count() == 0
 
 
-def test_the_keyboard_reaches_every_part_in_reading_order(taught: System, open_page: Open) -> None:
+def test_the_keyboard_reaches_every_part_in_reading_order(trained: System, open_page: Open) -> None:
     page = open_page("/#/shapes")
     expect(page.locator(".matrix td.hit").first).to_be_visible()
     reached = []
@@ -77,7 +77,7 @@ def test_the_keyboard_reaches_every_part_in_reading_order(taught: System, open_p
     assert parts[:6] == ["skip", "top", "card curve", "card try", "card gallery", "card confusion"]
 
 
-def test_the_question_mark_lists_the_keys(taught: System, open_page: Open) -> None:
+def test_the_question_mark_lists_the_keys(trained: System, open_page: Open) -> None:
     page = open_page("/#/shapes")
     expect(page.locator("#connection")).to_have_text("Live")
     page.keyboard.press("?")
@@ -87,7 +87,7 @@ def test_the_question_mark_lists_the_keys(taught: System, open_page: Open) -> No
     expect(page.get_by_role("dialog", name="Keyboard")).to_be_hidden()
 
 
-def test_stands_still_for_those_who_want_less_motion(taught: System, open_page: Open) -> None:
+def test_stands_still_for_those_who_want_less_motion(trained: System, open_page: Open) -> None:
     page = open_page("/#/shapes", reduced_motion="reduce")
     expect(page.locator("#connection")).to_have_text("Live")
     assert page.evaluate("document.getAnimations().length") == 0

@@ -25,13 +25,13 @@ def execute(page: Page, call: str) -> Request:
     return sent.value
 
 
-def test_a_call_is_tried_out_without_keys(taught: System, open_page: Open) -> None:
+def test_a_call_is_tried_out_without_keys(trained: System, open_page: Open) -> None:
     page = open_page("/docs")
     expect(page.get_by_role("heading", name="Prequel")).to_be_visible()
     assert execute(page, LIST_STREAMS).header_value("x-api-key") is None
 
 
-def test_an_image_is_sent(taught: System, open_page: Open, tmp_path: Path) -> None:
+def test_an_image_is_sent(trained: System, open_page: Open, tmp_path: Path) -> None:
     page, file = open_page("/docs"), tmp_path / "bar.png"
     file.write_bytes(picture("bar"))
     block = page.locator("#operations-images-send_images_v1_streams__stream__images_post")
@@ -44,12 +44,12 @@ def test_an_image_is_sent(taught: System, open_page: Open, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("settings", [{"api_keys": KEY}])
-def test_a_call_is_tried_out_with_the_key(taught: System, open_page: Open) -> None:
+def test_a_call_is_tried_out_with_the_key(trained: System, open_page: Open) -> None:
     page = open_page("/", tolerated=("401",))
     page.get_by_label("Key", exact=True).fill(KEY)
     page.get_by_role("button", name="Continue").click()
     expect(page.locator("#connection")).to_have_text("Live")
-    page.goto(taught.url + "/docs")
+    page.goto(trained.url + "/docs")
     page.get_by_role("button", name="Authorize").click()
     dialog = page.locator(".modal-ux")
     scheme = dialog.locator(".auth-container").filter(has_text="X-API-Key")

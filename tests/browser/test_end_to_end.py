@@ -12,7 +12,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import AWAY, STARTING, Watch
+from tests.browser.conftest import GATEWAY_DOWN, GATEWAY_STARTING, Watch
 from tests.browser.strokes import DIGITS, draw
 from tests.browser.system import until
 from tests.e2e.processes import scanned
@@ -21,7 +21,7 @@ from tests.servers.ports import free_port
 
 IMAGES = 500
 READ_RIGHT = 7
-PATIENCE_MS = 120_000
+TIMEOUT_MS = 120_000
 
 
 class Product:
@@ -66,8 +66,8 @@ class Product:
             self._process = None
 
     def _environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("PREQUEL_")}
-        return kept | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PREQUEL_")}
+        return environment | {"TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
 @pytest.fixture(scope="module")
@@ -87,9 +87,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def page(browser: Browser, product: Product) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1280, "height": 900})
-    watch = Watch(context, product.url, (*AWAY, *STARTING))
+    watch = Watch(context, product.url, (*GATEWAY_DOWN, *GATEWAY_STARTING))
     opened = context.new_page()
-    opened.set_default_timeout(PATIENCE_MS)
+    opened.set_default_timeout(TIMEOUT_MS)
     opened.goto(product.url)
     yield opened
     context.close()
@@ -100,8 +100,8 @@ def test_a_newcomers_first_minutes(page: Page, product: Product, folder: Path) -
     expect(page.get_by_role("heading", name="No stream yet")).to_be_visible()
     arguments = ["--stream", "digits", "--labels", "folder", "--label-delay", "5", "--shuffle", "1"]
     product.run("stream", str(folder), *arguments, "--url", product.url)
-    expect(page.locator(".figure.images .value")).to_have_text(str(IMAGES), timeout=PATIENCE_MS)
-    expect(page.locator(".figure.labelled .value")).to_have_text(str(IMAGES), timeout=PATIENCE_MS)
+    expect(page.locator(".figure.images .value")).to_have_text(str(IMAGES), timeout=TIMEOUT_MS)
+    expect(page.locator(".figure.labelled .value")).to_have_text(str(IMAGES), timeout=TIMEOUT_MS)
     assert float(page.locator(".figure.accuracy .value").inner_text().removesuffix(" %")) > 80
     expect(page.locator("#try .choice")).to_have_count(10)
 
@@ -110,13 +110,13 @@ def test_a_newcomers_first_minutes(page: Page, product: Product, folder: Path) -
 
     teach_a_new_sign(page)
     product.stop()
-    expect(page.locator("#connection")).to_have_text(re.compile("Lost"), timeout=PATIENCE_MS)
+    expect(page.locator("#connection")).to_have_text(re.compile("Lost"), timeout=TIMEOUT_MS)
     product.start()
-    expect(page.locator("#connection")).to_have_text("Live", timeout=PATIENCE_MS)
+    expect(page.locator("#connection")).to_have_text("Live", timeout=TIMEOUT_MS)
     expect(page.locator("#try .choice")).to_have_count(11)
     until(product.ready, 120)
     page.get_by_role("button", name="Ask again").click()
-    expect(page.locator(".headline strong")).to_have_text("roof", timeout=PATIENCE_MS)
+    expect(page.locator(".headline strong")).to_have_text("roof", timeout=TIMEOUT_MS)
 
 
 def read(page: Page, digit: str) -> str:
@@ -124,7 +124,7 @@ def read(page: Page, digit: str) -> str:
     page.get_by_role("button", name="Clear").click()
     draw(page, *DIGITS[digit])
     page.get_by_role("button", name="Ask now").click()
-    expect(page.locator(".headline")).to_contain_text("It looks like", timeout=PATIENCE_MS)
+    expect(page.locator(".headline")).to_contain_text("It looks like", timeout=TIMEOUT_MS)
     return page.locator(".headline strong").inner_text()
 
 
@@ -134,12 +134,12 @@ def teach_a_new_sign(page: Page) -> None:
     for _ in range(6):
         page.get_by_role("button", name="Clear").click()
         draw(page, [(0.1, 0.9), (0.5, 0.1), (0.9, 0.9)], [(0.1, 0.9), (0.9, 0.9)])
-        expect(page.locator(".headline")).to_contain_text("It looks like", timeout=PATIENCE_MS)
+        expect(page.locator(".headline")).to_contain_text("It looks like", timeout=TIMEOUT_MS)
         field.fill("roof")
         field.press("Enter")
-        expect(page.locator("#try .outcome")).to_contain_text("learned as “roof”", timeout=PATIENCE_MS)
+        expect(page.locator("#try .outcome")).to_contain_text("learned as “roof”", timeout=TIMEOUT_MS)
         page.get_by_role("button", name="Ask again").click()
-        expect(page.locator(".headline")).to_contain_text("It looks like", timeout=PATIENCE_MS)
+        expect(page.locator(".headline")).to_contain_text("It looks like", timeout=TIMEOUT_MS)
         if page.locator(".headline strong").inner_text() == "roof":
             return
     raise AssertionError("the model did not take it")

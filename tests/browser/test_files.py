@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,13 @@ def test_a_file_is_small_and_turns_no_text_into_code(file: Path) -> None:
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.relative_to(WEB).as_posix())
 def test_a_module_says_in_a_sentence_what_it_is(module: Path) -> None:
     assert re.match(r"/\*\* [A-Z].*\. \*/\n", module.read_text())
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.relative_to(WEB).as_posix())
+def test_what_a_module_exports_says_what_it_is(module: Path) -> None:
+    lines = module.read_text().splitlines()
+    bare = [line for before, line in pairwise(lines) if re.match(r"export (?!\{)", line) and not before.endswith("*/")]
+    assert not bare
 
 
 @pytest.mark.parametrize("library", list((WEB / "vendor").iterdir()), ids=lambda library: library.name)

@@ -1,11 +1,11 @@
-"""The gallery: newest, uncertain and wrong ones, of a class, of a cell of the matrix; held still; bounded."""
+"""The gallery: newest, uncertain and wrong ones, of a class, of a cell of the matrix; paused; bounded."""
 
 import re
 
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.browser.conftest import AWAY, STARTING, Open, hide
+from tests.browser.conftest import GATEWAY_DOWN, GATEWAY_STARTING, Open, hide
 from tests.browser.system import System, picture
 
 MOST_TILES = 60
@@ -14,7 +14,7 @@ FLOOD_MS = 120_000
 
 
 @pytest.fixture
-def page(taught: System, open_page: Open) -> Page:
+def page(trained: System, open_page: Open) -> Page:
     opened = open_page("/#/shapes")
     expect(opened.locator("#connection")).to_have_text("Live")
     expect(tiles(opened)).to_have_count(5)
@@ -25,41 +25,41 @@ def tiles(page: Page) -> Locator:
     return page.locator("#tiles .tile")
 
 
-def test_right_wrong_and_open_are_told_in_words(page: Page, taught: System) -> None:
-    taught.show("bar", id="open")
+def test_right_wrong_and_open_are_told_in_words(page: Page, trained: System) -> None:
+    trained.send("bar", id="open")
     expect(page.locator("[data-id=open]")).to_have_accessible_name(re.compile(r"Predicted bar, \d+ %\. No label yet\."))
-    taught.tell("open", "bar")
+    trained.label("open", "bar")
     expect(page.locator("[data-id=open] .mark")).to_have_text("✓ right")
-    taught.tell("open", "ring")
+    trained.label("open", "ring")
     expect(page.locator("[data-id=open] .mark")).to_have_text("✕ is ring")
     expect(page.locator("[data-id=open]")).to_have_accessible_name(re.compile("Wrong: it is ring"))
 
 
-def test_wrong_ones_are_listed_and_leave_when_corrected(page: Page, taught: System) -> None:
+def test_wrong_ones_are_listed_and_leave_when_corrected(page: Page, trained: System) -> None:
     page.get_by_role("radio", name="Wrong").check()
     expect(tiles(page)).to_have_count(2)
     wrong = tiles(page).first.get_attribute("data-id")
     predicted = tiles(page).first.locator(".label").inner_text()
-    taught.tell(str(wrong), predicted)
+    trained.label(str(wrong), predicted)
     expect(tiles(page)).to_have_count(1)
 
 
-def test_uncertain_ones_have_no_label_and_begin_with_the_least_sure(page: Page, taught: System) -> None:
+def test_uncertain_ones_have_no_label_and_begin_with_the_least_sure(page: Page, trained: System) -> None:
     page.get_by_role("radio", name="Uncertain").check()
     expect(page.locator("#gallery-empty")).to_have_text("Nothing uncertain here: every image has its label.")
     for shape in ("bar", "left", "dot"):
-        taught.show(shape)
+        trained.send(shape)
     expect(tiles(page)).to_have_count(3)
     shares = [int(text.removesuffix(" %")) for text in page.locator("#tiles .confidence").all_inner_texts()]
     assert shares == sorted(shares)
     assert shares[0] < shares[-1]
 
 
-def test_of_a_class_live_too(page: Page, taught: System) -> None:
+def test_of_a_class_live_too(page: Page, trained: System) -> None:
     page.get_by_label("Only those predicted as").select_option("ring")
     expect(tiles(page)).to_have_count(1)
-    taught.show("bar", id="not-this")
-    taught.show("ring", id="this")
+    trained.send("bar", id="not-this")
+    trained.send("ring", id="this")
     expect(page.locator("[data-id=this]")).to_be_visible()
     expect(page.locator("[data-id=not-this]")).to_have_count(0)
 
@@ -78,9 +78,9 @@ def test_a_cell_of_the_matrix_leads_to_its_images(page: Page) -> None:
     expect(page.get_by_label("Only those predicted as")).to_have_value("=ring")
 
 
-def test_a_challengers_cell_leads_to_what_the_challenger_predicted(page: Page, taught: System) -> None:
+def test_a_challengers_cell_leads_to_what_the_challenger_predicted(page: Page, trained: System) -> None:
     page.get_by_label("Model").select_option("softmax")
-    of_softmax = taught.client.get("/v1/streams/shapes/confusion", params={"model": "softmax"}).json()
+    of_softmax = trained.client.get("/v1/streams/shapes/confusion", params={"model": "softmax"}).json()
     expect(page.locator(".matrix tbody td")).to_have_text(cells(of_softmax))
     cell = page.locator(".matrix td.miss").first
     counted = int(cell.inner_text())
@@ -93,84 +93,84 @@ def test_a_challengers_cell_leads_to_what_the_challenger_predicted(page: Page, t
     expect(page.locator("#gallery-note")).to_contain_text("As softmax predicted them.")
 
 
-def test_pause_holds_still_until_resumed(page: Page, taught: System) -> None:
+def test_pause_stops_the_gallery_until_resumed(page: Page, trained: System) -> None:
     page.get_by_role("button", name="Pause").click()
-    taught.show("bar", id="held")
+    trained.send("bar", id="paused")
     expect(page.locator("#gallery-note")).to_have_text("Held still while you look: 1 new.")
-    expect(page.locator("[data-id=held]")).to_have_count(0)
+    expect(page.locator("[data-id=paused]")).to_have_count(0)
     page.get_by_role("button", name="Resume").click()
-    expect(page.locator("[data-id=held]")).to_be_visible()
+    expect(page.locator("[data-id=paused]")).to_be_visible()
 
 
-def test_a_filter_chosen_while_it_holds_still_is_shown(page: Page, taught: System) -> None:
+def test_a_filter_chosen_while_it_is_paused_is_shown(page: Page, trained: System) -> None:
     page.get_by_role("button", name="Pause").click()
     page.get_by_label("Only those predicted as").select_option("ring")
     expect(tiles(page)).to_have_count(1)
-    taught.show("ring", id="held")
+    trained.send("ring", id="paused")
     expect(page.locator("#gallery-note")).to_have_text("Held still while you look: 1 new.")
     expect(tiles(page)).to_have_count(1)
     page.get_by_role("button", name="Resume").click()
     expect(tiles(page)).to_have_count(2)
 
 
-def test_what_was_missed_while_it_held_still_is_fetched_when_let_go(taught: System, open_page: Open) -> None:
-    page = open_page("/#/shapes", tolerated=(*AWAY, *STARTING))
+def test_what_was_missed_while_it_was_paused_is_fetched_when_it_resumes(trained: System, open_page: Open) -> None:
+    page = open_page("/#/shapes", tolerated=(*GATEWAY_DOWN, *GATEWAY_STARTING))
     expect(page.locator("#connection")).to_have_text("Live")
     expect(tiles(page)).to_have_count(5)
     page.get_by_role("button", name="Pause").click()
-    taught.close_gateway()
+    trained.close_gateway()
     expect(page.locator("#connection")).to_have_text(re.compile("Lost at"))
-    taught.open_gateway()
-    taught.show("bar", id="missed")
+    trained.open_gateway()
+    trained.send("bar", id="missed")
     expect(page.locator("#connection")).to_have_text("Live")
     expect(tiles(page)).to_have_count(5)
     page.get_by_role("button", name="Resume").click()
     expect(page.locator("[data-id=missed]")).to_be_visible()
 
 
-def test_a_prediction_that_is_fetched_while_its_image_loads_is_shown_once(page: Page, taught: System) -> None:
-    held: list[Route] = []
-    page.route("**/images/slow?*", lambda route: held.append(route))
+def test_a_prediction_that_is_fetched_while_its_image_loads_is_shown_once(page: Page, trained: System) -> None:
+    paused_routes: list[Route] = []
+    page.route("**/images/slow?*", lambda route: paused_routes.append(route))
     with page.expect_request("**/images/slow?*"):
-        taught.show("bar", id="slow")
+        trained.send("bar", id="slow")
     for hidden in (True, False):
         hide(page, hidden)
     expect(page.locator("[data-id=slow]")).to_have_count(1)
-    taught.show("ring", id="after")
+    trained.send("ring", id="after")
     expect(page.locator("[data-id=after]")).to_be_visible()
     expect(page.locator("[data-id=slow]")).to_have_count(1)
-    for route in held:
+    for route in paused_routes:
         route.continue_()
 
 
-def test_another_models_matrix_and_classes_can_be_shown(page: Page, taught: System) -> None:
+def test_another_models_matrix_and_classes_can_be_shown(page: Page, trained: System) -> None:
     counts = page.locator(".matrix tbody td")
-    of_nearest = taught.client.get("/v1/streams/shapes/confusion").json()
-    of_softmax = taught.client.get("/v1/streams/shapes/confusion", params={"model": "softmax"}).json()
+    of_nearest = trained.client.get("/v1/streams/shapes/confusion").json()
+    of_softmax = trained.client.get("/v1/streams/shapes/confusion", params={"model": "softmax"}).json()
     assert of_nearest["rows"] != of_softmax["rows"]
     expect(counts).to_have_text(cells(of_nearest))
     page.get_by_label("Model").select_option("softmax")
     expect(counts).to_have_text(cells(of_softmax))
 
 
-def test_a_flood_leaves_the_page_small_and_quick(page: Page, taught: System) -> None:
+def test_a_flood_leaves_the_page_small_and_quick(page: Page, trained: System) -> None:
     """2,000 predictions as fast as the system makes them: a bounded page that still answers within a second."""
     page.evaluate(
         "new PerformanceObserver((list) => list.getEntries().forEach((task) =>"
         " (window.slowest = Math.max(window.slowest, task.duration)))).observe({ type: 'longtask' })"
     )
     # What is measured is wall time: on a busy machine the page alone may have stood still, so it may try again.
-    quick = any(slowest(page, taught, turn) < 1_000 for turn in (1, 2, 3))
+    quick = any(slowest(page, trained, turn) < 1_000 for turn in (1, 2, 3))
     assert tiles(page).count() <= MOST_TILES
     assert page.evaluate("document.querySelectorAll('*').length") < 2_500
     assert quick
 
 
-def slowest(page: Page, taught: System, turn: int) -> float:
+def slowest(page: Page, trained: System, turn: int) -> float:
     """Milliseconds that the page stood still for at most during a flood."""
     for _ in range(FLOOD // 100):
         files = [("file", ("a.png", picture("ring", shade=200), "image/png"))] * 100
-        taught.client.post("/v1/streams/shapes/images", files=files)
+        trained.client.post("/v1/streams/shapes/images", files=files)
     page.evaluate("window.slowest = 0")
     expect(page.locator(".figure.images .value")).to_have_text(f"{5 + turn * FLOOD:,}", timeout=FLOOD_MS)
     return float(page.evaluate("window.slowest"))

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.conftest import AWAY, STARTING, Open, hide
+from tests.browser.conftest import GATEWAY_DOWN, GATEWAY_STARTING, Open, hide
 from tests.browser.system import System, until
 
 NO_VALUE = "\N{EN DASH}"
@@ -20,16 +20,16 @@ def test_says_what_to_type_and_comes_to_life_with_the_first_image(system: System
     page = open_page()
     expect(page.get_by_role("heading", name="No stream yet")).to_be_visible()
     expect(page.get_by_text(f"prequel stream digits --stream digits --url {system.url}", exact=True)).to_be_visible()
-    system.show("bar", "bar")
+    system.send("bar", "bar")
     expect(page.locator(".figure.images .value")).to_have_text("1")
     expect(page.get_by_role("heading", name="No stream yet")).to_be_hidden()
     expect(page.locator("#picker")).to_have_value("shapes")
 
 
-def test_figures_are_the_gateways(taught: System, open_page: Open) -> None:
+def test_figures_are_the_gateways(trained: System, open_page: Open) -> None:
     page = open_page()
     expect(page.locator(".figure.images .value")).to_have_text("5")
-    status = taught.client.get("/v1/streams/shapes").json()
+    status = trained.client.get("/v1/streams/shapes").json()
     champion = status["models"][status["champion"]]
     assert figure(page, "labelled") == str(status["labelled"])
     assert figure(page, "pending") == str(status["pending"])
@@ -40,19 +40,19 @@ def test_figures_are_the_gateways(taught: System, open_page: Open) -> None:
     expect(page).to_have_title(re.compile(r"shapes · Prequel"))
 
 
-def test_follows_the_stream_without_reloading(taught: System, open_page: Open) -> None:
+def test_follows_the_stream_without_reloading(trained: System, open_page: Open) -> None:
     page = open_page()
     expect(page.locator("#connection")).to_have_text("Live")
     expect(page.locator(".figure.images .value")).to_have_text("5")
-    taught.show("dot", "dot")
+    trained.send("dot", "dot")
     expect(page.locator(".figure.images .value")).to_have_text("6")
     expect(page.locator(".matrix tbody th")).to_have_text(["bar", "dot", "ring"])
     expect(page.locator(".classes tbody th")).to_have_text(["bar", "dot", "ring"])
     expect(page.locator("#chart")).to_have_attribute("aria-label", re.compile("after 5 scored images: nearest"))
 
 
-def test_streams_are_chosen_and_kept_in_the_address(taught: System, open_page: Open) -> None:
-    taught.show("dot", "dot", stream="other")
+def test_streams_are_chosen_and_kept_in_the_address(trained: System, open_page: Open) -> None:
+    trained.send("dot", "dot", stream="other")
     page = open_page("/#/other")
     expect(page.locator(".figure.images .value")).to_have_text("1")
     page.locator("#picker").select_option("shapes")
@@ -62,22 +62,22 @@ def test_streams_are_chosen_and_kept_in_the_address(taught: System, open_page: O
     expect(page.locator(".figure.images .value")).to_have_text("1")
 
 
-def test_opens_on_the_stream_that_was_looked_at_last_or_else_the_newest(taught: System, open_page: Open) -> None:
-    taught.show("dot", "dot", stream="aaa")
-    taught.show("dot", "dot", stream="newest")
-    until(lambda: len(taught.client.get("/v1/streams").json()["streams"]) == 3)
+def test_opens_on_the_stream_that_was_looked_at_last_or_else_the_newest(trained: System, open_page: Open) -> None:
+    trained.send("dot", "dot", stream="aaa")
+    trained.send("dot", "dot", stream="newest")
+    until(lambda: len(trained.client.get("/v1/streams").json()["streams"]) == 3)
     page = open_page()
     expect(page.locator("#picker")).to_have_value("newest")
     page.locator("#picker").select_option("shapes")
     expect(page.locator(".figure.images .value")).to_have_text("5")
-    taught.show("dot", stream="aaa")
-    until(lambda: taught.client.get("/v1/streams/aaa").json()["images"] == 2)
+    trained.send("dot", stream="aaa")
+    until(lambda: trained.client.get("/v1/streams/aaa").json()["images"] == 2)
     page.goto("about:blank")
-    page.goto(taught.url)
+    page.goto(trained.url)
     expect(page.locator("#picker")).to_have_value("shapes")
     page.evaluate("localStorage.setItem('prequel.stream', 'gone')")
     page.goto("about:blank")
-    page.goto(taught.url)
+    page.goto(trained.url)
     expect(page.locator("#picker")).to_have_value("aaa")
 
 
@@ -85,8 +85,8 @@ def test_opens_on_the_stream_that_was_looked_at_last_or_else_the_newest(taught: 
 def test_names_can_be_read_whatever_their_length(system: System, open_page: Open, width: int) -> None:
     long = "northern white-breasted hedgehog (Erinaceus roumanicus)"
     for _ in range(2):
-        system.show("bar", "dog")
-        system.show("ring", long)
+        system.send("bar", "dog")
+        system.send("ring", long)
     page = open_page("/#/shapes", viewport={"width": width, "height": 900})
     expect(page.locator(".matrix tbody tr")).to_have_count(2)
     page.locator("#tiles .tile").first.click()
@@ -102,7 +102,7 @@ def test_names_can_be_read_whatever_their_length(system: System, open_page: Open
     assert sideways(page) == 0
 
 
-def test_the_skip_link_moves_the_focus_and_keeps_the_stream(taught: System, open_page: Open) -> None:
+def test_the_skip_link_moves_the_focus_and_keeps_the_stream(trained: System, open_page: Open) -> None:
     page = open_page("/#/shapes")
     expect(page.locator("#tiles .tile")).to_have_count(5)
     page.keyboard.press("Tab")
@@ -113,7 +113,7 @@ def test_the_skip_link_moves_the_focus_and_keeps_the_stream(taught: System, open
     expect(page.locator("#tiles .tile")).to_have_count(5)
 
 
-def test_an_address_that_names_no_stream_is_as_none(taught: System, open_page: Open) -> None:
+def test_an_address_that_names_no_stream_is_as_none(trained: System, open_page: Open) -> None:
     page = open_page("/#/%")
     expect(page.locator("#connection")).to_have_text("Live")
     expect(page.locator("#picker")).to_have_value("shapes")
@@ -128,45 +128,45 @@ def test_a_stream_can_be_named_before_it_exists(system: System, open_page: Open)
     page.get_by_role("textbox", name="Name").fill("mine")
     page.keyboard.press("Enter")
     expect(page.locator("#connection")).to_have_text("Waiting for the first image")
-    system.show("bar", stream="mine")
+    system.send("bar", stream="mine")
     expect(page.locator("#connection")).to_have_text("Live")
     expect(page.locator("#tiles .tile")).to_have_count(1)
 
 
-def test_reconnects_after_a_restart_and_shows_what_it_missed(taught: System, open_page: Open) -> None:
-    page = open_page(tolerated=(*AWAY, *STARTING))
+def test_reconnects_after_a_restart_and_shows_what_it_missed(trained: System, open_page: Open) -> None:
+    page = open_page(tolerated=(*GATEWAY_DOWN, *GATEWAY_STARTING))
     expect(page.locator("#connection")).to_have_text("Live")
-    taught.close_gateway()
+    trained.close_gateway()
     expect(page.locator("#connection")).to_have_text(re.compile("Lost at .*; trying again"))
-    taught.open_gateway()
-    taught.show("dot", "dot", id="while-away")
+    trained.open_gateway()
+    trained.send("dot", "dot", id="while-away")
     expect(page.locator("#connection")).to_have_text("Live")
     expect(page.locator(".figure.images .value")).to_have_text("6")
     expect(page.locator("[data-id=while-away]")).to_be_visible()
 
 
-def test_a_stream_that_is_deleted_leaves_the_page_and_may_begin_again(taught: System, open_page: Open) -> None:
+def test_a_stream_that_is_deleted_leaves_the_page_and_may_begin_again(trained: System, open_page: Open) -> None:
     page = open_page("/#/shapes", tolerated=("404",))
     expect(page.locator("#connection")).to_have_text("Live")
     expect(page.locator(".tile")).to_have_count(5)
-    assert taught.client.delete("/v1/streams/shapes", params={"wait": 10}).status_code == 200
+    assert trained.client.delete("/v1/streams/shapes", params={"wait": 10}).status_code == 200
     expect(page.locator("#notices")).to_contain_text("Stream shapes was deleted")
     expect(page.locator("#connection")).to_have_text("Waiting for the first image")
     expect(page.locator(".tile")).to_have_count(0)
     expect(page.locator(".figure.images .value")).to_have_text(NO_VALUE)
-    taught.show("dot", "dot")
+    trained.send("dot", "dot")
     expect(page.locator(".figure.images .value")).to_have_text("1")
     expect(page.locator(".tile")).to_have_count(1)
 
 
-def test_a_stream_that_is_deleted_before_the_page_listens_leaves_it_too(taught: System, open_page: Open) -> None:
+def test_a_stream_that_is_deleted_before_the_page_listens_leaves_it_too(trained: System, open_page: Open) -> None:
     page = open_page("/healthz", tolerated=("404",))
-    held: list[Route] = []
-    page.route("**/v1/streams/shapes/events", lambda route: held.append(route))
-    page.goto(taught.url + "/#/shapes")
+    paused_routes: list[Route] = []
+    page.route("**/v1/streams/shapes/events", lambda route: paused_routes.append(route))
+    page.goto(trained.url + "/#/shapes")
     expect(page.locator(".figure.images .value")).to_have_text("5")
-    taught.client.delete("/v1/streams/shapes", params={"wait": 10})
-    held[0].continue_()
+    trained.client.delete("/v1/streams/shapes", params={"wait": 10})
+    paused_routes[0].continue_()
     expect(page.locator("#connection")).to_have_text("Waiting for the first image")
     expect(page.locator(".tile")).to_have_count(0)
     expect(page.locator(".figure.images .value")).to_have_text(NO_VALUE)
@@ -174,20 +174,20 @@ def test_a_stream_that_is_deleted_before_the_page_listens_leaves_it_too(taught: 
 
 @pytest.mark.parametrize("begins_again", [True, False])
 def test_a_page_that_missed_a_deletion_shows_nothing_of_it(
-    taught: System, open_page: Open, *, begins_again: bool
+    trained: System, open_page: Open, *, begins_again: bool
 ) -> None:
     page = open_page("/#/shapes", tolerated=("404",))
     expect(page.locator(".tile")).to_have_count(5)
     hide(page, True)
-    taught.client.delete("/v1/streams/shapes", params={"wait": 10})
+    trained.client.delete("/v1/streams/shapes", params={"wait": 10})
     if begins_again:
-        taught.show("dot", "dot")
+        trained.send("dot", "dot")
     hide(page, False)
     expect(page.locator(".tile")).to_have_count(int(begins_again))
     expect(page.locator(".figure.images .value")).to_have_text("1" if begins_again else NO_VALUE)
 
 
-def test_a_hidden_page_keeps_no_connection_and_catches_up_when_it_is_seen(taught: System, open_page: Open) -> None:
+def test_a_hidden_page_keeps_no_connection_and_catches_up_when_it_is_seen(trained: System, open_page: Open) -> None:
     page = open_page("/#/shapes")
     expect(page.locator("#connection")).to_have_text("Live")
     expect(page.locator("#tiles .tile")).to_have_count(5)
@@ -195,7 +195,7 @@ def test_a_hidden_page_keeps_no_connection_and_catches_up_when_it_is_seen(taught
         hide(page, True)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url) if request.url.endswith("/shapes") else None)
-    taught.show("dot", "dot", id="while-hidden")
+    trained.send("dot", "dot", id="while-hidden")
     expect(page.locator("[data-id=while-hidden]")).to_have_count(0)
     assert len(asked) <= 1, "it asks on and on while nobody sees it"
     hide(page, False)
@@ -205,10 +205,10 @@ def test_a_hidden_page_keeps_no_connection_and_catches_up_when_it_is_seen(taught
 
 
 def test_labels_are_text_whatever_they_hold(system: System, open_page: Open) -> None:
-    system.show("bar", HOSTILE)
-    system.show("ring", '"><script>document.title="owned"</script>')
-    wrong = system.show("bar")
-    system.tell(wrong, "</style><b>bold</b>")
+    system.send("bar", HOSTILE)
+    system.send("ring", '"><script>document.title="owned"</script>')
+    wrong = system.send("bar")
+    system.label(wrong, "</style><b>bold</b>")
     page = open_page()
     expect(page.locator(f"[data-id='{wrong}'] .label")).to_have_text(HOSTILE)
     expect(page.locator(".matrix")).to_contain_text("</style><b>bold</b>")
@@ -220,9 +220,9 @@ def test_labels_are_text_whatever_they_hold(system: System, open_page: Open) -> 
 
 
 def test_a_phone_shows_everything_without_scrolling_sideways(system: System, open_page: Open) -> None:
-    system.show("bar", "x" * 128)
+    system.send("bar", "x" * 128)
     for number in range(12):
-        system.show("ring", f"a rather long label, number {number}")
+        system.send("ring", f"a rather long label, number {number}")
     page = open_page(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
     expect(page.locator(".figure.images .value")).to_have_text("13")
     expect(page.locator(".matrix tbody tr")).to_have_count(12)
@@ -235,7 +235,7 @@ def test_a_phone_shows_everything_without_scrolling_sideways(system: System, ope
 
 def test_a_matrix_of_many_classes_leaves_room_for_the_table_beside_it(system: System, open_page: Open) -> None:
     for number in range(30):
-        system.show("ring", f"class {number:02}")
+        system.send("ring", f"class {number:02}")
     page = open_page()
     expect(page.locator(".matrix tbody tr")).to_have_count(29)
     table = page.locator(".card.report").bounding_box()

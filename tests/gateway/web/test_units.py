@@ -1,11 +1,12 @@
 """The page's modules that need no browser, tested by Node's own runner: each *.test.js beside this is one test."""
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from tests.servers.session import missing
 
 HERE = Path(__file__).parent
 FILES = sorted(HERE.glob("*.test.js"))
@@ -23,10 +24,7 @@ def node() -> list[str]:
     """How Node is called. Missing, it is skipped on a laptop and fails where CI is set."""
     program = shutil.which("node")
     if program is None:
-        message = "Node is not installed: install Debian's nodejs to test the page's modules"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
+        missing("Node is not installed: install Debian's nodejs to test the page's modules")
     script = "console.log(...process.allowedNodeEnvironmentFlags)"
     allowed = subprocess.run([program, "--eval", script], capture_output=True, text=True, check=True).stdout.split()
     return [program, *(option for flag, option in OLD_NODE.items() if flag in allowed)]
