@@ -27,7 +27,7 @@ def execute(page: Page, call: str) -> Request:
 
 def test_a_call_is_tried_out_without_keys(trained: System, open_page: Open) -> None:
     page = open_page("/docs")
-    expect(page.get_by_role("heading", name="Prequel")).to_be_visible()
+    expect(page.get_by_role("heading", name="Prequel: HTTP calls")).to_be_visible()
     assert execute(page, LIST_STREAMS).header_value("x-api-key") is None
 
 
