@@ -117,7 +117,9 @@ def test_an_extractor_overtaken_by_retention_ends(cluster: Cluster, log: KafkaLo
         member.commit({0: at.offset + 1})
     with closing(cluster.admin()) as admin:
         admin.delete_records({TopicPartition(IMAGES, 0): 3})
-    ends(cluster.start("extractor")[0], "images:0:1", "retention removed it before it was read", "--reset-offsets", group)
+    ends(
+        cluster.start("extractor")[0], "images:0:1", "retention removed it before it was read", "--reset-offsets", group
+    )
 
 
 def test_a_snapshot_that_outgrows_its_limit_ends_the_learner(cluster: Cluster, log: KafkaLog) -> None:
