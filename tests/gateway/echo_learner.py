@@ -118,11 +118,12 @@ class EchoLearner:
         prediction = predicted(image.stream, image.id, image.position, image.data, image.label)
         prediction = prediction._replace(attributes=image.attributes)
         with self._lock:
-            self.predictions[image.stream, image.id] = prediction
             self._advance(image.stream, image.position)
+            # As a learner does: an id that comes again is a duplicate, which is counted and not predicted.
+            first = self.predictions.setdefault((image.stream, image.id), prediction) is prediction
             self.truths.setdefault((image.stream, image.id), image.label)
         self.write_status(image.stream)
-        return [encode_prediction(prediction, source=SOURCE)]
+        return [encode_prediction(prediction, source=SOURCE)] if first else []
 
     def _advance(self, stream: str, at: Position) -> None:
         """Positions of two topics are one order here: each event moves it on, as a learner's own topic does."""
