@@ -45,7 +45,7 @@ def test_a_signal_stops_whatever_it_interrupts_and_a_second_one_ends_at_once() -
 ASKING = """
 import threading
 from argparse import Namespace
-from prequel.services.cli.commands.clients import confirmation
+from prequel.services.cli.commands.gateway_client import confirmation
 from prequel.shared.runtime.signals import stop_on_signals
 
 stop_on_signals(threading.Event())

@@ -1,25 +1,22 @@
-"""The commands that talk to a gateway: `stream`, `label`, `delete`, `status`."""
+"""The commands that call a gateway: `stream`, `label`, `delete`, `status`."""
 
 import argparse
-import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 from prequel.services.cli.commands.base import Command
-from prequel.services.cli.exit_codes import INTERRUPTED, WRONG_USAGE
-from prequel.shared.invocation import DEFAULT_URL
+from prequel.services.cli.commands.gateway_client import (
+    add_confirmation_argument,
+    add_gateway_arguments,
+    confirmation,
+    run_with_client,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from prequel.services.producer.client import Client
-    from prequel.services.producer.confirmation import Confirmation
-
-Call = Callable[["Client", "Console", threading.Event], int]
-"""What a command does with a client, until the event is set; the exit code."""
 
 
 def _stream(arguments: argparse.Namespace) -> int:
@@ -43,7 +40,7 @@ def _stream(arguments: argparse.Namespace) -> int:
         )
         return report.exit_code(summary)
 
-    return _with_client(arguments, run)
+    return run_with_client(arguments, run)
 
 
 def _add_stream_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,15 +55,15 @@ def _add_stream_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--correct", action="store_true", help="correct the labels of an earlier run that the source has changed"
     )
-    _add_confirmation_argument(parser)
-    _add_gateway_arguments(parser)
+    add_confirmation_argument(parser)
+    add_gateway_arguments(parser)
 
 
 def _label(arguments: argparse.Namespace) -> int:
     from prequel.services.producer.commands.label import label_image
 
     label = None if arguments.retract else arguments.label
-    return _with_client(
+    return run_with_client(
         arguments,
         lambda client, console, stop: label_image(
             client,
@@ -85,15 +82,15 @@ def _add_label_arguments(parser: argparse.ArgumentParser) -> None:
     label = parser.add_mutually_exclusive_group(required=True)
     label.add_argument("label", nargs="?")
     label.add_argument("--retract", action="store_true", help="remove the label")
-    _add_confirmation_argument(parser)
-    _add_gateway_arguments(parser)
+    add_confirmation_argument(parser)
+    add_gateway_arguments(parser)
 
 
 def _delete(arguments: argparse.Namespace) -> int:
     from prequel.services.cli import composition
     from prequel.services.producer.commands.delete import delete_stream
 
-    return _with_client(
+    return run_with_client(
         arguments,
         lambda client, console, stop: delete_stream(
             client,
@@ -107,14 +104,14 @@ def _delete(arguments: argparse.Namespace) -> int:
 
 def _add_delete_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("stream")
-    _add_confirmation_argument(parser)
-    _add_gateway_arguments(parser)
+    add_confirmation_argument(parser)
+    add_gateway_arguments(parser)
 
 
 def _status(arguments: argparse.Namespace) -> int:
     from prequel.services.producer.commands.status import show_status
 
-    return _with_client(
+    return run_with_client(
         arguments,
         lambda client, console, stop: show_status(client, arguments.stream, as_json=arguments.json, console=console),
     )
@@ -123,52 +120,7 @@ def _status(arguments: argparse.Namespace) -> int:
 def _add_status_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("stream", nargs="?")
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
-    _add_gateway_arguments(parser)
-
-
-def _add_gateway_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--url", default=DEFAULT_URL, help=f"the gateway's address ({DEFAULT_URL})")
-    parser.add_argument("--api-key", help="one of the gateway's keys; default: the first of PREQUEL_API_KEYS")
-
-
-def _add_confirmation_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
-
-
-def _with_client(arguments: argparse.Namespace, call: Call) -> int:
-    from rich.console import Console
-
-    from prequel.services.cli import composition
-    from prequel.services.producer.errors import ProducerError, WrongUsage
-    from prequel.shared.runtime.signals import stop_on_signals
-
-    stop = threading.Event()
-    stop_on_signals(stop)
-    try:
-        with closing(composition.connect_client(arguments.url, arguments, stop)) as client:
-            return call(client, Console(), stop)
-    except ProducerError as error:
-        print(f"prequel: {error}", file=sys.stderr)
-        return WRONG_USAGE if isinstance(error, WrongUsage) else 1
-
-
-def confirmation(arguments: argparse.Namespace, console: "Console") -> "Confirmation":
-    """Asks the user for confirmation, if both input and output are a terminal."""
-    from prequel.services.producer.confirmation import Confirmation
-    from prequel.shared.runtime.signals import ending_signals
-
-    def ask(question: str) -> str:
-        try:
-            with ending_signals():
-                return input(question)
-        except EOFError:
-            print()
-            return ""
-        except KeyboardInterrupt:
-            print()
-            raise SystemExit(INTERRUPTED) from None
-
-    return Confirmation(console, ask if sys.stdin.isatty() and sys.stdout.isatty() else None, yes=arguments.yes)
+    add_gateway_arguments(parser)
 
 
 STREAM = Command("stream", "stream a folder, an image or `digits` into a stream", _stream, _add_stream_arguments)

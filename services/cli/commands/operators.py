@@ -91,7 +91,7 @@ def _check_retention(log: "Log", settings: "Settings") -> list[str]:
             return []
     for remark in report.remarks:
         print(remark)
-    return [str(each) for each in report.too_short]
+    return [str(problem) for problem in report.too_short]
 
 
 def _add_topics_arguments(parser: argparse.ArgumentParser) -> None:
