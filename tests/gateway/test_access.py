@@ -111,6 +111,13 @@ def test_a_wrong_key_is_distinguished_from_a_missing_one(
     assert answer.headers["www-authenticate"] == challenge
 
 
+def test_a_browser_without_a_session_is_sent_to_the_page_that_asks_for_the_key(client: httpx.Client) -> None:
+    answer = client.get("/docs", headers={"Accept": "text/html,*/*"})
+    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+    assert answer.json()["detail"].endswith("; in a browser, enter it at / first")
+    assert "browser" not in client.get("/docs").json()["detail"]
+
+
 def test_a_session_stands_for_the_key_in_a_browser(client: httpx.Client) -> None:
     answer = client.post("/v1/session", json={"key": KEY})
     assert answer.status_code == 204

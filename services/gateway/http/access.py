@@ -50,7 +50,7 @@ class AccessControl:
         if not self._credentials or path in PUBLIC_PATHS or (method in SAFE_METHODS and self._is_page(path)):
             return None
         detail = self._credentials.request_problem(headers)
-        return Problem(401, detail, {"WWW-Authenticate": challenge(detail)}) if detail else None
+        return _unauthorized(detail, headers) if detail else None
 
     def _same_origin(self, headers: Headers) -> bool:
         """Browsers send Origin with every request that changes something, and Sec-Fetch-Site; other clients neither.
@@ -67,6 +67,12 @@ class AccessControl:
     def _is_own_host(self, host: str) -> bool:
         name = _host_name(host)
         return name in ("localhost", self._host) or name.endswith(".localhost") or _is_loopback(name)
+
+
+def _unauthorized(detail: str, headers: Headers) -> Problem:
+    """A person who opens /docs in a browser cannot send a header, but can sign in on the page."""
+    remedy = "; in a browser, enter it at / first" if "text/html" in headers.get("accept", "") else ""
+    return Problem(401, detail + remedy, {"WWW-Authenticate": challenge(detail)})
 
 
 def _foreign_host(host: str) -> Problem:
