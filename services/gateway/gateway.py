@@ -1,4 +1,4 @@
-"""The gateway's parts, as every route gets them: one frozen bundle, and the dependency that hands it over."""
+"""The gateway's parts as every route gets them: the fields of ``Gateway``, brought by ``gateway: CurrentGateway``."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

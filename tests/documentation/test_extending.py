@@ -72,6 +72,15 @@ def test_what_a_recipe_adds_works(recipe: Recipe, tmp_path: Path) -> None:
         compare(answer, done.stdout)
 
 
+def test_the_code_of_the_recipes_passes_make_check(tmp_path: Path) -> None:
+    tree = copy(tmp_path / "tree")
+    for recipe in RECIPES:
+        for fence in recipe.fences:
+            follow(fence, tree)
+    done = run("ruff check services shared && ruff format --check services shared", tree)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def copy(tree: Path) -> Path:
     for name in COPIED:
         source = ROOT / name

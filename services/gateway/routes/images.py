@@ -79,20 +79,20 @@ async def send_images(
     if not gateway.live.gallery.has_predictions(stream):  # else it exists, and the store need not be asked
         await gateway.capacity.require_room(stream)
     uploads = await read_uploads(request, gateway.settings.max_image_bytes)
-    ids = [upload.id or each for upload, each in zip(uploads, _ids(gateway, id, len(uploads)), strict=True)]
+    ids = [upload.id or new_id for upload, new_id in zip(uploads, _ids(gateway, id, len(uploads)), strict=True)]
     uploads = _with_labels(uploads, label)
     if id is not None or uploads[0].id is not None:  # ids that the gateway made are new
         await gateway.image_ids.admit(stream, _images_with_ids(ids, uploads))
     positions = await _append(gateway, stream, uploads, ids)
     pairs = zip(ids, positions, strict=True)
-    answers: list[dict[str, Any]] = [{"id": each, "stream": stream, "position": str(at)} for each, at in pairs]
+    answers: list[dict[str, Any]] = [{"id": image_id, "stream": stream, "position": str(at)} for image_id, at in pairs]
     complete = wait > 0 and await _add_predictions(gateway, stream, answers, positions=positions, wait=wait)
     return json_answer(answers if len(answers) > 1 else answers[0], 200 if complete else 202)
 
 
 def _with_labels(uploads: Sequence[Upload], label: str | None) -> list[Upload]:
     """The request's label for each image that has none of its own; an empty label is none."""
-    return [each._replace(label=(label if each.label is None else each.label) or None) for each in uploads]
+    return [upload._replace(label=(label if upload.label is None else upload.label) or None) for upload in uploads]
 
 
 def _ids(gateway: Gateway, key: str | None, count: int) -> list[str]:

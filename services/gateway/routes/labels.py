@@ -104,9 +104,15 @@ async def _append(gateway: Gateway, stream: str, labels: Sequence[LabelBody]) ->
     now = gateway.clock()
     messages = [
         encode_label(
-            stream, each.id, each.label, by=each.by or "anonymous", time=now, event_id=gateway.new_id(), source=SOURCE
+            stream,
+            label.id,
+            label.label,
+            by=label.by or "anonymous",
+            time=now,
+            event_id=gateway.new_id(),
+            source=SOURCE,
         )
-        for each in labels
+        for label in labels
     ]
     try:
         return await gateway.label_queue.append(messages)

@@ -52,7 +52,9 @@ async def read_stream(gateway: CurrentGateway, stream: StreamName, after: After 
     if len(status.labels) > MAX_LABELS:  # then the status has only some of the classes
         detail = await gateway.details.get(status)
         for name, classes in detail.classes.items():
-            answer["models"].get(name, {})["classes"] = {label: each.model_dump() for label, each in classes.items()}
+            answer["models"].get(name, {})["classes"] = {
+                label: class_status.model_dump() for label, class_status in classes.items()
+            }
     return _answer_with_age(gateway, stream, answer)
 
 
