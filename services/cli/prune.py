@@ -48,8 +48,8 @@ def prune(
     for topic in TOPICS:
         if remark := _make_shrinkable(log, topic):
             yield f"{topic}: {remark}"
-    for each in measure_log(log, store, settings, clock()).topics:
-        yield f"{each.topic}: {removed[each.topic]:,} records removed; {each}"
+    for topic_usage in measure_log(log, store, settings, clock()).topics:
+        yield f"{topic_usage.topic}: {removed[topic_usage.topic]:,} records removed; {topic_usage}"
 
 
 def _remove_all(pruner: Pruner, stop: threading.Event) -> dict[str, int]:

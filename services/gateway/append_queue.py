@@ -128,7 +128,8 @@ class AppendQueue:
                 pending.positions.set_exception(error)
 
     def _report(self, reason: str) -> None:
-        """Show the reason on /readyz until an append succeeds, or for COMPLAINT_S: without requests none would."""
+        """Show the reason on /readyz until an append succeeds, or for APPEND_PROBLEM_SHOWN_S: without requests
+        no append would."""
         self._health.waits(self._log_name, reason)
         asyncio.get_running_loop().call_later(APPEND_PROBLEM_SHOWN_S, self._health.works, self._log_name)
 

@@ -127,7 +127,7 @@ class Client:
     def overview(self) -> Overview:
         """The status of every stream, and of the log."""
         answer = self.overview_json()
-        return Overview([_status(each) for each in answer["streams"]], answer.get("log"))
+        return Overview([_status(status) for status in answer["streams"]], answer.get("log"))
 
     def stream_json(self, stream: str) -> dict[str, Any] | None:
         """As ``stream``, just as the gateway answers."""

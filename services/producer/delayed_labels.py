@@ -47,6 +47,6 @@ class DelayedLabels:
             {"id": id, "label": label, "by": AUTHOR} for id, label in due if label is not None and id not in rejected
         ]
         if labels:
-            offsets = [offset(each["position"]) for each in self._client.post_labels(self._stream, labels)]
+            offsets = [offset(accepted["position"]) for accepted in self._client.post_labels(self._stream, labels)]
             self.first_offset = offsets[0] if self.first_offset < 0 else self.first_offset
             self.offset = offsets[-1]

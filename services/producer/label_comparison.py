@@ -104,7 +104,8 @@ class LabelComparison:
 
     def _changed(self) -> list[tuple[LabelledImage, str]]:
         """Images whose label in the stream is none of those that the source has for them."""
-        return [each for each in self._candidates.values() if (each[0].id, each[1]) not in self._labels_of_copies]
+        candidates = self._candidates.values()
+        return [(image, label) for image, label in candidates if (image.id, label) not in self._labels_of_copies]
 
     def _compare(self, pairs: Sequence[tuple[str, str | None, dict[str, Any]]], final_refusals: Sequence[str]) -> None:
         """``pairs``: name and label of an image in the source, and the stream's example of it.
@@ -170,8 +171,8 @@ class LabelComparison:
         """The stream's examples by id."""
         iterator, examples = iter(ids), dict[str, dict[str, Any]]()
         while batch := list(islice(iterator, MAX_LOOKUP_IDS)):
-            found = self._client.lookup(self._stream, batch, with_authors=with_authors)
-            examples |= {each["id"]: each for each in found}
+            answer = self._client.lookup(self._stream, batch, with_authors=with_authors)
+            examples |= {example["id"]: example for example in answer}
         return examples
 
 

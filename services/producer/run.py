@@ -107,7 +107,7 @@ class Run:
             self._comparison.add_copy(loaded)
             return
         self._batch.append(loaded)
-        size = sum(len(each.data) for each in self._batch)
+        size = sum(len(image.data) for image in self._batch)
         full = len(self._batch) >= self._max_batch_images or size >= MAX_BATCH_BYTES
         # A stream that may have the images is asked for a full batch at once, unless the rate makes that a long wait.
         if full or (self._sender.idle and (self._rate or not self._comparison.stream_exists)):

@@ -74,8 +74,8 @@ class UnansweredImages:
 
         The stream had them already, or refused the label.
         """
-        taken, self._other_labels = self._other_labels, []
-        return taken
+        other_labels, self._other_labels = self._other_labels, []
+        return other_labels
 
     def wait(self, max_unanswered: int, on_waiting: Callable[[str], None]) -> None:
         """Block until at most so many are unanswered, for as long as the services make progress.

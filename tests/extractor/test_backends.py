@@ -44,12 +44,12 @@ def vectors(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[tu
     def of(name: str) -> dict[tuple[str, str], Vectors]:
         scratch = tmp_path_factory.mktemp("backends")
         weights = "imagenet" if name == "compact" else str(random_weights(name, scratch))
-        files = {each: scratch / f"{'-'.join(each)}.npy" for each in WANTED[name]}
+        files = {variant: scratch / f"{'-'.join(variant)}.npy" for variant in WANTED[name]}
         for backend in ("tensorflow", "jax"):
-            jobs = [f"{name}|{weights}|{each[1]}|{file}" for each, file in files.items() if each[0] == backend]
+            jobs = [f"{name}|{weights}|{variant[1]}|{file}" for variant, file in files.items() if variant[0] == backend]
             environ = os.environ | {"KERAS_BACKEND": backend}
             subprocess.run([sys.executable, "-c", EXTRACT, str(scratch), *jobs], env=environ, check=True, timeout=600)
-        return {each: np.load(file) for each, file in files.items()}
+        return {variant: np.load(file) for variant, file in files.items()}
 
     return of
 

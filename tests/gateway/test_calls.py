@@ -36,8 +36,8 @@ def test_several_images_of_a_form_get_a_list_and_ids_of_their_own(gateway: Serve
         "/v1/streams/pets/images", files=files, params={"wait": 10}, headers={"Idempotency-Key": "both"}
     )
     assert answer.status_code == 200
-    assert [each["id"] for each in answer.json()] == ["both.1", "both.2"]
-    assert [each["prediction"]["label"] for each in answer.json()] == ["cat", "dog"]
+    assert [accepted["id"] for accepted in answer.json()] == ["both.1", "both.2"]
+    assert [accepted["prediction"]["label"] for accepted in answer.json()] == ["cat", "dog"]
     types = [dict(record.headers)["content-type"] for record in gateway.log.read("images", 0, [0, 1]).values()]
     assert types == [b"image/png", b"application/octet-stream"]
 
@@ -81,7 +81,7 @@ def test_several_labels_get_a_list_of_outcomes(gateway: Served) -> None:
     body = [{"id": id, "label": "cat", "by": "me"}, {"id": id, "label": "dog"}, {"id": "none", "label": None}]
     answer = gateway.client.post("/v1/streams/pets/labels", json=body, params={"wait": 10})
     assert answer.status_code == 200
-    assert [each["status"] for each in answer.json()] == ["learned", "corrected", "waiting"]
+    assert [outcome["status"] for outcome in answer.json()] == ["learned", "corrected", "waiting"]
 
 
 def test_who_labelled_stands_in_the_log(gateway: Served) -> None:
@@ -109,7 +109,7 @@ def test_the_list_sorts_and_filters(gateway: Served) -> None:
     def listed(**params: object) -> list[str]:
         answer = gateway.client.get("/v1/streams/pets/predictions", params=params)  # type: ignore[arg-type]
         assert answer.status_code == 200
-        return [each["id"] for each in answer.json()["predictions"]]
+        return [prediction["id"] for prediction in answer.json()["predictions"]]
 
     assert listed() == ["d", "c", "b", "a"]
     assert listed(sort="uncertain") == ["b", "c", "d", "a"]
@@ -129,7 +129,7 @@ def test_the_list_is_read_page_by_page(gateway: Served) -> None:
     for _ in range(3):
         params = {"limit": 2, **({"before": before} if before else {})}
         page = gateway.client.get("/v1/streams/pets/predictions", params=params).json()
-        seen += [each["id"] for each in page["predictions"]]
+        seen += [prediction["id"] for prediction in page["predictions"]]
         before = page["next"]
     assert seen == ["n4", "n3", "n2", "n1", "n0"]
     assert before is None
@@ -150,7 +150,7 @@ def test_streams_and_their_status(gateway: Served) -> None:
     assert 10 <= status.pop("snapshot_age") < 60
     assert "curve" not in status
     listed = gateway.client.get("/v1/streams").json()["streams"]
-    assert [status | each for each in listed] == listed
+    assert [status | listed_status for listed_status in listed] == listed
 
 
 def test_curve_and_confusion(gateway: Served) -> None:

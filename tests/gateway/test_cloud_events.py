@@ -97,16 +97,18 @@ def appended_labels(gateway: Served, body: object) -> list[Label]:
     assert answer.status_code == 202, answer.text
     end = gateway.log.bounds("examples")[0].end
     records = gateway.log.read("examples", 0, range(begin, end))
-    return [each for n in range(begin, end) if isinstance(each := decode_example(records[n]), Label)]
+    return [label for n in range(begin, end) if isinstance(label := decode_example(records[n]), Label)]
 
 
 def test_a_label_may_be_structured_too(gateway: Served) -> None:
     gateway.post_image(id="a-1", wait=10)
     encoded = base64.b64encode(json.dumps(SAID).encode()).decode()
     for body in (event(), {**event(), "data": json.dumps(SAID)}, {**event(), "data": None, "data_base64": encoded}):
-        assert [(each.id, each.label, each.by) for each in appended_labels(gateway, body)] == [("a-1", "cat", "ann")]
+        assert [(label.id, label.label, label.by) for label in appended_labels(gateway, body)] == [
+            ("a-1", "cat", "ann")
+        ]
     several = [event(), event({"id": "a-2", "label": None})]
-    assert [(each.id, each.label) for each in appended_labels(gateway, several)] == [("a-1", "cat"), ("a-2", None)]
+    assert [(label.id, label.label) for label in appended_labels(gateway, several)] == [("a-1", "cat"), ("a-2", None)]
 
 
 @pytest.mark.parametrize(

@@ -90,10 +90,10 @@ def test_idle_connections_are_closed() -> None:
     idle = IdleConnections(lambda: now[0])
     for now[0] in (0.0, REQUEST_HEAD_S):
         idle.close_expired(everyone)
-        assert not any(each.transport.gone for each in everyone)
+        assert not any(connection.transport.gone for connection in everyone)
     now[0] = REQUEST_HEAD_S + 1
     idle.close_expired(everyone)
-    assert [each.transport.gone for each in everyone] == [True, True, False]
+    assert [connection.transport.gone for connection in everyone] == [True, True, False]
 
 
 def test_a_connection_with_a_request_since_is_not_closed() -> None:

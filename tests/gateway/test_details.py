@@ -22,11 +22,11 @@ class Away(EchoLearner):
 
 
 def stored(stream: str, classes: int = 0) -> StreamDetail:
-    each = ClassStatus(precision=0.5, recall=None, support=3)
+    class_status = ClassStatus(precision=0.5, recall=None, support=3)
     return StreamDetail(
         stream=stream,
         position="0:7",
-        classes={"echo": {f"class {number}": each for number in range(classes)}},
+        classes={"echo": {f"class {number}": class_status for number in range(classes)}},
         curve=[],
         confusion={"echo": Confusion(labels=["stored"], rows=[[1, 2]])},
     )

@@ -85,8 +85,8 @@ def test_a_status_that_is_none_hides_no_other(broken: bytes, gateway: Served, ca
         statuses = of({"status"}, stream)
         assert next(statuses).data["stream"] == "pets"
         gateway.post_image(wait=10)
-        assert any(each.data["images"] == 2 for each in statuses)
-    assert [each["stream"] for each in gateway.client.get("/v1/streams").json()["streams"]] == ["pets"]
+        assert any(event.data["images"] == 2 for event in statuses)
+    assert [status["stream"] for status in gateway.client.get("/v1/streams").json()["streams"]] == ["pets"]
     assert gateway.client.get("/v1/streams/old").status_code == 404
     assert len([line for line in caplog.messages if "stream old is not shown" in line]) == 1
     gateway.store.put(status.key("old"), gateway.store.get(status.key("pets")) or b"")

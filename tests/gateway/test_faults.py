@@ -89,7 +89,7 @@ def test_while_the_log_is_away_the_view_still_answers_and_then_goes_on(start: St
     assert gateway.post_image(id="after", wait=10).status_code == 200
     until(lambda: gateway.client.get("/readyz").status_code == 200)
     listed = gateway.client.get(f"{PETS}/predictions").json()["predictions"]
-    assert [each["id"] for each in listed] == ["after", "before"]
+    assert [prediction["id"] for prediction in listed] == ["after", "before"]
 
 
 def test_a_gateway_may_start_before_its_log(start: Start, log: FaultyLog) -> None:

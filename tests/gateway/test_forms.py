@@ -16,7 +16,7 @@ def test_each_image_has_its_id_and_label_and_all_keep_their_order(gateway: Serve
     form = {"id": ["c", "a", "b"], "label": ["cat", "", "wild cat"]}
     answer = gateway.client.post(PATH, files=FILES, data=form)
     assert answer.status_code == 202
-    assert [each["id"] for each in answer.json()] == ["c", "a", "b"]
+    assert [accepted["id"] for accepted in answer.json()] == ["c", "a", "b"]
     records = gateway.log.read("images", 0, [0, 1, 2])
     images = [decode_image(records[offset]) for offset in range(3)]
     assert [(image.id, image.label, image.data[-1]) for image in images] == [
@@ -65,9 +65,9 @@ def test_a_label_comes_in_one_spelling_whatever_the_door(gateway: Served) -> Non
     outcome = gateway.post_label("c", spelled, wait=10).json()
     assert outcome["label"] == "K\u00e4se"
     listed = gateway.client.get("/v1/streams/pets/predictions", params={"truth": spelled}).json()["predictions"]
-    assert sorted(each["id"] for each in listed) == ["a", "b", "c"]
+    assert sorted(prediction["id"] for prediction in listed) == ["a", "b", "c"]
     headers = [dict(record.headers) for record in gateway.log.read("images", 0, [0, 1]).values()]
-    assert [each["ce_label"].decode() for each in headers] == ["K\u00e4se"] * 2
+    assert [record_headers["ce_label"].decode() for record_headers in headers] == ["K\u00e4se"] * 2
 
 
 def test_a_label_of_nothing_but_space_is_none(gateway: Served) -> None:

@@ -101,12 +101,12 @@ class Hanging:
             assert self.served.client.get(path).status_code == 200
 
     def hang(self) -> None:
-        for each in (self.log, self.store, self.learner):
-            each.gate.clear()
+        for dependency in (self.log, self.store, self.learner):
+            dependency.gate.clear()
 
     def heal(self) -> None:
-        for each in (self.log, self.store, self.learner):
-            each.gate.set()
+        for dependency in (self.log, self.store, self.learner):
+            dependency.gate.set()
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def test_no_answer_waits_for_long(hanging: Hanging, call: str) -> None:
 def test_nor_do_many_at_one_time(hanging: Hanging) -> None:
     with ThreadPoolExecutor(4 * len(CALLS)) as crowd:
         asked = [crowd.submit(timed, hanging.served, ask) for _ in range(4) for _, ask in CALLS.values()]
-        slowest = max(each.result()[0] for each in asked)
+        slowest = max(call.result()[0] for call in asked)
     assert slowest < ANSWER_S + 2 * MARGIN_S
 
 
@@ -174,8 +174,8 @@ def test_reads_of_the_log_take_few_threads_however_many_requests_come(hanging: H
     before = threading.active_count()
     with ThreadPoolExecutor(20) as crowd:
         asked = [crowd.submit(timed, hanging.served, CALLS[call][1]) for call in reading for _ in range(10)]
-        assert max(each.result()[0] for each in asked) < ANSWER_S + MARGIN_S
-    left = [each.name for each in threading.enumerate() if each.name.startswith(("gateway-", "asyncio_"))]
+        assert max(call.result()[0] for call in asked) < ANSWER_S + MARGIN_S
+    left = [thread.name for thread in threading.enumerate() if thread.name.startswith(("gateway-", "asyncio_"))]
     assert threading.active_count() <= before + 6, left
 
 

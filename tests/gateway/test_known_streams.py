@@ -251,7 +251,7 @@ async def test_a_status_of_the_time_before_the_deletion_is_none(tmp_path: Path) 
     assert time.monotonic() - began < READ_YOUR_WRITES_S, "nobody waits for what will not be"
     put("0:6")
     assert await statuses.get("pets", fresh=True)
-    assert [each.position for each in await statuses.all()] == ["0:6"]
+    assert [status.position for status in await statuses.all()] == ["0:6"]
     statuses.close()
     store.close()
 

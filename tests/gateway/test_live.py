@@ -27,7 +27,7 @@ PREDICTIONS = "/v1/streams/pets/predictions"
 
 def listed(gateway: Served, limit: int = 1_000) -> list[str]:
     answer = gateway.client.get(PREDICTIONS, params={"limit": limit})
-    return [each["id"] for each in answer.json()["predictions"]]
+    return [prediction["id"] for prediction in answer.json()["predictions"]]
 
 
 def test_a_gateway_that_starts_later_shows_the_same(start: Start, gateway: Served) -> None:

@@ -27,7 +27,7 @@ def test_known_images_have_their_truth(gateway: Served) -> None:
     gateway.post_image(id="c", wait=10)
     gateway.post_label("c", "dog", wait=10)
     found = look_up(gateway, "c", "nobody", "a", "b")
-    assert [(each["id"], each["truth"], each["late"], each["refused"]) for each in found] == [
+    assert [(example["id"], example["truth"], example["late"], example["refused"]) for example in found] == [
         ("c", "dog", True, None),
         ("a", "cat", False, None),
         ("b", None, False, None),
@@ -39,8 +39,8 @@ def test_who_gave_a_truth_is_read_from_the_log(gateway: Served) -> None:
     gateway.post_image(id="a", label="cat", wait=10)
     body = [{"id": "a", "label": "cat", "by": "me"}, {"id": "a", "label": "dog", "by": "ada"}]
     gateway.client.post("/v1/streams/pets/labels", json=body, params={"wait": 10})
-    assert [each["by"] for each in look_up(gateway, "a")] == [None]
-    assert [each["by"] for each in look_up(gateway, "a", who=True)] == ["ada"]
+    assert [example["by"] for example in look_up(gateway, "a")] == [None]
+    assert [example["by"] for example in look_up(gateway, "a", who=True)] == ["ada"]
 
 
 def test_a_retracted_label_is_distinguished_from_none(gateway: Served) -> None:
@@ -49,7 +49,10 @@ def test_a_retracted_label_is_distinguished_from_none(gateway: Served) -> None:
     body = [{"id": "a", "label": "cat", "by": "me"}, {"id": "a", "label": None, "by": "ada"}]
     gateway.client.post("/v1/streams/pets/labels", json=body, params={"wait": 10})
     found = look_up(gateway, "a", "b", who=True)
-    assert [(each["truth"], each["late"], each["by"]) for each in found] == [(None, True, "ada"), (None, False, None)]
+    assert [(example["truth"], example["late"], example["by"]) for example in found] == [
+        (None, True, "ada"),
+        (None, False, None),
+    ]
 
 
 @pytest.mark.parametrize("ids", [[], ["not an id"], ["a"] * (MAX_IDS + 1), "a"])
@@ -66,8 +69,8 @@ def test_a_refused_label_is_remembered_however_often_it_is_read(again: int) -> N
     gallery = Gallery(10, 10)
     outcomes = [outcome("rejected", "cow", 5), outcome("learned", "cat", 6), outcome("expired", "emu", 7)]
     gallery.add(predicted("pets", "a", Position(0, 5), PNG), b"{}")
-    for each in [*outcomes, *outcomes[:again]]:
-        gallery.apply_outcome(each)
+    for label_outcome in [*outcomes, *outcomes[:again]]:
+        gallery.apply_outcome(label_outcome)
     row = gallery.get("pets", "a")
     assert row is not None
     assert (row.truth, row.truth_position) == ("cat", Position(0, 6))

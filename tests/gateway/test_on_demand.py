@@ -66,7 +66,7 @@ def test_the_list_can_be_of_a_challengers_predictions(shared_gateway: Served) ->
     def listed(**params: str) -> list[str]:
         answer = shared_gateway.client.get("/v1/streams/models/predictions", params=params)
         assert answer.status_code == 200, answer.text
-        return [each["id"] for each in answer.json()["predictions"]]
+        return [prediction["id"] for prediction in answer.json()["predictions"]]
 
     assert listed(model="contrary", predicted="dog") == ["one"]
     assert listed(model="contrary", predicted="cat", truth="dog") == ["two"]

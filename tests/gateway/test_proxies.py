@@ -67,7 +67,7 @@ def test_every_http_client_ignores_proxies() -> None:
     for path in sorted(path for folder in ("services", "shared") for path in (ROOT / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and _is_client(node.func):
-                given = {each.arg: ast.unparse(each.value) for each in node.keywords}
+                given = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
                 if given.get("trust_env") != "False":
                     wrong.append(f"{path.relative_to(ROOT)}:{node.lineno}")
     assert not wrong, f"give trust_env=False: {wrong}"

@@ -102,7 +102,9 @@ class System:
             owner="test",
         )
         self._stop, self._port = threading.Event(), free_port()  # for as long as it lives, also while it is closed
-        self._workers = [threading.Thread(target=self._work, args=(each,)) for each in (self.extractor, self.learner)]
+        self._workers = [
+            threading.Thread(target=self._work, args=(consumer,)) for consumer in (self.extractor, self.learner)
+        ]
         for worker in self._workers:
             worker.start()
         self.open_gateway()
@@ -201,11 +203,11 @@ def console() -> Console:
 def photos(tmp_path: Path) -> Callable[[int], Path]:
     """Makes a folder of so many images a class, each with other bytes."""
 
-    def make(each: int) -> Path:
+    def make(images_per_class: int) -> Path:
         root = tmp_path / "photos"
         for number, (name, colour) in enumerate(COLOURS.items()):
             (root / name).mkdir(parents=True)
-            for shade in range(each):
+            for shade in range(images_per_class):
                 pixels = np.full((4, 4, 3), colour, np.uint8)
                 pixels[0, 0] = (shade % 256, shade // 256, number)
                 Image.fromarray(pixels).save(root / name / f"{shade:04}.png")

@@ -142,7 +142,7 @@ def test_status_as_json(client: Client, console: Console, colours: list[str]) ->
     show_status_of_all = json.loads(printed(console))
     show_status(client, "colours", as_json=True, console=console)
     one = json.loads(printed(console))
-    assert [each["stream"] for each in show_status_of_all] == ["colours"]
+    assert [status["stream"] for status in show_status_of_all] == ["colours"]
     assert (one["stream"], one["images"]) == ("colours", 3)
 
 

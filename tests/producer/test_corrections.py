@@ -21,7 +21,7 @@ from tests.producer.test_stream import Photos, printed
 
 def truths(client: Client) -> dict[str, int]:
     """How many images are of each class now."""
-    listed = [each["truth"] for each in client.recent("colours", 1_000)]
+    listed = [prediction["truth"] for prediction in client.recent("colours", 1_000)]
     return {truth: listed.count(truth) for truth in set(listed)}
 
 

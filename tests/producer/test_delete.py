@@ -53,13 +53,13 @@ def test_a_deleted_stream_disappears_from_every_answer_and_its_bytes_from_the_fi
     folder = photos(2)
     send(client, folder, "private", console)
     send(client, folder, "kept", console)
-    (id,) = [each["id"] for each in client.recent("private", 1)]
+    (id,) = [prediction["id"] for prediction in client.recent("private", 1)]
     image = next(record.value for record in system.records("images") if b"private" in dict(record.headers).values())
     assert delete(client, "private", console, confirmation(console, yes=True)) == 0
     assert "6 images, 6 labels, 3 classes" in printed(console)
     assert "erased" in printed(console)
     assert (client.stream("private"), client.prediction("private", id)) == (None, None)
-    assert [each.stream for each in client.streams()] == ["kept"]
+    assert [status.stream for status in client.streams()] == ["kept"]
     with pytest.raises(RequestRefused, match="no stream private"):
         client.post_labels("private", [{"id": id, "label": "x"}])
     until(lambda: system.store.get("erased/0") is not None)
@@ -145,7 +145,7 @@ def test_a_new_stream_and_new_classes_need_confirmation(
     with pytest.raises(ProducerError, match="nothing was done"):
         send(client, folder, "colours", console, confirm=confirmation(console, ""))
     assert "new to the 3 classes of colours: reds (there is red)" in printed(console)
-    (id,) = [each["id"] for each in client.recent("colours", 1)]
+    (id,) = [prediction["id"] for prediction in client.recent("colours", 1)]
     with pytest.raises(ProducerError, match="nothing was done"):
         label_image(client, "colours", id, "blu", console=console, confirmation=confirmation(console, "n"))
     assert "blu (there is blue)" in printed(console)

@@ -36,7 +36,7 @@ def test_one_image_has_one_id_whatever_its_path(tmp_path: Path, monkeypatch: pyt
     ]
     sources += [("pets", f"csv:{name}.csv") for name in ("plain", "dotted", "absolute")]
     ids = set()
-    for source in (open_source(*each) for each in sources):
+    for source in (open_source(*arguments) for arguments in sources):
         ids |= {source.load(entry).id for entry in source.images(Survey())}
     assert ids == {hashlib.sha256(b"cat/1.jpg").hexdigest()[:32]}
 

@@ -16,8 +16,8 @@ BACKBONES: dict[str, Architecture] = {
 
 def architecture(name: str) -> Architecture:
     """The row of ``name``; `mobilenet_0.25` is `mobilenet` of a quarter of the width. Raises ConfigError."""
-    if found := BACKBONES.get(name) or application_of_width(name):
-        return found
+    if row := BACKBONES.get(name) or application_of_width(name):
+        return row
     similar = difflib.get_close_matches(name, BACKBONES, 3) or ["compact", "mobilenetv2", "resnet50"]
     raise ConfigError(
         f"unknown backbone PREQUEL_BACKBONE={name}: use {', '.join(similar)} or another model of keras.applications"

@@ -53,7 +53,7 @@ class KerasBackbone:
     def _drop_shape(self, shape: int, error: OutOfMemory) -> None:
         if shape == 1:
             raise error
-        self._shapes = [each for each in self._shapes if each < shape]
+        self._shapes = [smaller for smaller in self._shapes if smaller < shape]
         _log.warning(
             "not enough memory for %d images at once, using %d from now on: %s", shape, self._shapes[-1], error
         )
@@ -107,7 +107,9 @@ def _jitted(model: Any) -> Callable[[Images], Any]:
     function of each shape.
     """
     jax = _backend()
-    weights = [[each.value for each in group] for group in (model.trainable_variables, model.non_trainable_variables)]
+    weights = [
+        [variable.value for variable in group] for group in (model.trainable_variables, model.non_trainable_variables)
+    ]
     run = jax.jit(lambda trained, fixed, images: model.stateless_call(trained, fixed, images, training=False)[0])
     return lambda images: run(*weights, images)
 

@@ -91,13 +91,13 @@ class IdleConnections:
     def close_expired(self, connections: Iterable[Any]) -> None:
         """Call it about once a second."""
         now, before = self._clock(), self._idle_since
-        self._idle_since = {each: (each.cycle, now) for each in connections if _is_idle(each)}
-        for each, (last_request, _) in self._idle_since.items():
-            known_request, since = before.get(each, (None, now))
+        self._idle_since = {connection: (connection.cycle, now) for connection in connections if _is_idle(connection)}
+        for connection, (last_request, _) in self._idle_since.items():
+            known_request, since = before.get(connection, (None, now))
             if known_request is last_request:  # else it was busy between two looks, and is idle only since now
-                self._idle_since[each] = last_request, since
+                self._idle_since[connection] = last_request, since
                 if now - since > REQUEST_HEAD_S:
-                    each.transport.abort()
+                    connection.transport.abort()
 
 
 def _is_idle(connection: Connection) -> bool:

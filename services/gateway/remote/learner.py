@@ -21,7 +21,7 @@ class LearnerUnavailable(Exception):
 
 
 class RemoteLearner:
-    """``shared.status.Queries`` over HTTP. Blocks; raises LearnerUnavailable and StoreUnavailable too."""
+    """``shared.queries.Queries`` over HTTP. Blocks; raises LearnerUnavailable and StoreUnavailable too."""
 
     def __init__(self, addresses: AddressReader, client: httpx.Client) -> None:
         self._addresses, self._client = addresses, client

@@ -100,10 +100,12 @@ class TopicFollower(Generic[Decoded]):
 
     def _restart(self) -> None:
         bounds = self._log.bounds(self._topic)
-        self._ends = {partition: each.end for partition, each in bounds.items()}
+        self._ends = {partition: partition_bounds.end for partition, partition_bounds in bounds.items()}
         self._current = False
         self._on_loop(self._handler.restart())
-        self._positions = {partition: self._start_offset(each) for partition, each in bounds.items()}
+        self._positions = {
+            partition: self._start_offset(partition_bounds) for partition, partition_bounds in bounds.items()
+        }
 
     def _on_loop(self, work: Coroutine[Any, Any, None]) -> None:
         if self._stop.is_set():  # The log hung until now, and the event loop may have ended meanwhile.

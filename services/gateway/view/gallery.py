@@ -165,7 +165,7 @@ class Gallery:
             stream.evict_oldest()
             self._size -= 1
         if self._size > self._max_total:
-            max(self._streams.values(), key=lambda each: len(each.rows)).evict_oldest()
+            max(self._streams.values(), key=lambda stream_rows: len(stream_rows.rows)).evict_oldest()
             self._size -= 1
 
 

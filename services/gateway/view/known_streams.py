@@ -75,7 +75,7 @@ class KnownStreams:
     async def image_ends(self) -> dict[int, int]:
         """The next offset of every partition of ``images``. Raises LogUnavailable, CallTimeout."""
         bounds = await self._calls.run(lambda: self._log.bounds(IMAGES))
-        return {partition: each.end for partition, each in sorted(bounds.items())}
+        return {partition: partition_bounds.end for partition, partition_bounds in sorted(bounds.items())}
 
     def close(self) -> None:
         self._calls.close()
@@ -106,7 +106,7 @@ class KnownStreams:
     ) -> bool:
         """``starts``: per partition, where the search begins at the earliest. ``deleted_images``: see ``_creates``."""
         lag = self._log.lag(self._groups[topic], topic)
-        ends = {partition: each.end for partition, each in self._log.bounds(topic).items()}
+        ends = {partition: partition_bounds.end for partition, partition_bounds in self._log.bounds(topic).items()}
         begins = {
             partition: max(end - lag.get(partition, 0), starts.get(partition, 0)) for partition, end in ends.items()
         }

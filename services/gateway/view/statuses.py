@@ -72,7 +72,7 @@ class StreamStatuses:
         names = await self.names()
         read = await self._read_all([name for name in names if not self._cache.is_fresh(name)])
         known = [valid for name in names if (valid := self._valid(read.get(name) or self._cache.get(name)))]
-        for number in sorted({Position.parse(each.position).partition for each in known}):
+        for number in sorted({Position.parse(known_status.position).partition for known_status in known}):
             await self.partitions.get(number)
         return known
 
@@ -89,13 +89,13 @@ class StreamStatuses:
         """Raises StoreUnavailable if the store cannot be read now."""
         await self._store.get(status.PREFIX)
 
-    def summary(self, each: StreamStatus) -> dict[str, Any]:
+    def summary(self, stream_status: StreamStatus) -> dict[str, Any]:
         """A status as HTTP answers have it, with the snapshot's age."""
-        answer = each.model_dump(exclude=EXCLUDED_STATUS_FIELDS)
-        snapshot = self.partitions.snapshot(each, Position.parse(each.position).partition)
+        answer = stream_status.model_dump(exclude=EXCLUDED_STATUS_FIELDS)
+        snapshot = self.partitions.snapshot(stream_status, Position.parse(stream_status.position).partition)
         answer["snapshot"] = snapshot.model_dump() if snapshot else None
         answer["snapshot_age"] = max(0.0, self._clock() - snapshot.at) if snapshot else None
-        answer["age_seconds"] = self.age(each.stream)
+        answer["age_seconds"] = self.age(stream_status.stream)
         return answer
 
     def age(self, stream: str) -> float:

@@ -106,7 +106,7 @@ class Subscriptions:
 
     def forget(self, stream: str) -> None:
         """Send nobody the events of a stream that was deleted."""
-        self._recent = deque((each for each in self._recent if each.event.stream != stream), RECENT_EVENTS)
+        self._recent = deque((recent for recent in self._recent if recent.event.stream != stream), RECENT_EVENTS)
 
     def publish(self, event: LiveEvent) -> None:
         subscribers = self._subscribers_of(event.event.stream)
@@ -138,7 +138,9 @@ class Subscriptions:
         if index is None:
             reason = f"the events after {last_event} are no longer in memory: read the lists again"
             return [encode("reset", None, {"reason": reason})]
-        return [each.encode() for each in recent[index + 1 :] if stream in (each.event.stream, None)]
+        return [
+            recent_event.encode() for recent_event in recent[index + 1 :] if stream in (recent_event.event.stream, None)
+        ]
 
 
 def encode(kind: str, id: str | None, data: object) -> bytes:

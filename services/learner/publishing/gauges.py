@@ -38,7 +38,7 @@ def set_stream_gauges(status: StreamStatus, metrics: Metrics, shown: RecallSerie
 
 
 def _recalls(status: StreamStatus) -> dict[tuple[str, str], float]:
-    """Of at most MOST_LABELS classes, the most frequent: thousands of series would be too many for Prometheus."""
+    """Of at most MAX_LABELS classes, the most frequent: thousands of series would be too many for Prometheus."""
     return {
         (name, label): each.recall
         for name, model in status.models.items()

@@ -42,7 +42,7 @@ def _delete(client: Client, stream: str, command_id: str) -> dict[str, Any]:
 def _contents(client: Client, stream: str) -> str:
     status = client.stream(stream)
     if status is None:
-        others = ", ".join(each.stream for each in client.streams()[:MAX_NAMED_STREAMS]) or "none"
+        others = ", ".join(status.stream for status in client.streams()[:MAX_NAMED_STREAMS]) or "none"
         raise ProducerError(f"there is no stream {stream} to delete; there are: {others}")
     models = ", ".join(status.models) or "no model"
     return (

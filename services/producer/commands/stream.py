@@ -73,6 +73,6 @@ def correct_command(source: str, stream: str, labels: str | None, url: str) -> s
 def _confirm(client: Client, stream: str, survey: Survey, confirmation: Confirmation) -> None:
     status = client.stream(stream)
     if status is None:
-        confirmation.confirm_creation(new_stream_text(stream, [each.stream for each in client.streams()]))
+        confirmation.confirm_creation(new_stream_text(stream, [status.stream for status in client.streams()]))
     elif text := new_classes_text(stream, survey.labels, status.labels):
         confirmation.confirm_creation(text)

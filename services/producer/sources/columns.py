@@ -90,7 +90,7 @@ def _find_path(rows: Sequence[Row], match: MatchImage) -> tuple[int, bool]:
     names = [cell.strip().lower() for cell in rows[0]]
     hits = [[match(_cell(row, column, lower=False)) for row in rows] for column in range(len(names))]
     scores = [
-        (sum(each == 2 for each in column), sum(column), names[number] in PATH_NAMES, -number)
+        (sum(hit == 2 for hit in column), sum(column), names[number] in PATH_NAMES, -number)
         for number, column in enumerate(hits)
     ]
     best = scores.index(max(scores))

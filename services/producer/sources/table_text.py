@@ -57,7 +57,7 @@ def _separator(head: Sequence[str]) -> str:
     def widths(separator: str) -> list[int]:
         return [len(row) for row in csv.reader(head, delimiter=separator, skipinitialspace=True) if any(row)]
 
-    used = [each for each in _SEPARATORS if any(each in line for line in head)]
-    consistent = [each for each in used if len(set(widths(each))) == 1 and widths(each)[0] > 1]
-    in_first_line = [each for each in used if each in head[0]]
+    used = [separator for separator in _SEPARATORS if any(separator in line for line in head)]
+    consistent = [separator for separator in used if len(set(widths(separator))) == 1 and widths(separator)[0] > 1]
+    in_first_line = [separator for separator in used if separator in head[0]]
     return next(iter([*consistent, *in_first_line, *used]), ",")
