@@ -11,8 +11,9 @@ logger = logging.getLogger(__name__)
 def agree_on_config(context: LearnerContext, partition: OwnedPartition) -> bool:
     """Have the fold use this process's settings from here on, unless a process that started later wrote others.
 
-    Called whenever the fold's settings may have changed; whether they have since the last call. Two learners with
-    different settings so write one record each, and do not overrule each other for ever. Blocks; raises LogUnavailable.
+    Called whenever the fold's settings may have changed; returns whether they have since the last call. So two learners
+    with different settings write one record each, and do not overrule each other for ever. Blocks; raises
+    LogUnavailable.
     """
     current = partition.fold.history.current
     if current == partition.checked_config:
@@ -23,7 +24,7 @@ def agree_on_config(context: LearnerContext, partition: OwnedPartition) -> bool:
     elif current.config != context.config:
         logger.warning(
             "examples:%d is folded with the settings of a learner that started after this one, not with this one's:"
-            " %s. Start this one again if its own are right",
+            " %s. Restart this one if its own are right",
             partition.number,
             current.config.as_settings(),
         )

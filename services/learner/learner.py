@@ -35,7 +35,7 @@ often for nothing."""
 
 
 class Learner:
-    """A Processor (shared/runtime/runner.py) over ``examples``, and the Queries of its partitions' streams.
+    """A Processor (shared/runtime/processor.py) over ``examples``, and the Queries of its partitions' streams.
 
     ``owner`` is an id of this process, ``address`` where it answers queries, None where nobody can ask it; ``clock``
     gives seconds since the epoch.
@@ -71,7 +71,7 @@ class Learner:
             started=clock(),
         )
         self._lock = threading.Lock()
-        """Owned while the state changes and while a query reads it: a query must not see half a batch."""
+        """Held while the state changes and while a query reads it: a query must not see half a batch."""
         self._partitions: dict[int, OwnedPartition] = {}
         self._publisher = StatusPublisher(self._context, self._partitions, address=address)
         self._queries = StreamQueries(self._partitions, self._lock)
@@ -147,7 +147,7 @@ class Learner:
         messages: list[Message],
         rejected: list[tuple[Record, Rejected]],
     ) -> None:
-        """Fold the records of one partition; what came of them is added to ``messages`` and ``rejected``."""
+        """Fold the records of one partition; the results are added to ``messages`` and ``rejected``."""
         metrics = self._context.metrics
         with self._lock:
             result = partition.fold.apply(records)

@@ -1,4 +1,4 @@
-"""What came of a fold, as messages for the log and as counts for Prometheus."""
+"""The results of a fold as messages for the log and as counts for Prometheus."""
 
 from collections.abc import Mapping
 
@@ -17,7 +17,7 @@ from prequel.shared.log.base import Message
 from prequel.shared.runtime.metrics import Metrics
 
 NO_STREAM = "(none)"
-"""What labels for streams that do not exist are counted as: anybody can invent names, and each would be a series."""
+"""Stands for every missing stream in the count of labels: anybody can invent names, and each would be a series."""
 
 
 def output_messages(result: FoldResult) -> list[Message]:

@@ -13,7 +13,7 @@ from prequel.shared.vectors import Vector, check_vector
 
 
 class StreamQueries:
-    """Safe from any thread. ``lock`` is owned by the learner while the state changes: a query waits for one batch."""
+    """Safe from any thread. The learner holds ``lock`` while the state changes: a query waits for one batch."""
 
     def __init__(self, partitions: Mapping[int, OwnedPartition], lock: threading.Lock) -> None:
         self._partitions, self._lock = partitions, lock

@@ -11,7 +11,7 @@ MAX_ATTRIBUTES = 16
 """Extension attributes that travel with one image: tracing takes two, a camera a handful. Each is written again with
 the features, the prediction and the outcome."""
 MAX_NAME, MAX_BYTES = 64, 512
-"""Of a name in characters, of a value in bytes: W3C's `tracestate` may have 512."""
+"""Longest name, in characters, and longest value, in bytes: W3C's `tracestate` may have 512."""
 NAMES_CACHED = 1_024
 """Spellings of header names that are remembered: bounded, because a stranger may invent any number of them."""
 

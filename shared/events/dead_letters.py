@@ -8,10 +8,10 @@ from prequel.shared.log.base import DEAD_LETTERS, Message, Record
 _IDENTIFYING = ("ce_id", "ce_subject", "ce_image", "ce_source", "ce_time")
 """Attributes by which somebody who waits for a record may recognize it."""
 _SHORT_BYTES = 256
-"""Of a value that an abridged dead letter keeps: the longest valid id is half as long, and five of them stay far below
-the smallest record that any log takes."""
+"""Longest attribute or key that an abridged dead letter keeps: the longest valid id is half as long, and five of them
+stay far below the smallest record that any log takes."""
 _MAX_DETAIL = 500
-"""Characters of the detail: it may quote what a stranger sent."""
+"""Longest detail, in characters: it may quote what a stranger sent."""
 
 
 def encode_rejected(record: Record, rejected: Rejected, *, source: str, time: float) -> Message:

@@ -1,4 +1,4 @@
-"""The event `erased` (any topic): what takes the place of a record whose stream was deleted."""
+"""The event `erased` (any topic): it takes the place of a record whose stream was deleted."""
 
 import re
 
@@ -15,7 +15,7 @@ def is_erased(record: Record) -> bool:
 
 
 def erased_headers(**remains: str) -> Headers:
-    """The headers of a record that takes the place of an erased one: ``remains`` is what other streams need of it."""
+    """The headers of a record that takes the place of an erased one: ``remains`` is what other streams need."""
     return (("ce_type", ERASED_TYPE.encode()), *((f"ce_{name}", value.encode()) for name, value in remains.items()))
 
 

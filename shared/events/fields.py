@@ -21,7 +21,7 @@ from prequel.shared.log.base import Position, Record
 # Each parse_ function raises Rejected and nothing else, whatever it is given, except where its docstring says more.
 
 MAX_AUTHOR = 128
-"""Characters of ``by`` that are read: it is shown to people, and not a place to store things."""
+"""Longest ``by``, in characters; the rest is cut off: it is shown to people, and not a place to store things."""
 
 
 def record_position(record: Record) -> Position:

@@ -62,7 +62,7 @@ def _data(event: Mapping[str, Any]) -> tuple[bytes, Headers]:
             return base64.b64decode(encoded, validate=True), ()
         except ValueError as error:
             raise Malformed(f"data_base64 is not base64: {error}") from None
-    if isinstance(data, list) and data and all(type(each) in (int, float) for each in data):
+    if isinstance(data, list) and data and all(type(value) in (int, float) for value in data):
         with np.errstate(over="ignore"):  # Too large becomes infinite, which the decoder of features rejects.
             return np.asarray(data, "<f4").tobytes(), (("ce_dim", str(len(data)).encode()),)
     if data is None:

@@ -25,6 +25,7 @@ class Session:
         4. publish  outputs and dead letters are appended in the background
         5. flush    wait until all of them are durable in the log
         6. save     the processor's state, together with its positions in the input
+                    (a learner's own steps: services/learner/checkpoint.py)
         7. commit   the positions to the consumer group
 
     What is lost if the process dies:

@@ -191,7 +191,7 @@ def test_invalid_settings_become_a_dead_letter(wrong: dict[str, Any]) -> None:
 def test_a_model_that_this_prequel_does_not_know_stops_it() -> None:
     log = Written()
     log.defaults(models="nearest,newest")
-    with pytest.raises(ConfigError, match="'newest' is learned, which this Prequel cannot make"):
+    with pytest.raises(ConfigError, match="name model 'newest', which this Prequel cannot make"):
         new_fold(log).apply(log.records)
 
 

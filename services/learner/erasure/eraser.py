@@ -17,20 +17,20 @@ from prequel.shared.runtime.retry import Attempts
 from prequel.shared.store.base import Store, StoreUnavailable
 
 STEP_RECORDS = 250
-"""Records of one step: of images of 100 KB some 10 MB are read. Twice as many and a slow disk is felt by appends."""
+"""Records of one step: with images of 100 KB some 10 MB are read. Twice as many and a slow disk is felt by appends."""
 WORK_SECONDS = 0.05
-"""How long learning waits for the steps of one turn; half of it and a large log takes twice as long."""
+"""How long learning waits for the steps of one turn; with half of it, erasing a large log takes twice as long."""
 
 logger = logging.getLogger(__name__)
 
 
 class RecordEraser:
-    """Of one partition's streams, for the learner's thread only; does nothing on a log that cannot erase.
+    """Erases the deleted streams of one partition. For the learner's thread only; idle on a log that cannot erase.
 
     The order, and what goes wrong with another one:
 
-    1. ``prepare_checkpoint``: where late features of a stream that was already erased have come, the store's note is
-       set back to the first deletion that has work again. Later, a crash between snapshot and note would leave them.
+    1. ``prepare_checkpoint``: where features of a stream that was erased already have come late, the store's note is
+       set back to that deletion. If this came after the snapshot, a crash between the two would leave them in the log.
     2. The snapshot that has the deletion is committed. Erased earlier, a replay from the snapshot before would not find
        the records that it needs.
     3. ``checkpointed``: the records may be erased from here on, by ``work``.
@@ -50,10 +50,10 @@ class RecordEraser:
         self._done = self._noted = 0
 
     def resume(self, deletions: Iterable[Deletion]) -> None:
-        """Go on with those of a snapshot that are not known to be done. Blocks; raises StoreUnavailable."""
+        """Go on with the deletions of a snapshot that are not known to be done. Blocks; raises StoreUnavailable."""
         if isinstance(self._log, ErasableLog):
             self._done = self._noted = int(self._store.get(self._key) or 0)
-            self._due.extend(each for each in deletions if each.position.offset >= self._done)
+            self._due.extend(deletion for deletion in deletions if deletion.position.offset >= self._done)
 
     def take(self, result: FoldResult) -> list[tuple[Record, Rejected]]:
         """Note the streams that were deleted, and late features of one; the rejected records for the dead letters.
@@ -62,19 +62,19 @@ class RecordEraser:
         """
         if not isinstance(self._log, ErasableLog):
             return result.rejected
-        self._uncommitted |= {each.stream: each for each in result.deletions}
-        self._uncommitted |= {each.stream: each for each in result.late}
+        self._uncommitted |= {deletion.stream: deletion for deletion in result.deletions}
+        self._uncommitted |= {deletion.stream: deletion for deletion in result.late}
         return [abridged(*pair) if pair[1].reason == "stream-deleted" else pair for pair in result.rejected]
 
     def prepare_checkpoint(self) -> None:
-        """What was taken is about to be in a snapshot, and will not come again. Blocks; raises StoreUnavailable."""
+        """The deletions taken are about to be in a snapshot: none is replayed. Blocks; raises StoreUnavailable."""
         if self._uncommitted:
             self._note()
 
     def checkpointed(self) -> None:
-        """All that was taken is in a snapshot."""
+        """All deletions taken are in a snapshot: their records may be erased from here on."""
         waiting = list(self._due)[1:]  # The one in work may have passed the place of late features already.
-        self._due.extend(each for each in self._uncommitted.values() if each not in waiting)
+        self._due.extend(deletion for deletion in self._uncommitted.values() if deletion not in waiting)
         self._uncommitted = {}
 
     def poll_timeout(self, idle: float) -> float:
@@ -104,7 +104,7 @@ class RecordEraser:
     def _note(self, skip: int = 0) -> None:
         """Store the position before which every deletion is done, without the first ``skip`` of those that are due."""
         unfinished = [*list(self._due)[skip:], *self._uncommitted.values()]
-        position = min([self._done, *(each.position.offset for each in unfinished)])
+        position = min([self._done, *(deletion.position.offset for deletion in unfinished)])
         if position != self._noted:
             self._store.put(self._key, str(position).encode())
             self._noted = position

@@ -1,4 +1,4 @@
-"""One batch of records on its way through the fold: examples not yet predicted, and what came out so far."""
+"""One batch of records on its way through the fold: examples not yet predicted, and the results so far."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,19 +14,19 @@ from prequel.shared.vectors import Vector
 
 
 class FoldResult(NamedTuple):
-    """What came of some records, in log order."""
+    """The results of folding some records, in log order."""
 
     outputs: list[Output]
     rejected: list[tuple[Record, Rejected]]
     duplicates: int
     """Records among them that had been folded before, or brought an example that was known."""
     conflicts: Mapping[str, int]
-    """Of these, the ones that came with another image or another label, by which."""
+    """How many of these came with another image (CONTENT) or another label (LABEL) than the first time."""
     misplaced: list[Record]
-    """Those that belong to another partition: here they have no effect."""
+    """Records that belong to another partition: here they have no effect."""
     deletions: list[Deletion]
     late: list[Deletion]
-    """The deletions that some features among the rejected came too late for."""
+    """Deletions of streams whose features came late, among ``rejected``: their records are to be erased too."""
 
 
 class FoldBatch:
@@ -60,7 +60,7 @@ class FoldBatch:
             self.conflicts[conflict] += 1
 
     def flush(self, stream: StreamState | None = None) -> None:
-        """Predict what waits, of one stream or of all."""
+        """Predict the examples that wait, of one stream or of all."""
         for name in [stream.name] if stream else list(self._runs):
             if name in self._runs:
                 state, run = self._runs.pop(name)
@@ -69,7 +69,8 @@ class FoldBatch:
     def rejected_labels(self, records: Sequence[Record]) -> Iterable[tuple[Record, Rejected]]:
         """The records whose label was rejected: they are dead letters too.
 
-        Not the features that a label had waited for: they were learned from, and its outcome tells of the label.
+        Where a label had waited for its features, these are no dead letter: they were predicted, and only the label has
+        an outcome that says so.
         """
         by_position = {Position(record.partition, record.offset): record for record in records}
         for at, event in self.outputs:

@@ -14,12 +14,12 @@ MAX_REJECTED_STREAMS = 1_000
 
 
 class Capacity:
-    """Of the partition with these ``streams``, which whoever owns this changes."""
+    """The room in one partition. ``streams`` are those that it has now: the fold adds and removes some."""
 
     def __init__(self, streams: Mapping[str, StreamState], registry: ModelRegistry) -> None:
         self._streams, self._registry = streams, registry
         self.rejected: dict[str, None] = {}
-        """The newest streams for which there was no room, oldest first: each has one dead letter. Part of the state."""
+        """The newest streams for which there was no room, oldest first: each got one dead letter. Part of the state."""
         self._initial_bytes: dict[int, int] = {}
         self._model_bytes: dict[str, int] = {}
         """By stream, as it was measured last; a stream that has changed since is missing."""
@@ -33,7 +33,7 @@ class Capacity:
         self._model_bytes.pop(stream, None)
 
     def reconfigured(self) -> None:
-        """Measure everything again: models of another number take other room."""
+        """Measure everything again: the models may be others now, and the number of their classes too."""
         self._initial_bytes.clear()
         self._model_bytes.clear()
 
@@ -59,7 +59,7 @@ class Capacity:
         return self._models_full(config, dim)
 
     def _models_full(self, config: FoldConfig, dim: int) -> str:
-        """The first stream always fits, and those that there are go on whatever their models grow to."""
+        """The first stream always fits, and existing streams go on however large their models grow."""
         used = self.model_bytes(config)
         if used and used + self._bytes_of_new(config, dim) > config.max_model_bytes:
             return f"the models of this partition's streams take {used} bytes (PREQUEL_MAX_MODEL_BYTES)"

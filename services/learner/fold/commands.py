@@ -1,4 +1,4 @@
-"""The commands that were given lately, so that each counts once, and the streams that were deleted."""
+"""The newest commands, so that a repeated one is recognised, and the streams that were deleted."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -7,13 +7,14 @@ from prequel.shared.events.types import Applied, Command, Features
 from prequel.shared.log.base import Position
 
 MAX_COMMANDS = 1_000
-"""Ids of commands that count once. Whoever repeats a command does so within a minute; a thousand of a partition by
-hand take hours."""
+"""Commands remembered, the newest, so that a repeated one changes nothing. Whoever repeats a command does so within a
+minute; to send a thousand to one partition by hand takes hours."""
 MAX_DELETIONS = 1_000
-"""Deleted streams of which late features are recognised. An image is extracted within seconds, or days after an outage;
-with half as many, a thousand streams that a script deletes during one could come back."""
+"""Deleted streams remembered, the newest, so that their late features are recognised. An image is extracted
+within seconds, or days after an outage; with half as many, some of a thousand streams that a script deletes during one
+could come back."""
 MAX_PARTITION_DIGITS = 9
-"""Of a partition's number in a command: more than any log has, and few enough for an integer of 32 bits."""
+"""Longest number of a partition in a command: more digits than any log needs, and few enough for 32 bits."""
 
 
 class Deletion(NamedTuple):
@@ -25,7 +26,7 @@ class Deletion(NamedTuple):
     """Partition -> next offset, when the command was given."""
 
     def covers(self, image: Position) -> bool:
-        """Whether the image had come before the command."""
+        """Whether the image at this position had come before the command."""
         return image.offset < self.images.get(image.partition, 0)
 
 
@@ -86,7 +87,7 @@ class CommandHistory:
 
 
 def parse_deletion(command: Command) -> Deletion | None:
-    """What a ``stream.delete`` deletes; None where its member ``images`` is no object of partition -> offset."""
+    """What a ``stream.delete`` deletes; None where its field ``images`` is not an object of partition -> offset."""
     ends = command.arguments.get("images", {})
     if not isinstance(ends, dict) or not all(
         partition.isdecimal() and len(partition) <= MAX_PARTITION_DIGITS and type(offset) is int and 0 <= offset < 2**63

@@ -1,4 +1,4 @@
-"""What a fold uses of the settings: part of its state, and changed only by a record of the log."""
+"""The settings that a fold depends on: part of its state, and changed only by a record of the log."""
 
 from dataclasses import asdict, astuple, dataclass, fields
 from typing import Any
@@ -39,7 +39,7 @@ class FoldConfig:
 
 
 def fold_config(settings: Settings) -> FoldConfig:
-    """What of the settings a state depends on."""
+    """The part of the settings that a state depends on."""
     return FoldConfig(
         models=tuple(settings.model_names),
         seed=settings.seed,
@@ -61,7 +61,7 @@ def config_from(settings: dict[str, Any]) -> FoldConfig:
 
 
 BUILT_IN_CONFIG = config_from({})
-"""What the first record in the log changes: it names every setting that its writer knew."""
+"""The settings' own defaults: the first record in the log changes them, and names all that its writer knew."""
 
 
 def with_defaults(current: FoldConfig, event: Defaults) -> FoldConfig:

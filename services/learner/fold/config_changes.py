@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from prequel.services.learner.fold.partition import Fold
 
 PROBE_DIM = 8
-"""Of the vectors of a model that is made only to see whether it can be: that does not depend on it."""
+"""Features of a model that is made only to check its spec: whether it can be made does not depend on their number."""
 
 COMPANION_MODEL = "ncm"
-"""Is replayed with models that all reset at a drift. An example is scored where any model of the stream knows a class;
-when such models have just reset, that would be none here, though another model of the stream knew one. Nearest class
-means cost least."""
+"""A model that never resets, replayed beside new models that all reset at a drift. An example is scored where any model
+of its stream knows a class: just after a reset no model of the replay would know one, though a model of the live stream
+did. Nearest class means cost least."""
 
 
 def change_config(fold: "Fold", change: ConfigChange, partition: int) -> None:
@@ -40,7 +40,7 @@ def change_config(fold: "Fold", change: ConfigChange, partition: int) -> None:
     replayed = _replay_new_models(fold, change, partition)
     fold.history.add(change)
     fold.orphan_labels.resize(change.config.max_waiting, change.config.window)
-    # Every stream may be another one now: none is as the store has it, and none takes the room that was measured.
+    # The state of every stream may change now: what the store has of it and how large it is must not be relied on.
     fold.stored.clear()
     fold.capacity.reconfigured()
     for name, stream in fold.streams.items():
@@ -59,8 +59,8 @@ def check_models(registry: ModelRegistry, specs: Iterable[str]) -> None:
             registry.create(reaction(spec).spec, PROBE_DIM, seed=0)
         except UnknownModel as error:
             raise ConfigError(
-                f"the log (topic {EXAMPLES}) says that model {spec!r} is learned, which this Prequel cannot make: "
-                f"{error}. Use the Prequel that wrote it, with all that the model needs installed"
+                f"the settings in the log (topic {EXAMPLES}) name model {spec!r}, which this Prequel cannot make: "
+                f"{error}. Use the version of Prequel that wrote them, with every package that the model needs"
             ) from error
 
 

@@ -38,9 +38,10 @@ def apply_label(state: StreamState, event: Label, features: FeaturesAt) -> list[
         return [label_outcome(state, event, "expired", previous=previous, predictions=predictions)]
     if event.label is not None and not state.admit(event.label):
         return [label_outcome(state, event, "rejected", previous=previous, predictions=predictions)]
-    # 4. The models, then the metrics, as for a label that comes with its image: where the scored error is a drift that
-    #    resets a model, this label goes with all that was learned before. The other way round, the new model has it.
+    # 4. The models, before the metrics (5), as for a label that comes with its image: where the scored error is a drift
+    #    that resets a model, it forgets this label too. In the other order, the new model would have learned it.
     exact = _relearn(state, example, x, previous=previous, label=event.label) and not example.residue
+    # 5. A first label is scored; another one, or none any more, restates what was scored.
     if previous is None:
         assert event.label is not None, "a retraction of no label is unchanged"
         drifts = score_first_label(state, example, event.label, predictions, time=event.time)
@@ -82,9 +83,16 @@ def _unlearn(state: StreamState, number: int, example: WindowExample, x: Vector,
 
 
 def _restate_metrics(state: StreamState, example: WindowExample, label: str | None, *, exact: bool) -> None:
-    """Take the old outcome out of the metrics and put the new one in; the predictions were made once, and stay.
+    """Take the old outcome out of the metrics and put the new one in; ``label`` None retracts: only the first half.
 
-    Drift detectors are not restated: they reported what they saw then, and models have reacted to it.
+    1. Every model's accuracy, confusion, log loss, curve and windowed accuracy (see Prequential.restate).
+    2. The champion's abstentions.
+    3. The example in the window: its label and its index in the metrics, so that the next correction finds them.
+    4. Where the label is retracted, the counts of labelled examples and of those without a label.
+
+    The window comes after the counts, which need the old index; the models come before all of this, since ``exact``
+    (whether they could unlearn) is noted in the window. Two things are not restated: the predictions, which were made
+    once, and the drift detectors, to which models have reacted already.
     """
     old, predictions = example.label, example.predictions
     truth = UNLABELLED if label is None else state.classes[label]

@@ -81,7 +81,7 @@ class FeatureCache:
                 if isinstance(event, Erased):
                     continue
                 if not isinstance(event, Features):
-                    raise Rejected("not-features", f"{EXAMPLES}:{partition}:{offset} is no feature event any more")
+                    raise Rejected("not-features", f"{EXAMPLES}:{partition}:{offset} is not a feature event any more")
                 yield event
 
     def _begin(self, position: Position) -> int:

@@ -1,4 +1,4 @@
-"""New examples: predicted first, then scored and learned where their label is known (test, then train)."""
+"""New examples: predicted first, then learned and scored where their label is known (test, then train)."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -29,16 +29,16 @@ class _KnownLabel(NamedTuple):
 
 
 def predict_run(state: StreamState, run: Sequence[Features]) -> list[Output]:
-    """Predict each new example of a run, score and learn those whose label is known, in order.
+    """Predict each new example of a run; learn the labels that are known, and score the predictions made before.
 
     However a sequence of events is cut into runs, state and outputs are the same: a run exists because one call of a
     model with many vectors is faster than many calls. A model that reacts to drift must do so before the next example,
     so then examples are taken one by one.
     """
-    if len(run) > 1 and any(each.kind != "none" for each in state.reactions):
+    if len(run) > 1 and any(reaction.kind != "none" for reaction in state.reactions):
         return [output for event in run for output in predict_run(state, [event])]
     known = [_known_label(state, event) for event in run]
-    learned = [each.learned for each in known]
+    learned = [label.learned for label in known]
     xs = np.stack([event.vector for event in run])
     by_model = [top_predictions(model.fold(xs, learned), state.class_numbers(model)) for model in state.models]
     outputs: list[Output] = []

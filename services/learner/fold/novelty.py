@@ -1,4 +1,4 @@
-"""When the champion had better abstain: too low a probability, or too far from every class."""
+"""When the champion should abstain: too low a probability, or too far from every class."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from prequel.services.learner.fold.predictions import ModelPrediction
 from prequel.shared.vectors import Vector
 
 MIN_EXAMPLES = 5
-"""Of a class before its variance counts: that of fewer says nothing. With twice as many, a new class would be far from
-everything for twice as long."""
+"""Examples that a class needs before its variance is used: that of fewer says nothing. With twice as many, a new class
+would be far from everything for twice as long."""
 
 FloatArray = npt.NDArray[np.float64]
 

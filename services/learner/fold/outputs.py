@@ -1,4 +1,4 @@
-"""What the fold of a stream puts out: predictions and outcomes as events, each at the input that it answers."""
+"""The events that the fold of a stream puts out, each with the position of the input that it answers."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -59,7 +59,7 @@ def outcome_event(
 ) -> Outcome:
     """What became of a label of image ``id``; the label event stands at ``position``.
 
-    ``exact`` is False where a label that the example has no more is still in some model.
+    ``exact`` is False where some model still contains an earlier label of the example.
     """
     predicted = state.name_of(predictions[0].top_class) if predictions else None
     return Outcome(
@@ -84,7 +84,7 @@ def label_outcome(
     predictions: Sequence[ModelPrediction] = (),
     exact: bool = True,
 ) -> Output:
-    """Count what became of a label event in the stream's statuses, and say it. See ``outcome_event``."""
+    """Count what became of a label event in the stream's statuses, and return its outcome. See ``outcome_event``."""
     state.count_status(status)
     outcome = outcome_event(
         state,

@@ -10,6 +10,6 @@ def record_digest(record: Record) -> str:
     The lengths come first, so that no two records have the same bytes.
     """
     parts = [b"-" if record.key is None else b"+" + record.key, record.value]
-    parts += [each for name, value in record.headers for each in (name.encode(), value)]
-    place = b"%d %d " % (record.partition, record.offset) + b" ".join(b"%d" % len(each) for each in parts)
+    parts += [field for name, value in record.headers for field in (name.encode(), value)]
+    place = b"%d %d " % (record.partition, record.offset) + b" ".join(b"%d" % len(field) for field in parts)
     return sha256(place + b"\n" + b"".join(parts))

@@ -11,7 +11,7 @@ from prequel.services.learner.fold.stream import CurveMark, StreamState
 from prequel.shared.events.types import Drift
 
 MAX_MARKS = 100
-"""Drifts that are marked on the curve, the newest: with many more, marks would hide a curve of 500 points."""
+"""Drifts marked on the curve, the newest: with many more, marks would hide a curve of 500 points."""
 
 
 def score_first_label(
@@ -22,13 +22,13 @@ def score_first_label(
     *,
     time: float,
 ) -> list[Drift]:
-    """Give an example its first label and score its predictions; the drifts that were found.
+    """Give an example its first label and score its predictions; return the drifts that this revealed.
 
     ``label`` is a class already, ``time`` when the label came (seconds since the epoch). Predictions made when no model
     knew a class are not scored, as in River's ``progressive_val_score``.
     """
     truth = state.classes[label]
-    scored = predictions[0].known > 0 or any(each.known > 0 for each in predictions)
+    scored = predictions[0].known > 0 or any(prediction.known > 0 for prediction in predictions)
     index = UNSCORED
     if scored:
         index = state.scores.score(scored_label(truth, predictions), scored_classes(predictions))
@@ -54,19 +54,19 @@ def count_abstention(
 ) -> None:
     """Count whether the champion abstained on an example of class ``truth``; with -1, take it out again.
 
-    Not of an example that another champion answered: its abstentions are not this one's.
+    An example that an earlier champion answered is left out: its abstention was not this one's.
     """
     if not state.abstentions_from or example.sequence >= state.abstentions_from:
         state.abstentions.count(prediction, truth, unknown=example.unknown, sign=sign)
 
 
 def scored_classes(predictions: Sequence[ModelPrediction]) -> list[int]:
-    """By model, the class that the metrics count: see ModelPrediction.scored_class."""
+    """The class that the metrics count, one a model: see ModelPrediction.scored_class."""
     return [prediction.scored_class for prediction in predictions]
 
 
 def scored_label(truth: int, predictions: Sequence[ModelPrediction]) -> ScoredLabel:
-    """The true class, with what each model lost on it."""
+    """The true class, with each model's log loss on it."""
     return ScoredLabel(truth, [prediction.log_loss_units(truth) for prediction in predictions])
 
 

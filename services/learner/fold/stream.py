@@ -166,4 +166,4 @@ class StreamState:
     def labels_by_model(self, predictions: Sequence[ModelPrediction]) -> dict[str, str | None]:
         """The label that each model predicted, by spec."""
         specs = self.config.models
-        return {spec: self.name_of(each.top_class) for spec, each in zip(specs, predictions, strict=True)}
+        return {spec: self.name_of(prediction.top_class) for spec, prediction in zip(specs, predictions, strict=True)}

@@ -1,4 +1,4 @@
-"""The part of a stream's state that is a few plain numbers and names: what the head of its snapshot has."""
+"""The part of a stream's state that is a few plain numbers and names: the head of its snapshot holds it."""
 
 from typing import Any
 
@@ -39,5 +39,5 @@ def load_stream_numbers(state: StreamState, numbers: dict[str, Any]) -> None:
     *counts, state.abstentions_from = numbers["unknowns"]
     state.abstentions.load(counts)
     state.conflicts.load(numbers["conflicts"])
-    state.drifts = [ErrorDrift.from_numbers(each) for each in numbers["drifts"]]
+    state.drifts = [ErrorDrift.from_numbers(drift) for drift in numbers["drifts"]]
     state.marks = [CurveMark(*mark) for mark in numbers["marks"]]

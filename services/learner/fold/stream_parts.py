@@ -40,20 +40,20 @@ def stream_parts(state: StreamState, seal: Callable[[ModelState], Part]) -> dict
     }
     for number, model in enumerate(state.models):
         parts[f"model.{number}"] = seal(model.state())
-    parts = {name: each._replace(address="") if _inline(each) else each for name, each in parts.items()}
+    parts = {name: stored._replace(address="") if _inline(stored) else stored for name, stored in parts.items()}
     return parts | {"head": _head(state, parts)}
 
 
-def _inline(each: Part) -> bool:
+def _inline(stored: Part) -> bool:
     """Signed parts never: their bytes change with every snapshot."""
-    return len(each.body) <= INLINE_BYTES and not each.signed
+    return len(stored.body) <= INLINE_BYTES and not stored.signed
 
 
 def _head(state: StreamState, parts: Mapping[str, Part]) -> Part:
     meta = stream_numbers(state) | {"window": list(state.window.bounds)}
-    digests = {name: each.digest for name, each in parts.items()}
-    places = {name: [each.address, each.digest, len(each.body)] for name, each in parts.items()}
-    inside = {name: np.frombuffer(each.body, np.uint8) for name, each in parts.items() if not each.address}
+    digests = {name: stored.digest for name, stored in parts.items()}
+    places = {name: [stored.address, stored.digest, len(stored.body)] for name, stored in parts.items()}
+    inside = {name: np.frombuffer(stored.body, np.uint8) for name, stored in parts.items() if not stored.address}
     body = part(meta | {"parts": places}, inside).body
     return Part(body, sha256(body), _digest(meta, digests))
 

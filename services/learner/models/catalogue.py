@@ -7,7 +7,7 @@ from prequel.services.learner.models.options import Option, number, one_of, whol
 
 
 class ModelRow(NamedTuple):
-    """A model. From its row follow what a spec may say, its place in README's table, and the checks in its tests.
+    """A model. What a spec may say, the table in docs/learners.md and the checks in its tests follow from its row.
 
     ``factory`` is ``module:callable`` below this package, called as ``factory(dim, seed=..., option=...)`` with every
     option. It is a text, so that a process imports only the models that it uses: Keras alone takes seconds.
@@ -26,7 +26,7 @@ class ModelRow(NamedTuple):
 
 
 class Transform(NamedTuple):
-    """What is done to the features first: ``factory(dim, seed=..., inner=...)``, and ``argument`` if it takes one.
+    """A transform of the features: ``factory(dim, seed=..., inner=...)``, and ``argument`` if it takes one.
 
     ``inner(width)`` makes the model that the rest of the spec describes, for features of that width.
     """

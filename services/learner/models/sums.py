@@ -114,9 +114,9 @@ class Sums:
     def merge(self, other: "Sums", numbers: npt.NDArray[np.int64]) -> None:
         """Add the sums of another stream, whose class i is class ``numbers[i]`` here. ``other`` stays as it is."""
         other = deepcopy(other)  # Settled out of turn, its own later blocks would begin elsewhere.
-        for each in (self, other):
-            each.condense()
-            each._add_block()
+        for sums in (self, other):
+            sums.condense()
+            sums._add_block()
         size = len(numbers)
         self.counts[numbers] += other.counts[:size]
         self.totals[numbers] += other.totals[:size]

@@ -12,9 +12,9 @@ RecallSeries = frozenset[tuple[str, str]]
 
 
 def set_stream_gauges(status: StreamStatus, metrics: Metrics, shown: RecallSeries = frozenset()) -> RecallSeries:
-    """Set the gauges of a stream, and remove those that have no value any more; the recalls that are shown now.
+    """Set the gauges of a stream, and remove those that have no value any more; return the recalls that are shown now.
 
-    ``shown`` are the recalls of the time before.
+    ``shown`` are the recalls that were shown before.
     """
     metrics.pending.labels(status.stream).set(status.pending)
     metrics.coverage.labels(status.stream).set(status.label_coverage)
@@ -38,12 +38,12 @@ def set_stream_gauges(status: StreamStatus, metrics: Metrics, shown: RecallSerie
 
 
 def _recalls(status: StreamStatus) -> dict[tuple[str, str], float]:
-    """Of at most MAX_LABELS classes, the most frequent: thousands of series would be too many for Prometheus."""
+    """Recalls of the MAX_LABELS most frequent classes: thousands of series would be too many for Prometheus."""
     return {
-        (name, label): each.recall
+        (name, label): status_of_class.recall
         for name, model in status.models.items()
-        for label, each in sorted(model.classes.items(), key=lambda pair: -pair[1].support)[:MAX_LABELS]
-        if each.recall is not None
+        for label, status_of_class in sorted(model.classes.items(), key=lambda pair: -pair[1].support)[:MAX_LABELS]
+        if status_of_class.recall is not None
     }
 
 
@@ -56,8 +56,8 @@ def remove_partition_gauges(partition: int, metrics: Metrics) -> None:
 def remove_stream_metrics(stream: str, metrics: Metrics) -> None:
     """Remove everything that this process counted of a stream, once it was deleted."""
     counters = (metrics.predictions, metrics.labels, metrics.label_delay, metrics.drift, metrics.images)
-    for each in (*_gauges(metrics), *counters):
-        each.remove_by_labels({"stream": stream})
+    for metric in (*_gauges(metrics), *counters):
+        metric.remove_by_labels({"stream": stream})
 
 
 def remove_stream_gauges(streams: Sequence[str], metrics: Metrics) -> None:

@@ -163,7 +163,7 @@ class StatusPublisher:
         """Publish what there is to know of a partition, where that has changed."""
         fold = partition.fold
         dim = next((state.dim for state in reversed(fold.streams.values()) if state.dim), 0)
-        deleted = max((each.position for each in fold.commands.deletions.values()), default=None)
+        deleted = max((deletion.position for deletion in fold.commands.deletions.values()), default=None)
         current = PartitionStatus(
             partition=partition.number,
             partitions=partition.partitions,

@@ -1,4 +1,4 @@
-"""Other models in a stream: the old ones that stay, and new ones that a replay of the log has caught up."""
+"""Changes the models of a stream: some old ones stay, and a replay of the log has caught the new ones up."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace

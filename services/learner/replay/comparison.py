@@ -9,10 +9,10 @@ from prequel.services.learner.fold.stream_numbers import stream_numbers
 from prequel.services.learner.models.base import Model
 
 TOLERANCE = 1e-4
-"""Of the arrays of models, relative to each array's largest value: BLAS and compiled kernels round some 1e-7 apart,
-long sums of it come to 1e-5 or so. What differs by more has learned something else."""
+"""Largest difference between the arrays of two models, relative to the largest value of the array: BLAS and compiled
+kernels differ by some 1e-7 a step, long sums by some 1e-5. Arrays that differ by more have learned something else."""
 FLIPPED_SHARE, MIN_FLIPPED = 0.001, 3
-"""Predictions that may differ: where two classes are as probable, rounding decides. A share of all, and some anyway."""
+"""Predictions that may differ: a share of all, but at least so many. Rounding decides between equal probabilities."""
 
 WITHIN = (
     f"not bit-equal, but equal: counts, classes, ids, labels and positions exactly, models within {TOLERANCE:g} of "
@@ -20,7 +20,7 @@ WITHIN = (
 )
 
 _EXACT = ("limits", "seed", "backbone", "dim", "labels", "counts", "statuses")
-"""What a stream knows of its events, whatever its models predict: keys of ``stream_numbers``."""
+"""Keys of ``stream_numbers`` that follow from the events alone, whatever the models predict."""
 
 
 def compare(here: Fold, there: Fold) -> str:
@@ -60,7 +60,7 @@ def _compare_models(here: StreamState, there: StreamState) -> str:
 
 
 def _compare_arrays(here: Model, there: Model) -> str:
-    """Of models that are pickled only the classes: their arrays are River's own."""
+    """Compare classes and arrays; pickled models have no arrays, so only their classes are compared."""
     if here.labels != there.labels:
         return f"classes {here.labels} here, {there.labels} there"
     arrays, others = here.state().arrays, there.state().arrays

@@ -21,15 +21,15 @@ from prequel.shared.runtime.deadlines import REPLAY_POLL_S
 from prequel.shared.store.base import Fence, Fenced, Store
 
 POLL_RECORDS = 1_000
-"""Records of one poll. Progress is shown, and Ctrl-C noticed, after each: more would make both slower, and win nothing
-where reading the log is not what takes the time."""
+"""Records of one poll. Progress is shown, and Ctrl-C noticed, after each poll: with more records both would be slower,
+and nothing would be gained, since folding them takes longer than reading."""
 
 MAX_GENERATIONS = 10_000
-"""Members of a group that came and went without a snapshot between them, at most."""
+"""Generations tried until one fences the last owner off: one for each rebalance since the newest snapshot."""
 
 
 class RebuildInterrupted(Exception):
-    """The rebuild was stopped: the snapshots of what was not finished are as they were."""
+    """The rebuild was stopped: partitions that were not finished keep their old snapshots."""
 
 
 class Rebuild:
@@ -98,7 +98,10 @@ class Rebuild:
         return verdict(partition, fold, None, equal=True, remark="written")
 
     def _acquire(self, partition: int, owner: str) -> tuple[Snapshots, int]:
-        """Under the generation of the last owner, which may have written nothing: any later one fences this off."""
+        """Take the partition over under its last owner's generation, so that any later learner fences this off.
+
+        That owner may have written nothing, so its generation is searched for, from the newest snapshot's on.
+        """
         roots = read_roots(self._store.get(root_key(partition)))
         newest = max((root.generation for root in roots), default=0)
         for generation in range(newest, newest + MAX_GENERATIONS):

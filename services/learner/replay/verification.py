@@ -14,7 +14,7 @@ from prequel.shared.store.base import Fence, Store
 
 
 class Verdict(NamedTuple):
-    """What came of one partition. ``compared`` is the newest snapshot's digest, None where there is none."""
+    """The result for one partition. ``compared`` is the newest snapshot's digest, None where there is none."""
 
     partition: int
     offset: int
@@ -27,7 +27,7 @@ class Verdict(NamedTuple):
 
 
 def verdict(partition: int, fold: Fold, root: Root | None, *, equal: bool, remark: str) -> Verdict:
-    """Of a partition that was rebuilt as ``fold``, and compared with the snapshot of ``root`` where there is one."""
+    """The verdict on a partition rebuilt as ``fold``, compared with the snapshot of ``root`` where there is one."""
     return Verdict(
         partition=partition,
         offset=fold.position,

@@ -10,7 +10,7 @@ from numba import config
 from threadpoolctl import threadpool_info
 
 _PACKAGES = ("numpy", "scipy", "numba", "llvmlite", "river", "keras", "tensorflow", "jax", "torch")
-"""Keras counts with its backends: `mlp` and `cgan` round as these do."""
+"""Those whose versions may change the last bits: `mlp` and `cgan` round as Keras and its backends do."""
 
 
 @cache
@@ -29,7 +29,7 @@ def build() -> dict[str, str]:
 
 
 def differences(other: dict[str, str]) -> str:
-    """What of another build is not as here, in words."""
+    """How another build differs from this one, in words; empty where it does not."""
     here = build()
     names = sorted(name for name in here.keys() | other.keys() if here.get(name) != other.get(name))
     return "; ".join(f"{name}: {_short(other.get(name))} there, {_short(here.get(name))} here" for name in names)
@@ -52,7 +52,7 @@ def _blas() -> str:
     """Every BLAS that is loaded, with the kernels that it chose (OPENBLAS_CORETYPE may choose others)."""
     libraries = [info for info in threadpool_info() if info["user_api"] == "blas"]
     return ", ".join(
-        sorted(f"{each['internal_api']} {each['version']} {each.get('architecture')}" for each in libraries)
+        sorted(f"{library['internal_api']} {library['version']} {library.get('architecture')}" for library in libraries)
     )
 
 

@@ -25,13 +25,13 @@ class PartWriter:
     def write_stream(self, parts: Mapping[str, Part]) -> tuple[StoredStream, bool]:
         """Write the parts that are not stored; the stream as it is stored then, and whether a later snapshot may
         use that as it is (not where a part is signed: its signature is for one snapshot alone)."""
-        addressed = [each for each in parts.values() if each.address]
-        for each in addressed:
-            if each.address not in self.stored:
-                self._add(each)
+        addressed = [part for part in parts.values() if part.address]
+        for part in addressed:
+            if part.address not in self.stored:
+                self._add(part)
         head = parts["head"]
-        reusable = not any(each.signed for name, each in parts.items() if name != "head")
-        return StoredStream(head.address, head.digest, {each.address: len(each.body) for each in addressed}), reusable
+        reusable = not any(part.signed for name, part in parts.items() if name != "head")
+        return StoredStream(head.address, head.digest, {part.address: len(part.body) for part in addressed}), reusable
 
     def flush(self) -> None:
         """Write what waits; durable on return as far as the store is."""
@@ -39,10 +39,10 @@ class PartWriter:
             self._store.put_all(self._waiting)
         self._waiting, self._waiting_bytes = {}, 0
 
-    def _add(self, each: Part) -> None:
-        self.stored.add(each.address)
-        self._waiting[self._prefix + each.address] = each.body
-        self._waiting_bytes += len(each.body)
-        self.written_bytes += len(each.body)
+    def _add(self, part: Part) -> None:
+        self.stored.add(part.address)
+        self._waiting[self._prefix + part.address] = part.body
+        self._waiting_bytes += len(part.body)
+        self.written_bytes += len(part.body)
         if self._waiting_bytes >= GROUP_BYTES:
             self.flush()

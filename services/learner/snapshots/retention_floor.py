@@ -9,7 +9,7 @@ from prequel.shared.retention.floors import Floor
 
 
 class RetentionFloor:
-    """Of one partition since it was assigned. A learner may go back to any stored snapshot, so the lowest counts."""
+    """The floor of one partition. A learner may go back to any stored snapshot, so the lowest floor counts."""
 
     def __init__(self) -> None:
         self._floors: deque[Floor] = deque(maxlen=MAX_SNAPSHOTS)
@@ -24,12 +24,12 @@ class RetentionFloor:
 
 
 def floor_of(position: int, streams: Mapping[str, StreamState]) -> Floor:
-    """Of the state before ``position``: labels read the features of the window, and a restart the record before it."""
+    """The floor of the state before ``position``: labels read the window's features, a restart the record before."""
     oldest = [(name, state.window.oldest()) for name, state in streams.items()]
     floors = [Floor(example.position.offset, name, example.time) for name, example in oldest if example is not None]
     return min([*floors, Floor(max(0, position - 1), "", 0.0)], key=_offset)
 
 
 def _offset(floor: Floor) -> int:
-    """Of equal ones the first counts: a window is named before the snapshot itself."""
+    """Of equal floors the first counts: a window is named before the snapshot itself."""
     return floor.offset

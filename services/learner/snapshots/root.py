@@ -36,9 +36,9 @@ class Root(NamedTuple):
 
 
 def partition_digest(heads: Mapping[str, str], defaults: Sequence[Any], refused: Sequence[str] = ()) -> str:
-    """Of a partition's state, from the digests of its streams' heads and the history of its configuration.
+    """The digest of a partition's state, from the digests of its streams' heads and the history of its configuration.
 
-    Without the times at which the processes started that wrote it: these change nothing in the fold.
+    The times at which processes started are left out of it: these change nothing in the fold.
     """
     history = [[offset, settings] for offset, _, settings in defaults]
     return sha256(orjson.dumps([dict(heads), history, list(refused)], option=orjson.OPT_SORT_KEYS))

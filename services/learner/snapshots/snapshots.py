@@ -12,8 +12,8 @@ from prequel.shared.config import ConfigError
 from prequel.shared.store.base import Fence, Store
 
 MAX_SNAPSHOTS = 3
-"""Stored of a partition. One more than two, so that a newest one that is of a lost end of the log and a damaged one do
-not yet mean a replay of everything; more would keep the log, and dead parts, for longer."""
+"""Snapshots kept of a partition. With three, one of a lost end of the log and one that is damaged do not yet mean a
+replay of everything; with more, retention would have to keep the log, and the store dead parts, for longer."""
 MAX_SWEPT_PARTS = 3_000
 """Dead parts that are deleted with one root; more wait for the next: while they are deleted, Redis serves nobody."""
 
@@ -33,7 +33,7 @@ class SnapshotContent(NamedTuple):
 
 
 class WrittenSnapshot(NamedTuple):
-    """What a snapshot cost: bytes that had to be written, of the bytes that it stands for."""
+    """The cost of a snapshot: ``written_bytes`` had to be written, of the ``total_bytes`` that all its parts have."""
 
     digest: str
     written_bytes: int
@@ -141,7 +141,7 @@ class Snapshots:
 
     def _commit(self, root: Root, addresses: set[str]) -> None:
         roots = [root, *self._roots][:MAX_SNAPSHOTS]
-        live = {_key(each): self._addresses.get(_key(each), set()) for each in roots}
+        live = {_key(kept): self._addresses.get(_key(kept), set()) for kept in roots}
         live[_key(root)] = addresses
         known = self._live() | self._dead
         dead = sorted(known - set().union(*live.values()))

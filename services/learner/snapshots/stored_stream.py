@@ -1,4 +1,4 @@
-"""What is known of a stream that is stored as it is."""
+"""A stream whose present state the store has already: where, and how large."""
 
 from typing import NamedTuple
 

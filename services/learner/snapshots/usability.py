@@ -23,7 +23,7 @@ def log_mismatch(log: Log, partition: int, root: Root) -> str:
         return ""
     record = log.read(EXAMPLES, partition, [root.offset - 1]).get(root.offset - 1)
     if record is not None and (record_digest(record) == root.last or is_erased(record)):
-        return ""  # Of a record that was erased since, nobody can tell any more.
+        return ""  # An erased record cannot be compared any more.
     if record is None and log.bounds(EXAMPLES)[partition].begin >= root.offset:
         return ""  # Retention removed it meanwhile.
     return f"the log has another record at {root.offset - 1} now: it had lost its end and went on differently"

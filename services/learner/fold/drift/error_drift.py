@@ -18,7 +18,7 @@ class ErrorDrift:
         self._adwin, self._page_hinkley = Adwin(), PageHinkley()
 
     def update(self, wrong: bool) -> str | None:
-        """Take one prediction's error in; the name of the detector that found a rise, None where there is none."""
+        """Take in one prediction's error; return the name of the detector that found a rise, None where none did."""
         before = self._adwin.mean
         changed = self._adwin.update(float(wrong))
         adwin_rose = changed and self._adwin.mean > before

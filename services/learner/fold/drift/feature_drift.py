@@ -12,7 +12,7 @@ PROJECTIONS = 16
 """Numbers that a vector is reduced to. With half as many, a drift in a few features is more easily missed; with twice
 as many, every measured example costs twice the time."""
 EVERY = 8
-"""Of so many examples one is measured: enough for means over hundreds, at an eighth of the time."""
+"""One of so many examples is measured: enough for means over hundreds, at an eighth of the time."""
 
 FAST, SLOW = 0.05, 0.002
 """Weight of the newest measured example in the recent and in the long-run mean: about the last 20 and 500 of them,

@@ -10,7 +10,7 @@ from prequel.services.learner.models.transforms import TransformedModel
 
 REACTIONS = ("none", "reset", "forget")
 FADE_FACTOR = 0.25
-"""What the past weighs after a drift in a model that forgets. With 1/2 it takes twice as long to follow the change;
+"""The weight of the past after a drift, in a model that forgets. With 1/2 it takes twice as long to follow the change;
 with 1/8 a false alarm costs nearly as much as a reset."""
 
 

@@ -31,7 +31,7 @@ class Prequential:
     """The metrics of several models over the same scored examples in the same order.
 
     Each prediction is made before the example's label is learned (test, then train). An example is scored once and
-    gets an index; ``restate`` changes what is counted of an index. The windowed accuracy is over the newest ``window``
+    gets an index; ``restate`` changes what an index is counted as. The windowed accuracy is over the newest ``window``
     indices, the curve over runs of ``stride`` indices (doubled when 500 are full), so both can be restated as well.
 
     Parameters: ``models``, how many models are scored; ``window``, in examples. Source: Gama, Sebastiao & Rodrigues,
@@ -51,7 +51,7 @@ class Prequential:
     def __init__(self, models: int, window: int) -> None:
         self.window = window
         self.tracked_from = 0
-        """The oldest index that the windowed accuracy knows of: more than its last ``window`` after it was widened."""
+        """The oldest index that the windowed accuracy includes: after it was widened, it has to fill up again."""
         self.total = 0
         """Indices given so far; ``scored`` of them still count (the others were retracted, or skipped)."""
         self.scored = 0
@@ -136,7 +136,7 @@ class Prequential:
                 tally.recent_right += sign * right
                 tally.recent[slot] = (RIGHT if right else WRONG) if sign > 0 else EMPTY
 
-    # What changes with the settings.
+    # Changes of settings.
 
     def resize(self, window: int) -> None:
         """Make the windowed accuracy be over ``window`` indices; a wider one fills with those to come."""
@@ -150,7 +150,7 @@ class Prequential:
         self.recent_scored = window - self.tallies[0].recent.count(EMPTY)
 
     def select(self, models: Sequence[int]) -> None:
-        """ScoredLabel only these models from here on, in this order."""
+        """Keep only these models from here on, in this order."""
         self.tallies = [self.tallies[model] for model in models]
 
     def renumber(self, classes: Sequence[int]) -> None:
@@ -162,7 +162,7 @@ class Prequential:
             tally.right_slices = tally.right_slices.renumbered(classes)
         self.sum_confusion()
 
-    # The metrics. Of models by number; None where no example counts.
+    # The metrics of a model, by its number; None where no example counts.
 
     def accuracy(self, model: int) -> float | None:
         """Share of right predictions since the start."""
@@ -190,7 +190,7 @@ class Prequential:
         return (self.tallies[model].right / self.scored - expected) / (1 - expected) if expected < 1 else 0.0
 
     def sum_confusion(self) -> None:
-        """Count ``true`` and ``predicted``, which are not stored, from the confusion matrices."""
+        """Compute ``true`` and ``predicted``, which are not stored, from the confusion matrices."""
         self.true = ClassCounts()
         for tally in self.tallies:
             tally.predicted = ClassCounts()

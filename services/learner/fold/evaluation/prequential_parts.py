@@ -10,7 +10,7 @@ from prequel.services.learner.fold.evaluation.tally import Arrays, Tally
 
 
 def prequential_parts(metrics: Prequential) -> tuple[dict[str, Any], Arrays]:
-    """Everything that the confusion matrices do not say anyway. The keys are the snapshots' format."""
+    """Everything that does not follow from the confusion matrices. The keys are the snapshots' format."""
     tallies = [tally.parts() for tally in metrics.tallies]
     meta = {
         "window": metrics.window,

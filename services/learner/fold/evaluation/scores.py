@@ -35,7 +35,7 @@ class ChampionCurvePoint(NamedTuple):
 class Scores:
     """Prequential metrics by model number; an example's index is the stream's.
 
-    A model that was added is scored on what its replay found: its metrics speak of those examples alone.
+    A model that was added later is scored on the examples of its replay: its metrics are of those alone.
 
     >>> scores = Scores(models=2, window=100)
     >>> index = scores.score(ScoredLabel(truth=0, losses=[0, 0]), predicted=[0, 1])
@@ -89,7 +89,7 @@ class Scores:
                 after = None if new is None else _members(new, group)
                 group.metrics.restate(index - group.shift, _selected(predicted, group), _members(old, group), after)
 
-    # What changes with the settings.
+    # Changes of settings.
 
     def resize(self, window: int) -> None:
         """Make the windowed accuracies be over ``window`` indices."""
@@ -184,11 +184,11 @@ class Scores:
         """The inverse of ``parts``."""
         self = cls(0, 1)
         self.groups = []
-        for number, each in enumerate(meta["groups"]):
+        for number, group in enumerate(meta["groups"]):
             prefix = f"{number}."
             own = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
-            metrics = prequential_from_parts(each["scores"], own)
-            self.groups.append(ModelGroup(metrics, tuple(each["members"]), each["shift"]))
+            metrics = prequential_from_parts(group["scores"], own)
+            self.groups.append(ModelGroup(metrics, tuple(group["members"]), group["shift"]))
         return self
 
 

@@ -1,4 +1,4 @@
-"""What is counted of one model over the scored examples."""
+"""The counts of one model over the scored examples."""
 
 from typing import Any
 
@@ -50,7 +50,7 @@ class Tally:
             self.confusion.pop(cell, None)
 
     def parts(self) -> tuple[dict[str, Any], Arrays]:
-        """Everything but what ``confusion`` says anyway, as JSON and arrays."""
+        """Everything that does not follow from ``confusion``, as JSON and arrays."""
         meta = {
             "loss": str(self.loss),  # As text: JSON's numbers end at 64 bits.
             "right": self.right,
@@ -67,7 +67,7 @@ class Tally:
 
     @classmethod
     def from_parts(cls, meta: dict[str, Any], arrays: Arrays) -> "Tally":
-        """The inverse of ``parts``; whoever calls it fills ``predicted`` in."""
+        """The inverse of ``parts``; the caller fills ``predicted`` in."""
         self = cls(0)
         self.loss, self.right, self.recent_right = int(meta["loss"]), meta["right"], meta["recent_right"]
         self.faded_right = meta["faded_right"]

@@ -1,11 +1,11 @@
 """Ids that came again with another image or another label: the first one counts, the others are counted apart."""
 
 CONTENT, LABEL = "content", "label"
-"""What was different: the image, or the label that came with it. Where both were, it counts as another image."""
+"""What was different the second time: the image, or its own label. Where both were, it counts as another image."""
 
 
 class Conflicts:
-    """How many there were, by what was different.
+    """How many ids came again with a difference, by what was different.
 
     >>> conflicts = Conflicts()
     >>> conflicts.count(LABEL)

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 
 class ExpiredIds:
-    """The newest ``size`` of them, as 64-bit BLAKE2 hashes.
+    """The newest ``size`` expired ids, as 64-bit BLAKE2 hashes.
 
     A hash takes 8 bytes, an id perhaps hundreds. That any two of a million ids share a hash has a chance of 1 in 40
     million; with 32 bits it would be nearly certain.

@@ -22,8 +22,8 @@ class OrphanLabels:
     """At most ``max_labels`` of a partition, oldest first; when they are full, those that have waited for more than
     ``window`` records expire.
 
-    How much room is taken depends on which ids were labelled or retracted and on nothing else, so that an event of
-    which only that remains (see Erased) counts as the whole one did.
+    The room taken depends only on which ids were labelled or retracted. Exactly that remains of an event that is
+    erased (see Erased), so that the fold of an erased log is the same.
     """
 
     def __init__(self, max_labels: int, window: int) -> None:
@@ -52,7 +52,7 @@ class OrphanLabels:
         return [*expired, _outcome(event, "waiting", previous)]
 
     def apply_erased(self, event: Erased) -> None:
-        """Take as much room as the label did of which this remains, or free as much."""
+        """Take the room that the erased label took, or free what the erased retraction freed."""
         key = (event.stream, event.id)
         if event.retracts:
             self._labels.pop(key, None)
@@ -66,13 +66,13 @@ class OrphanLabels:
         """Remove the labels of a stream that begins, or was deleted, and return them by image id."""
         labels = [label for (name, _), label in self._labels.items() if name == stream]
         self._labels = {key: label for key, label in self._labels.items() if key[0] != stream}
-        return [(each.id, WaitingLabel(each.label, each.position, each.time, 0)) for each in labels if each.id]
+        return [(label.id, WaitingLabel(label.label, label.position, label.time, 0)) for label in labels if label.id]
 
     def rows(self) -> list[list[Any]]:
         """As a snapshot stores them; ``load`` is the inverse."""
         return [
-            [*key, each.id, each.label, list(each.position), each.time, each.since]
-            for key, each in self._labels.items()
+            [*key, label.id, label.label, list(label.position), label.time, label.since]
+            for key, label in self._labels.items()
         ]
 
     def load(self, rows: list[list[Any]]) -> None:

@@ -15,7 +15,7 @@ class WaitingLabel(NamedTuple):
 
 
 class WaitingLabels:
-    """By image id, oldest first; whoever adds one first makes room where they are ``full``."""
+    """The labels by image id, oldest first. Before one is added, the caller makes room where they are ``full``."""
 
     def __init__(self, max_labels: int) -> None:
         self._max_labels = max_labels
@@ -51,7 +51,7 @@ class WaitingLabels:
 
     def rows(self) -> list[list[Any]]:
         """As a snapshot stores them; ``from_rows`` is the inverse."""
-        return [[id, each.label, list(each.position), each.time, each.since] for id, each in self._labels.items()]
+        return [[id, label.label, list(label.position), label.time, label.since] for id, label in self._labels.items()]
 
     @classmethod
     def from_rows(cls, max_labels: int, rows: list[list[Any]]) -> "WaitingLabels":

@@ -17,7 +17,7 @@ INITIAL_ROWS = 64
 """Rows of a new chunk: a stream of a few examples must not take the memory of a thousand. CHUNK is this times 16, and
 chunks grow fourfold."""
 UNLABELLED = UNSCORED = -1
-"""In the columns ``label`` and ``score_index``: there is none."""
+"""In the columns ``label`` and ``score_index``: the example has none."""
 NO_CLASS = -2
 """In ``FirstSeen.label``: the example's own label is no class (it was rejected, or an earlier label event won)."""
 

@@ -7,11 +7,18 @@ from prequel.services.learner.models.networks.conditional_gan import Conditional
 from prequel.services.learner.models.rehearsal.gaussians import GaussianMemory
 from prequel.services.learner.models.rehearsal.memory import Recalled, nothing_recalled
 
-NOISE, HIDDEN = 64, 128
-"""Values of the noise that the generator sees, and units of the hidden layer of both networks."""
-RECENT, EXAMPLES_PER_STEP, BATCH, STEPS_PER_COPY = 256, 16, 32, 64
-"""The newest examples that steps draw from; examples for each step; examples in a step; steps until the generator is
-copied. More recent ones would make the state larger, fewer examples for each step the learner slower."""
+NOISE = 64
+"""Values of the noise that the generator sees."""
+HIDDEN = 128
+"""Units of the hidden layer of both networks."""
+RECENT = 256
+"""The newest examples, which steps draw from; more would make the state larger."""
+EXAMPLES_PER_STEP = 16
+"""New examples from one step to the next; fewer would make the learner slower."""
+BATCH = 32
+"""Examples in the mini-batch of a step."""
+STEPS_PER_COPY = 64
+"""Steps until the generator is copied, for what it has learned to be remembered."""
 
 
 class GeneratedMemory:
