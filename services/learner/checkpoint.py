@@ -2,7 +2,7 @@
 
 from prequel.services.learner.context import LearnerContext
 from prequel.services.learner.owned_partition import OwnedPartition
-from prequel.services.learner.snapshots.envelope import Place
+from prequel.services.learner.snapshots.envelope import SnapshotId
 from prequel.services.learner.snapshots.retention_floor import floor_of
 from prequel.services.learner.snapshots.usability import check_partition_count
 from prequel.shared.log.base import EXAMPLES
@@ -42,7 +42,7 @@ def write_checkpoint(context: LearnerContext, partition: OwnedPartition) -> Snap
     #    Store down before the swap: the previous snapshot counts, and the parts written so far are swept later, or used
     #    by the next one. Store down during the swap: the restore reads which of the two roots counts; either is whole.
     written = partition.snapshots.write(
-        fold.snapshot_content(context.envelope(Place(partition.number, fold.position, partition.generation)).seal),
+        fold.snapshot_content(context.envelope(SnapshotId(partition.number, fold.position, partition.generation)).seal),
         partitions=partition.partitions,
         stored=fold.stored,
     )

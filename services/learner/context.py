@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from prequel.services.learner.fold.config import FoldConfig
 from prequel.services.learner.fold.feature_cache import FeatureCache
 from prequel.services.learner.fold.model_registry import ModelRegistry
-from prequel.services.learner.snapshots.envelope import Envelope, Place
+from prequel.services.learner.snapshots.envelope import Envelope, SnapshotId
 from prequel.shared.config import Settings
 from prequel.shared.events.defaults import encode_defaults
 from prequel.shared.log.base import Log, Message
@@ -37,9 +37,9 @@ class LearnerContext:
         """An empty cache, as large as the settings say."""
         return FeatureCache(self.log, self.settings.cache_examples, self.settings.cache_bytes)
 
-    def envelope(self, place: Place) -> Envelope:
+    def envelope(self, snapshot: SnapshotId) -> Envelope:
         """Seals and opens the models of one snapshot with the settings' key."""
-        return Envelope(self.settings.snapshot_key.get_secret_value().encode(), place)
+        return Envelope(self.settings.snapshot_key.get_secret_value().encode(), snapshot)
 
     def config_record(self, partition: int) -> Message:
         """The record that makes this process's settings the partition's, from where it stands in the log on."""

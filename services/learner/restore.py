@@ -12,7 +12,7 @@ from prequel.services.learner.fold.restored_partition import restore_fold
 from prequel.services.learner.initial_fold import initial_fold
 from prequel.services.learner.models.spec import UnknownModel
 from prequel.services.learner.owned_partition import OwnedPartition
-from prequel.services.learner.snapshots.envelope import Place
+from prequel.services.learner.snapshots.envelope import SnapshotId
 from prequel.services.learner.snapshots.root import Root
 from prequel.services.learner.snapshots.snapshots import Snapshots
 from prequel.services.learner.snapshots.usability import check_partition_count, check_replayable, log_mismatch
@@ -81,7 +81,7 @@ def _newest_fold(context: LearnerContext, partition: int, snapshots: Snapshots, 
             logger.warning("examples:%d: the snapshot at %d is not used: %s", partition, root.offset, mismatch)
             snapshots.discard(root)
             continue
-        envelope = context.envelope(Place(partition, root.offset, root.generation))
+        envelope = context.envelope(SnapshotId(partition, root.offset, root.generation))
         try:
             return restore_fold(root, snapshots.read, envelope, registry=context.registry, cache=context.new_cache())
         except UnknownModel as error:

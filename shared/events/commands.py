@@ -24,11 +24,13 @@ _COMMAND_FIELDS = ("id", "do", "by", "at")
 def encode_command(
     stream: str, id: str, do: str, *, arguments: Mapping[str, Any], by: str, time: float, source: str
 ) -> Message:
+    """``do`` is the command's name, ``arguments`` its own JSON fields; ``time`` in seconds since the epoch."""
     body = {"id": id, "do": do, **arguments, "by": by, "at": timestamp(time)}
     return json_message(EXAMPLES, stream, body, event_type=COMMAND_TYPE, id=id, source=source, time=time)
 
 
 def decode_command(record: Record, headers: dict[str, str], stream: str) -> Command:
+    """``headers`` are the record's attributes, ``stream`` its key (see decode_example). Raises Rejected."""
     body = parse_body(record.value)
     do = body.get("do")
     if not isinstance(do, str) or not valid_command(do):

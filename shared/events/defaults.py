@@ -19,6 +19,7 @@ def encode_defaults(
 
 
 def decode_defaults(record: Record) -> Defaults:
+    """Whether the settings are allowed is not checked here. Raises Rejected."""
     body = parse_body(record.value)
     settings, started = body.get("settings"), body.get("started")
     if not isinstance(settings, dict) or isinstance(started, bool) or not isinstance(started, int | float):

@@ -20,6 +20,7 @@ def erased_headers(**remains: str) -> Headers:
 
 
 def decode_erased(record: Record, headers: dict[str, str], stream: str) -> Erased:
+    """``headers`` are the record's attributes, ``stream`` its key (see decode_example). Missing ones are empty."""
     dim = headers.get("ce_dim", "")
     return Erased(
         stream=stream,

@@ -14,7 +14,7 @@ _DIGEST = re.compile(r"[0-9a-f]{32}")
 
 
 def encode_features(image: Image, vector: Vector, backbone: str, *, source: str, extra: Headers = ()) -> Message:
-    """``source`` is the sender's own where the image has one; ``extra`` are more headers of the record."""
+    """``vector`` is float32 [dim]; ``source`` is used where the image has none; ``extra`` are more headers."""
     headers = [
         *event_headers(
             FEATURES_TYPE,
@@ -36,6 +36,7 @@ def encode_features(image: Image, vector: Vector, backbone: str, *, source: str,
 
 
 def decode_features(record: Record, headers: dict[str, str], stream: str) -> Features:
+    """``headers`` are the record's attributes, ``stream`` its key (see decode_example). Raises Rejected."""
     try:
         vector = vector_from_bytes(record.value)
     except InvalidVector as error:

@@ -16,12 +16,13 @@ from prequel.shared.log.base import EXAMPLES, Message, Record
 def encode_label(
     stream: str, id: str, label: str | None, *, by: str, time: float, event_id: str, source: str
 ) -> Message:
-    """``id`` is the image's, ``event_id`` the event's own; ``label`` None retracts."""
+    """``id`` is the image's, ``event_id`` the event's own; ``label`` None retracts; ``time`` in epoch seconds."""
     body = {"id": id, "label": label, "by": by, "at": timestamp(time)}
     return json_message(EXAMPLES, stream, body, event_type=LABEL_TYPE, id=event_id, source=source, time=time)
 
 
 def decode_label(record: Record, headers: dict[str, str], stream: str) -> Label:
+    """``headers`` are the record's attributes, ``stream`` its key (see decode_example). Raises Rejected."""
     body = parse_body(record.value)
     if "label" not in body or not (body["label"] is None or isinstance(body["label"], str)):
         raise Rejected("bad-label", "field label must be text, or null to retract")

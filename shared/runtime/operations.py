@@ -8,7 +8,7 @@ import orjson
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from prequel.shared.api_keys import ApiKeys, request_key
-from prequel.shared.events.names import valid_stream
+from prequel.shared.events.names import STREAM_RULE, valid_stream
 from prequel.shared.events.types import Rejected
 from prequel.shared.extraction import Extraction, ExtractorUnavailable
 from prequel.shared.queries import Queries, UnknownStream
@@ -121,7 +121,7 @@ def _query(body: bytes) -> tuple[str, Vector]:
     except orjson.JSONDecodeError as error:
         raise RequestError(422, f"the body is not JSON: {error}") from None
     if not isinstance(query, dict) or not isinstance(query.get("stream"), str) or not valid_stream(query["stream"]):
-        raise RequestError(422, "stream: is not a stream name")
+        raise RequestError(422, f"stream: must be the name of a stream, {STREAM_RULE}")
     try:
         return query["stream"], vector_from_numbers(query.get("features"))
     except InvalidVector as error:

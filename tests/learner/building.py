@@ -73,7 +73,7 @@ class Registry:
         return model
 
 
-class Written:
+class ExampleLog:
     """The records of ``examples`` in one partition, as a log would number them."""
 
     def __init__(self) -> None:
@@ -115,8 +115,8 @@ class Written:
             encode_defaults(settings, 0, started=started, by="test", time=1_000.0, event_id=event_id, source="test")
         )
 
-    def follow(self, topic: str, positions: Mapping[int, int]) -> "WrittenReader":
-        return WrittenReader(self.records, positions[0])
+    def follow(self, topic: str, positions: Mapping[int, int]) -> "ExampleLogReader":
+        return ExampleLogReader(self.records, positions[0])
 
     def command(self, id: str, do: str, *, stream: str = "s", **more: object) -> Record:
         time = 1_000.0 + len(self.records)
@@ -133,7 +133,7 @@ class Written:
         return {0: Bounds(self.begin, len(self.records))}
 
 
-class WrittenReader:
+class ExampleLogReader:
     """A Reader of them, in batches of seven: whatever is read so must not depend on where batches end."""
 
     def __init__(self, records: Sequence[Record], position: int) -> None:
@@ -152,9 +152,9 @@ class WrittenReader:
 
 
 def new_fold(log: object, *, cached: int = 20_000, **settings: Any) -> Fold:
-    given = Settings.model_validate({"models": "nearest,logistic", **settings})
+    parsed = Settings.model_validate({"models": "nearest,logistic", **settings})
     cache = FeatureCache(_log(log), cached, 2**29)
-    return Fold(fold_config(given), Registry(), cache, position=0, started=STARTED)
+    return Fold(fold_config(parsed), Registry(), cache, position=0, started=STARTED)
 
 
 def _log(log: object) -> Log:

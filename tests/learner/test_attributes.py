@@ -3,12 +3,12 @@
 import pytest
 
 from prequel.shared.events.types import Outcome, Prediction
-from tests.learner.building import Written, new_fold
+from tests.learner.building import ExampleLog, new_fold
 
 TRACE = {"traceparent": "00-abc-def-01", "camera": "north"}
 
 
-def travelled(log: Written, cached: int, batch: int) -> list[tuple[str, dict[str, str]]]:
+def travelled(log: ExampleLog, cached: int, batch: int) -> list[tuple[str, dict[str, str]]]:
     fold = new_fold(log, cached=cached)
     attributes: list[tuple[str, dict[str, str]]] = []
     for start in range(0, len(log.records), batch):
@@ -23,7 +23,7 @@ def travelled(log: Written, cached: int, batch: int) -> list[tuple[str, dict[str
 @pytest.mark.parametrize("cached", [0, 1, 20_000])
 @pytest.mark.parametrize("batch", [1, 3, 100])
 def test_attributes_of_outcomes_depend_only_on_the_log(cached: int, batch: int) -> None:
-    log = Written()
+    log = ExampleLog()
     log.label("early", "cat")
     log.features("early", [1, 0], attributes=TRACE)
     log.features("late", [0, 1], attributes=TRACE)

@@ -20,7 +20,7 @@ from prequel.shared.events.predictions import encode_prediction
 from prequel.shared.events.types import Applied, Image, Outcome, Prediction, Rejected
 from prequel.shared.log.base import EXAMPLES, Message, Position, Record
 from prequel.shared.log.partitioner import partition_for
-from tests.learner.building import BACKBONE, Registry, Written, new_fold
+from tests.learner.building import BACKBONE, ExampleLog, Registry, new_fold
 from tests.learner.test_fold import cut, stored_and_read
 from tests.learner.test_settings import same_model
 
@@ -37,8 +37,8 @@ _events = st.one_of(
 _histories = st.lists(_events, max_size=40)
 
 
-def written(history: Sequence[tuple[Any, ...]], log: Written | None = None) -> Written:
-    log = log or Written()
+def written(history: Sequence[tuple[Any, ...]], log: ExampleLog | None = None) -> ExampleLog:
+    log = log or ExampleLog()
     for kind, stream, id, more in history:
         if kind == "features":
             log.features(id, [1, 0, len(log.records)], more, stream=stream)
@@ -104,9 +104,9 @@ def test_a_model_added_later_learns_what_a_stream_learned_since_it_began(before:
         same_model(actual, model, expected, model)
 
 
-def erased(log: Written, fold: Fold) -> Written:
+def erased(log: ExampleLog, fold: Fold) -> ExampleLog:
     """The log after all records of the streams that the fold deleted were erased."""
-    left = Written()
+    left = ExampleLog()
     deletions: list[Deletion] = fold.apply(log.records).deletions
     for record in log.records:
         for deletion in deletions:
@@ -119,7 +119,7 @@ def erased(log: Written, fold: Fold) -> Written:
 @settings(max_examples=300, deadline=None)
 @given(_histories, st.integers(0, 40))
 def test_a_log_with_an_erased_stream_folds_to_the_same_state(history: list[tuple[Any, ...]], at: int) -> None:
-    log, whole, older = written(history), new_fold(Written(), **SMALL), new_fold(Written(), **SMALL)
+    log, whole, older = written(history), new_fold(ExampleLog(), **SMALL), new_fold(ExampleLog(), **SMALL)
     whole.cache._log = older.cache._log = log  # type: ignore[assignment]  # which it reads features back from
     left = erased(log, whole)
     again = new_fold(left, **SMALL)
@@ -132,7 +132,7 @@ def test_a_log_with_an_erased_stream_folds_to_the_same_state(history: list[tuple
 
 
 def test_labels_for_missing_streams_create_none_and_take_no_room_from_existing_ones() -> None:
-    log = Written()
+    log = ExampleLog()
     for number in range(300):
         log.label("i", "cat", stream=f"typo{number}")
     log.features("i0", [1, 0, 0], stream="pets")
@@ -148,7 +148,7 @@ def test_labels_for_missing_streams_create_none_and_take_no_room_from_existing_o
 
 
 def test_orphan_labels_older_than_the_window_expire_when_room_is_needed() -> None:
-    log = Written()
+    log = ExampleLog()
     log.label("i", "old", stream="typo0")
     log.label("i", "newer", stream="typo0")
     for number in range(4):
@@ -164,7 +164,7 @@ def test_orphan_labels_older_than_the_window_expire_when_room_is_needed() -> Non
 
 @pytest.mark.parametrize("begin", ["features", "create"])
 def test_a_new_stream_adopts_its_orphan_labels(begin: str) -> None:
-    log = Written()
+    log = ExampleLog()
     log.label("i0", "cat")
     log.label("i0", "dog", stream="other")
     if begin == "create":
@@ -177,7 +177,7 @@ def test_a_new_stream_adopts_its_orphan_labels(begin: str) -> None:
 
 
 def test_a_deleted_stream_frees_its_place_and_its_late_images_do_not_bring_it_back() -> None:
-    log = Written()
+    log = ExampleLog()
     log.features("i0", [1, 0, 0], "cat")
     log.features("o0", [1, 0, 0], stream="other")
     log.delete("c")
@@ -187,7 +187,7 @@ def test_a_deleted_stream_frees_its_place_and_its_late_images_do_not_bring_it_ba
     result = fold.apply(log.records)
     assert [(r.offset, e.reason) for r, e in result.rejected] == [(1, "too-many-streams"), (4, "too-many-streams")]
     assert list(fold.streams) == ["other"]
-    late = Written()
+    late = ExampleLog()
     late.features("i0", [1, 0, 0], "cat")
     late.delete("c", late=1)
     late.features("i1", [1, 0, 0])
@@ -198,7 +198,7 @@ def test_a_deleted_stream_frees_its_place_and_its_late_images_do_not_bring_it_ba
 
 
 def test_a_stream_that_is_deleted_while_its_first_image_is_on_its_way_does_not_begin_with_it() -> None:
-    log = Written()
+    log = ExampleLog()
     log.delete("c", late=1)
     log.features("i0", [1, 0, 0], "cat")
     fold = new_fold(log)
@@ -209,7 +209,7 @@ def test_a_stream_that_is_deleted_while_its_first_image_is_on_its_way_does_not_b
 
 
 def test_a_deletion_without_images_still_covers_those_of_an_earlier_deletion() -> None:
-    log = Written()
+    log = ExampleLog()
     log.features("i0", [1, 0, 0], "cat")
     log.delete("c", late=3)
     log.command("again", "stream.create")
@@ -224,7 +224,7 @@ def test_a_deletion_without_images_still_covers_those_of_an_earlier_deletion() -
 
 
 def test_a_command_that_is_sent_again_counts_once() -> None:
-    log = Written()
+    log = ExampleLog()
     log.features("i0", [1, 0, 0])
     log.delete("c")
     log.features("i1", [1, 0, 0])
@@ -236,7 +236,7 @@ def test_a_command_that_is_sent_again_counts_once() -> None:
 
 
 def test_an_impossible_command_is_refused_with_the_reason() -> None:
-    log = Written()
+    log = ExampleLog()
     log.command("nothing", "stream.delete")
     log.command("first", "stream.create")
     log.command("second", "stream.create")
@@ -257,7 +257,7 @@ def test_an_impossible_command_is_refused_with_the_reason() -> None:
 
 
 def test_the_command_history_is_bounded() -> None:
-    log = Written()
+    log = ExampleLog()
     for number in range(max(MAX_COMMANDS, MAX_DELETIONS) + 5):
         log.command(f"c{number}", "stream.create", stream=f"s{number}")
         log.delete(f"d{number}", stream=f"s{number}")
@@ -273,7 +273,7 @@ NAMES = ["a", "b", "c", "d", "e", "f"]
 
 
 def fold_of(partition: int, partitions: int) -> Fold:
-    fold = new_fold(Written(), **SMALL | {"max_streams": 10})
+    fold = new_fold(ExampleLog(), **SMALL | {"max_streams": 10})
     return Fold(fold.config, Registry(), fold.cache, position=0, partitions=partitions)
 
 
@@ -333,7 +333,7 @@ def test_a_copy_of_a_relocated_label_does_not_undo_a_later_one() -> None:
     replayed = [features, *map(relocate, labels), *map(relocate, labels)]
     log = [placed(message, 0, offset) for offset, message in enumerate(replayed)]
     fold = fold_of(0, 2)
-    fold.cache._log = Written()  # type: ignore[assignment]
+    fold.cache._log = ExampleLog()  # type: ignore[assignment]
     result = fold.apply(log)
     assert [e.event.status for e in result.outputs if isinstance(e.event, Outcome)] == ["learned", "corrected"]
     assert (result.duplicates, result.misplaced) == (2, [])

@@ -17,19 +17,19 @@ from prequel.shared.runtime.metrics import Metrics
 from prequel.shared.runtime.processor import Processed, Processor
 from prequel.shared.runtime.runner import Runner
 from prequel.shared.store.sqlite import SqliteStore
-from tests.learner.building import Registry, Written, new_fold
-from tests.learner.crashing import Killed, Mortality, MortalLog, MortalStore
+from tests.learner.building import ExampleLog, Registry, new_fold
+from tests.learner.crashing import KillableLog, KillableStore, Killed, KillSwitch
 
 LIMITS = {"window": 12, "accuracy_window": 5, "cache_examples": 3, "max_labels": 3}
 
 
-def history(*, models: str = "ncm,nearest") -> Written:
+def history(*, models: str = "ncm,nearest") -> ExampleLog:
     """Features with and without labels; labels late, early, again, different, retracted, for nothing, too late.
 
     The settings stand in the log, and change in the end, to these ``models``: a model goes, and one is caught up.
     A stream that is deleted with an image on its way, and begins again; labels for streams that do not exist.
     """
-    log = Written()
+    log = ExampleLog()
     log.defaults(models="nearest,logistic", **LIMITS)
     log.label("i3", "a")
     log.label("i3", "a", stream="typo")
@@ -70,10 +70,10 @@ class Machine:
         self.log.append([Message(EXAMPLES, r.key, r.value, r.headers) for r in records])
         self.roots: list[bytes] = []
 
-    def learn(self, mortality: Mortality, wrap: type["Hasty"] | None = None) -> None:
+    def learn(self, kill_switch: KillSwitch, wrap: type["SnapshotBeforeOutputs"] | None = None) -> None:
         """One process, from its start to the end of the log or to its death."""
         stop = threading.Event()
-        log, store = MortalLog(self.log, mortality, stop.set), MortalStore(self.store, mortality)
+        log, store = KillableLog(self.log, kill_switch, stop.set), KillableStore(self.store, kill_switch)
         settings = Settings.model_validate({"models": "nearest,logistic", **LIMITS})
         metrics = Metrics(CollectorRegistry())
         learner = Learner(
@@ -83,7 +83,7 @@ class Machine:
             registry=Registry(),
             metrics=metrics,
             clock=_Clock(),
-            owner=str(id(mortality)),
+            owner=str(id(kill_switch)),
         )
         learner.max_records = 5
         processor: Processor = wrap(learner, log) if wrap else learner
@@ -100,7 +100,7 @@ class Machine:
         try:
             runner.run(stop)
         except Killed:
-            assert mortality.dead
+            assert kill_switch.dead
         finally:
             self.roots += store.swaps
 
@@ -136,7 +136,7 @@ class _Clock:
         return 1.0
 
 
-class Hasty:
+class SnapshotBeforeOutputs:
     """A mutation: a processor that commits its snapshot before its outputs are durable."""
 
     def __init__(self, learner: Learner, log: Log) -> None:
@@ -164,7 +164,7 @@ class Hasty:
         self._learner.hide_metrics(partition)
 
 
-class Forgetful(Hasty):
+class StartsAtGroupPosition(SnapshotBeforeOutputs):
     """A mutation: a learner that goes by the group's committed position instead of its snapshot's."""
 
     def restore(self, partition: int, generation: int) -> int | None:
@@ -186,14 +186,14 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[int, str
     for record in log.records:
         fold.apply([record])
         digests[fold.position] = fold.digest()
-    machine, mortality = Machine(tmp_path_factory.mktemp("calm"), log.records), Mortality()
-    machine.learn(mortality)
+    machine, kill_switch = Machine(tmp_path_factory.mktemp("calm"), log.records), KillSwitch()
+    machine.learn(kill_switch)
     machine.close()
-    return digests, machine, len(mortality.operations)
+    return digests, machine, len(kill_switch.operations)
 
 
-def wrong(machine: Machine, digests: dict[int, str], predicted: dict[bytes, set[bytes]]) -> list[str]:
-    """What is not as it would be if nothing had happened."""
+def differences(machine: Machine, digests: dict[int, str], predicted: dict[bytes, set[bytes]]) -> list[str]:
+    """How the machine differs from one whose process never died."""
     problems = [f"snapshot at {at} differs" for at, digest in machine.digests().items() if digests[at] != digest]
     if machine.newest() != (max(digests), digests[max(digests)]):
         problems.append(f"ends at {machine.newest()}")
@@ -204,7 +204,7 @@ def wrong(machine: Machine, digests: dict[int, str], predicted: dict[bytes, set[
 
 def undisturbed_predictions(folder: Path) -> dict[bytes, set[bytes]]:
     machine = Machine(folder, history().records)
-    machine.learn(Mortality())
+    machine.learn(KillSwitch())
     predicted = machine.predictions()
     machine.close()
     return predicted
@@ -218,11 +218,11 @@ def test_killed_before_and_after_every_operation(
     assert operations > 40
     assert len(predicted) > 20
     for at in range(2 * operations):
-        machine, mortality = Machine(tmp_path / str(at), records), Mortality(at)
-        machine.learn(mortality)
-        assert mortality.dead
-        machine.learn(Mortality())
-        assert wrong(machine, digests, predicted) == [], f"killed at {at}: {mortality.operations[-1]}"
+        machine, kill_switch = Machine(tmp_path / str(at), records), KillSwitch(at)
+        machine.learn(kill_switch)
+        assert kill_switch.dead
+        machine.learn(KillSwitch())
+        assert differences(machine, digests, predicted) == [], f"killed at {at}: {kill_switch.operations[-1]}"
         machine.close()
 
 
@@ -230,23 +230,23 @@ def test_killed_again_and_again(undisturbed: tuple[dict[int, str], Machine, int]
     digests, _, operations = undisturbed
     predicted, machine = undisturbed_predictions(tmp_path / "calm"), Machine(tmp_path / "storm", history().records)
     for at in [*range(3, operations, 7), None]:
-        machine.learn(Mortality(at))
-    assert wrong(machine, digests, predicted) == []
+        machine.learn(KillSwitch(at))
+    assert differences(machine, digests, predicted) == []
     machine.close()
 
 
-@pytest.mark.parametrize("mutation", [Hasty, Forgetful])
+@pytest.mark.parametrize("mutation", [SnapshotBeforeOutputs, StartsAtGroupPosition])
 def test_these_tests_catch_a_checkpoint_in_the_wrong_order(
-    mutation: type[Hasty], undisturbed: tuple[dict[int, str], Machine, int], tmp_path: Path
+    mutation: type[SnapshotBeforeOutputs], undisturbed: tuple[dict[int, str], Machine, int], tmp_path: Path
 ) -> None:
     digests, _, operations = undisturbed
     predicted, records = undisturbed_predictions(tmp_path / "calm"), history().records
 
     def caught(at: int) -> bool:
         machine = Machine(tmp_path / str(at), records)
-        machine.learn(Mortality(at), mutation)
-        machine.learn(Mortality(), mutation)
-        problems = wrong(machine, digests, predicted)
+        machine.learn(KillSwitch(at), mutation)
+        machine.learn(KillSwitch(), mutation)
+        problems = differences(machine, digests, predicted)
         machine.close()
         return bool(problems)
 

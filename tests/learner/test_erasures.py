@@ -16,7 +16,7 @@ from prequel.shared.log.base import EXAMPLES, Message, Position
 from prequel.shared.log.sqlite.log import SqliteLog
 from prequel.shared.runtime.health import Health
 from prequel.shared.store.sqlite import SqliteStore
-from tests.learner.building import BACKBONE, DIM, Written, new_fold
+from tests.learner.building import BACKBONE, DIM, ExampleLog, new_fold
 
 IDLE = 1e9
 
@@ -25,7 +25,7 @@ class Learner:
     """A fold, and what it erases, on a log and a store of its own; ``restart`` begins with the state of a snapshot."""
 
     def __init__(self, log: SqliteLog, store: SqliteStore) -> None:
-        self.log, self._store, self._written = log, store, Written()
+        self.log, self._store, self._written = log, store, ExampleLog()
         self._fold: Fold = new_fold(self._written)
         self.restart()
 
@@ -33,7 +33,7 @@ class Learner:
         self._eraser = RecordEraser(self.log, self._store, 0, time.monotonic, health=Health())
         self._eraser.resume(self._fold.commands.deletions.values())
 
-    def fold(self, write: Callable[[Written], object]) -> None:
+    def fold(self, write: Callable[[ExampleLog], object]) -> None:
         begin = len(self._written.records)
         write(self._written)
         new = self._written.records[begin:]
@@ -86,7 +86,7 @@ def test_late_features_of_a_stream_that_was_erased_are_erased_too(learner: Learn
     assert learner.left() == []
 
 
-def late(log: Written) -> None:
+def late(log: ExampleLog) -> None:
     """Features of an image that came before the deletion."""
     image = Image("late", "s", None, 0.0, b"", Position(0, 1))
     log.append(encode_features(image, np.ones(DIM, np.float32), BACKBONE, source="test"))

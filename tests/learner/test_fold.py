@@ -18,13 +18,13 @@ from prequel.services.learner.fold.restored_partition import restore_fold
 from prequel.services.learner.fold.stream import StreamState
 from prequel.services.learner.models.spec import UnknownModel
 from prequel.services.learner.publishing.stream_status import stream_detail, stream_status
-from prequel.services.learner.snapshots.envelope import Envelope, Place
+from prequel.services.learner.snapshots.envelope import Envelope, SnapshotId
 from prequel.services.learner.snapshots.root import Root
 from prequel.shared.events.decoding import decode_example
 from prequel.shared.events.types import Drift, Features, Label, Outcome, Prediction
 from prequel.shared.log.base import Position, Record
 from prequel.shared.status import MAX_LABELS, StreamDetail, StreamStatus
-from tests.learner.building import Registry, Written, new_fold
+from tests.learner.building import ExampleLog, Registry, new_fold
 from tests.learner.reference import Reference
 
 CAREFUL: dict[str, Any] = {"unknown_probability": 0.45, "unknown_distance": 3.0}
@@ -38,8 +38,8 @@ _label = st.tuples(st.just("label"), _ids, st.none() | _labels)
 _histories = st.lists(_features | _label, max_size=60)
 
 
-def written(history: Sequence[tuple[Any, ...]]) -> Written:
-    log = Written()
+def written(history: Sequence[tuple[Any, ...]]) -> ExampleLog:
+    log = ExampleLog()
     for kind, id, *rest in history:
         if kind == "features":
             log.features(id, rest[0], rest[1])
@@ -140,7 +140,7 @@ def test_a_restored_state_continues_exactly(history: list[tuple[Any, ...]], at: 
 
 
 def stored_and_read(fold: Fold) -> Fold:
-    envelope = Envelope(b"key", Place(0, fold.position, 1))
+    envelope = Envelope(b"key", SnapshotId(0, fold.position, 1))
     content = fold.snapshot_content(envelope.seal)
     bodies = {part.address: part.body for parts in content.streams.values() for part in parts.values()}
     root = Root(
@@ -159,7 +159,7 @@ def stored_and_read(fold: Fold) -> Fold:
 
 
 def test_only_unchanged_streams_count_as_stored() -> None:
-    log = Written()
+    log = ExampleLog()
     for number in range(6):
         log.features(f"i{number}", [float(number), 1.0], "ab"[number % 2], stream=f"s{number % 3}")
     fold = new_fold(log)
@@ -175,7 +175,7 @@ def test_only_unchanged_streams_count_as_stored() -> None:
 
 
 def test_a_class_of_a_later_example_is_unknown_to_earlier_ones_of_the_batch() -> None:
-    log = Written()
+    log = ExampleLog()
     log.features("i0", [0.0, 1.0, 0.0], "a")
     log.label("i1", "a")
     log.features("i1", [1.0, 1.0, 0.0], "b")  # Its label had waited: "b" is no class of the stream by this one.
@@ -188,7 +188,7 @@ def test_a_class_of_a_later_example_is_unknown_to_earlier_ones_of_the_batch() ->
 
 
 def test_streams_of_one_partition_are_independent() -> None:
-    log, alone = Written(), Written()
+    log, alone = ExampleLog(), ExampleLog()
     for number in range(40):
         x = [number % 3, 1.0, -number]
         log.features(f"i{number}", x, "ab"[number % 2], stream="s")
@@ -202,7 +202,7 @@ def test_streams_of_one_partition_are_independent() -> None:
 
 
 def test_a_correction_leaves_an_exact_model_as_if_the_right_label_had_come_first() -> None:
-    corrected, right = Written(), Written()
+    corrected, right = ExampleLog(), ExampleLog()
     for number in range(20):
         label = "ab"[number % 2]
         corrected.features(f"i{number}", [number, 0, 1], "b" if number == 8 else label)
@@ -219,7 +219,7 @@ def test_a_correction_leaves_an_exact_model_as_if_the_right_label_had_come_first
 
 
 def test_what_exceeds_limits_or_does_not_fit_is_rejected_and_the_rest_continues() -> None:
-    log = Written()
+    log = ExampleLog()
     log.features("i1", [1, 2, 3], "a")
     log.features("i2", [1, 2, 3, 4], "a")
     log.features("i3", [1, 2, 3], stream="second")
@@ -239,7 +239,7 @@ def test_what_exceeds_limits_or_does_not_fit_is_rejected_and_the_rest_continues(
 
 
 def test_features_that_retention_removed_expire_the_label() -> None:
-    log = Written()
+    log = ExampleLog()
     log.features("i1", [1, 2, 3], "a")
     log.features("i2", [1, 2, 3], "a")
     log.label("i1", "b")
@@ -249,7 +249,7 @@ def test_features_that_retention_removed_expire_the_label() -> None:
 
 
 def test_more_than_ten_classes_keep_the_ten_most_probable_and_share_the_rest() -> None:
-    log = Written()
+    log = ExampleLog()
     for number in range(30):
         log.features(f"i{number}", [number % 15, number % 4, 1], f"c{number % 15}")
     log.features("last", [3, 3, 1])
@@ -261,9 +261,9 @@ def test_more_than_ten_classes_keep_the_ten_most_probable_and_share_the_rest() -
     assert shares == sorted(shares, reverse=True)
 
 
-def turning(count: int) -> Written:
+def turning(count: int) -> ExampleLog:
     """A stream whose labels swap their meaning half way."""
-    log, random = Written(), np.random.default_rng(1)
+    log, random = ExampleLog(), np.random.default_rng(1)
     for number in range(count):
         kind = int(random.integers(2))
         x = [kind * 4 + random.normal(), random.normal(), 1]
@@ -332,7 +332,7 @@ def test_a_correction_after_a_reset_unlearns_nothing_from_the_new_model() -> Non
 
 
 def test_the_champion_abstains_on_novel_examples_and_that_is_counted_apart() -> None:
-    log, random = Written(), np.random.default_rng(2)
+    log, random = ExampleLog(), np.random.default_rng(2)
     for number in range(60):
         log.features(f"i{number}", [number % 2 * 4 + 0.1 * random.normal(), 0.1 * random.normal(), 0], "ab"[number % 2])
     for number in range(5):
@@ -347,9 +347,9 @@ def test_the_champion_abstains_on_novel_examples_and_that_is_counted_apart() -> 
     assert counts.right > 0.9 * counts.answered
 
 
-def drifted(spec: str) -> tuple[Written, Fold]:
+def drifted(spec: str) -> tuple[ExampleLog, Fold]:
     """A model that has reacted to a drift; images e0 to e4 came before any class was known, and have no label."""
-    log = Written()
+    log = ExampleLog()
     for number in range(5):
         log.features(f"e{number}", [9, 9, 9])
     for number in range(900):
@@ -360,7 +360,7 @@ def drifted(spec: str) -> tuple[Written, Fold]:
     return log, fold
 
 
-def sums_and_outcomes(log: Written, fold: Fold, labels: list[tuple[str, str | None]]) -> tuple[Any, list[Any]]:
+def sums_and_outcomes(log: ExampleLog, fold: Fold, labels: list[tuple[str, str | None]]) -> tuple[Any, list[Any]]:
     """What labels change in the sums of the model, and what became of them with `exact`."""
     [name] = {"counts", "sums"} & fold.streams["s"].models[0].state().arrays.keys()
     before = fold.streams["s"].models[0].state().arrays[name].copy()
@@ -384,7 +384,7 @@ def outcomes_of(fold: Fold, records: Sequence[Record]) -> list[tuple[str, bool]]
 
 
 def test_a_residue_makes_the_outcomes_of_all_later_labels_inexact() -> None:
-    log = Written()
+    log = ExampleLog()
     for number in range(20):
         log.features(f"i{number}", [number % 2, 1, 0], "ab"[number % 2])
     fold = new_fold(log, models="logistic")
@@ -414,7 +414,7 @@ def test_a_half_forgotten_label_stays_and_the_outcome_is_inexact() -> None:
 
 
 def test_a_restored_window_knows_an_id_that_came_again() -> None:
-    log = Written()
+    log = ExampleLog()
     settings: dict[str, Any] = {"window": 2, "duplicates": 0}
     for id in ("a", "b", "c", "a"):
         log.features(id, [1, 2, 3], "x")
@@ -431,7 +431,7 @@ def test_a_restored_window_knows_an_id_that_came_again() -> None:
 
 
 def test_a_status_is_the_same_after_a_restart_where_corrections_emptied_a_cell() -> None:
-    log = Written()
+    log = ExampleLog()
     log.features("z", [0, 0, 0], "b")
     log.features("a", [1, 2, 3], "cat")
     log.label("a", "b")
@@ -446,7 +446,7 @@ def test_a_status_is_the_same_after_a_restart_where_corrections_emptied_a_cell()
 
 
 def test_values_at_the_end_of_float32_leave_a_status_that_can_be_read() -> None:
-    log = Written()
+    log = ExampleLog()
     for number in range(40):
         log.features(f"i{number}", [3.4e38, -3.4e38, 3.4e38] if number % 3 == 0 else [1, 2, 3], "ab"[number % 2])
     fold = new_fold(log, models="slda,logistic")
@@ -471,7 +471,7 @@ def test_the_fading_accuracy_stays_in_bounds_when_nearly_all_is_retracted() -> N
 
 
 def test_a_rejected_waiting_label_does_not_make_its_image_a_dead_letter() -> None:
-    log = Written()
+    log = ExampleLog()
     log.features("i1", [1, 2, 3], "a")
     log.label("early", "b")
     log.features("early", [1, 2, 3])
@@ -482,7 +482,7 @@ def test_a_rejected_waiting_label_does_not_make_its_image_a_dead_letter() -> Non
 
 
 def test_streams_whose_models_do_not_fit_are_rejected_wherever_a_batch_begins() -> None:
-    log = Written()
+    log = ExampleLog()
     for number in range(6):
         log.features("i", [float(number)] * 60_000, "a", stream=f"s{number}")
         log.features("j", [float(number)] * 60_000, "b", stream=f"s{number}")
@@ -502,7 +502,7 @@ def test_streams_whose_models_do_not_fit_are_rejected_wherever_a_batch_begins() 
 
 
 def wide(dim: int) -> list[Record]:
-    log = Written()
+    log = ExampleLog()
     return [log.features("i", [0.0] * dim, "a")]
 
 
@@ -511,7 +511,7 @@ def test_drift_marks_stay_on_the_curve_after_many_retractions() -> None:
     scored = fold.streams["s"].marks[-1].scored
     fold.apply([log.label(f"i{number}", None) for number in range(300)])
     actual = stream_status(fold.streams["s"], Position(0, 0), now=0, snapshot=None, address=None)
-    assert abs(actual.drifts[-1].scored - (scored - 300)) <= fold.streams["s"].scores.of(0)[0].stride
+    assert abs(actual.drifts[-1].scored - (scored - 300)) <= fold.streams["s"].scores.metrics_of(0)[0].stride
     assert actual.drifts[-1].scored <= stream_detail(fold.streams["s"], Position(0, 0)).curve[-1].scored
 
 
@@ -539,7 +539,7 @@ SAME, OTHER_LABEL, OTHER_IMAGE = ({"content": content, "label": label} for conte
 def test_a_duplicate_id_with_another_image_or_label_is_a_conflict(
     first: tuple[bytes, str | None], again: tuple[bytes, str | None], expected: dict[str, int]
 ) -> None:
-    log = Written()
+    log = ExampleLog()
     log.features("c", [0.0, 1.0], "b")
     log.features("d", [0.0, 1.0], "a")
     for data, label in (first, again):
@@ -556,7 +556,7 @@ def test_a_duplicate_id_with_another_image_or_label_is_a_conflict(
 
 
 def test_a_duplicate_with_the_first_label_is_no_conflict_after_a_correction() -> None:
-    log = Written()
+    log = ExampleLog()
     log.features("i", [1.0, 2.0], "a", data=b"x")
     log.label("i", "b")
     for label in ("a", "b", "c"):
@@ -566,7 +566,7 @@ def test_a_duplicate_with_the_first_label_is_no_conflict_after_a_correction() ->
 
 
 def test_duplicates_without_an_image_digest_are_no_conflict() -> None:
-    log = Written()
+    log = ExampleLog()
     for _ in range(2):
         record = log.features("i", [1.0, 2.0], "a", data=b"x")
     headers = tuple(pair for pair in record.headers if pair[0] != "ce_digest")
@@ -577,7 +577,7 @@ def test_duplicates_without_an_image_digest_are_no_conflict() -> None:
 
 
 def test_the_status_of_many_classes_is_bounded_and_the_detail_has_all() -> None:
-    log = Written()
+    log = ExampleLog()
     for number in range(400):
         log.features(f"i{number}", [number % 7, 1.0, number % 11], f"class {number % 130}")
     fold = new_fold(log)

@@ -22,7 +22,7 @@ from prequel.shared.runtime.retry import Attempts
 from prequel.shared.runtime.session import Session
 from prequel.shared.status import PartitionStatus, partition_key
 from prequel.shared.store.sqlite import SqliteStore
-from tests.learner.building import Registry, Written, new_fold
+from tests.learner.building import ExampleLog, Registry, new_fold
 
 OWN = {"stream", "partition"}
 """Labels that only the owner of a partition may show in a gauge."""
@@ -37,7 +37,7 @@ def registry() -> CollectorRegistry:
 def session(tmp_path: Path, registry: CollectorRegistry) -> Iterator[Session]:
     """A learner that has learned from two streams, snapshot written, all measured."""
     metrics, settings = Metrics(registry), Settings.model_validate({"models": "nearest,logistic"})
-    examples = Written()
+    examples = ExampleLog()
     for number in range(12):
         examples.features(f"i{number}", [number % 3, 1, 0], "ab"[number % 2], stream=f"s{number % 4 // 2}")
     with (
@@ -104,7 +104,7 @@ def test_a_learner_that_cannot_work_still_shows_how_far_it_is_behind(
 
 def test_a_deleted_stream_that_begins_again_counts_from_zero(session: Session, registry: CollectorRegistry) -> None:
     """Also where nothing was published in between."""
-    examples = Written()
+    examples = ExampleLog()
     examples.features("last", [1, 1, 0], "only the old one's", stream="s0")
     examples.delete("c", stream="s0")
     examples.features("first", [1, 1, 0], "a", stream="s0")
@@ -129,7 +129,7 @@ def test_counters_of_a_revoked_partition_stay(session: Session, registry: Collec
 
 
 def test_a_gauge_without_a_value_is_not_shown(registry: CollectorRegistry) -> None:
-    examples, metrics, shown = Written(), Metrics(registry), frozenset[tuple[str, str]]()
+    examples, metrics, shown = ExampleLog(), Metrics(registry), frozenset[tuple[str, str]]()
     for number in range(120):
         examples.features(f"i{number}", [number, 1, 0], f"class {number // 2 % 60}")
     fold = new_fold(examples, models="nearest")

@@ -17,10 +17,10 @@ from prequel.shared.runtime.metrics import Metrics
 from prequel.shared.runtime.processor import Processed
 from prequel.shared.status import PartitionStatus, StreamStatus, detail_key, key, partition_key
 from prequel.shared.store.sqlite import SqliteStore
-from tests.learner.building import Registry, Written
+from tests.learner.building import ExampleLog, Registry
 
 
-class Growing(SqliteLog):
+class GrowingLog(SqliteLog):
     """A log whose topics get more partitions while it is open, as those of Kafka may."""
 
     count = 1
@@ -30,8 +30,8 @@ class Growing(SqliteLog):
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> Iterator[Growing]:
-    with closing(Growing(tmp_path / "log")) as log:
+def log(tmp_path: Path) -> Iterator[GrowingLog]:
+    with closing(GrowingLog(tmp_path / "log")) as log:
         yield log
 
 
@@ -62,9 +62,9 @@ def started(
 
 @pytest.mark.parametrize("checkpoints_before", [0, 1])
 def test_partitions_added_while_it_runs_stop_a_learner(
-    log: Growing, store: SqliteStore, checkpoints_before: int
+    log: GrowingLog, store: SqliteStore, checkpoints_before: int
 ) -> None:
-    examples = Written()
+    examples = ExampleLog()
     learner = started(log, store)
     for _ in range(checkpoints_before):
         learner.checkpoint(learner.process([examples.features("i0", [1, 0, 0], "a")]).positions)
@@ -75,18 +75,18 @@ def test_partitions_added_while_it_runs_stop_a_learner(
     assert [root.offset for root in read_roots(store.get(root_key(0)))] == [1] * checkpoints_before
 
 
-def test_partitions_added_while_no_learner_ran_stop_the_next(log: Growing, store: SqliteStore) -> None:
+def test_partitions_added_while_no_learner_ran_stop_the_next(log: GrowingLog, store: SqliteStore) -> None:
     learner = started(log, store)
-    learner.checkpoint(learner.process([Written().features("i0", [1, 0, 0], "a")]).positions)
+    learner.checkpoint(learner.process([ExampleLog().features("i0", [1, 0, 0], "a")]).positions)
     log.count = 2
     with pytest.raises(ConfigError, match="has 2 partitions, its snapshots were made with 1"):
         started(log, store, 2)
 
 
 def test_labels_of_one_id_in_two_streams_are_all_counted(
-    log: Growing, store: SqliteStore, registry: CollectorRegistry
+    log: GrowingLog, store: SqliteStore, registry: CollectorRegistry
 ) -> None:
-    examples = Written()
+    examples = ExampleLog()
     examples.label("i0", "a", stream="early")
     examples.features("i0", [1, 0, 0], stream="early")
     examples.features("i0", [1, 0, 0], "a", stream="with")
@@ -97,7 +97,7 @@ def test_labels_of_one_id_in_two_streams_are_all_counted(
 
 
 def test_the_age_of_a_snapshot_grows_while_idle_and_survives_a_restart(
-    log: Growing, store: SqliteStore, registry: CollectorRegistry
+    log: GrowingLog, store: SqliteStore, registry: CollectorRegistry
 ) -> None:
     now, settings = [1_000.0], Settings.model_validate({"models": "nearest"})
 
@@ -118,7 +118,7 @@ def test_the_age_of_a_snapshot_grows_while_idle_and_survives_a_restart(
     first, again = learner(registry), CollectorRegistry()
     first.restore(0, 1)
     assert age(registry) is None
-    log.append([Message(EXAMPLES, r.key, r.value, r.headers) for r in [Written().features("i0", [1, 0, 0], "a")]])
+    log.append([Message(EXAMPLES, r.key, r.value, r.headers) for r in [ExampleLog().features("i0", [1, 0, 0], "a")]])
     first.checkpoint(first.process(log.follow(EXAMPLES, {0: 0}).poll(2, 0)).positions)
     now[0] += 60
     assert age(registry) == 60
@@ -134,7 +134,7 @@ def test_the_age_of_a_snapshot_grows_while_idle_and_survives_a_restart(
     assert (published.snapshot, published.streams, published.partitions, published.full) == (shown.snapshot, 1, 1, "")
 
 
-def test_a_status_written_by_a_fenced_learner_is_replaced(log: Growing, store: SqliteStore) -> None:
+def test_a_status_written_by_a_fenced_learner_is_replaced(log: GrowingLog, store: SqliteStore) -> None:
     now, settings = [1_000.0], Settings.model_validate({"models": "nearest"})
     learner = Learner(
         settings,
@@ -147,7 +147,7 @@ def test_a_status_written_by_a_fenced_learner_is_replaced(log: Growing, store: S
         address="heir:1",
     )
     learner.restore(0, 2)
-    learner.checkpoint(learner.process([Written().features("i0", [1, 0, 0], "a")]).positions)
+    learner.checkpoint(learner.process([ExampleLog().features("i0", [1, 0, 0], "a")]).positions)
     ours = StreamStatus.model_validate_json(store.get(key("s")) or b"")
     store.put(key("s"), ours.model_copy(update={"images": 0, "address": "zombie:1"}).model_dump_json().encode())
     now[0] += 10
@@ -172,9 +172,9 @@ class Noting(SqliteStore):
         super().put_all(values)
 
 
-def test_idle_streams_are_neither_written_nor_published_again(log: Growing, tmp_path: Path) -> None:
+def test_idle_streams_are_neither_written_nor_published_again(log: GrowingLog, tmp_path: Path) -> None:
     store = Noting(tmp_path / "noting")
-    examples, learner, written = Written(), started(log, store), store.written
+    examples, learner, written = ExampleLog(), started(log, store), store.written
     for number in range(30):
         examples.features("i", [1, 0, number], "a", stream=f"s{number}")
     learner.checkpoint(learner.process(examples.records).positions)
@@ -188,11 +188,11 @@ def test_idle_streams_are_neither_written_nor_published_again(log: Growing, tmp_
     store.close()
 
 
-def test_a_partition_without_room_says_so_and_which_setting_to_raise(log: Growing, store: SqliteStore) -> None:
+def test_a_partition_without_room_says_so_and_which_setting_to_raise(log: GrowingLog, store: SqliteStore) -> None:
     def full() -> str:
         return PartitionStatus.model_validate_json(store.get(partition_key(0)) or b"").full
 
-    examples, learner = Written(), started(log, store, max_streams=2)
+    examples, learner = ExampleLog(), started(log, store, max_streams=2)
     reader = log.follow(EXAMPLES, {0: 0})
 
     def learn(learner: Learner, *records: Record) -> Processed:

@@ -15,7 +15,7 @@ from prequel.shared.log.sqlite.log import SqliteLog
 from prequel.shared.runtime.metrics import Metrics
 from prequel.shared.store.base import Fenced
 from prequel.shared.store.sqlite import SqliteStore
-from tests.learner.building import Registry, Written
+from tests.learner.building import ExampleLog, Registry
 
 
 class Clock:
@@ -33,15 +33,15 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
         yield store
 
 
-def examples(count: int) -> Written:
-    made = Written()
+def examples(count: int) -> ExampleLog:
+    made = ExampleLog()
     for number in range(count):
         made.features(f"i{number}", [number, 1, 0], "ab"[number % 2])
     return made
 
 
 @contextmanager
-def learning(folder: Path, store: SqliteStore, made: Written, clock: Clock) -> Iterator[Learner]:
+def learning(folder: Path, store: SqliteStore, made: ExampleLog, clock: Clock) -> Iterator[Learner]:
     """A learner over a log of these examples."""
     with closing(SqliteLog(folder)) as log:
         log.append([Message(EXAMPLES, r.key, r.value, r.headers) for r in made.records])

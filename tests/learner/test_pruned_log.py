@@ -16,12 +16,12 @@ from prequel.shared.retention.floors import Floor
 from prequel.shared.retention.needs import Needs
 from prequel.shared.runtime.metrics import Metrics
 from prequel.shared.store.sqlite import SqliteStore
-from tests.learner.building import Registry, Written, new_fold
-from tests.learner.crashing import Mortality, Result
+from tests.learner.building import ExampleLog, Registry, new_fold
+from tests.learner.crashing import KillSwitch, Result
 from tests.learner.test_crashes import LIMITS, Machine, history
 
 
-class Greedy(Mortality):
+class PruningKillSwitch(KillSwitch):
     """Before and after every operation all is removed that nobody is known to need."""
 
     def __init__(self, prune: Callable[[], None], at: int | None = None) -> None:
@@ -35,7 +35,7 @@ class Greedy(Mortality):
         return result
 
 
-class Pruned(Machine):
+class PrunedMachine(Machine):
     """A machine whose log is pruned to the last record that is not needed."""
 
     group = "g-learner"
@@ -50,7 +50,7 @@ class Pruned(Machine):
         return self.log.bounds(EXAMPLES)[0].begin
 
 
-def long_history() -> Written:
+def long_history() -> ExampleLog:
     log = history(models="nearest,logistic")  # None is caught up: that takes what the log has at the time.
     for number in range(100, 140):
         log.features(f"i{number}", [number % 5, -number, 1], "abc"[number % 3] if number % 4 else None)
@@ -65,16 +65,16 @@ def test_a_learner_killed_at_any_operation_over_a_log_that_is_always_pruned_is_b
     for record in log.records:
         fold.apply([record])
         digests[fold.position] = fold.digest()
-    calm = Pruned(tmp_path / "calm", log.records)
-    mortality = Greedy(calm.prune)
-    calm.learn(mortality)
-    operations = len(mortality.operations)
+    calm = PrunedMachine(tmp_path / "calm", log.records)
+    kill_switch = PruningKillSwitch(calm.prune)
+    calm.learn(kill_switch)
+    operations = len(kill_switch.operations)
     assert calm.begin > 20, "retention took nothing: this test would show nothing"
     calm.close()
     for at in range(1, 2 * operations, 5):  # Odd steps: before and after, and no kind of operation is left out.
-        machine = Pruned(tmp_path / str(at), log.records)
-        machine.learn(Greedy(machine.prune, at))
-        machine.learn(Greedy(machine.prune))
+        machine = PrunedMachine(tmp_path / str(at), log.records)
+        machine.learn(PruningKillSwitch(machine.prune, at))
+        machine.learn(PruningKillSwitch(machine.prune))
         wrong = [offset for offset, digest in machine.digests().items() if digests[offset] != digest]
         assert (wrong, machine.newest()) == ([], (max(digests), digests[max(digests)])), f"killed at {at}"
         machine.close()
@@ -103,7 +103,7 @@ def learner(folder: Path, store: SqliteStore, **settings: object) -> Learner:
 def test_the_floor_is_the_window_of_the_oldest_snapshot_and_names_its_stream(
     tmp_path: Path, store: SqliteStore
 ) -> None:
-    examples, running = Written(), learner(tmp_path, store)
+    examples, running = ExampleLog(), learner(tmp_path, store)
     examples.features("rests", [1, 0, 0], "a", stream="slow")
     for number in range(1, 30):
         examples.features(f"i{number}", [1, 0, 0], "a", stream="fast")
@@ -115,7 +115,7 @@ def test_the_floor_is_the_window_of_the_oldest_snapshot_and_names_its_stream(
 
 
 def test_the_floor_moves_with_the_snapshots(tmp_path: Path, store: SqliteStore) -> None:
-    examples, running = Written(), learner(tmp_path, store)
+    examples, running = ExampleLog(), learner(tmp_path, store)
     for number in range(40):
         examples.features(f"i{number}", [1, 0, 0], "a")
     for end in range(10, 41, 10):

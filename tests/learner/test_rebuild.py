@@ -15,7 +15,7 @@ from prequel.shared.config import ConfigError, Settings
 from prequel.shared.log.base import EXAMPLES, Message, Record
 from prequel.shared.log.sqlite.log import SqliteLog
 from prequel.shared.store.sqlite import SqliteStore
-from tests.learner.building import Registry, Written
+from tests.learner.building import ExampleLog, Registry
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
 
 
 def written() -> list[Record]:
-    examples = Written()
+    examples = ExampleLog()
     for number in range(6):
         examples.features(f"i{number}", [number % 3, 1, 0], "ab"[number % 2])
     return examples.records
@@ -66,7 +66,7 @@ def test_a_log_that_ends_before_the_snapshot_is_reported_at_once(tmp_path: Path,
 
 
 def test_a_rebuild_does_not_collect_label_delays(tmp_path: Path, store: SqliteStore) -> None:
-    examples = Written()
+    examples = ExampleLog()
     for number in range(6):
         examples.features(f"i{number}", [1, 0, 0], "a", stream="rebuilt")
     delay_counts: list[int] = []

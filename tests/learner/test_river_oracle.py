@@ -8,7 +8,7 @@ import pytest
 from river import evaluate, linear_model, metrics, multiclass, preprocessing
 
 from prequel.services.learner.fold.stream import StreamState
-from tests.learner.building import Written, new_fold
+from tests.learner.building import ExampleLog, new_fold
 
 COUNT, DIM, CLASSES = 400, 12, "abcd"
 
@@ -33,7 +33,7 @@ def softmax() -> object:
 
 def folded(delay: int) -> StreamState:
     """The same through the fold: a label event comes before the ``delay``-th further example, the rest at the end."""
-    log, due = Written(), list[tuple[str, str]]()
+    log, due = ExampleLog(), list[tuple[str, str]]()
     for number, (x, label) in enumerate(examples()):
         if delay and len(due) == delay:
             log.label(*due.pop(0))

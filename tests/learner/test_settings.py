@@ -14,15 +14,15 @@ from prequel.services.learner.publishing.stream_status import stream_status
 from prequel.shared.config import ConfigError
 from prequel.shared.events.types import Outcome
 from prequel.shared.log.base import Bounds, Position
-from tests.learner.building import Written, new_fold
+from tests.learner.building import ExampleLog, new_fold
 from tests.learner.test_fold import LIMITS, _features, _label, cut, stored_and_read, turning, written
 
 _parts = st.lists(_features | _label, max_size=30)
 
 
-def joined(*parts: Sequence[tuple[Any, ...]] | dict[str, Any]) -> Written:
+def joined(*parts: Sequence[tuple[Any, ...]] | dict[str, Any]) -> ExampleLog:
     """Histories, and the settings that change between them."""
-    log = Written()
+    log = ExampleLog()
     for part in parts:
         if isinstance(part, dict):
             log.defaults(**part)
@@ -39,7 +39,7 @@ def same_model(changed: Fold, at: int, reference: Fold, there: int) -> None:
         if stream.models:
             arrays, others = stream.models[at].state().arrays, other.models[there].state().arrays
             assert all(np.array_equal(arrays[key], others[key]) for key in arrays.keys() | others.keys())
-        (metrics, model), (other_metrics, other_model) = stream.scores.of(at), other.scores.of(there)
+        (metrics, model), (other_metrics, other_model) = stream.scores.metrics_of(at), other.scores.metrics_of(there)
         assert counted(metrics, model) == counted(other_metrics, other_model)
         assert (metrics.scored, metrics.accuracy(model)) == (other_metrics.scored, other_metrics.accuracy(other_model))
         assert (stream.drifts[at].numbers(), stream.reset_at[at]) == (
@@ -111,9 +111,9 @@ def test_a_model_added_after_retention_is_scored_on_the_rest_of_the_log(
         fold.apply(log.records)
         for stream in fold.streams.values():
             for number in range(2):
-                scores, at = stream.scores.of(number)
+                scores, at = stream.scores.metrics_of(number)
                 tally = scores.tallies[at]
-                assert sum(tally.confusion.values()) == scores.scored <= stream.scores.of(1)[0].scored
+                assert sum(tally.confusion.values()) == scores.scored <= stream.scores.metrics_of(1)[0].scored
                 assert all(
                     count > 0 for count in [*tally.confusion.values(), *tally.right_slices.cells()[:, 2].tolist()]
                 )
@@ -135,7 +135,7 @@ def test_limits_apply_from_their_record_on(
     for stream in changed.streams.values():
         assert len(stream.window) <= window
         assert stream.pending == stream.images - stream.labelled or stream.pending >= 0
-        scores, _ = stream.scores.of(0)
+        scores, _ = stream.scores.metrics_of(0)
         assert scores.recent_scored <= accuracy_window
         assert sum(mark != 0 for mark in scores.tallies[0].recent) == scores.recent_scored
         assert sum(mark == 2 for mark in scores.tallies[0].recent) == scores.tallies[0].recent_right
@@ -143,7 +143,7 @@ def test_limits_apply_from_their_record_on(
 
 
 def test_a_new_champion_answers_and_the_old_ones_abstentions_are_not_restated() -> None:
-    log = Written()
+    log = ExampleLog()
     for number in range(20):
         log.features(f"i{number}", [number % 2, 1, 0], "ab"[number % 2])
     log.defaults(models="logistic,nearest", unknown_probability=0.9)
@@ -169,7 +169,7 @@ def test_a_model_that_reacts_to_drift_is_caught_up_with_its_resets() -> None:
 
 
 def test_another_seed_applies_only_to_later_streams() -> None:
-    log = Written()
+    log = ExampleLog()
     log.features("i0", [1, 2, 3], "a")
     log.defaults(seed=7)
     log.features("i0", [1, 2, 3], "a", stream="later")
@@ -181,7 +181,7 @@ def test_another_seed_applies_only_to_later_streams() -> None:
 
 @pytest.mark.parametrize("wrong", [{"window": 0}, {"models": ""}, {"seed": "x"}, {"models": ["slda"]}])
 def test_invalid_settings_become_a_dead_letter(wrong: dict[str, Any]) -> None:
-    log = Written()
+    log = ExampleLog()
     log.defaults(**wrong)
     fold = new_fold(log)
     assert [why.reason for _, why in fold.apply(log.records).rejected] == ["bad-defaults"]
@@ -189,7 +189,7 @@ def test_invalid_settings_become_a_dead_letter(wrong: dict[str, Any]) -> None:
 
 
 def test_a_model_that_this_prequel_does_not_know_stops_it() -> None:
-    log = Written()
+    log = ExampleLog()
     log.defaults(models="nearest,newest")
     with pytest.raises(ConfigError, match="name model 'newest', which this Prequel cannot make"):
         new_fold(log).apply(log.records)
@@ -197,7 +197,7 @@ def test_a_model_that_this_prequel_does_not_know_stops_it() -> None:
 
 @pytest.mark.parametrize("cached", [1, 1_000])
 def test_a_label_whose_features_retention_removed_expires_whatever_is_cached(cached: int) -> None:
-    log = Written()
+    log = ExampleLog()
     log.features("i0", [1, 2, 3], "a")
     log.features("i1", [1, 2, 3], "a")
     fold = new_fold(log, cached=cached)
@@ -209,7 +209,7 @@ def test_a_label_whose_features_retention_removed_expires_whatever_is_cached(cac
 
 
 def test_the_log_is_asked_once_a_batch_where_it_begins() -> None:
-    log = Written()
+    log = ExampleLog()
     asked: list[str] = []
     bounds = log.bounds
 

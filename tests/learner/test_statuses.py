@@ -19,7 +19,7 @@ from prequel.shared.status import StreamStatus
 from prequel.shared.store.base import StoreUnavailable
 from prequel.shared.store.sqlite import SqliteStore
 from tests.gateway.faults import FaultyStore
-from tests.learner.building import Registry, Written
+from tests.learner.building import ExampleLog, Registry
 from tests.learner.test_losses import Clock, examples
 
 
@@ -40,12 +40,12 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def made() -> Written:
+def made() -> ExampleLog:
     return examples(9)
 
 
 @pytest.fixture
-def learner(tmp_path: Path, store: FaultyStore, made: Written, health: Health, clock: Clock) -> Iterator[Learner]:
+def learner(tmp_path: Path, store: FaultyStore, made: ExampleLog, health: Health, clock: Clock) -> Iterator[Learner]:
     with closing(SqliteLog(tmp_path / "log")) as log:
         log.append([Message(EXAMPLES, r.key, r.value, r.headers) for r in made.records])
         learner = Learner(
@@ -63,7 +63,7 @@ def shown(store: FaultyStore) -> str | None:
 
 
 def test_the_fold_continues_while_no_status_can_be_written(
-    learner: Learner, store: FaultyStore, made: Written, health: Health, clock: Clock
+    learner: Learner, store: FaultyStore, made: ExampleLog, health: Health, clock: Clock
 ) -> None:
     store.away = True
     for at, record in enumerate(made.records):
@@ -84,7 +84,7 @@ def test_the_fold_continues_while_no_status_can_be_written(
 
 
 def test_a_bug_in_a_status_does_not_stop_the_fold_either(
-    learner: Learner, made: Written, health: Health, clock: Clock
+    learner: Learner, made: ExampleLog, health: Health, clock: Clock
 ) -> None:
     def address() -> str:
         raise ZeroDivisionError("a bug")
@@ -97,7 +97,7 @@ def test_a_bug_in_a_status_does_not_stop_the_fold_either(
 
 
 def test_a_status_is_published_as_soon_as_the_learner_is_idle(
-    learner: Learner, store: FaultyStore, made: Written, clock: Clock
+    learner: Learner, store: FaultyStore, made: ExampleLog, clock: Clock
 ) -> None:
     assert learner.poll_timeout() == IDLE_SECONDS
     for at, record in enumerate(made.records):

@@ -11,8 +11,16 @@ import pytest
 from prequel.shared.log.base import EXAMPLES, PREDICTIONS, Message, Position, Record
 from prequel.shared.log.kafka.log import KafkaLog
 from tests.learner.building import new_fold
-from tests.learner.crashing import Mortality, Result
-from tests.learner.test_crashes import LIMITS, Forgetful, Hasty, Machine, history, undisturbed_predictions, wrong
+from tests.learner.crashing import KillSwitch, Result
+from tests.learner.test_crashes import (
+    LIMITS,
+    Machine,
+    SnapshotBeforeOutputs,
+    StartsAtGroupPosition,
+    differences,
+    history,
+    undisturbed_predictions,
+)
 from tests.system.cluster import Cluster
 from tests.system.oracle import everything
 
@@ -28,7 +36,7 @@ KILLS = [
 ]
 
 
-class Appointed(Mortality):
+class Appointed(KillSwitch):
     """Kills before or after the n-th operation of a name."""
 
     def __init__(self, name: str, nth: int, after: bool) -> None:
@@ -116,39 +124,39 @@ class Findings:
     def __init__(self, servers: Cluster, digests: dict[int, str], predictions: dict[bytes, set[bytes]]) -> None:
         self._servers, self._digests, self._predictions = servers, digests, predictions
 
-    def of(self, mortality: Mortality, wrap: type[Hasty] | None = None) -> list[str]:
+    def of(self, kill_switch: KillSwitch, wrap: type[SnapshotBeforeOutputs] | None = None) -> list[str]:
         with closing(OnServers(self._servers, history().records)) as machine:
-            machine.learn(mortality, wrap)
-            machine.learn(Mortality(), wrap)
-            return wrong(machine, self._digests, self._predictions)
+            machine.learn(kill_switch, wrap)
+            machine.learn(KillSwitch(), wrap)
+            return differences(machine, self._digests, self._predictions)
 
-    def of_lazy(self, mortality: Mortality) -> list[str]:
+    def of_lazy(self, kill_switch: KillSwitch) -> list[str]:
         with closing(OnServers(self._servers, history().records)) as machine:
             lazy = machine.lazily()
-            machine.learn(mortality)
-            lazy.forget() if mortality.dead else lazy.flush()
-            machine.learn(Mortality())
+            machine.learn(kill_switch)
+            lazy.forget() if kill_switch.dead else lazy.flush()
+            machine.learn(KillSwitch())
             lazy.flush()
-            return wrong(machine, self._digests, self._predictions)
+            return differences(machine, self._digests, self._predictions)
 
 
 @pytest.mark.parametrize(("operation", "nth", "after"), KILLS)
 def test_a_kill_between_two_steps_changes_nothing(findings: Findings, operation: str, nth: int, after: bool) -> None:
-    mortality = Appointed(operation, nth, after)
-    assert findings.of(mortality) == []
-    assert mortality.dead
+    kill_switch = Appointed(operation, nth, after)
+    assert findings.of(kill_switch) == []
+    assert kill_switch.dead
 
 
 def test_a_snapshot_before_its_outputs_is_caught(findings: Findings) -> None:
-    assert findings.of(Mortality(), Hasty) == []
-    assert findings.of(Appointed("append", 1, False), Hasty) != []
+    assert findings.of(KillSwitch(), SnapshotBeforeOutputs) == []
+    assert findings.of(Appointed("append", 1, False), SnapshotBeforeOutputs) != []
 
 
 def test_starting_from_the_groups_position_is_caught(findings: Findings) -> None:
-    assert findings.of(Mortality(), Forgetful) == []
-    assert findings.of(Appointed("swap", 1, True), Forgetful) != []
+    assert findings.of(KillSwitch(), StartsAtGroupPosition) == []
+    assert findings.of(Appointed("swap", 1, True), StartsAtGroupPosition) != []
 
 
 def test_outputs_that_are_not_durable_when_acknowledged_are_caught(findings: Findings) -> None:
-    assert findings.of_lazy(Mortality()) == []
+    assert findings.of_lazy(KillSwitch()) == []
     assert findings.of_lazy(Appointed("commit", 1, True)) != []

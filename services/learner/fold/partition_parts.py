@@ -6,7 +6,7 @@ from prequel.services.learner.fold.stream import StreamState
 from prequel.services.learner.fold.stream_parts import stream_parts
 from prequel.services.learner.models.base import ModelState
 from prequel.services.learner.snapshots.blobs import Part
-from prequel.services.learner.snapshots.envelope import Envelope, Place
+from prequel.services.learner.snapshots.envelope import Envelope, SnapshotId
 
 PARTITION_KEY = ""
 """Beside the streams' names in a snapshot: the part of the state that is no stream's. No stream has an empty name."""
@@ -37,4 +37,4 @@ class PartitionParts(Mapping[str, Mapping[str, Part]]):
 
 def unsigned_part(state: ModelState) -> Part:
     """A model's part for its digest alone: nothing is signed for storing."""
-    return Envelope(b"-", Place(0, 0, 0)).seal(state)
+    return Envelope(b"-", SnapshotId(0, 0, 0)).seal(state)

@@ -52,11 +52,11 @@ class RidgeSolver:
     def __call__(self, sums: Sums, classes: int) -> tuple[Array, Array]:
         offsets = np.where(sums.counts[:classes] > 0, 0.0, _NO_EXAMPLES)
         rows = sums.rows()
-        energy = float(np.square(rows).sum() if sums.few else sums.second.trace())
+        energy = float(np.square(rows).sum() if sums.stores_examples else sums.second.trace())
         penalty = self._shrinkage * energy / sums.dim
         if not penalty > 0.0:
             return np.zeros((classes, sums.dim)), offsets
-        if sums.few:
+        if sums.stores_examples:
             return _weights_of_few(rows, sums.classes(), classes, penalty), offsets
         penalised = sums.second.copy(order="F")
         penalised[np.diag_indices(sums.dim)] += penalty

@@ -58,7 +58,7 @@ class LdaSolver:
         overall = totals.sum(axis=0) / count
         centres = np.zeros((classes, sums.dim))
         centres[present] = totals[present] / counts[present, None]
-        solve = self._few if sums.few else self._many
+        solve = self._solve_examples if sums.stores_examples else self._solve_moment
         inverse, means, solved = solve(sums, centres, overall, count)
         weights = np.ascontiguousarray(solved * inverse)
         offsets = np.full(classes, _NO_EXAMPLES)
@@ -66,7 +66,7 @@ class LdaSolver:
         offsets[present] -= (weights @ overall)[present]
         return weights, offsets
 
-    def _many(self, sums: Sums, centres: Array, overall: Array, count: float) -> tuple[Array, Array, Array]:
+    def _solve_moment(self, sums: Sums, centres: Array, overall: Array, count: float) -> tuple[Array, Array, Array]:
         """From the second moment: the inverse deviations, the classes' means in these units, and the solved means."""
         scatter, counts = sums.second.copy(order="F"), sums.counts[: len(centres)]
         rank_update(scatter, centres * np.sqrt(np.maximum(counts, 0.0))[:, None], scale=-1.0, keep=1.0)
@@ -77,7 +77,7 @@ class LdaSolver:
         # Rounding may have made the matrix indefinite, as happens when values differ by many orders of magnitude.
         return inverse, means, solve(scatter, means) if factorise(scatter) else means
 
-    def _few(self, sums: Sums, centres: Array, overall: Array, count: float) -> tuple[Array, Array, Array]:
+    def _solve_examples(self, sums: Sums, centres: Array, overall: Array, count: float) -> tuple[Array, Array, Array]:
         """The same from the examples themselves, without any matrix of dim x dim."""
         rows = sums.rows()
         moment = np.square(rows).sum(axis=0) / count

@@ -42,14 +42,14 @@ class Sums:
         return float(self.counts.sum())
 
     @property
-    def few(self) -> bool:
+    def stores_examples(self) -> bool:
         """Whether all examples are in ``pending``, and none in the second moment."""
         return self._second is None
 
     @property
     def room(self) -> int:
         """How many examples may come before the next ``settle``."""
-        return (self.max_stored if self.few else BLOCK) - self.pending.filled
+        return (self.max_stored if self.stores_examples else BLOCK) - self.pending.filled
 
     @property
     def second(self) -> npt.NDArray[np.float64]:
@@ -60,7 +60,7 @@ class Sums:
     @property
     def size(self) -> int:
         """Bytes of the examples or of their second moment, as ``arrays`` has them."""
-        moment = 0 if self.few else 4 * self.dim * (self.dim + 1)
+        moment = 0 if self.stores_examples else 4 * self.dim * (self.dim + 1)
         return moment + self.pending.filled * (4 * self.dim + 8)
 
     def rows(self) -> npt.NDArray[np.float64]:
@@ -84,21 +84,21 @@ class Sums:
         """Undo the learning of one example."""
         self.counts[target] -= 1.0
         self.totals[target] -= x
-        if self.few and self.pending.delete(x, target):
+        if self.stores_examples and self.pending.delete(x, target):
             return
         self.condense()
         self.pending.subtract(x, target)
 
     def settle(self) -> None:
         """Add the pending examples to the second moment, unless they are so few that they are stored themselves."""
-        if not self.few:
+        if not self.stores_examples:
             self._add_block()
         elif not self.room:
             self.condense()
 
     def condense(self) -> None:
         """Make the second moment of the examples that were stored themselves until now."""
-        if self.few:
+        if self.stores_examples:
             self._second = np.zeros((self.dim, self.dim), order="F")
             if self.pending.filled:
                 rank_update(self._second, self.rows(), scale=1.0, keep=1.0)
@@ -129,7 +129,7 @@ class Sums:
             "totals": self.totals[:classes].copy(),
             "pending": self.pending.rows[: self.pending.filled].copy(),
         }
-        if self.few:
+        if self.stores_examples:
             return arrays | {"owners": self.classes().copy()}
         packed = np.empty(self.dim * (self.dim + 1) // 2)
         pack(self.second, packed)
@@ -143,7 +143,7 @@ class Sums:
         filled, self.pending.filled = len(arrays["pending"]), 0
         self.reserve(filled)
         self.pending.filled, self.pending.rows[:filled] = filled, arrays["pending"]
-        if self.few:
+        if self.stores_examples:
             self.pending.classes[:filled] = arrays["owners"]
         else:
             self.pending.signs[:filled] = arrays["signs"]

@@ -73,7 +73,7 @@ def _model(state: StreamState, model: int, frequent: Sequence[int]) -> ModelStat
     scores = state.scores
     only = frequent if len(state.labels) > MAX_LABELS else None
     return ModelStatus(
-        scored=scores.of(model)[0].scored,
+        scored=scores.metrics_of(model)[0].scored,
         accuracy=scores.accuracy(model),
         window_accuracy=scores.window_accuracy(model),
         kappa=scores.kappa(model),

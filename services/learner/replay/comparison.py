@@ -14,7 +14,7 @@ kernels differ by some 1e-7 a step, long sums by some 1e-5. Arrays that differ b
 FLIPPED_SHARE, MIN_FLIPPED = 0.001, 3
 """Predictions that may differ: a share of all, but at least so many. Rounding decides between equal probabilities."""
 
-WITHIN = (
+EQUAL_WITHIN_TOLERANCE = (
     f"not bit-equal, but equal: counts, classes, ids, labels and positions exactly, models within {TOLERANCE:g} of "
     f"their largest values, predictions but for {FLIPPED_SHARE:.1%}"
 )
@@ -48,7 +48,7 @@ def _compare_exactly(here: StreamState, there: StreamState) -> str:
 
 def _compare_models(here: StreamState, there: StreamState) -> str:
     for number, spec in enumerate(here.config.models):
-        (metrics, at), (others, other_at) = here.scores.of(number), there.scores.of(number)
+        (metrics, at), (others, other_at) = here.scores.metrics_of(number), there.scores.metrics_of(number)
         if (metrics.total, metrics.scored) != (others.total, others.scored):
             return f"model {spec} was scored on {metrics.scored} examples here, on {others.scored} there"
         difference = abs(metrics.tallies[at].right - others.tallies[other_at].right)

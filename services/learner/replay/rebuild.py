@@ -10,7 +10,7 @@ from prequel.services.learner.fold.model_registry import ModelRegistry
 from prequel.services.learner.fold.partition import Fold
 from prequel.services.learner.initial_fold import initial_fold
 from prequel.services.learner.replay.verification import SnapshotVerifier, Verdict, verdict
-from prequel.services.learner.snapshots.envelope import Envelope, Place
+from prequel.services.learner.snapshots.envelope import Envelope, SnapshotId
 from prequel.services.learner.snapshots.root import read_roots, root_key
 from prequel.services.learner.snapshots.snapshots import Snapshots
 from prequel.services.learner.snapshots.usability import check_partition_count
@@ -93,7 +93,7 @@ class Rebuild:
             check_partition_count(root.partitions, partitions)
         snapshots, generation = self._acquire(partition, owner)
         fold = self._fold(partition, self._log.bounds(EXAMPLES)[partition].end, write=True)
-        envelope = Envelope(self._key, Place(partition, fold.position, generation))
+        envelope = Envelope(self._key, SnapshotId(partition, fold.position, generation))
         snapshots.write(fold.snapshot_content(envelope.seal), partitions=partitions)
         return verdict(partition, fold, None, equal=True, remark="written")
 

@@ -5,8 +5,8 @@ from typing import NamedTuple
 from prequel.services.learner.fold.model_registry import ModelRegistry
 from prequel.services.learner.fold.partition import Fold
 from prequel.services.learner.fold.restored_partition import restore_fold
-from prequel.services.learner.replay.comparison import WITHIN, compare
-from prequel.services.learner.snapshots.envelope import Envelope, Place
+from prequel.services.learner.replay.comparison import EQUAL_WITHIN_TOLERANCE, compare
+from prequel.services.learner.snapshots.envelope import Envelope, SnapshotId
 from prequel.services.learner.snapshots.fingerprint import build, differences
 from prequel.services.learner.snapshots.root import Root
 from prequel.services.learner.snapshots.snapshots import Snapshots
@@ -73,10 +73,10 @@ class SnapshotVerifier:
             return False, f"{made}, and a learner could not read the snapshot here: {error}"
         if difference:
             return False, f"{made}, but more than rounding differs: {difference}"
-        return True, f"{WITHIN}; {made}"
+        return True, f"{EQUAL_WITHIN_TOLERANCE}; {made}"
 
     def _restored(self, partition: int, fold: Fold, root: Root) -> Fold:
         """The state that a learner would begin with. Raises ValueError where it cannot be read."""
         snapshots = Snapshots(self._store, partition, Fence(0, 0, ""), max_bytes=0)
-        envelope = Envelope(self._key, Place(partition, root.offset, root.generation))
+        envelope = Envelope(self._key, SnapshotId(partition, root.offset, root.generation))
         return restore_fold(root, snapshots.read, envelope, registry=self._registry, cache=fold.cache)

@@ -17,7 +17,7 @@ _MAGIC = b"prequel-signed-1\n"
 _MAC_BYTES = 32
 
 
-class Place(NamedTuple):
+class SnapshotId(NamedTuple):
     """The snapshot that a signed model belongs to: nobody can replace a model by an older one of the same key."""
 
     partition: int
@@ -28,8 +28,8 @@ class Place(NamedTuple):
 class Envelope:
     """Seals and opens the models of one snapshot. ``key`` may be empty where no model is pickled."""
 
-    def __init__(self, key: bytes, place: Place) -> None:
-        self._key, self._place = key, place
+    def __init__(self, key: bytes, snapshot: SnapshotId) -> None:
+        self._key, self._snapshot = key, snapshot
 
     def seal(self, state: ModelState) -> Part:
         """A model as a part. Raises ConfigError for a pickled model without a key."""
@@ -73,4 +73,4 @@ class Envelope:
 
     def _header(self) -> dict[str, object]:
         versions = {"river": version("river"), "python": platform.python_version()}
-        return {"format": 1, **versions, **self._place._asdict()}
+        return {"format": 1, **versions, **self._snapshot._asdict()}

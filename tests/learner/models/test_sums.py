@@ -395,7 +395,7 @@ def few_and_condensed(spec: str, xs: Matrix, labels: list[str]) -> tuple[Discrim
     condensed._sums.condense()
     for model in (few, condensed):
         model.fold(xs, labels)
-    assert few._sums.few > condensed._sums.few
+    assert few._sums.stores_examples > condensed._sums.stores_examples
     return few, condensed
 
 
@@ -406,7 +406,7 @@ def test_few_examples_give_the_scores_that_their_sums_give(spec: str) -> None:
     for model in (few, condensed):
         model.unlearn(xs[7], labels[7])
         model.learn(xs[7], "another")
-    assert few._sums.few
+    assert few._sums.stores_examples
     assert_close(few, condensed, rtol=1e-7)
     for x in xs:
         np.testing.assert_allclose(few.predict(x), condensed.predict(x), rtol=1e-6)
@@ -418,10 +418,10 @@ def test_examples_become_sums_at_a_number_of_them_and_no_earlier(spec: str) -> N
     model = discriminant(spec, 60)
     for number, (x, label) in enumerate(zip(xs, labels, strict=True), start=1):
         model.learn(x, label)
-        assert model._sums.few == (number < 30)
+        assert model._sums.stores_examples == (number < 30)
     for x, label in zip(xs, labels, strict=True):
         model.unlearn(x, label)
-    assert not model._sums.few, "what has become sums stays so: the examples are not known any more"
+    assert not model._sums.stores_examples, "what has become sums stays so: the examples are not known any more"
     assert float(np.abs(model._sums.second).max()) < 1e-6
 
 
@@ -433,7 +433,7 @@ def test_an_example_taken_out_of_few_is_as_if_it_had_never_come() -> None:
     clean.fold(xs[:19], labels[:19])
     np.testing.assert_array_equal(erred.state().arrays["pending"], clean.state().arrays["pending"])
     erred.unlearn(xs[3] + 1.0, labels[3])  # it never came: only sums can take that
-    assert not erred._sums.few
+    assert not erred._sums.stores_examples
 
 
 def test_a_model_takes_the_room_of_what_it_has_seen() -> None:

@@ -55,16 +55,16 @@ class Scores:
     @property
     def scored(self) -> int:
         """How many of them still count for the champion."""
-        return self.of(0)[0].scored
+        return self.metrics_of(0)[0].scored
 
     @property
     def tallies(self) -> list[Tally]:
         """By model number."""
         models = sum(len(group.members) for group in self.groups)
-        return [metrics.tallies[at] for metrics, at in map(self.of, range(models))]
+        return [metrics.tallies[at] for metrics, at in map(self.metrics_of, range(models))]
 
-    def of(self, model: int) -> tuple[Prequential, int]:
-        """The metrics that a model is in, and its number there."""
+    def metrics_of(self, model: int) -> tuple[Prequential, int]:
+        """The metrics of the group that a model is in, and the model's number there."""
         for group in self.groups:
             if model in group.members:
                 return group.metrics, group.members.index(model)
@@ -117,32 +117,32 @@ class Scores:
     # The metrics: see Prequential.
 
     def accuracy(self, model: int) -> float | None:
-        metrics, at = self.of(model)
+        metrics, at = self.metrics_of(model)
         return metrics.accuracy(at)
 
     def window_accuracy(self, model: int) -> float | None:
-        metrics, at = self.of(model)
+        metrics, at = self.metrics_of(model)
         return metrics.window_accuracy(at)
 
     def fading_accuracy(self, model: int) -> float | None:
-        metrics, at = self.of(model)
+        metrics, at = self.metrics_of(model)
         return metrics.fading_accuracy(at)
 
     def log_loss(self, model: int) -> float | None:
-        metrics, at = self.of(model)
+        metrics, at = self.metrics_of(model)
         return metrics.log_loss(at)
 
     def kappa(self, model: int) -> float | None:
-        metrics, at = self.of(model)
+        metrics, at = self.metrics_of(model)
         return metrics.kappa(at)
 
     def frequent_classes(self, max_classes: int) -> list[int]:
         """Of the examples that the champion was scored on."""
-        return frequent_classes(self.of(0)[0], max_classes)
+        return frequent_classes(self.metrics_of(0)[0], max_classes)
 
     def class_metrics(self, model: int) -> ClassMetrics:
         """Of all classes that any model was scored on."""
-        metrics, at = self.of(model)
+        metrics, at = self.metrics_of(model)
         return class_metrics(metrics, at, max(len(group.metrics.true) for group in self.groups))
 
     def curve_positions(self, indices: Sequence[int]) -> list[int]:
