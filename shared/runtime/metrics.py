@@ -1,12 +1,8 @@
 """Every Prometheus metric, one row each: name, meaning, labels; on a registry that the composition root passes."""
 
-from collections.abc import Callable
-from typing import Generic, TypeVar
-
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.metrics import MetricWrapperBase
 
-Kind = TypeVar("Kind", bound=MetricWrapperBase)
+from prequel.shared.runtime.metric_row import MetricRow
 
 # Upper bounds of histograms. A quantile is as exact as its bucket is narrow, and each bucket is a series per label.
 FAST = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)  # seconds of one call
@@ -16,83 +12,69 @@ SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)  # images: up to the large
 MODEL = ("stream", "model")
 
 
-class Row(Generic[Kind]):
-    """One row of the table below: it becomes a metric of the same attribute when a ``Metrics`` is made."""
-
-    def __init__(
-        self,
-        kind: Callable[..., Kind],
-        name: str,
-        meaning: str,
-        labels: tuple[str, ...] = (),
-        **options: tuple[float, ...],
-    ) -> None:
-        self._kind, self._name, self._meaning, self._labels, self._options = kind, name, meaning, labels, options
-
-    def create(self, registry: CollectorRegistry) -> Kind:
-        return self._kind(f"prequel_{self._name}", self._meaning, self._labels, registry=registry, **self._options)
-
-    def __get__(self, metrics: object, owner: type) -> Kind:
-        """For the type checker. At run time an instance's own attribute, the metric, comes before this one."""
-        raise AttributeError(f"{self._name} exists only on a Metrics, not on its class")
-
-
 class Metrics:
     """The metrics of one process. A new one is one row here, and one line where it is measured.
+
+    A row becomes a metric under the same attribute: ``metrics.images.labels(stream).inc()``; ``prequel_`` stands before
+    its name. A histogram also takes its ``buckets``.
 
     Names and labels are a contract: people's dashboards and alerts are written against them.
     """
 
     # Learner: prequential metrics (each example is scored on the prediction made before it was learned).
-    accuracy = Row(Gauge, "prequential_accuracy", "Accuracy since the start of the stream", MODEL)
-    accuracy_window = Row(Gauge, "prequential_accuracy_window", "Accuracy of the last scored examples", MODEL)
-    kappa = Row(Gauge, "prequential_kappa", "Cohen's kappa since the start", MODEL)
-    log_loss = Row(Gauge, "prequential_log_loss", "Mean log loss since the start, in nats", MODEL)
-    class_recall = Row(Gauge, "class_recall", "Recall of a class since the start", (*MODEL, "label"))
+    accuracy = MetricRow(Gauge, "prequential_accuracy", "Accuracy since the start of the stream", MODEL)
+    accuracy_window = MetricRow(Gauge, "prequential_accuracy_window", "Accuracy of the last scored examples", MODEL)
+    kappa = MetricRow(Gauge, "prequential_kappa", "Cohen's kappa since the start", MODEL)
+    log_loss = MetricRow(Gauge, "prequential_log_loss", "Mean log loss since the start, in nats", MODEL)
+    class_recall = MetricRow(Gauge, "class_recall", "Recall of a class since the start", (*MODEL, "label"))
 
     # Learner: examples and labels.
-    predictions = Row(Counter, "predictions_total", "Examples predicted", ("stream",))
-    labels = Row(Counter, "labels_total", "Labels by what became of them", ("stream", "status"))
-    label_delay = Row(
+    predictions = MetricRow(Counter, "predictions_total", "Examples predicted", ("stream",))
+    labels = MetricRow(Counter, "labels_total", "Labels by what became of them", ("stream", "status"))
+    label_delay = MetricRow(
         Histogram, "label_delay_seconds", "Seconds from an example to its first label", ("stream",), buckets=DELAY
     )
-    pending = Row(Gauge, "examples_pending", "Examples in the window without a label", ("stream",))
-    coverage = Row(Gauge, "label_coverage", "Labelled examples over all examples", ("stream",))
-    drift = Row(Counter, "drift_total", "Drifts detected", MODEL)
-    moved = Row(Counter, "moved_total", "Records moved to the partition of their key", ("topic",))
-    early = Row(Gauge, "early_labels", "Labels that wait for streams that do not exist", ("partition",))
+    pending = MetricRow(Gauge, "examples_pending", "Examples in the window without a label", ("stream",))
+    coverage = MetricRow(Gauge, "label_coverage", "Labelled examples over all examples", ("stream",))
+    drift = MetricRow(Counter, "drift_total", "Drifts detected", MODEL)
+    moved = MetricRow(Counter, "moved_total", "Records moved to the partition of their key", ("topic",))
+    early = MetricRow(Gauge, "early_labels", "Labels that wait for streams that do not exist", ("partition",))
 
     # The log.
-    lag = Row(Gauge, "log_lag", "Records not yet processed", ("service", "topic", "partition"))
-    position = Row(Gauge, "learner_position", "Next offset of examples to be learned", ("partition",))
-    log_bytes = Row(Gauge, "log_bytes", "Bytes of a topic on disk, one copy", ("topic",))
-    log_limit = Row(Gauge, "log_limit_bytes", "Bytes that a topic may have, where its retention is a size", ("topic",))
-    log_age = Row(Gauge, "log_oldest_seconds", "Age of a topic's oldest record (embedded log)", ("topic",))
-    retention_held = Row(
+    lag = MetricRow(Gauge, "log_lag", "Records not yet processed", ("service", "topic", "partition"))
+    position = MetricRow(Gauge, "learner_position", "Next offset of examples to be learned", ("partition",))
+    log_bytes = MetricRow(Gauge, "log_bytes", "Bytes of a topic on disk, one copy", ("topic",))
+    log_limit = MetricRow(
+        Gauge, "log_limit_bytes", "Bytes that a topic may have, where its retention is a size", ("topic",)
+    )
+    log_age = MetricRow(Gauge, "log_oldest_seconds", "Age of a topic's oldest record (embedded log)", ("topic",))
+    retention_held = MetricRow(
         Gauge, "log_retention_held", "1 where more is kept than retention says, because it is still needed", ("topic",)
     )
-    pruned = Row(Counter, "log_pruned_total", "Records that this process removed for retention", ("topic",))
-    disk_free = Row(Gauge, "disk_free_bytes", "Bytes free on the embedded log's disk")
+    pruned = MetricRow(Counter, "log_pruned_total", "Records that this process removed for retention", ("topic",))
+    disk_free = MetricRow(Gauge, "disk_free_bytes", "Bytes free on the embedded log's disk")
 
     # Snapshots.
-    snapshot_seconds = Row(Histogram, "snapshot_seconds", "Seconds that a snapshot took", buckets=FAST)
-    snapshot_bytes = Row(Gauge, "snapshot_bytes", "Bytes written by the newest snapshot")
-    snapshot_age = Row(Gauge, "snapshot_age_seconds", "Seconds since the newest snapshot", ("partition",))
+    snapshot_seconds = MetricRow(Histogram, "snapshot_seconds", "Seconds that a snapshot took", buckets=FAST)
+    snapshot_bytes = MetricRow(Gauge, "snapshot_bytes", "Bytes written by the newest snapshot")
+    snapshot_age = MetricRow(Gauge, "snapshot_age_seconds", "Seconds since the newest snapshot", ("partition",))
 
     # Extractor.
-    batch_size = Row(Histogram, "extractor_batch_size", "Images in one inference", buckets=SIZES)
-    stage_seconds = Row(Histogram, "extractor_seconds", "Seconds a batch spent in a stage", ("stage",), buckets=FAST)
-    images = Row(Counter, "images_total", "Images extracted", ("stream",))
+    batch_size = MetricRow(Histogram, "extractor_batch_size", "Images in one inference", buckets=SIZES)
+    stage_seconds = MetricRow(
+        Histogram, "extractor_seconds", "Seconds a batch spent in a stage", ("stage",), buckets=FAST
+    )
+    images = MetricRow(Counter, "images_total", "Images extracted", ("stream",))
 
     # Several services.
-    rejected = Row(Counter, "rejected_total", "Records that became dead letters", ("service", "reason"))
-    duplicates = Row(Counter, "duplicates_total", "Events whose id was seen before", ("service",))
-    conflicts = Row(
+    rejected = MetricRow(Counter, "rejected_total", "Records that became dead letters", ("service", "reason"))
+    duplicates = MetricRow(Counter, "duplicates_total", "Events whose id was seen before", ("service",))
+    conflicts = MetricRow(
         Counter, "conflicts_total", "Of these, with another image (content) or another label", ("service", "reason")
     )
 
     # Gateway.
-    http_seconds = Row(
+    http_seconds = MetricRow(
         Histogram,
         "http_request_seconds",
         "Seconds that HTTP requests took",
@@ -103,5 +85,5 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
         for attribute, row in vars(type(self)).items():
-            if isinstance(row, Row):
+            if isinstance(row, MetricRow):
                 setattr(self, attribute, row.create(registry))

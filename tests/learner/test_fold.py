@@ -602,7 +602,7 @@ def test_running_sums_equal_the_sums_of_the_confusion_matrix(history: list[tuple
     fold = new_fold(log, **LIMITS, **CAREFUL)
     fold.apply(log.records)
     for state in fold.streams.values():
-        for scores, at in map(state.scores.of, range(len(state.config.models))):
+        for scores, at in map(state.scores.metrics_of, range(len(state.config.models))):
             tally = scores.tallies[at]
             cells = tally.confusion
             classes = range(len(state.labels))
