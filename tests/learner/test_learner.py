@@ -51,9 +51,9 @@ def started(
     store: SqliteStore,
     generation: int = 1,
     registry: CollectorRegistry | None = None,
-    **given: object,
+    **changed: object,
 ) -> Learner:
-    settings = Settings.model_validate({"models": "nearest", **given})
+    settings = Settings.model_validate({"models": "nearest", **changed})
     metrics = Metrics(registry or CollectorRegistry())
     learner = Learner(settings, log=log, store=store, registry=Registry(), metrics=metrics, clock=time.time, owner="o")
     learner.restore(0, generation)

@@ -13,7 +13,7 @@ Array = npt.NDArray[Any]
 _NO_EXAMPLES = -1e100
 """The log likelihood of a class from which every example was unlearned: it gets probability 0."""
 _MIN_VARIANCE = 1e-290
-"""Below it half the inverse variance would overflow; such a feature counts as constant."""
+"""Smallest variance: below it half its inverse would overflow, and the feature counts as constant."""
 _FLOOR = 10e-10
 """Added to every density, as River does, so that one impossible feature does not rule a class out."""
 _ROOT = 1.0 / math.sqrt(2.0 * math.pi)

@@ -29,8 +29,8 @@ Array = npt.NDArray[Any]
 _FADED_OUT = 1e-100
 """A class with fewer examples than this has faded out: see ``fade``."""
 _FADING = 0.995
-"""What the curvature keeps with each example: it is of about the last 200. With half as many the temperature would
-shake, with twice as many it would follow a change twice as late."""
+"""The part of the curvature that each example leaves: it is a sum over about the last 200. With half as many the
+temperature would shake, with twice as many it would follow a change twice as late."""
 _INERTIA = 5.0
 """Added to the curvature: the first examples, whose curvature is near 0, would else throw the temperature about."""
 _MAX_STEP = 0.2
@@ -41,7 +41,7 @@ _MAX_IMBALANCE = 0.1
 """The largest squared distance between the newest labels' shares and all labels' at which they count as a sample. A run
 of one class among ten is 0.9 away; labels drawn at random are about 0.01 away."""
 _MIN_EXAMPLES = 20.0
-"""So many examples a class needs (or half of its fair share) before a prediction of it says anything of calibration."""
+"""Examples a class needs (or half of its fair share) before a prediction of it says anything of calibration."""
 
 
 @kernel

@@ -1,4 +1,4 @@
-"""The state of a temperature: how sharp, how certain of that, and which labels came lately."""
+"""The state of a temperature: how sharp, how certain of that, and the shares of the newest labels."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What some models can do besides: take over a state, and tell their size without copying it."""
+"""What only some models can do: take over a state, and tell their size without copying it."""
 
 from typing import Protocol, runtime_checkable
 

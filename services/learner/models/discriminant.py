@@ -1,4 +1,4 @@
-"""What `slda` and `ridge` share: linear scores solved from sums on a schedule, with calibrated probabilities."""
+"""Shared by `slda` and `ridge`: linear scores solved from sums on a schedule, with calibrated probabilities."""
 
 from collections.abc import Callable
 from functools import cache
@@ -23,7 +23,10 @@ width] and offsets [classes], float64."""
 
 @cache
 def _limit_threads() -> None:
-    """Once for the process: to look through all its libraries takes over a millisecond, as long as making 20 models."""
+    """Limit BLAS to one thread, once for the process.
+
+    To look through all its libraries takes over a millisecond, as long as making 20 models.
+    """
     threadpool_limits(1, user_api="blas")
 
 

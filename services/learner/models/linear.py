@@ -13,7 +13,7 @@ from prequel.services.learner.models.incremental import IncrementalModel
 from prequel.services.learner.models.rehearsal.rehearse import rehearse
 
 RIVER_RATE, REHEARSAL_RATE = 0.01, 0.003
-"""Without rehearsal River's default; with it about a third, since each example then brings several steps."""
+"""Learning rates: without rehearsal River's default; with it about a third, for each example then brings more steps."""
 
 
 def logistic(dim: int, *, seed: int, rate: float | None, **rehearsal: Any) -> Loadable:

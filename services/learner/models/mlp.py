@@ -16,9 +16,9 @@ HIDDEN = (256, 16)
 """Units of the two hidden layers."""
 MOMENTUM = 0.9
 RATE = 0.07
-"""By default, divided by the root of the dimension: the more features, the further one step moves the sums."""
+"""Default learning rate times the root of the dimension: the more features, the further one step moves the sums."""
 _MAX_DEVIATION = np.float32(100)
-"""A standardised feature beyond it counts as one there, so that no sum of the network overflows."""
+"""Where standardised features are cut off, so that no sum of the network overflows."""
 
 
 def mlp(dim: int, *, seed: int, rate: float | None, decay: float, batch: int, **rehearsal: Any) -> Loadable:

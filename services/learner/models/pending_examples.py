@@ -8,8 +8,8 @@ import numpy.typing as npt
 from prequel.services.learner.models.base import Vector
 
 BLOCK = 64
-"""How many examples wait until they are added to the second moment in one product of matrices. One by one would read
-and write the whole moment each time; twice as many would double the rows that a snapshot holds besides the moment."""
+"""How many examples wait until they are added to the second moment in one product of matrices. Adding them one by one
+would read and write the whole moment each time; twice as many would double the rows that a snapshot holds beside it."""
 
 
 class PendingExamples:

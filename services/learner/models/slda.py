@@ -14,8 +14,9 @@ Array = npt.NDArray[np.float64]
 _NO_EXAMPLES = -1e100
 """The offset of a class without examples: its probability is 0, and still finite before the softmax."""
 _MIN_SHRINKAGE = 0.2
-"""Even with many examples: it keeps every eigenvalue of the correlations at 0.2 or above, so that solving multiplies
-the noise in a mean at most fivefold. Features of a backbone are so correlated that some eigenvalues are nearly 0."""
+"""The least shrinkage, even with many examples: it keeps every eigenvalue of the correlations at 0.2 or above, so that
+solving multiplies the noise in a mean at most fivefold. Features of a backbone are so correlated that some eigenvalues
+are nearly 0."""
 
 
 def slda(dim: int, *, seed: int, width: int, shrinkage: float | None, decay: float) -> Discriminant:

@@ -51,7 +51,7 @@ class SolveSchedule:
             self._due = self._since
 
     def after_correction(self) -> None:
-        """Something was unlearned or faded: it is solved with the next learned example, the right label among them."""
+        """Something was unlearned or faded: scores are solved with the next learned example, the right label's."""
         self._since, self._urgent = self._since + 1, True
 
     def after_solving(self, max_lag: int) -> None:

@@ -19,8 +19,8 @@ class Sums:
     """For each class the number and total of its examples, and the second moment of all, in float64.
 
     While there are at most ``max_stored`` examples they are stored themselves, which takes less room than their second
-    moment. After that the newest wait in ``pending``, and are added to the moment in blocks. When that happens is
-    decided by the number of examples alone.
+    moment. After that the newest wait in ``pending``, and are added to the moment in blocks. The number of
+    examples alone decides when that happens.
 
     Examples can be removed again, up to rounding, and sums of two streams added. With ``fading`` below 1 all sums
     shrink by that factor with each example, and no example is stored.
@@ -76,7 +76,7 @@ class Sums:
         self.counts, self.totals = grown(self.counts, classes), grown(self.totals, classes)
 
     def reserve(self, examples: int) -> None:
-        """Memory for so many more pending ones, no more than there is ``room`` for."""
+        """Make room for so many more pending examples, at most as many as ``room`` says."""
         filled, room = self.pending.filled, self.room
         self.pending.reserve(filled + min(examples, room), limit=filled + room)
 

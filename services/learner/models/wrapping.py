@@ -1,4 +1,4 @@
-"""What models that stand around another share: a state around the inner one's, and a batch taken row by row."""
+"""Shared by models that wrap another one: a state around the inner model's, and a batch taken row by row."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -10,7 +10,7 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float32]
 
 MAX_GRADIENT = 10.0
-"""Longest gradient, over all weights: features of any size leave finite weights."""
+"""Largest norm of a gradient, over all weights: features of any size leave finite weights."""
 
 _FIRST_CAPACITY = 32
 """Classes that the first Keras network has room for; four times as many whenever they do not suffice."""
@@ -51,6 +51,6 @@ def assign_variables(variables: Sequence[Any], arrays: Sequence[Array]) -> None:
 
 
 def _to_numpy(tensor: Any) -> Array:
-    """A copy. NumPy warns of TensorFlow's tensors where Keras itself copies them; those of PyTorch need its help."""
+    """A copy. NumPy warns where Keras copies TensorFlow's tensors itself; PyTorch's need Keras to copy them."""
     torch = keras.backend.backend() == "torch"
     return np.array(keras.ops.convert_to_numpy(tensor) if torch else np.asarray(tensor))
