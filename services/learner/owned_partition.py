@@ -1,4 +1,4 @@
-"""A partition that this learner owns: its fold, its snapshots, and what is known of both."""
+"""A partition that this learner owns: its fold, its snapshots, and their bookkeeping."""
 
 from dataclasses import dataclass, field
 
@@ -17,9 +17,9 @@ class OwnedPartition:
 
     number: int
     generation: int
-    """Of the group, when it was assigned: what fences off whoever owned it before."""
+    """The group's generation when the partition was assigned: it fences off whoever owned it before."""
     partitions: int
-    """Of the topic, when this one was restored: a larger number later would approve of streams relocated meanwhile."""
+    """How many the topic had at the restore. The number at a checkpoint must be the same: see check_partition_count."""
     fold: Fold
     snapshots: Snapshots
     eraser: RecordEraser

@@ -16,8 +16,8 @@ from prequel.shared.runtime.deadlines import OPS_IDLE_S
 logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 32 * 2**20
-"""Of a request: twice the default of PREQUEL_MAX_IMAGE_BYTES. Bodies are read into memory, so without a limit a few
-requests could fill it."""
+"""Largest body of a request: twice the default of PREQUEL_MAX_IMAGE_BYTES. Bodies are read into memory, so without a
+limit a few requests could fill it."""
 JSON, PROBLEM = "application/json", "application/problem+json"
 BUG = "a bug; the log of this service has the traceback: please report it"
 
@@ -69,7 +69,7 @@ class HttpServer(ThreadingHTTPServer):
         super().__init__((host, port), _Handler)
 
     def server_bind(self) -> None:
-        """Without the DNS look-up of this machine's name that the standard library makes: it may take seconds."""
+        """Bind without looking this machine's name up in DNS, as the standard library does: that may take seconds."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = "prequel", int(self.server_address[1])
 

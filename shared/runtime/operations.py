@@ -19,7 +19,7 @@ from prequel.shared.runtime.supervisor import Supervisor
 from prequel.shared.vectors import InvalidVector, Vector, vector_from_numbers
 
 PUBLIC_PATHS = ("/healthz", "/readyz")
-"""For those who start and stop containers: they have no key, and these answers contain no secret."""
+"""Paths that need no key: those who start and stop containers have none, and these answers contain no secret."""
 DETAIL = "/detail/"
 EXTRACT = "/extract/"
 

@@ -188,7 +188,7 @@ class Session:
         self._last_measurement = self._clock()
 
     def _measure(self) -> None:
-        """Of the partitions owned here and of no others: each process shows its own."""
+        """Show the lag of the partitions owned here and of no others: each process shows its own."""
         self._commit()
         topic = self._processor.topic
         for partition, behind in self._log.lag(self._group, topic).items():

@@ -63,9 +63,9 @@ class ModelPrediction(NamedTuple):
 
 
 NOT_LEARNED = ModelPrediction([], [], -1)
-"""Of a model that was added later: it has not learned the example's label, and is not scored on it."""
+"""The prediction of a model that was added later: it has not learned the example's label, and is not scored on it."""
 PERHAPS_LEARNED = ModelPrediction([], [], -2)
-"""Of a model that was added later: it may have learned a label of the example, and is not scored on it."""
+"""The same, but it may have learned a label of the example: to unlearn that would not be exact."""
 
 
 def top_predictions(predicted: Sequence[Probabilities], classes: Sequence[int]) -> list[ModelPrediction]:

@@ -123,7 +123,7 @@ def _needs_keras(row: ModelRow, options: Mapping[str, Any]) -> bool:
 
 
 def _is_installed(package: str) -> bool:
-    """Without importing it: Keras would take seconds."""
+    """Whether a package is installed. It is not imported: Keras would take seconds."""
     try:
         return find_spec(package) is not None
     except ImportError:  # an import hook that refuses the package

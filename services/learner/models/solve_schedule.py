@@ -13,7 +13,7 @@ storm of them costs one solve in 8 examples. A doubled class is less urgent: its
 
 
 def max_lag(count: float, dim: int, classes: int) -> int:
-    """By how many examples scores may lag behind sums of ``count`` examples.
+    """How many examples scores may lag behind sums of ``count`` examples.
 
     An eighth of all, so that early examples count at once; and never so many that solving would cost more than
     ``_WORK_PER_EXAMPLE`` (a Cholesky factor and two triangular solves for each class): 374 at 1,280 features and 10

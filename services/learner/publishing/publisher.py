@@ -23,8 +23,8 @@ STATUS_SECONDS = 0.25
 """From one publication to the next while records come. Twice as long and the page lags behind what is sent; half as
 long doubles the writes for changes that no eye can follow."""
 STATUS_SHARE = 0.1
-"""Of the time, at most, that goes into statuses: with many busy streams they come less often. Half as much would make
-a few hundred busy streams' statuses seconds old, twice as much is missed by the fold."""
+"""The part of the time, at most, that goes into statuses: with many busy streams they come less often. Half as much
+would make a few hundred busy streams' statuses seconds old, twice as much would slow the fold down."""
 MIN_POLL_SECONDS = 0.005
 """The shortest poll while a status is to be published: whoever waits for the status waits for the poll. With 0, polls
 would return before they have read anything."""
@@ -178,7 +178,7 @@ class StatusPublisher:
             partition.published = current
 
     def _publish_stream_details(self, partition: OwnedPartition) -> None:
-        """With the snapshot, for when no learner answers: whoever asks one gets newer details."""
+        """Publish details with each snapshot, for when no learner answers: a learner that is asked gives newer ones."""
         streams, number = partition.fold.streams, partition.number
         names = sorted(name for of, name in self._pending.stale_details if of == number and name in streams)
         details = {

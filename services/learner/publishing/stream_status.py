@@ -85,7 +85,7 @@ def _model(state: StreamState, model: int, frequent: Sequence[int]) -> ModelStat
 
 
 def _classes(state: StreamState, metrics: ClassMetrics, only: Sequence[int] | None) -> dict[str, ClassStatus]:
-    """Of the classes ``only``, or of all that were ever true or predicted."""
+    """The metrics of the classes ``only``, or of all that were ever true or predicted."""
     if only is None:
         only = np.flatnonzero((metrics.support > 0) | ~np.isnan(metrics.precision)).tolist()
     rows = zip(*(column[list(only)].tolist() for column in metrics), strict=True)

@@ -44,7 +44,7 @@ class Adwin:
 
     @property
     def mean(self) -> float:
-        """Of the values in the window; 0 for an empty one."""
+        """Mean of the values in the window; 0 for an empty one."""
         return self._total / self.width if self.width else 0.0
 
     def _insert(self, value: float) -> None:

@@ -67,7 +67,7 @@ def _shares(part: IntArray, whole: IntArray) -> FloatArray:
 
 
 def _forgetting(scored: IntArray, right: IntArray) -> FloatArray:
-    """By class, its best recall in a slice minus that in the newest slice with enough examples of it."""
+    """Each class's best recall in a slice minus that in the newest slice with enough examples of it."""
     enough = scored >= MIN_IN_SLICE
     recalls = np.divide(right, scored, out=np.full(scored.shape, -1.0), where=enough)
     newest = scored.shape[1] - 1 - np.argmax(enough[:, ::-1], axis=1)

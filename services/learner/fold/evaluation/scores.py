@@ -59,7 +59,7 @@ class Scores:
 
     @property
     def tallies(self) -> list[Tally]:
-        """By model number."""
+        """Each model's counts, by its number."""
         models = sum(len(group.members) for group in self.groups)
         return [metrics.tallies[at] for metrics, at in map(self.metrics_of, range(models))]
 
@@ -137,11 +137,11 @@ class Scores:
         return metrics.kappa(at)
 
     def frequent_classes(self, max_classes: int) -> list[int]:
-        """Of the examples that the champion was scored on."""
+        """The most frequent classes of the examples that the champion was scored on."""
         return frequent_classes(self.metrics_of(0)[0], max_classes)
 
     def class_metrics(self, model: int) -> ClassMetrics:
-        """Of all classes that any model was scored on."""
+        """A model's metrics of all classes that any model was scored on."""
         metrics, at = self.metrics_of(model)
         return class_metrics(metrics, at, max(len(group.metrics.true) for group in self.groups))
 

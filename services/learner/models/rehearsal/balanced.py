@@ -15,7 +15,7 @@ class BalancedMemory:
     def __init__(self, dim: int, size: int) -> None:
         self._dim, self._size = dim, size
         self._slots: list[list[int]] = []
-        """By class, where its examples stand, in the order in which they came to stand there."""
+        """The places of each class's examples, in the order in which they were taken."""
         self._xs = np.zeros((size, dim), np.float32)
 
     def add(self, x: Vector, label: int, random: np.random.Generator) -> None:
