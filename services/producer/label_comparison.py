@@ -41,7 +41,7 @@ class LabelComparison:
         """By id: labels that were sent as events of their own."""
         self._unlabelled = set[str]()
         self.stream_exists = False
-        """Whether the stream may have images already: a new one is not asked."""
+        """Whether the stream may have images already. If it is new, nothing is looked up in it."""
         self.already_known = 0
         self.corrected = 0
         self.newly_labelled = 0

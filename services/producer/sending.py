@@ -25,7 +25,7 @@ class ImageSender:
         self._thread.shutdown()
 
     def __len__(self) -> int:
-        """Images of the batch whose answer was not taken yet."""
+        """Images of the batch that is being sent, until its answer is taken."""
         return len(self._images)
 
     @property
@@ -34,7 +34,7 @@ class ImageSender:
         return self._answer is None or self._answer.done()
 
     def send(self, images: Sequence[LoadedImage], *, with_labels: bool) -> None:
-        """Begin to send a batch; the answer to the one before it was taken."""
+        """Begin to send a batch. Take the answer to the batch before it first."""
         assert self._answer is None
         self._images = images
         outgoing = images if with_labels else [image._replace(label=None) for image in images]

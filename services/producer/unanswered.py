@@ -143,12 +143,12 @@ class UnansweredImages:
         self._current_timeout_s = self._timeout_s
 
     def _learner_progress(self) -> object:
-        """Changes when the learner makes progress, also with the images of other producers."""
+        """A value that changes whenever the learner makes progress, even with the images of other producers."""
         status = self._client.stream(self._stream)
         return status and (status.position, status.images)
 
     def _give_up(self) -> None:
-        """Go on without answers to these, and the next time earlier, until an image is answered again."""
+        """Go on without answers to these images. Until an image is answered again, the next wait is shorter."""
         self._given_up |= self._names
         self._names.clear()
         self._current_timeout_s /= 4

@@ -80,9 +80,10 @@ async def _events(gateway: Gateway, stream: str | None, last: str | None) -> Asy
 
 
 async def publish_statuses(gateway: Gateway, working: ReportWorking) -> None:
-    """For ever: send each status that somebody listens to, at first and once it has changed (the store cannot notify).
+    """Send each status that has a listener, first at once and then whenever it has changed; never returns.
 
-    At first too: it may have changed since the connection's own first status was read.
+    At once too, because it may have changed since the connection's own first status was read. The store is polled,
+    because it cannot notify.
     """
     sent: dict[str, StreamStatus] = {}
     while True:
@@ -107,7 +108,7 @@ async def _subscribed_statuses(gateway: Gateway) -> list[StreamStatus]:
 
 
 async def _status(gateway: Gateway, stream: str) -> StreamStatus | None:
-    """None too while the store is away: /readyz says so, and the other events go on without it."""
+    """The stream's status; None if it has none, or the store is away: /readyz says so, and other events go on."""
     try:
         return await gateway.statuses.get(stream)
     except StoreUnavailable:

@@ -35,7 +35,7 @@ router = APIRouter(tags=["labels"], dependencies=[Depends(refuse_unknown_paramet
 
 
 class LabelBody(BaseModel):
-    """What an image shows, as somebody says."""
+    """A label for an image."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -94,7 +94,8 @@ async def send_labels(
 
 
 async def _outcomes(gateway: Gateway, positions: Sequence[Position], wait: float) -> list[Outcome | DeadLetter | None]:
-    """Without ``wait`` none, also where an outcome is there already: the answer should not depend on luck."""
+    """The outcomes that come within ``wait`` seconds. With 0 all are None, even if one is there already: the answer
+    should not depend on luck."""
     if wait <= 0:
         return [None] * len(positions)
     return await asyncio.gather(*(gateway.live.outcome(position, wait) for position in positions))

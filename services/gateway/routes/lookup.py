@@ -68,7 +68,7 @@ class LookupAnswer(BaseModel):
     summary="Look many images up",
 )
 async def look_up(gateway: CurrentGateway, stream: StreamName, body: LookupBody) -> Response:
-    """What is known of images, among the newest in memory: to decide whether to send them, or to correct labels.
+    """Which of these images are among the newest in memory, and their truth: to decide whether to send or correct them.
 
     Changes nothing. Ids that are not in the answer have no prediction, or none that is still in memory.
     """
@@ -97,7 +97,7 @@ def _by_partition(positions: Iterable[Position]) -> dict[int, Sequence[int]]:
 
 
 def _author(value: bytes) -> str:
-    """A learner took a truth from this event, so it can be read; unless the log has been replaced since."""
+    """Who gave the label in this event; empty where it cannot be read, because the log has been replaced since."""
     try:
         return str(orjson.loads(value).get("by") or "")
     except (orjson.JSONDecodeError, AttributeError):

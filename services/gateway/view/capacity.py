@@ -11,7 +11,7 @@ from prequel.shared.status import PartitionStatus
 from prequel.shared.store.base import StoreUnavailable
 
 MAX_NAMES = 100_000
-"""Names remembered as existing, some 10 MB; the store is asked for others with each image."""
+"""Names of streams that are known to exist, some 10 MB. For any other stream each image asks the store."""
 
 
 class StreamCapacity:
@@ -43,7 +43,7 @@ class StreamCapacity:
             )
 
     def stream_deleted(self, stream: str, command: Position) -> None:
-        """The stream has to find room again if it is created again; others may find the room that it left."""
+        """A deleted stream needs room again when it is created again, and leaves its room to others until then."""
         self._existing.discard(stream)
         self._deletions[command.partition] = max(command, self._deletions.get(command.partition, command))
 

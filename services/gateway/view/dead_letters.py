@@ -44,7 +44,7 @@ class DeadLetterHandler:
 
 
 def decode_dead_letters(records: Sequence[Record]) -> list[DeadLetter]:
-    """Those that say where they come from; no request here can wait for any others."""
+    """The dead letters that say where their record stood in the log; no request can wait for any other."""
     return [dead_letter for dead_letter in map(_decode, records) if dead_letter]
 
 

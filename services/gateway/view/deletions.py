@@ -23,7 +23,7 @@ class StreamDeletions:
             self._commands.popitem(last=False)
 
     def command(self, stream: str) -> Position | None:
-        """Where the newest command stands that deleted the stream."""
+        """The position of the newest command that deleted the stream."""
         return self._commands.get(stream)
 
     def is_before(self, stream: str, position: Position) -> bool:

@@ -51,7 +51,7 @@ class StreamDetails:
         return await asyncio.shield(self._requests[key])
 
     def stream_deleted(self, stream: str) -> None:
-        """Forget it, and let nothing be cached of what is being requested."""
+        """Forget the stream's detail, and do not cache the answers of requests in progress."""
         self._cached.pop(stream, None)
         for key in [key for key in self._requests if key[0] == stream]:
             del self._requests[key]

@@ -65,7 +65,7 @@ class StreamRows:
         self.newest_evicted = max(self.newest_evicted, self.rows.popitem(last=False)[1].position)
 
     def was_evicted(self, position: Position) -> bool:
-        """Whether a prediction was here before: offsets have an order only within one partition."""
+        """Whether a prediction at this position was evicted. Offsets have an order only within one partition."""
         return position.partition == self.newest_evicted.partition and position <= self.newest_evicted
 
 
@@ -106,7 +106,7 @@ class Gallery:
         return row
 
     def apply_outcome(self, outcome: Outcome) -> None:
-        """Update the row that a label is about, if it is here and the label event is news to it."""
+        """Update the row of the labelled image, if it is here and has not seen a newer label event."""
         row = self.get(outcome.stream, outcome.id)
         if row is None:
             return
@@ -119,7 +119,7 @@ class Gallery:
                 rows[outcome.id] = row._replace(refused=refused)
 
     def delete_stream(self, stream: str, command: Position) -> None:
-        """Forget a stream that the command deleted, and ignore events of the time before if they come again."""
+        """Forget a stream that the command deleted, and ignore its older events if they come again."""
         removed = self._streams.pop(stream, StreamRows())
         self._size -= len(removed.rows)
         self._deletions.add(stream, command)
@@ -129,7 +129,7 @@ class Gallery:
         return self._deletions.is_before(stream, position)
 
     def deletion_of(self, stream: str) -> Position | None:
-        """Where the command stands in ``examples`` that deleted the stream last."""
+        """The position in ``examples`` of the newest command that deleted the stream."""
         return self._deletions.command(stream)
 
     def get(self, stream: str, id: str) -> GalleryRow | None:
@@ -159,8 +159,8 @@ class Gallery:
         self._size = 0
 
     def _evict(self, stream: StreamRows) -> None:
-        """After each row that was added, so one row too many at most. In all too many: the largest stream loses one,
-        so that a busy stream cannot empty the others' galleries."""
+        """Called after each added row, so at most one row is too many. Where all streams together have too many, the
+        largest one loses its oldest, so that a busy stream cannot empty the others' galleries."""
         if len(stream.rows) > self._max_per_stream:
             stream.evict_oldest()
             self._size -= 1

@@ -19,7 +19,7 @@ yet, so only this knows of it. Enough for ten seconds at a thousand images a sec
 THREADS = 2
 """Threads that read the log: a log that hangs must not take other calls' threads."""
 HASHED_ON_LOOP_BYTES = 2**20
-"""Less is hashed on the event loop: that takes at most a millisecond, as going to another thread might."""
+"""Smaller images are hashed on the event loop: it takes at most a millisecond, no more than a change of threads."""
 
 
 class FirstImage(NamedTuple):
@@ -67,12 +67,12 @@ class ImageIds:
             self._remember((stream, id), first)
 
     def forget(self, stream: str, ids: Sequence[str]) -> None:
-        """They were not appended to the log."""
+        """Free the ids of images that were not appended to the log after all."""
         for id in ids:
             self._recent.pop((stream, id), None)
 
     def stream_deleted(self, stream: str) -> None:
-        """Every id of it may be used again."""
+        """Free every id of the stream."""
         for key in [key for key in self._recent if key[0] == stream]:
             del self._recent[key]
 
@@ -92,7 +92,7 @@ class ImageIds:
         return known
 
     def _remembered(self, stream: str, id: str) -> FirstImage | None:
-        """As far as it is in memory. An id whose image became a dead letter is free again: it can be sent corrected."""
+        """The first image, if it is in memory. A dead letter frees its id, for a corrected image."""
         recent = self._recent.get((stream, id))
         if recent is None or self._live.gallery.get(stream, id):
             return recent

@@ -40,7 +40,7 @@ class KnownStreams:
         self._calls = BlockingCalls("gateway-known", THREADS, STORE_READ_S)
 
     def add(self, stream: str) -> None:
-        """An image of it, or a command that creates it, goes into the log."""
+        """Call it when an image of the stream, or the command that creates it, is about to be appended."""
         self._accepted[stream] = None
         self._accepted.move_to_end(stream)
         if len(self._accepted) > MAX_NAMES:

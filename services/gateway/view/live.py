@@ -46,7 +46,7 @@ class LiveView:
         """Whether everything has been read that the log had when the gateway started."""
         self.on_stream_deleted: list[Callable[[str, Position], None]] = []
         """Called with the stream and the position of the command that deleted it."""
-        # Remembers none: the gallery and the dead letters below do.
+        # 0: the gallery and ``_dead_letters`` below remember these results already.
         self._predictions: PendingResults[tuple[str, str], GalleryRow | DeadLetter] = PendingResults(0)
         self._outcomes: PendingResults[Position, Outcome | DeadLetter] = PendingResults(MAX_OUTCOMES)
         self._applied: PendingResults[Position, Applied | DeadLetter] = PendingResults(MAX_APPLIED)
@@ -145,7 +145,7 @@ class LiveView:
         self.current = self.current or current
 
     def _apply(self, live: LiveEvent) -> bool:
-        """Whether it is news. What a restarted learner repeats of a stream that was deleted since is not."""
+        """Apply the event; whether it is new. An event of a deleted stream that a restarted learner repeats is not."""
         event = live.event
         outdated = not isinstance(event, Applied) and self.gallery.is_before_deletion(event.stream, event.position)
         if isinstance(event, Outcome):  # even if outdated: a request may wait for it
@@ -174,7 +174,8 @@ class LiveView:
             callback(stream, command)
 
     def _dead_letter(self, dead_letter: DeadLetter, of_deleted_stream: bool) -> None:
-        """Of a deleted stream only the requests that wait get it: a new stream's image may have the same id."""
+        """A dead letter of a deleted stream is not remembered, since a new stream's image may have the same id: only
+        requests that wait now get it."""
         if dead_letter.topic == IMAGES:
             if not of_deleted_stream:
                 self._dead_letters.resolve((dead_letter.stream, dead_letter.id), dead_letter)

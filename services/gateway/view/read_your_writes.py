@@ -33,13 +33,13 @@ class ReadYourWrites:
         return list(self._newest)
 
     def stream_deleted(self, stream: str, command: Position) -> None:
-        """No status will include events of the time before."""
+        """Require nothing older than the deletion: no status will include it."""
         known = self._newest.get(stream)
         if known and known.partition == command.partition and known <= command:
             del self._newest[stream]
 
     def give_up(self, stream: str, position: Position) -> None:
-        """No status included it in time (the learner may be restarting): let no other request wait for it."""
+        """Require the event no longer: no status included it in time (the learner may be restarting)."""
         if self._newest.get(stream) == position:
             del self._newest[stream]
 

@@ -42,7 +42,7 @@ class StreamStatuses:
         self._deletions = StreamDeletions()
 
     def stream_deleted(self, stream: str, command: Position) -> None:
-        """Statuses of the time before count as none, though the store may have one a little longer."""
+        """Ignore statuses from before the deletion, which the store may have a little longer."""
         self._cache.forget(stream)
         self._deletions.add(stream, command)
 
@@ -125,14 +125,14 @@ class StreamStatuses:
         return None
 
     def _valid(self, cached: CachedStatus | None) -> StreamStatus | None:
-        """The status, unless it is of the time before the stream was deleted."""
+        """The status, unless it is older than the deletion of its stream."""
         known = cached.status if cached else None
         return known if known and not self._deletions.is_before(known.stream, Position.parse(known.position)) else None
 
     async def _read_now(self, stream: str) -> CachedStatus | None:
         """Raises StoreUnavailable."""
         if running := self._reads.get(stream):
-            await asyncio.wait({running})  # It began earlier, and may have missed what is in the store now.
+            await asyncio.wait({running})  # That read began earlier, and may have missed what is in the store now.
         return await self._read_once(stream)
 
     async def _newest(self, stream: str) -> CachedStatus | None:
@@ -190,9 +190,9 @@ class StreamStatuses:
 
 
 def _log_unexpected_error(read: "asyncio.Task[CachedStatus | None]") -> None:
-    """Take the error where the request that waited has ended: asyncio would log it as never retrieved.
+    """Retrieve the error of a read whose request has ended: otherwise asyncio logs it as never retrieved.
 
-    That the store is away is on /readyz; any other error is a bug.
+    StoreUnavailable is not logged, since /readyz shows it; any other error is a bug.
     """
     error = None if read.cancelled() else read.exception()
     if error and not isinstance(error, StoreUnavailable):

@@ -30,7 +30,7 @@ class LoadedImage(NamedTuple):
 
 @dataclass
 class Survey:
-    """What a source has, by names only: images, those with a label, other files (``ignored``), unreadable folders.
+    """Counts of a source, by names only: images, those with a label, other files (``ignored``), unreadable folders.
 
     ``skipped_folders`` counts, by name, hidden folders and those of operating systems.
     """

@@ -18,7 +18,7 @@ _SAMPLES = 3
 """Values of a column that a message shows."""
 
 MatchImage = Callable[[str], int]
-"""How well a cell names an existing image: 2 as it is, 1 by another reading (slashes, extension), 0 not at all."""
+"""How well a cell names an existing image: 2 as it is, 1 after changing slashes or extension, 0 not at all."""
 Row = Sequence[str]
 
 

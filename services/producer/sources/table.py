@@ -144,7 +144,7 @@ def _subfolders(folder: Path) -> list[str]:
 
 
 def _is_file(path: Path) -> bool:
-    """False also where that cannot be found out (name too long, no permission): reading it raises that error later."""
+    """False too where an error hides it (name too long, no permission): reading the image raises that error later."""
     try:
         return path.is_file()
     except (OSError, ValueError):
