@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # A command that has work to finish handles signals itself; until it does, it only imports what it needs.
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output wants no more of it (`| head`). What is still buffered must not fail at exit.
+        # The reader of this output wants no more of it (`| head`). What is still buffered must not fail at exit.
         _discard_output()
         return BROKEN_PIPE
     except OSError as error:

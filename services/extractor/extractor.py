@@ -28,8 +28,8 @@ from prequel.shared.runtime.processor import Processed
 SOURCE = "prequel/extractor"
 
 MAX_STREAMS, OTHER_STREAMS = 10_000, "(others)"
-"""So many streams have a metric of their own, the others one together: on Kafka anyone can invent names, and each costs
-memory for as long as the process runs."""
+"""Streams with a metric of their own; all others share one. On Kafka anyone can invent names, and each costs memory for
+as long as the process runs."""
 
 IDLE_SECONDS = 0.2
 """How long a poll waits while there is nothing to do, and so how long a stop may take. Half of it would poll twice as
@@ -85,7 +85,7 @@ class ExtractorProcessor:
         self._precision: Headers = (("ce_precision", backbone.precision.encode()),)
 
     def restore(self, partition: int, generation: int) -> int | None:
-        """From where the group has committed: there is no state."""
+        """The extractor starts where its group has committed: it has no state of its own."""
         return None
 
     def process(self, records: Sequence[Record]) -> Processed:
@@ -101,7 +101,7 @@ class ExtractorProcessor:
         return 0.0 if len(self._queue) >= self.max_records else max(0.0, self._seconds_until_due())
 
     def checkpoint(self, positions: Mapping[int, int]) -> None:
-        """Nothing: the group's committed position is all there is."""
+        """Nothing to store: the position that the group commits is all the extractor needs."""
 
     def discard(self, partition: int) -> None:
         """Forget the images of a partition: the process that owns it now polls them again."""
@@ -111,10 +111,10 @@ class ExtractorProcessor:
         self._queue = deque(pending for pending in self._queue if pending.record.partition != partition)
 
     def hide_metrics(self, partition: int) -> None:
-        """There are no metrics by partition."""
+        """Nothing to hide: the extractor has no metrics by partition."""
 
     def on_demand(self) -> OnDemandExtraction:
-        """The same for an image that is no event: with this decoder and backbone, between two batches."""
+        """Extracts single images that are not events, between two batches, with this decoder and backbone."""
         return OnDemandExtraction(self.backbone, self._decoder.decode)
 
     def close(self) -> None:
@@ -171,7 +171,7 @@ class ExtractorProcessor:
         return encode_features(pending.image, vector, self.backbone.id, source=SOURCE, extra=extra)
 
     def _metric_stream(self, stream: str) -> str:
-        """The stream's name as a label of metrics, or OTHER_STREAMS where that would be one too many."""
+        """The stream's name as a label of metrics, or OTHER_STREAMS beyond MAX_STREAMS names."""
         if len(self._streams) < self._max_streams:
             self._streams.add(stream)
         return stream if stream in self._streams else OTHER_STREAMS
@@ -194,7 +194,7 @@ def create(
 
 
 def _wait_for_pixels(pending: PendingImage) -> Decoded:
-    """Raises Rejected: of the event, or of its bytes."""
+    """Raises Rejected where the event or its image is invalid."""
     if pending.rejected is not None:
         raise pending.rejected
     assert pending.decoded is not None

@@ -39,7 +39,7 @@ class OnDemandExtraction:
                 f"the stream's features are of backbone {backbone}, and this extractor runs {self._backbone.id}: "
                 "start one with the stream's PREQUEL_BACKBONE"
             )
-        # Without waiting: a request that is refused at once is repeated by its client, when there may be a place.
+        # Does not wait for a place: a request that is refused at once is sent again by its client.
         if not self._places.acquire(blocking=False):
             raise ExtractorUnavailable(f"{MAX_IMAGES} images are being processed already")
         try:

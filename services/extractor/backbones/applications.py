@@ -17,7 +17,7 @@ class Application(NamedTuple):
 
     @property
     def channels_first(self) -> bool:
-        """Most can be built so; the others raise ValueError when they are."""
+        """True: most can be built so, and the others raise ValueError when they are built."""
         return True
 
     def configure(self, name: str, settings: Settings) -> BackboneConfig:

@@ -1,4 +1,4 @@
-"""The backbone `compact`: a small network of our own for images of about 32 px, in plain Keras layers."""
+"""The backbone `compact`: a small network made for Prequel, for images of about 32 px, in plain Keras layers."""
 
 from pathlib import Path
 from typing import Any

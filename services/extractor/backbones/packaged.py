@@ -24,7 +24,7 @@ class PackagedNetwork(NamedTuple):
 
     @property
     def channels_first(self) -> bool:
-        """No: what ``build_model`` builds has channels last."""
+        """False: ``build_model`` builds a network with channels last."""
         return False
 
     def configure(self, name: str, settings: Settings) -> BackboneConfig:

@@ -15,7 +15,7 @@ from prequel.shared.config import ConfigError
 from prequel.shared.runtime.deadlines import CONVERTER_SIGNAL_S
 
 POLL_SECONDS = 0.2
-"""How often it is checked, during a conversion, whether the process is to stop: Ctrl-C takes up to this long."""
+"""Between two looks, during a conversion, whether the process is to stop: Ctrl-C takes up to this long."""
 
 WRONG_SETTING = 78
 """The converter's exit code for a ConfigError, its message being the last line on standard error; EX_CONFIG of

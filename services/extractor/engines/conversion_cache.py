@@ -38,7 +38,7 @@ class ConversionCache:
         self._folder, self._environ, self._stop = folder, environ, stop
 
     def get(self, config: BackboneConfig) -> ConvertedNetwork:
-        """From the cache, else converted now, which takes some seconds: see ``conversion.convert``.
+        """The network from the cache; where it is not there, convert it, in some seconds: see ``conversion.convert``.
 
         Raises ConfigError (weights, image size, cache folder), ConversionFailed, ConversionInterrupted.
         """
