@@ -13,8 +13,8 @@ from prequel.shared.runtime.deadlines import PRUNE_BACKOFF, PRUNE_BUSY_S
 from prequel.shared.store.base import Store
 
 PAUSE_FACTOR = 1.0
-"""Pause after each step, as a multiple of the step's own time. Services on the same disk get half of its time; with less
-they would slow down noticeably, with more the user would wait longer."""
+"""Pause after each step, as a multiple of the step's own time. Services on the same disk get half of its time;
+less would slow them down noticeably, more would keep the user waiting."""
 
 SLACK_BYTES = 2**20
 """Free space that stays in a file: with less, the next records would only make it grow again."""
