@@ -13,6 +13,7 @@ from prequel.shared.log.base import TOPICS, Log, LogUnavailable
 from prequel.shared.log.kafka.retention_check import check_retention
 from prequel.shared.retention.usage import measure_log
 from prequel.shared.store.base import Store, StoreUnavailable
+from prequel.shared.units import format_bytes
 
 MIN_FREE_BYTES = 2**30
 """Somewhat above the 768 MiB below which images are refused (shared.runtime.disk): early enough to act."""
@@ -129,14 +130,14 @@ def _store(settings: Settings, store: Store) -> Iterator[Finding]:
     same = store.get("doctor") == b"?"
     store.delete(["doctor"])
     remedy = "" if same else "another program writes to this store: give Prequel a database of its own"
-    yield Finding("store", f"{without_secrets(settings.store_url)}: {len(store.keys('status/')):,} streams", remedy)
+    yield Finding("store", f"{without_secrets(settings.store_url)}: streams: {len(store.keys('status/')):,}", remedy)
 
 
 def _disk(settings: Settings) -> Finding:
     folder = next(parent for parent in (settings.data, *settings.data.absolute().parents) if parent.exists())
     free = shutil.disk_usage(folder).free
     remedy = f"make room on the disk of {folder}" if free < MIN_FREE_BYTES else ""
-    return Finding("disk", f"{free / 2**30:.1f} GiB free", remedy)
+    return Finding("disk", f"{format_bytes(free)} free", remedy)
 
 
 def _gpu() -> Finding:
@@ -154,7 +155,7 @@ def _weights(settings: Settings) -> Finding:
 def _keys(settings: Settings) -> Finding:
     pickles = any("river:" in name for name in settings.model_names)
     missing = pickles and not settings.snapshot_key.get_secret_value()
-    keys = f"{len(settings.keys)} API keys" if settings.keys else "no API key: only this machine has access"
+    keys = f"API keys: {len(settings.keys)}" if settings.keys else "no API key: only this machine has access"
     remedy = "models of River are stored as pickles: set PREQUEL_SNAPSHOT_KEY to a long random text" if missing else ""
     return Finding("keys", keys, remedy)
 

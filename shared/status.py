@@ -11,7 +11,7 @@ thousand each status would be 300 KB, written four times a second."""
 
 
 class ClassStatus(BaseModel):
-    """One class of one model. ``support`` counts scored examples that truly are of it."""
+    """One class of one model. ``support`` counts scored examples that truly belong to it."""
 
     precision: float | None
     recall: float | None

@@ -10,9 +10,11 @@ def format_bytes(count: float) -> str:
 
 
 def format_seconds(seconds: float) -> str:
-    """In days from two of them on, else in hours, or in minutes."""
+    """In days from two of them on, else in hours, minutes or seconds."""
     if seconds >= 2 * 86_400:
         return f"{seconds / 86_400:.3g} days"
+    if seconds < 60:
+        return f"{seconds:.0f} seconds"
     if seconds < 3_600:
         return f"{seconds / 60:.2g} minutes"
     return "1 hour" if seconds == 3_600 else f"{seconds / 3_600:.3g} hours"

@@ -25,13 +25,21 @@ COMMANDS: tuple[Command, ...] = (
 """Every command, in the order of `prequel --help`. A new command is a file in commands/ and a row here."""
 
 
+_SETTINGS_HELP = "Settings are environment variables PREQUEL_...; docs/configuration.md lists all of them."
+"""Services such as `prequel learner` have no other options: without this line their help would not say so."""
+
+
 def create_parser() -> argparse.ArgumentParser:
     """A parser whose result has the command's ``run``."""
-    parser = argparse.ArgumentParser(prog="prequel", description="Teach a model from a live stream of images.")
+    parser = argparse.ArgumentParser(
+        prog="prequel", description="Teach a model from a live stream of images.", epilog=_SETTINGS_HELP
+    )
     parser.add_argument("--version", action="version", version=f"prequel {__version__}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in COMMANDS:
-        subparser = subparsers.add_parser(command.name, help=command.help, description=command.help)
+        subparser = subparsers.add_parser(
+            command.name, help=command.help, description=command.help, epilog=_SETTINGS_HELP
+        )
         command.add_arguments(subparser)
         subparser.set_defaults(run=command.run)
     return parser

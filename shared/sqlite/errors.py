@@ -5,18 +5,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_ACCESS = "Give this user write access to the file and its folder, or choose another folder."
-_LOCKED = "Another process has locked the file: wait for it, or find it (fuser FILE) and stop it."
-_DISK = "Check the disk's health, free space and quota; nothing acknowledged is lost."
-_UNEXPECTED = "If it comes again, check the file: sqlite3 FILE 'PRAGMA integrity_check'."
-DAMAGED_REMEDY = "The file is damaged, or was not made by Prequel: move it away, or restore it from a backup."
-FULL_REMEDY = "Make room: nothing acknowledged is lost, and work goes on by itself."
-MISSING_REMEDY = "Check --data, PREQUEL_DATA, PREQUEL_LOG and PREQUEL_STORE."
+# Without a full stop: callers go on, as in "...; trying again automatically".
+_ACCESS = "Give this user write access to the file and its folder, or choose another folder"
+_LOCKED = "Another process has locked the file: wait for it, or find it (fuser FILE) and stop it"
+_DISK = "Check the disk's health, free space and quota; nothing acknowledged is lost"
+_UNEXPECTED = "If it comes again, check the file: sqlite3 FILE 'PRAGMA integrity_check'"
+DAMAGED_REMEDY = "The file is damaged, or was not made by Prequel: move it away, or restore it from a backup"
+FULL_REMEDY = "Make room: nothing acknowledged is lost, and work goes on automatically"
+MISSING_REMEDY = "Check --data, PREQUEL_DATA, PREQUEL_LOG and PREQUEL_STORE"
 
 _REMEDIES = {
     sqlite3.SQLITE_FULL: FULL_REMEDY,
     sqlite3.SQLITE_IOERR: _DISK,
-    sqlite3.SQLITE_TOOBIG: "SQLite takes values of up to 1 GB: make it smaller.",
+    sqlite3.SQLITE_TOOBIG: "SQLite takes values of up to 1 GB: make it smaller",
     sqlite3.SQLITE_BUSY: _LOCKED,
     sqlite3.SQLITE_LOCKED: _LOCKED,
     sqlite3.SQLITE_PROTOCOL: _LOCKED,

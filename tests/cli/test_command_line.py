@@ -1,5 +1,6 @@
 """The command line on unusual systems: no home folder, odd paths, closed files, Ctrl-C while it starts."""
 
+import argparse
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from prequel import __version__
 from prequel.services.cli.composition import cache_folder
 from prequel.services.cli.exit_codes import BROKEN_PIPE, INTERRUPTED
 from prequel.services.cli.main import main
+from prequel.services.cli.parser import COMMANDS
 from prequel.shared.config import ConfigError, Settings
 from prequel.shared.log.base import EXAMPLES, TOPICS
 from prequel.shared.log.sqlite.log import SqliteLog
@@ -74,6 +76,7 @@ def test_the_doctor_prints_paths_as_they_are(
     output = capsys.readouterr().out
     assert f"sqlite:///{folder}" in output
     assert f"{folder}/none.h5" in output
+    assert "\nproblem backbone: " in output
 
 
 @pytest.mark.parametrize(
@@ -221,3 +224,10 @@ def _in_shell(command: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         command, shell=True, cwd=ROOT, env=environ, stderr=subprocess.PIPE, timeout=DEADLINE_S, check=False
     )
+
+
+def test_every_argument_of_every_command_is_explained() -> None:
+    for command in COMMANDS:
+        parser = argparse.ArgumentParser()
+        command.add_arguments(parser)
+        assert [action.dest for action in parser._actions if not action.help] == [], command.name

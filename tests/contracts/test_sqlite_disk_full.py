@@ -174,3 +174,16 @@ def run_script(script: str, exit_code: int) -> list[str]:
     )
     assert done.returncode == exit_code, done.stderr
     return done.stdout.splitlines()
+
+
+def test_erasing_on_a_full_disk_names_the_disk_and_succeeds_once_there_is_room(small_disk: Path) -> None:
+    log, left = SqliteLog(small_disk / "log"), (("left", b"1"),)
+    for number in range(60):
+        log.append([Message("t", b"s", b"%d" % number + os.urandom(8_000))])
+    fill_completely(small_disk)
+    with pytest.raises(LogUnavailable, match="Make room"):
+        log.erase("t", 0, range(60), mentioning=b"s", redact=lambda record: left)
+    (small_disk / "ballast").unlink()
+    assert log.erase("t", 0, range(60), mentioning=b"s", redact=lambda record: left) == 60
+    assert all(record.value == b"" for record in log.read("t", 0, range(60)).values())
+    log.close()

@@ -43,7 +43,7 @@ STAND_INS = (
         "installing the locked packages takes minutes, and port 8000 may be taken",
     ),
     StandIn(
-        "PREQUEL_BACKBONE=mobilenetv2 PREQUEL_DATA=pets-data .venv/bin/prequel up &\n",
+        "PREQUEL_BACKBONE=mobilenetv2 PREQUEL_DATA=pets-data .venv/bin/prequel up\n",
         "",
         "it runs already, with `compact`: Keras would download the weights of mobilenetv2",
     ),

@@ -106,7 +106,7 @@ def test_digits_are_the_real_ones() -> None:
 
 
 def test_digits_without_labels() -> None:
-    survey = survey_source(open_source("digits", "none"), "none")
+    survey = survey_source(open_source("digits", "none"), "none", name="digits")
     assert (survey.images, survey.labelled) == (1_797, 0)
 
 
@@ -140,7 +140,7 @@ def test_a_single_image(tmp_path: Path) -> None:
         ("nowhere", "csv:empty.csv", "nowhere does not exist; give a folder"),
         ("x" * 300, None, "x: File name too long; give a folder"),
         ("notes.txt", None, "not an image by its name"),
-        ("empty", None, "found no images"),
+        ("empty", None, "empty contains no images"),
         ("empty.csv", None, "is a table, not an image: give its images' folder, and --labels csv:empty.csv"),
         ("flat", "folder", "--labels folder finds no label.*cat/1.jpg"),
         ("flat", "filename", "--labels filename finds no label.*cat.123.jpg"),
@@ -156,12 +156,15 @@ def test_what_cannot_be_streamed(
     (tmp_path / "empty.csv").write_text("a.jpg,\n")
     monkeypatch.chdir(tmp_path)
     with pytest.raises((SourceError, WrongUsage), match=message):
-        survey_source(open_source(source, labels), labels)
+        survey_source(open_source(source, labels), labels, name=source)
 
 
 def test_a_folder_that_cannot_be_read_is_named_with_the_reason(tmp_path: Path) -> None:
     root = fill(tmp_path / "photos", NAMES)
     source = open_source(str(root))
     shutil.rmtree(root)
-    with pytest.raises(SourceError, match=f"cannot be read: {root}: No such file or directory"):
-        survey_source(source, None)
+    with pytest.raises(
+        SourceError,
+        match=f"unreadable folders: {root}: No such file or directory",
+    ):
+        survey_source(source, None, name=str(root))

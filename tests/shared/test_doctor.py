@@ -37,7 +37,7 @@ def test_nothing_is_wrong_with_a_new_folder(tmp_path: Path) -> None:
 def test_a_full_disk_is_reported_with_its_free_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("prequel.shared.doctor.shutil.disk_usage", lambda folder: SimpleNamespace(free=2**28))
     disk = findings(tmp_path)["disk"]
-    assert (disk.found, disk.remedy) == ("0.2 GiB free", f"make room on the disk of {tmp_path}")
+    assert (disk.found, disk.remedy) == ("268 MB free", f"make room on the disk of {tmp_path}")
 
 
 @pytest.mark.parametrize(

@@ -46,12 +46,24 @@ def _stream(arguments: argparse.Namespace) -> int:
 def _add_stream_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", help="a folder, an image, or: digits")
     parser.add_argument("--stream", required=True, metavar="S", help="name of the stream")
-    parser.add_argument("--labels", metavar="folder|filename|csv:FILE[#COLUMN]|none", help="where labels come from")
-    parser.add_argument("--label-delay", type=int, default=0, metavar="N", help="send labels N images later")
+    parser.add_argument(
+        "--labels",
+        metavar="folder|filename|csv:FILE[#COLUMN]|none",
+        help="where labels come from; default: folder if the images lie in folders, else none",
+    )
+    parser.add_argument(
+        "--label-delay",
+        type=int,
+        default=0,
+        metavar="N",
+        help="send each label as an event of its own, N images after its image",
+    )
     parser.add_argument(
         "--rate", type=float, default=0.0, metavar="R", help="images per second; 0: as fast as possible"
     )
-    parser.add_argument("--shuffle", type=int, metavar="SEED", help="in a random order")
+    parser.add_argument(
+        "--shuffle", type=int, metavar="SEED", help="send the images in a random order that depends only on SEED"
+    )
     parser.add_argument(
         "--correct", action="store_true", help="correct the labels of an earlier run that the source has changed"
     )
@@ -77,10 +89,10 @@ def _label(arguments: argparse.Namespace) -> int:
 
 
 def _add_label_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("stream")
-    parser.add_argument("id")
+    parser.add_argument("stream", help="name of the stream")
+    parser.add_argument("id", help="id of the image, as the page and the HTTP calls show it")
     label = parser.add_mutually_exclusive_group(required=True)
-    label.add_argument("label", nargs="?")
+    label.add_argument("label", nargs="?", help="the label it is to have from now on")
     label.add_argument("--retract", action="store_true", help="remove the label")
     add_confirmation_argument(parser)
     add_gateway_arguments(parser)
@@ -103,7 +115,7 @@ def _delete(arguments: argparse.Namespace) -> int:
 
 
 def _add_delete_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("stream")
+    parser.add_argument("stream", help="name of the stream")
     add_confirmation_argument(parser)
     add_gateway_arguments(parser)
 
@@ -118,7 +130,7 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 def _add_status_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("stream", nargs="?")
+    parser.add_argument("stream", nargs="?", help="name of a stream; without it, all are listed")
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
     add_gateway_arguments(parser)
 

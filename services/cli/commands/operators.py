@@ -126,7 +126,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
         for finding in examine(settings, log, store, time.time()):
             problems += not finding.ok
             # Texts, not strings: rich would take a [bold] in a folder's name for markup.
-            sign = Text("ok", "green") if finding.ok else Text("no", "red")
+            sign = Text("ok", "green") if finding.ok else Text("problem", "red")
             console.print(sign, Text(f"{finding.subject}: {finding.found}"), soft_wrap=True)
             if not finding.ok:
                 console.print(Text(f"   {finding.remedy}"), soft_wrap=True)

@@ -60,7 +60,7 @@ def metrics(gateway: CurrentGateway) -> Response:
 
 @router.post("/v1/session", status_code=204, responses=problem_responses(401, 422), summary="Begin the page's session")
 async def begin_session(gateway: CurrentGateway, body: KeyBody, request: Request) -> Response:
-    """For browsers, whose images and events cannot send a key: sets a cookie that stands for it for 30 days."""
+    """For browsers, which cannot send a key with images and live events: sets a cookie that replaces it for 30 days."""
     answer = Response(status_code=204)
     if gateway.credentials:
         key = gateway.credentials.match(body.key.encode("utf-8", "replace"))

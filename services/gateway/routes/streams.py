@@ -28,7 +28,7 @@ router = APIRouter(tags=["streams"], dependencies=[Depends(refuse_unknown_parame
 async def list_streams(gateway: CurrentGateway) -> Response:
     """The status of every stream that a learner publishes.
 
-    Of a stream with many classes the 50 most frequent are listed here, and in live status; its own call has all.
+    The list and the live status name the 50 most frequent classes of each stream; the call for one stream names all.
     """
     statuses = await gateway.statuses.all()
     streams = [_listed_stream(gateway, status) for status in statuses]

@@ -110,7 +110,7 @@ class TopicFollower(Generic[Decoded]):
     def _on_loop(self, work: Coroutine[Any, Any, None]) -> None:
         if self._stop.is_set():  # The log hung until now, and the event loop may have ended meanwhile.
             work.close()
-            raise LogUnavailable("the gateway ends")
+            raise LogUnavailable("the gateway is stopping")
         asyncio.run_coroutine_threadsafe(work, self._loop).result(EVENT_LOOP_S)
 
     def _start_offset(self, bounds: Bounds) -> int:

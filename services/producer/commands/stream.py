@@ -43,7 +43,7 @@ def stream_images(
         raise WrongUsage("--label-delay and --rate cannot be negative or infinite")
     opened = open_source(source, labels)
     client.check()
-    survey = survey_source(opened, labels)
+    survey = survey_source(opened, labels, name=source)
     if confirmation:
         _confirm(client, stream, survey, confirmation)
     with progress_on(console, stream, survey.images, clock) as progress:

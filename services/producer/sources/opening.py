@@ -50,16 +50,21 @@ def open_source(source: str, labels: str | None = None) -> Source:
     return SingleImage(path, _image_label(path, labels))
 
 
-def survey_source(source: Source, labels: str | None) -> Survey:
-    """Go over all names once. Raises SourceError where there are no images, or no labels by the rule ``labels``."""
+def survey_source(source: Source, labels: str | None, *, name: str) -> Survey:
+    """Go over all names once; ``name`` is what the user called the source.
+
+    Raises SourceError where there are no images, or no labels by the rule ``labels``.
+    """
     survey = Survey()
     for _ in source.images(survey):
         pass
     if not survey.images and survey.unreadable:
-        raise SourceError(f"found no images, and folders that cannot be read: {'; '.join(survey.unreadable[:5])}")
+        raise SourceError(
+            f"{name} has no images that can be read; unreadable folders: {'; '.join(survey.unreadable[:5])}"
+        )
     if not survey.images:
         raise SourceError(
-            f"found no images ({' '.join(CONTENT_TYPES)}), and {survey.ignored} other files; {SOURCE_HELP}"
+            f"{name} contains no images ({' '.join(CONTENT_TYPES)}); other files in it: {survey.ignored}; {SOURCE_HELP}"
         )
     if labels not in (None, "none") and not survey.labelled:
         help = _NO_LABEL_HELP.get(labels, "all rows of the table have an empty label")

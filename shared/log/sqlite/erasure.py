@@ -30,18 +30,13 @@ def erase_rows(database: Database, partition: int, offsets: range, *, mentioning
         with database.reading() as connection:
             (before,) = connection.execute("PRAGMA secure_delete").fetchone()
             connection.execute("PRAGMA secure_delete=ON").fetchone()
-            try:
-                _update(connection, partition, updates)
-            finally:
-                connection.execute(f"PRAGMA secure_delete={before}").fetchone()
+            # Where this fails, ``reading`` closes the connection, and that undoes both the update and the pragma.
+            _update(connection, partition, updates)
+            connection.execute(f"PRAGMA secure_delete={before}").fetchone()
     return len(updates)
 
 
 def _update(connection: Connection, partition: int, updates: list[tuple[bytes, object]]) -> None:
     connection.execute("BEGIN IMMEDIATE")
-    try:
-        connection.executemany(f"UPDATE p{partition} SET headers = ?, value = x'' WHERE offset = ?", updates)
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")  # The connection goes on: secure_delete is set back before it is released.
-        raise
+    connection.executemany(f"UPDATE p{partition} SET headers = ?, value = x'' WHERE offset = ?", updates)
+    connection.execute("COMMIT")
