@@ -4,10 +4,10 @@ import argparse
 
 from prequel import __version__
 from prequel.services.cli.commands import clients, operators, services
-from prequel.services.cli.commands.base import Command
+from prequel.services.cli.commands.base import CliCommand
 from prequel.services.cli.commands.demo import DEMO
 
-COMMANDS: tuple[Command, ...] = (
+COMMANDS: tuple[CliCommand, ...] = (
     services.UP,
     DEMO,
     operators.REBUILD,

@@ -11,7 +11,7 @@ from rich.console import Console
 from prequel.services.producer.client import Client
 from prequel.services.producer.commands.demo import STREAM, Demo
 from prequel.shared.log.base import IMAGES
-from tests.producer.conftest import System
+from tests.producer.conftest import System, rejected
 from tests.producer.test_commands import printed
 
 
@@ -34,6 +34,6 @@ def test_a_summary_that_cannot_be_written_ends_it_before_anything_is_streamed(
 def test_no_prediction_is_a_failure(
     client: Client, console: Console, stop: threading.Event, system: System, tmp_path: Path
 ) -> None:
-    system.extractor.rejects = True
+    system.extractor.features = rejected
     assert demo(client, console, stop, summary=tmp_path / "summary.json", url=system.url) == 1
     assert json.loads((tmp_path / "summary.json").read_text())["stream"] == STREAM

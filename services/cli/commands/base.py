@@ -10,7 +10,7 @@ def add_no_arguments(parser: argparse.ArgumentParser) -> None:
     """For commands that are configured by settings only."""
 
 
-class Command(NamedTuple):
+class CliCommand(NamedTuple):
     """One command of the command line, a row of the table in parser.py.
 
     ``run`` gets the parsed arguments and returns the exit code. It imports what it needs itself, not at the top of its

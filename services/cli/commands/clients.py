@@ -5,7 +5,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from prequel.services.cli.commands.base import Command
+from prequel.services.cli.commands.base import CliCommand
 from prequel.services.cli.commands.gateway_client import (
     add_confirmation_argument,
     add_gateway_arguments,
@@ -135,7 +135,7 @@ def _add_status_arguments(parser: argparse.ArgumentParser) -> None:
     add_gateway_arguments(parser)
 
 
-STREAM = Command("stream", "stream a folder, an image or `digits` into a stream", _stream, _add_stream_arguments)
-LABEL = Command("label", "label an image, correct its label, or remove it", _label, _add_label_arguments)
-DELETE = Command("delete", "delete a stream and everything that was learned in it", _delete, _add_delete_arguments)
-STATUS = Command("status", "show one stream, or all", _status, _add_status_arguments)
+STREAM = CliCommand("stream", "stream a folder, an image or `digits` into a stream", _stream, _add_stream_arguments)
+LABEL = CliCommand("label", "label an image, correct its label, or remove it", _label, _add_label_arguments)
+DELETE = CliCommand("delete", "delete a stream and everything that was learned in it", _delete, _add_delete_arguments)
+STATUS = CliCommand("status", "show one stream, or all", _status, _add_status_arguments)

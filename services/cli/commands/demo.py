@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from prequel.services.cli.commands.base import Command
+from prequel.services.cli.commands.base import CliCommand
 from prequel.services.cli.commands.services import add_service_arguments
 
 
@@ -36,4 +36,4 @@ def _run(arguments: argparse.Namespace) -> int:
         return max(composition.run_all(process, start_demo), demo.finish())
 
 
-DEMO = Command("demo", "stream handwritten digits into a model and show the page", _run, _add_arguments)
+DEMO = CliCommand("demo", "stream handwritten digits into a model and show the page", _run, _add_arguments)

@@ -8,7 +8,7 @@ import time
 from contextlib import closing, nullcontext
 from typing import TYPE_CHECKING
 
-from prequel.services.cli.commands.base import Command, add_data_argument
+from prequel.services.cli.commands.base import CliCommand, add_data_argument
 from prequel.services.cli.exit_codes import INTERRUPTED
 
 if TYPE_CHECKING:
@@ -133,9 +133,11 @@ def _doctor(arguments: argparse.Namespace) -> int:
     return int(problems > 0)
 
 
-REBUILD = Command("rebuild", "replay the log from its start into new snapshots", _rebuild, _add_rebuild_arguments)
-TOPICS = Command("topics", "create the topics on Kafka and check their configuration", _topics, _add_topics_arguments)
-PRUNE = Command("prune", "remove now what retention allows, and return its disk space", _prune, add_data_argument)
-DOCTOR = Command(
+REBUILD = CliCommand("rebuild", "replay the log from its start into new snapshots", _rebuild, _add_rebuild_arguments)
+TOPICS = CliCommand(
+    "topics", "create the topics on Kafka and check their configuration", _topics, _add_topics_arguments
+)
+PRUNE = CliCommand("prune", "remove now what retention allows, and return its disk space", _prune, add_data_argument)
+DOCTOR = CliCommand(
     "doctor", "check log, store, clock, disk, GPU and keys, and say what to do", _doctor, add_data_argument
 )

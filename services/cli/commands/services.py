@@ -2,7 +2,7 @@
 
 import argparse
 
-from prequel.services.cli.commands.base import Command, add_data_argument
+from prequel.services.cli.commands.base import CliCommand, add_data_argument
 
 
 def add_service_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +40,7 @@ def _run_gateway(arguments: argparse.Namespace) -> int:
     return composition.run_gateway(process, lambda url: print(f"gateway at {url}", flush=True))
 
 
-UP = Command("up", "run all services in this process", _run_all, add_service_arguments)
-EXTRACTOR = Command("extractor", "run the extractor alone", _run_extractor)
-LEARNER = Command("learner", "run the learner alone", _run_learner)
-GATEWAY = Command("gateway", "run the gateway alone", _run_gateway)
+UP = CliCommand("up", "run all services in this process", _run_all, add_service_arguments)
+EXTRACTOR = CliCommand("extractor", "run the extractor alone", _run_extractor)
+LEARNER = CliCommand("learner", "run the learner alone", _run_learner)
+GATEWAY = CliCommand("gateway", "run the gateway alone", _run_gateway)
