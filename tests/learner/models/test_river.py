@@ -59,8 +59,9 @@ def test_progressive_validation_scores_alike(spec: str, delay: int | None) -> No
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # inside Keras itself
-@pytest.mark.parametrize("spec", NAMES)
+@pytest.mark.parametrize("spec", [pytest.param(n, marks=pytest.mark.soak) if n == "mlp" else n for n in NAMES])
 def test_rivers_own_checks_pass(spec: str) -> None:
+    """Of `mlp` in the long run only: Keras traces a network for each of hundreds of streams."""
     checks.check_estimator(RiverClassifier(spec))
 
 
