@@ -17,7 +17,7 @@ demo: $(READY)  ## Stream handwritten digits into a model and show the page
 	@$(BIN)/prequel demo
 
 test: $(READY) servers  ## Run all tests but the long ones
-	@$(PYTEST) --numprocesses 4 --dist loadfile --no-loadscope-reorder
+	@$(PYTEST) --numprocesses 5 --dist loadfile --no-loadscope-reorder
 
 check: $(READY) page  ## Lint, format, types, import rules
 	@$(BIN)/ruff check .

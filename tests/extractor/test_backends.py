@@ -12,7 +12,10 @@ import pytest
 from prequel.services.extractor.backbones.base import Vectors
 from tests.extractor.networks import random_weights
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # inside Keras itself
+pytestmark = [
+    pytest.mark.soak,  # JAX compiles each network for most of a minute
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),  # inside Keras itself
+]
 
 EXTRACT = """
 import sys
@@ -54,7 +57,7 @@ def vectors(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[tu
     return of
 
 
-@pytest.mark.parametrize("name", ["compact", pytest.param(MOBILENET, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("name", ["compact", MOBILENET])
 def test_jax_equals_tensorflow(name: str, vectors: Callable[[str], dict[tuple[str, str], Vectors]]) -> None:
     found = vectors(name)
     expected, got = found["tensorflow", "float32"], found["jax", "float32"]
