@@ -170,8 +170,7 @@ def any_gateway_answers_for_any_stream(crew: Crew, traffic: Traffic) -> None:
         base = f"{gateway.url}/v1/streams/{stream}"
         # The newest: after a long run the first ones have left the window, and would have expired.
         id = next(id for name, id in reversed(traffic.positions) if name == stream and traffic.truth[name, id])
-        found = plain_http.get(f"{base}/predictions/{id}", params={"wait": 60}, timeout=70).json()
-        assert (found["id"], found["truth"]) == (id, traffic.truth[stream, id])
+        shows(base, id, str(traffic.truth[stream, id]))
         image = plain_http.get(f"{base}/images/{id}", timeout=70)
         assert image.content.startswith(b"\x89PNG")
         label = {"id": id, "label": traffic.truth[stream, id]}
@@ -179,6 +178,16 @@ def any_gateway_answers_for_any_stream(crew: Crew, traffic: Traffic) -> None:
         assert (answer.status_code, answer.json()["status"]) == (200, "unchanged"), answer.text
         features = [0.0] * plain_http.get(base, timeout=70).json()["dim"]
         assert asked(base, features)["stream"] == stream
+
+
+def shows(base: str, id: str, truth: str) -> None:
+    """Wait for it: a status, from the store, counts labels whose outcomes the view has yet to read from the log."""
+
+    def prediction() -> dict[str, object]:
+        return dict(plain_http.get(f"{base}/predictions/{id}", params={"wait": 60}, timeout=70).json())
+
+    wait_until(lambda: prediction()["truth"] == truth, DEADLINE_S, f"{base} to show that {id} is a {truth}")
+    assert prediction()["id"] == id
 
 
 def asked(base: str, features: list[float]) -> dict[str, object]:
