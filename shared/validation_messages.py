@@ -3,7 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
-from prequel.shared.events.names import ID_PATTERN, ID_RULE, LABEL_PATTERN, LABEL_RULE, STREAM_PATTERN, STREAM_RULE
+from prequel.shared.events.names import (
+    ID_PATTERN,
+    ID_RULE,
+    LABEL_PATTERN,
+    LABEL_RULE,
+    STREAM_PATTERN,
+    STREAM_RULE,
+    WHY_PATTERN,
+    WHY_RULE,
+)
 
 _MESSAGES = {
     "missing": "is missing",
@@ -44,6 +53,6 @@ def explain(problem: Mapping[str, Any]) -> str:
 
 def _rule_of(pattern: str) -> str | None:
     """The rule in words for the pattern of a name; None for another pattern."""
-    rules = {STREAM_PATTERN: STREAM_RULE, ID_PATTERN: ID_RULE, LABEL_PATTERN: LABEL_RULE}
+    rules = {STREAM_PATTERN: STREAM_RULE, ID_PATTERN: ID_RULE, LABEL_PATTERN: LABEL_RULE, WHY_PATTERN: WHY_RULE}
     # Pydantic's own regular expressions know no surrogates, so models use a label's pattern without them.
     return {known.replace(r"\ud800-\udfff", ""): rule for known, rule in rules.items()}.get(pattern.strip("^$"))

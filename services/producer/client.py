@@ -84,7 +84,8 @@ class Client:
     def post_labels(
         self, stream: str, labels: Sequence[Mapping[str, str | None]], wait_s: float = 0
     ) -> list[dict[str, Any]]:
-        """Send labels (``id``, ``label``, perhaps ``by``) in order; their positions, or outcomes if waited for."""
+        """Send labels (``id``, ``label``, perhaps ``by``, ``why``) in order; their positions, or outcomes if waited
+        for."""
         path = f"/v1/streams/{stream}/labels"
         return list(self._connection.request("POST", path, json=list(labels), **_waiting(wait_s)))
 

@@ -11,6 +11,8 @@ MAX_BATCH_LABELS = 32
 
 AUTHOR = "prequel stream"
 """The ``by`` of the label events that a run sends."""
+WHY = "producer"
+"""Their ``why``: the images were not chosen to be labelled, but came with their labels."""
 
 
 class DelayedLabels:
@@ -44,7 +46,9 @@ class DelayedLabels:
     def _send(self, count: int, rejected: Container[str]) -> None:
         due = [self._waiting.popleft() for _ in range(count)]
         labels = [
-            {"id": id, "label": label, "by": AUTHOR} for id, label in due if label is not None and id not in rejected
+            {"id": id, "label": label, "by": AUTHOR, "why": WHY}
+            for id, label in due
+            if label is not None and id not in rejected
         ]
         if labels:
             offsets = [offset(accepted["position"]) for accepted in self._client.post_labels(self._stream, labels)]

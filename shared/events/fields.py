@@ -10,10 +10,12 @@ from prequel.shared.events.names import (
     ID_RULE,
     LABEL_RULE,
     STREAM_RULE,
+    WHY_RULE,
     normal_label,
     valid_id,
     valid_label,
     valid_stream,
+    valid_why,
 )
 from prequel.shared.events.types import Rejected
 from prequel.shared.log.base import Position, Record
@@ -93,6 +95,16 @@ def parse_body_time(body: dict[str, Any], headers: dict[str, str], record: Recor
 def parse_author(body: dict[str, Any]) -> str:
     """``by``: who sent a label or a command; empty if that is not given."""
     return str(body.get("by") or "")[:MAX_AUTHOR]
+
+
+def parse_why(body: dict[str, Any]) -> str:
+    """``why``: how the image was chosen to be labelled; empty if that is not given."""
+    why = body.get("why")
+    if why is None or why == "":
+        return ""
+    if not isinstance(why, str) or not valid_why(why):
+        raise Rejected("bad-why", f"field why is {str(why)[:100]!r}: use {WHY_RULE}")
+    return why
 
 
 def parse_attributes(body: dict[str, Any]) -> Attributes:

@@ -6,6 +6,7 @@ from prequel.shared.events.fields import (
     parse_body_time,
     parse_id,
     parse_label,
+    parse_why,
     record_position,
 )
 from prequel.shared.events.headers import json_message, timestamp
@@ -14,10 +15,13 @@ from prequel.shared.log.base import EXAMPLES, Message, Record
 
 
 def encode_label(
-    stream: str, id: str, label: str | None, *, by: str, time: float, event_id: str, source: str
+    stream: str, id: str, label: str | None, *, by: str, time: float, event_id: str, source: str, why: str = ""
 ) -> Message:
-    """``id`` is the image's, ``event_id`` the event's own; ``label`` None retracts; ``time`` in epoch seconds."""
-    body = {"id": id, "label": label, "by": by, "at": timestamp(time)}
+    """``id`` is the image's, ``event_id`` the event's own; ``label`` None retracts; ``time`` in epoch seconds.
+
+    ``why``: how the image was chosen to be labelled, see ``Label``; empty where that is not known.
+    """
+    body = {"id": id, "label": label, "by": by, "at": timestamp(time), **({"why": why} if why else {})}
     return json_message(EXAMPLES, stream, body, event_type=LABEL_TYPE, id=event_id, source=source, time=time)
 
 
@@ -33,4 +37,5 @@ def decode_label(record: Record, headers: dict[str, str], stream: str) -> Label:
         by=parse_author(body),
         time=parse_body_time(body, headers, record),
         position=record_position(record),
+        why=parse_why(body),
     )

@@ -5,6 +5,7 @@ import unicodedata
 
 STREAM_PATTERN = r"[a-z0-9][a-z0-9._-]{0,62}"
 ID_PATTERN = r"[A-Za-z0-9._:-]{1,128}"
+WHY_PATTERN = r"[a-z][a-z0-9-]{0,31}"
 COMMAND_PATTERN = r"[a-z]{1,32}(\.[a-z]{1,32}){0,3}"
 LABEL_PATTERN = r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,128}"
 
@@ -12,9 +13,10 @@ LABEL_PATTERN = r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,128}"
 STREAM_RULE = "1 to 63 small letters, digits, dots, hyphens and underscores, the first a letter or a digit"
 ID_RULE = "1 to 128 letters (a-z, A-Z), digits, dots, colons, hyphens and underscores"
 LABEL_RULE = "1 to 128 characters, no control characters"
+WHY_RULE = "a word of 1 to 32 small letters, digits and hyphens that begins with a letter, like random or correction"
 
 _STREAM, _ID, _LABEL = re.compile(STREAM_PATTERN), re.compile(ID_PATTERN), re.compile(LABEL_PATTERN)
-_COMMAND = re.compile(COMMAND_PATTERN)
+_COMMAND, _WHY = re.compile(COMMAND_PATTERN), re.compile(WHY_PATTERN)
 
 
 def valid_stream(text: str) -> bool:
@@ -27,6 +29,10 @@ def valid_id(text: str) -> bool:
 
 def valid_label(text: str) -> bool:
     return _LABEL.fullmatch(text) is not None
+
+
+def valid_why(text: str) -> bool:
+    return _WHY.fullmatch(text) is not None
 
 
 def valid_command(text: str) -> bool:

@@ -71,7 +71,12 @@ class Features(NamedTuple):
 
 
 class Label(NamedTuple):
-    """The label that somebody gives to an image; None retracts an earlier one."""
+    """The label that somebody gives to an image; None retracts an earlier one.
+
+    ``why`` is how the image was chosen to be labelled: producer (it came with its label), random, uncertain,
+    correction, or another word of small letters, digits and hyphens; only labels of randomly chosen images estimate
+    accuracy without bias. It may be left out.
+    """
 
     id: str
     stream: str
@@ -79,6 +84,7 @@ class Label(NamedTuple):
     by: str
     time: float
     position: Position
+    why: str = ""
 
 
 class Command(NamedTuple):

@@ -100,7 +100,7 @@ def samples() -> Iterator[Sample]:
 
 
 def label() -> Message:
-    return encode_label("pets", ID, "dog", by="ann", time=NOW, event_id="e7", source="prequel/gateway")
+    return encode_label("pets", ID, "dog", by="ann", time=NOW, event_id="e7", source="prequel/gateway", why="uncertain")
 
 
 def defaults() -> Message:

@@ -86,10 +86,11 @@ def test_several_labels_get_a_list_of_outcomes(gateway: Served) -> None:
 
 def test_who_labelled_stands_in_the_log(gateway: Served) -> None:
     gateway.post_image(b"silent")
-    body = [{"id": "a", "label": "cat", "by": "Ada"}, {"id": "a", "label": "cat"}]
+    body = [{"id": "a", "label": "cat", "by": "Ada", "why": "random"}, {"id": "a", "label": "cat"}]
     assert gateway.client.post("/v1/streams/pets/labels", json=body).status_code == 202
     records = gateway.log.read("examples", 0, [0, 1])
     assert [b'"by":"Ada"' in records[0].value, b'"by":"anonymous"' in records[1].value] == [True, True]
+    assert [b'"why":"random"' in records[0].value, b"why" in records[1].value] == [True, False]
 
 
 def test_a_prediction_can_be_waited_for_and_is_found_later(gateway: Served) -> None:

@@ -172,6 +172,8 @@ def test_a_form_with_a_file_too_large_is_refused(small: Served) -> None:
         (b'{"id": "a", "label": "\\u0007"}', "label"),
         (b'{"id": "a", "label": "\\ud800"}', "label"),
         (b'{"id": "a", "label": "cat", "by": 3}', "by"),
+        (b'{"id": "a", "label": "cat", "why": "Because"}', "why"),
+        (b'{"id": "a", "label": "cat", "why": ""}', "why"),
         (b'{"id": "a", "label": "cat", "lable": "dog"}', "lable"),
         (b'[{"id": "a", "label": "cat"}, {"id": "b"}]', "1.label"),
         (b'[{"id": "a", "label": "cat"}, 3]', "1"),

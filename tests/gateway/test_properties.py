@@ -62,7 +62,7 @@ anything = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=4),
     max_leaves=12,
 )
-FIELDS = ("id", "label", "by", "features", "key", "else")
+FIELDS = ("id", "label", "by", "why", "features", "key", "else")
 nearly = st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, anything))
 FORM = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n1\r\n--x--'
 bodies = st.one_of(

@@ -15,7 +15,7 @@ from rich.console import Console
 from prequel.services.producer.client import Client
 from prequel.services.producer.commands.label import label_image
 from prequel.services.producer.commands.status import show_status
-from prequel.services.producer.errors import ProducerError
+from prequel.services.producer.errors import ProducerError, WrongUsage
 from prequel.services.producer.progress import Progress, progress_on
 from prequel.services.producer.report import exit_code, print_lines, summary_lines
 from prequel.services.producer.run import Run
@@ -97,6 +97,17 @@ def test_labels_are_given_corrected_and_removed(client: Client, console: Console
         "the label was teal already",
         "the label teal is removed",
     ]
+
+
+def test_a_label_says_why_it_was_given(client: Client, console: Console, system: System, colours: list[str]) -> None:
+    label_image(client, "colours", colours[0], "teal", console=console)
+    label_image(client, "colours", colours[1], "teal", console=console, why="random")
+    assert [(label.by, label.why) for label in system.labels()] == [
+        ("prequel label", "correction"),
+        ("prequel label", "random"),
+    ]
+    with pytest.raises(WrongUsage, match="'No reason' is not a reason for a label: use a word of 1 to 32"):
+        label_image(client, "colours", colours[0], "blue", console=console, why="No reason")
 
 
 def test_a_label_may_come_before_its_image(client: Client, console: Console, colours: list[str]) -> None:

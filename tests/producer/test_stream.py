@@ -84,6 +84,7 @@ def test_labels_may_come_with_a_second_run(stream: Stream, system: System, clien
         assert status is not None
         assert (status.images, status.labelled, status.statuses) == (150, 150, {"learned": 150})
     assert len(system.labels()) == 150
+    assert {(label.by, label.why) for label in system.labels()} == {("prequel stream", "producer")}
 
 
 def test_a_second_run_keeps_corrections(stream: Stream, console: Console, client: Client, photos: Photos) -> None:

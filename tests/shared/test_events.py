@@ -46,6 +46,7 @@ from tests.shared.events import (
     labels,
     positions,
     published,
+    reasons,
     recorded,
     shares,
     streams,
@@ -89,14 +90,14 @@ def test_features(
     )
 
 
-@given(streams, ids, st.none() | labels, st.text(st.characters(codec="utf-8"), max_size=128), times, positions)
-def test_labels(stream: str, id: str, label: str | None, by: str, time: float, position: Position) -> None:
-    message = encode_label(stream, id, label, by=by, time=time, event_id="e", source="test")
+@given(streams, ids, st.none() | labels, st.text(st.characters(codec="utf-8"), max_size=128), reasons, times, positions)
+def test_labels(stream: str, id: str, label: str | None, by: str, why: str, time: float, position: Position) -> None:
+    message = encode_label(stream, id, label, by=by, time=time, event_id="e", source="test", why=why)
     assert (message.topic, message.key) == (EXAMPLES, stream.encode())
     decoded = decode_example(recorded(message, position))
     assert isinstance(decoded, Label)
     assert close(decoded.time, time)
-    assert decoded._replace(time=time) == Label(id, stream, label, by, time, position)
+    assert decoded._replace(time=time) == Label(id, stream, label, by, time, position, why)
 
 
 predictions = st.builds(

@@ -7,7 +7,15 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from prequel.services.gateway.http.parameters import LABEL
-from prequel.shared.events.names import ID_PATTERN, ID_RULE, LABEL_RULE, STREAM_PATTERN, STREAM_RULE
+from prequel.shared.events.names import (
+    ID_PATTERN,
+    ID_RULE,
+    LABEL_RULE,
+    STREAM_PATTERN,
+    STREAM_RULE,
+    WHY_PATTERN,
+    WHY_RULE,
+)
 from prequel.shared.validation_messages import explain
 
 
@@ -26,6 +34,7 @@ class Everything(BaseModel):
     stream: Annotated[str, Field(pattern=f"^{STREAM_PATTERN}$")] = "pets"
     id: Annotated[str, Field(pattern=f"^{ID_PATTERN}$")] = "1"
     label: Annotated[str, Field(pattern=LABEL)] = "cat"
+    why: Annotated[str, Field(pattern=f"^{WHY_PATTERN}$")] = "random"
     own: str = ""
 
     @field_validator("own")
@@ -48,6 +57,7 @@ WRONG: dict[str, tuple[object, str]] = {
     "stream": ("Pets", f"must be {STREAM_RULE}"),
     "id": ("ä", f"must be {ID_RULE}"),
     "label": ("a\nb", f"must be {LABEL_RULE}"),
+    "why": ("Because", f"must be {WHY_RULE}"),
     "own": ("10x", "use a time (12h, 30d)"),
     "labl": ("cat", "is unknown here"),
 }

@@ -84,6 +84,7 @@ def _label(arguments: argparse.Namespace) -> int:
             label,
             console=console,
             confirmation=confirmation(arguments, console),
+            why=arguments.why,
         ),
     )
 
@@ -94,6 +95,12 @@ def _add_label_arguments(parser: argparse.ArgumentParser) -> None:
     label = parser.add_mutually_exclusive_group(required=True)
     label.add_argument("label", nargs="?", help="the label it is to have from now on")
     label.add_argument("--retract", action="store_true", help="remove the label")
+    parser.add_argument(
+        "--why",
+        default="correction",
+        metavar="WORD",
+        help="how the image was chosen: random, uncertain, correction (default) or another word",
+    )
     add_confirmation_argument(parser)
     add_gateway_arguments(parser)
 

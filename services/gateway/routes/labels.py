@@ -22,7 +22,7 @@ from prequel.services.gateway.http.problems import unavailable
 from prequel.services.gateway.http.schemas import Accepted, OutcomeAnswer
 from prequel.services.gateway.view.dead_letters import DeadLetter
 from prequel.shared.events.labels import encode_label
-from prequel.shared.events.names import ID_PATTERN
+from prequel.shared.events.names import ID_PATTERN, WHY_PATTERN
 from prequel.shared.events.outcomes import outcome_json
 from prequel.shared.events.structured import Malformed, parse_structured
 from prequel.shared.events.types import LABEL_TYPE, Outcome
@@ -42,6 +42,9 @@ class LabelBody(BaseModel):
     id: Annotated[str, Field(pattern=f"^{ID_PATTERN}$", description="the image's id; the image may come later")]
     label: Annotated[str, NormalizedLabel, Field(pattern=LABEL)] | None = Field(description="null retracts the label")
     by: Annotated[str, Field(max_length=128)] | None = Field(None, description="who gives the label")
+    why: Annotated[str, Field(pattern=f"^{WHY_PATTERN}$")] | None = Field(
+        None, description="how the image was chosen: `random`, `uncertain`, `correction`, or another word"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -112,6 +115,7 @@ async def _append(gateway: Gateway, stream: str, labels: Sequence[LabelBody]) ->
             time=now,
             event_id=gateway.new_id(),
             source=SOURCE,
+            why=label.why or "",
         )
         for label in labels
     ]

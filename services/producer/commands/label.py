@@ -8,11 +8,21 @@ from prequel.services.producer.client import Client
 from prequel.services.producer.confirmation import Confirmation, new_classes_text
 from prequel.services.producer.errors import WrongUsage
 from prequel.services.producer.report import check_stream, print_lines
-from prequel.shared.events.names import ID_RULE, LABEL_RULE, normal_label, valid_id, valid_label
+from prequel.shared.events.names import (
+    ID_RULE,
+    LABEL_RULE,
+    WHY_RULE,
+    normal_label,
+    valid_id,
+    valid_label,
+    valid_why,
+)
 from prequel.shared.runtime.deadlines import PRODUCER_COMMAND_S
 
 AUTHOR = "prequel label"
 """The ``by`` of the label events that this command sends."""
+WHY = "correction"
+"""Their ``why`` unless the user gives another: somebody looked at this very image because its label was not right."""
 
 _OUTCOMES = {
     "learned": "learned as {label} (the prediction was {predicted})",
@@ -36,11 +46,12 @@ def label_image(
     *,
     console: Console,
     confirmation: Confirmation | None = None,
+    why: str = WHY,
     wait_s: float = PRODUCER_COMMAND_S,
 ) -> int:
     """Label an image (None removes its label) and print the outcome; the exit code. Raises ProducerError.
 
-    ``confirmation``: asks before the stream gets a new class.
+    ``confirmation``: asks before the stream gets a new class. ``why``: how the image was chosen to be labelled.
     """
     check_stream(stream)
     if not valid_id(id):
@@ -48,10 +59,12 @@ def label_image(
     label = None if label is None else normal_label(label)
     if label is not None and not valid_label(label):
         raise WrongUsage(f"{label[:150]!r} is not a valid label: use {LABEL_RULE}")
+    if not valid_why(why):
+        raise WrongUsage(f"{why[:100]!r} is not a reason for a label: use {WHY_RULE}")
     client.check()
     if label and confirmation:
         _confirm_new_class(client, stream, label, confirmation)
-    answer = client.post_labels(stream, [{"id": id, "label": label, "by": AUTHOR}], wait_s)[0]
+    answer = client.post_labels(stream, [{"id": id, "label": label, "by": AUTHOR, "why": why}], wait_s)[0]
     print_lines(console, f"{stream} {id}: {_outcome(answer, label)}")
     return int(answer.get("status") in ("expired", "rejected"))
 
