@@ -73,16 +73,16 @@ def cut(records: Sequence[Record], sizes: Sequence[int]) -> list[Sequence[Record
 def test_any_interleaving_gives_what_the_reference_gives(history: list[tuple[Any, ...]]) -> None:
     log = written(history)
     fold, plain = new_fold(log, **LIMITS), reference(log.records)
-    results = fold.apply(log.records).outputs
-    assert [(e.event.id, e.event.status) for e in results if isinstance(e.event, Outcome)] == plain.outcomes
+    result = fold.apply(log.records)
+    assert [(e.event.id, e.event.status) for e in result.outputs if isinstance(e.event, Outcome)] == plain.outcomes
+    assert result.duplicates == plain.duplicates
     assert bool(fold.streams) == bool(plain.examples)
     if not plain.examples:
         return
     state = fold.streams["s"]
-    assert (state.images, state.labelled, state.duplicates) == (
+    assert (state.images, state.labelled) == (
         len(plain.examples),
         sum(example.label is not None for example in plain.examples.values()),
-        plain.duplicates,
     )
     assert state.labels == plain.labels
     for number, model in enumerate(plain.models):
@@ -548,7 +548,7 @@ def test_a_duplicate_id_with_another_image_or_label_is_a_conflict(
     together = fold.apply(log.records)
     assert fold.streams["s"].conflicts.numbers() == expected
     assert {"content": 0, "label": 0, **together.conflicts} == expected
-    assert (together.duplicates, fold.streams["s"].duplicates) == (1, 1)
+    assert together.duplicates == 1
     singly = new_fold(log, **LIMITS)
     for record in log.records:
         singly.apply([record])
@@ -573,7 +573,8 @@ def test_duplicates_without_an_image_digest_are_no_conflict() -> None:
     log.records[-1] = record._replace(headers=headers)
     log.records.append(record._replace(offset=2, headers=(*headers, ("ce_digest", b"none"))))
     fold = new_fold(log, **LIMITS)
-    assert (fold.apply(log.records).conflicts, fold.streams["s"].duplicates) == ({}, 2)
+    result = fold.apply(log.records)
+    assert (result.conflicts, result.duplicates) == ({}, 2)
 
 
 def test_the_status_of_many_classes_is_bounded_and_the_detail_has_all() -> None:

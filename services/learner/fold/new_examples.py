@@ -7,7 +7,7 @@ import numpy as np
 
 from prequel.services.learner.fold.join.conflicts import CONTENT, LABEL
 from prequel.services.learner.fold.join.waiting_labels import WaitingLabel
-from prequel.services.learner.fold.join.window_chunk import NO_CLASS, UNLABELLED, FirstSeen
+from prequel.services.learner.fold.join.window_chunk import NO_CLASS, UNLABELLED, FirstSeen, NewExample
 from prequel.services.learner.fold.outputs import Output, outcome_event, prediction_event
 from prequel.services.learner.fold.predictions import ModelPrediction, top_predictions
 from prequel.services.learner.fold.scoring import score_first_label
@@ -47,9 +47,8 @@ def predict_run(state: StreamState, run: Sequence[Features]) -> list[Output]:
     return outputs
 
 
-def count_duplicate(state: StreamState, event: Features) -> str:
-    """Count an example that came before; what is different this time, as far as the window tells, or ""."""
-    state.duplicates += 1
+def count_conflict(state: StreamState, event: Features) -> str:
+    """Count what is different in an example that came before; it, as far as the window tells, or ""."""
     difference = _difference(state, event)
     if difference:
         state.conflicts.count(difference)
@@ -86,7 +85,8 @@ def _remember(
     state.pending += 1
     state.feature_drift.update(event.vector)
     unknown = state.novelty.unknown(event.vector, predictions[0])
-    example = state.window.append(event.id, event.position, event.time, predictions, unknown=unknown, first=known.first)
+    new = NewExample(event.id, event.position, event.time, known.first, unknown)
+    example = state.window.append(new, predictions)
     prediction = prediction_event(state, event, predictions, truth=known.learned, unknown=unknown)
     outputs = [Output(event.position, prediction)]
     waiting = state.waiting.pop(event.id)

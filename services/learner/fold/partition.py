@@ -15,7 +15,7 @@ from prequel.services.learner.fold.feature_cache import FeatureCache
 from prequel.services.learner.fold.join.orphan_labels import OrphanLabels
 from prequel.services.learner.fold.label_features import read_ahead, with_attributes
 from prequel.services.learner.fold.model_registry import ModelRegistry
-from prequel.services.learner.fold.new_examples import count_duplicate
+from prequel.services.learner.fold.new_examples import count_conflict
 from prequel.services.learner.fold.outputs import Output
 from prequel.services.learner.fold.partition_parts import PARTITION_KEY, PartitionParts, unsigned_part
 from prequel.services.learner.fold.record_digest import record_digest
@@ -171,7 +171,7 @@ class Fold:
             batch.flush(stream)
         stream.check_features(event.backbone, event.vector.size)
         if stream.knows(event.id):
-            batch.count_duplicate(count_duplicate(stream, event))
+            batch.count_duplicate(count_conflict(stream, event))
         else:
             self.cache.put(event.position, event.vector, event.attributes)
             batch.add(stream, event)

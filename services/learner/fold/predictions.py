@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from prequel.services.learner.fold.evaluation.log_loss import log_loss_units
+from prequel.services.learner.kernels.calibration import serve
 from prequel.services.learner.models.base import Probabilities
 
 TOP = 10
@@ -18,7 +19,7 @@ NOT_SCORED = -2
 class ModelPrediction(NamedTuple):
     """One model's prediction: its 10 most probable classes, most probable first; of equal ones, those learned first.
 
-    ``classes`` are the stream's class numbers, ``probabilities`` theirs.
+    ``classes`` are the stream's class numbers, ``probabilities`` theirs, calibrated: what is served and scored.
 
     >>> prediction = ModelPrediction([2, 0], [0.7, 0.3], known=2)
     >>> prediction.top_class, prediction.probability(0), prediction.knows(1)
@@ -29,6 +30,17 @@ class ModelPrediction(NamedTuple):
     probabilities: list[float]
     known: int
     """How many classes the model knew; below 0 as in NOT_LEARNED and PERHAPS_LEARNED."""
+    raw: Sequence[float] = ()
+    """The model's own probabilities of these classes; empty where ``probabilities`` are these."""
+    sharpness: float = 1.0
+    """The power of the model's own probabilities that ``probabilities`` are made of: see ``kernels.calibration``."""
+    share: float = 0.0
+    """The part of them that is even over all classes."""
+
+    @property
+    def own(self) -> Sequence[float]:
+        """The model's own probabilities of ``classes``, as they were before they were calibrated."""
+        return self.raw or self.probabilities
 
     @property
     def top_class(self) -> int:
@@ -51,7 +63,7 @@ class ModelPrediction(NamedTuple):
 
     def renumbered(self, classes: Sequence[int]) -> "ModelPrediction":
         """The same with class n as ``classes[n]``."""
-        return ModelPrediction([classes[label] for label in self.classes], self.probabilities, self.known)
+        return self._replace(classes=[classes[label] for label in self.classes])
 
     def knows(self, label: int) -> bool:
         """Whether the model knew the class. Beyond 10, models are taken to have met classes in the stream's order."""
@@ -68,6 +80,20 @@ PERHAPS_LEARNED = ModelPrediction([], [], -2)
 """The same, but it may have learned a label of the example: to unlearn that would not be exact."""
 
 
+def calibrated(classes: list[int], raw: list[float], known: int, sharpness: float, share: float) -> ModelPrediction:
+    """The prediction that is served where a model's own probabilities are ``raw``; all but ``classes`` of float32.
+
+    >>> served = calibrated([3, 5], [0.9375, 0.0625], known=2, sharpness=0.5, share=0.0)
+    >>> served.classes, [round(share, 3) for share in served.probabilities], served.own
+    ([3, 5], [0.795, 0.205], [0.9375, 0.0625])
+    """
+    if sharpness == 1.0 and share == 0.0:
+        return ModelPrediction(classes, raw, known)
+    out = np.empty(len(raw), np.float32)
+    serve(np.array(raw, np.float32), known, sharpness, share, out)
+    return ModelPrediction(classes, out.tolist(), known, raw, sharpness, share)
+
+
 def top_predictions(predicted: Sequence[Probabilities], classes: Sequence[int]) -> list[ModelPrediction]:
     """One model's predictions of several examples, ready to be stored.
 
@@ -75,8 +101,9 @@ def top_predictions(predicted: Sequence[Probabilities], classes: Sequence[int]) 
     the model's classes, in the model's order. A value that is no number, as of a model whose weights have grown
     beyond all bounds, counts as 0.
 
-    >>> top_predictions([np.array([0.25, 0.75])], classes=[5, 3])
-    [ModelPrediction(classes=[3, 5], probabilities=[0.75, 0.25], known=2)]
+    >>> (prediction,) = top_predictions([np.array([0.25, 0.75])], classes=[5, 3])
+    >>> prediction.classes, prediction.probabilities, prediction.known
+    ([3, 5], [0.75, 0.25], 2)
     """
     predictions: list[ModelPrediction] = []
     start = 0

@@ -66,8 +66,6 @@ class StreamState:
         self.expired_ids = ExpiredIds(config.duplicates)
         self.waiting = WaitingLabels(config.max_waiting)
         self.images = self.labelled = self.pending = 0
-        self.duplicates = 0
-        """Examples that came again. Nobody reads it, but it is part of the snapshots' format 5."""
         self.conflicts = Conflicts()
         self.statuses: dict[str, int] = {}
         """Labels by what became of them."""

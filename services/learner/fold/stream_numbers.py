@@ -10,20 +10,20 @@ def stream_numbers(state: StreamState) -> dict[str, Any]:
     """As JSON holds them. The keys are the snapshots' format: another one, and older snapshots cannot be read."""
     return {
         "name": state.name,
-        "limits": state.config.values(),
+        "config": state.config.values(),
         "seed": state.seed,
         "begun": state.begun,
         "adopted": sorted(state.adopted),
         "backbone": state.backbone,
         "dim": state.dim,
         "labels": state.labels,
-        "counts": [state.images, state.labelled, state.pending, state.duplicates],
+        "counts": [state.images, state.labelled, state.pending],
         "conflicts": state.conflicts.numbers(),
         "statuses": state.statuses,
-        "unknowns": [*state.abstentions.numbers(), state.abstentions_from],
-        "born": state.reset_at,
+        "abstentions": [*state.abstentions.numbers(), state.abstentions_from],
+        "reset_at": state.reset_at,
         "drifts": [drift.numbers() for drift in state.drifts],
-        "drifted": state.drift_counts,
+        "drift_counts": state.drift_counts,
         "marks": [list(mark) for mark in state.marks],
     }
 
@@ -34,9 +34,13 @@ def load_stream_numbers(state: StreamState, numbers: dict[str, Any]) -> None:
     state.begun, state.adopted = numbers["begun"], set(numbers["adopted"])
     state.labels = numbers["labels"]
     state.classes = {label: number for number, label in enumerate(state.labels)}
-    state.images, state.labelled, state.pending, state.duplicates = numbers["counts"]
-    state.statuses, state.reset_at, state.drift_counts = numbers["statuses"], numbers["born"], numbers["drifted"]
-    *counts, state.abstentions_from = numbers["unknowns"]
+    state.images, state.labelled, state.pending = numbers["counts"]
+    state.statuses, state.reset_at, state.drift_counts = (
+        numbers["statuses"],
+        numbers["reset_at"],
+        numbers["drift_counts"],
+    )
+    *counts, state.abstentions_from = numbers["abstentions"]
     state.abstentions.load(counts)
     state.conflicts.load(numbers["conflicts"])
     state.drifts = [ErrorDrift.from_numbers(drift) for drift in numbers["drifts"]]

@@ -19,7 +19,7 @@ EQUAL_WITHIN_TOLERANCE = (
     f"their largest values, predictions but for {FLIPPED_SHARE:.1%}"
 )
 
-_EXACT = ("limits", "seed", "backbone", "dim", "labels", "counts", "statuses")
+_EXACT = ("config", "seed", "backbone", "dim", "labels", "counts", "statuses")
 """Keys of ``stream_numbers`` that follow from the events alone, whatever the models predict."""
 
 

@@ -14,17 +14,17 @@ def prequential_parts(metrics: Prequential) -> tuple[dict[str, Any], Arrays]:
     tallies = [tally.parts() for tally in metrics.tallies]
     meta = {
         "window": metrics.window,
-        "tracked": metrics.tracked_from,
+        "tracked_from": metrics.tracked_from,
         "total": metrics.total,
-        "held": metrics.scored,
-        "recent_held": metrics.recent_scored,
+        "scored": metrics.scored,
+        "recent_scored": metrics.recent_scored,
         "stride": metrics.stride,
-        "faded_held": metrics.faded_weight,
+        "faded_weight": metrics.faded_weight,
         "tallies": [tally for tally, _ in tallies],
     }
     arrays: Arrays = {
-        "curve_held": np.array(metrics.curve_scored, "<i8"),
-        "slices_held": metrics.scored_slices.cells(),
+        "curve_scored": np.array(metrics.curve_scored, "<i8"),
+        "slices_scored": metrics.scored_slices.cells(),
     }
     for model, (_, columns) in enumerate(tallies):
         arrays |= {f"{name}.{model}": column for name, column in columns.items()}
@@ -34,11 +34,11 @@ def prequential_parts(metrics: Prequential) -> tuple[dict[str, Any], Arrays]:
 def prequential_from_parts(meta: dict[str, Any], arrays: Arrays) -> Prequential:
     """The inverse of ``prequential_parts``."""
     metrics = Prequential(0, meta["window"])
-    metrics.tracked_from, metrics.total, metrics.scored = meta["tracked"], meta["total"], meta["held"]
-    metrics.recent_scored, metrics.stride = meta["recent_held"], meta["stride"]
-    metrics.faded_weight = meta["faded_held"]
-    metrics.curve_scored = arrays["curve_held"].tolist()
-    metrics.scored_slices = ClassSlices.from_cells(arrays["slices_held"])
+    metrics.tracked_from, metrics.total, metrics.scored = meta["tracked_from"], meta["total"], meta["scored"]
+    metrics.recent_scored, metrics.stride = meta["recent_scored"], meta["stride"]
+    metrics.faded_weight = meta["faded_weight"]
+    metrics.curve_scored = arrays["curve_scored"].tolist()
+    metrics.scored_slices = ClassSlices.from_cells(arrays["slices_scored"])
     for model, tally in enumerate(meta["tallies"]):
         columns = {name: arrays[f"{name}.{model}"] for name in ("confusion", "slices", "recent", "curve")}
         metrics.tallies.append(Tally.from_parts(tally, columns))

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
-from prequel.services.learner.fold.join.window_chunk import CHUNK, UNLABELLED, Chunk, FirstSeen
+from prequel.services.learner.fold.join.window_chunk import CHUNK, UNLABELLED, Chunk, NewExample
 from prequel.services.learner.fold.join.window_example import WindowExample
 from prequel.services.learner.fold.predictions import NOT_LEARNED, ModelPrediction
 from prequel.services.learner.snapshots.blobs import Part
@@ -35,27 +35,14 @@ class Window:
         """The example that leaves the window next."""
         return self._example(self._oldest) if len(self) else None
 
-    def append(
-        self,
-        id: str,
-        position: Position,
-        time: float,
-        predictions: Sequence[ModelPrediction],
-        *,
-        unknown: bool,
-        first: FirstSeen,
-    ) -> WindowExample:
-        """Add an unlabelled example; ``expire`` then removes what is beyond the size.
-
-        ``position`` is where its feature event stands, ``time`` in seconds since the epoch, ``predictions`` one a
-        model, ``unknown`` whether the champion abstained.
-        """
+    def append(self, example: NewExample, predictions: Sequence[ModelPrediction]) -> WindowExample:
+        """Add an unlabelled example, with every model's prediction; ``expire`` then removes what is beyond the size."""
         if not self._chunks or len(self._chunks[-1].ids) == CHUNK:
             width = max(len(prediction.classes) for prediction in predictions)
             self._chunks.append(Chunk(self._next, self._models, width))
         chunk = self._chunks[-1]
-        chunk.append(id, position, time, predictions, unknown=unknown, first=first)
-        self._sequence[id] = self._next
+        chunk.append(example, predictions)
+        self._sequence[example.id] = self._next
         self._next += 1
         return WindowExample(chunk, len(chunk.ids) - 1)
 

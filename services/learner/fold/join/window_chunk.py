@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from prequel.services.learner.fold.predictions import TOP, ModelPrediction
+from prequel.services.learner.fold.predictions import TOP, ModelPrediction, calibrated
 from prequel.services.learner.snapshots.blobs import Part, part
 from prequel.shared.log.base import Position
 
@@ -18,6 +18,10 @@ INITIAL_ROWS = 64
 chunks grow fourfold."""
 UNLABELLED = UNSCORED = -1
 """In the columns ``label`` and ``score_index``: the example has none."""
+WHY_UNKNOWN = 0
+"""In the column ``why``: how the example was chosen to be labelled is not known."""
+NO_SET = float("nan")
+"""In the column ``set_threshold``: no set was predicted beside the champion's label."""
 NO_CLASS = -2
 """In ``FirstSeen.label``: the example's own label is no class (it was rejected, or an earlier label event won)."""
 
@@ -29,13 +33,20 @@ _ROW = np.dtype(
         ("label", "<i4"),
         ("score_index", "<i8"),
         ("learned_at", "<i8"),
-        ("unknown", "<i4"),
-        ("residue", "<i4"),
+        ("set_threshold", "<f4"),
+        ("why", "u1"),
+        ("mixed", "u1"),
+        ("unknown", "u1"),
+        ("residue", "u1"),
         ("first_label", "<i4"),
         ("digest", "<u8"),
     ]
 )
-"""Stored as raw bytes: the order and the types are part of the snapshots' format, the names are not."""
+"""Stored as raw bytes: the order and the types are part of the snapshots' format, the names are not.
+
+``set_threshold`` belongs to the champion's set of an example: classes of a probability of at least so much are in it.
+``why`` is the number of the reason for which it was labelled, ``mixed`` whether labels came mixed when its was scored.
+"""
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -50,6 +61,20 @@ class FirstSeen(NamedTuple):
     digest: int
 
 
+class NewExample(NamedTuple):
+    """An example as it comes into the window; ``position`` is where its feature event stands."""
+
+    id: str
+    position: Position
+    time: float
+    """When its image came, in seconds since the epoch."""
+    first: FirstSeen
+    unknown: bool
+    """Whether the champion abstained."""
+    set_threshold: float = NO_SET
+    """The smallest probability in the champion's set."""
+
+
 class Chunk:
     """Columns of consecutive examples, with every model's top predictions.
 
@@ -61,30 +86,21 @@ class Chunk:
         self.start = start
         self.ids: list[str] = []
         self.rows = np.zeros(INITIAL_ROWS, _ROW)
-        self.top_classes = np.full((models, INITIAL_ROWS, width), -1, "<i4")
-        self.top_probabilities = np.zeros((models, INITIAL_ROWS, width), "<f4")
-        self.known = np.zeros((models, INITIAL_ROWS), "<i4")
+        self.predicted = _no_predictions(models, INITIAL_ROWS, width)
+        """Columns by model and row: see ``_no_predictions``."""
         self.stored_part: Part | None = None
         """The chunk as a part of a snapshot; None once something in it has changed."""
         self.columns = _columns(self.rows)
         """Views of ``rows`` by field, kept: making such a view takes longer than reading a value through it."""
 
-    def append(
-        self,
-        id: str,
-        position: Position,
-        time: float,
-        predictions: Sequence[ModelPrediction],
-        *,
-        unknown: bool,
-        first: FirstSeen,
-    ) -> None:
-        """Add an unlabelled example; ``time`` in seconds since the epoch. See Window.append."""
+    def append(self, example: NewExample, predictions: Sequence[ModelPrediction]) -> None:
+        """Add an unlabelled example. See Window.append."""
         row = len(self.ids)
         if row == len(self.rows):
             self._resize(4 * row)
+        id, position, time, first, unknown, set_threshold = example
         self.ids.append(id)
-        self.rows[row] = (position.partition, position.offset, time, UNLABELLED, UNSCORED, 0, unknown, 0, *first)
+        self.rows[row] = (*position, time, UNLABELLED, UNSCORED, 0, set_threshold, WHY_UNKNOWN, 0, unknown, 0, *first)
         self._set_predictions(row, enumerate(predictions))
         self.stored_part = None
 
@@ -95,47 +111,44 @@ class Chunk:
 
         Each of ``new_predictions`` has one prediction a row.
         """
-        before = self.top_classes, self.top_probabilities, self.known
-        models, (_, rows, width) = len(old_models), self.top_classes.shape
-        self.top_classes = np.full((models, rows, width), -1, "<i4")
-        self.top_probabilities = np.zeros((models, rows, width), "<f4")
-        self.known = np.zeros((models, rows), "<i4")
+        before = self.predicted
+        _, rows, width = before["top_classes"].shape
+        self.predicted = _no_predictions(len(old_models), rows, width)
         added = iter(new_predictions)
         for model, old in enumerate(old_models):
             if old is not None:
-                self.top_classes[model], self.top_probabilities[model], self.known[model] = (a[old] for a in before)
+                for name, column in self.predicted.items():
+                    column[model] = before[name][old]
                 continue
             for row, prediction in enumerate(next(added)):
                 self._set_predictions(row, [(model, prediction)])
         self.stored_part = None
 
     def _set_predictions(self, row: int, by_model: Iterable[tuple[int, ModelPrediction]]) -> None:
-        for model, (classes, probabilities, known) in by_model:
-            width = len(classes)
-            if width > self.top_classes.shape[2]:
+        for model, prediction in by_model:
+            width = len(prediction.classes)
+            if width > self.predicted["top_classes"].shape[2]:
                 self._widen()
-            self.top_classes[model, row, :width] = classes
-            self.top_probabilities[model, row, :width] = probabilities
-            self.known[model, row] = known
+            top_classes, top_probabilities, known, sharpness, share = self.predicted.values()
+            top_classes[model, row, :width] = prediction.classes
+            top_probabilities[model, row, :width] = prediction.own
+            known[model, row] = prediction.known
+            sharpness[model, row], share[model, row] = prediction.sharpness, prediction.share
 
     def predictions(self, row: int) -> list[ModelPrediction]:
         """Every model's prediction of the example in ``row``."""
-        columns = (array[:, row].tolist() for array in (self.top_classes, self.top_probabilities, self.known))
+        columns = (column[:, row].tolist() for column in self.predicted.values())
         return [
-            ModelPrediction(classes[: max(0, min(TOP, known))], probabilities[: max(0, min(TOP, known))], known)
-            for classes, probabilities, known in zip(*columns, strict=True)
+            calibrated(classes[: max(0, min(TOP, known))], raw[: max(0, min(TOP, known))], known, sharpness, share)
+            for classes, raw, known, sharpness, share in zip(*columns, strict=True)
         ]
 
     def part(self) -> Part:
         """The chunk as a part of a snapshot, made again only when something in it has changed."""
         if self.stored_part is None:
             filled = len(self.ids)
-            arrays = {
-                "entries": self.rows[:filled].view(np.uint8),
-                "top_classes": self.top_classes[:, :filled],
-                "top_probabilities": self.top_probabilities[:, :filled],
-                "known": self.known[:, :filled],
-            }
+            arrays = {name: column[:, :filled] for name, column in self.predicted.items()}
+            arrays["entries"] = self.rows[:filled].view(np.uint8)
             self.stored_part = part({"first": self.start, "ids": self.ids}, arrays)
         return self.stored_part
 
@@ -148,26 +161,40 @@ class Chunk:
         if filled > INITIAL_ROWS:
             self._resize(CHUNK)
         self.rows[:filled] = arrays["entries"].view(_ROW)
-        self.top_classes[:, :filled] = arrays["top_classes"]
-        self.top_probabilities[:, :filled] = arrays["top_probabilities"]
-        self.known[:, :filled] = arrays["known"]
+        for name, column in self.predicted.items():
+            column[:, :filled] = arrays[name]
         self.stored_part = stored_part
         return self
 
     def _resize(self, rows: int) -> None:
-        more = rows - len(self.rows)
-        self.rows = np.concatenate([self.rows, np.zeros(more, _ROW)])
+        """Make room for so many rows."""
+        filled = len(self.rows)
+        self.rows = np.concatenate([self.rows, np.zeros(rows - filled, _ROW)])
         self.columns = _columns(self.rows)
-        self.top_classes = np.pad(self.top_classes, ((0, 0), (0, more), (0, 0)), constant_values=-1)
-        self.top_probabilities = np.pad(self.top_probabilities, ((0, 0), (0, more), (0, 0)))
-        self.known = np.pad(self.known, ((0, 0), (0, more)))
+        models, _, width = self.predicted["top_classes"].shape
+        self._take_over(_no_predictions(models, rows, width))
 
     def _widen(self) -> None:
-        models, rows, width = self.top_classes.shape
-        classes, probabilities = np.full((models, rows, TOP), -1, "<i4"), np.zeros((models, rows, TOP), "<f4")
-        classes[:, :, :width], probabilities[:, :, :width] = self.top_classes, self.top_probabilities
-        self.top_classes, self.top_probabilities = classes, probabilities
+        models, rows, _ = self.predicted["top_classes"].shape
+        self._take_over(_no_predictions(models, rows, TOP))
+
+    def _take_over(self, larger: Arrays) -> None:
+        """Use larger columns, with what the present ones hold."""
+        for name, column in self.predicted.items():
+            larger[name][tuple(map(slice, column.shape))] = column
+        self.predicted = larger
 
 
 def _columns(rows: npt.NDArray[Any]) -> Arrays:
     return {name: rows[name] for name in _ROW.fields or ()}
+
+
+def _no_predictions(models: int, rows: int, width: int) -> Arrays:
+    """The columns of predictions, all of nothing: the model's own probabilities, and what calibrated them."""
+    return {
+        "top_classes": np.full((models, rows, width), -1, "<i4"),
+        "top_probabilities": np.zeros((models, rows, width), "<f4"),
+        "known": np.zeros((models, rows), "<i4"),
+        "sharpness": np.ones((models, rows), "<f4"),
+        "share": np.zeros((models, rows), "<f4"),
+    }

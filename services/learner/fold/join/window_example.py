@@ -59,6 +59,21 @@ class WindowExample:
         return bool(self._get("unknown"))
 
     @property
+    def set_threshold(self) -> float:
+        """The smallest probability in the champion's set of labels; NO_SET where it had none."""
+        return float(self._get("set_threshold"))
+
+    @property
+    def why(self) -> int:
+        """The number of the reason for which it was labelled, WHY_UNKNOWN where none is known."""
+        return int(self._get("why"))
+
+    @property
+    def mixed(self) -> bool:
+        """Whether labels came mixed, not class after class, when its label was scored."""
+        return bool(self._get("mixed"))
+
+    @property
     def residue(self) -> bool:
         """Whether some model, which cannot unlearn, still has a label that the example had before."""
         return bool(self._get("residue"))
@@ -68,6 +83,18 @@ class WindowExample:
         columns, row = self._chunk.columns, self._row
         columns["label"][row], columns["score_index"][row] = label, score_index
         columns["learned_at"][row], columns["residue"][row] = learned_at, residue
+        self._chunk.stored_part = None
+
+    def note_why(self, why: int) -> None:
+        """Note the reason for which it was labelled."""
+        self._set("why", why)
+
+    def note_mixed(self, mixed: bool) -> None:
+        """Note whether labels came mixed when its label was scored."""
+        self._set("mixed", mixed)
+
+    def _set(self, column: str, value: int) -> None:
+        self._chunk.columns[column][self._row] = value
         self._chunk.stored_part = None
 
     def _get(self, column: str) -> Any:
