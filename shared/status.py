@@ -77,6 +77,13 @@ class UnknownStatus(BaseModel):
     answered_accuracy: float | None
 
 
+class LabelOrderStatus(BaseModel):
+    """Whether the newest labels come mixed, as a sample would, or class after class; ``text`` says it in words."""
+
+    mixed: bool
+    text: str
+
+
 class SnapshotStatus(BaseModel):
     """The newest snapshot of the stream's partition: where learning resumes after a crash."""
 
@@ -109,6 +116,8 @@ class StreamStatus(BaseModel):
     feature_drift: float = 0.0
     """How far the features' recent mean is from their long-run mean, in long-run standard deviations."""
     unknown: UnknownStatus | None = None
+    label_order: LabelOrderStatus | None = None
+    """None in statuses that an older Prequel wrote."""
     conflicts: dict[str, int] = {}
     """Ids that were sent again: with another image (``content``), or another label (``label``)."""
     snapshot: SnapshotStatus | None = None

@@ -36,6 +36,9 @@ class Metrics:
     )
     pending = MetricRow(Gauge, "examples_pending", "Examples in the window without a label", ("stream",))
     coverage = MetricRow(Gauge, "label_coverage", "Labelled examples over all examples", ("stream",))
+    labels_mixed = MetricRow(
+        Gauge, "labels_mixed", "1 where the newest labels come mixed, 0 where class after class", ("stream",)
+    )
     drift = MetricRow(Counter, "drift_total", "Drifts detected", MODEL)
     moved = MetricRow(Counter, "moved_total", "Records moved to the partition of their key", ("topic",))
     early = MetricRow(Gauge, "early_labels", "Labels that wait for streams that do not exist", ("partition",))

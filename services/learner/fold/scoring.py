@@ -37,6 +37,7 @@ def score_first_label(
     state.labelled += 1
     state.pending -= 1
     state.delays.append(max(0.0, time - example.time))
+    state.label_order.update(truth)
     if not scored:
         return []
     count_abstention(state, example, predictions[0], truth)

@@ -13,6 +13,7 @@ from prequel.services.learner.fold.join.conflicts import Conflicts
 from prequel.services.learner.fold.join.expired_ids import ExpiredIds
 from prequel.services.learner.fold.join.waiting_labels import WaitingLabel, WaitingLabels
 from prequel.services.learner.fold.join.window import Window
+from prequel.services.learner.fold.label_order import LabelOrder
 from prequel.services.learner.fold.model_registry import ModelRegistry
 from prequel.services.learner.fold.novelty import Novelty
 from prequel.services.learner.fold.predictions import ModelPrediction
@@ -62,6 +63,7 @@ class StreamState:
         self.drift_counts = [0] * len(config.models)
         self.marks: list[CurveMark] = []
         self.feature_drift = FeatureDrift(0, self.seed)
+        self.label_order = LabelOrder()
         self.window = Window(config.window, len(config.models))
         self.expired_ids = ExpiredIds(config.duplicates)
         self.waiting = WaitingLabels(config.max_waiting)

@@ -13,6 +13,7 @@ from prequel.services.learner.fold.join.expired_ids import ExpiredIds
 from prequel.services.learner.fold.join.waiting_labels import WaitingLabels
 from prequel.services.learner.fold.join.window import Window
 from prequel.services.learner.fold.join.window_chunk import Chunk
+from prequel.services.learner.fold.label_order import LabelOrder
 from prequel.services.learner.fold.model_registry import ModelRegistry
 from prequel.services.learner.fold.stream import StreamState
 from prequel.services.learner.fold.stream_numbers import load_stream_numbers, stream_numbers
@@ -36,6 +37,7 @@ def stream_parts(state: StreamState, seal: Callable[[ModelState], Part]) -> dict
         "duplicates": part({}, {"hashes": state.expired_ids.array()}),
         "novelty": part({}, state.novelty.arrays()),
         "feature_drift": part({}, state.feature_drift.arrays()),
+        "label_order": part(*state.label_order.parts()),
         **state.window.parts(),
     }
     for number, model in enumerate(state.models):
@@ -87,6 +89,7 @@ def read_stream(
     state.novelty.load(unpack(bodies["novelty"])[1])
     state.feature_drift = FeatureDrift(state.dim, state.seed)
     state.feature_drift.load(unpack(bodies["feature_drift"])[1])
+    state.label_order = LabelOrder.from_parts(*unpack(bodies["label_order"]))
     state.window = _window(meta, bodies, config)
     if state.backbone:
         state.models = [

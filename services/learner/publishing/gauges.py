@@ -18,6 +18,8 @@ def set_stream_gauges(status: StreamStatus, metrics: Metrics, shown: RecallSerie
     """
     metrics.pending.labels(status.stream).set(status.pending)
     metrics.coverage.labels(status.stream).set(status.label_coverage)
+    if status.label_order is not None:
+        metrics.labels_mixed.labels(status.stream).set(status.label_order.mixed)
     for name, model in status.models.items():
         for gauge, value in (
             (metrics.accuracy, model.accuracy),
@@ -76,6 +78,7 @@ def _gauges(metrics: Metrics) -> tuple[Gauge, ...]:
     return (
         metrics.pending,
         metrics.coverage,
+        metrics.labels_mixed,
         metrics.accuracy,
         metrics.accuracy_window,
         metrics.kappa,
