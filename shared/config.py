@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from prequel.shared.model_specs import split_outside
 from prequel.shared.retention import policy
 from prequel.shared.retention.policy import FOREVER, Retention
 
@@ -169,7 +170,7 @@ class Settings(BaseModel):
     @field_validator("models")
     @classmethod
     def _models_named(cls, value: str) -> str:
-        names = [name.strip() for name in value.split(",")]
+        names = split_outside(value, ",")
         if not all(names) or len(set(names)) < len(names):
             raise ValueError("name at least one model, each once, separated by commas")
         return ",".join(names)
@@ -225,7 +226,7 @@ class Settings(BaseModel):
     @property
     def model_names(self) -> list[str]:
         """The models' names, the champion first."""
-        return self.models.split(",")
+        return split_outside(self.models, ",")
 
     @property
     def log_url(self) -> str:

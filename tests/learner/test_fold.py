@@ -303,18 +303,27 @@ def test_a_model_of_sums_forgets_faster_after_a_drift() -> None:
     assert stored_and_read(fold).digest() == fold.digest()
 
 
-@pytest.mark.parametrize("recipe", ["l2", "project:2", "scale"])
-def test_a_model_behind_a_transform_forgets_too(recipe: str) -> None:
-    spec = f"{recipe}|slda"
+@pytest.mark.parametrize(
+    ("spec", "counts"),
+    [
+        ("l2|slda", "inner.counts"),
+        ("project:2|slda", "inner.counts"),
+        ("scale|slda", "inner.counts"),
+        ("mix(ncm, slda)", "1.counts"),
+    ],
+)
+def test_a_model_behind_a_transform_or_in_a_mixture_forgets_too(spec: str, counts: str) -> None:
     check_spec(f"{spec};drift=forget", signed=False)
     log, fold = drifted(f"{spec};drift=forget")
     plain = new_fold(log, models=spec)
     plain.apply(log.records)
-    weight = [each.streams["s"].models[0].state().arrays["inner.counts"].sum() for each in (fold, plain)]
+    weight = [each.streams["s"].models[0].state().arrays[counts].sum() for each in (fold, plain)]
     assert weight[0] < weight[1]
 
 
-@pytest.mark.parametrize("spec", ["logistic;drift=forget", "slda;drift=panic", "slda;drift=none;drift=reset"])
+@pytest.mark.parametrize(
+    "spec", ["logistic;drift=forget", "mix(ncm, knn);drift=forget", "slda;drift=panic", "slda;drift=none;drift=reset"]
+)
 def test_an_impossible_reaction_is_named(spec: str) -> None:
     with pytest.raises(UnknownModel, match="drift="):
         check_spec(spec, signed=False)

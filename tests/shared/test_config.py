@@ -131,6 +131,7 @@ def test_there_are_limits_and_choices_to_test() -> None:
         ("models", "logistic,", "at least one model, each once"),
         ("models", "logistic,logistic", "at least one model, each once"),
         ("models", " , ", "at least one model, each once"),
+        ("models", "mix(slda, ncm,logistic", "never closes"),
     ],
 )
 def test_a_wrong_text_is_refused_with_the_remedy(name: str, value: str, remedy: str) -> None:
@@ -143,6 +144,8 @@ def test_right_texts_are_accepted() -> None:
     for store in ("sqlite:////abs/file", "redis://host:6379/0", "rediss://user:pw@host"):
         assert from_environment({"PREQUEL_STORE": store}).store_url == store
     assert from_environment({"PREQUEL_MODELS": " slda , logistic"}).model_names == ["slda", "logistic"]
+    mixed = from_environment({"PREQUEL_MODELS": "mix(slda, scale|ncm) , logistic"})
+    assert mixed.model_names == ["mix(slda, scale|ncm)", "logistic"]
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org", "127.0.0.1.example.org"])

@@ -9,6 +9,7 @@ from prequel.services.learner.fold.outputs import Output, label_outcome
 from prequel.services.learner.fold.predictions import NOT_LEARNED
 from prequel.services.learner.fold.scoring import count_abstention, score_first_label, scored_classes, scored_label
 from prequel.services.learner.fold.stream import StreamState
+from prequel.services.learner.models.capabilities import correct
 from prequel.shared.events.types import Label
 from prequel.shared.log.base import Position
 from prequel.shared.vectors import Vector
@@ -56,10 +57,11 @@ def _relearn(state: StreamState, example: WindowExample, x: Vector, *, previous:
     """Take the previous label out of every model that can unlearn, and teach all the new one; whether all could."""
     exact = True
     for number, model in enumerate(state.models):
-        if previous is not None:
-            exact &= _unlearn(state, number, example, x, label=previous)
-        if label is not None:
-            model.learn(x, label)
+        if previous is None or _never_learned(state, number, example):
+            if label is not None:
+                model.learn(x, label)
+        else:
+            exact &= _correct(state, number, example, x, previous=previous, label=label)
     # The sums that abstentions are decided by; a label from before they began is not in them.
     if previous is not None and (state.novelty.since == 0 or example.learned_at > state.novelty.since):
         state.novelty.learn(x, state.classes[previous], -1)
@@ -68,18 +70,24 @@ def _relearn(state: StreamState, example: WindowExample, x: Vector, *, previous:
     return exact
 
 
-def _unlearn(state: StreamState, number: int, example: WindowExample, x: Vector, *, label: str) -> bool:
-    """Take a label out of one model; whether nothing of it is left there."""
-    known = example.predictions[number].known
-    if known < 0:  # The model was added later: its replay did not meet the example like this.
-        return known == NOT_LEARNED.known
-    learned_before_reset = example.learned_at < state.reset_at[number]
-    if learned_before_reset and state.reactions[number].kind == "reset":
-        return True  # What a model was reset from is not in it.
-    if learned_before_reset or not state.models[number].exact:
-        return False
-    state.models[number].unlearn(x, label)
-    return True
+def _never_learned(state: StreamState, number: int, example: WindowExample) -> bool:
+    """Whether nothing of the example's label is in a model: it came later, or was reset from what it had learned."""
+    if example.predictions[number].known < 0:
+        return example.predictions[number].known == NOT_LEARNED.known
+    return example.learned_at < state.reset_at[number] and state.reactions[number].kind == "reset"
+
+
+def _correct(
+    state: StreamState, number: int, example: WindowExample, x: Vector, *, previous: str, label: str | None
+) -> bool:
+    """Put the new label in the place of the previous one in one model; whether nothing is left of that."""
+    model, may_know_it = state.models[number], example.predictions[number].known >= 0
+    if may_know_it and example.learned_at >= state.reset_at[number]:
+        return correct(model, x, previous, label)
+    # A replay may have learned the label or not, or the model has half forgotten it: there is nothing to subtract.
+    if label is not None:
+        model.learn(x, label)
+    return False
 
 
 def _restate_metrics(state: StreamState, example: WindowExample, label: str | None, *, exact: bool) -> None:

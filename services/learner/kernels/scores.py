@@ -122,6 +122,47 @@ def _representative(recent: Array, counts: Array, classes: int, target: int) -> 
 
 
 @kernel
+def mix(
+    expert_probabilities: Array,
+    targets: Array,
+    known: int,
+    floor: float,
+    share: float,
+    prior: Array,
+    weights: Array,
+    recent: Array,
+    counts: Array,
+    out: Array,
+) -> None:
+    """`mix`: the weighted mean of the experts' probabilities, and the weights that follow from how well they did.
+
+    ``expert_probabilities`` float64 [experts, n, classes] were predicted before the row was learned. ``weights``
+    float64 [experts] are updated as Bayes would with ``prior`` float64 [experts], by probabilities of the target no
+    less than ``floor``; then ``share`` of them is dealt out by the prior again (Herbster and Warmuth, "Tracking the
+    best expert", Machine Learning 32, 1998). They stay while the newest labels are no sample of all, as in
+    ``calibrate``: where classes come one after the other, the expert with the shortest memory would win, and forget.
+    """
+    for i in range(targets.shape[0]):
+        target = targets[i]
+        for k in range(known):
+            out[i, k] = 0.0
+            for e in range(weights.shape[0]):
+                out[i, k] += weights[e] * expert_probabilities[e, i, k]
+        if target < 0:
+            continue
+        if target >= known:
+            known = target + 1
+        elif _representative(recent, counts, known, target):
+            total = 0.0
+            for e in range(weights.shape[0]):
+                weights[e] *= max(expert_probabilities[e, i, target], floor)
+                total += weights[e]
+            for e in range(weights.shape[0]):
+                weights[e] = (1.0 - share) * weights[e] / total + share * prior[e]
+        counts[target] += 1.0
+
+
+@kernel
 def fade(counts: Array, totals: Array, fading: float) -> None:
     """Let counts [classes] and totals [classes, dim], float64, weigh ``fading`` of what they did, in place."""
     for k in range(counts.shape[0]):

@@ -18,6 +18,9 @@ class ModelRow(NamedTuple):
     options: Mapping[str, Option] = {}
     argument: Option | None = None
     """What stands behind the colon, passed as ``argument``; None if nothing may."""
+    experts: tuple[str, ...] = ()
+    """The models that it is made of, unless a spec names others in parentheses; they are passed as ``experts``, each a
+    callable that makes one for a number of features. Empty for a model that is made of no others."""
     check: str = ""
     """``module:callable`` that raises UnknownModel for an argument and options that cannot work together."""
     needs_keras: bool = False
@@ -103,6 +106,15 @@ MODELS: Mapping[str, ModelRow] = {
         }
         | _REHEARSAL,
         needs_keras=True,
+    ),
+    "mix": ModelRow(
+        "mix:Mix",
+        "several models, weighted by how well they predict now: mix(slda, ncm)",
+        {
+            "prior": Option(number(1e-6, 1 - 1e-6), "the weight that the first model begins with", 0.9),
+            "share": Option(number(0, 0.5), "of the weights that each label deals out anew", 0.001),
+        },
+        experts=("slda", "slda;decay=0.001", "slda;decay=0.005"),
     ),
     "river": ModelRow(
         "river.adapter:RiverModel",

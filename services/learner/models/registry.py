@@ -1,6 +1,6 @@
 """Makes models from their specs: checks a spec, creates, restores, and compiles ahead."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -27,6 +27,8 @@ def check(spec: str) -> None:
         raise _without_keras(stage, "No module named 'keras'")
     if row.check:
         _import(row.check)(**options)
+    for expert in _experts(stage, row):
+        check(expert)
 
 
 def create(spec: str, dim: int, *, seed: int) -> Model:
@@ -60,9 +62,12 @@ def compile(spec: str, dim: int) -> None:
 
 
 def is_pickled(spec: str) -> bool:
-    """Whether the model's state is a pickle, which needs a signing key. Raises UnknownModel."""
+    """Whether a pickle is in the model's state, which needs a signing key. Raises UnknownModel."""
     stage = parse(spec)[-1]
-    return stage.name in MODELS and MODELS[stage.name].is_pickled
+    if stage.name not in MODELS:
+        return False
+    row = MODELS[stage.name]
+    return row.is_pickled or any(map(is_pickled, _experts(stage, row)))
 
 
 def _build(stages: list[Stage], dim: int, *, seed: int) -> Loadable:
@@ -74,6 +79,8 @@ def _build(stages: list[Stage], dim: int, *, seed: int) -> Loadable:
         transformed: Loadable = _import(transform.factory)(dim, seed=seed, inner=inner, **arguments)
         return transformed
     row, options = _read_model(first)
+    if row.experts:
+        options["experts"] = [partial(_build, parse(expert), seed=seed) for expert in _experts(first, row)]
     try:
         model: Loadable = _import(row.factory)(dim, seed=seed, **options)
     except ImportError as error:
@@ -94,12 +101,25 @@ def _read_model(stage: Stage) -> tuple[ModelRow, dict[str, Any]]:
     return row, argument | read_options(stage, row.options)
 
 
+def _experts(stage: Stage, row: ModelRow) -> Sequence[str]:
+    """The specs of the models that a model is made of."""
+    if stage.experts is None:
+        return row.experts
+    if not row.experts:
+        raise UnknownModel(f"{stage.name} is made of no other models, but {stage.text!r} has some in parentheses")
+    if len(stage.experts) < 2 or len(set(stage.experts)) < len(stage.experts):
+        raise UnknownModel(f"model {stage.text!r}: name at least two models in the parentheses, each once")
+    return stage.experts
+
+
 def _read_transform(stage: Stage) -> tuple[Transform, dict[str, Any]]:
     """The row of a transform, and the keyword arguments of its factory."""
     if stage.name not in TRANSFORMS:
         raise UnknownModel(f"there is no transform {stage.name!r}; these can stand before a bar: {listing(TRANSFORMS)}")
     transform = TRANSFORMS[stage.name]
     read_options(stage, {})
+    if stage.experts is not None:
+        raise UnknownModel(f"transform {stage.text!r} takes no models in parentheses: write {stage.name}|model")
     if transform.argument is None:
         if stage.argument:
             raise UnknownModel(f"transform {stage.name!r} takes nothing after a colon, but has {stage.argument!r}")

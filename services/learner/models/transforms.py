@@ -7,7 +7,7 @@ import numpy as np
 from prequel.services.learner.kernels.compiled import LANES, frozen
 from prequel.services.learner.kernels.scores import normalise
 from prequel.services.learner.models.base import Matrix, ModelState, Probabilities, Vector, require_dim
-from prequel.services.learner.models.capabilities import Loadable, size_of
+from prequel.services.learner.models.capabilities import Loadable, correct, size_of
 from prequel.services.learner.models.projection import Projection
 from prequel.services.learner.models.wrapping import nested, unnested
 
@@ -49,6 +49,10 @@ class TransformedModel:
 
     def unlearn(self, x: Vector, label: str) -> None:
         self.inner.unlearn(self._transformed(x.reshape(1, -1))[0], label)
+
+    def correct(self, x: Vector, old: str, new: str | None) -> bool:
+        """See ``capabilities.CorrectableModel``."""
+        return correct(self.inner, self._transformed(x.reshape(1, -1))[0], old, new)
 
     def fold(self, xs: Matrix, labels: Sequence[str | None]) -> list[Probabilities]:
         return self.inner.fold(self._transformed(xs), labels)

@@ -1,4 +1,4 @@
-"""Shared by models that wrap another one: a state around the inner model's, and a batch taken row by row."""
+"""Shared by models that wrap others: a state around the inner models', and a batch taken row by row."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,6 +20,25 @@ def unnested(state: ModelState) -> ModelState:
     """The inner model's part of a ``nested`` state."""
     names = [name for name in state.arrays if name.startswith(_PREFIX)]
     return ModelState(state.meta["inner"], {n.removeprefix(_PREFIX): state.arrays[n] for n in names}, state.pickled)
+
+
+def joined(experts: Sequence[ModelState], own: dict[str, Any], **arrays: npt.NDArray[Any]) -> ModelState:
+    """One state out of those of several models and the outer one's ``own`` numbers and ``arrays``."""
+    inside = {f"{at}.{name}": array for at, expert in enumerate(experts) for name, array in expert.arrays.items()}
+    metas, pickled = [dict(expert.meta) for expert in experts], [expert.pickled for expert in experts]
+    meta = own | {"experts": metas, "pickled": [len(each) for each in pickled]}
+    return ModelState(meta, arrays | inside, b"".join(pickled))
+
+
+def parted(state: ModelState) -> list[ModelState]:
+    """The inner models' parts of a ``joined`` state."""
+    parts, start = [], 0
+    for at, (meta, size) in enumerate(zip(state.meta["experts"], state.meta["pickled"], strict=True)):
+        prefix, pickled = f"{at}.", state.pickled[start : start + size]
+        arrays = {name.removeprefix(prefix): array for name, array in state.arrays.items() if name.startswith(prefix)}
+        parts.append(ModelState(meta, arrays, pickled))
+        start += size
+    return parts
 
 
 def fold_rows(model: Model, xs: Matrix, labels: Sequence[str | None]) -> list[Probabilities]:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from prequel.services.learner.models.base import Matrix, Model, ModelState, Probabilities
 from prequel.services.learner.models.catalogue import MODELS
 from prequel.services.learner.models.discriminant import Discriminant
+from prequel.services.learner.models.mix import Mix
 
 RIVER = [
     "river:dummy.NoChangeClassifier",
@@ -34,8 +35,17 @@ BUILT_IN = [
     "l2|softmax;replay=balanced;memory=10",
     "mlp;replay=balanced;memory=20;replays=2",
     "softmax;replay=cgan;replays=2",
+    "mix(ncm, naive-bayes);prior=0.5;share=0.01",
+    "l2|mix(knn, project:4|slda)",
+    "scale|mix(logistic, mix(ncm, slda))",
 ]
-SPECS = [*BUILT_IN, *RIVER, "scale|river:linear_model.Perceptron", "project:8|river:naive_bayes.GaussianNB"]
+SPECS = [
+    *BUILT_IN,
+    *RIVER,
+    "mix(slda, river:naive_bayes.GaussianNB, river:dummy.NoChangeClassifier)",
+    "scale|river:linear_model.Perceptron",
+    "project:8|river:naive_bayes.GaussianNB",
+]
 
 
 def stream(n: int, dim: int, classes: int, seed: int = 0) -> tuple[Matrix, list[str]]:
@@ -89,6 +99,11 @@ def settle(model: Model) -> None:
     inner = getattr(model, "inner", model)
     if isinstance(inner, Discriminant):
         inner.solve()
+
+
+def parts(model: Model) -> Sequence[Model]:
+    """The models that a mixture is made of, or the model itself: how much each counts is learned and stays."""
+    return model.experts if isinstance(model, Mix) else [model]
 
 
 def shape(probabilities: Probabilities) -> Probabilities:

@@ -17,7 +17,13 @@ def test_only_rivers_models_are_pickled() -> None:
 
 
 def test_an_option_is_read() -> None:
-    assert parse("a:b;c=d") == [Stage("a", "b", {"c": "d"}, "a:b;c=d")]
+    assert parse("a:b;c=d") == [Stage("a", "b", None, {"c": "d"}, "a:b;c=d")]
+
+
+def test_the_models_in_parentheses_are_read() -> None:
+    (stage,) = parse("mix(slda, l2|mix(ncm, knn;k=3));prior=0.5")
+    assert stage.experts == ["slda", "l2|mix(ncm, knn;k=3)"]
+    assert (stage.name, stage.argument, stage.options) == ("mix", "", {"prior": "0.5"})
 
 
 @pytest.mark.parametrize(
@@ -35,6 +41,19 @@ def test_an_option_is_read() -> None:
         ("logistic;rate=-1", "number from"),
         ("softmax;replay=diary", "must be one of none, reservoir, balanced, gaussian"),
         ("logistic:0.1", "takes nothing after a colon"),
+        ("mix(slda, forest)", r"no model 'forest'.*logistic"),
+        ("mix(slda, ncm;k=3)", r"ncm has no option 'k'"),
+        ("scale|mix(slda, whiten|ncm)", "no transform 'whiten'"),
+        ("mix(slda)", "at least two models"),
+        ("mix(slda, slda)", "each once"),
+        ("mix(slda, )", "write models in"),
+        ("mix()", "write models in"),
+        ("mix(slda, ncm", "never closes"),
+        ("mix(slda, ncm))", "never opens"),
+        ("mix(slda, ncm)prior=0.5", "after the parentheses"),
+        ("mix(slda, ncm);prior=1", "prior=1.*number from"),
+        ("slda(ncm, logistic)", "slda is made of no other models"),
+        ("l2(ncm)|slda", r"takes no models in parentheses: write l2\|model"),
     ],
 )
 def test_a_wrong_part_is_named(spec: str, message: str) -> None:

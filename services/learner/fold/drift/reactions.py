@@ -4,9 +4,11 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 from prequel.services.learner.models import registry
 from prequel.services.learner.models.base import Model
+from prequel.services.learner.models.mix import Mix
 from prequel.services.learner.models.scaling import ScaledModel
 from prequel.services.learner.models.spec import UnknownModel
 from prequel.services.learner.models.transforms import TransformedModel
+from prequel.shared.model_specs import split_outside
 
 REACTIONS = ("none", "reset", "forget")
 FADE_FACTOR = 0.25
@@ -32,16 +34,17 @@ class Reaction(NamedTuple):
 
 def fade(model: Model) -> None:
     """Let the model's past weigh FADE_FACTOR of what it did, where it can."""
-    inner = _innermost(model)
-    if isinstance(inner, Fading):
-        inner.fade(FADE_FACTOR)
+    for part in _fading_parts(model):
+        part.fade(FADE_FACTOR)
 
 
-def _innermost(model: Model) -> Model:
-    """The model behind all transforms: these are fixed, or learn from the features only."""
-    while isinstance(model, TransformedModel | ScaledModel):
-        model = model.inner
-    return model
+def _fading_parts(model: Model) -> list[Fading]:
+    """What can fade behind all transforms, which are fixed, or learn from the features only, and in a mixture."""
+    if isinstance(model, TransformedModel | ScaledModel):
+        return _fading_parts(model.inner)
+    if isinstance(model, Mix):
+        return [part for expert in model.experts for part in _fading_parts(expert)]
+    return [model] if isinstance(model, Fading) else []
 
 
 def reaction(spec: str) -> Reaction:
@@ -50,7 +53,10 @@ def reaction(spec: str) -> Reaction:
     >>> reaction("slda;drift=forget")
     Reaction(spec='slda', kind='forget')
     """
-    parts = spec.split(";")
+    try:
+        parts = split_outside(spec, ";")
+    except ValueError as error:
+        raise UnknownModel(f"model {spec!r}: {error}") from None
     chosen = [part.partition("=")[2].strip() for part in parts if part.partition("=")[0].strip() == "drift"]
     rest = ";".join(part for part in parts if part.partition("=")[0].strip() != "drift")
     if len(chosen) > 1 or not set(chosen) <= set(REACTIONS):
@@ -67,8 +73,10 @@ def check_spec(spec: str, *, signed: bool) -> str:
     """
     model, kind = reaction(spec)
     registry.check(model)
-    if kind == "forget" and not isinstance(_innermost(registry.create(model, 8, seed=0)), Fading):
-        raise UnknownModel(f"model {spec!r}: drift=forget is for slda and ridge, behind any transform; use drift=reset")
+    if kind == "forget" and not _fading_parts(registry.create(model, 8, seed=0)):
+        raise UnknownModel(
+            f"model {spec!r}: drift=forget is for slda and ridge, behind any transform and in mix; use drift=reset"
+        )
     if registry.is_pickled(model) and not signed:
         raise UnknownModel(f"{model} is stored as a pickle: set PREQUEL_SNAPSHOT_KEY to a long random text to sign it")
     return model

@@ -1,0 +1,183 @@
+"""What `mix` promises: it follows the expert that predicts best, and only where labels tell which one that is."""
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from sklearn.datasets import load_digits
+
+from prequel.services.learner.models import registry
+from prequel.services.learner.models.base import Matrix, Model, Probabilities
+from prequel.services.learner.models.capabilities import correct
+from prequel.services.learner.models.mix import Mix
+from tests.learner.models.suite import contents, shape, stream
+
+Array = npt.NDArray[np.float64]
+FORGETFUL = "mix(slda, slda;decay=0.02)"
+
+
+def mixture(spec: str, dim: int) -> Mix:
+    model = registry.create(spec, dim, seed=0)
+    assert isinstance(model, Mix)
+    return model
+
+
+def scanned_digits() -> tuple[Matrix, list[str], Matrix, list[str]]:
+    """Scanned digits: 1,400 to learn, class after class, and 397 held out."""
+    pixels, numbers = cast(tuple[Array, npt.NDArray[np.int64]], load_digits(return_X_y=True))
+    order = np.random.default_rng(0).permutation(len(numbers))
+    learned = order[:1400][np.argsort(numbers[order[:1400]], kind="stable")]
+    xs, labels = pixels.astype(np.float32), [str(number) for number in numbers]
+    held_out = order[1400:]
+    return xs[learned], [labels[i] for i in learned], xs[held_out], [labels[i] for i in held_out]
+
+
+def accuracy(labels: Sequence[str], predictions: Sequence[Probabilities], truth: Sequence[str]) -> float:
+    return float(np.mean([labels[int(p.argmax())] == label for p, label in zip(predictions, truth, strict=True)]))
+
+
+def held_out_after_class_order(spec: str) -> float:
+    xs, labels, test_xs, test_labels = scanned_digits()
+    model = registry.create(spec, 64, seed=0)
+    model.fold(xs, labels)
+    return accuracy(model.labels, model.fold(test_xs, [None] * len(test_xs)), test_labels)
+
+
+def probabilities_of(model: Model, xs: Matrix, labels: Sequence[str]) -> Array:
+    """What an expert gave each label before it learned it, 1 where it did not know it."""
+    predictions, known = model.fold(xs, labels), model.labels
+    places = [known.index(label) for label in labels]
+    return np.array([p[at] if at < len(p) else 1.0 for p, at in zip(predictions, places, strict=True)])
+
+
+def weights_without_guard(experts: Sequence[str], xs: Matrix, labels: Sequence[str]) -> Array:
+    """What the default's weights would be if every label moved them."""
+    weights = prior = np.array([0.9, 0.1])
+    given = [probabilities_of(registry.create(spec, xs.shape[1], seed=0), xs, labels) for spec in experts]
+    for shares in np.maximum(np.transpose(given), 1e-3):
+        weights = weights * shares / (weights * shares).sum() * 0.999 + 0.001 * prior
+    return np.asarray(weights)
+
+
+def test_after_a_change_the_expert_that_forgets_is_followed_within_a_few_hundred_labels() -> None:
+    xs, labels = stream(3000, 10, 2)
+    swapped = [{"class 0": "class 1", "class 1": "class 0"}[label] for label in labels[1500:]]
+    late = {}
+    for spec in ("slda", FORGETFUL, "mix"):
+        model = registry.create(spec, 10, seed=0)
+        model.fold(xs[:1500], labels[:1500])
+        late[spec] = accuracy(model.labels, model.fold(xs[1500:], swapped)[300:], swapped[300:])
+    assert late[FORGETFUL] > 0.9 > 0.6 > late["slda"]
+    assert late["mix"] > 0.85
+
+
+def test_while_nothing_changes_the_first_expert_keeps_its_weight() -> None:
+    xs, labels = stream(2000, 10, 3)
+    model = mixture("mix", 10)
+    model.fold(xs, labels)
+    assert model.weights[0] > 0.9
+
+
+def test_labels_that_come_class_after_class_move_no_weight_to_the_expert_that_forgets() -> None:
+    """Without the guard, the expert with the shortest memory is right all the time, and wins."""
+    xs, labels, _, _ = scanned_digits()
+    assert weights_without_guard(("slda", "slda;decay=0.02"), xs, labels)[1] > 0.9
+    model = mixture(FORGETFUL, 64)
+    model.fold(xs, labels)
+    assert model.weights[1] < 0.15
+    never_forgets, forgets = held_out_after_class_order("slda"), held_out_after_class_order("slda;decay=0.02")
+    assert forgets < 0.65 < 0.95 < never_forgets
+    assert held_out_after_class_order(FORGETFUL) > never_forgets - 0.01
+
+
+def test_a_prior_of_a_half_loses_points_in_class_order_and_the_default_does_not() -> None:
+    alone = held_out_after_class_order("slda")
+    assert held_out_after_class_order("mix") > alone - 0.01
+    assert held_out_after_class_order(FORGETFUL) > alone - 0.01
+    assert held_out_after_class_order(f"{FORGETFUL};prior=0.5") < alone - 0.09
+
+
+@pytest.mark.parametrize("share", ["0", "0.001", "0.1"])
+def test_predictions_and_weights_are_those_of_fixed_share(share: str) -> None:
+    xs, labels = stream(400, 6, 2, seed=3)
+    model, prior, moved = mixture(f"mix(naive-bayes, ncm, slda);share={share};prior=0.6", 6), [0.6, 0.2, 0.2], 0
+    for x, label in zip(xs, labels, strict=True):
+        by_expert, before = np.array([expert.predict(x) for expert in model.experts]), model.weights.copy()
+        np.testing.assert_allclose(model.predict(x), before @ by_expert, rtol=1e-12)
+        model.learn(x, label)
+        if not np.array_equal(model.weights, before):
+            posterior = before * np.maximum(by_expert[:, model.labels.index(label)], 1e-3)
+            shared = (1 - float(share)) * posterior / posterior.sum() + float(share) * np.array(prior)
+            np.testing.assert_allclose(model.weights, shared, rtol=1e-12)
+            moved += 1
+    assert moved > 350
+
+
+def test_one_label_costs_an_expert_a_factor_of_a_thousand_at_most() -> None:
+    xs, labels = stream(200, 4, 2)
+    far = (np.where(np.array(labels)[:, None] == "class 0", -50.0, 50.0) + xs).astype(np.float32)
+    model = mixture("mix(ncm, knn);prior=0.5;share=0", 4)
+    model.fold(far, labels)
+    wrong = "class 1" if labels[0] == "class 0" else "class 0"
+    certain = [float(expert.predict(far[0])[model.labels.index(wrong)]) for expert in model.experts]
+    before = model.weights.copy()
+    assert max(certain) < 1e-3
+    model.learn(far[0], wrong)
+    np.testing.assert_allclose(model.weights, before, rtol=1e-9)
+
+
+def test_an_expert_that_was_bad_for_long_can_come_back() -> None:
+    xs, labels = stream(4000, 10, 2)
+    model = mixture(FORGETFUL, 10)
+    model.fold(xs[:2000], labels[:2000])
+    assert model.weights[1] >= 0.001 * 0.1 * 0.9
+    swapped = [{"class 0": "class 1", "class 1": "class 0"}[label] for label in labels[2000:2200]]
+    model.fold(xs[2000:2200], swapped)
+    assert model.weights[1] > 0.5
+
+
+def test_a_correction_is_exact_in_the_experts_that_can_unlearn_and_learned_by_the_others() -> None:
+    xs, labels = stream(300, 8, 3)
+    model = registry.create("l2|mix(ncm, logistic)", 8, seed=0)
+    wrong = ["class 0" if i == 7 else label for i, label in enumerate(labels)]
+    model.fold(xs, wrong)
+    assert not correct(model, xs[7], "class 0", labels[7])
+    clean, taught = registry.create("l2|ncm", 8, seed=0), registry.create("l2|logistic", 8, seed=0)
+    clean.fold(xs, labels)
+    taught.fold(xs, wrong)
+    taught.learn(xs[7], labels[7])
+    experts = cast(Mix, cast(object, model.inner)).experts  # type: ignore[attr-defined]
+    unit = xs / np.linalg.norm(xs, axis=1, keepdims=True)
+    for x, plain in zip(xs[:50], unit, strict=False):
+        expected = [clean.predict(x)[clean.labels.index(label)] for label in model.labels]
+        got = experts[0].predict(plain.astype(np.float32))
+        np.testing.assert_allclose(shape(got), shape(np.array(expected)), rtol=1e-3, atol=1e-3)
+        np.testing.assert_allclose(experts[1].predict(plain.astype(np.float32)), taught.predict(x), rtol=1e-3)
+
+
+def test_a_correction_restates_how_often_each_class_came() -> None:
+    xs, labels = stream(60, 4, 2)
+    erred, clean = mixture("mix(ncm, naive-bayes)", 4), mixture("mix(ncm, naive-bayes)", 4)
+    for i, (x, label) in enumerate(zip(xs, labels, strict=True)):
+        erred.learn(x, "class 0" if i == 9 else label)
+        clean.learn(x, label)
+    assert correct(erred, xs[9], "class 0", labels[9])
+    by_label = [dict(zip(m.labels, m.state().arrays["counts"].tolist(), strict=True)) for m in (erred, clean)]
+    assert by_label[0] == by_label[1]
+    assert correct(erred, xs[9], labels[9], "a new class")
+    assert erred.state().arrays["counts"].tolist()[-1] == 1.0
+    assert correct(erred, xs[9], "a new class", None)
+    assert erred.state().arrays["counts"].sum() == 59
+
+
+def test_two_pickled_experts_keep_their_own() -> None:
+    spec = "mix(river:naive_bayes.GaussianNB, ncm, river:dummy.NoChangeClassifier)"
+    xs, labels = stream(80, 5, 2)
+    model = registry.create(spec, 5, seed=0)
+    model.fold(xs, labels)
+    twin = registry.restore(spec, model.state())
+    assert contents(twin.state()) == contents(model.state())
+    for expert, other in zip(cast(Mix, model).experts, cast(Mix, twin).experts, strict=True):
+        np.testing.assert_array_equal(expert.predict(xs[0]), other.predict(xs[0]))
