@@ -67,8 +67,11 @@ class Settings(BaseModel):
     # The extractor. Another backbone, weights, pooling or image size gives other features, which old streams reject.
     backbone: str = Field("compact", description="compact, or a keras.applications model (resnet50, mobilenetv2, ...)")
     weights: str = Field("imagenet", description="imagenet, or a local weights file (.weights.h5, .h5, .keras)")
-    pooling: Literal["avg", "max", "none"] = Field(
-        "avg", description="how feature maps become vectors; none: flattened"
+    pooling: str = Field(
+        "avg",
+        pattern=r"^[A-Za-z0-9_.-]+( *, *[A-Za-z0-9_.-]+)*$",
+        description="how feature maps become vectors: avg, max, none (flattened), multi (a deep and the last map, "
+        "averaged), or layers by name: block_6_expand_relu,last",
     )
     image_size: int = Field(0, ge=0, le=4096, description="side of the backbone's input in pixels; 0: its own")
     engine: Literal["auto", "keras", "openvino"] = Field(

@@ -149,7 +149,9 @@ def _weights(settings: Settings) -> Finding:
     of_file = settings.weights != "imagenet"
     missing = of_file and not Path(settings.weights).is_file()
     remedy = f"PREQUEL_WEIGHTS={settings.weights}: there is no such file; name one that exists" if missing else ""
-    return Finding("backbone", f"{settings.backbone}{f', weights of {settings.weights}' if of_file else ''}", remedy)
+    pooling = f", pooling {settings.pooling}" if settings.pooling != "avg" else ""
+    weights = f", weights of {settings.weights}" if of_file else ""
+    return Finding("backbone", f"{settings.backbone}{pooling}{weights}", remedy)
 
 
 def _keys(settings: Settings) -> Finding:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import keras
 import pytest
+from pydantic import ValidationError
 
 from prequel.services.extractor.backbones.applications import APPLICATIONS, Application
 from prequel.services.extractor.backbones.base import backbone_id
@@ -57,9 +58,35 @@ def test_names_may_be_written_as_keras_does(tmp_path: Path) -> None:
 
 
 def test_settings_that_compact_does_not_support() -> None:
-    for unsupported in (settings(pooling="none"), settings(image_size=64)):
-        with pytest.raises(ConfigError, match="PREQUEL_BACKBONE"):
+    for unsupported in (settings(pooling="none"), settings(pooling="last,multi"), settings(image_size=64)):
+        with pytest.raises(ConfigError, match=r"PREQUEL_BACKBONE=compact .* PREQUEL_POOLING unset \(or multi\)"):
             configure(unsupported)
+
+
+def test_multi_is_an_own_pooling_of_compact() -> None:
+    assert configure(settings(pooling="multi")) == ("compact", "multi", 32, str(WEIGHTS))
+
+
+@pytest.mark.parametrize(
+    ("setting", "word"),
+    [
+        ("avg", "avg"),
+        ("multi", "multi"),
+        ("last", "avg"),
+        ("block_13_expand_relu, last", "block_13_expand_relu+last"),
+        ("last,block_13_expand_relu", "last+block_13_expand_relu"),
+    ],
+)
+def test_layers_are_named_in_the_id(setting: str, word: str) -> None:
+    config = configure(settings(backbone="mobilenetv2", pooling=setting))
+    assert config.pooling == word
+    assert backbone_id(config, "0123456789abcdef") == f"mobilenetv2-{word}-224-01234567"
+
+
+@pytest.mark.parametrize("setting", ["", ",", "last,", "last,,avg", "last avg", "block_1+last", "a/b"])
+def test_a_pooling_that_names_nothing(setting: str) -> None:
+    with pytest.raises(ValidationError, match="pooling"):
+        settings(pooling=setting)
 
 
 def test_a_weights_file_that_does_not_exist() -> None:

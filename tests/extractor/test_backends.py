@@ -26,7 +26,7 @@ from pathlib import Path
 scratch, *expected = sys.argv[1:]
 for each in expected:
     name, weights, precision, out = each.split("|")
-    chosen = settings(backbone=name, weights=weights, precision=precision, engine="keras", batch=8)
+    chosen = settings(backbone=name, pooling="multi", weights=weights, precision=precision, engine="keras", batch=8)
     backbone = load(chosen, Path(scratch), {})
     np.save(out, backbone.extract(varied(11, backbone.size)))
 """

@@ -13,8 +13,21 @@ from tests.extractor.networks import ENVIRON, random_weights, settings, varied
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # inside Keras itself
 
-QUICK = [("compact", "avg", 368), ("mobilenetv2_0.35", "avg", 1_280)]
+QUICK = [("compact", "multi", 800), ("mobilenetv2_0.35", "multi", 1_472)]
 FAMILIES = [
+    ("compact", "avg", 368),
+    ("mobilenetv2_0.35", "avg", 1_280),
+    ("mobilenetv2_0.35", "last, block_6_expand_relu,block_13_expand", 1_280 + 48 + 192),
+    ("mobilenet_0.25", "conv_pw_11_relu", 128),
+    ("resnet50v2", "multi", 1_024 + 2_048),
+    ("vgg16", "multi", 512 + 512),
+    ("mobilenetv3small", "multi", 288 + 576),
+    ("efficientnetv2b0", "multi", 672 + 1_280),
+    ("convnexttiny", "multi", 384 + 768),
+    ("densenet121", "multi", 512 + 1_024),
+    ("inceptionv3", "multi", 768 + 2_048),
+    ("xception", "multi", 1_024 + 2_048),
+    ("nasnetmobile", "multi", 528 + 1_056),
     ("mobilenetv2_0.35", "none", 62_720),
     ("resnet50", "none", 100_352),
     ("vgg16", "none", 25_088),

@@ -4,6 +4,7 @@ import sys
 from typing import Any, NamedTuple
 
 from prequel.services.extractor.backbones.base import IMAGENET, BackboneConfig, Network
+from prequel.services.extractor.backbones.feature_maps import FLATTENED, MAXIMUM, feature_maps, pooling_word
 from prequel.services.extractor.backbones.weights_files import existing_file, load_weights
 from prequel.shared.config import ConfigError, Settings
 
@@ -23,16 +24,18 @@ class Application(NamedTuple):
     def configure(self, name: str, settings: Settings) -> BackboneConfig:
         """Raises ConfigError where the weights file does not exist."""
         weights = settings.weights if settings.weights == IMAGENET else existing_file(name, settings.weights)
-        return BackboneConfig(name, settings.pooling, settings.image_size or self.size, weights)
+        return BackboneConfig(name, pooling_word(settings.pooling), settings.image_size or self.size, weights)
 
     def build(self, keras: Any, config: BackboneConfig, layout: str) -> Network:
         """As Architecture has it; `imagenet` weights are downloaded by Keras, unless they are in its own cache."""
         first = layout == "channels_first"
         base, preprocess = self._model(keras, config, first)
+        # What no chosen map needs is not computed; the weights, and so the id, remain those of the whole network.
+        trunk = keras.Model(base.inputs, feature_maps(base, config, 1 if first else 3))
 
         def apply(floats: Any) -> Any:
-            maps = base(preprocess(keras.ops.transpose(floats, (0, 3, 1, 2)) if first else floats))
-            return _pool(keras, maps, config.pooling, first)
+            maps = trunk(preprocess(keras.ops.transpose(floats, (0, 3, 1, 2)) if first else floats))
+            return _vectors(keras, [_pool(keras, each, config.pooling, first) for each in maps])
 
         return Network(base, apply)
 
@@ -123,11 +126,16 @@ def _with_imagenet_weights(function: Any, options: dict[str, Any], name: str) ->
         ) from error
 
 
+def _vectors(keras: Any, pooled: list[Any]) -> Any:
+    """The pooled maps of an image beside each other, in float32."""
+    return keras.layers.Concatenate(dtype="float32")(pooled) if len(pooled) > 1 else pooled[0]
+
+
 def _pool(keras: Any, maps: Any, pooling: str, channels_first: bool) -> Any:
     """Feature maps to vectors, in float32; flattened ones in the order of height, width, channel."""
-    if pooling == "avg":
-        return keras.layers.GlobalAveragePooling2D(dtype="float32")(maps)
-    if pooling == "max":
+    if pooling == MAXIMUM:
         return keras.layers.GlobalMaxPooling2D(dtype="float32")(maps)
-    last = keras.ops.transpose(maps, (0, 2, 3, 1)) if channels_first else maps
-    return keras.layers.Flatten(data_format="channels_last")(last)
+    if pooling == FLATTENED:
+        last = keras.ops.transpose(maps, (0, 2, 3, 1)) if channels_first else maps
+        return keras.layers.Flatten(data_format="channels_last")(last)
+    return keras.layers.GlobalAveragePooling2D(dtype="float32")(maps)

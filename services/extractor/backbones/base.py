@@ -47,6 +47,8 @@ class Backbone(Protocol):
 class BackboneConfig(NamedTuple):
     """Everything that decides a backbone's vectors. ``weights`` is `imagenet` or the path of a file.
 
+    ``pooling`` is `avg`, `max`, `none`, `multi`, a word of the backbone's own, or names of layers joined by `+`.
+
     Ids and the keys of converted networks are made from these fields in this order: a change makes all of them new.
     """
 

@@ -24,6 +24,19 @@ def build(keras: Any) -> Any:
     return keras.Model(network.inputs, keras.layers.Concatenate(name="features")([mean, maximum]), name="compact")
 
 
+def build_multi(keras: Any) -> Any:
+    """The same layers, to float32 [n, 800]: the global means of all three stages, then their global maxima.
+
+    Stage 1 and the other read-out of stages 2 and 3 cost nothing to compute beside the convolutions: held out, `slda`
+    rose from 0.966 to 0.976 (MNIST), 0.983 to 0.986 (digits), 0.874 to 0.877 (CIFAR-10, its own training classes).
+    """
+    network = trunk(keras)
+    means = [keras.layers.GlobalAveragePooling2D()(stage) for stage in network.outputs]
+    maxima = [keras.layers.GlobalMaxPooling2D()(stage) for stage in network.outputs]
+    features = keras.layers.Concatenate(name="features")(means + maxima)
+    return keras.Model(network.inputs, features, name="compact_multi")
+
+
 def trunk(keras: Any) -> Any:
     """The convolutions without a read-out: outputs [n, 15, 15, 32], [n, 7, 7, 112] and [n, 3, 3, 256], one a stage.
 
@@ -50,4 +63,4 @@ def _normalised(layers: Any, x: Any, name: str) -> Any:
     return layers.Activation("gelu", name=f"{name}_gelu")(x)
 
 
-COMPACT = PackagedNetwork(build, WEIGHTS, SIZE, pooling="max")
+COMPACT = PackagedNetwork(build, WEIGHTS, SIZE, pooling="max", build_multi=build_multi)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from prequel.services.extractor.backbones.base import IMAGENET, BackboneConfig, Network
+from prequel.services.extractor.backbones.feature_maps import AVERAGE, MULTI
 from prequel.services.extractor.backbones.weights_files import existing_file, load_weights
 from prequel.shared.config import ConfigError, Settings
 
@@ -15,12 +16,14 @@ class PackagedNetwork(NamedTuple):
     ``build_model`` gets the module ``keras`` and returns a Keras model of random weights, from float32 RGB
     [n, size, size, 3] with values 0..255 to float32 [n, dim]: preprocessing and pooling are layers of it.
     ``weights`` is the file that ``save_weights`` wrote for it; ``pooling`` is a word for the backbone's id.
+    ``build_multi`` builds the same layers with features of more depths, for PREQUEL_POOLING=multi; None: it has none.
     """
 
     build_model: Callable[[Any], Any]
     weights: Path
     size: int
     pooling: str
+    build_multi: Callable[[Any], Any] | None = None
 
     @property
     def channels_first(self) -> bool:
@@ -29,16 +32,19 @@ class PackagedNetwork(NamedTuple):
 
     def configure(self, name: str, settings: Settings) -> BackboneConfig:
         """Raises ConfigError where the settings ask for another size or pooling."""
-        if settings.pooling != "avg" or settings.image_size not in (0, self.size):
+        multi = settings.pooling == MULTI and self.build_multi is not None
+        if not (multi or settings.pooling == AVERAGE) or settings.image_size not in (0, self.size):
             raise ConfigError(
-                f"PREQUEL_BACKBONE={name} has one input size ({self.size}) and its own pooling: "
-                "leave PREQUEL_IMAGE_SIZE and PREQUEL_POOLING unset, or choose another backbone"
+                f"PREQUEL_BACKBONE={name} has one input size ({self.size}) and its own pooling: leave "
+                f"PREQUEL_IMAGE_SIZE and PREQUEL_POOLING unset{' (or multi)' if self.build_multi else ''}, or choose "
+                "another backbone"
             )
         weights = str(self.weights) if settings.weights == IMAGENET else settings.weights
-        return BackboneConfig(name, self.pooling, self.size, existing_file(name, weights))
+        return BackboneConfig(name, MULTI if multi else self.pooling, self.size, existing_file(name, weights))
 
     def build(self, keras: Any, config: BackboneConfig, layout: str) -> Network:
         """As Architecture has it."""
-        model = self.build_model(keras)
+        build = self.build_multi if self.build_multi and config.pooling == MULTI else self.build_model
+        model = build(keras)
         load_weights(model, config)
         return Network(model, model)
