@@ -44,6 +44,8 @@ class Copies:
         data = self._files[int(entry.name) % len(self._files)]
         return LoadedImage(f"{self._prefix}-{entry.name}", entry.name, entry.label, data, "image/jpeg")
 
+    def time(self, entry: SourceImage) -> None: ...
+
 
 class Quiet:
     """Shows no progress."""

@@ -5,7 +5,7 @@ import struct
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, TypeVar
+from typing import IO, NamedTuple, TypeVar
 
 # Some are imported only to register themselves with Pillow: here, and not when threads first need them.
 from PIL import AvifImagePlugin, Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin  # noqa: F401
@@ -103,9 +103,14 @@ _BOMB = "Decompressed data too large"
 
 def open_image(data: bytes, format: str) -> ImageFile:
     """Read the header, no pixels. Raises what Pillow raises."""
+    return open_file(io.BytesIO(data), format)
+
+
+def open_file(file: IO[bytes], format: str) -> ImageFile:
+    """As ``open_image``, from a file: of most formats only its begin is read."""
     if format == "HEIF":
-        return HeifImageFile(io.BytesIO(data))  # type: ignore[no-untyped-call]  # its constructor has no types
-    return Image.open(io.BytesIO(data), formats=(format,))
+        return HeifImageFile(file)  # type: ignore[no-untyped-call]  # its constructor has no types
+    return Image.open(file, formats=(format,))
 
 
 def _load(image: ImageFile, min_size: tuple[int, int]) -> Loaded:

@@ -12,7 +12,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from prequel.services.producer.errors import SourceError, WrongUsage
-from prequel.services.producer.sources.base import SourceImage, Survey, ordered
+from prequel.services.producer.sources.base import SourceImage, Survey
 from prequel.services.producer.sources.digits import Digits
 from prequel.services.producer.sources.folder import Folder, no_label
 from prequel.services.producer.sources.image_files import id_by_path, is_image
@@ -69,16 +69,6 @@ def test_other_names_and_other_bytes_are_other_ids() -> None:
 
 def test_a_name_is_the_same_in_every_unicode_form() -> None:
     assert id_by_path("Ka\u0308se.jpg", b"x") == id_by_path("K\u00e4se.jpg", b"x")
-
-
-def test_shuffling_depends_on_the_seed_only(tmp_path: Path) -> None:
-    source = folder(fill(tmp_path, [f"{number:03}.jpg" for number in range(100)]))
-    plain = list(ordered(source, Survey(), None))
-    once, again, other = (list(ordered(source, Survey(), seed)) for seed in (1, 1, 2))
-    assert once == again
-    assert once != other
-    assert once != plain
-    assert sorted(once) == plain
 
 
 @pytest.mark.parametrize(

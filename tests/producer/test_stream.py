@@ -89,7 +89,7 @@ def test_labels_may_come_with_a_second_run(stream: Stream, system: System, clien
 
 def test_a_second_run_keeps_corrections(stream: Stream, console: Console, client: Client, photos: Photos) -> None:
     folder = photos(2)
-    stream(folder)
+    stream(folder, order="as-is")  # red comes last
     id = client.recent("colours", 1)[0]["id"]
     client.post_labels("colours", [{"id": id, "label": "teal", "by": "ada"}], 10)
     for correct in (False, True):
@@ -105,7 +105,7 @@ def test_a_second_run_keeps_corrections(stream: Stream, console: Console, client
 
 def test_a_second_run_keeps_retractions(stream: Stream, client: Client, photos: Photos) -> None:
     folder = photos(2)
-    stream(folder)
+    stream(folder, order="as-is")  # red comes last
     id = client.recent("colours", 1)[0]["id"]
     client.post_labels("colours", [{"id": id, "label": None, "by": "ada"}], 10)
     for correct in (False, True):

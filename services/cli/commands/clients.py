@@ -31,6 +31,7 @@ def _stream(arguments: argparse.Namespace) -> int:
             labels=arguments.labels,
             label_delay=arguments.label_delay,
             rate=arguments.rate,
+            order=arguments.order,
             shuffle=arguments.shuffle,
             correct=arguments.correct,
             console=console,
@@ -62,8 +63,11 @@ def _add_stream_arguments(parser: argparse.ArgumentParser) -> None:
         "--rate", type=float, default=0.0, metavar="R", help="images per second; 0: as fast as possible"
     )
     parser.add_argument(
-        "--shuffle", type=int, metavar="SEED", help="send the images in a random order that depends only on SEED"
+        "--order",
+        choices=("as-is", "name", "time", "shuffle"),
+        help="the order of the images; default: shuffle for folders of classes, else as-is",
     )
+    parser.add_argument("--shuffle", type=int, metavar="SEED", help="--order shuffle, with another seed than 0")
     parser.add_argument(
         "--correct", action="store_true", help="correct the labels of an earlier run that the source has changed"
     )

@@ -12,8 +12,9 @@ from prequel.services.producer.errors import WrongUsage
 from prequel.services.producer.progress import progress_on
 from prequel.services.producer.report import check_stream, print_lines, summary_lines
 from prequel.services.producer.run import Run
-from prequel.services.producer.sources.base import Survey, ordered
+from prequel.services.producer.sources.base import Survey
 from prequel.services.producer.sources.opening import open_source, survey_source
+from prequel.services.producer.sources.order import choose_order, ordered
 from prequel.services.producer.summary import Summary
 
 
@@ -25,6 +26,7 @@ def stream_images(
     labels: str | None = None,
     label_delay: int = 0,
     rate: float = 0.0,
+    order: str | None = None,
     shuffle: int | None = None,
     correct: bool = False,
     console: Console,
@@ -35,7 +37,8 @@ def stream_images(
     """Stream a source and show the progress; ends soon after ``stop`` is set. Raises ProducerError.
 
     ``labels``: folder, filename, csv:FILE, none; None: folder where images are in folders, else none. ``correct``:
-    labels of an earlier run that the source has changed are corrected; otherwise they are only counted.
+    labels of an earlier run that the source has changed are corrected; otherwise they are only counted. ``order`` and
+    the seed ``shuffle``: see ``choose_order``.
     ``confirmation``: asks before a new stream is created, or a new class in an existing one.
     """
     check_stream(stream)
@@ -44,8 +47,11 @@ def stream_images(
     opened = open_source(source, labels)
     client.check()
     survey = survey_source(opened, labels, name=source)
+    chosen_order = choose_order(opened, survey, order, shuffle)
     if confirmation:
         _confirm(client, stream, survey, confirmation)
+    images, order_line = ordered(opened, chosen_order, stop)
+    print_lines(console, order_line)
     with progress_on(console, stream, survey.images, clock) as progress:
         run = Run(
             opened,
@@ -58,7 +64,7 @@ def stream_images(
             stop=stop,
             clock=clock,
         )
-        summary = run.run(ordered(opened, Survey(), shuffle))
+        summary = run.run(images)
     command = correct_command(source, stream, labels, client.url)
     print_lines(console, *summary_lines(summary, survey, command))
     return summary

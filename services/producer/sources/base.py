@@ -1,6 +1,5 @@
 """What can be streamed: a finite sequence of images, read one at a time (protocol and value types)."""
 
-import random
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -26,6 +25,16 @@ class LoadedImage(NamedTuple):
     data: bytes
     content_type: str
     old_id: str = ""
+
+
+class ImageTime(NamedTuple):
+    """When an image was taken, in seconds since the epoch: as the camera wrote it into the file, else the file's own.
+
+    The file's own, when it was changed last, survives most copying; 0 where the file cannot be read.
+    """
+
+    seconds: float
+    by_camera: bool
 
 
 @dataclass
@@ -63,12 +72,6 @@ class Source(Protocol):
         """Read one image's bytes. Raises OSError where that fails."""
         ...
 
-
-def ordered(source: Source, survey: Survey, shuffle: int | None) -> Iterator[SourceImage]:
-    """The images in their own order, or in one that depends on the seed ``shuffle`` only (all names in memory)."""
-    if shuffle is None:
-        yield from source.images(survey)
-        return
-    images = list(source.images(survey))
-    random.Random(shuffle).shuffle(images)
-    yield from images
+    def time(self, image: SourceImage) -> ImageTime | None:
+        """When an image was taken, from the begin of its file; None where it is no file."""
+        ...

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from prequel.services.producer.errors import SourceError
-from prequel.services.producer.sources.base import LoadedImage, SourceImage, Survey
+from prequel.services.producer.sources.base import ImageTime, LoadedImage, SourceImage, Survey
 
 SIZE = 32
 
@@ -32,6 +32,9 @@ class Digits:
     def load(self, image: SourceImage) -> LoadedImage:
         number = image.name.removeprefix("digits/").removesuffix(".png")
         return LoadedImage(f"digits-{number}", image.name, image.label, _png(self._pixels[int(number)]), "image/png")
+
+    def time(self, image: SourceImage) -> ImageTime | None:
+        return None
 
 
 def _load_dataset() -> tuple[Any, Any]:

@@ -5,9 +5,10 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from prequel.services.producer.sources.base import LoadedImage, SourceImage, Survey
-from prequel.services.producer.sources.image_files import is_image, read_image
+from prequel.services.producer.sources.base import ImageTime, LoadedImage, SourceImage, Survey
+from prequel.services.producer.sources.image_files import image_time, is_image, read_image
 from prequel.services.producer.sources.labels import checked_label
+from prequel.services.producer.sources.natural_order import natural_key
 from prequel.services.producer.sources.system_folders import is_system_folder
 
 SPLITS = frozenset(("train", "training", "test", "testing", "val", "valid", "validation", "eval", "dev", "holdout"))
@@ -20,7 +21,7 @@ LabelRule = Callable[[str], str | None]
 
 
 class Folder:
-    """All images below ``root``, in the order of their paths: a folder's files before its folders."""
+    """All images below ``root``, by path in natural order: a folder's files before its folders."""
 
     def __init__(self, root: Path, label_rule: LabelRule) -> None:
         self._root, self._label_rule = root, label_rule
@@ -40,6 +41,9 @@ class Folder:
 
     def load(self, image: SourceImage) -> LoadedImage:
         return read_image(self._root / image.name, image)
+
+    def time(self, image: SourceImage) -> ImageTime:
+        return image_time(self._root / image.name)
 
     def _visit(self, folder: Path, visited: set[tuple[int, int]], survey: Survey) -> tuple[list[str], list[str]]:
         status = folder.stat()
@@ -80,6 +84,9 @@ class SingleImage:
     def load(self, image: SourceImage) -> LoadedImage:
         return read_image(self._path, image)
 
+    def time(self, image: SourceImage) -> ImageTime:
+        return image_time(self._path)
+
 
 def folder_labels(root: Path) -> LabelRule:
     """A rule that labels an image with the name of its folder: `cat/1.jpg`, `train/cat/1.jpg`.
@@ -112,7 +119,7 @@ def no_label(name: str) -> None:
 
 
 def _list_folder(folder: Path) -> tuple[list[str], list[str], list[str]]:
-    """Sorted names of files, of folders, and of skipped folders. Raises OSError."""
+    """Names of files, of folders, and of skipped folders, each in natural order. Raises OSError."""
     files, folders, skipped = list[str](), list[str](), list[str]()
     with os.scandir(folder) as entries:
         for entry in entries:
@@ -120,4 +127,4 @@ def _list_folder(folder: Path) -> tuple[list[str], list[str], list[str]]:
                 files.append(entry.name)
             else:
                 (skipped if is_system_folder(entry.name) else folders).append(entry.name)
-    return sorted(files), sorted(folders), sorted(skipped)
+    return sorted(files, key=natural_key), sorted(folders, key=natural_key), sorted(skipped)

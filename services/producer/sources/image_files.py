@@ -6,7 +6,7 @@ import re
 import unicodedata
 from pathlib import Path
 
-from prequel.services.producer.sources.base import LoadedImage, SourceImage
+from prequel.services.producer.sources.base import ImageTime, LoadedImage, SourceImage
 from prequel.shared.events.images import content_digest
 
 CONTENT_TYPES = {
@@ -48,6 +48,18 @@ def read_image(path: Path, image: SourceImage) -> LoadedImage:
     data = path.read_bytes()
     content_type, old_id = CONTENT_TYPES[path.suffix.lower()], id_by_path(image.name, data)
     return LoadedImage(content_digest(data), image.name, image.label, data, content_type, old_id)
+
+
+def image_time(path: Path) -> ImageTime:
+    """When the photograph in a file was taken, else when the file was changed last. Reads its begin only."""
+    from prequel.shared.images.capture_time import capture_time  # imports all of Pillow, which few runs need
+
+    if (taken := capture_time(path)) is not None:
+        return ImageTime(taken, by_camera=True)
+    try:
+        return ImageTime(path.stat().st_mtime, by_camera=False)
+    except OSError:
+        return ImageTime(0.0, by_camera=False)
 
 
 def id_by_path(name: str, data: bytes) -> str:

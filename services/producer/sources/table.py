@@ -6,9 +6,9 @@ from itertools import chain, islice
 from pathlib import Path, PureWindowsPath
 
 from prequel.services.producer.errors import SourceError
-from prequel.services.producer.sources.base import LoadedImage, SourceImage, Survey
+from prequel.services.producer.sources.base import ImageTime, LoadedImage, SourceImage, Survey
 from prequel.services.producer.sources.columns import Columns, find_columns
-from prequel.services.producer.sources.image_files import CONTENT_TYPES, looks_like_image, read_image
+from prequel.services.producer.sources.image_files import CONTENT_TYPES, image_time, looks_like_image, read_image
 from prequel.services.producer.sources.labels import checked_label
 from prequel.services.producer.sources.table_text import HEAD_ROWS, rows
 
@@ -33,7 +33,13 @@ class Table:
             raise SourceError(f"{self._file}: {error.strerror}; give an existing file as --labels csv:FILE") from None
 
     def load(self, image: SourceImage) -> LoadedImage:
-        return read_image(self._path(image.name) or self._folders[0] / image.name, image)
+        return read_image(self._file_of(image), image)
+
+    def time(self, image: SourceImage) -> ImageTime:
+        return image_time(self._file_of(image))
+
+    def _file_of(self, image: SourceImage) -> Path:
+        return self._path(image.name) or self._folders[0] / image.name
 
     def _images(self, survey: Survey) -> Iterator[SourceImage]:
         all_rows = rows(self._file)
