@@ -65,6 +65,14 @@ class DriftMark(BaseModel):
     detector: str
 
 
+class FeatureDriftMark(BaseModel):
+    """A drift of the features, found with image number ``images`` of the stream, after ``scored`` scored examples."""
+
+    scored: int
+    images: int
+    score: float
+
+
 class UnknownStatus(BaseModel):
     """Abstentions of the champion among labelled examples: ``novel`` of them on classes that it could not know.
 
@@ -114,7 +122,10 @@ class StreamStatus(BaseModel):
     """With at most MAX_LABELS classes each: a StreamDetail has all."""
     drifts: list[DriftMark] = []
     feature_drift: float = 0.0
-    """How far the features' recent mean is from their long-run mean, in long-run standard deviations."""
+    """How much further than usual the newest features are from those before, in deviations of what is usual."""
+    feature_drift_threshold: float = 0.0
+    """Where the features count as changed."""
+    feature_drifts: list[FeatureDriftMark] = []
     unknown: UnknownStatus | None = None
     label_order: LabelOrderStatus | None = None
     """None in statuses that an older Prequel wrote."""

@@ -12,7 +12,7 @@ from prequel.shared.events.commands import encode_applied
 from prequel.shared.events.drifts import encode_drift
 from prequel.shared.events.outcomes import encode_outcome
 from prequel.shared.events.predictions import encode_prediction
-from prequel.shared.events.types import Applied, Outcome, Prediction
+from prequel.shared.events.types import FEATURES_DETECTOR, Applied, Outcome, Prediction
 from prequel.shared.log.base import Message
 from prequel.shared.runtime.metrics import Metrics
 
@@ -57,5 +57,7 @@ def count_outputs(result: FoldResult, streams: Mapping[str, StreamState], metric
         elif isinstance(event, Applied):
             if event.position in deleted:  # In order: what comes after is counted of a new stream of this name.
                 remove_stream_metrics(event.stream, metrics)
+        elif event.detector == FEATURES_DETECTOR:
+            metrics.feature_drifts.labels(event.stream).inc()
         else:
             metrics.drift.labels(event.stream, event.model).inc()

@@ -1,4 +1,4 @@
-"""The event `drift` (topic `predictions`): a detector found that a model's error has changed."""
+"""The event `drift` (topic `predictions`): a detector found that a model's error, or the features, have changed."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ def encode_drift(drift: Drift, *, source: str) -> Message:
         drift.stream,
         drift_json(drift),
         event_type=DRIFT_TYPE,
-        id=f"{drift.model}@{drift.position}",
+        id=f"{drift.model or drift.detector}@{drift.position}",
         source=source,
         time=drift.time,
     )

@@ -172,7 +172,10 @@ class Outcome(NamedTuple):
 
 
 class Drift(NamedTuple):
-    """A change of one model's error, found after ``scored`` examples; ``reset``: whether the model started over."""
+    """A change of one model's error, found after ``scored`` examples; ``reset``: whether the model started over.
+
+    Where the features themselves have changed, ``detector`` is features and ``model`` is empty: it is no model's.
+    """
 
     stream: str
     position: Position
@@ -181,6 +184,10 @@ class Drift(NamedTuple):
     scored: int
     reset: bool
     time: float
+
+
+FEATURES_DETECTOR = "features"
+"""The detector that looks at the features, where the others look at a model's errors."""
 
 
 class Applied(NamedTuple):

@@ -40,6 +40,11 @@ class Metrics:
         Gauge, "labels_mixed", "1 where the newest labels come mixed, 0 where class after class", ("stream",)
     )
     drift = MetricRow(Counter, "drift_total", "Drifts detected", MODEL)
+    feature_drift = MetricRow(Gauge, "feature_drift", "Deviations of the newest features from the usual", ("stream",))
+    feature_drift_threshold = MetricRow(
+        Gauge, "feature_drift_threshold", "Where the features count as changed", ("stream",)
+    )
+    feature_drifts = MetricRow(Counter, "feature_drifts_total", "Drifts of the features", ("stream",))
     moved = MetricRow(Counter, "moved_total", "Records moved to the partition of their key", ("topic",))
     early = MetricRow(Gauge, "early_labels", "Labels that wait for streams that do not exist", ("partition",))
 

@@ -10,9 +10,9 @@ from prequel.services.learner.fold.join.waiting_labels import WaitingLabel
 from prequel.services.learner.fold.join.window_chunk import NO_CLASS, UNLABELLED, FirstSeen, NewExample
 from prequel.services.learner.fold.outputs import Output, outcome_event, prediction_event
 from prequel.services.learner.fold.predictions import ModelPrediction, top_predictions
-from prequel.services.learner.fold.scoring import score_first_label
-from prequel.services.learner.fold.stream import StreamState
-from prequel.shared.events.types import Features
+from prequel.services.learner.fold.scoring import MAX_MARKS, score_first_label
+from prequel.services.learner.fold.stream import FeatureMark, StreamState
+from prequel.shared.events.types import FEATURES_DETECTOR, Drift, Features
 
 
 class _KnownLabel(NamedTuple):
@@ -41,10 +41,19 @@ def predict_run(state: StreamState, run: Sequence[Features]) -> list[Output]:
     learned = [label.learned for label in known]
     xs = np.stack([event.vector for event in run])
     by_model = [top_predictions(model.fold(xs, learned), state.class_numbers(model)) for model in state.models]
+    changes = dict(state.feature_drift.update(xs))
     outputs: list[Output] = []
-    for event, label, predictions in zip(run, known, zip(*by_model, strict=True), strict=True):
+    for row, (event, label, predictions) in enumerate(zip(run, known, zip(*by_model, strict=True), strict=True)):
         outputs += _remember(state, event, label, predictions)
+        if row in changes:
+            outputs.append(Output(event.position, _mark_feature_drift(state, event, changes[row])))
     return outputs
+
+
+def _mark_feature_drift(state: StreamState, event: Features, score: float) -> Drift:
+    """Mark a drift of the features, found with this example: it is no model's, and no model reacts to it."""
+    state.feature_marks = [*state.feature_marks, FeatureMark(state.scores.total, state.images, score)][-MAX_MARKS:]
+    return Drift(state.name, event.position, "", FEATURES_DETECTOR, state.scores.total, False, event.time)
 
 
 def count_conflict(state: StreamState, event: Features) -> str:
@@ -83,7 +92,6 @@ def _remember(
     """Put a predicted example into the window, and account for the label that is known with it."""
     state.images += 1
     state.pending += 1
-    state.feature_drift.update(event.vector)
     unknown = state.novelty.unknown(event.vector, predictions[0])
     new = NewExample(event.id, event.position, event.time, known.first, unknown)
     example = state.window.append(new, predictions)

@@ -29,6 +29,14 @@ class CurveMark(NamedTuple):
     detector: str
 
 
+class FeatureMark(NamedTuple):
+    """A drift of the features on the accuracy curve: found with example ``images``, after ``scored`` scored ones."""
+
+    scored: int
+    images: int
+    score: float
+
+
 class StreamState:
     """All state of one stream. Nothing in it looks at a clock or at anything random.
 
@@ -64,6 +72,7 @@ class StreamState:
         self.marks: list[CurveMark] = []
         self.feature_drift = FeatureDrift(0, self.seed)
         self.label_order = LabelOrder()
+        self.feature_marks: list[FeatureMark] = []
         self.window = Window(config.window, len(config.models))
         self.expired_ids = ExpiredIds(config.duplicates)
         self.waiting = WaitingLabels(config.max_waiting)

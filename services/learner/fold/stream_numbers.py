@@ -3,7 +3,7 @@
 from typing import Any
 
 from prequel.services.learner.fold.drift.error_drift import ErrorDrift
-from prequel.services.learner.fold.stream import CurveMark, StreamState
+from prequel.services.learner.fold.stream import CurveMark, FeatureMark, StreamState
 
 
 def stream_numbers(state: StreamState) -> dict[str, Any]:
@@ -25,6 +25,7 @@ def stream_numbers(state: StreamState) -> dict[str, Any]:
         "drifts": [drift.numbers() for drift in state.drifts],
         "drift_counts": state.drift_counts,
         "marks": [list(mark) for mark in state.marks],
+        "feature_marks": [list(mark) for mark in state.feature_marks],
     }
 
 
@@ -45,3 +46,4 @@ def load_stream_numbers(state: StreamState, numbers: dict[str, Any]) -> None:
     state.conflicts.load(numbers["conflicts"])
     state.drifts = [ErrorDrift.from_numbers(drift) for drift in numbers["drifts"]]
     state.marks = [CurveMark(*mark) for mark in numbers["marks"]]
+    state.feature_marks = [FeatureMark(*mark) for mark in numbers["feature_marks"]]

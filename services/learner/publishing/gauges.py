@@ -20,6 +20,8 @@ def set_stream_gauges(status: StreamStatus, metrics: Metrics, shown: RecallSerie
     metrics.coverage.labels(status.stream).set(status.label_coverage)
     if status.label_order is not None:
         metrics.labels_mixed.labels(status.stream).set(status.label_order.mixed)
+    metrics.feature_drift.labels(status.stream).set(status.feature_drift)
+    metrics.feature_drift_threshold.labels(status.stream).set(status.feature_drift_threshold)
     for name, model in status.models.items():
         for gauge, value in (
             (metrics.accuracy, model.accuracy),
@@ -57,7 +59,14 @@ def remove_partition_gauges(partition: int, metrics: Metrics) -> None:
 
 def remove_stream_metrics(stream: str, metrics: Metrics) -> None:
     """Remove everything that this process counted of a stream, once it was deleted."""
-    counters = (metrics.predictions, metrics.labels, metrics.label_delay, metrics.drift, metrics.images)
+    counters = (
+        metrics.predictions,
+        metrics.labels,
+        metrics.label_delay,
+        metrics.drift,
+        metrics.feature_drifts,
+        metrics.images,
+    )
     for metric in (*_gauges(metrics), *counters):
         metric.remove_by_labels({"stream": stream})
 
@@ -79,6 +88,8 @@ def _gauges(metrics: Metrics) -> tuple[Gauge, ...]:
         metrics.pending,
         metrics.coverage,
         metrics.labels_mixed,
+        metrics.feature_drift,
+        metrics.feature_drift_threshold,
         metrics.accuracy,
         metrics.accuracy_window,
         metrics.kappa,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from prequel.services.learner.fold.drift.feature_drift import THRESHOLD
 from prequel.services.learner.fold.evaluation.class_metrics import ClassMetrics
 from prequel.services.learner.fold.stream import StreamState
 from prequel.shared.log.base import Position
@@ -13,6 +14,7 @@ from prequel.shared.status import (
     Confusion,
     CurvePoint,
     DriftMark,
+    FeatureDriftMark,
     LabelOrderStatus,
     ModelStatus,
     SnapshotStatus,
@@ -50,6 +52,8 @@ def stream_status(
         models={spec: _model(state, number, frequent) for number, spec in enumerate(specs)},
         drifts=_marks(state),
         feature_drift=state.feature_drift.score,
+        feature_drift_threshold=THRESHOLD,
+        feature_drifts=_feature_marks(state),
         unknown=_unknown(state),
         label_order=LabelOrderStatus(mixed=state.label_order.mixed, text=state.label_order.text),
         conflicts=state.conflicts.numbers(),
@@ -136,6 +140,14 @@ def _marks(state: StreamState) -> list[DriftMark]:
     return [
         DriftMark(scored=position, model=mark.model, detector=mark.detector)
         for position, mark in zip(positions, state.marks, strict=True)
+    ]
+
+
+def _feature_marks(state: StreamState) -> list[FeatureDriftMark]:
+    positions = state.scores.curve_positions([mark.scored for mark in state.feature_marks])
+    return [
+        FeatureDriftMark(scored=position, images=mark.images, score=mark.score)
+        for position, mark in zip(positions, state.feature_marks, strict=True)
     ]
 
 

@@ -43,7 +43,9 @@
  * @property {string[]} labels
  * @property {string} champion
  * @property {Record<string, ModelMetrics>} models
- * @property {number} feature_drift In long-run standard deviations.
+ * @property {number} feature_drift In deviations of what is usual in this stream.
+ * @property {number} feature_drift_threshold Beyond it, the features have changed.
+ * @property {{scored: number, images: number, score: number}[]} feature_drifts
  * @property {AbstentionStatus | null} [unknown]
  */
 

@@ -19,9 +19,6 @@ const COLUMNS = [
   ["Scored", (model) => formatCount(model?.scored)],
 ];
 
-/** In standard deviations: smaller moves of the features' mean are everyday noise. */
-const NOTABLE_DRIFT = 0.5;
-
 /** @implements {Panel} */
 export class ModelTable {
   #remarks;
@@ -79,7 +76,7 @@ function championBadge() {
  * What the metrics do not show: abstentions, and features that have moved.
  * @param {StreamStatus} status
  */
-function describeChampion({ unknown, feature_drift: drift }) {
+function describeChampion({ unknown, feature_drift: drift, feature_drift_threshold: threshold }) {
   const sentences = [];
   if (unknown) {
     sentences.push(
@@ -87,8 +84,10 @@ function describeChampion({ unknown, feature_drift: drift }) {
         `it could not know; right on ${formatPercent(unknown.answered_accuracy)} of the others.`,
     );
   }
-  if (drift >= NOTABLE_DRIFT) {
-    sentences.push(`The features have moved ${drift.toFixed(1)} standard deviations away from their long-run mean.`);
+  if (drift > threshold) {
+    sentences.push(
+      `The features have changed: the newest are ${drift.toFixed(1)} deviations further from those before than usual.`,
+    );
   }
   return sentences.join(" ");
 }
