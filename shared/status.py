@@ -35,6 +35,8 @@ class ModelStatus(BaseModel):
     log_loss: float | None
     fading_accuracy: float | None = None
     """Each example weighs 0.999 of the one after it."""
+    calibration_error: float | None = None
+    """Expected calibration error of the predicted class over about the newest 4,000 scored examples, in 15 bins."""
     classes: dict[str, ClassStatus]
     drifts: int = 0
 
@@ -45,6 +47,14 @@ class CurvePoint(BaseModel):
     scored: int
     accuracy: dict[str, float]
     window_accuracy: dict[str, float]
+
+
+class ReliabilityPoint(BaseModel):
+    """Predictions of one of 15 equal bins of confidence: mean confidence, share that was right, how many."""
+
+    confidence: float
+    accuracy: float
+    count: int
 
 
 class Confusion(BaseModel):
@@ -144,6 +154,8 @@ class StreamDetail(BaseModel):
     classes: dict[str, dict[str, ClassStatus]]
     curve: list[CurvePoint]
     confusion: dict[str, Confusion]
+    reliability: dict[str, list[ReliabilityPoint]] = {}
+    """By model, over about the newest 4,000 scored examples; without the bins that have none."""
 
 
 class PartitionStatus(BaseModel):

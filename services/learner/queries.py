@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Mapping
 
-from prequel.services.learner.fold.predictions import top_predictions
+from prequel.services.learner.fold.calibration.ranking import own_predictions
 from prequel.services.learner.fold.stream import StreamState
 from prequel.services.learner.owned_partition import OwnedPartition
 from prequel.services.learner.publishing.stream_status import stream_detail
@@ -29,7 +29,8 @@ class StreamQueries:
                 raise UnknownStream(stream)
             check_vector(features, state.dim)
             predictions = [
-                top_predictions([model.predict(features)], state.class_numbers(model))[0] for model in state.models
+                calibrator.calibrate(own_predictions([model.predict(features)], state.class_numbers(model))[0])
+                for model, calibrator in zip(state.models, state.calibrators, strict=True)
             ]
             champion = state.config.models[0]
             labels = state.labels_by_model(predictions)

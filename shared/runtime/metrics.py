@@ -26,6 +26,9 @@ class Metrics:
     accuracy_window = MetricRow(Gauge, "prequential_accuracy_window", "Accuracy of the last scored examples", MODEL)
     kappa = MetricRow(Gauge, "prequential_kappa", "Cohen's kappa since the start", MODEL)
     log_loss = MetricRow(Gauge, "prequential_log_loss", "Mean log loss since the start, in nats", MODEL)
+    calibration_error = MetricRow(
+        Gauge, "calibration_error", "Expected calibration error over about the newest 4,000 scored examples", MODEL
+    )
     class_recall = MetricRow(Gauge, "class_recall", "Recall of a class since the start", (*MODEL, "label"))
 
     # Learner: examples and labels.

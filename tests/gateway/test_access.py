@@ -33,6 +33,7 @@ def client(keyed: Served) -> Iterator[httpx.Client]:
         ("GET", "/v1/streams/pets"),
         ("GET", "/v1/streams/pets/curve"),
         ("GET", "/v1/streams/pets/confusion"),
+        ("GET", "/v1/streams/pets/reliability"),
         ("GET", "/v1/streams/pets/events"),
         ("GET", "/v1/events"),
         ("GET", "/v1/streams/pets/predictions"),

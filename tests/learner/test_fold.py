@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from prequel.services.learner.fold.calibration.ranking import own_predictions
 from prequel.services.learner.fold.drift.reactions import check_spec
 from prequel.services.learner.fold.evaluation.prequential import Prequential, ScoredLabel
 from prequel.services.learner.fold.partition import Fold
 from prequel.services.learner.fold.partition_parts import unsigned_part
-from prequel.services.learner.fold.predictions import top_predictions
 from prequel.services.learner.fold.restored_partition import restore_fold
 from prequel.services.learner.fold.stream import StreamState
 from prequel.services.learner.models.spec import UnknownModel
@@ -69,10 +69,11 @@ def cut(records: Sequence[Record], sizes: Sequence[int]) -> list[Sequence[Record
 
 
 @settings(max_examples=300, deadline=None)
-@given(_histories)
-def test_any_interleaving_gives_what_the_reference_gives(history: list[tuple[Any, ...]]) -> None:
+@given(_histories, st.sampled_from(["on", "off"]))
+def test_any_interleaving_gives_what_the_reference_gives(history: list[tuple[Any, ...]], calibrate: str) -> None:
     log = written(history)
-    fold, plain = new_fold(log, **LIMITS), reference(log.records)
+    models = f"nearest;calibrate={calibrate},logistic;calibrate={calibrate}"
+    fold, plain = new_fold(log, models=models, **LIMITS), reference(log.records)
     result = fold.apply(log.records)
     assert [(e.event.id, e.event.status) for e in result.outputs if isinstance(e.event, Outcome)] == plain.outcomes
     assert result.duplicates == plain.duplicates
@@ -87,6 +88,8 @@ def test_any_interleaving_gives_what_the_reference_gives(history: list[tuple[Any
     assert state.labels == plain.labels
     for number, model in enumerate(plain.models):
         check_metrics(state, plain, number)
+        if calibrate == "off":
+            check_log_loss(state, plain, number)
         if state.models:
             check_model(state.models[number].state().arrays, model.state().arrays)
 
@@ -97,13 +100,16 @@ def check_metrics(state: StreamState, plain: Reference, model: int) -> None:
     assert cells == plain.confusion(model)
     assert scores.accuracy(model) == plain.accuracy(model)
     assert scores.window_accuracy(model) == plain.accuracy(model, newest=5)
-    expected = plain.log_loss(model)
-    assert scores.log_loss(model) == (None if expected is None else pytest.approx(expected, rel=1e-5))
     points = scores.curve()
     assert not points or (points[-1].scored, points[-1].accuracy[model]) == (
         len(plain.counted()),
         plain.accuracy(model),
     )
+
+
+def check_log_loss(state: StreamState, plain: Reference, model: int) -> None:
+    expected = plain.log_loss(model)
+    assert state.scores.log_loss(model) == (None if expected is None else pytest.approx(expected, rel=1e-5))
 
 
 def check_model(actual: Any, expected: Any) -> None:
@@ -525,7 +531,7 @@ def test_drift_marks_stay_on_the_curve_after_many_retractions() -> None:
 
 
 def test_a_prediction_that_is_no_number_counts_as_zero() -> None:
-    (prediction,) = top_predictions([np.array([np.nan, np.inf])], [0, 1])
+    (prediction,) = own_predictions([np.array([np.nan, np.inf])], [0, 1])
     assert [np.isfinite(share) for share in prediction.probabilities] == [True, True]
     assert prediction.log_loss_units(0) == prediction.log_loss_units(1) > 0
 

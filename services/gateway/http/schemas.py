@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, create_model
 
-from prequel.shared.status import CurvePoint, DriftMark, SnapshotStatus, StreamStatus
+from prequel.shared.status import CurvePoint, DriftMark, ReliabilityPoint, SnapshotStatus, StreamStatus
 
 EXCLUDED_STATUS_FIELDS = {"address", "snapshot"}
 """Fields of a stream's status that are not answered as they are: only gateways need the learner's address, and the
@@ -150,6 +150,13 @@ class ConfusionAnswer(BaseModel):
     model: str
     labels: list[str]
     rows: list[list[int]]
+
+
+class ReliabilityAnswer(BaseModel):
+    """How often each model was right when it was so sure: a point for each of 15 bins of confidence that has any."""
+
+    stream: str
+    models: dict[str, list[ReliabilityPoint]]
 
 
 class ProblemAnswer(BaseModel):

@@ -1,4 +1,4 @@
-"""Calls that read streams: all of them, one, its accuracy curve, its confusion matrix."""
+"""Calls that read streams: all of them, one, its accuracy curve, its confusion matrix, its reliability."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -10,7 +10,13 @@ from prequel.services.gateway.gateway import CurrentGateway, Gateway
 from prequel.services.gateway.http.answers import json_answer, problem_responses
 from prequel.services.gateway.http.parameters import POSITION, StreamName, refuse_unknown_parameters
 from prequel.services.gateway.http.problems import invalid
-from prequel.services.gateway.http.schemas import ConfusionAnswer, CurveAnswer, StreamAnswer, StreamList
+from prequel.services.gateway.http.schemas import (
+    ConfusionAnswer,
+    CurveAnswer,
+    ReliabilityAnswer,
+    StreamAnswer,
+    StreamList,
+)
 from prequel.shared.log.base import Position
 from prequel.shared.retention.usage import TopicUsage
 from prequel.shared.status import MAX_LABELS, StreamStatus
@@ -86,6 +92,20 @@ async def read_confusion(
     if name not in confusion:
         raise invalid("model", f"this stream has no model {name!r}; it has {', '.join(confusion)}")
     return _answer_with_age(gateway, stream, {"stream": stream, "model": name, **confusion[name].model_dump()})
+
+
+@router.get(
+    "/v1/streams/{stream}/reliability",
+    response_model=ReliabilityAnswer,
+    responses=problem_responses(404, 422, 503),
+    summary="Reliability curves",
+)
+async def read_reliability(gateway: CurrentGateway, stream: StreamName, after: After = None) -> Response:
+    """How often each model was right when it was so sure, over about the newest 4,000 scored examples."""
+    status = await _status(gateway, stream, after)
+    reliability = (await gateway.details.get(status)).reliability
+    answer = {"stream": stream, "models": {name: _dump(points) for name, points in reliability.items()}}
+    return _answer_with_age(gateway, stream, answer)
 
 
 async def _status(gateway: Gateway, stream: str, after: str | None) -> StreamStatus:

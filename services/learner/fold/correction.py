@@ -7,7 +7,13 @@ from prequel.services.learner.fold.join.window_chunk import UNLABELLED, UNSCORED
 from prequel.services.learner.fold.join.window_example import WindowExample
 from prequel.services.learner.fold.outputs import Output, label_outcome
 from prequel.services.learner.fold.predictions import NOT_LEARNED
-from prequel.services.learner.fold.scoring import count_abstention, score_first_label, scored_classes, scored_label
+from prequel.services.learner.fold.scoring import (
+    count_abstention,
+    count_calibration,
+    score_first_label,
+    scored_classes,
+    scored_label,
+)
 from prequel.services.learner.fold.stream import StreamState
 from prequel.services.learner.models.capabilities import correct
 from prequel.shared.events.types import Label
@@ -45,7 +51,9 @@ def apply_label(state: StreamState, event: Label, features: FeaturesAt) -> list[
     # 5. A first label is scored; another one, or none any more, restates what was scored.
     if previous is None:
         assert event.label is not None, "a retraction of no label is unchanged"
-        drifts = score_first_label(state, example, event.label, predictions, time=event.time)
+        mixed = state.label_order.update(state.classes[event.label])
+        drifts = score_first_label(state, example, event.label, predictions, time=event.time, mixed=mixed)
+        count_calibration(state, example, predictions)
         learned = label_outcome(state, event, "learned", predictions=predictions, exact=exact)
         return [learned, *(Output(event.position, drift) for drift in drifts)]
     _restate_metrics(state, example, event.label, exact=exact)
@@ -94,7 +102,7 @@ def _restate_metrics(state: StreamState, example: WindowExample, label: str | No
     """Take the old outcome out of the metrics and put the new one in; ``label`` None retracts: only the first half.
 
     1. Every model's accuracy, confusion, log loss, curve and windowed accuracy (see Prequential.restate).
-    2. The champion's abstentions.
+    2. The champion's abstentions, and the counts that every model's calibration follows from.
     3. The example in the window: its label and its index in the metrics, so that the next correction finds them.
     4. Where the label is retracted, the counts of labelled examples and of those without a label.
 
@@ -111,8 +119,10 @@ def _restate_metrics(state: StreamState, example: WindowExample, label: str | No
         count_abstention(state, example, predictions[0], old, sign=-1)
         if label is not None:
             count_abstention(state, example, predictions[0], truth)
+    count_calibration(state, example, predictions, sign=-1)
     score_index = UNSCORED if label is None else example.score_index
     example.relabel(truth, score_index=score_index, learned_at=state.scores.total, residue=not exact)
+    count_calibration(state, example, predictions)
     if label is None:
         state.labelled -= 1
         state.pending += 1

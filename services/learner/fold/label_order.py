@@ -34,13 +34,9 @@ class LabelOrder:
     in which models learned.
 
     >>> order = LabelOrder()
-    >>> for label in [0, 1, 2, 1, 0, 2] * 20:
-    ...     order.update(label)
-    >>> order.mixed
+    >>> all([order.update(label) for label in [0, 1, 2, 1, 0, 2] * 20])
     True
-    >>> for label in [3] * 20:
-    ...     order.update(label)
-    >>> order.mixed, order.run
+    >>> [order.update(label) for label in [3] * 20][-1], order.run
     (False, 20)
     """
 
@@ -62,8 +58,8 @@ class LabelOrder:
         """By class, how many of all labels are of it."""
         self._total = 0
 
-    def update(self, label: int) -> None:
-        """Take in the class of the next example that is learned."""
+    def update(self, label: int) -> bool:
+        """Take in the class of the next example that is learned; return ``mixed``."""
         while label >= len(self._counts):
             self._counts.append(0)
             self._windowed.append(0)
@@ -80,6 +76,7 @@ class LabelOrder:
             self.mixed = self.mixed or self._held >= RESUME_AFTER
         else:
             self._held, self.mixed = 0, False
+        return self.mixed
 
     def _enter(self, label: int) -> None:
         window, before = self._window, self._windowed[label]

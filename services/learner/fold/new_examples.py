@@ -5,11 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from prequel.services.learner.fold.calibration.ranking import Ranking, ranking
 from prequel.services.learner.fold.join.conflicts import CONTENT, LABEL
 from prequel.services.learner.fold.join.waiting_labels import WaitingLabel
-from prequel.services.learner.fold.join.window_chunk import NO_CLASS, UNLABELLED, FirstSeen, NewExample
+from prequel.services.learner.fold.join.window_chunk import NO_CLASS, UNLABELLED, UNSCORED, FirstSeen, NewExample
 from prequel.services.learner.fold.outputs import Output, outcome_event, prediction_event
-from prequel.services.learner.fold.predictions import ModelPrediction, top_predictions
+from prequel.services.learner.fold.predictions import ModelPrediction
 from prequel.services.learner.fold.scoring import MAX_MARKS, score_first_label
 from prequel.services.learner.fold.stream import FeatureMark, StreamState
 from prequel.shared.events.types import FEATURES_DETECTOR, Drift, Features
@@ -40,14 +41,29 @@ def predict_run(state: StreamState, run: Sequence[Features]) -> list[Output]:
     known = [_known_label(state, event) for event in run]
     learned = [label.learned for label in known]
     xs = np.stack([event.vector for event in run])
-    by_model = [top_predictions(model.fold(xs, learned), state.class_numbers(model)) for model in state.models]
+    rankings = [ranking(model.fold(xs, learned), state.class_numbers(model)) for model in state.models]
+    mixed = [label is not None and state.label_order.update(state.classes[label]) for label in learned]
+    by_model = _calibrate(state, rankings, learned, mixed)
     changes = dict(state.feature_drift.update(xs))
     outputs: list[Output] = []
     for row, (event, label, predictions) in enumerate(zip(run, known, zip(*by_model, strict=True), strict=True)):
-        outputs += _remember(state, event, label, predictions)
+        outputs += _remember(state, event, label, predictions, mixed=mixed[row])
         if row in changes:
             outputs.append(Output(event.position, _mark_feature_drift(state, event, changes[row])))
     return outputs
+
+
+def _calibrate(
+    state: StreamState, rankings: Sequence[Ranking], learned: Sequence[str | None], mixed: Sequence[bool]
+) -> list[list[ModelPrediction]]:
+    """What each model's predictions of a run are served as; the labels of the run are counted on the way."""
+    truths = np.array([-1 if label is None else state.classes[label] for label in learned], np.int64)
+    scored = (truths >= 0) & np.any([ranked.known > 0 for ranked in rankings], axis=0)
+    indices = np.where(scored, state.scores.total + np.cumsum(scored) - 1, UNSCORED)
+    return [
+        calibrator.calibrate_run(ranked, truths, indices, np.array(mixed))
+        for calibrator, ranked in zip(state.calibrators, rankings, strict=True)
+    ]
 
 
 def _mark_feature_drift(state: StreamState, event: Features, score: float) -> Drift:
@@ -87,7 +103,7 @@ def _known_label(state: StreamState, event: Features) -> _KnownLabel:
 
 
 def _remember(
-    state: StreamState, event: Features, known: _KnownLabel, predictions: Sequence[ModelPrediction]
+    state: StreamState, event: Features, known: _KnownLabel, predictions: Sequence[ModelPrediction], *, mixed: bool
 ) -> list[Output]:
     """Put a predicted example into the window, and account for the label that is known with it."""
     state.images += 1
@@ -100,7 +116,7 @@ def _remember(
     waiting = state.waiting.pop(event.id)
     if known.learned is not None:
         time = waiting.time if waiting else event.time
-        drifts = score_first_label(state, example, known.learned, predictions, time=time)
+        drifts = score_first_label(state, example, known.learned, predictions, time=time, mixed=mixed)
         outputs += [Output(event.position, drift) for drift in drifts]
         state.novelty.learn(event.vector, state.classes[known.learned])
     if known.label is not None:

@@ -7,13 +7,18 @@ import numpy as np
 
 from prequel.services.learner.fold.evaluation.log_loss import log_loss_units
 from prequel.services.learner.kernels.calibration import serve
-from prequel.services.learner.models.base import Probabilities
 
 TOP = 10
 """Classes stored of a prediction. The page shows no more, and of a thousand classes the window would otherwise take a
 hundred times the memory; with half as many, more true classes would be scored with an even share of the rest."""
 NOT_SCORED = -2
 """Instead of a predicted class: the model was added later, and its replay did not meet the example like this."""
+
+
+Calibration = tuple[float, ...]
+"""Sharpness, even share, top share: see ``kernels.calibration.serve``."""
+UNCALIBRATED: Calibration = (1.0, 0.0, 0.0)
+"""With these, a model's own probabilities are what is served."""
 
 
 class ModelPrediction(NamedTuple):
@@ -32,10 +37,8 @@ class ModelPrediction(NamedTuple):
     """How many classes the model knew; below 0 as in NOT_LEARNED and PERHAPS_LEARNED."""
     raw: Sequence[float] = ()
     """The model's own probabilities of these classes; empty where ``probabilities`` are these."""
-    sharpness: float = 1.0
-    """The power of the model's own probabilities that ``probabilities`` are made of: see ``kernels.calibration``."""
-    share: float = 0.0
-    """The part of them that is even over all classes."""
+    calibration: Calibration = UNCALIBRATED
+    """What ``probabilities`` were made with."""
 
     @property
     def own(self) -> Sequence[float]:
@@ -80,44 +83,15 @@ PERHAPS_LEARNED = ModelPrediction([], [], -2)
 """The same, but it may have learned a label of the example: to unlearn that would not be exact."""
 
 
-def calibrated(classes: list[int], raw: list[float], known: int, sharpness: float, share: float) -> ModelPrediction:
-    """The prediction that is served where a model's own probabilities are ``raw``; all but ``classes`` of float32.
+def served(classes: list[int], raw: Sequence[float], known: int, calibration: Calibration) -> ModelPrediction:
+    """The prediction that is served where a model's own probabilities are ``raw``; numbers are those of float32.
 
-    >>> served = calibrated([3, 5], [0.9375, 0.0625], known=2, sharpness=0.5, share=0.0)
-    >>> served.classes, [round(share, 3) for share in served.probabilities], served.own
+    >>> prediction = served([3, 5], [0.9375, 0.0625], 2, (0.5, 0.0, 0.0))
+    >>> prediction.classes, [round(share, 3) for share in prediction.probabilities], prediction.own
     ([3, 5], [0.795, 0.205], [0.9375, 0.0625])
     """
-    if sharpness == 1.0 and share == 0.0:
-        return ModelPrediction(classes, raw, known)
+    if calibration == UNCALIBRATED:
+        return ModelPrediction(classes, list(raw), known)
     out = np.empty(len(raw), np.float32)
-    serve(np.array(raw, np.float32), known, sharpness, share, out)
-    return ModelPrediction(classes, out.tolist(), known, raw, sharpness, share)
-
-
-def top_predictions(predicted: Sequence[Probabilities], classes: Sequence[int]) -> list[ModelPrediction]:
-    """One model's predictions of several examples, ready to be stored.
-
-    ``predicted`` has one float vector an example, shape [classes known then]; ``classes`` are the stream's numbers of
-    the model's classes, in the model's order. A value that is no number, as of a model whose weights have grown
-    beyond all bounds, counts as 0.
-
-    >>> (prediction,) = top_predictions([np.array([0.25, 0.75])], classes=[5, 3])
-    >>> prediction.classes, prediction.probabilities, prediction.known
-    ([3, 5], [0.75, 0.25], 2)
-    """
-    predictions: list[ModelPrediction] = []
-    start = 0
-    while start < len(predicted):
-        known, end = len(predicted[start]), start
-        while end < len(predicted) and len(predicted[end]) == known:
-            end += 1
-        matrix = np.nan_to_num(
-            np.array(predicted[start:end]).reshape(end - start, known), nan=0.0, posinf=0.0, neginf=0.0
-        )
-        # Stable, so that of equal probabilities the class that was learned first wins on every machine.
-        order = np.argsort(-matrix, axis=1, kind="stable")[:, :TOP]
-        top = np.take_along_axis(matrix, order, axis=1).astype(np.float32).tolist()
-        numbers = np.asarray(classes, np.int64)[order].tolist() if known else order.tolist()
-        predictions += [ModelPrediction(labels, shares, known) for labels, shares in zip(numbers, top, strict=True)]
-        start = end
-    return predictions
+    serve(np.array(raw, np.float32), known, np.array(calibration, np.float32), np.empty(TOP), out)
+    return ModelPrediction(classes, out.tolist(), known, raw, calibration)

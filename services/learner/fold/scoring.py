@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from prequel.services.learner.fold.calibration.calibrator import Calibrator
 from prequel.services.learner.fold.drift.reactions import fade
 from prequel.services.learner.fold.evaluation.prequential import ScoredLabel
 from prequel.services.learner.fold.join.window_chunk import UNSCORED
@@ -21,11 +22,13 @@ def score_first_label(
     predictions: Sequence[ModelPrediction],
     *,
     time: float,
+    mixed: bool,
 ) -> list[Drift]:
     """Give an example its first label and score its predictions; return the drifts that this revealed.
 
-    ``label`` is a class already, ``time`` when the label came (seconds since the epoch). Predictions made when no model
-    knew a class are not scored, as in River's ``progressive_val_score``.
+    ``label`` is a class already, ``time`` when the label came (seconds since the epoch), ``mixed`` what the stream's
+    label order said with it. Predictions made when no model knew a class are not scored, as in River's
+    ``progressive_val_score``.
     """
     truth = state.classes[label]
     scored = predictions[0].known > 0 or any(prediction.known > 0 for prediction in predictions)
@@ -34,10 +37,10 @@ def score_first_label(
         index = state.scores.score(scored_label(truth, predictions), scored_classes(predictions))
     learned_at = index if scored else state.scores.total
     example.relabel(truth, score_index=index, learned_at=learned_at, residue=example.residue)
+    example.note_mixed(mixed)
     state.labelled += 1
     state.pending -= 1
     state.delays.append(max(0.0, time - example.time))
-    state.label_order.update(truth)
     if not scored:
         return []
     count_abstention(state, example, predictions[0], truth)
@@ -61,6 +64,15 @@ def count_abstention(
         state.abstentions.count(prediction, truth, unknown=example.unknown, sign=sign)
 
 
+def count_calibration(
+    state: StreamState, example: WindowExample, predictions: Sequence[ModelPrediction], *, sign: int = 1
+) -> None:
+    """Count an example's present label, if it is scored, in every model's calibration; with -1, take it out again."""
+    if example.score_index != UNSCORED:
+        for calibrator, prediction in zip(state.calibrators, predictions, strict=True):
+            calibrator.count(prediction, example.label, example.score_index, mixed=example.mixed, sign=sign)
+
+
 def scored_classes(predictions: Sequence[ModelPrediction]) -> list[int]:
     """The class that the metrics count, one a model: see ModelPrediction.scored_class."""
     return [prediction.scored_class for prediction in predictions]
@@ -79,6 +91,7 @@ def _react(state: StreamState, number: int, detector: str, example: WindowExampl
     kind = state.reactions[number].kind
     if kind == "reset":
         state.models[number] = state.new_model(number)
+        state.calibrators[number] = Calibrator(active=state.reactions[number].calibrated, first=scored)
     elif kind == "forget":
         fade(state.models[number])
     if kind != "none":

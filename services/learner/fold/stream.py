@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
+from prequel.services.learner.fold.calibration.calibrator import Calibrator
 from prequel.services.learner.fold.config import FoldConfig
 from prequel.services.learner.fold.drift.error_drift import ErrorDrift
 from prequel.services.learner.fold.drift.feature_drift import FeatureDrift
@@ -67,6 +68,7 @@ class StreamState:
         self.abstentions_from = 0
         """Sequence number of the first example whose abstention counts: those before were another champion's."""
         self.novelty = Novelty(config.unknown_probability, config.unknown_distance)
+        self.calibrators = [Calibrator(active=reaction.calibrated) for reaction in self.reactions]
         self.drifts = [ErrorDrift() for _ in config.models]
         self.drift_counts = [0] * len(config.models)
         self.marks: list[CurveMark] = []

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from prequel.services.learner.fold.calibration.calibrator import calibrator_arrays, load_calibrators
 from prequel.services.learner.fold.config import FoldConfig
 from prequel.services.learner.fold.drift.feature_drift import FeatureDrift
 from prequel.services.learner.fold.evaluation.scores import Scores
@@ -38,6 +39,7 @@ def stream_parts(state: StreamState, seal: Callable[[ModelState], Part]) -> dict
         "novelty": part({}, state.novelty.arrays()),
         "feature_drift": part({}, state.feature_drift.arrays()),
         "label_order": part(*state.label_order.parts()),
+        "calibration": part({}, calibrator_arrays(state.calibrators)),
         **state.window.parts(),
     }
     for number, model in enumerate(state.models):
@@ -90,6 +92,7 @@ def read_stream(
     state.feature_drift = FeatureDrift(state.dim, state.seed)
     state.feature_drift.load(unpack(bodies["feature_drift"])[1])
     state.label_order = LabelOrder.from_parts(*unpack(bodies["label_order"]))
+    load_calibrators(state.calibrators, unpack(bodies["calibration"])[1])
     state.window = _window(meta, bodies, config)
     if state.backbone:
         state.models = [

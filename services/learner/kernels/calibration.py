@@ -1,4 +1,7 @@
-"""Kernels of the calibration of probabilities in the fold: a power of them, and an even share for every class."""
+"""Kernels of the calibration of probabilities in the fold: counts by score, what fits them, and what is served.
+
+They share a file because Numba's cache would not notice a change to a helper in another one (see ``compiled.kernel``).
+"""
 
 import math
 from typing import Any
@@ -9,33 +12,266 @@ from prequel.services.learner.kernels.compiled import kernel
 
 Array = npt.NDArray[Any]
 
-_TINY = 1e-12
-"""Added to every probability before its power is taken: of a 0 no power makes anything else. A model that is sure of
-every answer (1.0 and 0.0) is then as sure as ``sharpness`` says. With 1e-30, a sharpness of 1/16 would still be sure;
-with 1e-6, what a good model says of its second choice would be lost."""
+# What the arguments of the kernels below have in common. One row is one prediction of one model.
+#   classes      int64   [width]  the most probable classes, the stream's numbers
+#   raw          float32 [width]  the model's own probabilities of them, the largest first
+#   known        int              how many classes the model knew; the classes beyond ``width`` share the rest evenly
+#   calibration  float32 [3]      sharpness, even share, top share: see ``serve``
+#   fit          int64   [FIT_BLOCKS + 1, FIT_COLUMNS]          the last row is the sum of the others
+#   reliability  int64   [RELIABILITY_BLOCKS, 3, BINS]          predictions, right ones, confidences in 1 / UNIT
+#   state        int64   [4]      first index, newest block of fit and of reliability, labels learned
+#   powers       float64 [width + 1]                            scratch
+
+FIT_BLOCK, FIT_BLOCKS = 64, 8
+"""What is served follows from the newest 449 to 512 scores, which leave 64 at a time: whole blocks of whole numbers, so
+that a correction is exact. Twice as many follow a new camera later (expected calibration error on CIFAR-10 0.021
+instead of 0.024 for `softmax`, but 0.031 instead of 0.025 after the change); half as many let the sharpness shake."""
+RELIABILITY_BLOCK, RELIABILITY_BLOCKS = 512, 8
+"""The reliability shown is of the newest 3,585 to 4,096 scores. In 15 bins, 1,000 would show an error of 0.045 where
+there is none; since the start, it would be that of a model that has long become another."""
+BINS = 15
+"""Bins of confidence of equal width, as in Guo et al. 2017, so that figures can be compared."""
+UNIT = 2.0**20
+"""Losses and confidences are counted in 1 / UNIT: fine enough for six digits, and 2^40 of them are an int64."""
+GRID, LOWEST = 9, -5
+"""Powers of probabilities that are tried, 2^-5 to 2^3, between which a parabola finds the best: `naive-bayes` on 1,280
+features needs 1/14, `logistic` 4. They are made of square roots and squares, which every processor rounds alike."""
+COUNT, RIGHT, UNIFORM, LOSS, CONFIDENCE = 0, 1, 2, 3, 3 + GRID
+"""Columns of ``fit``: how many, right ones, 1 / known; then for each power the log loss and the confidence."""
+FIT_COLUMNS = 3 + 2 * GRID
+_PRIOR = 0.25
+"""Nats by which a power costs more than 1, times the square of its logarithm: with ten labels a doubled sharpness must
+have gained 0.12 nats. With four times as much, `naive-bayes` is calibrated a hundred labels later."""
+_FLOOR = 0.02
+"""The even share that powers are compared with: without it, one label of a class that was thought impossible would
+outweigh all the others. With a quarter, `softmax` is as good and `knn`, whose zeros are many, worse."""
+_TINY = 1e-9
+"""Added to every probability before its power is taken: of a 0 no power makes anything else. With 1e-6, what a good
+model says of its second choice is lost (log loss of `softmax` 1.375 instead of 1.358); with 1e-12, the calibration
+error of `naive-bayes`, which says 1.0 and 0.0, is 0.058 instead of 0.035."""
 
 
 @kernel
-def serve(raw: Array, known: int, sharpness: float, share: float, out: Array) -> None:
-    """Calibrate the largest probabilities of one prediction.
+def serve(raw: Array, known: int, calibration: Array, powers: Array, out: Array) -> None:
+    """Calibrate one prediction into ``out`` float32 [width]; what is beyond min(known, width) stays.
 
-    ``raw`` float32 [width] are the model's own, the largest first, of the first min(known, width) among ``known``
-    classes; the others have an even share of the rest. ``out`` float32 [width] becomes (1 - share) q + share / known,
-    where q are the probabilities to the power of ``sharpness``, normalised. Their order stays: rounding never puts a
-    class before another one.
+    With q, the probabilities to the power of the sharpness, normalised: (1 - top) ((1 - even) q + even / known), and
+    ``top`` besides for the most probable class. The order stays: rounding never puts a class before another one.
     """
+    sharpness = calibration[0]
     stored = min(known, raw.shape[0])
     rest = known - stored
     left = 1.0
     total = 0.0
     for j in range(stored):
         left -= raw[j]
+        powers[j] = math.exp(sharpness * math.log(max(raw[j], 0.0) + _TINY))
+        total += powers[j]
     if rest > 0:
-        total = rest * math.exp(sharpness * math.log(max(left, 0.0) / rest + _TINY))
+        total += rest * math.exp(sharpness * math.log(max(left, 0.0) / rest + _TINY))
     for j in range(stored):
-        total += math.exp(sharpness * math.log(raw[j] + _TINY))
-    for j in range(stored):
-        power = math.exp(sharpness * math.log(raw[j] + _TINY))
-        out[j] = (1.0 - share) * power / total + share / known
-        if j > 0:
+        even = calibration[1] / known
+        out[j] = (1.0 - calibration[2]) * ((1.0 - calibration[1]) * powers[j] / total + even)
+        if j == 0:
+            out[0] += calibration[2]
+        else:
             out[j] = min(out[j], out[j - 1])
+
+
+@kernel
+def solve(fit: Array, known: int, learned: int, calibration: Array) -> None:
+    """Find what makes the newest scores most probable, and confidence on average what accuracy was; ``fit`` is counts.
+
+    The sharpness has the smallest log loss: temperature scaling (Guo et al., "On calibration of modern neural
+    networks", ICML 2017). Where confidence then is above accuracy, the even share takes it down, where it is below, the
+    top share lifts it. The even share is at least known / 2 / (learned + known): a model that has learned little does
+    not know what it does not know.
+    """
+    sums = fit[FIT_BLOCKS]
+    best = -LOWEST
+    smallest = math.inf
+    for g in range(GRID):
+        loss = sums[LOSS + g] / UNIT + _PRIOR * ((g + LOWEST) * math.log(2.0)) ** 2
+        if loss < smallest:
+            smallest = loss
+            best = g
+    shift = 0.0
+    if 0 < best < GRID - 1:
+        below = sums[LOSS + best - 1] / UNIT + _PRIOR * ((best - 1 + LOWEST) * math.log(2.0)) ** 2 - smallest
+        above = sums[LOSS + best + 1] / UNIT + _PRIOR * ((best + 1 + LOWEST) * math.log(2.0)) ** 2 - smallest
+        if below + above > 0.0:
+            shift = 0.5 * (below - above) / (below + above)
+    beside = best + 1 if shift > 0.0 else best - 1
+    confidence = sums[CONFIDENCE + best] / UNIT
+    if shift != 0.0:
+        confidence += abs(shift) * (sums[CONFIDENCE + beside] / UNIT - confidence)
+    excess = confidence - sums[RIGHT]
+    even = 0.5 * known / (max(learned, 0) + known)
+    calibration[0] = 2.0 ** (best + LOWEST + shift)
+    calibration[1] = even
+    calibration[2] = 0.0
+    if excess > 0.0 and confidence > sums[UNIFORM] / UNIT:
+        calibration[1] = max(even, min(excess / (confidence - sums[UNIFORM] / UNIT), 0.99))
+    elif excess < 0.0:
+        calibration[2] = min(-excess / (sums[COUNT] - confidence + known), 0.99)
+
+
+@kernel
+def _place(state: Array, newest: int, block: int, blocks: int, index: int) -> int:
+    """The block of ``index`` among the newest ones; -1 where it has left them, -2 - block where blocks must come."""
+    own = index // block
+    if own > state[newest]:
+        return -2 - own
+    return own % blocks if own > state[newest] - blocks else -1
+
+
+@kernel
+def _fit_block(fit: Array, state: Array, index: int) -> int:
+    """The row of ``fit`` for ``index``, -1 for none; what leaves is taken out of the sums."""
+    place = _place(state, 1, FIT_BLOCK, FIT_BLOCKS, index)
+    if place >= -1:
+        return place
+    own = -2 - place
+    for block in range(max(state[1] + 1, own - FIT_BLOCKS + 1), own + 1):
+        for column in range(FIT_COLUMNS):
+            fit[FIT_BLOCKS, column] -= fit[block % FIT_BLOCKS, column]
+            fit[block % FIT_BLOCKS, column] = 0
+    state[1] = own
+    return own % FIT_BLOCKS
+
+
+@kernel
+def _reliability_block(reliability: Array, state: Array, index: int) -> int:
+    """The row of ``reliability`` for ``index``, -1 for none."""
+    place = _place(state, 2, RELIABILITY_BLOCK, RELIABILITY_BLOCKS, index)
+    if place >= -1:
+        return place
+    own = -2 - place
+    for block in range(max(state[2] + 1, own - RELIABILITY_BLOCKS + 1), own + 1):
+        reliability[block % RELIABILITY_BLOCKS] = 0
+    state[2] = own
+    return own % RELIABILITY_BLOCKS
+
+
+@kernel
+def _units(value: float) -> int:
+    return math.floor(value * UNIT + 0.5)
+
+
+@kernel
+def _add(fit: Array, row: int, column: int, value: int) -> None:
+    fit[row, column] += value
+    fit[FIT_BLOCKS, column] += value
+
+
+@kernel
+def _count_fit(
+    classes: Array, raw: Array, known: int, truth: int, row: int, sign: int, fit: Array, powers: Array
+) -> None:
+    """Count, for each power, the log loss of the true class and the confidence."""
+    stored = min(known, raw.shape[0])
+    rest = known - stored
+    at = stored
+    left = 1.0
+    for j in range(stored):
+        left -= raw[j]
+        powers[j] = _lowest_power(raw[j])
+        if classes[j] == truth:
+            at = j
+    powers[stored] = _lowest_power(left / rest) if rest > 0 else 0.0
+    # Beyond those stored, models are taken to have met classes in the stream's order.
+    knows = at < stored or (rest > 0 and known > truth)
+    _add(fit, row, COUNT, sign)
+    _add(fit, row, RIGHT, sign * (at == 0))
+    _add(fit, row, UNIFORM, sign * _units(1.0 / known))
+    for g in range(GRID):
+        total = rest * powers[stored]
+        for j in range(stored):
+            total += powers[j]
+        _add(fit, row, CONFIDENCE + g, sign * _units(powers[0] / total))
+        if knows:
+            loss = -math.log((1.0 - _FLOOR) * powers[at] / total + _FLOOR / known)
+            _add(fit, row, LOSS + g, sign * _units(loss))
+        for j in range(stored + 1):
+            powers[j] *= powers[j]
+
+
+@kernel
+def _lowest_power(probability: float) -> float:
+    power = max(probability, 0.0) + _TINY
+    for _ in range(-LOWEST):
+        power = math.sqrt(power)
+    return power
+
+
+@kernel
+def count(
+    classes: Array,
+    raw: Array,
+    known: int,
+    truth: int,
+    index: int,
+    mixed: bool,
+    served: float,
+    sign: int,
+    fit: Array,
+    reliability: Array,
+    state: Array,
+    powers: Array,
+) -> None:
+    """Count the label of one prediction (``sign`` 1), or take it out again (-1).
+
+    ``truth`` is its class, ``index`` the stream's of the score, ``served`` the probability that was served for the most
+    probable class. Only a label that came ``mixed`` changes what is served; all are in the reliability.
+    """
+    index -= state[0]
+    if index < 0 or known <= 0:
+        return
+    state[3] += sign
+    row = _fit_block(fit, state, index)
+    if row >= 0 and mixed:
+        _count_fit(classes, raw, known, truth, row, sign, fit, powers)
+    row = _reliability_block(reliability, state, index)
+    if row >= 0:
+        slot = min(int(served * BINS), BINS - 1)
+        reliability[row, 0, slot] += sign
+        reliability[row, 1, slot] += sign * (classes[0] == truth)
+        reliability[row, 2, slot] += sign * _units(served)
+
+
+@kernel
+def calibrate_run(
+    classes: Array,
+    raw: Array,
+    known: Array,
+    truths: Array,
+    indices: Array,
+    mixed: Array,
+    active: bool,
+    fit: Array,
+    reliability: Array,
+    state: Array,
+    powers: Array,
+    calibrations: Array,
+    out: Array,
+) -> None:
+    """For each row in turn: find the calibration, serve, and count the label where there is one.
+
+    The arguments are as above, with a row for each prediction. ``indices`` int64 [n] are -1 where no label is scored.
+    ``active`` says whether to calibrate: if not, ``out`` float32 [n, width] becomes ``raw``. ``calibrations`` float32
+    [n, 3] becomes what was used.
+    """
+    for i in range(raw.shape[0]):
+        if active and known[i] > 0:
+            solve(fit, known[i], state[3], calibrations[i])
+            serve(raw[i], known[i], calibrations[i], powers, out[i])
+        else:
+            calibrations[i, 0] = 1.0
+            calibrations[i, 1] = 0.0
+            calibrations[i, 2] = 0.0
+            out[i] = raw[i]
+        if indices[i] >= 0 and known[i] > 0:
+            top = out[i, 0]
+            count(
+                classes[i], raw[i], known[i], truths[i], indices[i], mixed[i], top, 1, fit, reliability, state, powers
+            )

@@ -28,6 +28,7 @@ def set_stream_gauges(status: StreamStatus, metrics: Metrics, shown: RecallSerie
             (metrics.accuracy_window, model.window_accuracy),
             (metrics.kappa, model.kappa),
             (metrics.log_loss, model.log_loss),
+            (metrics.calibration_error, model.calibration_error),
         ):
             if value is None:
                 gauge.remove(status.stream, name)
@@ -94,5 +95,6 @@ def _gauges(metrics: Metrics) -> tuple[Gauge, ...]:
         metrics.accuracy_window,
         metrics.kappa,
         metrics.log_loss,
+        metrics.calibration_error,
         metrics.class_recall,
     )

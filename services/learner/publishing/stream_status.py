@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from prequel.services.learner.fold.calibration.reliability import calibration_error, reliability_curve
 from prequel.services.learner.fold.drift.feature_drift import THRESHOLD
 from prequel.services.learner.fold.evaluation.class_metrics import ClassMetrics
 from prequel.services.learner.fold.stream import StreamState
@@ -17,6 +18,7 @@ from prequel.shared.status import (
     FeatureDriftMark,
     LabelOrderStatus,
     ModelStatus,
+    ReliabilityPoint,
     SnapshotStatus,
     StreamDetail,
     StreamStatus,
@@ -72,6 +74,13 @@ def stream_detail(state: StreamState, position: Position) -> StreamDetail:
         classes=classes,
         curve=_curve(state),
         confusion={spec: _confusion(state, number) for number, spec in enumerate(specs)},
+        reliability={
+            spec: [
+                ReliabilityPoint(confidence=confidence, accuracy=accuracy, count=predictions)
+                for confidence, accuracy, predictions in reliability_curve(calibrator.reliability)
+            ]
+            for spec, calibrator in zip(specs, state.calibrators, strict=True)
+        },
     )
 
 
@@ -85,6 +94,7 @@ def _model(state: StreamState, model: int, frequent: Sequence[int]) -> ModelStat
         kappa=scores.kappa(model),
         log_loss=scores.log_loss(model),
         fading_accuracy=scores.fading_accuracy(model),
+        calibration_error=calibration_error(state.calibrators[model].reliability),
         drifts=state.drift_counts[model],
         classes=_classes(state, scores.class_metrics(model), only),
     )

@@ -22,7 +22,7 @@ def change_models(state: StreamState, specs: tuple[str, ...], replayed: StreamSt
     state.config, state.reactions = empty.config, empty.reactions
     if not state.models:
         state.reset_at, state.drifts, state.drift_counts = empty.reset_at, empty.drifts, empty.drift_counts
-        state.scores, state.window = empty.scores, empty.window
+        state.scores, state.window, state.calibrators = empty.scores, empty.window, empty.calibrators
         return
     if specs == before:
         return
@@ -43,8 +43,11 @@ def _take_models(state: StreamState, old_models: Sequence[int | None], replayed:
     state.reset_at = [
         source.reset_at[at] + (shift if source is replayed and source.reset_at[at] else 0) for source, at in sources
     ]
-    state.models, state.drifts, state.drift_counts = (
+    for calibrator in replayed.calibrators if replayed else ():
+        calibrator.shift(shift)
+    state.models, state.calibrators, state.drifts, state.drift_counts = (
         [source.models[at] for source, at in sources],
+        [source.calibrators[at] for source, at in sources],
         [source.drifts[at] for source, at in sources],
         [source.drift_counts[at] for source, at in sources],
     )

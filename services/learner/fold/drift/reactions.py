@@ -1,5 +1,6 @@
-"""What a model does when its error drifts: the option `drift=` of its spec."""
+"""The options of a spec that are the fold's: what a model does when its error drifts, and `calibrate=`."""
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from prequel.services.learner.models import registry
@@ -26,10 +27,12 @@ class Fading(Protocol):
 
 
 class Reaction(NamedTuple):
-    """``spec`` is the model's without the option, as the registry knows it; ``kind`` is one of REACTIONS."""
+    """``spec`` is the model's without these options, as the registry knows it; ``kind`` is one of REACTIONS."""
 
     spec: str
     kind: str
+    calibrated: bool = True
+    """Whether the fold calibrates the model's probabilities: not with `calibrate=off`."""
 
 
 def fade(model: Model) -> None:
@@ -48,30 +51,35 @@ def _fading_parts(model: Model) -> list[Fading]:
 
 
 def reaction(spec: str) -> Reaction:
-    """Split `;drift=...` off a model's spec. Raises UnknownModel for an unknown reaction.
+    """Split `;drift=...` and `;calibrate=...` off a model's spec. Raises UnknownModel for an unknown value of them.
 
-    >>> reaction("slda;drift=forget")
-    Reaction(spec='slda', kind='forget')
+    >>> reaction("slda;drift=forget"), reaction("logistic;calibrate=off").calibrated
+    (Reaction(spec='slda', kind='forget', calibrated=True), False)
     """
+    rest, kind = _split_off(spec, "drift", REACTIONS, "unknown reaction")
+    rest, calibrate = _split_off(rest, "calibrate", ("on", "off"), "unknown calibration")
+    return Reaction(rest, kind, calibrate == "on")
+
+
+def _split_off(spec: str, name: str, choices: Sequence[str], problem: str) -> tuple[str, str]:
+    """The spec without one of the fold's options, and the option's value: the first of ``choices`` by default."""
     try:
         parts = split_outside(spec, ";")
     except ValueError as error:
         raise UnknownModel(f"model {spec!r}: {error}") from None
-    chosen = [part.partition("=")[2].strip() for part in parts if part.partition("=")[0].strip() == "drift"]
-    rest = ";".join(part for part in parts if part.partition("=")[0].strip() != "drift")
-    if len(chosen) > 1 or not set(chosen) <= set(REACTIONS):
-        raise UnknownModel(
-            f"model {spec!r}: unknown reaction drift={','.join(chosen)}; use one of {', '.join(REACTIONS)}"
-        )
-    return Reaction(rest, chosen[0] if chosen else "none")
+    chosen = [part.partition("=")[2].strip() for part in parts if part.partition("=")[0].strip() == name]
+    if len(chosen) > 1 or not set(chosen) <= set(choices):
+        raise UnknownModel(f"model {spec!r}: {problem} {name}={','.join(chosen)}; use one of {', '.join(choices)}")
+    rest = ";".join(part for part in parts if part.partition("=")[0].strip() != name)
+    return rest, chosen[0] if chosen else choices[0]
 
 
 def check_spec(spec: str, *, signed: bool) -> str:
-    """The spec without its reaction. Raises UnknownModel where this Prequel cannot use it.
+    """The spec without the fold's options. Raises UnknownModel where this Prequel cannot use it.
 
     ``signed`` is whether there is a key that pickled models can be signed with.
     """
-    model, kind = reaction(spec)
+    model, kind, _ = reaction(spec)
     registry.check(model)
     if kind == "forget" and not _fading_parts(registry.create(model, 8, seed=0)):
         raise UnknownModel(

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from prequel.services.learner.fold.predictions import TOP, ModelPrediction, calibrated
+from prequel.services.learner.fold.predictions import TOP, UNCALIBRATED, ModelPrediction, served
 from prequel.services.learner.snapshots.blobs import Part, part
 from prequel.shared.log.base import Position
 
@@ -129,18 +129,18 @@ class Chunk:
             width = len(prediction.classes)
             if width > self.predicted["top_classes"].shape[2]:
                 self._widen()
-            top_classes, top_probabilities, known, sharpness, share = self.predicted.values()
+            top_classes, top_probabilities, known, calibration = self.predicted.values()
             top_classes[model, row, :width] = prediction.classes
             top_probabilities[model, row, :width] = prediction.own
             known[model, row] = prediction.known
-            sharpness[model, row], share[model, row] = prediction.sharpness, prediction.share
+            calibration[model, row] = prediction.calibration
 
     def predictions(self, row: int) -> list[ModelPrediction]:
         """Every model's prediction of the example in ``row``."""
         columns = (column[:, row].tolist() for column in self.predicted.values())
         return [
-            calibrated(classes[: max(0, min(TOP, known))], raw[: max(0, min(TOP, known))], known, sharpness, share)
-            for classes, raw, known, sharpness, share in zip(*columns, strict=True)
+            served(classes[: max(0, known)], raw[: max(0, known)], known, tuple(calibration))
+            for classes, raw, known, calibration in zip(*columns, strict=True)
         ]
 
     def part(self) -> Part:
@@ -195,6 +195,5 @@ def _no_predictions(models: int, rows: int, width: int) -> Arrays:
         "top_classes": np.full((models, rows, width), -1, "<i4"),
         "top_probabilities": np.zeros((models, rows, width), "<f4"),
         "known": np.zeros((models, rows), "<i4"),
-        "sharpness": np.ones((models, rows), "<f4"),
-        "share": np.zeros((models, rows), "<f4"),
+        "calibration": np.full((models, rows, len(UNCALIBRATED)), UNCALIBRATED, "<f4"),
     }

@@ -12,6 +12,7 @@ class WindowExample:
 
     def __init__(self, chunk: Chunk, row: int) -> None:
         self._chunk, self._row = chunk, row
+        self._predictions: list[ModelPrediction] | None = None
 
     @property
     def sequence(self) -> int:
@@ -46,7 +47,9 @@ class WindowExample:
     @property
     def predictions(self) -> list[ModelPrediction]:
         """What every model predicted before the label was known."""
-        return self._chunk.predictions(self._row)
+        if self._predictions is None:  # A correction asks several times.
+            self._predictions = self._chunk.predictions(self._row)
+        return self._predictions
 
     @property
     def first(self) -> FirstSeen:

@@ -1,0 +1,136 @@
+"""Calibrates one model's probabilities from its newest scores, by counts that a correction restates exactly."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from prequel.services.learner.fold.calibration.ranking import Ranking
+from prequel.services.learner.fold.predictions import TOP, ModelPrediction, served
+from prequel.services.learner.kernels.calibration import (
+    BINS,
+    FIT_BLOCKS,
+    FIT_COLUMNS,
+    RELIABILITY_BLOCKS,
+    calibrate_run,
+    count,
+    solve,
+)
+
+Arrays = dict[str, npt.NDArray[Any]]
+Numbers = npt.NDArray[np.int64]
+_LEARNED = 3
+"""Where the kernels' state counts labels."""
+
+
+class Calibrator:
+    """Counts of one model's scores: of the newest 512, what to serve follows; of the newest 4,096, how reliable it was.
+
+    ``active`` False leaves probabilities as they are, and only counts how reliable these were. ``first`` is the
+    stream's index of the first score that counts. What is served of a prediction depends on the labels scored before
+    it alone, and stays: a correction changes the counts, as if the right label had been scored, and so what is served
+    from then on. See ``kernels.calibration`` for how.
+
+    >>> calibrator = Calibrator(active=True)
+    >>> sure = ModelPrediction([0, 1], [0.99, 0.01], known=2)
+    >>> for index in range(300):  # right in two of three cases
+    ...     calibrator.count(sure, int(index % 3 == 0), index, mixed=True)
+    >>> round(calibrator.calibrate(sure).probabilities[0], 1)
+    0.7
+    """
+
+    def __init__(self, *, active: bool, first: int = 0) -> None:
+        self.active = active
+        self._fit = np.zeros((FIT_BLOCKS + 1, FIT_COLUMNS), np.int64)
+        self._reliability = np.zeros((RELIABILITY_BLOCKS, 3, BINS), np.int64)
+        self._state = np.array([first, 0, 0, 0], np.int64)
+        self._powers = np.empty(TOP + 1)
+
+    def calibrate(self, prediction: ModelPrediction) -> ModelPrediction:
+        """What is served now where the model itself says this."""
+        if not self.active or prediction.known <= 0:
+            return prediction
+        calibration = np.empty(3, np.float32)
+        solve(self._fit, prediction.known, int(self._state[_LEARNED]), calibration)
+        return served(prediction.classes, prediction.own, prediction.known, tuple(calibration.tolist()))
+
+    def calibrate_run(
+        self,
+        ranking: Ranking,
+        truths: Numbers,
+        indices: Numbers,
+        mixed: npt.NDArray[np.bool_],
+    ) -> list[ModelPrediction]:
+        """What is served of each of a run of predictions, whose labels are counted one after the other.
+
+        ``truths`` [n] are classes, ``indices`` [n] those of the scores, -1 where no label is scored, ``mixed`` [n]
+        whether the label came mixed. Equal to calibrating and counting them one by one, and faster.
+        """
+        calibrations, out = np.empty((len(truths), 3), np.float32), np.empty_like(ranking.raw)
+        calibrate_run(
+            *ranking,
+            truths,
+            indices,
+            mixed,
+            self.active,
+            self._fit,
+            self._reliability,
+            self._state,
+            self._powers,
+            calibrations,
+            out,
+        )
+        return ranking.predictions(out, calibrations)
+
+    def count(self, prediction: ModelPrediction, truth: int, index: int, *, mixed: bool, sign: int = 1) -> None:
+        """Count the label of a prediction that was served; with -1, take it out again. See ``calibrate_run``."""
+        if prediction.known > 0:
+            count(
+                np.array(prediction.classes, np.int64),
+                np.array(prediction.own, np.float32),
+                prediction.known,
+                truth,
+                index,
+                mixed,
+                prediction.probabilities[0],
+                sign,
+                self._fit,
+                self._reliability,
+                self._state,
+                self._powers,
+            )
+
+    def shift(self, indices: int) -> None:
+        """Make the stream's indices larger by so many: another stream takes the calibrator over."""
+        self._state[0] += indices
+
+    @property
+    def reliability(self) -> Numbers:
+        """Predictions, right ones and confidences (in 1 / UNIT) by bin of confidence, shape [3, BINS]."""
+        counts: Numbers = self._reliability.sum(axis=0)
+        return counts
+
+    def arrays(self) -> Arrays:
+        """As a snapshot stores it; ``load`` is the inverse."""
+        return {"fit": self._fit.copy(), "reliability": self._reliability.copy(), "state": self._state.copy()}
+
+    def load(self, arrays: Arrays) -> None:
+        """The inverse of ``arrays``."""
+        self._fit, self._reliability = arrays["fit"].copy(), arrays["reliability"].copy()
+        self._state = arrays["state"].copy()
+
+
+def calibrator_arrays(calibrators: Sequence[Calibrator]) -> Arrays:
+    """The state of several models' calibrators as one part of a snapshot."""
+    return {
+        f"{name}.{number}": array
+        for number, calibrator in enumerate(calibrators)
+        for name, array in calibrator.arrays().items()
+    }
+
+
+def load_calibrators(calibrators: Sequence[Calibrator], arrays: Arrays) -> None:
+    """The inverse of ``calibrator_arrays``."""
+    for number, calibrator in enumerate(calibrators):
+        calibrator.load({name: arrays[f"{name}.{number}"] for name in ("fit", "reliability", "state")})

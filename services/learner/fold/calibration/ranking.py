@@ -1,0 +1,72 @@
+"""The most probable classes of a run of predictions, as arrays."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from prequel.services.learner.fold.predictions import TOP, UNCALIBRATED, ModelPrediction
+from prequel.services.learner.models.base import Probabilities
+
+
+class Ranking(NamedTuple):
+    """Of each of n predictions the TOP most probable classes, most probable first; of equal ones, those learned first.
+
+    ``classes`` int64 [n, width] are the stream's numbers, ``raw`` float32 [n, width] the model's probabilities of them
+    (-1 and 0 beyond the classes known), ``known`` int64 [n] how many classes the model knew.
+    """
+
+    classes: npt.NDArray[np.int64]
+    raw: npt.NDArray[np.float32]
+    known: npt.NDArray[np.int64]
+
+    def predictions(
+        self, served: npt.NDArray[np.float32], calibrations: npt.NDArray[np.float32]
+    ) -> list[ModelPrediction]:
+        """One a row; ``served`` float32 [n, width] are the calibrated probabilities, by ``calibrations`` [n, 3]."""
+        columns = (array.tolist() for array in (self.classes, served, self.known, self.raw, calibrations))
+        return [
+            ModelPrediction(classes[:known], probabilities[:known], known, raw[:known], tuple(calibration))
+            for classes, probabilities, known, raw, calibration in zip(*columns, strict=True)
+        ]
+
+
+def ranking(predicted: Sequence[Probabilities], numbers: Sequence[int]) -> Ranking:
+    """The ranking of one model's predictions of several examples.
+
+    ``predicted`` has one float vector an example, shape [classes known then]; ``numbers`` are the stream's numbers of
+    the model's classes, in the model's order. A value that is no number, as of a model whose weights have grown beyond
+    all bounds, counts as 0.
+
+    >>> ranked = ranking([np.array([0.25, 0.75])], numbers=[5, 3])
+    >>> ranked.classes.tolist(), ranked.raw.tolist(), ranked.known.tolist()
+    ([[3, 5]], [[0.75, 0.25]], [2])
+    """
+    known = np.array([len(row) for row in predicted], np.int64)
+    width = min(TOP, int(known.max(initial=0)))
+    classes, raw = np.full((len(known), width), -1, np.int64), np.zeros((len(known), width), np.float32)
+    by_number = np.asarray(numbers, np.int64)
+    start = 0
+    while start < len(known):
+        end = start + int(np.argmax(np.append(known[start:] != known[start], True)))
+        matrix = np.nan_to_num(
+            np.array(predicted[start:end]).reshape(end - start, known[start]), nan=0.0, posinf=0.0, neginf=0.0
+        )
+        # Stable, so that of equal probabilities the class that was learned first wins on every machine.
+        order = np.argsort(-matrix, axis=1, kind="stable")[:, :TOP]
+        raw[start:end, : order.shape[1]] = np.take_along_axis(matrix, order, axis=1)
+        classes[start:end, : order.shape[1]] = by_number[order] if len(by_number) else order
+        start = end
+    return Ranking(classes, raw, known)
+
+
+def own_predictions(predicted: Sequence[Probabilities], numbers: Sequence[int]) -> list[ModelPrediction]:
+    """One model's predictions of several examples, as the model makes them: not calibrated. See ``ranking``.
+
+    >>> (prediction,) = own_predictions([np.array([0.25, 0.75])], numbers=[5, 3])
+    >>> prediction.classes, prediction.probabilities
+    ([3, 5], [0.75, 0.25])
+    """
+    ranked = ranking(predicted, numbers)
+    return ranked.predictions(ranked.raw, np.tile(np.array(UNCALIBRATED, np.float32), (len(ranked.known), 1)))
