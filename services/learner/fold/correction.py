@@ -65,11 +65,10 @@ def _relearn(state: StreamState, example: WindowExample, x: Vector, *, previous:
     """Take the previous label out of every model that can unlearn, and teach all the new one; whether all could."""
     exact = True
     for number, model in enumerate(state.models):
-        if previous is None or _never_learned(state, number, example):
-            if label is not None:
-                model.learn(x, label)
-        else:
+        if previous is not None:
             exact &= _correct(state, number, example, x, previous=previous, label=label)
+        elif label is not None:
+            model.learn(x, label)
     # The sums that abstentions are decided by; a label from before they began is not in them.
     if previous is not None and (state.novelty.since == 0 or example.learned_at > state.novelty.since):
         state.novelty.learn(x, state.classes[previous], -1)
@@ -78,24 +77,20 @@ def _relearn(state: StreamState, example: WindowExample, x: Vector, *, previous:
     return exact
 
 
-def _never_learned(state: StreamState, number: int, example: WindowExample) -> bool:
-    """Whether nothing of the example's label is in a model: it came later, or was reset from what it had learned."""
-    if example.predictions[number].known < 0:
-        return example.predictions[number].known == NOT_LEARNED.known
-    return example.learned_at < state.reset_at[number] and state.reactions[number].kind == "reset"
-
-
 def _correct(
     state: StreamState, number: int, example: WindowExample, x: Vector, *, previous: str, label: str | None
 ) -> bool:
     """Put the new label in the place of the previous one in one model; whether nothing is left of that."""
-    model, may_know_it = state.models[number], example.predictions[number].known >= 0
-    if may_know_it and example.learned_at >= state.reset_at[number]:
-        return correct(model, x, previous, label)
-    # A replay may have learned the label or not, or the model has half forgotten it: there is nothing to subtract.
-    if label is not None:
-        model.learn(x, label)
-    return False
+    model, age = state.models[number], state.learned - 1 - example.learned_after
+    known = example.predictions[number].known
+    learned_before_reset = example.learned_at < state.reset_at[number]
+    if known >= 0 and not learned_before_reset:
+        return correct(model, x, previous, label, age=age)
+    # The model was added later, and its replay did not meet the example like this, or it has reacted to a drift since.
+    correct(model, x, None, label, age=age)
+    if known < 0:
+        return known == NOT_LEARNED.known
+    return state.reactions[number].kind == "reset"  # What a model was reset from is not in it.
 
 
 def _restate_metrics(state: StreamState, example: WindowExample, label: str | None, *, exact: bool) -> None:

@@ -38,6 +38,8 @@ def score_first_label(
     learned_at = index if scored else state.scores.total
     example.relabel(truth, score_index=index, learned_at=learned_at, residue=example.residue)
     example.note_mixed(mixed)
+    example.note_learned_after(state.learned)
+    state.learned += 1
     state.labelled += 1
     state.pending -= 1
     state.delays.append(max(0.0, time - example.time))

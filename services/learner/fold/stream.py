@@ -79,6 +79,8 @@ class StreamState:
         self.expired_ids = ExpiredIds(config.duplicates)
         self.waiting = WaitingLabels(config.max_waiting)
         self.images = self.labelled = self.pending = 0
+        self.learned = 0
+        """First labels so far, those taken back since among them: the time that models count in whose past fades."""
         self.conflicts = Conflicts()
         self.statuses: dict[str, int] = {}
         """Labels by what became of them."""

@@ -17,7 +17,7 @@ def stream_numbers(state: StreamState) -> dict[str, Any]:
         "backbone": state.backbone,
         "dim": state.dim,
         "labels": state.labels,
-        "counts": [state.images, state.labelled, state.pending],
+        "counts": [state.images, state.labelled, state.pending, state.learned],
         "conflicts": state.conflicts.numbers(),
         "statuses": state.statuses,
         "abstentions": [*state.abstentions.numbers(), state.abstentions_from],
@@ -35,7 +35,7 @@ def load_stream_numbers(state: StreamState, numbers: dict[str, Any]) -> None:
     state.begun, state.adopted = numbers["begun"], set(numbers["adopted"])
     state.labels = numbers["labels"]
     state.classes = {label: number for number, label in enumerate(state.labels)}
-    state.images, state.labelled, state.pending = numbers["counts"]
+    state.images, state.labelled, state.pending, state.learned = numbers["counts"]
     state.statuses, state.reset_at, state.drift_counts = (
         numbers["statuses"],
         numbers["reset_at"],

@@ -13,25 +13,27 @@ class Loadable(Model, Protocol):
 
 @runtime_checkable
 class CorrectableModel(Protocol):
-    """A model that corrects a label in a way of its own: what it is made of may differ in what it can unlearn."""
+    """A model that corrects a label in a way of its own: its past fades, or its parts differ in what they unlearn."""
 
-    def correct(self, x: Vector, old: str, new: str | None) -> bool:
+    def correct(self, x: Vector, old: str | None, new: str | None, *, age: int) -> bool:
         """As ``correct`` below."""
         ...
 
 
-def correct(model: Model, x: Vector, old: str, new: str | None) -> bool:
-    """Put ``new`` (None: nothing) in the place of the label ``old`` that an example was learned with.
+def correct(model: Model, x: Vector, old: str | None, new: str | None, *, age: int) -> bool:
+    """Put ``new`` (None: nothing) in the place of the label ``old`` (None: none) that an example was learned with.
 
-    Returns whether nothing of the old label is left. A model that cannot unlearn learns the new label beside the old.
+    ``age`` is how many examples were learned in their turn after it; a correction is out of turn, and so adds nothing
+    to the age of others. Returns whether nothing of the old label is left: a model that cannot unlearn learns the new
+    label beside it.
     """
     if isinstance(model, CorrectableModel):
-        return model.correct(x, old, new)
-    if model.exact:
+        return model.correct(x, old, new, age=age)
+    if old is not None and model.exact:
         model.unlearn(x, old)
     if new is not None:
         model.learn(x, new)
-    return model.exact
+    return old is None or model.exact
 
 
 @runtime_checkable

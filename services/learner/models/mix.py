@@ -65,13 +65,13 @@ class Mix:
             expert.unlearn(x, label)
         self._counts[self.labels.index(label)] -= 1.0
 
-    def correct(self, x: Vector, old: str, new: str | None) -> bool:
+    def correct(self, x: Vector, old: str | None, new: str | None, *, age: int) -> bool:
         """See ``capabilities.CorrectableModel``: an expert that can unlearn does, the others only learn."""
-        are_exact = [correct(expert, x, old, new) for expert in self.experts]
+        are_exact = [correct(expert, x, old, new, age=age) for expert in self.experts]
         self._grow()
-        self._counts[self.labels.index(old)] -= 1.0
-        if new is not None:
-            self._counts[self.labels.index(new)] += 1.0
+        for label, change in ((old, -1.0), (new, 1.0)):
+            if label is not None:
+                self._counts[self.labels.index(label)] += change
         return all(are_exact)
 
     def fold(self, xs: Matrix, labels: Sequence[str | None]) -> list[Probabilities]:

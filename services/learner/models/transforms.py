@@ -50,9 +50,9 @@ class TransformedModel:
     def unlearn(self, x: Vector, label: str) -> None:
         self.inner.unlearn(self._transformed(x.reshape(1, -1))[0], label)
 
-    def correct(self, x: Vector, old: str, new: str | None) -> bool:
+    def correct(self, x: Vector, old: str | None, new: str | None, *, age: int) -> bool:
         """See ``capabilities.CorrectableModel``."""
-        return correct(self.inner, self._transformed(x.reshape(1, -1))[0], old, new)
+        return correct(self.inner, self._transformed(x.reshape(1, -1))[0], old, new, age=age)
 
     def fold(self, xs: Matrix, labels: Sequence[str | None]) -> list[Probabilities]:
         return self.inner.fold(self._transformed(xs), labels)

@@ -75,7 +75,9 @@ def _replayed_predictions(
         if replica is None or replica.position != example.position:
             return [NOT_LEARNED] * len(replayed.models)
         labels = state.name_of(example.label), replayed.name_of(replica.label)
-        if labels[0] == labels[1] and _score_index(example, 0) == _score_index(replica, shift):
+        ages = state.learned - example.learned_after, replayed.learned - replica.learned_after
+        same_age = labels[0] is None or ages[0] == ages[1]
+        if labels[0] == labels[1] and same_age and _score_index(example, 0) == _score_index(replica, shift):
             return [prediction.renumbered(classes) for prediction in replica.predictions]
         return [NOT_LEARNED if replica.label == UNLABELLED else PERHAPS_LEARNED] * len(replayed.models)
 

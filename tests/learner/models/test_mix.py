@@ -143,7 +143,7 @@ def test_a_correction_is_exact_in_the_experts_that_can_unlearn_and_learned_by_th
     model = registry.create("l2|mix(ncm, logistic)", 8, seed=0)
     wrong = ["class 0" if i == 7 else label for i, label in enumerate(labels)]
     model.fold(xs, wrong)
-    assert not correct(model, xs[7], "class 0", labels[7])
+    assert not correct(model, xs[7], "class 0", labels[7], age=0)
     clean, taught = registry.create("l2|ncm", 8, seed=0), registry.create("l2|logistic", 8, seed=0)
     clean.fold(xs, labels)
     taught.fold(xs, wrong)
@@ -163,12 +163,12 @@ def test_a_correction_restates_how_often_each_class_came() -> None:
     for i, (x, label) in enumerate(zip(xs, labels, strict=True)):
         erred.learn(x, "class 0" if i == 9 else label)
         clean.learn(x, label)
-    assert correct(erred, xs[9], "class 0", labels[9])
+    assert correct(erred, xs[9], "class 0", labels[9], age=0)
     by_label = [dict(zip(m.labels, m.state().arrays["counts"].tolist(), strict=True)) for m in (erred, clean)]
     assert by_label[0] == by_label[1]
-    assert correct(erred, xs[9], labels[9], "a new class")
+    assert correct(erred, xs[9], labels[9], "a new class", age=0)
     assert erred.state().arrays["counts"].tolist()[-1] == 1.0
-    assert correct(erred, xs[9], "a new class", None)
+    assert correct(erred, xs[9], "a new class", None, age=0)
     assert erred.state().arrays["counts"].sum() == 59
 
 

@@ -33,6 +33,7 @@ _ROW = np.dtype(
         ("label", "<i4"),
         ("score_index", "<i8"),
         ("learned_at", "<i8"),
+        ("learned_after", "<i8"),
         ("set_threshold", "<f4"),
         ("why", "u1"),
         ("mixed", "u1"),
@@ -100,7 +101,20 @@ class Chunk:
             self._resize(4 * row)
         id, position, time, first, unknown, set_threshold = example
         self.ids.append(id)
-        self.rows[row] = (*position, time, UNLABELLED, UNSCORED, 0, set_threshold, WHY_UNKNOWN, 0, unknown, 0, *first)
+        self.rows[row] = (
+            *position,
+            time,
+            UNLABELLED,
+            UNSCORED,
+            0,
+            0,
+            set_threshold,
+            WHY_UNKNOWN,
+            0,
+            unknown,
+            0,
+            *first,
+        )
         self._set_predictions(row, enumerate(predictions))
         self.stored_part = None
 

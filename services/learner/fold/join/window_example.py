@@ -45,6 +45,11 @@ class WindowExample:
         return int(self._get("learned_at"))
 
     @property
+    def learned_after(self) -> int:
+        """How many first labels the stream had learned before this example's."""
+        return int(self._get("learned_after"))
+
+    @property
     def predictions(self) -> list[ModelPrediction]:
         """What every model predicted before the label was known."""
         if self._predictions is None:  # A correction asks several times.
@@ -87,6 +92,10 @@ class WindowExample:
         columns["label"][row], columns["score_index"][row] = label, score_index
         columns["learned_at"][row], columns["residue"][row] = learned_at, residue
         self._chunk.stored_part = None
+
+    def note_learned_after(self, learned: int) -> None:
+        """Note how many first labels the stream had learned before this example's."""
+        self._set("learned_after", learned)
 
     def note_why(self, why: int) -> None:
         """Note the reason for which it was labelled."""
