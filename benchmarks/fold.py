@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--models", default="logistic,softmax")
     parser.add_argument("--runs", type=int, default=3)
     arguments = parser.parse_args()
-    records = list(_records(*_data(arguments.features, arguments.events)))
+    records = list(_records(*features(arguments.features, arguments.events)))
     for spec in arguments.models.split(","):
         registry.compile(spec, 8)
     rates = [_run(records, Settings.model_validate({"models": arguments.models})) for _ in range(arguments.runs)]
@@ -39,7 +39,7 @@ def main() -> None:
     Console().print(f"{len(records):,} events, {arguments.models}: {shown} events per second of processor time")
 
 
-def _data(file: str | None, events: int) -> tuple[Vector, list[str]]:
+def features(file: str | None, events: int) -> tuple[Vector, list[str]]:
     if file:
         with np.load(file) as data:
             return data["features"][:events].astype(np.float32), [str(label) for label in data["labels"][:events]]

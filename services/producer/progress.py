@@ -47,15 +47,17 @@ class Bar:
 class Lines:
     """A line every five seconds, and one whenever the reason for waiting changes."""
 
-    def __init__(self, console: Console, stream: str, total: int, clock: Callable[[], float]) -> None:
-        self._console, self._stream, self._total, self._clock = console, stream, total, clock
+    def __init__(
+        self, console: Console, stream: str, total: int, clock: Callable[[], float], *, unit: str = "images"
+    ) -> None:
+        self._console, self._stream, self._total, self._clock, self._unit = console, stream, total, clock, unit
         self._printed_at, self._reason = clock(), ""
 
     def show(self, answered: int, seconds: float, status: StreamStatus | None) -> None:
         if self._clock() - self._printed_at < LINE_SECONDS:
             return
         self._printed_at = self._clock()
-        parts = [f"{answered:,}/{self._total:,} images", f"{answered / seconds:,.0f}/s", accuracy_text(status)]
+        parts = [f"{answered:,}/{self._total:,} {self._unit}", f"{answered / seconds:,.0f}/s", accuracy_text(status)]
         self._print("  ".join(filter(None, parts)))
 
     def show_waiting(self, reason: str) -> None:
@@ -69,10 +71,12 @@ class Lines:
 
 
 @contextmanager
-def progress_on(console: Console, stream: str, total: int, clock: Callable[[], float]) -> Iterator[Progress]:
-    """A bar or lines, as suits the console. ``clock`` is in seconds, from any start."""
+def progress_on(
+    console: Console, stream: str, total: int, clock: Callable[[], float], *, unit: str = "images"
+) -> Iterator[Progress]:
+    """A bar or lines, as suits the console, over so many of ``unit``. ``clock`` is in seconds, from any start."""
     if not console.is_terminal:
-        yield Lines(console, stream, total, clock)
+        yield Lines(console, stream, total, clock, unit=unit)
         return
     columns = (
         TextColumn("{task.description}", markup=False),

@@ -8,6 +8,7 @@ from prequel.services.producer.errors import WrongUsage
 from prequel.services.producer.sources.base import Survey
 from prequel.services.producer.summary import ImageProblem, Summary
 from prequel.shared.events.names import STREAM_RULE, valid_stream
+from prequel.shared.status import StreamStatus
 
 MAX_SHOWN = 5
 """Problems of one kind that are shown by name: enough to see the pattern; the rest are counted."""
@@ -35,11 +36,7 @@ def summary_lines(summary: Summary, survey: Survey, correct_command: str) -> lis
         f"{summary.stream}: {summary.sent:,} of {survey.images:,} images sent in {summary.seconds:.1f} s "
         f"({summary.rate:,.0f}/s), {summary.labelled:,} with a label, {summary.new:,} new to the stream{known}{stopped}"
     ]
-    if summary.accuracy is not None and summary.window_accuracy is not None:
-        lines.append(
-            f"accuracy {summary.accuracy:.4f} since the stream began, {summary.window_accuracy:.4f} recently "
-            f"({summary.champion})"
-        )
+    lines += accuracy_lines(summary.status)
     lines += _problem_lines("rejected", summary.rejected)
     unreadable = [*summary.unreadable, *(ImageProblem(folder, "") for folder in survey.unreadable)]
     lines += _problem_lines("not readable", unreadable)
@@ -58,6 +55,23 @@ def summary_lines(summary: Summary, survey: Survey, correct_command: str) -> lis
     return lines
 
 
+def accuracy_lines(status: StreamStatus | None) -> list[str]:
+    """The champion's accuracy, and what to know before one believes it; nothing before the first scored label."""
+    champion = status.models[status.champion] if status else None
+    if status is None or champion is None or champion.accuracy is None or champion.window_accuracy is None:
+        return []
+    line = (
+        f"accuracy {champion.accuracy:.4f} since the stream began, {champion.window_accuracy:.4f} recently "
+        f"({status.champion})"
+    )
+    return [line, *label_order_lines(status)]
+
+
+def label_order_lines(status: StreamStatus) -> list[str]:
+    """That labels come class after class, where they do: accuracy flatters then."""
+    return [] if status.label_order is None or status.label_order.mixed else [status.label_order.text]
+
+
 def _label_lines(summary: Summary, correct_command: str) -> list[str]:
     lines = _problem_lines("labels refused", summary.refused_labels)
     lines += _problem_lines("labels that the source has changed", summary.changed_labels)
@@ -68,7 +82,8 @@ def _label_lines(summary: Summary, correct_command: str) -> list[str]:
     if summary.corrected:
         lines.append(f"corrected: {summary.corrected:,}")
     lines += _problem_lines(
-        "labelled differently by somebody, unchanged (`prequel label` changes it)", summary.labels_by_others
+        f"labelled differently by somebody, unchanged (`prequel label {summary.stream} --csv FILE` changes it)",
+        summary.labels_by_others,
     )
     lines += _problem_lines("the same image under two labels", summary.contradictions)
     if summary.copies:

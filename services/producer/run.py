@@ -202,7 +202,6 @@ class Run:
         seconds = self._clock() - self._begun
         status = self._status()
         self._progress.show(self._answered(), seconds, status)
-        champion = status.models[status.champion] if status else None
         added = (status.images if status else 0) - (before.images if before else 0)
         return Summary(
             stream=self._stream,
@@ -214,9 +213,7 @@ class Run:
             unreadable=self._unreadable,
             unanswered=self._unanswered.given_up,
             seconds=seconds,
-            champion=status.champion if status else None,
-            accuracy=champion.accuracy if champion else None,
-            window_accuracy=champion.window_accuracy if champion else None,
+            status=status,
             interrupted=interrupted,
             already_known=self._comparison.already_known,
             copies=self._duplicates.copies,

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from prequel.shared.status import StreamStatus
+
 
 class ImageProblem(NamedTuple):
     """The name of an image in its source, and what is wrong with it."""
@@ -14,7 +16,7 @@ class ImageProblem(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """The result of one run. Accuracies are the champion's over the whole stream, None without labels.
+    """The result of one run. ``status`` is that of the whole stream after it, None where there is none yet.
 
     ``predicted`` counts the images that have a prediction now; ``already_known`` of them had one before the run, and
     were not sent again. ``new`` counts those that the stream did not have.
@@ -31,9 +33,7 @@ class Summary:
     unanswered: Sequence[str]
     """Names of images that were sent and got no prediction for a long time."""
     seconds: float
-    champion: str | None
-    accuracy: float | None
-    window_accuracy: float | None
+    status: StreamStatus | None
     interrupted: bool
     already_known: int = 0
     copies: int = 0
@@ -49,6 +49,16 @@ class Summary:
     """Images that the stream had without a label, and that have one now."""
     labels_by_others: Sequence[ImageProblem] = ()
     """Images to which somebody gave another label than the source has; that label stays."""
+
+    @property
+    def accuracy(self) -> float | None:
+        """The champion's over the whole stream, None without labels."""
+        return self.status.models[self.status.champion].accuracy if self.status else None
+
+    @property
+    def window_accuracy(self) -> float | None:
+        """The same over the newest labels."""
+        return self.status.models[self.status.champion].window_accuracy if self.status else None
 
     @property
     def rate(self) -> float:

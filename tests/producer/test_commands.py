@@ -55,9 +55,7 @@ SUMMARY = Summary(
     unreadable=[],
     unanswered=[],
     seconds=2.0,
-    champion="slda",
-    accuracy=0.9,
-    window_accuracy=0.95,
+    status=STATUS,
     interrupted=False,
 )
 
@@ -216,7 +214,7 @@ def test_a_summary_names_what_went_wrong() -> None:
     )
     lines = summary_lines(summary, Survey(images=20, ignored=3, unreadable=["locked/: Permission denied"]), "correct")
     assert lines[0].startswith("pets: 10 of 20 images sent in 2.0 s (5/s), 10 with a label, 10 new to the stream; stop")
-    assert lines[1] == "accuracy 0.9000 since the stream began, 0.9500 recently (slda)"
+    assert lines[1] == "accuracy 0.5000 since the stream began, 0.7500 recently (slda)"
     assert lines[2].startswith("rejected: 7 (0.jpg: undecodable; ")
     assert lines[2].endswith("; and 2 more)")
     assert lines[3] == "not readable: 2 (gone.jpg: does not exist; locked/: Permission denied)"

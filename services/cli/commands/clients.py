@@ -3,6 +3,7 @@
 import argparse
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prequel.services.cli.commands.base import CliCommand
@@ -77,28 +78,64 @@ def _add_stream_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _label(arguments: argparse.Namespace) -> int:
     from prequel.services.producer.commands.label import label_image
+    from prequel.services.producer.errors import WrongUsage
 
-    label = None if arguments.retract else arguments.label
-    return run_with_client(
-        arguments,
-        lambda client, console, stop: label_image(
+    def run(client: "Client", console: "Console", stop: threading.Event) -> int:
+        if arguments.csv is not None:
+            return _label_by_table(arguments, client, console, stop)
+        if arguments.id is None or (arguments.label is None) != arguments.retract:
+            raise WrongUsage("give an image's id and its label, an id and --retract, or --csv FILE")
+        return label_image(
             client,
             arguments.stream,
             arguments.id,
-            label,
+            arguments.label,
             console=console,
             confirmation=confirmation(arguments, console),
+            by=arguments.by,
             why=arguments.why,
-        ),
+        )
+
+    return run_with_client(arguments, run)
+
+
+def _label_by_table(arguments: argparse.Namespace, client: "Client", console: "Console", stop: threading.Event) -> int:
+    from prequel.services.producer.commands.label_table import label_images
+    from prequel.services.producer.errors import WrongUsage
+    from prequel.services.producer.label_table import LabelFormat
+
+    if arguments.id is not None or arguments.retract:
+        raise WrongUsage("--csv FILE names the images: leave out id, label and --retract (--retract-empty is for FILE)")
+    folders = [arguments.folder] if arguments.folder else []
+    return label_images(
+        client,
+        arguments.stream,
+        arguments.csv,
+        format=LabelFormat(arguments.by, arguments.why, folders, arguments.retract_empty),
+        skip_bad=arguments.skip_bad,
+        console=console,
+        stop=stop,
+        clock=time.monotonic,
+        confirmation=confirmation(arguments, console),
     )
 
 
 def _add_label_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("stream", help="name of the stream")
-    parser.add_argument("id", help="id of the image, as the page and the HTTP calls show it")
-    label = parser.add_mutually_exclusive_group(required=True)
-    label.add_argument("label", nargs="?", help="the label it is to have from now on")
-    label.add_argument("--retract", action="store_true", help="remove the label")
+    parser.add_argument("id", nargs="?", help="id of the image, as the page and the HTTP calls show it")
+    parser.add_argument("label", nargs="?", help="the label it is to have from now on")
+    parser.add_argument("--retract", action="store_true", help="remove the label")
+    parser.add_argument(
+        "--csv",
+        metavar="FILE",
+        help="label many images: a table with columns id or file, label, perhaps by and why; -: standard input",
+    )
+    parser.add_argument(
+        "--folder", type=Path, metavar="DIR", help="where the files of a column file lie; default: beside FILE"
+    )
+    parser.add_argument("--skip-bad", action="store_true", help="leave out rows of FILE that cannot be sent")
+    parser.add_argument("--retract-empty", action="store_true", help="an empty label in FILE removes the image's label")
+    parser.add_argument("--by", default="prequel label", metavar="NAME", help="who gives the labels (prequel label)")
     parser.add_argument(
         "--why",
         default="correction",
@@ -147,6 +184,6 @@ def _add_status_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 STREAM = CliCommand("stream", "stream a folder, an image or `digits` into a stream", _stream, _add_stream_arguments)
-LABEL = CliCommand("label", "label an image, correct its label, or remove it", _label, _add_label_arguments)
+LABEL = CliCommand("label", "label images, correct their labels, or remove them", _label, _add_label_arguments)
 DELETE = CliCommand("delete", "delete a stream and everything that was learned in it", _delete, _add_delete_arguments)
 STATUS = CliCommand("status", "show one stream, or all", _status, _add_status_arguments)

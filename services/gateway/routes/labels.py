@@ -1,6 +1,5 @@
 """The call that labels images, corrects their labels and retracts them."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -101,7 +100,7 @@ async def _outcomes(gateway: Gateway, positions: Sequence[Position], wait: float
     should not depend on luck."""
     if wait <= 0:
         return [None] * len(positions)
-    return await asyncio.gather(*(gateway.live.outcome(position, wait) for position in positions))
+    return await gateway.live.outcomes(positions, wait)
 
 
 async def _append(gateway: Gateway, stream: str, labels: Sequence[LabelBody]) -> list[Position]:

@@ -121,6 +121,21 @@ class LiveView:
             self.read_your_writes.require(result.stream, label)
         return result
 
+    async def outcomes(self, labels: Sequence[Position], wait: float) -> list[Outcome | DeadLetter | None]:
+        """As ``outcome`` for labels that were appended together: one waits for the last, the others are there by then.
+
+        One by one, ten thousand labels would be as many timers and wake-ups.
+        """
+        deadline = asyncio.get_running_loop().time() + wait
+        found: list[Outcome | DeadLetter | None] = []
+        for label in reversed(labels):
+            left = max(0.0, deadline - asyncio.get_running_loop().time())
+            found.append(await self._outcomes.wait(label, left))
+        for label, result in zip(reversed(labels), found, strict=True):
+            if isinstance(result, Outcome):
+                self.read_your_writes.require(result.stream, label)
+        return found[::-1]
+
     async def applied(self, command: Position, wait: float) -> Applied | DeadLetter | None:
         """The effect of the command at ``command``; None if it did not come within ``wait`` seconds.
 

@@ -46,12 +46,14 @@ def label_image(
     *,
     console: Console,
     confirmation: Confirmation | None = None,
+    by: str = AUTHOR,
     why: str = WHY,
     wait_s: float = PRODUCER_COMMAND_S,
 ) -> int:
     """Label an image (None removes its label) and print the outcome; the exit code. Raises ProducerError.
 
-    ``confirmation``: asks before the stream gets a new class. ``why``: how the image was chosen to be labelled.
+    ``confirmation``: asks before the stream gets a new class. ``by``: who gives the label;
+    ``why``: how the image was chosen to be labelled.
     """
     check_stream(stream)
     if not valid_id(id):
@@ -64,7 +66,7 @@ def label_image(
     client.check()
     if label and confirmation:
         _confirm_new_class(client, stream, label, confirmation)
-    answer = client.post_labels(stream, [{"id": id, "label": label, "by": AUTHOR, "why": why}], wait_s)[0]
+    answer = client.post_labels(stream, [{"id": id, "label": label, "by": by, "why": why}], wait_s)[0]
     print_lines(console, f"{stream} {id}: {_outcome(answer, label)}")
     return int(answer.get("status") in ("expired", "rejected"))
 

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from prequel.services.producer.client import Client, Overview
 from prequel.services.producer.errors import ProducerError
-from prequel.services.producer.report import check_stream, print_lines
+from prequel.services.producer.report import check_stream, label_order_lines, print_lines
 from prequel.shared.status import StreamStatus
 from prequel.shared.units import format_bytes, format_seconds
 
@@ -27,7 +27,7 @@ def show_status(client: Client, stream: str | None, *, as_json: bool, console: C
     else:
         print_lines(console, *_stream_table(overview.streams))
         if stream:
-            print_lines(console, "", *_model_table(overview.streams[0]))
+            print_lines(console, "", *_model_table(overview.streams[0]), *label_order_lines(overview.streams[0]))
     if overview.log:
         print_lines(console, "", *_log_table(overview.log))
     return 0

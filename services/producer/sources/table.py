@@ -8,11 +8,10 @@ from pathlib import Path, PureWindowsPath
 from prequel.services.producer.errors import SourceError
 from prequel.services.producer.sources.base import ImageTime, LoadedImage, SourceImage, Survey
 from prequel.services.producer.sources.columns import Columns, find_columns
-from prequel.services.producer.sources.image_files import CONTENT_TYPES, image_time, looks_like_image, read_image
+from prequel.services.producer.sources.image_files import image_time, looks_like_image, read_image
 from prequel.services.producer.sources.labels import checked_label
+from prequel.services.producer.sources.paths import find_file, is_file, readings, unquoted
 from prequel.services.producer.sources.table_text import HEAD_ROWS, rows
-
-_QUOTES = "'\u2018\u2019\u201c\u201d`"
 
 
 class Table:
@@ -72,7 +71,7 @@ class Table:
             survey.ignored += 1
             return None
         try:
-            label = _unquoted(columns.label(row))
+            label = unquoted(columns.label(row))
         except SourceError as error:
             raise SourceError(f"{line} {error}") from None
         image = SourceImage(name, checked_label(label, line) if label else None)
@@ -84,13 +83,13 @@ class Table:
         name = cell.strip()
         if looks_like_image(name) and "\\" not in name:
             return name
-        return next((reading for reading in _readings(name) if self._path(reading)), name)
+        return next((reading for reading in readings(name) if self._path(reading)), name)
 
     def _match(self, cell: str) -> int:
         """As MatchImage has it."""
         if self._path(cell) and looks_like_image(cell):
             return 2
-        return int(any(self._path(reading) for reading in _readings(cell)))
+        return int(any(self._path(reading) for reading in readings(cell)))
 
     def _check_paths(self, data: Sequence[list[str]], columns: Columns) -> None:
         """Fail before anything is sent where the table is for another folder."""
@@ -105,23 +104,7 @@ class Table:
             )
 
     def _path(self, name: str) -> Path | None:
-        return next((path for folder in self._folders if name and _is_file(path := folder / name)), None)
-
-
-def _readings(cell: str) -> Iterator[str]:
-    """Other readings of a path: without quotes, with slashes for backslashes, with an extension."""
-    unquoted = _unquoted(cell.strip())
-    for name in dict.fromkeys((unquoted, unquoted.replace("\\", "/"))):
-        if looks_like_image(name):
-            yield name
-        elif name and "\n" not in name:
-            yield from (name + suffix for extension in CONTENT_TYPES for suffix in (extension, extension.upper()))
-
-
-def _unquoted(text: str) -> str:
-    """Without a pair of quotes, also of kinds that are not CSV's own."""
-    paired = len(text) > 1 and text[0] in _QUOTES and text[-1] in _QUOTES
-    return text[1:-1].strip() if paired else text
+        return find_file(name, self._folders)
 
 
 def _hint(name: str, folder: Path) -> str:
@@ -131,11 +114,11 @@ def _hint(name: str, folder: Path) -> str:
     parts = PureWindowsPath(name).parts
     for begin in range(1, len(parts)):
         shorter = "/".join(parts[begin:])
-        if _is_file(folder / shorter):
+        if is_file(folder / shorter):
             return f". {name[:100]!r} does not exist here, {shorter!r} does: remove what is before that in all paths"
     for subfolder in _subfolders(folder) if parts else ():
         path = f"{subfolder}/{parts[-1]}"
-        if _is_file(folder / path):
+        if is_file(folder / path):
             return f". {name[:100]!r} does not exist, {path!r} does: is {subfolder} the folder to stream?"
     return f". The first is {name[:100]!r}"
 
@@ -147,11 +130,3 @@ def _subfolders(folder: Path) -> list[str]:
             return sorted(entry.name for entry in entries if entry.is_dir())
     except OSError:
         return []
-
-
-def _is_file(path: Path) -> bool:
-    """False too where an error hides it (name too long, no permission): reading the image raises that error later."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False

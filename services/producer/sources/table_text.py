@@ -3,6 +3,7 @@
 import codecs
 import csv
 from collections.abc import Iterator, Sequence
+from io import BufferedReader, TextIOWrapper
 from itertools import chain, islice
 from pathlib import Path
 from typing import TextIO
@@ -22,24 +23,34 @@ NumberedRow = tuple[int, list[str]]
 
 def rows(file: Path) -> Iterator[NumberedRow]:
     """Every row that is not empty, with the number of its line, read lazily. Raises SourceError, OSError."""
-    try:
-        with file.open(encoding=_encoding(file), newline="") as lines:
-            yield from _rows(file, lines)
-    except UnicodeError:
-        raise SourceError(f"{file} is not UTF-8, nor UTF-16 with a byte order mark: save it as UTF-8 CSV") from None
-    except csv.Error as error:
-        raise SourceError(f"{file}: {error}; expected columns path,label") from None
-
-
-def _encoding(file: Path) -> str:
     with file.open("rb") as raw:
-        begin = raw.read(4)
+        yield from read_rows(raw, str(file), "path,label")
+
+
+def read_rows(raw: BufferedReader, name: str, columns: str) -> Iterator[NumberedRow]:
+    """The rows of a file, or of standard input, which cannot be read twice; ``name`` and ``columns`` are for messages.
+
+    The file stays open. Raises SourceError, OSError.
+    """
+    lines = TextIOWrapper(raw, encoding=_encoding(raw, name), newline="")
+    try:
+        yield from _rows(name, lines)
+    except UnicodeError:
+        raise SourceError(f"{name} is not UTF-8, nor UTF-16 with a byte order mark: save it as UTF-8 CSV") from None
+    except csv.Error as error:
+        raise SourceError(f"{name}: {error}; expected columns {columns}") from None
+    finally:
+        lines.detach()  # or it would close the file
+
+
+def _encoding(raw: BufferedReader, name: str) -> str:
+    begin = raw.peek(4)[:4]
     if begin[1:2] == b"\0" or begin[:1] == b"\0":
-        raise SourceError(f"{file} looks like UTF-16 without a byte order mark: save it as UTF-8 CSV")
+        raise SourceError(f"{name} looks like UTF-16 without a byte order mark: save it as UTF-8 CSV")
     return next((name for mark, name in _BOMS if begin.startswith(mark)), "utf-8")
 
 
-def _rows(file: Path, lines: TextIO) -> Iterator[NumberedRow]:
+def _rows(file: str, lines: TextIO) -> Iterator[NumberedRow]:
     head = list(islice(lines, HEAD_ROWS))
     reader = csv.reader(chain(head, lines), delimiter=_separator(head), skipinitialspace=True)
     for row in reader:
