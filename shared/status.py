@@ -33,6 +33,8 @@ class ModelStatus(BaseModel):
     window_accuracy: float | None
     kappa: float | None
     log_loss: float | None
+    interval: tuple[float, float] | None = None
+    """Where the mean chance of a right prediction lies since the start: 95 %, however often one looks."""
     fading_accuracy: float | None = None
     """Each example weighs 0.999 of the one after it."""
     calibration_error: float | None = None
@@ -95,6 +97,32 @@ class UnknownStatus(BaseModel):
     answered_accuracy: float | None
 
 
+class VerdictStatus(BaseModel):
+    """A challenger against the champion, on the newest ``scored`` labels, from number ``since`` of the curve on.
+
+    ``verdict`` is better, worse, open (not told apart) or silent (labels come class after class). ``wins`` counts the
+    examples that only the challenger predicted right, ``losses`` those that only the champion did; ``difference`` is
+    the challenger's accuracy minus the champion's. ``text`` says it as a sentence.
+    """
+
+    verdict: str
+    scored: int
+    wins: int
+    losses: int
+    difference: float | None
+    interval: tuple[float, float] | None
+    since: int
+    text: str
+
+
+class RandomSampleStatus(BaseModel):
+    """The champion on the ``labelled`` examples that were chosen at random: these alone estimate its accuracy."""
+
+    labelled: int
+    accuracy: float
+    interval: tuple[float, float]
+
+
 class LabelOrderStatus(BaseModel):
     """Whether the newest labels come mixed, as a sample would, or class after class; ``text`` says it in words."""
 
@@ -137,6 +165,12 @@ class StreamStatus(BaseModel):
     """Where the features count as changed."""
     feature_drifts: list[FeatureDriftMark] = []
     unknown: UnknownStatus | None = None
+    verdicts: dict[str, VerdictStatus] = {}
+    """By challenger."""
+    random_sample: RandomSampleStatus | None = None
+    """None where no label says that its image was chosen at random."""
+    label_reasons: dict[str, int] = {}
+    """Labelled examples by why they were labelled: producer, random, uncertain, correction, unknown, ..."""
     label_order: LabelOrderStatus | None = None
     """None in statuses that an older Prequel wrote."""
     conflicts: dict[str, int] = {}

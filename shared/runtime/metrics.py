@@ -23,11 +23,18 @@ class Metrics:
 
     # Learner: prequential metrics (each example is scored on the prediction made before it was learned).
     accuracy = MetricRow(Gauge, "prequential_accuracy", "Accuracy since the start of the stream", MODEL)
+    accuracy_low = MetricRow(
+        Gauge, "prequential_accuracy_low", "Lower end of the accuracy's interval: 95 %, at all times", MODEL
+    )
+    accuracy_high = MetricRow(Gauge, "prequential_accuracy_high", "Its upper end", MODEL)
     accuracy_window = MetricRow(Gauge, "prequential_accuracy_window", "Accuracy of the last scored examples", MODEL)
     kappa = MetricRow(Gauge, "prequential_kappa", "Cohen's kappa since the start", MODEL)
     log_loss = MetricRow(Gauge, "prequential_log_loss", "Mean log loss since the start, in nats", MODEL)
     calibration_error = MetricRow(
         Gauge, "calibration_error", "Expected calibration error over about the newest 4,000 scored examples", MODEL
+    )
+    verdict = MetricRow(
+        Gauge, "verdict", "1 where a challenger is better than the champion on the newest labels, -1 where worse", MODEL
     )
     class_recall = MetricRow(Gauge, "class_recall", "Recall of a class since the start", (*MODEL, "label"))
 

@@ -23,7 +23,8 @@ def label_absent_example(state: StreamState, event: Label) -> list[Output]:
     expired = _expire_waiting(state, event.position) if waiting is None and state.waiting.full else []
     if waiting is None and state.waiting.full:
         return [*expired, label_outcome(state, event, "rejected")]
-    state.waiting.put(event.id, WaitingLabel(event.label, event.position, event.time, state.images))
+    why = waiting.why if waiting else event.why
+    state.waiting.put(event.id, WaitingLabel(event.label, event.position, event.time, state.images, why))
     return [*expired, label_outcome(state, event, "waiting", previous=previous)]
 
 

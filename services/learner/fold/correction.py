@@ -10,6 +10,7 @@ from prequel.services.learner.fold.predictions import NOT_LEARNED
 from prequel.services.learner.fold.scoring import (
     count_abstention,
     count_calibration,
+    count_evidence,
     score_first_label,
     scored_classes,
     scored_label,
@@ -52,7 +53,9 @@ def apply_label(state: StreamState, event: Label, features: FeaturesAt) -> list[
     if previous is None:
         assert event.label is not None, "a retraction of no label is unchanged"
         mixed = state.label_order.update(state.classes[event.label])
-        drifts = score_first_label(state, example, event.label, predictions, time=event.time, mixed=mixed)
+        drifts = score_first_label(
+            state, example, event.label, predictions, time=event.time, why=event.why, mixed=mixed
+        )
         count_calibration(state, example, predictions)
         learned = label_outcome(state, event, "learned", predictions=predictions, exact=exact)
         return [learned, *(Output(event.position, drift) for drift in drifts)]
@@ -97,13 +100,15 @@ def _restate_metrics(state: StreamState, example: WindowExample, label: str | No
     """Take the old outcome out of the metrics and put the new one in; ``label`` None retracts: only the first half.
 
     1. Every model's accuracy, confusion, log loss, curve and windowed accuracy (see Prequential.restate).
-    2. The champion's abstentions, and the counts that every model's calibration follows from.
+    2. The comparisons of models, the accuracy over the random sample, the champion's abstentions, and the counts that
+       every model's calibration follows from.
     3. The example in the window: its label and its index in the metrics, so that the next correction finds them.
-    4. Where the label is retracted, the counts of labelled examples and of those without a label.
+    4. Where the label is retracted, the counts of labelled examples and of those without a label. A correction keeps
+       the reason for which the example was labelled first.
 
     The window comes after the counts, which need the old index; the models come before all of this, since ``exact``
-    (whether they could unlearn) is noted in the window. Two things are not restated: the predictions, which were made
-    once, and the drift detectors, to which models have reacted already.
+    (whether they could unlearn) is noted in the window. Three things are not restated: the predictions, which were
+    made once, the drift detectors, to which models have reacted already, and the order in which labels came.
     """
     old, predictions = example.label, example.predictions
     truth = UNLABELLED if label is None else state.classes[label]
@@ -111,13 +116,16 @@ def _restate_metrics(state: StreamState, example: WindowExample, label: str | No
         after = None if label is None else scored_label(truth, predictions)
         before = scored_label(old, predictions)
         state.scores.restate(example.score_index, scored_classes(predictions), before, after)
+        count_evidence(state, example, predictions, old, -1)
         count_abstention(state, example, predictions[0], old, sign=-1)
         if label is not None:
+            count_evidence(state, example, predictions, truth, 1)
             count_abstention(state, example, predictions[0], truth)
     count_calibration(state, example, predictions, sign=-1)
     score_index = UNSCORED if label is None else example.score_index
     example.relabel(truth, score_index=score_index, learned_at=state.scores.total, residue=not exact)
     count_calibration(state, example, predictions)
     if label is None:
+        state.label_reasons.count(example.why, -1)
         state.labelled -= 1
         state.pending += 1

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from prequel.services.learner.fold.calibration.ranking import Ranking, ranking
+from prequel.services.learner.fold.evaluation.label_reasons import PRODUCER
 from prequel.services.learner.fold.join.conflicts import CONTENT, LABEL
 from prequel.services.learner.fold.join.waiting_labels import WaitingLabel
 from prequel.services.learner.fold.join.window_chunk import NO_CLASS, UNLABELLED, UNSCORED, FirstSeen, NewExample
@@ -67,7 +68,8 @@ def _calibrate(
 
 
 def _mark_feature_drift(state: StreamState, event: Features, score: float) -> Drift:
-    """Mark a drift of the features, found with this example: it is no model's, and no model reacts to it."""
+    """Mark a drift of the features, found with this example: it is no model's, and only comparisons react to it."""
+    state.comparisons.restart(0, state.scores.total)
     state.feature_marks = [*state.feature_marks, FeatureMark(state.scores.total, state.images, score)][-MAX_MARKS:]
     return Drift(state.name, event.position, "", FEATURES_DETECTOR, state.scores.total, False, event.time)
 
@@ -115,8 +117,8 @@ def _remember(
     outputs = [Output(event.position, prediction)]
     waiting = state.waiting.pop(event.id)
     if known.learned is not None:
-        time = waiting.time if waiting else event.time
-        drifts = score_first_label(state, example, known.learned, predictions, time=time, mixed=mixed)
+        time, why = (waiting.time, waiting.why) if waiting else (event.time, PRODUCER)
+        drifts = score_first_label(state, example, known.learned, predictions, time=time, why=why, mixed=mixed)
         outputs += [Output(event.position, drift) for drift in drifts]
         state.novelty.learn(event.vector, state.classes[known.learned])
     if known.label is not None:

@@ -22,19 +22,24 @@ def score_first_label(
     predictions: Sequence[ModelPrediction],
     *,
     time: float,
+    why: str,
     mixed: bool,
 ) -> list[Drift]:
     """Give an example its first label and score its predictions; return the drifts that this revealed.
 
-    ``label`` is a class already, ``time`` when the label came (seconds since the epoch), ``mixed`` what the stream's
-    label order said with it. Predictions made when no model knew a class are not scored, as in River's
-    ``progressive_val_score``.
+    ``label`` is a class already, ``time`` when the label came (seconds since the epoch), ``why`` how the example was
+    chosen to be labelled, ``mixed`` what the stream's label order said with it. Predictions made when no model knew a
+    class are not scored, as in River's ``progressive_val_score``.
     """
-    truth = state.classes[label]
+    truth, predicted = state.classes[label], scored_classes(predictions)
+    example.note_why(state.label_reasons.number(why))
+    state.label_reasons.count(example.why, 1)
     scored = predictions[0].known > 0 or any(prediction.known > 0 for prediction in predictions)
     index = UNSCORED
     if scored:
-        index = state.scores.score(scored_label(truth, predictions), scored_classes(predictions))
+        index = state.scores.score(scored_label(truth, predictions), predicted)
+        state.comparisons.score(index, truth, predicted, mixed=mixed)
+        state.label_reasons.score(example.why, truth, predicted)
     learned_at = index if scored else state.scores.total
     example.relabel(truth, score_index=index, learned_at=learned_at, residue=example.residue)
     example.note_mixed(mixed)
@@ -51,6 +56,7 @@ def score_first_label(
         if prediction.known >= 0:
             detector = state.drifts[number].update(prediction.top_class != truth)
             if detector is not None:
+                state.comparisons.restart(number, state.scores.total)
                 drifts.append(_react(state, number, detector, example, time=time))
     return drifts
 
@@ -73,6 +79,15 @@ def count_calibration(
     if example.score_index != UNSCORED:
         for calibrator, prediction in zip(state.calibrators, predictions, strict=True):
             calibrator.count(prediction, example.label, example.score_index, mixed=example.mixed, sign=sign)
+
+
+def count_evidence(
+    state: StreamState, example: WindowExample, predictions: Sequence[ModelPrediction], truth: int, sign: int
+) -> None:
+    """Count a scored example in the comparisons and the random sample, with 1; with -1, take it out again."""
+    predicted = scored_classes(predictions)
+    state.comparisons.count(example.score_index, truth, predicted, sign)
+    state.label_reasons.score(example.why, truth, predicted, sign)
 
 
 def scored_classes(predictions: Sequence[ModelPrediction]) -> list[int]:

@@ -9,6 +9,8 @@ from prequel.services.learner.fold.drift.error_drift import ErrorDrift
 from prequel.services.learner.fold.drift.feature_drift import FeatureDrift
 from prequel.services.learner.fold.drift.reactions import reaction
 from prequel.services.learner.fold.evaluation.abstentions import AbstentionCounts
+from prequel.services.learner.fold.evaluation.comparisons import Comparisons
+from prequel.services.learner.fold.evaluation.label_reasons import LabelReasons
 from prequel.services.learner.fold.evaluation.scores import Scores
 from prequel.services.learner.fold.join.conflicts import Conflicts
 from prequel.services.learner.fold.join.expired_ids import ExpiredIds
@@ -64,6 +66,8 @@ class StreamState:
         self.classes: dict[str, int] = {}
         """The inverse of ``labels``: class number by label."""
         self.scores = Scores(len(config.models), config.accuracy_window)
+        self.comparisons = Comparisons(len(config.models) - 1)
+        self.label_reasons = LabelReasons(len(config.models))
         self.abstentions = AbstentionCounts()
         self.abstentions_from = 0
         """Sequence number of the first example whose abstention counts: those before were another champion's."""

@@ -3,6 +3,8 @@
 from typing import Any
 
 from prequel.services.learner.fold.drift.error_drift import ErrorDrift
+from prequel.services.learner.fold.evaluation.comparisons import Comparisons
+from prequel.services.learner.fold.evaluation.label_reasons import LabelReasons
 from prequel.services.learner.fold.stream import CurveMark, FeatureMark, StreamState
 
 
@@ -26,6 +28,8 @@ def stream_numbers(state: StreamState) -> dict[str, Any]:
         "drift_counts": state.drift_counts,
         "marks": [list(mark) for mark in state.marks],
         "feature_marks": [list(mark) for mark in state.feature_marks],
+        "comparisons": state.comparisons.rows(),
+        "label_reasons": state.label_reasons.rows(),
     }
 
 
@@ -47,3 +51,5 @@ def load_stream_numbers(state: StreamState, numbers: dict[str, Any]) -> None:
     state.drifts = [ErrorDrift.from_numbers(drift) for drift in numbers["drifts"]]
     state.marks = [CurveMark(*mark) for mark in numbers["marks"]]
     state.feature_marks = [FeatureMark(*mark) for mark in numbers["feature_marks"]]
+    state.comparisons = Comparisons.from_rows(numbers["comparisons"])
+    state.label_reasons = LabelReasons.from_rows(numbers["label_reasons"])

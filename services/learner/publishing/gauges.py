@@ -25,7 +25,10 @@ def set_stream_gauges(status: StreamStatus, metrics: Metrics, shown: RecallSerie
     for name, model in status.models.items():
         for gauge, value in (
             (metrics.accuracy, model.accuracy),
+            (metrics.accuracy_low, model.interval and model.interval[0]),
+            (metrics.accuracy_high, model.interval and model.interval[1]),
             (metrics.accuracy_window, model.window_accuracy),
+            (metrics.verdict, _verdict(status, name)),
             (metrics.kappa, model.kappa),
             (metrics.log_loss, model.log_loss),
             (metrics.calibration_error, model.calibration_error),
@@ -40,6 +43,13 @@ def set_stream_gauges(status: StreamStatus, metrics: Metrics, shown: RecallSerie
     for name, label in shown - recalls.keys():
         metrics.class_recall.remove(status.stream, name, label)
     return frozenset(recalls)
+
+
+def _verdict(status: StreamStatus, model: str) -> float | None:
+    """None of the champion, and while labels come class after class."""
+    if model not in status.verdicts:
+        return None
+    return {"better": 1.0, "worse": -1.0, "open": 0.0}.get(status.verdicts[model].verdict)
 
 
 def _recalls(status: StreamStatus) -> dict[tuple[str, str], float]:
@@ -92,7 +102,10 @@ def _gauges(metrics: Metrics) -> tuple[Gauge, ...]:
         metrics.feature_drift,
         metrics.feature_drift_threshold,
         metrics.accuracy,
+        metrics.accuracy_low,
+        metrics.accuracy_high,
         metrics.accuracy_window,
+        metrics.verdict,
         metrics.kappa,
         metrics.log_loss,
         metrics.calibration_error,

@@ -7,6 +7,8 @@ import numpy as np
 from prequel.services.learner.fold.calibration.reliability import calibration_error, reliability_curve
 from prequel.services.learner.fold.drift.feature_drift import THRESHOLD
 from prequel.services.learner.fold.evaluation.class_metrics import ClassMetrics
+from prequel.services.learner.fold.evaluation.intervals import accuracy_interval
+from prequel.services.learner.fold.evaluation.verdicts import verdict
 from prequel.services.learner.fold.stream import StreamState
 from prequel.shared.log.base import Position
 from prequel.shared.status import (
@@ -18,11 +20,13 @@ from prequel.shared.status import (
     FeatureDriftMark,
     LabelOrderStatus,
     ModelStatus,
+    RandomSampleStatus,
     ReliabilityPoint,
     SnapshotStatus,
     StreamDetail,
     StreamStatus,
     UnknownStatus,
+    VerdictStatus,
 )
 
 
@@ -57,6 +61,9 @@ def stream_status(
         feature_drift_threshold=THRESHOLD,
         feature_drifts=_feature_marks(state),
         unknown=_unknown(state),
+        verdicts=_verdicts(state),
+        random_sample=_random_sample(state),
+        label_reasons=state.label_reasons.counts(),
         label_order=LabelOrderStatus(mixed=state.label_order.mixed, text=state.label_order.text),
         conflicts=state.conflicts.numbers(),
         snapshot=snapshot,
@@ -86,10 +93,12 @@ def stream_detail(state: StreamState, position: Position) -> StreamDetail:
 
 def _model(state: StreamState, model: int, frequent: Sequence[int]) -> ModelStatus:
     scores = state.scores
+    metrics, at = scores.metrics_of(model)
     only = frequent if len(state.labels) > MAX_LABELS else None
     return ModelStatus(
-        scored=scores.metrics_of(model)[0].scored,
-        accuracy=scores.accuracy(model),
+        scored=metrics.scored,
+        accuracy=metrics.accuracy(at),
+        interval=accuracy_interval(metrics.tallies[at].right, metrics.scored),
         window_accuracy=scores.window_accuracy(model),
         kappa=scores.kappa(model),
         log_loss=scores.log_loss(model),
@@ -130,6 +139,32 @@ def _unknown(state: StreamState) -> UnknownStatus | None:
     return UnknownStatus(
         abstained=counts.abstained, novel=counts.novel, answered=counts.answered, answered_accuracy=accuracy
     )
+
+
+def _verdicts(state: StreamState) -> dict[str, VerdictStatus]:
+    champion, *challengers = state.config.models
+    since = [comparison.since for comparison in state.comparisons.comparisons]
+    starts = [at if index else 0 for at, index in zip(state.scores.curve_positions(since), since, strict=True)]
+    statuses = {}
+    for spec, comparison, start in zip(challengers, state.comparisons.comparisons, starts, strict=True):
+        actual = verdict(comparison, champion, spec, mixed=state.label_order.mixed)
+        statuses[spec] = VerdictStatus(
+            verdict=actual.kind,
+            scored=actual.counts.scored,
+            wins=actual.counts.wins,
+            losses=actual.counts.losses,
+            difference=actual.difference,
+            interval=actual.interval,
+            since=start,
+            text=actual.text,
+        )
+    return statuses
+
+
+def _random_sample(state: StreamState) -> RandomSampleStatus | None:
+    scored, right = state.label_reasons.samples[0]
+    interval = accuracy_interval(right, scored)
+    return interval and RandomSampleStatus(labelled=scored, accuracy=right / scored, interval=interval)
 
 
 def _curve(state: StreamState) -> list[CurvePoint]:

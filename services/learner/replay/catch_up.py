@@ -23,6 +23,8 @@ def change_models(state: StreamState, specs: tuple[str, ...], replayed: StreamSt
     if not state.models:
         state.reset_at, state.drifts, state.drift_counts = empty.reset_at, empty.drifts, empty.drift_counts
         state.scores, state.window, state.calibrators = empty.scores, empty.window, empty.calibrators
+        state.scores, state.window = empty.scores, empty.window
+        state.comparisons, state.label_reasons = empty.comparisons, empty.label_reasons
         return
     if specs == before:
         return
@@ -58,6 +60,8 @@ def _take_models(state: StreamState, old_models: Sequence[int | None], replayed:
         for group in replayed.scores.groups:
             group.metrics.renumber(classes)
     state.scores.change_models(old_models, replayed.scores if replayed else None)
+    state.comparisons.change_models(old_models, state.scores.total)
+    state.label_reasons.samples = [source.label_reasons.samples[at] for source, at in sources]
 
 
 def _replayed_predictions(

@@ -9,13 +9,17 @@ from prequel.shared.log.base import Position
 
 
 class OrphanLabel(NamedTuple):
-    """One label; ``since`` is the offset at which its image was first labelled. ``id`` is empty where it was erased."""
+    """One label; ``since`` is the offset at which its image was first labelled, ``why`` how it was chosen then.
+
+    ``id`` is empty where it was erased.
+    """
 
     id: str
     label: str
     position: Position
     time: float
     since: int
+    why: str
 
 
 class OrphanLabels:
@@ -48,7 +52,9 @@ class OrphanLabels:
             return [_outcome(event, "retracted" if known else "unchanged", previous)]
         if event.label == previous:
             return [_outcome(event, "unchanged", previous)]
-        expired = self._put(key, OrphanLabel(event.id, event.label, event.position, event.time, event.position.offset))
+        expired = self._put(
+            key, OrphanLabel(event.id, event.label, event.position, event.time, event.position.offset, event.why)
+        )
         return [*expired, _outcome(event, "waiting", previous)]
 
     def apply_erased(self, event: Erased) -> None:
@@ -58,7 +64,7 @@ class OrphanLabels:
             self._labels.pop(key, None)
             return
         try:
-            self._put(key, OrphanLabel("", "", event.position, 0.0, event.position.offset))
+            self._put(key, OrphanLabel("", "", event.position, 0.0, event.position.offset, ""))
         except Rejected:
             return  # As the label was, which is a dead letter.
 
@@ -66,25 +72,29 @@ class OrphanLabels:
         """Remove the labels of a stream that begins, or was deleted, and return them by image id."""
         labels = [label for (name, _), label in self._labels.items() if name == stream]
         self._labels = {key: label for key, label in self._labels.items() if key[0] != stream}
-        return [(label.id, WaitingLabel(label.label, label.position, label.time, 0)) for label in labels if label.id]
+        return [
+            (label.id, WaitingLabel(label.label, label.position, label.time, 0, label.why))
+            for label in labels
+            if label.id
+        ]
 
     def rows(self) -> list[list[Any]]:
         """As a snapshot stores them; ``load`` is the inverse."""
         return [
-            [*key, label.id, label.label, list(label.position), label.time, label.since]
+            [*key, label.id, label.label, list(label.position), label.time, label.since, label.why]
             for key, label in self._labels.items()
         ]
 
     def load(self, rows: list[list[Any]]) -> None:
         """The inverse of ``rows``."""
         self._labels = {
-            (stream, digest): OrphanLabel(id, label, Position(*at), time, since)
-            for stream, digest, id, label, at, time, since in rows
+            (stream, digest): OrphanLabel(id, label, Position(*at), *rest)
+            for stream, digest, id, label, at, *rest in rows
         }
 
     def _put(self, key: tuple[str, str], label: OrphanLabel) -> list[Outcome]:
         if key in self._labels:
-            self._labels[key] = label._replace(since=self._labels[key].since)
+            self._labels[key] = label._replace(since=self._labels[key].since, why=self._labels[key].why)
             return []
         expired = self._expire(label.since - self._window) if len(self._labels) >= self._max_labels else []
         if len(self._labels) >= self._max_labels:

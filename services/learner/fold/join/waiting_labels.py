@@ -6,12 +6,16 @@ from prequel.shared.log.base import Position
 
 
 class WaitingLabel(NamedTuple):
-    """One label; ``time`` in seconds since the epoch, ``since`` how many examples the stream had when it came."""
+    """One label; ``time`` in seconds since the epoch, ``since`` how many examples the stream had when it came.
+
+    ``why`` is how its image was chosen, by the first label that came for it.
+    """
 
     label: str
     position: Position
     time: float
     since: int
+    why: str
 
 
 class WaitingLabels:
@@ -51,11 +55,14 @@ class WaitingLabels:
 
     def rows(self) -> list[list[Any]]:
         """As a snapshot stores them; ``from_rows`` is the inverse."""
-        return [[id, label.label, list(label.position), label.time, label.since] for id, label in self._labels.items()]
+        return [
+            [id, label.label, list(label.position), label.time, label.since, label.why]
+            for id, label in self._labels.items()
+        ]
 
     @classmethod
     def from_rows(cls, max_labels: int, rows: list[list[Any]]) -> "WaitingLabels":
         """The inverse of ``rows``."""
         self = cls(max_labels)
-        self._labels = {id: WaitingLabel(label, Position(*at), time, since) for id, label, at, time, since in rows}
+        self._labels = {id: WaitingLabel(label, Position(*at), *rest) for id, label, at, *rest in rows}
         return self
