@@ -14,7 +14,7 @@ from prequel.services.producer.report import check_stream, print_lines, summary_
 from prequel.services.producer.run import Run
 from prequel.services.producer.sources.base import Survey
 from prequel.services.producer.sources.opening import open_source, survey_source
-from prequel.services.producer.sources.order import choose_order, ordered
+from prequel.services.producer.sources.order import check_order, choose_order, ordered
 from prequel.services.producer.summary import Summary
 
 
@@ -44,6 +44,7 @@ def stream_images(
     check_stream(stream)
     if label_delay < 0 or not 0 <= rate < float("inf"):
         raise WrongUsage("--label-delay and --rate cannot be negative or infinite")
+    check_order(order, shuffle)
     opened = open_source(source, labels)
     client.check()
     survey = survey_source(opened, labels, name=source)

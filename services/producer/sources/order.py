@@ -31,18 +31,21 @@ class OrderedImages(NamedTuple):
     line: str
 
 
+def check_order(order: str | None, shuffle: int | None) -> None:
+    """Raises WrongUsage where ``--order`` is unknown, or ``--shuffle`` contradicts it."""
+    if order not in (None, *ORDERS):
+        raise WrongUsage(f"--order {order} is unknown: use one of {', '.join(ORDERS)}")
+    if shuffle is not None and order not in (None, SHUFFLE):
+        raise WrongUsage(f"--shuffle {shuffle} and --order {order} contradict each other: give one of them")
+
+
 def choose_order(source: Source, survey: Survey, order: str | None, shuffle: int | None) -> Order:
     """The order that the user asked for by ``--order`` and ``--shuffle``, else the one that suits the source.
 
     A folder whose labels are the names of folders or files lists class after class: learned like that, a model would
     only have to repeat the label before, and prequential accuracy would flatter. So it is shuffled, always in the same
-    way. Everything else has an order that may mean something: frames, the rows of a table. Raises WrongUsage where the
-    two options contradict each other.
+    way. Everything else has an order that may mean something: frames, the rows of a table.
     """
-    if order not in (None, *ORDERS):
-        raise WrongUsage(f"--order {order} is unknown: use one of {', '.join(ORDERS)}")
-    if shuffle is not None and order not in (None, SHUFFLE):
-        raise WrongUsage(f"--shuffle {shuffle} and --order {order} contradict each other: give one of them")
     if shuffle is not None or order is not None:
         return Order(order or SHUFFLE, DEFAULT_SEED if shuffle is None else shuffle)
     by_class = isinstance(source, Folder) and len(survey.labels) > 1
