@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--models", default="logistic,softmax")
     parser.add_argument("--runs", type=int, default=3)
     arguments = parser.parse_args()
-    records = list(_records(*features(arguments.features, arguments.events)))
+    records = list(labelled_records(*features(arguments.features, arguments.events)))
     for spec in arguments.models.split(","):
         registry.compile(spec, 8)
     rates = [_run(records, Settings.model_validate({"models": arguments.models})) for _ in range(arguments.runs)]
@@ -50,7 +50,7 @@ def features(file: str | None, events: int) -> tuple[Vector, list[str]]:
     return features, [str(label) for label in labels]
 
 
-def _records(features: Vector, labels: list[str]) -> Iterator[Record]:
+def labelled_records(features: Vector, labels: list[str]) -> Iterator[Record]:
     for offset, (vector, label) in enumerate(zip(features, labels, strict=True)):
         image = Image(f"image-{offset}", "bench", label, 1.7e9 + offset, b"", Position(0, offset))
         message = encode_features(image, vector, "bench-avg-224-00000000", source="prequel/bench")
@@ -58,7 +58,7 @@ def _records(features: Vector, labels: list[str]) -> Iterator[Record]:
 
 
 def _run(records: list[Record], settings: Settings) -> float:
-    fold = Fold(fold_config(settings), registry, FeatureCache(_nothing(), 20_000, 2**29), position=0)
+    fold = Fold(fold_config(settings), registry, FeatureCache(unread_log(), 20_000, 2**29), position=0)
     began = time.process_time()
     for at in range(0, len(records), BATCH):
         for _, event in fold.apply(records[at : at + BATCH]).outputs:
@@ -69,7 +69,7 @@ def _run(records: list[Record], settings: Settings) -> float:
     return len(records) / (time.process_time() - began)
 
 
-def _nothing() -> SqliteLog:
+def unread_log() -> SqliteLog:
     """A log that nobody will ask: everything is in the cache."""
     return SqliteLog(Path("unused"))
 

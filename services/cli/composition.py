@@ -162,6 +162,7 @@ def _start_extractor(process: Process, address: str | None, on_demand: extractio
 
 def _start_learner(process: Process, address: str | None) -> "Learner":
     """Start the learner on a thread of its own; returns it for queries. Raises ConfigError."""
+    from prequel.services.learner.fold.calibration import calibrator
     from prequel.services.learner.fold.drift import feature_drift
     from prequel.services.learner.learner import Learner
     from prequel.services.learner.models import registry
@@ -184,6 +185,7 @@ def _start_learner(process: Process, address: str | None) -> "Learner":
         process.health.waits("learner", "compiling the models")
         for spec in specs:
             registry.compile(spec, 8)
+        calibrator.compile()
         feature_drift.compile()
         process.run_processor(learner, checkpoint_seconds=settings.checkpoint_seconds, ready=learner.ready)
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from prequel.services.learner.fold.evaluation.log_loss import log_loss_units
 from prequel.services.learner.kernels.calibration import serve
@@ -15,10 +16,12 @@ NOT_SCORED = -2
 """Instead of a predicted class: the model was added later, and its replay did not meet the example like this."""
 
 
-Calibration = tuple[float, ...]
-"""Sharpness, even share, top share: see ``kernels.calibration.serve``."""
-UNCALIBRATED: Calibration = (1.0, 0.0, 0.0)
-"""With these, a model's own probabilities are what is served."""
+Shares = npt.NDArray[np.float32]
+
+UNCALIBRATED: Shares = np.array([1.0, 0.0, 0.0], np.float32)
+"""Sharpness, even share and top share (see ``kernels.calibration.serve``) with which a model's own probabilities are
+what is served."""
+UNCALIBRATED.flags.writeable = False
 
 
 class ModelPrediction(NamedTuple):
@@ -35,15 +38,19 @@ class ModelPrediction(NamedTuple):
     probabilities: list[float]
     known: int
     """How many classes the model knew; below 0 as in NOT_LEARNED and PERHAPS_LEARNED."""
-    raw: Sequence[float] = ()
-    """The model's own probabilities of these classes; empty where ``probabilities`` are these."""
-    calibration: Calibration = UNCALIBRATED
-    """What ``probabilities`` were made with."""
+    raw: Shares | None = None
+    """The model's own probabilities of these classes, before they were calibrated; None where these are served.
+
+    An array and not a list, as the next field: of hundreds of thousands of lists the garbage collector would look at
+    every one.
+    """
+    calibration: Shares = UNCALIBRATED
+    """Float32 [3]: what ``probabilities`` were made with."""
 
     @property
-    def own(self) -> Sequence[float]:
-        """The model's own probabilities of ``classes``, as they were before they were calibrated."""
-        return self.raw or self.probabilities
+    def own(self) -> Shares:
+        """The model's own probabilities of ``classes``, float32."""
+        return np.array(self.probabilities, np.float32) if self.raw is None else self.raw
 
     @property
     def top_class(self) -> int:
@@ -83,15 +90,16 @@ PERHAPS_LEARNED = ModelPrediction([], [], -2)
 """The same, but it may have learned a label of the example: to unlearn that would not be exact."""
 
 
-def served(classes: list[int], raw: Sequence[float], known: int, calibration: Calibration) -> ModelPrediction:
-    """The prediction that is served where a model's own probabilities are ``raw``; numbers are those of float32.
+def served(classes: list[int], raw: Shares, known: int, calibration: Shares) -> ModelPrediction:
+    """The prediction that is served where a model's own probabilities are ``raw`` and were calibrated with these.
 
-    >>> prediction = served([3, 5], [0.9375, 0.0625], 2, (0.5, 0.0, 0.0))
-    >>> prediction.classes, [round(share, 3) for share in prediction.probabilities], prediction.own
-    ([3, 5], [0.795, 0.205], [0.9375, 0.0625])
+    >>> raw, calibration = np.array([0.9375, 0.0625], np.float32), np.array([0.5, 0.0, 0.0], np.float32)
+    >>> prediction = served([3, 5], raw, 2, calibration)
+    >>> prediction.classes, [round(share, 3) for share in prediction.probabilities]
+    ([3, 5], [0.795, 0.205])
     """
-    if calibration == UNCALIBRATED:
-        return ModelPrediction(classes, list(raw), known)
+    if calibration[0] == 1.0 and not calibration[1:].any():
+        return ModelPrediction(classes, raw.tolist(), known)
     out = np.empty(len(raw), np.float32)
-    serve(np.array(raw, np.float32), known, np.array(calibration, np.float32), np.empty(TOP), out)
+    serve(raw, known, calibration, np.empty(TOP), out)
     return ModelPrediction(classes, out.tolist(), known, raw, calibration)

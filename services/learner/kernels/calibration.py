@@ -42,6 +42,10 @@ FIT_COLUMNS = 3 + 2 * GRID
 _PRIOR = 0.25
 """Nats by which a power costs more than 1, times the square of its logarithm: with ten labels a doubled sharpness must
 have gained 0.12 nats. With four times as much, `naive-bayes` is calibrated a hundred labels later."""
+_DAMPING = 10.0
+"""Examples without any excess of confidence that are added to the newest scores: 20 labels move the shares by two
+thirds of what they say. Without them the log loss of the first hundred labels of `passive-aggressive` is 1.77 instead
+of 1.71; with ten times as many, a thousand labels would not do."""
 _FLOOR = 0.02
 """The even share that powers are compared with: without it, one label of a class that was thought impossible would
 outweigh all the others. With a quarter, `softmax` is as good and `knn`, whose zeros are many, worse."""
@@ -110,10 +114,10 @@ def solve(fit: Array, known: int, learned: int, calibration: Array) -> None:
     calibration[0] = 2.0 ** (best + LOWEST + shift)
     calibration[1] = even
     calibration[2] = 0.0
-    if excess > 0.0 and confidence > sums[UNIFORM] / UNIT:
-        calibration[1] = max(even, min(excess / (confidence - sums[UNIFORM] / UNIT), 0.99))
+    if excess > 0.0:
+        calibration[1] = max(even, min(excess / (max(confidence - sums[UNIFORM] / UNIT, 0.0) + _DAMPING), 0.99))
     elif excess < 0.0:
-        calibration[2] = min(-excess / (sums[COUNT] - confidence + known), 0.99)
+        calibration[2] = min(-excess / (max(sums[COUNT] - confidence, 0.0) + _DAMPING), 0.99)
 
 
 @kernel
@@ -168,7 +172,11 @@ def _add(fit: Array, row: int, column: int, value: int) -> None:
 def _count_fit(
     classes: Array, raw: Array, known: int, truth: int, row: int, sign: int, fit: Array, powers: Array
 ) -> None:
-    """Count, for each power, the log loss of the true class and the confidence."""
+    """Count, for each power, the log loss of the true class and the confidence.
+
+    A class that the model could not know is not counted: an even share that it asks for would be wrong for the others
+    (log loss of the first hundred labels of `slda` on MNIST 1.18 instead of 1.03).
+    """
     stored = min(known, raw.shape[0])
     rest = known - stored
     at = stored
@@ -180,7 +188,8 @@ def _count_fit(
             at = j
     powers[stored] = _lowest_power(left / rest) if rest > 0 else 0.0
     # Beyond those stored, models are taken to have met classes in the stream's order.
-    knows = at < stored or (rest > 0 and known > truth)
+    if at == stored and (rest == 0 or known <= truth):
+        return
     _add(fit, row, COUNT, sign)
     _add(fit, row, RIGHT, sign * (at == 0))
     _add(fit, row, UNIFORM, sign * _units(1.0 / known))
@@ -189,9 +198,8 @@ def _count_fit(
         for j in range(stored):
             total += powers[j]
         _add(fit, row, CONFIDENCE + g, sign * _units(powers[0] / total))
-        if knows:
-            loss = -math.log((1.0 - _FLOOR) * powers[at] / total + _FLOOR / known)
-            _add(fit, row, LOSS + g, sign * _units(loss))
+        loss = -math.log((1.0 - _FLOOR) * powers[at] / total + _FLOOR / known)
+        _add(fit, row, LOSS + g, sign * _units(loss))
         for j in range(stored + 1):
             powers[j] *= powers[j]
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from prequel.services.learner.fold.calibration.ranking import Ranking
+from prequel.services.learner.fold.calibration.ranking import Ranking, ranking
 from prequel.services.learner.fold.predictions import TOP, ModelPrediction, served
 from prequel.services.learner.kernels.calibration import (
     BINS,
@@ -53,23 +53,19 @@ class Calibrator:
             return prediction
         calibration = np.empty(3, np.float32)
         solve(self._fit, prediction.known, int(self._state[_LEARNED]), calibration)
-        return served(prediction.classes, prediction.own, prediction.known, tuple(calibration.tolist()))
+        return served(prediction.classes, prediction.own, prediction.known, calibration)
 
     def calibrate_run(
-        self,
-        ranking: Ranking,
-        truths: Numbers,
-        indices: Numbers,
-        mixed: npt.NDArray[np.bool_],
+        self, ranked: Ranking, truths: Numbers, indices: Numbers, mixed: npt.NDArray[np.bool_]
     ) -> list[ModelPrediction]:
         """What is served of each of a run of predictions, whose labels are counted one after the other.
 
         ``truths`` [n] are classes, ``indices`` [n] those of the scores, -1 where no label is scored, ``mixed`` [n]
         whether the label came mixed. Equal to calibrating and counting them one by one, and faster.
         """
-        calibrations, out = np.empty((len(truths), 3), np.float32), np.empty_like(ranking.raw)
+        calibrations, out = np.empty((len(truths), 3), np.float32), np.empty_like(ranked.raw)
         calibrate_run(
-            *ranking,
+            *ranked,
             truths,
             indices,
             mixed,
@@ -81,14 +77,14 @@ class Calibrator:
             calibrations,
             out,
         )
-        return ranking.predictions(out, calibrations)
+        return ranked.predictions(out, calibrations)
 
     def count(self, prediction: ModelPrediction, truth: int, index: int, *, mixed: bool, sign: int = 1) -> None:
         """Count the label of a prediction that was served; with -1, take it out again. See ``calibrate_run``."""
         if prediction.known > 0:
             count(
                 np.array(prediction.classes, np.int64),
-                np.array(prediction.own, np.float32),
+                prediction.own,
                 prediction.known,
                 truth,
                 index,
@@ -134,3 +130,10 @@ def load_calibrators(calibrators: Sequence[Calibrator], arrays: Arrays) -> None:
     """The inverse of ``calibrator_arrays``."""
     for number, calibrator in enumerate(calibrators):
         calibrator.load({name: arrays[f"{name}.{number}"] for name in ("fit", "reliability", "state")})
+
+
+def compile() -> None:
+    """Load the kernels from the cache on disk, or compile them into it, so that no event has to wait."""
+    calibrator, one = Calibrator(active=True), np.zeros(1, np.int64)
+    (prediction,) = calibrator.calibrate_run(ranking([np.ones(1)], [0]), one, one, np.ones(1, np.bool_))
+    calibrator.count(calibrator.calibrate(prediction), 0, 0, mixed=True)

@@ -25,10 +25,12 @@ class Ranking(NamedTuple):
         self, served: npt.NDArray[np.float32], calibrations: npt.NDArray[np.float32]
     ) -> list[ModelPrediction]:
         """One a row; ``served`` float32 [n, width] are the calibrated probabilities, by ``calibrations`` [n, 3]."""
-        columns = (array.tolist() for array in (self.classes, served, self.known, self.raw, calibrations))
+        rows = zip(self.classes.tolist(), served.tolist(), self.known.tolist(), self.raw, calibrations, strict=True)
+        if self.known.min(initial=TOP) >= self.raw.shape[1]:  # The usual run: no class is new, and nothing is cut off.
+            return [ModelPrediction(*row) for row in rows]
         return [
-            ModelPrediction(classes[:known], probabilities[:known], known, raw[:known], tuple(calibration))
-            for classes, probabilities, known, raw, calibration in zip(*columns, strict=True)
+            ModelPrediction(classes[:known], probabilities[:known], known, raw[:known], calibration)
+            for classes, probabilities, known, raw, calibration in rows
         ]
 
 
@@ -69,4 +71,4 @@ def own_predictions(predicted: Sequence[Probabilities], numbers: Sequence[int]) 
     ([3, 5], [0.75, 0.25])
     """
     ranked = ranking(predicted, numbers)
-    return ranked.predictions(ranked.raw, np.tile(np.array(UNCALIBRATED, np.float32), (len(ranked.known), 1)))
+    return ranked.predictions(ranked.raw, np.tile(UNCALIBRATED, (len(ranked.known), 1)))

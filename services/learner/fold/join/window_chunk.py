@@ -151,11 +151,13 @@ class Chunk:
 
     def predictions(self, row: int) -> list[ModelPrediction]:
         """Every model's prediction of the example in ``row``."""
-        columns = (column[:, row].tolist() for column in self.predicted.values())
-        return [
-            served(classes[: max(0, known)], raw[: max(0, known)], known, tuple(calibration))
-            for classes, raw, known, calibration in zip(*columns, strict=True)
-        ]
+        predictions = []
+        for classes, raw, known, calibration in zip(
+            *(column[:, row] for column in self.predicted.values()), strict=True
+        ):
+            width = max(0, int(known))
+            predictions.append(served(classes[:width].tolist(), raw[:width], int(known), calibration))
+        return predictions
 
     def part(self) -> Part:
         """The chunk as a part of a snapshot, made again only when something in it has changed."""
@@ -209,5 +211,5 @@ def _no_predictions(models: int, rows: int, width: int) -> Arrays:
         "top_classes": np.full((models, rows, width), -1, "<i4"),
         "top_probabilities": np.zeros((models, rows, width), "<f4"),
         "known": np.zeros((models, rows), "<i4"),
-        "calibration": np.full((models, rows, len(UNCALIBRATED)), UNCALIBRATED, "<f4"),
+        "calibration": np.full((models, rows, 3), UNCALIBRATED, "<f4"),
     }
