@@ -3,6 +3,7 @@
 import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -61,6 +62,37 @@ def test_a_killed_process_continues_after_a_restart(tmp_path: Path) -> None:
         assert verdict.returncode == 0, verdict.stdout + verdict.stderr
         assert "bit-equal" in verdict.stdout
         assert f"{DIGITS:,}" in verdict.stdout.split()
+
+
+def test_a_table_of_corrections_continues_after_a_kill(tmp_path: Path) -> None:
+    """Every label is changed by `prequel label --csv`; the process is killed while the learner corrects them."""
+    folder = scanned(tmp_path / "digits", DIGITS)
+    files = sorted(path.relative_to(folder) for path in folder.rglob("*.png"))
+    table = tmp_path / "labels.csv"
+    table.write_text("file;label\r\n" + "".join(f"{file};{(int(file.parent.name) + 1) % 10}\r\n" for file in files))
+    with Up(tmp_path / "data", {"PREQUEL_CHECKPOINT_SECONDS": "0.3"}) as up:
+        eventually(up.ready, "ready")
+        command = ("label", "digits", "--csv", str(table), "--folder", str(folder), "--url", up.url)
+        assert up.run("stream", str(folder), "--stream", "digits", "--url", up.url).returncode == 0
+        with ThreadPoolExecutor(1) as thread:
+            labelling = thread.submit(up.run, *command)
+            eventually(lambda: corrected(up) > 0, "some corrected")
+            up.kill()
+            up.start()
+            first = labelling.result()
+        again = up.run(*command)
+        assert (first.returncode, again.returncode) == (0, 0), first.stdout + first.stderr + again.stderr
+        assert f"{DIGITS} of {DIGITS} labels sent" in first.stdout
+        assert f"{DIGITS} unchanged" in again.stdout
+        assert corrected(up) == DIGITS
+        assert up.terminate() == 0
+        assert "bit-equal" in up.run("rebuild", "--verify").stdout
+
+
+def corrected(up: Up) -> int:
+    with connect(up.url, None, stop=threading.Event(), clock=time.monotonic) as client:
+        status = client.stream("digits")
+        return status.statuses.get("corrected", 0) if status else 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
