@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pillow_heif
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from PIL import Image
 from PIL.ExifTags import IFD, Base
@@ -196,8 +196,8 @@ def test_natural_order_is_an_order(names: list[str]) -> None:
 
 @given(st.integers(0, 10**20), st.integers(0, 10**20), st.integers(0, 3))
 def test_numbers_count_by_value(one: int, other: int, zeros: int) -> None:
-    padded = f"a{'0' * zeros}{one}.b"
-    assert (natural_key(padded) < natural_key(f"a{other}.b")) == (one < other or (one == other and zeros > 0))
+    assume(one != other)
+    assert (natural_key(f"a{'0' * zeros}{one}.b") < natural_key(f"a{other}.b")) == (one < other)
 
 
 def test_a_run_says_its_order_and_mixes_the_classes(

@@ -63,7 +63,7 @@ def ordered(source: Source, order: Order, stop: threading.Event) -> OrderedImage
     if order.kind == SHUFFLE:
         random.Random(order.seed).shuffle(images)
         return OrderedImages(images, _shuffle_line(order))
-    images.sort(key=lambda image: (natural_key(image.name.rpartition("/")[2]), natural_key(image.name)))
+    images.sort(key=lambda image: natural_key(image.name.rpartition("/")[2]))  # of one name, in the source's order
     if order.kind == NAME:
         return OrderedImages(images, "order: by the files' names, whatever their folders; 2 comes before 10")
     return _by_time(source, images, stop)
