@@ -111,6 +111,13 @@ class Settings(BaseModel):
         allow_inf_nan=False,
         description="the champion abstains this many class variances from every class mean; 0: never",
     )
+    set_level: float = Field(
+        0.0,
+        ge=0,
+        le=0.999,
+        description="how often the set of labels beside a prediction holds the truth, 0.5 to 0.999; 0: 0.9, or 0.99 of "
+        "a champion that is right more often than that",
+    )
     accuracy_window: int = Field(1_000, ge=1, le=1_000_000, description="scored examples in the windowed accuracy")
 
     # Snapshots: how much a crash makes the learner replay, and what they may take.
@@ -177,6 +184,13 @@ class Settings(BaseModel):
         if not all(names) or len(set(names)) < len(names):
             raise ValueError("name at least one model, each once, separated by commas")
         return ",".join(names)
+
+    @field_validator("set_level")
+    @classmethod
+    def _level_of_sets(cls, value: float) -> float:
+        if 0 < value < 0.5:
+            raise ValueError("use 0, or a level from 0.5 to 0.999")
+        return value
 
     @field_validator("retention_images", "retention_examples", "retention_predictions", "retention_dead_letters")
     @classmethod

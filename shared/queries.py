@@ -18,6 +18,9 @@ class Answer(BaseModel):
     probabilities: dict[str, float]
     models: dict[str, str | None]
     unknown: bool = False
+    set: list[str] = []
+    set_level: float = 0.0
+    set_size: int = 0
 
 
 class UnknownStream(LookupError):

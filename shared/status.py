@@ -123,6 +123,20 @@ class RandomSampleStatus(BaseModel):
     interval: tuple[float, float]
 
 
+class SetStatus(BaseModel):
+    """The sets of labels beside the champion's predictions, over ``scored`` of them whose truth is known.
+
+    ``level`` is how often they are to hold it, ``coverage`` how often they did, ``mean_size`` how many labels they
+    had; ``window_coverage`` is over the newest 500.
+    """
+
+    level: float
+    coverage: float | None
+    mean_size: float | None
+    scored: int
+    window_coverage: float | None
+
+
 class LabelOrderStatus(BaseModel):
     """Whether the newest labels come mixed, as a sample would, or class after class; ``text`` says it in words."""
 
@@ -171,6 +185,8 @@ class StreamStatus(BaseModel):
     """None where no label says that its image was chosen at random."""
     label_reasons: dict[str, int] = {}
     """Labelled examples by why they were labelled: producer, random, uncertain, correction, unknown, ..."""
+    sets: SetStatus | None = None
+    """None in statuses that an older Prequel wrote."""
     label_order: LabelOrderStatus | None = None
     """None in statuses that an older Prequel wrote."""
     conflicts: dict[str, int] = {}

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Mapping
 
 from prequel.services.learner.fold.calibration.ranking import own_predictions
+from prequel.services.learner.fold.evaluation.label_set import label_set
 from prequel.services.learner.fold.stream import StreamState
 from prequel.services.learner.owned_partition import OwnedPartition
 from prequel.services.learner.publishing.stream_status import stream_detail
@@ -35,6 +36,7 @@ class StreamQueries:
             champion = state.config.models[0]
             labels = state.labels_by_model(predictions)
             unknown = state.novelty.unknown(features, predictions[0])
+            classes, size = label_set(predictions[0], state.sets.threshold())
             return Answer(
                 stream=stream,
                 position=str(partition.position),
@@ -43,6 +45,9 @@ class StreamQueries:
                 probabilities=state.probabilities_by_label(predictions[0]),
                 models=labels,
                 unknown=unknown,
+                set=[state.labels[label] for label in classes],
+                set_level=state.sets.level,
+                set_size=size,
             )
 
     def detail(self, stream: str) -> StreamDetail:

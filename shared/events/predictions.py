@@ -11,7 +11,8 @@ from prequel.shared.log.base import PREDICTIONS, Message, Position, Record
 def prediction_json(prediction: Prediction) -> dict[str, Any]:
     """The JSON form of a prediction, in the log and over HTTP."""
     # Unpacked at once, for this runs for every image: as attributes they would take twice as long.
-    id, stream, position, model, label, probabilities, models, truth, image, time, unknown, attributes = prediction
+    id, stream, position, model, label, probabilities, models, truth, image, time, unknown = prediction[:11]
+    attributes, labels, set_level, set_size = prediction[11:]
     body = {
         "id": id,
         "stream": stream,
@@ -24,6 +25,9 @@ def prediction_json(prediction: Prediction) -> dict[str, Any]:
         "image": str(image),
         "at": timestamp(time),
         "unknown": unknown,
+        "set": labels,
+        "set_level": set_level,
+        "set_size": set_size,
     }
     return with_attributes(body, attributes)
 
@@ -44,6 +48,8 @@ def prediction_from_json(body: dict[str, Any], record: Record) -> Prediction:
     """Raises Rejected, and what a missing field or one of a wrong type raises: see ``decode_prediction_event``."""
     if not all(type(share) in (float, int) for share in body["probabilities"].values()):
         raise TypeError("a probability is not a number")
+    if type(labels := body.get("set", [])) is not list:
+        raise TypeError("set is not a list")
     return Prediction(
         id=parse_id(body["id"]),
         stream=parse_stream(body["stream"]),
@@ -57,4 +63,7 @@ def prediction_from_json(body: dict[str, Any], record: Record) -> Prediction:
         time=parse_time(body["at"], record),
         unknown=body.get("unknown") is True,
         attributes=parse_attributes(body),
+        labels=[str(label) for label in labels],
+        set_level=float(body.get("set_level", 0.0)),
+        set_size=int(body.get("set_size", 0)),
     )

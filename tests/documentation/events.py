@@ -125,6 +125,9 @@ def learned() -> Iterator[Sample]:
         truth="cat",
         image=IMAGE,
         time=NOW,
+        labels=["cat"],
+        set_level=0.99,
+        set_size=1,
     )
     yield Sample(types.Prediction, encode_prediction(prediction, source=source))
     outcome = types.Outcome(

@@ -113,13 +113,16 @@ predictions = st.builds(
     image=positions,
     time=times,
     unknown=st.booleans(),
+    labels=st.lists(labels, max_size=10),
+    set_level=st.sampled_from([0.0, 0.9, 0.99]),
+    set_size=st.integers(0, 1_000),
 )
 drifts = st.builds(
     Drift,
     stream=streams,
     position=positions,
     model=st.text(st.characters(codec="utf-8"), max_size=30),
-    detector=st.sampled_from(["adwin", "page-hinkley"]),
+    detector=st.sampled_from(["adwin", "page-hinkley", "features"]),
     scored=st.integers(0, 2**53),
     reset=st.booleans(),
     time=times,

@@ -34,6 +34,9 @@ class PredictionAnswer(BaseModel):
     image: str
     at: str
     unknown: bool = Field(False, description="whether the champion abstains: then label is null")
+    set: list[str] = Field([], description="the labels that hold the truth in a share set_level of cases, 10 at most")
+    set_level: float = Field(0.0, description="how often the set holds the truth; 0: there is no set")
+    set_size: int = Field(0, description="how many labels belong to the set")
     attributes: dict[str, str] = Field(
         {}, description="the image's CloudEvents attributes that are not Prequel's own; left out where it has none"
     )

@@ -28,6 +28,7 @@ class FoldConfig:
     max_model_bytes: int
     unknown_probability: float
     unknown_distance: float
+    set_level: float
 
     def values(self) -> list[Any]:
         """The values in the order of the fields: how a stream's state stores them."""
@@ -52,6 +53,7 @@ def fold_config(settings: Settings) -> FoldConfig:
         max_model_bytes=settings.max_model_bytes,
         unknown_probability=settings.unknown_probability,
         unknown_distance=settings.unknown_distance,
+        set_level=settings.set_level,
     )
 
 

@@ -14,6 +14,7 @@ from prequel.services.learner.fold.scoring import (
     score_first_label,
     scored_classes,
     scored_label,
+    served_set,
 )
 from prequel.services.learner.fold.stream import StreamState
 from prequel.services.learner.models.capabilities import correct
@@ -100,8 +101,8 @@ def _restate_metrics(state: StreamState, example: WindowExample, label: str | No
     """Take the old outcome out of the metrics and put the new one in; ``label`` None retracts: only the first half.
 
     1. Every model's accuracy, confusion, log loss, curve and windowed accuracy (see Prequential.restate).
-    2. The comparisons of models, the accuracy over the random sample, the champion's abstentions, and the counts that
-       every model's calibration follows from.
+    2. The comparisons of models, the accuracy over the random sample, the champion's abstentions and sets, and the
+       counts that every model's calibration follows from.
     3. The example in the window: its label and its index in the metrics, so that the next correction finds them.
     4. Where the label is retracted, the counts of labelled examples and of those without a label. A correction keeps
        the reason for which the example was labelled first.
@@ -118,9 +119,11 @@ def _restate_metrics(state: StreamState, example: WindowExample, label: str | No
         state.scores.restate(example.score_index, scored_classes(predictions), before, after)
         count_evidence(state, example, predictions, old, -1)
         count_abstention(state, example, predictions[0], old, sign=-1)
+        state.sets.count(example.score_index, served_set(example, predictions[0]), old, sign=-1)
         if label is not None:
             count_evidence(state, example, predictions, truth, 1)
             count_abstention(state, example, predictions[0], truth)
+            state.sets.count(example.score_index, served_set(example, predictions[0]), truth)
     count_calibration(state, example, predictions, sign=-1)
     score_index = UNSCORED if label is None else example.score_index
     example.relabel(truth, score_index=score_index, learned_at=state.scores.total, residue=not exact)

@@ -9,7 +9,14 @@ from prequel.services.learner.fold.calibration.ranking import Ranking, ranking
 from prequel.services.learner.fold.evaluation.label_reasons import PRODUCER
 from prequel.services.learner.fold.join.conflicts import CONTENT, LABEL
 from prequel.services.learner.fold.join.waiting_labels import WaitingLabel
-from prequel.services.learner.fold.join.window_chunk import NO_CLASS, UNLABELLED, UNSCORED, FirstSeen, NewExample
+from prequel.services.learner.fold.join.window_chunk import (
+    NO_CLASS,
+    NO_SET,
+    UNLABELLED,
+    UNSCORED,
+    FirstSeen,
+    NewExample,
+)
 from prequel.services.learner.fold.outputs import Output, outcome_event, prediction_event
 from prequel.services.learner.fold.predictions import ModelPrediction
 from prequel.services.learner.fold.scoring import MAX_MARKS, score_first_label
@@ -111,9 +118,10 @@ def _remember(
     state.images += 1
     state.pending += 1
     unknown = state.novelty.unknown(event.vector, predictions[0])
-    new = NewExample(event.id, event.position, event.time, known.first, unknown)
+    threshold = state.sets.threshold() if predictions[0].classes else NO_SET
+    new = NewExample(event.id, event.position, event.time, known.first, unknown, threshold)
     example = state.window.append(new, predictions)
-    prediction = prediction_event(state, event, predictions, truth=known.learned, unknown=unknown)
+    prediction = prediction_event(state, event, predictions, threshold, truth=known.learned, unknown=unknown)
     outputs = [Output(event.position, prediction)]
     waiting = state.waiting.pop(event.id)
     if known.learned is not None:

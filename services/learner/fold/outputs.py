@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from prequel.services.learner.fold.evaluation.label_set import label_set
 from prequel.services.learner.fold.predictions import ModelPrediction
 from prequel.shared.events.types import Applied, Drift, Features, Label, Outcome, Prediction
 from prequel.shared.log.base import Position
@@ -24,11 +25,16 @@ def prediction_event(
     state: "StreamState",
     event: Features,
     predictions: Sequence[ModelPrediction],
+    threshold: float,
     *,
     truth: str | None,
     unknown: bool,
 ) -> Prediction:
-    """What is published of a new example: the champion's probabilities, every model's label, the label if known."""
+    """What is published of a new example: the champion's probabilities, every model's label, the label if known.
+
+    ``threshold`` is where the set beside the champion's label ends.
+    """
+    classes, size = label_set(predictions[0], threshold)
     return Prediction(
         id=event.id,
         stream=state.name,
@@ -42,6 +48,9 @@ def prediction_event(
         time=event.time,
         unknown=unknown,
         attributes=event.attributes,
+        labels=[state.labels[label] for label in classes],
+        set_level=state.sets.level,
+        set_size=size,
     )
 
 

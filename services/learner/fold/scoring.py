@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from prequel.services.learner.fold.calibration.calibrator import Calibrator
 from prequel.services.learner.fold.drift.reactions import fade
+from prequel.services.learner.fold.evaluation.prediction_sets import ServedSet
 from prequel.services.learner.fold.evaluation.prequential import ScoredLabel
 from prequel.services.learner.fold.join.window_chunk import UNSCORED
 from prequel.services.learner.fold.join.window_example import WindowExample
@@ -51,6 +52,8 @@ def score_first_label(
     if not scored:
         return []
     count_abstention(state, example, predictions[0], truth)
+    state.sets.score(served_set(example, predictions[0]), truth)
+    state.sets.adapt(state.window.bounds[1])
     drifts: list[Drift] = []
     for number, prediction in enumerate(predictions):
         if prediction.known >= 0:
@@ -70,6 +73,11 @@ def count_abstention(
     """
     if not state.abstentions_from or example.sequence >= state.abstentions_from:
         state.abstentions.count(prediction, truth, unknown=example.unknown, sign=sign)
+
+
+def served_set(example: WindowExample, champion: ModelPrediction) -> ServedSet:
+    """The set that was served beside the champion's prediction of an example."""
+    return ServedSet(example.sequence, champion, example.set_threshold)
 
 
 def count_calibration(

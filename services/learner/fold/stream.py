@@ -11,6 +11,7 @@ from prequel.services.learner.fold.drift.reactions import reaction
 from prequel.services.learner.fold.evaluation.abstentions import AbstentionCounts
 from prequel.services.learner.fold.evaluation.comparisons import Comparisons
 from prequel.services.learner.fold.evaluation.label_reasons import LabelReasons
+from prequel.services.learner.fold.evaluation.prediction_sets import PredictionSets
 from prequel.services.learner.fold.evaluation.scores import Scores
 from prequel.services.learner.fold.join.conflicts import Conflicts
 from prequel.services.learner.fold.join.expired_ids import ExpiredIds
@@ -72,6 +73,7 @@ class StreamState:
         self.abstentions_from = 0
         """Sequence number of the first example whose abstention counts: those before were another champion's."""
         self.novelty = Novelty(config.unknown_probability, config.unknown_distance)
+        self.sets = PredictionSets(config.set_level)
         self.calibrators = [Calibrator(active=reaction.calibrated) for reaction in self.reactions]
         self.drifts = [ErrorDrift() for _ in config.models]
         self.drift_counts = [0] * len(config.models)
@@ -136,6 +138,7 @@ class StreamState:
         self.config = config
         self.scores.resize(config.accuracy_window)
         self.novelty.change(config.unknown_probability, config.unknown_distance, self.scores.total)
+        self.sets.change(config.set_level, self.window.bounds[1])
         self.window.resize(config.window)
         self.expired_ids.resize(config.duplicates)
         self.waiting.resize(config.max_waiting)

@@ -38,6 +38,7 @@ def stream_parts(state: StreamState, seal: Callable[[ModelState], Part]) -> dict
         "duplicates": part({}, {"hashes": state.expired_ids.array()}),
         "novelty": part({}, state.novelty.arrays()),
         "feature_drift": part({}, state.feature_drift.arrays()),
+        "sets": part(*state.sets.parts()),
         "label_order": part(*state.label_order.parts()),
         "calibration": part({}, calibrator_arrays(state.calibrators)),
         **state.window.parts(),
@@ -91,6 +92,7 @@ def read_stream(
     state.novelty.load(unpack(bodies["novelty"])[1])
     state.feature_drift = FeatureDrift(state.dim, state.seed)
     state.feature_drift.load(unpack(bodies["feature_drift"])[1])
+    state.sets.load(*unpack(bodies["sets"]))
     state.label_order = LabelOrder.from_parts(*unpack(bodies["label_order"]))
     load_calibrators(state.calibrators, unpack(bodies["calibration"])[1])
     state.window = _window(meta, bodies, config)

@@ -16,12 +16,7 @@ def set_stream_gauges(status: StreamStatus, metrics: Metrics, shown: RecallSerie
 
     ``shown`` are the recalls that were shown before.
     """
-    metrics.pending.labels(status.stream).set(status.pending)
-    metrics.coverage.labels(status.stream).set(status.label_coverage)
-    if status.label_order is not None:
-        metrics.labels_mixed.labels(status.stream).set(status.label_order.mixed)
-    metrics.feature_drift.labels(status.stream).set(status.feature_drift)
-    metrics.feature_drift_threshold.labels(status.stream).set(status.feature_drift_threshold)
+    _set_own_gauges(status, metrics)
     for name, model in status.models.items():
         for gauge, value in (
             (metrics.accuracy, model.accuracy),
@@ -50,6 +45,25 @@ def _verdict(status: StreamStatus, model: str) -> float | None:
     if model not in status.verdicts:
         return None
     return {"better": 1.0, "worse": -1.0, "open": 0.0}.get(status.verdicts[model].verdict)
+
+
+def _set_own_gauges(status: StreamStatus, metrics: Metrics) -> None:
+    """Set the gauges that are of the stream, and of no model of it."""
+    order, sets = status.label_order, status.sets
+    for gauge, value in (
+        (metrics.pending, status.pending),
+        (metrics.coverage, status.label_coverage),
+        (metrics.labels_mixed, order.mixed if order else None),
+        (metrics.feature_drift, status.feature_drift),
+        (metrics.feature_drift_threshold, status.feature_drift_threshold),
+        (metrics.set_level, sets.level if sets else None),
+        (metrics.set_coverage, sets.window_coverage if sets else None),
+        (metrics.set_size, sets.mean_size if sets else None),
+    ):
+        if value is None:
+            gauge.remove(status.stream)
+        else:
+            gauge.labels(status.stream).set(value)
 
 
 def _recalls(status: StreamStatus) -> dict[tuple[str, str], float]:
@@ -101,6 +115,9 @@ def _gauges(metrics: Metrics) -> tuple[Gauge, ...]:
         metrics.labels_mixed,
         metrics.feature_drift,
         metrics.feature_drift_threshold,
+        metrics.set_level,
+        metrics.set_coverage,
+        metrics.set_size,
         metrics.accuracy,
         metrics.accuracy_low,
         metrics.accuracy_high,

@@ -22,6 +22,7 @@ from prequel.shared.status import (
     ModelStatus,
     RandomSampleStatus,
     ReliabilityPoint,
+    SetStatus,
     SnapshotStatus,
     StreamDetail,
     StreamStatus,
@@ -64,6 +65,7 @@ def stream_status(
         verdicts=_verdicts(state),
         random_sample=_random_sample(state),
         label_reasons=state.label_reasons.counts(),
+        sets=_sets(state),
         label_order=LabelOrderStatus(mixed=state.label_order.mixed, text=state.label_order.text),
         conflicts=state.conflicts.numbers(),
         snapshot=snapshot,
@@ -165,6 +167,18 @@ def _random_sample(state: StreamState) -> RandomSampleStatus | None:
     scored, right = state.label_reasons.samples[0]
     interval = accuracy_interval(right, scored)
     return interval and RandomSampleStatus(labelled=scored, accuracy=right / scored, interval=interval)
+
+
+def _sets(state: StreamState) -> SetStatus:
+    sets = state.sets
+    known, held = sets.window
+    return SetStatus(
+        level=sets.level,
+        coverage=sets.held / sets.scored if sets.scored else None,
+        mean_size=sets.total_size / sets.scored if sets.scored else None,
+        scored=sets.scored,
+        window_coverage=held / known if known else None,
+    )
 
 
 def _curve(state: StreamState) -> list[CurvePoint]:

@@ -33,6 +33,7 @@ def change_models(state: StreamState, specs: tuple[str, ...], replayed: StreamSt
     if specs[0] != before[0]:
         # What was served before stays as it was: it is the old champion's, and corrections do not restate it here.
         state.abstentions, state.abstentions_from = AbstentionCounts(), state.window.bounds[1]
+        state.sets.change_champion(state.window.bounds[1], state.scores.total)
 
 
 def _take_models(state: StreamState, old_models: Sequence[int | None], replayed: StreamState | None) -> None:

@@ -47,6 +47,7 @@
  * @property {number} feature_drift_threshold Beyond it, the features have changed.
  * @property {{scored: number, images: number, score: number}[]} feature_drifts
  * @property {AbstentionStatus | null} [unknown]
+ * @property {{level: number, coverage: number | null, mean_size: number | null, scored: number, window_coverage: number | null} | null} [sets]
  */
 
 /**
@@ -56,6 +57,9 @@
  * @property {Record<string, number>} probabilities The ten largest.
  * @property {Record<string, string | null>} models
  * @property {boolean} [unknown]
+ * @property {string[]} [set] The labels that hold the truth in a share `set_level` of cases, 10 at most.
+ * @property {number} [set_level]
+ * @property {number} [set_size] How many labels belong to the set.
  */
 
 /**
