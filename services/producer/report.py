@@ -64,12 +64,15 @@ def accuracy_lines(status: StreamStatus | None) -> list[str]:
         f"accuracy {champion.accuracy:.4f} since the stream began, {champion.window_accuracy:.4f} recently "
         f"({status.champion})"
     )
-    return [line, *label_order_lines(status)]
+    better = [verdict.text for verdict in status.verdicts.values() if verdict.verdict == "better"]
+    return [line, *label_order_lines(status), *better]
 
 
 def label_order_lines(status: StreamStatus) -> list[str]:
-    """That labels come class after class, where they do: accuracy flatters then."""
-    return [] if status.label_order is None or status.label_order.mixed else [status.label_order.text]
+    """That labels come class after class, where they do, and what that means."""
+    if status.label_order is None or status.label_order.mixed:
+        return []
+    return [f"{status.label_order.text} Accuracy flatters then: to repeat the last label is nearly always right."]
 
 
 def _label_lines(summary: Summary, correct_command: str) -> list[str]:

@@ -17,13 +17,13 @@ from prequel.services.producer.commands.label import label_image
 from prequel.services.producer.commands.status import show_status
 from prequel.services.producer.errors import ProducerError, WrongUsage
 from prequel.services.producer.progress import Progress, progress_on
-from prequel.services.producer.report import exit_code, print_lines, summary_lines
+from prequel.services.producer.report import accuracy_lines, exit_code, print_lines, summary_lines
 from prequel.services.producer.run import Run
 from prequel.services.producer.sources.base import Survey
 from prequel.services.producer.sources.opening import open_source
 from prequel.services.producer.summary import ImageProblem, Summary
 from prequel.shared.retention.usage import measure_log
-from prequel.shared.status import ModelStatus, StreamStatus
+from prequel.shared.status import LabelOrderStatus, ModelStatus, StreamStatus, VerdictStatus
 from tests.producer.conftest import System
 
 STATUS = StreamStatus(
@@ -220,6 +220,25 @@ def test_a_summary_names_what_went_wrong() -> None:
     assert lines[3] == "not readable: 2 (gone.jpg: does not exist; locked/: Permission denied)"
     assert lines[4].startswith("without an answer: 1, for example old.jpg.")
     assert lines[5] == "ignored, not images by their names: 3"
+
+
+def test_a_summary_says_what_flatters_and_who_is_better() -> None:
+    def verdict(kind: str) -> VerdictStatus:
+        text = f"It is {kind}."
+        return VerdictStatus(
+            verdict=kind, scored=9, wins=1, losses=0, difference=None, interval=None, since=0, text=text
+        )
+
+    verdicts = {kind: verdict(kind) for kind in ("better", "worse", "open", "silent")}
+    order = LabelOrderStatus(mixed=False, text="Labels come class after class.")
+    said = accuracy_lines(STATUS.model_copy(update={"verdicts": verdicts, "label_order": order}))[1:]
+    assert said == [
+        "Labels come class after class. Accuracy flatters then: to repeat the last label is nearly always right.",
+        "It is better.",
+    ]
+    mixed = LabelOrderStatus(mixed=True, text="The newest 200 labels come mixed.")
+    assert len(accuracy_lines(STATUS.model_copy(update={"label_order": mixed}))) == 1
+    assert accuracy_lines(None) == []
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,10 @@ def show_status(client: Client, stream: str | None, *, as_json: bool, console: C
     else:
         print_lines(console, *_stream_table(overview.streams))
         if stream:
-            print_lines(console, "", *_model_table(overview.streams[0]), *label_order_lines(overview.streams[0]))
+            verdicts = [verdict.text for verdict in overview.streams[0].verdicts.values()]
+            print_lines(
+                console, "", *_model_table(overview.streams[0]), *label_order_lines(overview.streams[0]), *verdicts
+            )
     if overview.log:
         print_lines(console, "", *_log_table(overview.log))
     return 0
