@@ -19,7 +19,8 @@ Array = npt.NDArray[Any]
 #   predicting     bool                  whether to predict; if not, ``out`` has no rows
 #   known          int                   how many classes there are before row 0
 #   counts         float64 [classes]     updated: examples of each class
-#   temperature    float64 [2]           updated: the logarithm of the sharpness, and the curvature of the loss there
+#   temperature    float64 [3]           read: the logarithm of the sharpness as measured; updated: what the newest
+#                                        labels add to it, and the curvature of their loss
 #   recent         float64 [classes]     updated: shares of the classes among the newest labels
 #   scores         float64 [classes]     scratch
 #   probabilities  float64 [classes]     scratch
@@ -40,6 +41,18 @@ _NEWEST_SHARE = 0.02
 _MAX_IMBALANCE = 0.1
 """The largest squared distance between the newest labels' shares and all labels' at which they count as a sample. A run
 of one class among ten is 0.9 away; labels drawn at random are about 0.01 away."""
+_DOUBT = 0.5
+"""Examples of each class that are imagined at random: see ``predict_scores``. Twice as many cost more log loss late in
+easy streams than they save in hard ones early; with a tenth, one surprise costs as much as a hundred hits."""
+_MAX_LOG = 30.0
+"""The logarithm of the sharpness stays between -30 and 30, whatever the features: its exponential is finite."""
+_MAX_ITERATIONS = 40
+"""Newton's method takes 3 to 8 steps from the value measured before, and at most 30 from anywhere at 1 a step."""
+_MAX_ROW_SLOPE = 10.0
+"""One held-out row pulls at most as much as this against the others: an outlier, a million deviations away on the wrong
+side, would else make all predictions even. Rows that are wrong with a probability of e^-10 are rarer than outliers."""
+_HELD_OUT_ALONE = -1e90
+"""A class whose only example is held out has a score below this."""
 _MIN_EXAMPLES = 20.0
 """Examples a class needs (or half of its fair share) before a prediction of it says anything of calibration."""
 
@@ -64,18 +77,25 @@ def dot(a: Array, b: Array, lanes: Array) -> float:
 
 
 @kernel
-def temper(scores: Array, temperature: Array, classes: int, out: Array) -> None:
-    """Softmax of exp(temperature[0]) times the scores, into ``out`` [>= classes]: the largest is subtracted first."""
-    sharpness = math.exp(temperature[0])
+def predict_scores(scores: Array, temperature: Array, counts: Array, classes: int, out: Array) -> None:
+    """Softmax of the scores times the sharpness, into ``out`` [>= classes], a share of it spread evenly over them.
+
+    The share is what half an example of each class, imagined at random, weighs beside the ``counts``: after n examples
+    nobody knows that a model errs less often than once in about n. So no class has probability 0.
+    """
+    sharpness = math.exp(temperature[0] + temperature[1])
     largest = scores[0]
-    for k in range(1, classes):
+    examples = 0.0
+    for k in range(classes):
         largest = max(largest, scores[k])
+        examples += max(counts[k], 0.0)
     total = 0.0
     for k in range(classes):
         out[k] = math.exp(sharpness * (scores[k] - largest))
         total += out[k]
+    share = _DOUBT * classes / (examples + classes) if classes > 1 else 0.0
     for k in range(classes):
-        out[k] /= total
+        out[k] = (1.0 - share) * out[k] / total + share / classes
 
 
 @kernel
@@ -91,20 +111,60 @@ def calibrate(
     """
     if not _representative(recent, counts, classes, target):
         return
-    temper(scores, temperature, classes, probabilities)
-    sharpness = math.exp(temperature[0])
+    slope, curvature = _slope(scores, temperature[0] + temperature[1], classes, target, probabilities)
+    temperature[2] = _FADING * temperature[2] + curvature
+    step = min(max(slope / (temperature[2] + _INERTIA), -_MAX_STEP), _MAX_STEP)
+    temperature[1] = min(max(temperature[0] + temperature[1] + step, -_MAX_LOG), _MAX_LOG) - temperature[0]
+
+
+@kernel
+def _slope(scores: Array, log_sharpness: float, classes: int, target: int, probabilities: Array) -> tuple[float, float]:
+    """How the log likelihood of ``target`` rises with the logarithm of the sharpness, and the curvature of its loss."""
+    sharpness = math.exp(log_sharpness)
     largest = scores[0]
     for k in range(1, classes):
         largest = max(largest, scores[k])
+    total = 0.0
+    for k in range(classes):
+        probabilities[k] = math.exp(sharpness * (scores[k] - largest))
+        total += probabilities[k]
     mean = 0.0
     square = 0.0
     for k in range(classes):
         s = sharpness * (scores[k] - largest)
-        mean += probabilities[k] * s
-        square += probabilities[k] * s * s
-    temperature[1] = _FADING * temperature[1] + max(square - mean * mean, 0.0)
-    step = (mean - sharpness * (scores[target] - largest)) / (temperature[1] + _INERTIA)
-    temperature[0] = min(max(temperature[0] - min(max(step, -_MAX_STEP), _MAX_STEP), -30.0), 30.0)
+        p = probabilities[k] / total
+        if p > 0.0:
+            mean += p * s
+            square += p * s * s
+    return sharpness * (scores[target] - largest) - mean, max(square - mean * mean, 0.0)
+
+
+@kernel
+def measure(scores: Array, targets: Array, prior: float, start: float, probabilities: Array) -> float:
+    """The logarithm of the sharpness with the smallest log loss on rows that were held out.
+
+    ``scores`` float64 [n, classes] of rows whose classes are ``targets`` int64 [n]; rows that hold no number, or whose
+    class had no other example, are left out. ``prior`` is the logarithm that is taken where there are no rows, and
+    weighs as much as a row or two; ``start`` is where Newton's iteration begins, from which the result does not depend
+    but for rounding.
+    """
+    at = start
+    classes = scores.shape[1]
+    for _ in range(_MAX_ITERATIONS):
+        slope = prior - at
+        curvature = 1.0
+        for i in range(scores.shape[0]):
+            if not scores[i, targets[i]] > _HELD_OUT_ALONE:
+                continue
+            row_slope, row_curvature = _slope(scores[i], at, classes, targets[i], probabilities)
+            if row_slope - row_slope == 0.0:
+                slope += max(row_slope, -_MAX_ROW_SLOPE)
+                curvature += min(row_curvature, _MAX_ROW_SLOPE)
+        step = min(max(slope / curvature, -1.0), 1.0)
+        at = min(max(at + step, -_MAX_LOG), _MAX_LOG)
+        if abs(step) < 1e-6:
+            break
+    return at
 
 
 @kernel
@@ -214,7 +274,7 @@ def fold_scores(
                 scores[k] = dot(weights[k], xs[i], lanes) + offsets[k]
         if predicting:
             if solved > 0:
-                temper(scores, temperature, solved, out[i])
+                predict_scores(scores, temperature, counts, solved, out[i])
             for k in range(solved, out.shape[1]):
                 out[i, k] = 0.0
         if target >= 0:
@@ -260,7 +320,7 @@ def fold_means(
         if known > 0 and (predicting or 0 <= target < known):
             score_means(xs[i], known, energy, counts, totals, squares, scores, lanes)
         if predicting and known > 0:
-            temper(scores, temperature, known, out[i])
+            predict_scores(scores, temperature, counts, known, out[i])
         if target >= 0:
             if target < known:
                 calibrate(scores, temperature, recent, counts, known, target, probabilities)
@@ -355,7 +415,7 @@ def fold_margins(
             for k in range(known):
                 scores[k] = dot(weights[k + 1], xs[i], lanes) + intercepts[k + 1]
         if predicting and known > 0:
-            temper(scores, temperature, known, out[i])
+            predict_scores(scores, temperature, counts, known, out[i])
         if target < 0:
             continue
         if target < known:

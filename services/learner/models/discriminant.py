@@ -5,7 +5,6 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from prequel.services.learner.kernels.compiled import LANES, frozen
@@ -14,11 +13,8 @@ from prequel.services.learner.models.base import Arrays, Matrix, ModelState, Pro
 from prequel.services.learner.models.calibration import Calibration
 from prequel.services.learner.models.incremental import IncrementalModel
 from prequel.services.learner.models.solve_schedule import SolveSchedule, max_lag
+from prequel.services.learner.models.solver import Solver
 from prequel.services.learner.models.sums import Sums
-
-Solver = Callable[[Sums, int], tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]
-"""From the settled sums (or the few examples that they keep) and the number of classes to the scores' weights [classes,
-width] and offsets [classes], float64."""
 
 
 @cache
@@ -37,9 +33,9 @@ class Discriminant(IncrementalModel):
     is solved with the example learned in it. While there are few examples they themselves are stored, and the scores
     made of their inner products: see ``Sums``.
 
-    ``unlearn`` restores the sums exactly, up to rounding, unless ``fading`` is below 1; the temperature, learned from
-    the predictions made, stays. Making one limits this process's BLAS to one thread, because the number of threads
-    changes the last bits of a product.
+    ``unlearn`` restores the sums exactly, up to rounding, unless ``fading`` is below 1, and the temperature too, as far
+    as it is measured on held-out examples: see ``Calibration``. Making one limits this process's BLAS to one thread,
+    because the number of threads changes the last bits of a product.
 
     ``slda`` and ``ridge`` make one, with a solver of their own: see there for examples.
     """
@@ -53,7 +49,7 @@ class Discriminant(IncrementalModel):
         width: int,
         transform: Callable[[Matrix], Matrix] | None = None,
         fading: float = 1.0,
-        sharpness: float = 0.2,
+        sharpness: float,
     ) -> None:
         super().__init__(dim, seed=seed)
         _limit_threads()
@@ -85,8 +81,12 @@ class Discriminant(IncrementalModel):
     def solve(self) -> None:
         """Bring the scores up to date with the sums. The schedule does this; calling it changes the schedule."""
         self._sums.settle()
-        self._weights, self._offsets = self._solver(self._sums, self._learned_classes)
-        self._schedule.after_solving(max_lag(self._sums.count, self._sums.dim, self._learned_classes))
+        count, held_out = self._sums.count, self._calibration.is_due(self._sums.count)
+        solved = self._solver(self._sums, self._learned_classes, held_out=held_out)
+        self._weights, self._offsets = solved.weights, solved.offsets
+        if solved.held_out is not None:
+            self._calibration.measure(solved.held_out, self._sums.sample()[1])
+        self._schedule.after_solving(max_lag(count, self._schedule.seen, self._sums.dim, self._learned_classes))
         self._solved_counts = self._sums.counts[: self._learned_classes].copy()
 
     def merge(self, other: "Discriminant") -> None:
@@ -160,6 +160,7 @@ class Discriminant(IncrementalModel):
     def _after_learning(self, examples: int, last: int) -> None:
         """Count learned examples and do what is due; ``last`` is the class of the last row, or -1."""
         self._sums.pending.filled += examples
+        self._calibration.count(examples)
         new_class = self._learned_classes > len(self._weights)
         doubled = not new_class and last >= 0 and self._sums.counts[last] >= 2.0 * self._solved_counts[last]
         self._schedule.after_learning(examples, new_class=new_class, doubled=bool(doubled))
@@ -167,6 +168,7 @@ class Discriminant(IncrementalModel):
 
     def _after_correction(self) -> None:
         self._schedule.after_correction()
+        self._calibration.count_correction()
         self._solve_or_settle()
 
     def _solve_or_settle(self) -> None:

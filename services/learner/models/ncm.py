@@ -21,7 +21,7 @@ class NearestClassMean(IncrementalModel):
     >>> model.learn(np.array([0, 0], np.float32), "cat")
     >>> model.learn(np.array([4, 4], np.float32), "dog")
     >>> model.labels, model.predict(np.array([3, 4], np.float32)).round(2)
-    (['cat', 'dog'], array([0.02, 0.98]))
+    (['cat', 'dog'], array([0.14, 0.86]))
     """
 
     exact = True

@@ -1,22 +1,28 @@
 """`slda`: streaming linear discriminant analysis, which does not forget and can unlearn."""
 
+from typing import Any, NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
-from prequel.services.learner.kernels.lapack import factorise, rank_update, solve, solve_few
+from prequel.services.learner.kernels.lapack import factorise, rank_update
 from prequel.services.learner.kernels.moments import correlate
 from prequel.services.learner.models.discriminant import Discriminant
+from prequel.services.learner.models.factors import DenseFactor, Factor, FewRows
 from prequel.services.learner.models.projection import Projection
+from prequel.services.learner.models.solver import NO_EXAMPLES, Solved
 from prequel.services.learner.models.sums import Sums
 
 Array = npt.NDArray[np.float64]
 
-_NO_EXAMPLES = -1e100
-"""The offset of a class without examples: its probability is 0, and still finite before the softmax."""
-_MIN_SHRINKAGE = 0.2
-"""The least shrinkage, even with many examples: it keeps every eigenvalue of the correlations at 0.2 or above, so that
-solving multiplies the noise in a mean at most fivefold. Features of a backbone are so correlated that some eigenvalues
-are nearly 0."""
+_FIRST_SHARPNESS = 4.0
+"""Over the number of features, the sharpness before anything has been measured. In so few examples that each class has
+one, squared distances are about twice the number of features, and differ by a tenth to a half of that: the most likely
+class then gets two to three times the probability of another."""
+_ROUNDING = 4.0 * 2.0**-52
+"""What stays of the largest sum that was added and taken away: half a bit for each of dozens of blocks, at random."""
+_SAFE_SHRINKAGE = 0.2
+"""The shrinkage where rounding has won over a smaller one: every eigenvalue of the correlations is at least that."""
 
 
 def slda(dim: int, *, seed: int, width: int, shrinkage: float | None, decay: float) -> Discriminant:
@@ -36,71 +42,134 @@ def slda(dim: int, *, seed: int, width: int, shrinkage: float | None, decay: flo
     (['cat', 'dog'], 1)
     """
     transform = Projection(dim, width, seed) if dim > width else None
-    solver = LdaSolver(shrinkage)
-    return Discriminant(dim, solver, seed=seed, width=min(dim, width), transform=transform, fading=1.0 - decay)
+    return Discriminant(
+        dim,
+        LdaSolver(shrinkage),
+        seed=seed,
+        width=min(dim, width),
+        transform=transform,
+        fading=1.0 - decay,
+        sharpness=_FIRST_SHARPNESS / min(dim, width),
+    )
+
+
+class _Frame(NamedTuple):
+    """In what units the covariance is solved, and how it is shrunken."""
+
+    counts: Array
+    """Examples of each class [classes], 0 where rounding has left less than none."""
+    centres: Array
+    """The classes' means [classes, dim]; 0 without examples."""
+    overall: Array
+    """The mean of all [dim]."""
+    inverse: Array
+    """One over each feature's deviation within classes [dim]; 0 for features that never vary."""
+    share: float
+    """The weight of the scatter matrix in these units."""
+    shrinkage: float
+    """The weight of the identity."""
+
+    def scaled(self) -> Array:
+        """The classes' means [classes, dim] in units of deviations from the mean of all; 0 without examples."""
+        return np.where(self.counts[:, None] > 0.0, (self.centres - self.overall) * self.inverse, 0.0)
 
 
 class LdaSolver:
     """Solves sums for the linear discriminant: Gaussian classes with one covariance in common.
 
     The pooled within-class covariance, scaled to a correlation matrix, is shrunken towards the identity by
-    ``shrinkage`` (None: dim / (dim + examples), but at least 0.2). Features that never vary are left out; those that
-    vary only between classes count as if a hundredth of their deviation was within.
+    ``shrinkage`` (None: dim / (dim + examples)). Features that never vary are left out. One imagined example counts
+    among the deviations within classes, which deviates as all examples do from their mean: while every class has only
+    one, that is all that is known.
     """
 
     def __init__(self, shrinkage: float | None) -> None:
         self._shrinkage = shrinkage
 
-    def __call__(self, sums: Sums, classes: int) -> tuple[Array, Array]:
-        counts, totals = sums.counts[:classes], sums.totals[:classes]
-        present, count = counts > 0, float(counts.sum())
-        if not present.any():
-            return np.zeros((classes, sums.dim)), np.zeros(classes)
-        overall = totals.sum(axis=0) / count
-        centres = np.zeros((classes, sums.dim))
-        centres[present] = totals[present] / counts[present, None]
-        solve = self._solve_examples if sums.stores_examples else self._solve_moment
-        inverse, means, solved = solve(sums, centres, overall, count)
-        weights = np.ascontiguousarray(solved * inverse)
-        offsets = np.full(classes, _NO_EXAMPLES)
-        offsets[present] = -0.5 * (means * solved).sum(axis=1)[present] + np.log(counts[present] / count)
-        offsets[present] -= (weights @ overall)[present]
-        return weights, offsets
+    def __call__(self, sums: Sums, classes: int, *, held_out: bool) -> Solved:
+        counts = np.maximum(sums.counts[:classes], 0.0)
+        if not counts.any():
+            return Solved(np.zeros((classes, sums.dim)), np.zeros(classes), None)
+        frame, factor = self._factorise(sums, counts)
+        means = frame.scaled()
+        solved = means if factor is None else factor.solve(means)
+        weights = np.ascontiguousarray(solved * frame.inverse)
+        offsets = _priors(counts, counts.sum()) - 0.5 * (means * solved).sum(axis=1) - weights @ frame.overall
+        scores = _held_out(sums, frame, factor, means, solved) if held_out and factor is not None else None
+        return Solved(weights, np.where(counts > 0.0, offsets, NO_EXAMPLES), scores)
 
-    def _solve_moment(self, sums: Sums, centres: Array, overall: Array, count: float) -> tuple[Array, Array, Array]:
-        """From the second moment: the inverse deviations, the classes' means in these units, and the solved means."""
-        scatter, counts = sums.second.copy(order="F"), sums.counts[: len(centres)]
-        rank_update(scatter, centres * np.sqrt(np.maximum(counts, 0.0))[:, None], scale=-1.0, keep=1.0)
-        inverse = _inverse_deviations(scatter.diagonal() / count, sums.second.diagonal() / count, overall)
-        means = _scaled_means(centres, counts, overall, inverse)
-        shrinkage = self._shrink(inverse, count)
-        correlate(scatter, inverse, (1.0 - shrinkage) / count, shrinkage)
-        # Rounding may have made the matrix indefinite, as happens when values differ by many orders of magnitude.
-        return inverse, means, solve(scatter, means) if factorise(scatter) else means
+    def _factorise(self, sums: Sums, counts: Array) -> tuple[_Frame, Factor | None]:
+        centres = sums.totals[: len(counts)] / np.where(counts > 0.0, counts, 1.0)[:, None]
+        centres[counts == 0.0] = 0.0
+        return (self._few if sums.stores_examples else self._many)(sums, counts, centres)
 
-    def _solve_examples(self, sums: Sums, centres: Array, overall: Array, count: float) -> tuple[Array, Array, Array]:
+    def _many(self, sums: Sums, counts: Array, centres: Array) -> tuple[_Frame, Factor | None]:
+        """From the second moment. Rounding may have made it indefinite: then shrunken more, and at last not solved."""
+        least = None
+        while True:
+            scatter = sums.second.copy(order="F")
+            rank_update(scatter, centres * np.sqrt(counts)[:, None], scale=-1.0, keep=1.0)
+            frame = self._frame(counts, centres, scatter.diagonal(), sums.second.diagonal(), sums.peak, least=least)
+            correlate(scatter, frame.inverse, frame.share, frame.shrinkage)
+            if factorise(scatter):
+                return frame, DenseFactor(scatter)
+            if frame.shrinkage >= _SAFE_SHRINKAGE:
+                return frame, None
+            least = _SAFE_SHRINKAGE
+
+    def _few(self, sums: Sums, counts: Array, centres: Array) -> tuple[_Frame, Factor | None]:
         """The same from the examples themselves, without any matrix of dim x dim."""
         rows = sums.rows()
-        moment = np.square(rows).sum(axis=0) / count
+        moment = np.square(rows).sum(axis=0)
         rows -= centres[sums.classes()]
-        inverse = _inverse_deviations(np.square(rows).sum(axis=0) / count, moment, overall)
-        means = _scaled_means(centres, sums.counts[: len(centres)], overall, inverse)
-        shrinkage = self._shrink(inverse, count)
-        solved = solve_few(rows * inverse, means, share=(1.0 - shrinkage) / count, ridge=shrinkage)
-        return inverse, means, means if solved is None else solved
+        frame = self._frame(counts, centres, np.square(rows).sum(axis=0), moment, moment, least=None)
+        factor = FewRows(rows * frame.inverse, share=frame.share, ridge=frame.shrinkage)
+        return frame, factor if factor.is_definite else None
 
-    def _shrink(self, inverse: Array, count: float) -> float:
-        return self._shrinkage or max(_MIN_SHRINKAGE, len(inverse) / (len(inverse) + count))
+    def _frame(
+        self, counts: Array, centres: Array, within: Array, moment: Array, peak: Array, *, least: float | None
+    ) -> _Frame:
+        """``within`` and ``moment`` [dim] are sums of squares, about the classes' means and about 0."""
+        count = float(counts.sum())
+        overall = counts @ centres / count
+        total = moment / count - overall**2
+        degrees = max(count - float(np.count_nonzero(counts)), 0.0) + 1.0
+        varies = total > np.maximum(1e-10 * moment, _ROUNDING * peak) / count
+        variance = np.where(varies, (np.maximum(within, 0.0) + total) / degrees, 1.0)
+        inverse = np.where(varies, 1.0 / np.sqrt(variance), 0.0)
+        shrinkage = self._shrinkage or len(within) / (len(within) + count)
+        noise = peak * inverse**2 / degrees
+        shrinkage = max(shrinkage, least or 0.0, _ROUNDING * float(np.sqrt(noise.max() * noise.sum())))
+        shrinkage = min(shrinkage, 1.0)
+        return _Frame(counts, centres, overall, inverse, (1.0 - shrinkage) / degrees, shrinkage)
 
 
-def _scaled_means(centres: Array, counts: Array, overall: Array, inverse: Array) -> Array:
-    """Zero for classes that have no example."""
-    return np.where(counts[:, None] > 0, (centres - overall) * inverse, 0.0)
+def _priors(counts: Array, total: Any) -> Array:
+    """Logarithms of the classes' shares, of whatever shape; of no examples something finite."""
+    shares: Array = np.log(np.maximum(counts, 1e-300) / total)
+    return shares
 
 
-def _inverse_deviations(within: Array, moment: Array, mean: Array) -> Array:
-    """One over each feature's deviation within classes, [dim]; 0 for features that never vary, up to rounding."""
-    total = moment - mean**2
-    scale = np.maximum(within, 1e-4 * total)
-    varies = total > 1e-10 * moment
-    return np.where(varies, 1.0 / np.sqrt(np.where(varies, scale, 1.0)), 0.0)
+def _held_out(sums: Sums, frame: _Frame, factor: Factor, means: Array, solved: Array) -> Array:
+    """Scores of the sample's rows without themselves, in closed form (units and mean of all stay as they are).
+
+    With v = row - mean of its class c, h = v · matrix⁻¹ v, r = n / (n - 1) for the n examples of c, and a = share r:
+    without the row the matrix is (matrix - a v vᵀ), the mean of c is r v away from the row, and that of class k is
+    v + (mean of c - mean of k). The distances follow by Sherman and Morrison's formula.
+    """
+    rows, owners = sums.sample()
+    at, counts = np.arange(len(rows)), frame.counts
+    away = (rows - frame.centres[owners]) * frame.inverse
+    length = factor.quadratic(away)
+    ratio = counts[owners] / np.maximum(counts[owners] - 1.0, 1e-9)
+    across, products = away @ solved.T, means @ solved.T
+    squares = products.diagonal()
+    slant = across[at, owners][:, None] - across
+    weight = frame.share * ratio / np.maximum(1.0 - frame.share * ratio * length, 1e-9)
+    distances = length[:, None] + 2.0 * slant + squares[owners][:, None] + squares - 2.0 * products[owners]
+    distances += weight[:, None] * (length[:, None] + slant) ** 2
+    distances[at, owners] = ratio**2 * length * (1.0 + weight * length)
+    left = np.repeat(counts[None], len(rows), axis=0)
+    left[at, owners] -= 1.0
+    scores: Array = np.where(left > 1e-9, _priors(left, counts.sum()) - 0.5 * distances, NO_EXAMPLES)
+    return scores

@@ -3,24 +3,27 @@
 from collections.abc import Mapping
 from typing import Any
 
-_WORK_PER_EXAMPLE = 2e6
-"""Floating-point operations of solving that one example may cost on average. With twice as many, solving would take
-twice the time; with half as many, scores would lag twice as long. Unbounded, it took half of the learner's time."""
-_NEW_CLASS_PRICE, _DOUBLED_PRICE, _MAX_SAVINGS = 8, 24, 128
-"""What a solve out of turn costs, in examples: for a new class or a correction, and for a class that has doubled. Each
-learned example earns 1, and at most the last is saved up, so that a burst of 16 new classes is solved at once, and a
-storm of them costs one solve in 8 examples. A doubled class is less urgent: its scores are old but not absent."""
+_MIN_WORK, _MAX_WORK = 1e6, 4e6
+"""Floating-point operations of solving that one example may cost on average, in a long stream and at most. A solve is
+10 ms of work for each 3e8. With twice as many, solving would take twice the time; with half as many, scores would lag
+twice as long: short memories then lose 1 point while the world changes, and 0.2 with these."""
+_NEW_CLASS_PRICE, _CORRECTION_PRICE, _DOUBLED_PRICE, _MAX_SAVINGS = 8, 32, 24, 128
+"""What a solve out of turn costs, in examples: for a new class, for a correction, and for a class that has doubled.
+Each learned example earns 1, and at most the last is saved up, so that a burst of 16 new classes is solved at once, and
+a storm of them costs one solve in 8 examples. A doubled class is less urgent: its scores are old but not absent. Up to
+four corrections are seen at once; of thousands in a row, 32 together, at 0.7 ms each with 1,280 features."""
 
 
-def max_lag(count: float, dim: int, classes: int) -> int:
-    """How many examples scores may lag behind sums of ``count`` examples.
+def max_lag(count: float, seen: int, dim: int, classes: int) -> int:
+    """How many examples scores may lag behind sums that weigh ``count`` examples, after ``seen`` have been learned.
 
-    An eighth of all, so that early examples count at once; and never so many that solving would cost more than
-    ``_WORK_PER_EXAMPLE`` (a Cholesky factor and two triangular solves for each class): 374 at 1,280 features and 10
-    classes, 10 at 368.
+    An eighth of all, so that early examples count at once, within what solving may cost (a Cholesky factor and two
+    triangular solves for each class). At 1,280 features and 10 classes that is at most 748, at 368 20. Where the past
+    fades, ``count`` stays small for ever: then after the first examples at least 187, or 5.
     """
     work = dim**3 / 3 + 3.0 * dim**2 * classes
-    return int(max(1.0, min(count // 8, work // _WORK_PER_EXAMPLE)))
+    wanted = max(count // 8, min(seen // 8, work // _MAX_WORK))
+    return int(max(1.0, min(wanted, work // _MIN_WORK)))
 
 
 class SolveSchedule:
@@ -28,7 +31,9 @@ class SolveSchedule:
 
     def __init__(self) -> None:
         self._since, self._due, self._savings = 0, 1, _MAX_SAVINGS
-        self._urgent = self._doubled = False
+        self._urgent = self._corrected = self._doubled = False
+        self.seen = 0
+        """Examples learned so far, whatever they weigh by now."""
 
     @property
     def is_due(self) -> bool:
@@ -42,6 +47,7 @@ class SolveSchedule:
     def after_learning(self, examples: int, *, new_class: bool, doubled: bool) -> None:
         """Count examples; the last of them was of a new class, or made a class twice as large as when solved."""
         self._since, self._savings = self._since + examples, min(_MAX_SAVINGS, self._savings + examples)
+        self.seen += examples
         if new_class:
             self._urgent = True
         elif doubled:
@@ -52,23 +58,25 @@ class SolveSchedule:
 
     def after_correction(self) -> None:
         """Something was unlearned or faded: scores are solved with the next learned example, the right label's."""
-        self._since, self._urgent = self._since + 1, True
+        self._since, self._corrected = self._since + 1, True
 
     def after_solving(self, max_lag: int) -> None:
         """The scores are up to date. The next solve in turn comes after ``max_lag`` examples."""
         self._since, self._due = 0, max_lag
-        self._urgent = self._doubled = False
+        self._urgent = self._corrected = self._doubled = False
 
     def meta(self) -> dict[str, Any]:
-        schedule = {"since": self._since, "due": self._due, "savings": self._savings}
-        return schedule | {"urgent": self._urgent, "doubled": self._doubled}
+        schedule = {"since": self._since, "due": self._due, "savings": self._savings, "seen": self.seen}
+        return schedule | {"urgent": self._urgent, "corrected": self._corrected, "doubled": self._doubled}
 
     def load(self, meta: Mapping[str, Any]) -> None:
-        self._since, self._due, self._savings = meta["since"], meta["due"], meta["savings"]
-        self._urgent, self._doubled = meta["urgent"], meta["doubled"]
+        self._since, self._due, self._savings, self.seen = (meta[name] for name in ("since", "due", "savings", "seen"))
+        self._urgent, self._corrected, self._doubled = (meta[name] for name in ("urgent", "corrected", "doubled"))
 
     def _price(self) -> int:
         """What a solve out of turn would cost now; more than can be saved up if nothing calls for one."""
         if self._urgent:
             return _NEW_CLASS_PRICE
+        if self._corrected:
+            return _CORRECTION_PRICE
         return _DOUBLED_PRICE if self._doubled else 2 * _MAX_SAVINGS

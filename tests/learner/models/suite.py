@@ -9,6 +9,7 @@ from prequel.services.learner.models.base import Matrix, Model, ModelState, Prob
 from prequel.services.learner.models.catalogue import MODELS
 from prequel.services.learner.models.discriminant import Discriminant
 from prequel.services.learner.models.mix import Mix
+from prequel.services.learner.models.ncm import NearestClassMean
 
 RIVER = [
     "river:dummy.NoChangeClassifier",
@@ -104,6 +105,13 @@ def settle(model: Model) -> None:
 def parts(model: Model) -> Sequence[Model]:
     """The models that a mixture is made of, or the model itself: how much each counts is learned and stays."""
     return model.experts if isinstance(model, Mix) else [model]
+
+
+def temper_alike(model: Model, other: Model) -> None:
+    """Give a model that calibrates itself the temperature of another, which has made other predictions."""
+    inner, others = getattr(model, "inner", model), getattr(other, "inner", other)
+    if isinstance(inner, Discriminant | NearestClassMean) and isinstance(others, Discriminant | NearestClassMean):
+        inner._calibration.temperature[:] = others._calibration.temperature
 
 
 def shape(probabilities: Probabilities) -> Probabilities:

@@ -18,6 +18,7 @@ from tests.learner.models.suite import (
     settle,
     shape,
     stream,
+    temper_alike,
     with_gaps,
 )
 
@@ -205,6 +206,7 @@ def test_unlearning_undoes_learning_where_claimed(spec: str) -> None:
     for part, clean_part in zip(parts(model), parts(clean), strict=True):
         settle(part)
         settle(clean_part)
+        temper_alike(part, clean_part)
         for x in xs[:50]:
             np.testing.assert_allclose(shape(part.predict(x)), shape(clean_part.predict(x)), rtol=1e-6, atol=1e-7)
 

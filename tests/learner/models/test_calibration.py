@@ -1,0 +1,144 @@
+"""Probabilities: sane from the first examples on, measured on examples held out, and as if no label had been wrong."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from sklearn.datasets import load_digits
+
+from prequel.services.learner.models import registry
+from prequel.services.learner.models.base import Matrix, Probabilities
+from prequel.services.learner.models.discriminant import Discriminant
+from tests.learner.models.suite import stream
+
+Array = npt.NDArray[np.float64]
+
+CALIBRATED = ["slda", "slda;decay=0.005", "ridge;width=64", "ncm", "scale|perceptron", "scale|passive-aggressive"]
+
+
+def discriminant(spec: str, dim: int) -> Discriminant:
+    model = registry.create(spec, dim, seed=0)
+    assert isinstance(model, Discriminant)
+    return model
+
+
+def digits(seed: int, size: int = 1_500) -> tuple[Matrix, list[str]]:
+    """The scanned digits' pixels through 368 random features, as wide as those of the packaged backbone."""
+    pixels, labels = load_digits(return_X_y=True)
+    random = np.random.default_rng(seed)
+    order = random.permutation(len(pixels))[:size]
+    wide = np.maximum(pixels[order] @ np.random.default_rng(0).normal(size=(64, 368)), 0.0)
+    return wide.astype(np.float32), [str(label) for label in labels[order]]
+
+
+def losses(classes: Sequence[str], predicted: Sequence[Probabilities], labels: Sequence[str]) -> tuple[Array, Array]:
+    """Log loss of each example, and that of even probabilities; both 0 where the class could not be known."""
+    own, even = np.zeros(len(labels)), np.zeros(len(labels))
+    for i, (p, label) in enumerate(zip(predicted, labels, strict=True)):
+        number = classes.index(label)
+        if number < len(p):
+            own[i], even[i] = -np.log(p[number]), np.log(len(p))
+    return own, even
+
+
+@pytest.mark.parametrize("spec", CALIBRATED)
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_young_models_are_never_worse_than_even_odds(spec: str, seed: int) -> None:
+    for xs, labels in (digits(seed, 100), stream(100, 1_280, 2, seed), stream(100, 300, 10, seed)):
+        model = registry.create(spec, xs.shape[1], seed=0)
+        own, even = losses(model.labels, model.fold(xs, labels), labels)
+        assert own.mean() < 1.1 * even.mean()
+
+
+@pytest.mark.parametrize("spec", CALIBRATED)
+def test_no_known_class_is_impossible(spec: str) -> None:
+    xs, labels = stream(300, 400, 5)
+    xs[::2] *= 100.0
+    predicted = registry.create(spec, 400, seed=0).fold(xs, labels)
+    assert all(p.min() >= 0.4 / (number + 10) for number, p in enumerate(predicted) if len(p))
+
+
+@pytest.mark.parametrize("dim", [40, 320])
+@pytest.mark.parametrize("name", ["slda;shrinkage=0.4", "ridge;width="])
+def test_held_out_scores_are_those_of_a_model_without_the_row(name: str, dim: int) -> None:
+    """Up to what the leaving out of a row changes in units, penalty and mean of all, which stay as they are."""
+    xs, labels = stream(150, dim, 3)
+    spec = name + str(dim) * name.endswith("=")
+    model = discriminant(spec, dim)
+    model.fold(xs, labels)
+    model.solve()
+    held_out, (rows, owners) = model._solver(model._sums, 3, held_out=True).held_out, model._sums.sample()
+    assert held_out is not None
+    assert model._sums.stores_examples == (dim == 320)
+    assert len(rows) == 150
+    for number in range(0, 150, 10):
+        without = discriminant(spec, dim)
+        without.load(model.state())
+        without._sums.remove(rows[number].copy(), int(owners[number]))
+        without.solve()
+        expected = rows[number] @ without._weights.T + without._offsets
+        actual, apart = held_out[number], np.ptp(expected)
+        np.testing.assert_allclose(actual - actual.mean(), expected - expected.mean(), atol=0.03 * apart)
+
+
+@pytest.mark.parametrize("spec", ["slda", "ridge;width=300"])
+@pytest.mark.parametrize("only_hard", [False, True])
+def test_after_all_corrections_the_calibration_is_that_of_a_clean_run(spec: str, only_hard: bool) -> None:
+    """A fifth of the labels wrong; with ``only_hard``, only the examples that the model found least likely."""
+    xs, labels = digits(5)
+    clean = discriminant(spec, 368)
+    predicted = clean.fold(xs[:1_000], labels[:1_000])
+    own, _ = losses(clean.labels, predicted, labels[:1_000])
+    wrong = np.argsort(-own)[:200] if only_hard else np.random.default_rng(0).permutation(1_000)[:200]
+    erring = list(labels[:1_000])
+    for i in wrong:
+        erring[i] = str((int(labels[i]) + 1 + i % 9) % 10)
+    erred = discriminant(spec, 368)
+    erred.fold(xs[:1_000], erring)
+    before = held_out_loss(erred, xs[1_000:], labels[1_000:])
+    for i in sorted(wrong.tolist()):
+        erred.unlearn(xs[i], erring[i])
+        erred.learn(xs[i], labels[i])
+    after, wanted = (held_out_loss(model, xs[1_000:], labels[1_000:]) for model in (erred, clean))
+    assert after < wanted + 0.15 * (before - wanted)
+
+
+def held_out_loss(model: Discriminant, xs: Matrix, labels: list[str]) -> float:
+    return float(losses(model.labels, [model.predict(x) for x in xs], labels)[0].mean())
+
+
+def test_one_outlier_does_not_make_all_predictions_even() -> None:
+    xs, labels = stream(300, 40, 3)
+    xs[17] *= 1e6
+    model = discriminant("slda", 40)
+    model.fold(xs[:17], labels[:17])
+    model.fold(xs[18:], labels[18:])
+    usual = np.mean([model.predict(x).max() for x in xs[18:]])
+    model.learn(xs[17], labels[17])
+    model.unlearn(xs[17], labels[17])
+    model.solve()
+    assert abs(np.mean([model.predict(x).max() for x in xs[18:]]) - usual) < 0.05
+
+
+@pytest.mark.parametrize("scale", [1e3, 1e6, 1e9])
+def test_scores_survive_an_outlier_that_is_taken_back(scale: float) -> None:
+    """Rounding leaves 1e-16 of its square in the second moment, which must not pass for a direction without noise."""
+    xs, labels = stream(3_000, 60, 3)
+    xs *= 0.1  # classes that overlap
+    xs += np.random.default_rng(1).normal(size=xs.shape).astype(np.float32)
+    clean, model = discriminant("slda", 60), discriminant("slda", 60)
+    clean.fold(xs[:2_000], labels[:2_000])
+    model.fold(xs[:1_000], labels[:1_000])
+    outlier = (scale * np.random.default_rng(0).normal(size=60)).astype(np.float32)
+    model.learn(outlier, labels[0])
+    model.unlearn(outlier, labels[0])
+    model.fold(xs[1_000:2_000], labels[1_000:2_000])
+    right = [accuracy(each, xs[2_000:], labels[2_000:]) for each in (clean, model)]
+    assert right[1] > right[0] - (0.02 if scale < 1e9 else 0.1)
+
+
+def accuracy(model: Discriminant, xs: Matrix, labels: list[str]) -> float:
+    return float(
+        np.mean([model.labels[int(model.predict(x).argmax())] == label for x, label in zip(xs, labels, strict=True)])
+    )
