@@ -110,8 +110,8 @@ def everything(prediction: ModelPrediction) -> tuple[Any, ...]:
 def run(calibrator: Calibrator, rows: Sequence[Scored]) -> list[ModelPrediction]:
     known = max(len(row.predicted) for row in rows)
     ranked = ranking([row.predicted for row in rows], range(known))
-    labels, indices = (np.array([row[at] for row in rows], np.int64) for at in (1, 3))
-    return calibrator.calibrate_run(ranked, labels, indices, np.array([row.mixed for row in rows]))
+    columns = [np.array([row[at] for row in rows], np.int64) for at in (1, 3, 4)]
+    return calibrator.calibrate_run(ranked, *columns)
 
 
 @settings(max_examples=200, deadline=None)
@@ -266,3 +266,16 @@ def test_rankings_of_examples_with_growing_classes_are_padded() -> None:
     assert isinstance(ranked, Ranking)
     assert ranked.classes.tolist() == [[-1, -1], [4, -1], [7, 4]]
     assert ranked.raw.tolist() == [[0, 0], [1, 0], [0.75, 0.25]]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.lists(st.sampled_from([0.0, 0.25, 0.5, np.nan, np.inf, 1e-300]), max_size=14), min_size=1))
+def test_a_ranking_is_a_stable_sort_where_what_is_no_number_is_zero(predicted: list[list[float]]) -> None:
+    numbers = [100 - number for number in range(14)]
+    ranked = ranking([np.array(row) for row in predicted], numbers)
+    for at, row in enumerate(predicted):
+        finite = [value if np.isfinite(value) else 0.0 for value in row]
+        order = sorted(range(len(row)), key=lambda column: -finite[column])[:TOP]
+        assert ranked.classes[at, : len(order)].tolist() == [numbers[column] for column in order]
+        assert ranked.raw[at, : len(order)].tolist() == [np.float32(finite[column]) for column in order]
+        assert ranked.known[at] == len(row)

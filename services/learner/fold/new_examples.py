@@ -65,13 +65,14 @@ def _calibrate(
     state: StreamState, rankings: Sequence[Ranking], learned: Sequence[str | None], mixed: Sequence[bool]
 ) -> list[list[ModelPrediction]]:
     """What each model's predictions of a run are served as; the labels of the run are counted on the way."""
-    truths = np.array([-1 if label is None else state.classes[label] for label in learned], np.int64)
-    scored = (truths >= 0) & np.any([ranked.known > 0 for ranked in rankings], axis=0)
-    indices = np.where(scored, state.scores.total + np.cumsum(scored) - 1, UNSCORED)
-    return [
-        calibrator.calibrate_run(ranked, truths, indices, np.array(mixed))
-        for calibrator, ranked in zip(state.calibrators, rankings, strict=True)
-    ]
+    labels = np.zeros((3, len(learned)), np.int64)
+    index, knowns = state.scores.total, zip(*(ranked.known.tolist() for ranked in rankings), strict=True)
+    for row, (label, known) in enumerate(zip(learned, knowns, strict=True)):
+        scored = label is not None and max(known) > 0
+        labels[:, row] = -1 if label is None else state.classes[label], index if scored else UNSCORED, mixed[row]
+        index += scored
+    models = zip(state.calibrators, rankings, strict=True)
+    return [calibrator.calibrate_run(ranked, *labels) for calibrator, ranked in models]
 
 
 def _mark_feature_drift(state: StreamState, event: Features, score: float) -> Drift:

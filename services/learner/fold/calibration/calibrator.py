@@ -56,12 +56,12 @@ class Calibrator:
         return served(prediction.classes, prediction.own, prediction.known, calibration)
 
     def calibrate_run(
-        self, ranked: Ranking, truths: Numbers, indices: Numbers, mixed: npt.NDArray[np.bool_]
+        self, ranked: Ranking, truths: Numbers, indices: Numbers, mixed: Numbers
     ) -> list[ModelPrediction]:
         """What is served of each of a run of predictions, whose labels are counted one after the other.
 
         ``truths`` [n] are classes, ``indices`` [n] those of the scores, -1 where no label is scored, ``mixed`` [n]
-        whether the label came mixed. Equal to calibrating and counting them one by one, and faster.
+        1 where the label came mixed. Equal to calibrating and counting them one by one, and faster.
         """
         calibrations, out = np.empty((len(truths), 3), np.float32), np.empty_like(ranked.raw)
         calibrate_run(
@@ -135,5 +135,5 @@ def load_calibrators(calibrators: Sequence[Calibrator], arrays: Arrays) -> None:
 def compile() -> None:
     """Load the kernels from the cache on disk, or compile them into it, so that no event has to wait."""
     calibrator, one = Calibrator(active=True), np.zeros(1, np.int64)
-    (prediction,) = calibrator.calibrate_run(ranking([np.ones(1)], [0]), one, one, np.ones(1, np.bool_))
+    (prediction,) = calibrator.calibrate_run(ranking([np.ones(1)], [0]), one, one, one)
     calibrator.count(calibrator.calibrate(prediction), 0, 0, mixed=True)

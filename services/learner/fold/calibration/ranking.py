@@ -1,12 +1,14 @@
 """The most probable classes of a run of predictions, as arrays."""
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from prequel.services.learner.fold.predictions import TOP, UNCALIBRATED, ModelPrediction
+from prequel.services.learner.kernels.ranking import rank
 from prequel.services.learner.models.base import Probabilities
 
 
@@ -25,8 +27,9 @@ class Ranking(NamedTuple):
         self, served: npt.NDArray[np.float32], calibrations: npt.NDArray[np.float32]
     ) -> list[ModelPrediction]:
         """One a row; ``served`` float32 [n, width] are the calibrated probabilities, by ``calibrations`` [n, 3]."""
-        rows = zip(self.classes.tolist(), served.tolist(), self.known.tolist(), self.raw, calibrations, strict=True)
-        if self.known.min(initial=TOP) >= self.raw.shape[1]:  # The usual run: no class is new, and nothing is cut off.
+        known = self.known.tolist()
+        rows = zip(self.classes.tolist(), served.tolist(), known, self.raw, calibrations, strict=True)
+        if min(known) >= self.raw.shape[1]:  # The usual run: no class is new, and nothing is cut off.
             return [ModelPrediction(*row) for row in rows]
         return [
             ModelPrediction(classes[:known], probabilities[:known], known, raw[:known], calibration)
@@ -45,22 +48,18 @@ def ranking(predicted: Sequence[Probabilities], numbers: Sequence[int]) -> Ranki
     >>> ranked.classes.tolist(), ranked.raw.tolist(), ranked.known.tolist()
     ([[3, 5]], [[0.75, 0.25]], [2])
     """
-    known = np.array([len(row) for row in predicted], np.int64)
-    width = min(TOP, int(known.max(initial=0)))
+    known = [len(row) for row in predicted]
+    width = min(TOP, max(known, default=0))
     classes, raw = np.full((len(known), width), -1, np.int64), np.zeros((len(known), width), np.float32)
-    by_number = np.asarray(numbers, np.int64)
+    by_number, values = np.array(numbers, np.int64), np.empty(TOP)
     start = 0
-    while start < len(known):
-        end = start + int(np.argmax(np.append(known[start:] != known[start], True)))
-        matrix = np.nan_to_num(
-            np.array(predicted[start:end]).reshape(end - start, known[start]), nan=0.0, posinf=0.0, neginf=0.0
-        )
-        # Stable, so that of equal probabilities the class that was learned first wins on every machine.
-        order = np.argsort(-matrix, axis=1, kind="stable")[:, :TOP]
-        raw[start:end, : order.shape[1]] = np.take_along_axis(matrix, order, axis=1)
-        classes[start:end, : order.shape[1]] = by_number[order] if len(by_number) else order
+    for classes_known, rows in groupby(predicted, len):
+        matrix = np.array(list(rows), np.float64)
+        end = start + len(matrix)
+        if classes_known:
+            rank(matrix, by_number, values, classes[start:end], raw[start:end])
         start = end
-    return Ranking(classes, raw, known)
+    return Ranking(classes, raw, np.array(known, np.int64))
 
 
 def own_predictions(predicted: Sequence[Probabilities], numbers: Sequence[int]) -> list[ModelPrediction]:
