@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from prequel.services.learner.fold.evaluation.prequential import Prequential
 from prequel.services.learner.fold.partition import Fold
+from prequel.services.learner.fold.predictions import ModelPrediction
 from prequel.services.learner.publishing.stream_status import stream_status
 from prequel.shared.config import ConfigError
 from prequel.shared.events.types import Outcome
@@ -46,6 +47,8 @@ def same_model(changed: Fold, at: int, reference: Fold, there: int) -> None:
             other.drifts[there].numbers(),
             other.reset_at[there],
         )
+        calibrators = stream.calibrators[at].arrays(), other.calibrators[there].arrays()
+        assert all(np.array_equal(calibrators[0][name], calibrators[1][name]) for name in calibrators[0])
         window, other_window = window_predictions(changed), window_predictions(reference)
         assert [each[at] for each in window] == [each[there] for each in other_window]
 
@@ -63,7 +66,11 @@ def counted(scores: Prequential, at: int) -> dict[str, Any]:
 
 def window_predictions(fold: Fold) -> list[Any]:
     examples = (state.window.find(f"i{number}") for state in fold.streams.values() for number in range(14))
-    return [example.predictions for example in examples if example]
+    return [[comparable(prediction) for prediction in example.predictions] for example in examples if example]
+
+
+def comparable(prediction: ModelPrediction) -> tuple[Any, ...]:
+    return (*prediction[:3], prediction.own.tobytes(), prediction.calibration.tobytes())
 
 
 @settings(max_examples=150, deadline=None)
