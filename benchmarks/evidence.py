@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +25,7 @@ def main() -> None:
     parser.add_argument("--streams", type=int, default=2_000)
     arguments = parser.parse_args()
     console = Console(width=120)
-    for line in (*_interval_rows(arguments.streams), *_verdict_rows(arguments.streams)):
+    for line in chain(_interval_rows(arguments.streams), _verdict_rows(arguments.streams)):
         console.print(line)
 
 

@@ -9,6 +9,9 @@ MAX_LABELS = 50
 """Classes in a published status, in a confusion matrix and in the metrics by class: the most frequent ones. With a
 thousand each status would be 300 KB, written four times a second."""
 
+Interval = tuple[float, float]
+"""Its ends, the lower one first: 95 % of all streams never see it miss, however often one looks."""
+
 
 class ClassStatus(BaseModel):
     """One class of one model. ``support`` counts scored examples that truly belong to it."""
@@ -33,7 +36,7 @@ class ModelStatus(BaseModel):
     window_accuracy: float | None
     kappa: float | None
     log_loss: float | None
-    interval: tuple[float, float] | None = None
+    interval: Interval | None = None
     """Where the mean chance of a right prediction lies since the start: 95 %, however often one looks."""
     fading_accuracy: float | None = None
     """Each example weighs 0.999 of the one after it."""
@@ -110,7 +113,7 @@ class VerdictStatus(BaseModel):
     wins: int
     losses: int
     difference: float | None
-    interval: tuple[float, float] | None
+    interval: Interval | None
     since: int
     text: str
 
@@ -120,7 +123,7 @@ class RandomSampleStatus(BaseModel):
 
     labelled: int
     accuracy: float
-    interval: tuple[float, float]
+    interval: Interval
 
 
 class SetStatus(BaseModel):

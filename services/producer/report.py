@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from prequel.services.producer.errors import WrongUsage
+from prequel.services.producer.evidence import accuracy_lines
 from prequel.services.producer.sources.base import Survey
 from prequel.services.producer.summary import ImageProblem, Summary
 from prequel.shared.events.names import STREAM_RULE, valid_stream
-from prequel.shared.status import StreamStatus
 
 MAX_SHOWN = 5
 """Problems of one kind that are shown by name: enough to see the pattern; the rest are counted."""
@@ -53,26 +53,6 @@ def summary_lines(summary: Summary, survey: Survey, correct_command: str) -> lis
         names = ", ".join(name for name, _ in survey.skipped_folders.most_common(MAX_SHOWN))
         lines.append(f"skipped folders, hidden or of an operating system: {survey.skipped_folders.total():,} ({names})")
     return lines
-
-
-def accuracy_lines(status: StreamStatus | None) -> list[str]:
-    """The champion's accuracy, and what to know before one believes it; nothing before the first scored label."""
-    champion = status.models[status.champion] if status else None
-    if status is None or champion is None or champion.accuracy is None or champion.window_accuracy is None:
-        return []
-    line = (
-        f"accuracy {champion.accuracy:.4f} since the stream began, {champion.window_accuracy:.4f} recently "
-        f"({status.champion})"
-    )
-    better = [verdict.text for verdict in status.verdicts.values() if verdict.verdict == "better"]
-    return [line, *label_order_lines(status), *better]
-
-
-def label_order_lines(status: StreamStatus) -> list[str]:
-    """That labels come class after class, where they do, and what that means."""
-    if status.label_order is None or status.label_order.mixed:
-        return []
-    return [f"{status.label_order.text} Accuracy flatters then: to repeat the last label is nearly always right."]
 
 
 def _label_lines(summary: Summary, correct_command: str) -> list[str]:

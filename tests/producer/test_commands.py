@@ -16,8 +16,9 @@ from prequel.services.producer.client import Client
 from prequel.services.producer.commands.label import label_image
 from prequel.services.producer.commands.status import show_status
 from prequel.services.producer.errors import ProducerError, WrongUsage
+from prequel.services.producer.evidence import accuracy_lines
 from prequel.services.producer.progress import Progress, progress_on
-from prequel.services.producer.report import accuracy_lines, exit_code, print_lines, summary_lines
+from prequel.services.producer.report import exit_code, print_lines, summary_lines
 from prequel.services.producer.run import Run
 from prequel.services.producer.sources.base import Survey
 from prequel.services.producer.sources.opening import open_source
@@ -234,7 +235,7 @@ def test_a_summary_says_what_flatters_and_who_is_better() -> None:
     said = accuracy_lines(STATUS.model_copy(update={"verdicts": verdicts, "label_order": order}))[1:]
     assert said == [
         "Labels come class after class. Accuracy flatters then: to repeat the last label is nearly always right.",
-        "It is better.",
+        "It is better. To let it answer: PREQUEL_MODELS=better,slda",
     ]
     mixed = LabelOrderStatus(mixed=True, text="The newest 200 labels come mixed.")
     assert len(accuracy_lines(STATUS.model_copy(update={"label_order": mixed}))) == 1

@@ -33,14 +33,15 @@ def score_first_label(
     class are not scored, as in River's ``progressive_val_score``.
     """
     truth, predicted = state.classes[label], scored_classes(predictions)
-    example.note_why(state.label_reasons.number(why))
-    state.label_reasons.count(example.why, 1)
+    reason = state.label_reasons.number(why)
+    example.note_why(reason)
+    state.label_reasons.count(reason, 1)
     scored = predictions[0].known > 0 or any(prediction.known > 0 for prediction in predictions)
     index = UNSCORED
     if scored:
         index = state.scores.score(scored_label(truth, predictions), predicted)
         state.comparisons.score(index, truth, predicted, mixed=mixed)
-        state.label_reasons.score(example.why, truth, predicted)
+        state.label_reasons.score(reason, truth, predicted)
     learned_at = index if scored else state.scores.total
     example.relabel(truth, score_index=index, learned_at=learned_at, residue=example.residue)
     example.note_mixed(mixed)

@@ -8,6 +8,7 @@ from rich.console import Console
 from prequel.services.producer.client import Client
 from prequel.services.producer.confirmation import Confirmation, new_classes_text
 from prequel.services.producer.errors import SourceError, Stopped
+from prequel.services.producer.evidence import accuracy_lines
 from prequel.services.producer.label_sending import LabelSender
 from prequel.services.producer.label_table import LabelFormat, LabelTable, RowProblem, load_labels
 from prequel.services.producer.progress import progress_on
@@ -15,7 +16,6 @@ from prequel.services.producer.report import (
     INTERRUPTED,
     LABELS_REFUSED,
     MAX_SHOWN,
-    accuracy_lines,
     check_stream,
     print_lines,
 )

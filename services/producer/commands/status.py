@@ -8,7 +8,8 @@ from rich.console import Console
 
 from prequel.services.producer.client import Client, Overview
 from prequel.services.producer.errors import ProducerError
-from prequel.services.producer.report import check_stream, label_order_lines, print_lines
+from prequel.services.producer.evidence import label_order_lines, sample_lines, verdict_lines
+from prequel.services.producer.report import check_stream, print_lines
 from prequel.shared.status import StreamStatus
 from prequel.shared.units import format_bytes, format_seconds
 
@@ -27,10 +28,8 @@ def show_status(client: Client, stream: str | None, *, as_json: bool, console: C
     else:
         print_lines(console, *_stream_table(overview.streams))
         if stream:
-            verdicts = [verdict.text for verdict in overview.streams[0].verdicts.values()]
-            print_lines(
-                console, "", *_model_table(overview.streams[0]), *label_order_lines(overview.streams[0]), *verdicts
-            )
+            status = overview.streams[0]
+            print_lines(console, "", *_model_table(status), *_evidence_lines(status))
     if overview.log:
         print_lines(console, "", *_log_table(overview.log))
     return 0
@@ -68,11 +67,17 @@ def _stream_table(statuses: Sequence[StreamStatus]) -> list[str]:
 
 
 def _model_table(status: StreamStatus) -> list[str]:
-    rows = [["model", "scored", "accuracy", "recent", "kappa", "log loss"]]
+    rows = [["model", "scored", "accuracy", "95 % interval", "recent", "kappa", "log loss"]]
     for name, model in status.models.items():
-        scores = (model.accuracy, model.window_accuracy, model.kappa, model.log_loss)
-        rows.append([name, f"{model.scored:,}", *map(_score, scores)])
-    return _aligned(rows, right=range(1, 6))
+        interval = f"{model.interval[0]:.4f} to {model.interval[1]:.4f}" if model.interval else "-"
+        scores = map(_score, (model.window_accuracy, model.kappa, model.log_loss))
+        rows.append([name, f"{model.scored:,}", _score(model.accuracy), interval, *scores])
+    return _aligned(rows, right=range(1, 7))
+
+
+def _evidence_lines(status: StreamStatus) -> list[str]:
+    lines = [*verdict_lines(status), *sample_lines(status), *label_order_lines(status)]
+    return ["", *lines] if lines else []
 
 
 def _log_table(log: dict[str, Any]) -> list[str]:

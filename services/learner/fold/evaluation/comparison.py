@@ -11,7 +11,7 @@ model that has hardly begun would still count at 1,000; with twice as many, a sl
 until 4,000."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Epoch:
     """Counts over the examples from index ``start`` on, up to the next epoch.
 
@@ -80,13 +80,18 @@ class Comparison:
         self._epochs = [Epoch(index)]
         self._begun += 1
 
-    def score(self, index: int, *, champion: bool, challenger: bool) -> None:
+    def score(self, index: int, champion: bool, challenger: bool) -> None:
         """Count an example, of a higher index than all before, by which of the two models were right."""
         while index >= self._end:
             self._epochs = [self._epochs[-1], Epoch(self._end)]
             self._begun += 1
             self._end += self._end - self._origin
-        self._epochs[-1].count(champion, challenger, 1)
+        newest = self._epochs[-1]
+        if champion and challenger:  # Nearly always, and without another call: it is done for each example.
+            newest.scored += 1
+            newest.both += 1
+        else:
+            newest.count(champion, challenger, 1)
 
     def count(self, index: int, *, champion: bool, challenger: bool, sign: int) -> None:
         """Take an example of the past out (-1), or put it in again (1)."""

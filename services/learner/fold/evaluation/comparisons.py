@@ -29,16 +29,16 @@ class Comparisons:
 
         ``mixed`` is whether labels come mixed, as of this one. It decides of the next: no bet may know its outcome.
         """
-        champion = predicted[0]
-        if self._paused_at is None and champion != NOT_SCORED:
+        paused, champion = self._paused_at is not None, predicted[0]
+        if not paused and champion != NOT_SCORED:
+            right = champion == truth
             for comparison, label in zip(self.comparisons, predicted[1:], strict=True):
                 if label != NOT_SCORED:
-                    comparison.score(index, champion=champion == truth, challenger=label == truth)
-        if not mixed and self._paused_at is None:
-            self._paused_at = index + 1
-        elif mixed and self._paused_at is not None:
-            self._paused_at = None
-            self.restart(0, index + 1)
+                    comparison.score(index, right, label == truth)
+        if mixed == paused:
+            self._paused_at = None if mixed else index + 1
+            if mixed:
+                self.restart(0, index + 1)
 
     def count(self, index: int, truth: int, predicted: Sequence[int], sign: int) -> None:
         """Take an example of the past out (-1), or put it in again with another truth (1)."""

@@ -1,0 +1,66 @@
+"""What a run and `prequel status` say at their end: how sure the accuracy is, who is better, when it flatters."""
+
+from dataclasses import replace
+
+from prequel.services.producer.commands.status import _evidence_lines, _model_table
+from prequel.services.producer.evidence import accuracy_lines
+from prequel.services.producer.report import summary_lines
+from prequel.services.producer.sources.base import Survey
+from prequel.shared.status import LabelOrderStatus, ModelStatus, RandomSampleStatus, StreamStatus, VerdictStatus
+from tests.producer.test_commands import STATUS, SUMMARY
+
+MODEL = ModelStatus(
+    scored=8,
+    accuracy=0.5,
+    interval=(0.1234, 0.8766),
+    window_accuracy=0.75,
+    kappa=None,
+    log_loss=None,
+    classes={},
+)
+
+
+def verdict(kind: str, text: str) -> VerdictStatus:
+    return VerdictStatus(verdict=kind, scored=8, wins=1, losses=2, difference=-0.125, interval=None, since=0, text=text)
+
+
+def status(**changes: object) -> StreamStatus:
+    models = {"slda": MODEL, "logistic": MODEL, "ncm": MODEL}
+    return STATUS.model_copy(update={"models": models, **changes})
+
+
+ALL = status(
+    verdicts={"logistic": verdict("better", "logistic has been better."), "ncm": verdict("open", "ncm is open.")},
+    random_sample=RandomSampleStatus(labelled=1_200, accuracy=0.9, interval=(0.8, 0.95)),
+    label_order=LabelOrderStatus(mixed=False, text="Labels come class after class."),
+)
+
+
+def test_a_run_ends_with_the_interval_and_what_a_better_challenger_needs() -> None:
+    expected = [
+        "accuracy 0.5000 since the stream began (95 %: 0.1234 to 0.8766), 0.7500 recently (slda)",
+        "accuracy 0.9000 (95 %: 0.8000 to 0.9500) over the 1,200 labels of images that were chosen at random",
+        "Labels come class after class. Accuracy flatters then: to repeat the last label is nearly always right.",
+        "logistic has been better. To let it answer: PREQUEL_MODELS=logistic,slda,ncm",
+    ]
+    assert accuracy_lines(ALL) == expected
+    assert summary_lines(replace(SUMMARY, status=ALL), Survey(images=10), "correct")[1:5] == expected
+
+
+def test_nothing_more_is_said_where_there_is_nothing_to_say() -> None:
+    mixed = status(label_order=LabelOrderStatus(mixed=True, text="They come mixed."))
+    assert accuracy_lines(mixed)[1:] == []
+    assert accuracy_lines(None) == []
+    assert _evidence_lines(mixed) == []
+
+
+def test_the_status_of_a_stream_has_every_verdict_and_every_interval() -> None:
+    assert _evidence_lines(ALL) == [
+        "",
+        "logistic has been better. To let it answer: PREQUEL_MODELS=logistic,slda,ncm",
+        "ncm is open.",
+        *accuracy_lines(ALL)[1:3],
+    ]
+    table = _model_table(ALL)
+    assert "0.1234 to 0.8766" in table[1]
+    assert len({line.index("0.1234") for line in table[1:]}) == 1
