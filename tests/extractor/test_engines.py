@@ -17,7 +17,7 @@ QUICK = [("compact", "multi", 800), ("mobilenetv2_0.35", "multi", 1_472)]
 FAMILIES = [
     ("compact", "avg", 368),
     ("mobilenetv2_0.35", "avg", 1_280),
-    ("mobilenetv2_0.35", "last, block_6_expand_relu,block_13_expand", 1_280 + 48 + 192),
+    ("mobilenetv2_0.35", "last, block_6_expand_relu,block_13_expand", 1_280 + 96 + 192),
     ("mobilenet_0.25", "conv_pw_11_relu", 128),
     ("resnet50v2", "multi", 1_024 + 2_048),
     ("vgg16", "multi", 512 + 512),

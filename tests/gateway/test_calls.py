@@ -118,9 +118,30 @@ def test_the_list_sorts_and_filters(gateway: Served) -> None:
     assert listed(truth="cat") == ["b", "a"]
     assert listed(truth="") == ["d", "c"]
     assert listed(truth="", sort="uncertain", limit=1) == ["c"]
+    assert listed(truth="", sort="random") in (["c", "d"], ["d", "c"])
     assert listed(wrong="true") == ["b"]
     assert listed(wrong="false") == ["a"]
     assert listed(predicted="nothing-like-it") == []
+
+
+def test_a_random_order_stays_as_images_come_and_is_not_that_of_arrival(gateway: Served) -> None:
+    def drawn(limit: int) -> list[str]:
+        params: dict[str, str | int] = {"sort": "random", "truth": "", "limit": limit}
+        answer = gateway.client.get("/v1/streams/pets/predictions", params=params)
+        return [prediction["id"] for prediction in answer.json()["predictions"]]
+
+    for number in range(12):
+        gateway.post_image(b"=cat@0.9", id=f"early-{number:02}", wait=10)
+    first = drawn(50)
+    assert sorted(first) != first != sorted(first, reverse=True)
+    assert drawn(5) == first[:5]
+    for number in range(12):
+        gateway.post_image(b"=cat@0.9", id=f"late-{number:02}", wait=10)
+    both = drawn(50)
+    assert [id for id in both if id.startswith("early")] == first
+    assert both[:12] != first
+    gateway.post_label(both[0], "cat", wait=10)
+    assert drawn(50) == both[1:]
 
 
 def test_the_list_is_read_page_by_page(gateway: Served) -> None:

@@ -1,6 +1,7 @@
 """Calls for predictions: one by its image, and the gallery's list."""
 
 import asyncio
+import hashlib
 import heapq
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
@@ -28,7 +29,13 @@ MAX_LISTED = 1_000
 """Rows in one answer, some megabyte of JSON; more are read page by page."""
 
 Limit = Annotated[int, Query(ge=1, le=MAX_LISTED, description="how many at most")]
-Sort = Annotated[Literal["recent", "uncertain"], Query(description="newest first, or least certain first")]
+Sort = Annotated[
+    Literal["recent", "uncertain", "random"],
+    Query(
+        description="newest first, least certain first, or in a random order, which stays the same from call to call: "
+        "with an empty `truth`, the images to label for a random sample"
+    ),
+]
 PredictedAs = Annotated[
     str | None, NormalizedLabel, Query(max_length=128, description="only those predicted as this; empty: as nothing")
 ]
@@ -153,7 +160,13 @@ def _uncertain(rows: Iterator[GalleryRow], limit: int) -> list[GalleryRow]:
     return heapq.nsmallest(limit, rows, key=lambda row: row.margin)
 
 
+def _random(rows: Iterator[GalleryRow], limit: int) -> list[GalleryRow]:
+    """By a digest of the position: every image is as likely as any other to come first, whatever was predicted."""
+    return heapq.nsmallest(limit, rows, key=lambda row: hashlib.sha256(str(row.position).encode()).digest())
+
+
 _SELECT: dict[str, Callable[[Iterator[GalleryRow], int], Sequence[GalleryRow]]] = {
     "recent": _recent,
     "uncertain": _uncertain,
+    "random": _random,
 }
