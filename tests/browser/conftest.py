@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
 
+from tests.browser import axe_core
 from tests.browser.system import System, until
 from tests.servers.session import missing
 
@@ -51,6 +52,15 @@ def browser() -> Iterator[Browser]:
         launched = playwright.chromium.launch(executable_path=found, args=FLAGS)
         yield launched
         launched.close()
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """The script of axe-core. Missing, it is skipped on a laptop and fails where CI is set."""
+    try:
+        return axe_core.script()
+    except axe_core.NoAxe as error:
+        missing(str(error))
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from tests.browser import axe_core
 from tests.browser.conftest import GATEWAY_DOWN, Open
 from tests.browser.strokes import draw
 from tests.browser.system import System
-from tests.servers.session import missing
 
 LOOKS = [
     (1280, "dark"),
@@ -18,15 +17,6 @@ LOOKS = [
     pytest.param(320, "dark", marks=pytest.mark.soak),
 ]
 """Each width and each scheme in every run, all pairs of them in the long one."""
-
-
-@pytest.fixture(scope="module")
-def axe() -> str:
-    """Missing, it is skipped on a laptop and fails where CI is set."""
-    try:
-        return axe_core.script()
-    except axe_core.NoAxe as error:
-        missing(str(error))
 
 
 def opened(open_page: Open, path: str, width: int, scheme: str) -> Page:

@@ -36,7 +36,7 @@ def test_figures_are_the_gateways(trained: System, open_page: Open) -> None:
     assert figure(page, "accuracy") == f"{champion['accuracy']:.1%}".replace("%", " %")
     assert figure(page, "kappa") == f"{champion['kappa']:.3f}"
     expect(page.locator("#facts")).to_have_text(f"backbone pixels-8 · position {status['position']}")
-    expect(page.locator("#models tbody th")).to_have_text(["nearestchampion", "softmax"])
+    expect(page.locator("#models tbody th")).to_have_text(["nearestchampion", "softmaxnot told apart"])
     expect(page).to_have_title(re.compile(r"shapes · Prequel"))
 
 

@@ -9,6 +9,7 @@ import { find, setOptions, setText } from "./lib/dom.js";
 import { formatPercent } from "./lib/format.js";
 import { storeDeletedStream, takeDeletedStream } from "./lib/storage.js";
 import { throttle } from "./lib/throttle.js";
+import { Alerts } from "./panels/alerts.js";
 import { AccuracyChart } from "./panels/accuracy-chart.js";
 import { ClassReport } from "./panels/class-report.js";
 import { ConfusionMatrix } from "./panels/confusion-matrix.js";
@@ -17,6 +18,7 @@ import { Gallery } from "./panels/gallery.js";
 import { KeyFigures } from "./panels/key-figures.js";
 import { ModelTable } from "./panels/model-table.js";
 import { modelNames } from "./panels/panel.js";
+import { TrustReport } from "./panels/trust-report.js";
 import { TryPanel } from "./panels/try-panel.js";
 
 /** @import { GatewayClient } from "./api/client.js" */
@@ -67,12 +69,15 @@ export class Page {
       client,
       history,
       neighbour: (id, offset) => this.#gallery.neighbour(id, offset),
+      reasonOf: (id) => this.#gallery.reasonOf(id),
     });
     this.#tryPanel = new TryPanel(find("#try"), { modes: find("#try-kind"), client, history, notifications });
     this.#panels = [
       new KeyFigures(find("#figures")),
+      new Alerts(find("#alerts")),
       new AccuracyChart(find("#chart"), { choices: find("#curve-kind"), client }),
       new ModelTable(find("#models", HTMLTableElement), { remarks: find("#models-note") }),
+      new TrustReport(find("#trust"), { client }),
       new ConfusionMatrix(find("#confusion"), { client, onChoose: (cell) => this.#showCell(cell) }),
       new ClassReport(find("#report")),
       this.#gallery,

@@ -33,14 +33,17 @@ test("calls go to the folder that the page is in, names are escaped, what is und
   assert.equal(requests[0].url, "http://host/model/v1/streams/a%2Fb/predictions?sort=recent&truth=&limit=3");
 });
 
+const WAIT = { wait: 8 };
+
 for (const { name, call, method = "GET", path } of [
   { name: "installation", call: (api) => api.installation(), path: "v1/installation" },
   { name: "status", call: (api) => api.status("s"), path: "v1/streams/s" },
   { name: "curve", call: (api) => api.curve("s"), path: "v1/streams/s/curve" },
+  { name: "reliability", call: (api) => api.reliability("s"), path: "v1/streams/s/reliability" },
   { name: "confusion", call: (api) => api.confusion("s", "a|b"), path: "v1/streams/s/confusion?model=a%7Cb" },
   { name: "prediction", call: (api) => api.prediction("s", "1:2", 8), path: "v1/streams/s/predictions/1%3A2?wait=8" },
   { name: "predict", call: (api) => api.predict("s", new Blob(["x"])), method: "POST", path: "v1/streams/s/predict" },
-  { name: "label", call: (api) => api.sendLabel("s", "1", null, 8), method: "POST", path: "v1/streams/s/labels?wait=8" },
+  { name: "label", call: (api) => api.sendLabel("s", "1", null, WAIT), method: "POST", path: "v1/streams/s/labels?wait=8" },
 ]) {
   test(`the call ${name} returns what the gateway answers`, async () => {
     answer(200, { name });
@@ -50,10 +53,13 @@ for (const { name, call, method = "GET", path } of [
   });
 }
 
-test("a label is sent with its author", async () => {
+test("a label is sent with its author, and with how its image was chosen", async () => {
   answer(200, {});
-  await client().sendLabel("s", "1", "a", 8);
+  await client().sendLabel("s", "1", "a", { wait: 8 });
   assert.deepEqual(JSON.parse(requests[0].body), { id: "1", label: "a", by: "page" });
+  answer(200, {});
+  await client().sendLabel("s", "1", "a", { wait: 8, why: "random" });
+  assert.deepEqual(JSON.parse(requests.at(-1).body), { id: "1", label: "a", by: "page", why: "random" });
 });
 
 test("images and events have addresses", () => {

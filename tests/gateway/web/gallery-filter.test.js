@@ -50,3 +50,14 @@ test("the note names a challenger", () => {
   assert.match(new GalleryFilter({ kind: "wrong", model: "softmax" }).note, /newest first\. As softmax predicted them\.$/);
   assert.match(WRONG.note, /newest first\.$/);
 });
+
+test("images drawn at random are mixed in among all that are uncertain, and no others", () => {
+  assert.equal(UNCERTAIN.mixesInRandom, true);
+  assert.match(UNCERTAIN.note, /drawn at random/);
+  for (const filter of [NEWEST, WRONG]) assert.equal(filter.mixesInRandom, false);
+  for (const choice of [{ predicted: "a" }, { truth: "a" }, { model: "softmax" }]) {
+    const narrower = new GalleryFilter({ kind: "uncertain", ...choice });
+    assert.equal(narrower.mixesInRandom, false);
+    assert.doesNotMatch(narrower.note, /drawn at random/);
+  }
+});

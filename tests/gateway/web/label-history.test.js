@@ -7,12 +7,14 @@ import { LabelHistory, OUTCOME_PENDING } from "../../../services/gateway/web/api
 /** A gateway with one stream, whose learner answers at once unless it `isSlow`. */
 class FakeGateway {
   truths = new Map();
+  reasons = [];
   isSlow = false;
   failure = null;
   #position = 0;
 
-  async sendLabel(stream, id, label) {
+  async sendLabel(stream, id, label, { why } = {}) {
     if (this.failure) throw this.failure;
+    this.reasons.push(why);
     const previous = this.truths.get(id) ?? null;
     this.truths.set(id, label);
     const position = `0:${this.#position++}`;
@@ -151,4 +153,13 @@ test("outcomes and changes are told", async () => {
   history.addEventListener("change", () => told.push("change"));
   await history.submit("s", "1", "a");
   assert.deepEqual(told.sort(), ["change", "learned"]);
+});
+
+test("a label says how its image was chosen, and one that an undo restores is a correction", async () => {
+  const { gateway, history } = begin();
+  await history.submit("s", "1", "a", "random");
+  await history.submit("s", "1", "b", "correction");
+  await history.undo("s");
+  await history.undo("s");
+  assert.deepEqual(gateway.reasons, ["random", "correction", "correction", undefined]);
 });

@@ -5,7 +5,7 @@ import { errorOf, unreachable } from "./errors.js";
 /**
  * @import {
  *   AcceptedImage, AcceptedLabel, AccuracyCurve, ConfusionCounts, Installation, Outcome, Prediction, PredictionQuery,
- *   StreamStatus, TrialPrediction,
+ *   LabelReason, Reliability, StreamStatus, TrialPrediction,
  * } from "./types.js"
  */
 
@@ -90,6 +90,14 @@ export class GatewayClient {
 
   /**
    * @param {string} stream
+   * @returns {Promise<Reliability>}
+   */
+  reliability(stream) {
+    return this.#json(`${streamPath(stream)}/reliability`);
+  }
+
+  /**
+   * @param {string} stream
    * @param {PredictionQuery} query
    * @returns {Promise<Prediction[]>}
    */
@@ -140,11 +148,13 @@ export class GatewayClient {
    * @param {string} stream
    * @param {string} id
    * @param {string | null} label null retracts the label that there is
-   * @param {number} wait
+   * @param {object} options
+   * @param {number} options.wait
+   * @param {LabelReason} [options.why] how the image was chosen; none: somebody came across it
    * @returns {Promise<Outcome | AcceptedLabel>}
    */
-  sendLabel(stream, id, label, wait) {
-    const body = JSON.stringify({ id, label, by: "page" });
+  sendLabel(stream, id, label, { wait, why }) {
+    const body = JSON.stringify({ id, label, by: "page", why });
     const path = `${streamPath(stream)}/labels?${queryString({ wait })}`;
     return this.#json(path, { method: "POST", headers: JSON_HEADERS, body }, wait);
   }

@@ -6,7 +6,7 @@ import { messageOf } from "./errors.js";
 
 /** @import { Notifications, NotificationAction, NotificationKind } from "../components/notifications.js" */
 /** @import { GatewayClient } from "./client.js" */
-/** @import { AcceptedLabel, Outcome } from "./types.js" */
+/** @import { AcceptedLabel, LabelReason, Outcome } from "./types.js" */
 
 /**
  * A label that was sent from this page. `previous` is undefined until its outcome is known, which may come long after
@@ -51,10 +51,11 @@ export class LabelHistory extends EventTarget {
    * @param {string} stream
    * @param {string} id
    * @param {string | null} label null takes the label back
+   * @param {LabelReason} [why] how the image was chosen
    * @returns {Promise<Outcome | null>}
    */
-  async submit(stream, id, label) {
-    const sending = this.#send(stream, id, label);
+  async submit(stream, id, label, why) {
+    const sending = this.#send(stream, id, label, why);
     /** @type {LabelChange} */
     const change = { id, label, previous: undefined, answered: Promise.resolve() };
     change.answered = sending.then(
@@ -125,7 +126,7 @@ export class LabelHistory extends EventTarget {
    */
   async #revert(stream, change, previous) {
     try {
-      const outcome = this.#publish(await this.#send(stream, change.id, previous));
+      const outcome = this.#publish(await this.#send(stream, change.id, previous, previous === null ? undefined : "correction"));
       const isUndone = outcome === null || isApplied(outcome);
       if (isUndone) this.#remove(stream, change);
       this.#notify(stream, change.id, describeUndone(outcome, change.label), { kind: isUndone ? "good" : "bad" });
@@ -163,9 +164,10 @@ export class LabelHistory extends EventTarget {
    * @param {string} stream
    * @param {string} id
    * @param {string | null} label
+   * @param {LabelReason} [why]
    */
-  #send(stream, id, label) {
-    return this.#client.sendLabel(stream, id, label, WAIT_SECONDS);
+  #send(stream, id, label, why) {
+    return this.#client.sendLabel(stream, id, label, { wait: WAIT_SECONDS, why });
   }
 
   /**

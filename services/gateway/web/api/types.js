@@ -20,6 +20,8 @@
  * @property {number | null} kappa
  * @property {number | null} log_loss
  * @property {number} drifts
+ * @property {[number, number] | null} [interval] Where its accuracy lies: 95 %, however often one looks.
+ * @property {number | null} [calibration_error] How far its confidence is from how often it is right, on average.
  * @property {Record<string, ClassMetrics>} classes
  */
 
@@ -32,6 +34,29 @@
  */
 
 /**
+ * A challenger against the champion, on the newest labels; `text` says it in a sentence.
+ * @typedef {{verdict: "open" | "better" | "worse" | "silent", text: string}} Verdict
+ */
+
+/** The champion on the labels of images that were drawn at random. */
+/** @typedef {{labelled: number, accuracy: number, interval: [number, number]}} RandomSample */
+
+/**
+ * How often a set of classes held the truth, and how many it had on average; null before any was scored.
+ * @typedef {{level: number, coverage: number | null, mean_size: number | null, scored: number}} PredictionSets
+ */
+
+/** @typedef {{scored: number, images: number, score: number}} FeatureDriftMark */
+
+/** How often a model was right when it was about so sure. */
+/** @typedef {{confidence: number, accuracy: number, count: number}} ReliabilityPoint */
+
+/** @typedef {{models: Record<string, ReliabilityPoint[]>}} Reliability */
+
+/** How an image was chosen to be labelled. @typedef {"random" | "uncertain" | "correction"} LabelReason */
+
+/**
+ * What a gateway that is older than the page does not tell is undefined.
  * @typedef {object} StreamStatus
  * @property {string} stream
  * @property {string} position
@@ -44,10 +69,14 @@
  * @property {string} champion
  * @property {Record<string, ModelMetrics>} models
  * @property {number} feature_drift In deviations of what is usual in this stream.
- * @property {number} feature_drift_threshold Beyond it, the features have changed.
- * @property {{scored: number, images: number, score: number}[]} feature_drifts
+ * @property {number} [feature_drift_threshold] Beyond it, the images have changed.
+ * @property {FeatureDriftMark[]} [feature_drifts]
+ * @property {Record<string, Verdict>} [verdicts] By challenger.
+ * @property {{mixed: boolean, text: string} | null} [label_order]
+ * @property {RandomSample | null} [random_sample]
+ * @property {Record<string, number>} [label_reasons] Labels by why they were given.
+ * @property {PredictionSets | null} [sets]
  * @property {AbstentionStatus | null} [unknown]
- * @property {{level: number, coverage: number | null, mean_size: number | null, scored: number, window_coverage: number | null} | null} [sets]
  */
 
 /**
@@ -57,9 +86,9 @@
  * @property {Record<string, number>} probabilities The ten largest.
  * @property {Record<string, string | null>} models
  * @property {boolean} [unknown]
- * @property {string[]} [set] The labels that hold the truth in a share `set_level` of cases, 10 at most.
- * @property {number} [set_level]
- * @property {number} [set_size] How many labels belong to the set.
+ * @property {string[]} [set] Classes that hold the truth with the certainty of `set_level`, the ten likeliest of them.
+ * @property {number} [set_level] 0 where there is no set.
+ * @property {number} [set_size] How many classes the set has.
  */
 
 /**

@@ -6,7 +6,7 @@ import { formatCount, formatPercent } from "../lib/format.js";
 import uPlot from "../vendor/uplot/uPlot.esm.js";
 import { colourNumber } from "./model-colours.js";
 
-/** @import { CurvePoint, DriftMark } from "../api/types.js" */
+/** @import { CurvePoint, DriftMark, FeatureDriftMark } from "../api/types.js" */
 
 /** @typedef {"accuracy" | "window_accuracy"} Measure */
 /** @typedef {{model: string, index: number, measure: Measure}} Line */
@@ -18,11 +18,15 @@ const DEFAULT_HEIGHT = 280;
 /** Between grid lines closer than this, whole per cents would repeat. */
 const FINE_STEP = 0.01;
 
+/** Pixels of the mark of changed images. */
+const FLAG = { width: 9, height: 7 };
+
 /**
  * What is drawn.
  * @typedef {object} PlotContent
  * @property {CurvePoint[]} points two or more
  * @property {DriftMark[]} drifts
+ * @property {FeatureDriftMark[]} featureDrifts
  * @property {string[]} models in the order of their colours, the champion first
  * @property {"both" | Measure} choice
  */
@@ -113,7 +117,7 @@ export class AccuracyPlot {
   }
 
   /**
-   * A dashed line, in the model's colour, where its error was found to drift.
+   * A dashed line, in the model's colour, where its error was found to drift; a flag where the images had changed.
    * @param {uPlot} plot
    */
   #drawDrifts(plot) {
@@ -122,14 +126,33 @@ export class AccuracyPlot {
     Object.assign(ctx, { lineWidth: devicePixelRatio, globalAlpha: 0.6 });
     ctx.setLineDash([4 * devicePixelRatio, 4 * devicePixelRatio]);
     for (const { scored, model } of this.#content.drifts) {
-      const x = plot.valToPos(scored, "x", true);
-      ctx.strokeStyle = modelColour(Math.max(0, this.#content.models.indexOf(model)));
-      ctx.beginPath();
-      ctx.moveTo(x, bbox.top);
-      ctx.lineTo(x, bbox.top + bbox.height);
-      ctx.stroke();
+      this.#drawMark(plot, scored, modelColour(Math.max(0, this.#content.models.indexOf(model))));
+    }
+    ctx.setLineDash([]);
+    for (const { scored } of this.#content.featureDrifts) {
+      const x = this.#drawMark(plot, scored, cssColour("--warn"));
+      // A flag on top: the line is told from those of the models without its colour too.
+      ctx.fillStyle = cssColour("--warn");
+      ctx.fillRect(x, bbox.top, FLAG.width * devicePixelRatio, FLAG.height * devicePixelRatio);
     }
     ctx.restore();
+  }
+
+  /**
+   * A line from top to bottom; returns where it is.
+   * @param {uPlot} plot
+   * @param {number} scored
+   * @param {string} colour
+   */
+  #drawMark(plot, scored, colour) {
+    const { ctx, bbox } = plot;
+    const x = plot.valToPos(scored, "x", true);
+    ctx.strokeStyle = colour;
+    ctx.beginPath();
+    ctx.moveTo(x, bbox.top);
+    ctx.lineTo(x, bbox.top + bbox.height);
+    ctx.stroke();
+    return x;
   }
 
   /** @param {uPlot} plot */

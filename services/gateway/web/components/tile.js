@@ -1,13 +1,15 @@
 /** One prediction in the gallery: image, label, confidence, and whether it was right, not by colour alone. */
 
 import { element, setText } from "../lib/dom.js";
+import { describeAlternatives, describeSet } from "../lib/evidence.js";
 import { formatPercent } from "../lib/format.js";
 import { judge } from "../lib/outcome.js";
 
 /** @import { Prediction } from "../api/types.js" */
 
 /** What a tile shows: `confidence` is null where it is not known. @typedef {{
- *   label: string | null, truth: string | null, unknown: boolean, confidence: number | null
+ *   label: string | null, truth: string | null, unknown: boolean, confidence: number | null,
+ *   alternatives: string | null, set: string | null
  * }} TileContent */
 
 /** Pixels of the image's side, in CSS's units. */
@@ -22,6 +24,7 @@ export class Tile {
   #image = element("img", { alt: "", width: IMAGE_SIZE, height: IMAGE_SIZE, decoding: "async" });
   #label = element("span", { className: "label" });
   #confidence = element("span", { className: "confidence" });
+  #alternatives = element("span", { className: "alternatives" });
   #mark = element("span", { className: "mark" });
   #model;
   button;
@@ -37,7 +40,7 @@ export class Tile {
   constructor(prediction, imageUrl, model) {
     this.#model = model;
     const properties = { type: "button", className: "tile", tabIndex: -1 };
-    this.button = element("button", properties, this.#image, this.#label, this.#confidence, this.#mark);
+    this.button = element("button", properties, this.#image, this.#label, this.#confidence, this.#alternatives, this.#mark);
     this.button.dataset.id = prediction.id;
     this.root = element("li", {}, this.button);
     this.#image.addEventListener("error", () => this.#image.classList.add("missing"));
@@ -64,6 +67,7 @@ export class Tile {
     setText(this.#label, name);
     this.#label.classList.toggle("long", (label ?? "").length > LONG_LABEL);
     setText(this.#confidence, confidence === null ? "" : formatPercent(confidence, 0));
+    setText(this.#alternatives, content.alternatives ?? "");
     setText(this.#mark, markText(label, truth));
     this.button.dataset.verdict = judge(label, truth);
     this.button.setAttribute("aria-label", spokenText(content));
@@ -75,9 +79,13 @@ export class Tile {
    * @param {Prediction} prediction
    * @returns {TileContent}
    */
-  #contentOf({ label, truth, unknown = false, probabilities, models }) {
-    if (this.#model) return { label: models[this.#model] ?? null, truth, unknown: false, confidence: null };
-    return { label, truth, unknown, confidence: label === null ? null : (probabilities[label] ?? null) };
+  #contentOf(prediction) {
+    const { label, truth, unknown = false, probabilities, models } = prediction;
+    const none = { confidence: null, alternatives: null, set: null };
+    if (this.#model) return { label: models[this.#model] ?? null, truth, unknown: false, ...none };
+    if (label === null) return { label, truth, unknown, ...none };
+    const [alternatives, set] = [describeAlternatives(prediction), describeSet(prediction)];
+    return { label, truth, unknown, confidence: probabilities[label] ?? null, alternatives, set };
   }
 }
 
@@ -98,11 +106,12 @@ function placeholderLabel(abstained) {
 }
 
 /** @param {TileContent} content */
-function spokenText({ label, confidence, truth, unknown }) {
+function spokenText({ label, confidence, truth, unknown, set }) {
   const verdict = judge(label, truth);
   const judgement = { open: "No label yet", right: "Right", wrong: `Wrong: it is ${truth}`, none: `It is ${truth}` }[verdict];
   if (label === null) {
     return `${unknown ? "Unsure: none of the known classes" : "Not predicted: no class was known yet"}. ${judgement}.`;
   }
-  return `Predicted ${label}${confidence === null ? "" : `, ${formatPercent(confidence, 0)}`}. ${judgement}.`;
+  const share = confidence === null ? "" : `, ${formatPercent(confidence, 0)}`;
+  return `Predicted ${label}${share}. ${set === null ? "" : `${set} `}${judgement}.`;
 }

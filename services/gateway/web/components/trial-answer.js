@@ -4,6 +4,7 @@ import { addImage } from "../api/add-image.js";
 import { messageOf } from "../api/errors.js";
 import { OUTCOME_PENDING } from "../api/label-history.js";
 import { button, element, setText } from "../lib/dom.js";
+import { describeSet } from "../lib/evidence.js";
 import { formatPercent, quote } from "../lib/format.js";
 import { describeOutcome, isApplied } from "../lib/outcome.js";
 import { ClassPicker } from "./class-picker.js";
@@ -33,6 +34,7 @@ export class TrialAnswer {
   #label = element("strong");
   #confidence = element("span", { className: "lead" });
   #bars = new ProbabilityBars();
+  #set = element("p", { className: "muted set" });
   #picker = new ClassPicker((label) => this.#submitLabel(label));
   #state = element("p", { className: "muted" });
   #outcome = element("p", { className: "outcome", role: "status" });
@@ -59,7 +61,7 @@ export class TrialAnswer {
     this.#askAgain.title = "Ask the model as it is now about the same picture";
     const buttons = element("div", { className: "row" }, this.#askAgain, this.#add, this.#undo);
     const question = element("h3", {}, "What is it?");
-    this.root.append(this.#bars.root, question, this.#picker.root, this.#state, this.#outcome, buttons);
+    this.root.append(this.#bars.root, this.#set, question, this.#picker.root, this.#state, this.#outcome, buttons);
     history.addEventListener("change", () => this.#enableControls());
     this.show(null);
   }
@@ -141,6 +143,7 @@ export class TrialAnswer {
 
   #paint() {
     const probabilities = this.trial?.prediction?.probabilities ?? {};
+    setText(this.#set, describeSet(this.trial?.prediction ?? {}) ?? "");
     this.#bars.update(probabilities, this.#classes?.labels ?? [], this.trial?.previousProbabilities);
     this.#picker.update(this.#classes, this.trial?.truth ?? null, probabilities);
     this.#enableControls();
@@ -199,9 +202,10 @@ export class TrialAnswer {
     if (trial === null) return;
     const recorded = trial.recorded ?? (await this.#addToStream());
     if (recorded === null) return;
+    const why = recorded.truth === null ? undefined : "correction";
     this.#report(trial, `Teaching ${quote(label)}…`);
     try {
-      const outcome = await this.#history.submit(trial.stream, recorded.id, label);
+      const outcome = await this.#history.submit(trial.stream, recorded.id, label, why);
       if (outcome === null) this.#report(trial, OUTCOME_PENDING);
     } catch (error) {
       this.#report(trial, `Not sent. ${messageOf(error)}`);

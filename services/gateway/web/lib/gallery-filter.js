@@ -11,6 +11,8 @@ const NOTES = {
   wrong: "Predicted one thing, labelled another, the newest first.",
 };
 
+const MIX_NOTE = "Every fifth is drawn at random: only such labels tell how accurate the model is on all images.";
+
 /** A choice, which does not change. */
 export class GalleryFilter {
   /**
@@ -32,8 +34,17 @@ export class GalleryFilter {
     return this.kind === "recent" && this.truth === undefined;
   }
 
+  /**
+   * Whether images drawn at random are mixed in. Of the images of one class, or of those that a challenger is unsure of,
+   * they would be a sample of these only.
+   */
+  get mixesInRandom() {
+    return this.kind === "uncertain" && this.predicted === undefined && this.truth === undefined && !this.model;
+  }
+
   /** What is shown, in a sentence. */
   get note() {
+    if (this.mixesInRandom) return `${NOTES.uncertain} ${MIX_NOTE}`;
     return this.model ? `${NOTES[this.kind]} As ${this.model} predicted them.` : NOTES[this.kind];
   }
 

@@ -29,10 +29,11 @@ export class AccuracyChart {
   /** @type {Snapshot | null} */
   #snapshot = null;
   /** @type {PlotContent} */
-  #content = { points: [], drifts: [], models: [], choice: "both" };
+  #content = { points: [], drifts: [], featureDrifts: [], models: [], choice: "both" };
   /** @type {AccuracyPlot | null} */
   #plot = null;
   #empty = element("p", { className: "empty" }, EMPTY_TEXT);
+  #legend = element("p", { className: "chart-legend", hidden: true, "aria-hidden": "true" }, "the images changed");
   #fetchLater = throttle(() => this.#fetch(), FETCH_INTERVAL_MS);
 
   /**
@@ -48,7 +49,7 @@ export class AccuracyChart {
       this.#content = { ...this.#content, choice };
       this.#rebuild();
     });
-    root.append(this.#empty);
+    root.append(this.#empty, this.#legend);
     root.setAttribute("role", "img");
     new ResizeObserver(() => this.#plot?.resize()).observe(root);
     // A canvas keeps the colours it was drawn with.
@@ -57,7 +58,7 @@ export class AccuracyChart {
 
   reset() {
     this.#snapshot = null;
-    this.#show({ points: [] }, []);
+    this.#show({ points: [] }, { models: [], featureDrifts: [] });
   }
 
   /** @param {Snapshot} snapshot */
@@ -71,19 +72,21 @@ export class AccuracyChart {
     if (this.#snapshot === null) return;
     const { status, models } = this.#snapshot;
     const curve = await this.#client.curve(status.stream).catch(() => null);
-    if (curve && this.#snapshot?.status.stream === status.stream) this.#show(curve, models);
+    if (!curve || this.#snapshot?.status.stream !== status.stream) return;
+    this.#show(curve, { models, featureDrifts: status.feature_drifts ?? [] });
   }
 
   /**
    * @param {AccuracyCurve} curve
-   * @param {string[]} models
+   * @param {Pick<PlotContent, "models" | "featureDrifts">} others
    */
-  #show({ points, drifts = [] }, models) {
+  #show({ points, drifts = [] }, { models, featureDrifts }) {
     const hasSameLines = models.join("\n") === this.#content.models.join("\n");
-    this.#content = { ...this.#content, points, drifts, models };
+    this.#content = { ...this.#content, points, drifts, featureDrifts, models };
     if (this.#plot && hasSameLines && points.length > 1) this.#plot.update(this.#content);
     else this.#rebuild();
     this.#root.setAttribute("aria-label", describe(this.#content));
+    this.#legend.hidden = featureDrifts.length === 0;
   }
 
   #rebuild() {
@@ -98,11 +101,15 @@ export class AccuracyChart {
  * The chart in words, for those who do not see it.
  * @param {PlotContent} content
  */
-function describe({ points, drifts, models }) {
+function describe({ points, drifts, featureDrifts, models }) {
   const newest = points.at(-1);
   if (!newest) return "No accuracy yet.";
   const accuracies = models.map((model) => `${model} ${formatPercent(newest.accuracy[model])}`).join(", ");
-  const sentence = `Accuracy after ${formatCount(newest.scored)} scored images: ${accuracies}.`;
-  if (drifts.length === 0) return sentence;
-  return `${sentence} Drifts: ${drifts.map(({ model, scored }) => `${model} at ${formatCount(scored)}`).join(", ")}.`;
+  const marks = drifts.map(({ model, scored }) => `${model} at ${formatCount(scored)}`);
+  const changes = featureDrifts.map(({ scored }) => `at ${formatCount(scored)}`);
+  return [
+    `Accuracy after ${formatCount(newest.scored)} scored images: ${accuracies}.`,
+    ...(marks.length > 0 ? [`Drifts: ${marks.join(", ")}.`] : []),
+    ...(changes.length > 0 ? [`The images changed: ${changes.join(", ")}.`] : []),
+  ].join(" ");
 }

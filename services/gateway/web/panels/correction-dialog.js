@@ -5,13 +5,14 @@ import { OUTCOME_PENDING } from "../api/label-history.js";
 import { ClassPicker } from "../components/class-picker.js";
 import { ProbabilityBars } from "../components/probability-bars.js";
 import { button, element, setText, targetElement } from "../lib/dom.js";
+import { describeSet } from "../lib/evidence.js";
 import { formatPercent, quote } from "../lib/format.js";
 import { sortNaturally } from "../lib/labels.js";
 import { describeOutcome, isApplied, judge } from "../lib/outcome.js";
 
 /** @import { GatewayClient } from "../api/client.js" */
 /** @import { LabelHistory } from "../api/label-history.js" */
-/** @import { Outcome, Prediction } from "../api/types.js" */
+/** @import { LabelReason, Outcome, Prediction } from "../api/types.js" */
 /** @import { ClassChoices } from "../lib/class-order.js" */
 /** @import { Panel, Snapshot } from "./panel.js" */
 
@@ -26,6 +27,7 @@ export class CorrectionDialog extends EventTarget {
   #client;
   #history;
   #neighbour;
+  #reasonOf;
   #stream = "";
   /** @type {ClassChoices | null} */
   #classes = null;
@@ -36,6 +38,7 @@ export class CorrectionDialog extends EventTarget {
   #image = element("img", { className: "portrait", alt: "The image" });
   #models = element("dl", { className: "model-predictions" });
   #bars = new ProbabilityBars();
+  #set = element("p", { className: "muted set" });
   #picker = new ClassPicker((label) => this.#submit(label));
   #outcome = element("p", { className: "outcome", role: "status" });
   #retract = button("Take the label back", () => this.#submit(null), "quiet");
@@ -50,13 +53,15 @@ export class CorrectionDialog extends EventTarget {
    * @param {GatewayClient} parts.client
    * @param {LabelHistory} parts.history
    * @param {(id: string, offset: number) => Prediction | null} parts.neighbour the prediction beside one in the gallery
+   * @param {(id: string) => LabelReason | undefined} parts.reasonOf how the gallery chose an image to be labelled
    */
-  constructor(dialog, { client, history, neighbour }) {
+  constructor(dialog, { client, history, neighbour, reasonOf }) {
     super();
     this.#dialog = dialog;
     this.#client = client;
     this.#history = history;
     this.#neighbour = neighbour;
+    this.#reasonOf = reasonOf;
     this.#build();
     history.addEventListener("change", () => this.#showUndo());
     this.#image.addEventListener("error", () => this.#showThumbnail());
@@ -106,7 +111,7 @@ export class CorrectionDialog extends EventTarget {
     const question = element("h3", {}, "What is it really?");
     const left = element("div", { className: "left" }, this.#image, this.#models);
     const right = element("div", { className: "right" });
-    right.append(this.#bars.root, question, this.#picker.root, this.#outcome, undoRow);
+    right.append(this.#bars.root, this.#set, question, this.#picker.root, this.#outcome, undoRow);
     const close = button("Close", () => this.#dialog.close(), "quiet");
     this.#dialog.append(
       element("header", { className: "card-head" }, this.#title, this.#verdict),
@@ -140,6 +145,7 @@ export class CorrectionDialog extends EventTarget {
     setText(this.#verdict, truth === null ? VERDICTS.open : `${VERDICTS[verdict]} ${quote(truth)}`);
     this.#verdict.dataset.verdict = verdict;
     this.#bars.update(probabilities, this.#classes?.labels ?? []);
+    setText(this.#set, describeSet(prediction) ?? "");
     this.#models.replaceChildren(...modelRows(prediction));
     this.#picker.update(this.#classes, truth, probabilities);
     this.#retract.disabled = truth === null;
@@ -197,14 +203,15 @@ export class CorrectionDialog extends EventTarget {
    */
   async #submit(label) {
     if (this.#prediction === null) return;
-    const [stream, { id }] = [this.#stream, this.#prediction];
+    const [stream, { id, truth }] = [this.#stream, this.#prediction];
+    const why = truth === null ? this.#reasonOf(id) : "correction";
     /** @param {string} text */
     const report = (text) => {
       if (this.#stream === stream && this.#prediction?.id === id) setText(this.#outcome, text);
     };
     report(label === null ? "Taking it back…" : `Teaching ${quote(label)}…`);
     try {
-      const outcome = await this.#history.submit(stream, id, label);
+      const outcome = await this.#history.submit(stream, id, label, label === null ? undefined : why);
       if (outcome === null) report(OUTCOME_PENDING);
     } catch (error) {
       report(`Not sent. ${messageOf(error)}`);

@@ -7,11 +7,12 @@ import { MAX_TILES, TileGrid } from "../components/tile-grid.js";
 import { Tile } from "../components/tile.js";
 import { setText } from "../lib/dom.js";
 import { formatCount } from "../lib/format.js";
+import { mixInRandom } from "../lib/labelling-mix.js";
 import { isApplied } from "../lib/outcome.js";
 import { delay, throttle } from "../lib/throttle.js";
 
 /** @import { GatewayClient } from "../api/client.js" */
-/** @import { Outcome, Prediction } from "../api/types.js" */
+/** @import { LabelReason, Outcome, Prediction } from "../api/types.js" */
 /** @import { TerminalCommands } from "../lib/terminal-commands.js" */
 /** @import { Panel, Snapshot } from "./panel.js" */
 
@@ -38,6 +39,8 @@ export class Gallery {
   #isCurrent = false;
   /** Whether a fetch has to follow as soon as nothing pauses the gallery. */
   #isFetchDue = false;
+  /** The ids of those that are shown because they were drawn at random. @type {Set<string>} */
+  #random = new Set();
   /** What comes in as soon as its images are loaded. @type {Tile[]} */
   #loading = [];
   /** What has come since, the newest first. @type {Prediction[]} */
@@ -112,9 +115,10 @@ export class Gallery {
     if (this.#stream === null || this.#isFetchDue) return;
     this.#arrived = [];
     try {
-      const predictions = await this.#client.predictions(this.#stream, this.#filters.filter.toQuery(MAX_TILES));
+      const { list: predictions, random } = await this.#fetch(this.#stream);
       if (fetchNumber !== this.#fetchCount) return;
       this.#isCurrent = true;
+      this.#random = random;
       this.#show(predictions.map((prediction) => this.#tileOf(prediction)));
       this.#setNote();
     } catch (error) {
@@ -132,6 +136,16 @@ export class Gallery {
    */
   neighbour(id, offset) {
     return this.#grid.neighbour(id, offset);
+  }
+
+  /**
+   * How a listed image was chosen to be labelled; undefined where the list chooses none.
+   * @param {string} id
+   * @returns {LabelReason | undefined}
+   */
+  reasonOf(id) {
+    if (this.#random.has(id)) return "random";
+    return this.#filters.filter.kind === "uncertain" ? "uncertain" : undefined;
   }
 
   /**
@@ -155,8 +169,25 @@ export class Gallery {
     this.#filters.showCell(cell);
   }
 
+  /**
+   * What the filter asks for; where it mixes in images drawn at random, with these.
+   * @param {string} stream
+   * @returns {Promise<{list: Prediction[], random: Set<string>}>}
+   */
+  async #fetch(stream) {
+    const { filter } = this.#filters;
+    const query = filter.toQuery(MAX_TILES);
+    if (!filter.mixesInRandom) return { list: await this.#client.predictions(stream, query), random: new Set() };
+    const [uncertain, drawn] = await Promise.all([
+      this.#client.predictions(stream, query),
+      this.#client.predictions(stream, { ...query, sort: "random" }),
+    ]);
+    return mixInRandom(uncertain, drawn);
+  }
+
   #restart() {
     this.#arrived = [];
+    this.#random = new Set();
     this.#loading = [];
     this.#isCurrent = false;
     this.#show([]);

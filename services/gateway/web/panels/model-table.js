@@ -2,9 +2,10 @@
 
 import { colourNumber } from "../components/model-colours.js";
 import { element, setText } from "../lib/dom.js";
+import { formatInterval, verdictBadge } from "../lib/evidence.js";
 import { formatCount, formatDecimal, formatPercent } from "../lib/format.js";
 
-/** @import { ModelMetrics, StreamStatus } from "../api/types.js" */
+/** @import { ModelMetrics, StreamStatus, Verdict } from "../api/types.js" */
 /** @import { Panel, Snapshot } from "./panel.js" */
 
 /** Title, text of a cell, and explanation where the title needs one. */
@@ -15,6 +16,7 @@ const COLUMNS = [
   ["Fading", (model) => formatPercent(model?.fading_accuracy), "Each label weighs a little less than the one after it"],
   ["Kappa", (model) => formatDecimal(model?.kappa)],
   ["Log loss", (model) => formatDecimal(model?.log_loss)],
+  ["Calibration", (model) => formatPercent(model?.calibration_error), "How far its confidence is from how often it is right"],
   ["Drifts", (model) => formatCount(model?.drifts), "How often its error was found to change"],
   ["Scored", (model) => formatCount(model?.scored)],
 ];
@@ -25,6 +27,8 @@ export class ModelTable {
   #body = element("tbody");
   /** The cells of each model. @type {Map<string, HTMLElement[]>} */
   #rows = new Map();
+  /** What is said of each challenger beside its name. @type {Map<string, HTMLElement>} */
+  #badges = new Map();
 
   /**
    * @param {HTMLTableElement} root
@@ -51,17 +55,34 @@ export class ModelTable {
     if (models.join("\n") !== [...this.#rows.keys()].join("\n")) this.#rebuild(models);
     for (const [name, cells] of this.#rows) {
       COLUMNS.forEach(([, text], index) => setText(cells[index], text(status.models[name])));
+      const interval = formatInterval(status.models[name]?.interval);
+      cells[0].title = interval === null ? "" : `95 % sure: ${interval}`;
+      this.#showVerdict(name, status.verdicts?.[name]);
     }
     setText(this.#remarks, describeChampion(status));
   }
 
+  /**
+   * @param {string} name of a model
+   * @param {Verdict | undefined} verdict
+   */
+  #showVerdict(name, verdict) {
+    const [shown, badge] = [this.#badges.get(name), verdictBadge(verdict)];
+    if (!shown) return;
+    shown.hidden = badge === null;
+    shown.className = `badge ${badge?.kind ?? ""}`;
+    shown.title = verdict?.text ?? "";
+    setText(shown, badge?.text ?? "");
+  }
+
   /** @param {string[]} names */
   #rebuild(names) {
+    this.#badges = new Map(names.slice(1).map((name) => [name, element("span", { className: "badge", hidden: true })]));
     this.#rows = new Map(names.map((name) => [name, COLUMNS.map(() => element("td"))]));
     const rows = [...this.#rows].map(([name, cells], index) => {
       const swatch = element("span", { className: `swatch series-${colourNumber(index)}` });
       const head = element("th", { scope: "row" }, element("span", { className: "model", title: name }, swatch, name));
-      if (index === 0) head.append(championBadge());
+      head.append(this.#badges.get(name) ?? championBadge());
       return element("tr", {}, head, ...cells);
     });
     this.#body.replaceChildren(...rows);
@@ -73,21 +94,16 @@ function championBadge() {
 }
 
 /**
- * What the metrics do not show: abstentions, and features that have moved.
+ * What the metrics do not show: abstentions, and how each challenger does beside the champion.
  * @param {StreamStatus} status
  */
-function describeChampion({ unknown, feature_drift: drift, feature_drift_threshold: threshold }) {
-  const sentences = [];
+function describeChampion({ unknown, verdicts = {} }) {
+  const sentences = Object.values(verdicts).map(({ text }) => text);
   if (unknown) {
-    sentences.push(
+    sentences.unshift(
       `Abstained on ${formatCount(unknown.abstained)} labelled images, ${formatCount(unknown.novel)} of them of classes ` +
         `it could not know; right on ${formatPercent(unknown.answered_accuracy)} of the others.`,
     );
   }
-  if (drift > threshold) {
-    sentences.push(
-      `The features have changed: the newest are ${drift.toFixed(1)} deviations further from those before than usual.`,
-    );
-  }
-  return sentences.join(" ");
+  return sentences.join("\n");
 }

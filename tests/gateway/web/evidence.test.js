@@ -1,0 +1,119 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import {
+  alertsOf, describeAlternatives, describeCalibration, describeFeatureDrift, describeLabels, describeSet, describeSets,
+  formatInterval, verdictBadge,
+} from "../../../services/gateway/web/lib/evidence.js";
+
+const CALM = { feature_drift: 2, feature_drift_threshold: 9, label_order: { mixed: true, text: "" }, verdicts: {} };
+
+test("an interval has one unit, and is one number where both ends are the same", () => {
+  assert.equal(formatInterval([0.9641, 0.981]), "96.4 to 98.1 %");
+  assert.equal(formatInterval([0.99999, 1]), "99.9 to 100 %");
+  assert.equal(formatInterval([0.5, 0.50001]), "50.0 %");
+  assert.equal(formatInterval(null), null);
+  assert.equal(formatInterval(undefined), null);
+});
+
+test("nothing is said where all is as it should be, nor by a gateway that does not know", () => {
+  assert.deepEqual(alertsOf(CALM), []);
+  assert.deepEqual(alertsOf({ feature_drift: 20 }), []);
+  assert.deepEqual(alertsOf({ ...CALM, label_order: null, verdicts: { b: { verdict: "worse", text: "" } } }), []);
+});
+
+test("what flatters comes first, then what has changed, then who does better", () => {
+  const verdicts = { a: { verdict: "open", text: "" }, b: { verdict: "better", text: "b was right more often." } };
+  const order = { mixed: false, text: "Labels come class after class: the newest 40 are all of one class." };
+  const alerts = alertsOf({ ...CALM, label_order: order, feature_drift: 9.5, verdicts });
+  assert.deepEqual(alerts.map(({ title }) => title), [
+    "Accuracy flatters now.", "The images have changed.", "b does better.",
+  ]);
+  assert.match(alerts[0].text, /^Labels come class after class: the newest 40 are all of one class\. /);
+  assert.match(alerts[2].text, /^b was right more often\. Nothing changes by itself/);
+});
+
+test("a verdict has a badge, and only good news is green", () => {
+  assert.deepEqual(verdictBadge({ verdict: "better", text: "" }), { text: "better lately", kind: "good" });
+  for (const verdict of ["worse", "open", "silent"]) assert.equal(verdictBadge({ verdict, text: "" }).kind, "plain");
+  assert.equal(verdictBadge(undefined), null);
+  assert.equal(verdictBadge({ verdict: "of a newer gateway", text: "" }), null);
+});
+
+test("a model is honest, too sure, or better than it says", () => {
+  const points = [{ confidence: 0.5, accuracy: 0.4, count: 100 }, { confidence: 0.9, accuracy: 0.9, count: 300 }];
+  const said = (error, of = points) => describeCalibration("slda", { calibration_error: error }, of);
+  assert.equal(
+    said(0.025),
+    "On average slda is 80.0 % sure and 77.5 % right: you can take it at its word. " +
+      "Its confidence is off by 2.5 % (calibration error).",
+  );
+  assert.match(said(0.1), /it is too sure/);
+  assert.match(said(0.1, [{ confidence: 0.4, accuracy: 0.6, count: 1 }]), /it is better than it says/);
+  assert.equal(said(null), "Told once labels have come.");
+  assert.equal(said(0.1, []), "Told once labels have come.");
+  assert.equal(describeCalibration("slda", undefined, points), "Told once labels have come.");
+});
+
+test("sets say what they promise and what they kept", () => {
+  assert.equal(
+    describeSets({ level: 0.9, coverage: 0.9041, mean_size: 1.372, scored: 1203 }),
+    "Then a prediction names several, which are to hold the truth 90 % of the time. They did for 90.4 % of 1,203 labels, " +
+      "with 1.37 classes on average.",
+  );
+  assert.equal(describeSets({ level: 0.9, coverage: null, mean_size: null, scored: 0 }), null);
+  assert.equal(describeSets(undefined), null);
+});
+
+test("whether the images changed is said with the score and the threshold", () => {
+  assert.equal(describeFeatureDrift(CALM), "Yes: score 2.0, alarm above 9.0. They never changed.");
+  const marks = [{ images: 1210, scored: 1200, score: 14 }, { images: 5000, scored: 4000, score: 10 }];
+  assert.equal(
+    describeFeatureDrift({ ...CALM, feature_drift: 14.2, feature_drifts: marks }),
+    "No, the newest look unlike those before them: score 14.2, alarm above 9.0. " +
+      "They changed at image 1,210, at image 5,000.",
+  );
+  assert.equal(describeFeatureDrift({ feature_drift: 3 }), null);
+});
+
+test("which accuracy is which is said as soon as labels were chosen", () => {
+  assert.equal(describeLabels({ labelled: 5, label_reasons: { producer: 4, unknown: 1 } }), null);
+  assert.equal(describeLabels({ labelled: 5 }), null);
+  const reasons = { uncertain: 20, producer: 1200, correction: 3 };
+  assert.equal(
+    describeLabels({ labelled: 1223, label_reasons: reasons }),
+    "The accuracy above counts all 1,223 labels: 1,200 came with their images, 20 were asked for because the model was " +
+      "unsure and 3 are corrections. Labels of images drawn at random would say how it does on all: the list of " +
+      "uncertain predictions mixes some in.",
+  );
+  const sample = { labelled: 64, accuracy: 0.921, interval: [0.84, 0.97] };
+  assert.equal(
+    describeLabels({ labelled: 64, label_reasons: { random: 64 }, random_sample: sample }),
+    "The accuracy above counts all 64 labels: 64 are of images drawn at random. Only those at random say how it does on " +
+      "all images: 92.1 % right, 95 % sure: 84.0 to 97.0 %.",
+  );
+});
+
+test("only a set that is not just the prediction is named", () => {
+  const beside8 = (set, more = {}) => describeAlternatives({ label: "8", set, set_level: 0.9, ...more });
+  assert.equal(beside8(["8"]), null);
+  assert.equal(beside8(["8", "9"]), "or 9");
+  assert.equal(beside8(["8", "9", "3", "1"]), "or 9, 3, 1");
+  assert.equal(beside8(["8", "9", "3", "1", "0"]), "or 4 others");
+  assert.equal(beside8(["8", "9", "3"], { set_size: 20 }), "or 19 others");
+  assert.equal(beside8([]), "unsure");
+  assert.equal(beside8([], { set_level: 0 }), null);
+  assert.equal(describeAlternatives({ label: "8" }), null);
+});
+
+test("a set is a sentence", () => {
+  assert.equal(describeSet({ set: ["8", "9", "3"], set_level: 0.9 }), "It is “8”, “9” or “3”, with 90 % certainty.");
+  assert.equal(
+    describeSet({ set: ["8", "9"], set_level: 0.99, set_size: 5 }),
+    "It is “8”, “9” or 3 other classes, with 99 % certainty.",
+  );
+  assert.equal(describeSet({ set: ["8", "9"] }), null);
+  assert.equal(describeSet({ set: [], set_level: 0.99 }), "It is less sure than usual: no class stands out.");
+  assert.equal(describeSet({ set: ["8"], set_level: 0.9 }), null);
+  assert.equal(describeSet({}), null);
+});
