@@ -1,4 +1,4 @@
-"""The kernel of random projections: every feature added, with a sign, to a few outputs."""
+"""Kernels of random projections: every feature added to a few outputs, or every output the sum of a few features."""
 
 from typing import Any
 
@@ -27,3 +27,18 @@ def project(xs: Array, places: Array, signs: Array, scale: float, sums: Array, o
                 sums[places[j, r]] += value * signs[j, r]
         for k in range(sums.shape[0]):
             out[i, k] = min(max(sums[k] * scale, -3.4e38), 3.4e38)
+
+
+@kernel
+def random_features(xs: Array, places: Array, signs: Array, scale: float, out: Array) -> None:
+    """Row i of ``out`` is ``scale`` times signed sums of features of row i of ``xs``, cut off at 0 and at float32.
+
+    ``xs`` float32 [n, dim], ``places`` int32 and ``signs`` int8 [width, inputs] (the features of each output and with
+    which sign) are read; ``out`` float32 [n, width] is written. Sums are float64, in the order of ``places``.
+    """
+    for i in range(xs.shape[0]):
+        for k in range(places.shape[0]):
+            total = 0.0
+            for r in range(places.shape[1]):
+                total += np.float64(xs[i, places[k, r]]) * signs[k, r]
+            out[i, k] = min(max(total * scale, 0.0), 3.4e38)

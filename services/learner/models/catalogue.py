@@ -63,7 +63,7 @@ MODELS: Mapping[str, ModelRow] = {
         "ridge regression on random features: never forgets, corrects exactly",
         {
             "width": Option(whole(8, 8192), "random features", 2048),
-            "shrinkage": Option(number(1e-9, 1e3), "penalty", 0.1),
+            "shrinkage": Option(number(1e-9, 1e3), "penalty, instead of the one that predicts best"),
         },
     ),
     "ncm": ModelRow("ncm:NearestClassMean", "nearest class mean: never forgets, corrects exactly, costs least"),

@@ -25,7 +25,7 @@ class Projection:
     """
 
     def __init__(self, dim: int, width: int, seed: int) -> None:
-        random = _splitmix(seed, dim * COPIES).reshape(dim, COPIES)
+        random = splitmix(seed, dim * COPIES).reshape(dim, COPIES)
         bounds = np.arange(COPIES + 1) * width // COPIES
         sizes = np.maximum(np.diff(bounds), 1).astype(np.uint64)
         self._places = (bounds[:-1].astype(np.uint64) + (random >> np.uint64(1)) % sizes).astype(np.int32)
@@ -41,7 +41,7 @@ class Projection:
         return out
 
 
-def _splitmix(seed: int, size: int) -> npt.NDArray[np.uint64]:
+def splitmix(seed: int, size: int) -> npt.NDArray[np.uint64]:
     """SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014)."""
     z = np.arange(1, size + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed % 2**64)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -1,0 +1,124 @@
+"""`ridge`: its random features, and how it chooses its penalty."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from prequel.services.learner.models import registry
+from prequel.services.learner.models.base import Matrix
+from prequel.services.learner.models.ridge import INPUTS, PENALTIES, RandomFeatures, RidgeSolver, choose_penalty
+from prequel.services.learner.models.sums import Sums
+from tests.learner.models.suite import stream
+
+
+def summed(xs: Matrix, classes: list[int], *, condensed: bool) -> Sums:
+    sums = Sums(xs.shape[1])
+    sums.grow(max(classes) + 1)
+    sums.reserve(len(xs))
+    for x, label in zip(xs, classes, strict=True):
+        if not sums.room:
+            sums.settle()
+            sums.reserve(1)
+        filled = sums.pending.filled
+        sums.pending.rows[filled], sums.pending.classes[filled] = x, label
+        sums.pending.filled += 1
+        sums.counts[label] += 1.0
+        sums.totals[label] += x
+    if condensed:
+        sums.condense()
+    sums.settle()
+    return sums
+
+
+def numbers(labels: list[str]) -> list[int]:
+    return [int(label.split()[1]) for label in labels]
+
+
+def penalty(sums: Sums, classes: int) -> float:
+    squares = float(np.square(sums.rows()).sum() if sums.stores_examples else sums.second.trace())
+    return RidgeSolver(None)._penalty(sums, classes, squares / sums.dim)
+
+
+def test_a_random_feature_is_a_sum_of_few_inputs_and_never_negative() -> None:
+    features = RandomFeatures(50, 400, seed=3)
+    ones = np.eye(50, dtype=np.float32)
+    alone = features(ones) - features(-ones)
+    assert features(ones).min() == 0.0
+    assert set(np.unique(np.abs(alone) * np.sqrt(INPUTS))) <= set(range(INPUTS + 1))
+    assert (np.count_nonzero(alone, axis=0) <= INPUTS).all()
+    assert np.count_nonzero(alone.any(axis=0)) > 390
+    assert np.count_nonzero(alone.any(axis=1)) == 50, "no feature is left out"
+
+
+def test_random_features_are_the_same_for_ever() -> None:
+    xs = np.arange(12, dtype=np.float32).reshape(2, 6)
+    first = RandomFeatures(6, 8, seed=42)(xs)
+    assert first.tolist() == RandomFeatures(6, 8, seed=42)(xs).tolist()
+    assert first[1].tolist() == [0.0, 0.0, 0.0, 0.0, 9.5, 8.0, 7.5, 5.5]
+    assert RandomFeatures(6, 8, seed=43)(xs).tolist() != first.tolist()
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_the_chosen_penalty_is_best_when_each_row_is_left_out_in_turn(classes: int) -> None:
+    """The closed form against fitting it as often as there are rows."""
+    xs, labels = stream(40, 30, classes, seed=1)
+    rows = np.maximum(xs.astype(np.float64), 0.0)
+    owners = np.array(numbers(labels))
+    targets = np.eye(classes)[owners]
+    unit = float(np.square(rows).mean())
+
+    def error(penalty: float) -> float:
+        total = 0.0
+        for left in range(40):
+            rest = np.arange(40) != left
+            matrix = rows[rest].T @ rows[rest] + penalty * unit * np.eye(30)
+            total += float(
+                np.square(targets[left] - rows[left] @ np.linalg.solve(matrix, rows[rest].T @ targets[rest])).sum()
+            )
+        return total
+
+    best = min(PENALTIES, key=error)
+    assert choose_penalty(rows, owners, classes, unit) == pytest.approx(best * unit)
+
+
+def test_noise_asks_for_a_larger_penalty() -> None:
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(200, 60))
+    clear = (rows[:, 0] > 0).astype(np.int64)
+    noisy = np.where(random.random(200) < 0.4, 1 - clear, clear)
+    assert choose_penalty(rows, clear, 2, 1.0) < choose_penalty(rows, noisy, 2, 1.0)
+
+
+def test_the_penalty_depends_neither_on_the_order_nor_on_how_examples_are_kept() -> None:
+    xs, labels = stream(700, 2000, 4)
+    xs = np.maximum(xs, 0.0)
+    order = np.argsort(labels, kind="stable")
+    classes = numbers(labels)
+    chosen = {
+        penalty(summed(xs[rows], [classes[i] for i in rows], condensed=condensed), 4)
+        for rows in (np.arange(700), order)
+        for condensed in (False, True)
+    }
+    assert max(chosen) == pytest.approx(min(chosen))
+
+
+def test_a_fixed_penalty_stays_as_it_was_named() -> None:
+    sums = summed(np.ones((10, 4), np.float32), [0, 1] * 5, condensed=True)
+    assert RidgeSolver(0.1)._penalty(sums, 2, 10.0) == 1.0
+
+
+@pytest.mark.parametrize(("noise", "wrong"), [(0.0, "1"), (6.0, "0.01")])
+def test_choosing_the_penalty_pays(noise: float, wrong: str) -> None:
+    """scikit-learn's digits, as they are and in noise: of two fixed penalties each is wrong once."""
+    data = load_digits()
+    random = np.random.default_rng(0)
+    xs = (data.data[:800] + noise * random.normal(size=(800, 64))).astype(np.float32)
+    labels = [str(label) for label in data.target[:800]]
+    errors = {}
+    for spec in ("ridge;width=400", f"ridge;width=400;shrinkage={wrong}"):
+        model = registry.create(spec, 64, seed=0)
+        predictions = model.fold(xs, labels)[200:]
+        answers = [model.labels[int(p.argmax())] for p in predictions]
+        errors[spec] = sum(answer != label for answer, label in zip(answers, labels[200:], strict=True))
+    chosen, fixed = errors.values()
+    assert chosen < 0.9 * fixed, errors
