@@ -2,7 +2,7 @@
 
 import pickle
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,15 +14,33 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks.learner_tasks import SEED, Numbers, Task
+from prequel.services.learner.fold.calibration.calibrator import Calibrator
+from prequel.services.learner.fold.calibration.ranking import ranking
+from prequel.services.learner.fold.label_order import LabelOrder
 from prequel.services.learner.models import registry
 from prequel.services.learner.models.base import Matrix
+
+Floats = npt.NDArray[np.float64]
+
+
+class Answers(NamedTuple):
+    """What a learner predicted of n examples.
+
+    ``classes`` int64 [n] are -1 where there was no answer. ``confidence`` float64 [n] is the probability of that class,
+    ``truth`` that of the true one, as users see them: NaN from a learner without probabilities, ``truth`` also where
+    the true class was not known yet.
+    """
+
+    classes: Numbers
+    confidence: Floats
+    truth: Floats
 
 
 class Learner(Protocol):
     """What is compared: labels are the numbers 0, 1, ...; -1 is no answer."""
 
-    def fold(self, xs: Matrix, ys: Numbers) -> Numbers:
-        """For each row: predict, then learn. Returns the predictions."""
+    def fold(self, xs: Matrix, ys: Numbers) -> Answers:
+        """For each row: predict, then learn."""
         ...
 
     def predict(self, xs: Matrix) -> Numbers: ...
@@ -31,24 +49,38 @@ class Learner(Protocol):
 
 
 class PrequelLearner:
-    """A model of Prequel."""
+    """A model of Prequel; its probabilities are calibrated as the learner's fold does it."""
 
     def __init__(self, spec: str, dim: int) -> None:
         registry.compile(spec, dim)
         self._model = registry.create(spec, dim, seed=SEED)
+        self._calibrator, self._order, self._scored = Calibrator(active=True), LabelOrder(), 0
 
-    def fold(self, xs: Matrix, ys: Numbers) -> Numbers:
-        return self._numbers(self._model.fold(xs, [str(y) for y in ys]))
+    def fold(self, xs: Matrix, ys: Numbers) -> Answers:
+        return self._served(self._model.fold(xs, [str(y) for y in ys]), ys)
 
     def predict(self, xs: Matrix) -> Numbers:
-        return self._numbers(self._model.fold(xs, [None] * len(xs)))
+        predicted = self._model.fold(xs, [None] * len(xs))
+        return np.array([int(self._model.labels[int(p.argmax())]) if len(p) else -1 for p in predicted])
 
     def snapshot(self) -> bytes:
         state = self._model.state()
         return b"".join(array.tobytes() for array in state.arrays.values()) + state.pickled
 
-    def _numbers(self, predictions: Sequence[npt.NDArray[np.float64]]) -> Numbers:
-        return np.array([int(self._model.labels[int(p.argmax())]) if len(p) else -1 for p in predictions])
+    def _served(self, predicted: Sequence[Floats], ys: Numbers) -> Answers:
+        ranked = ranking(predicted, [int(label) for label in self._model.labels])
+        indices = np.where(ranked.known > 0, self._scored + np.cumsum(ranked.known > 0) - 1, -1)
+        self._scored = max(self._scored, int(indices[-1]) + 1)
+        served = self._calibrator.calibrate_run(ranked, ys, indices, np.array([self._mixed(int(y)) for y in ys]))
+        return Answers(
+            np.array([each.top_class for each in served]),
+            np.array([max(each.probabilities, default=np.nan) for each in served]),
+            np.array([each.probability(y) if each.knows(y) else np.nan for each, y in zip(served, ys, strict=True)]),
+        )
+
+    def _mixed(self, y: int) -> bool:
+        self._order.update(y)
+        return self._order.mixed
 
 
 class RiverLearner:
@@ -57,13 +89,17 @@ class RiverLearner:
     def __init__(self, model: Any) -> None:
         self._model = model
 
-    def fold(self, xs: Matrix, ys: Numbers) -> Numbers:
-        predictions = []
+    def fold(self, xs: Matrix, ys: Numbers) -> Answers:
+        answers = []
         for x, y in zip(xs, ys.tolist(), strict=True):
             features = dict(enumerate(x.tolist()))
-            predictions.append(self._model.predict_one(features))
+            predicted = self._model.predict_proba_one(features)
+            # As River's own predict_one, which would compute all of it a second time.
+            best = max(predicted, key=predicted.get) if predicted else -1
+            answers.append((best, predicted.get(best, np.nan), predicted.get(y, np.nan)))
             self._model.learn_one(features, y)
-        return np.array([-1 if p is None else int(p) for p in predictions])
+        classes, confidence, truth = zip(*answers, strict=True)
+        return Answers(np.array(classes, np.int64), np.array(confidence), np.array(truth))
 
     def predict(self, xs: Matrix) -> Numbers:
         return np.array([int(self._model.predict_one(dict(enumerate(x.tolist()))) or 0) for x in xs])
@@ -79,23 +115,34 @@ class ScikitLearnLearner:
         self._model, self._classes, self._known = model, np.arange(classes), False
         self._scaler = StandardScaler() if scaled else None
 
-    def fold(self, xs: Matrix, ys: Numbers) -> Numbers:
-        predictions = np.full(len(xs), -1)
+    def fold(self, xs: Matrix, ys: Numbers) -> Answers:
+        answers = Answers(np.full(len(xs), -1), np.full(len(xs), np.nan), np.full(len(xs), np.nan))
         for i in range(len(xs)):
             x = xs[i : i + 1]
             if self._known:
-                predictions[i] = self.predict(x)[0]
+                answers.classes[i], answers.confidence[i], answers.truth[i] = self._answer(x, int(ys[i]))
             if self._scaler:
                 x = self._scaler.partial_fit(x).transform(x)
             self._model.partial_fit(x, ys[i : i + 1], classes=self._classes)
             self._known = True
-        return predictions
+        return answers
 
     def predict(self, xs: Matrix) -> Numbers:
-        return np.asarray(self._model.predict(self._scaler.transform(xs) if self._scaler else xs))
+        return np.asarray(self._model.predict(self._scaled(xs)))
 
     def snapshot(self) -> bytes:
         return pickle.dumps((self._model, self._scaler))
+
+    def _answer(self, x: Matrix, y: int) -> tuple[int, float, float]:
+        """The class, its probability and that of class ``y``; NaN where the classifier has none."""
+        scaled = self._scaled(x)
+        if not hasattr(self._model, "predict_proba"):
+            return int(self._model.predict(scaled)[0]), np.nan, np.nan
+        shares = self._model.predict_proba(scaled)[0]
+        return int(shares.argmax()), float(shares.max()), float(shares[y])
+
+    def _scaled(self, xs: Matrix) -> Matrix:
+        return np.asarray(self._scaler.transform(xs)) if self._scaler else xs
 
 
 def rivals() -> dict[str, Callable[[int], Learner]]:
