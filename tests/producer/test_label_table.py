@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from rich.console import Console
 
@@ -25,6 +24,7 @@ from tests.producer.conftest import Stream, System, streaming
 from tests.producer.test_commands import Quiet
 from tests.producer.test_corrections import truths
 from tests.producer.test_stream import Photos, printed
+from tests.servers import plain_http
 
 FORMAT = LabelFormat("me", "correction")
 Labels = Callable[..., int]
@@ -288,7 +288,7 @@ class Impatient(Client):
 
 @pytest.fixture
 def impatient(system: System, stop: threading.Event) -> Iterator[Impatient]:
-    http = httpx.Client(base_url=system.url)
+    http = plain_http.client(system.url, timeout=60)
     with Impatient(GatewayConnection(http, stop, time.monotonic, timeout_s=60)) as client:
         yield client
 
