@@ -59,13 +59,15 @@ export function verdictBadge(verdict) {
  */
 export function alertsOf({ label_order: order, feature_drift: score, feature_drift_threshold: threshold, verdicts = {} }) {
   const alerts = [];
-  if (order && !order.mixed) {
+  const isInOrder = order?.mixed === false;
+  if (isInOrder) {
     alerts.push({
       title: "Accuracy flatters now.",
       text: `${order.text} The figures below say little about the others.`,
     });
   }
-  if (threshold && score > threshold) {
+  // Where each class looks unlike the one before, that is no news.
+  if (threshold && score > threshold && !isInOrder) {
     alerts.push({
       title: "The images have changed.",
       text: "The newest look unlike those before: predictions may be worse until new labels come.",
@@ -138,14 +140,12 @@ export function describeLabels({ labelled, label_reasons: reasons = {}, random_s
 }
 
 /**
- * What stands beside a prediction whose set is not just its class: "or 9", "or 9 others"; "unsure" where the set is
- * empty, because even the likeliest class is less likely than those of right predictions are. Null for a set of one.
+ * What stands beside a prediction whose set is not just its class: "or 9", "or 9 others"; null for a set of one.
  * @param {Partial<Prediction>} prediction
  * @returns {string | null}
  */
 export function describeAlternatives({ label, set = [], set_level: level, set_size: size = set.length }) {
-  if (!level || size === 1) return null;
-  if (size === 0) return "unsure";
+  if (!level || size < 2) return null;
   const others = set.filter((each) => each !== label);
   const count = size - (set.length - others.length);
   return count > MAX_ALTERNATIVES ? `or ${formatCount(count)} others` : `or ${others.join(", ")}`;
@@ -157,8 +157,7 @@ export function describeAlternatives({ label, set = [], set_level: level, set_si
  * @returns {string | null}
  */
 export function describeSet({ set = [], set_level: level, set_size: size = set.length }) {
-  if (!level || size === 1) return null;
-  if (size === 0) return "It is less sure than usual: no class stands out.";
+  if (!level || size < 2) return null;
   const others = size > set.length ? [`${formatCount(size - set.length)} other classes`] : [];
   return `It is ${listed([...set.map(quote), ...others], "or")}, with ${formatPercent(level, 0)} certainty.`;
 }
