@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from prequel.services.learner.fold.evaluation.comparison import FIRST_EPOCH, Comparison, Epoch
 from prequel.services.learner.fold.evaluation.comparisons import Comparisons
 from prequel.services.learner.fold.evaluation.intervals import RISK
-from prequel.services.learner.fold.evaluation.label_reasons import MAX_WORDS, LabelReasons
+from prequel.services.learner.fold.evaluation.label_reasons import MAX_WORDS, LabelReasons, RandomSample
 from prequel.services.learner.fold.evaluation.verdicts import BETTER, OPEN, SILENT, WORSE, verdict
+from prequel.services.learner.fold.join.window_chunk import UNSCORED
 from prequel.services.learner.fold.predictions import NOT_SCORED
+from prequel.services.learner.fold.stream import StreamState
 from prequel.services.learner.publishing.stream_status import stream_status
 from prequel.shared.log.base import Position
 from prequel.shared.status import StreamStatus
@@ -262,3 +264,65 @@ def test_verdicts_are_on_the_newest_labels_and_silent_in_class_order() -> None:
     for number in range(600, 640):
         examples.features(f"i{number}", [0, number % 7, 0], "a")
     assert status_of(examples).verdicts["logistic"].verdict == SILENT
+
+
+def test_a_promoted_challenger_keeps_its_comparison_and_a_new_model_begins_one() -> None:
+    examples = ExampleLog()
+    for number in range(200):
+        examples.features(f"i{number}", [number % 2, number % 7, 0], "ab"[number % 2])
+    examples.label("i7", "b", why="random")
+    fold = new_fold(examples, models="nearest,logistic")
+    fold.apply(examples.records)
+    before = fold.streams["s"].comparisons.comparisons[0].counts
+    fold.apply([examples.defaults(models="logistic,nearest,ncm", started=2.0)])
+    promoted, new = [comparison.counts for comparison in fold.streams["s"].comparisons.comparisons]
+    assert promoted == Epoch(0, before.scored, before.both, before.losses, before.wins)
+    assert new == Epoch(fold.streams["s"].scores.total)
+    fold.apply([examples.features(f"j{number}", [number % 2, number % 7, 0], "ab"[number % 2]) for number in range(60)])
+    assert [comparison.counts.scored for comparison in fold.streams["s"].comparisons.comparisons] == [259, 60]
+
+
+def test_a_model_that_was_added_has_the_random_sample_of_its_replay() -> None:
+    examples = ExampleLog()
+    for number in range(40):
+        examples.features(f"i{number}", [number % 2, 1, 0], "ab"[number % 2] if number < 20 else None)
+    for number in range(20, 30):
+        examples.label(f"i{number}", "ab"[number % 2], why="random")
+    fold = new_fold(examples, models="nearest")
+    fold.apply(examples.records)
+    fold.apply([examples.defaults(models="nearest,ncm", started=2.0)])
+    assert fold.streams["s"].label_reasons.samples == [(10, 10), (10, 10)]
+    assert fold.streams["s"].label_reasons.counts() == {"producer": 20, "random": 10}
+
+
+def recounted(stream: StreamState) -> tuple[Epoch, RandomSample]:
+    """The comparison and the champion's random sample, counted from the examples of the window."""
+    comparison, sample = Epoch(0), RandomSample(0, 0)
+    for id, _, label in stream.window.rows():
+        example = stream.window.find(id)
+        assert example is not None
+        if example.score_index == UNSCORED:
+            continue
+        champion, challenger = (prediction.top_class == label for prediction in example.predictions)
+        comparison.count(champion, challenger, 1)
+        if example.why == stream.label_reasons.number("random"):
+            sample = RandomSample(sample.scored + 1, sample.right + champion)
+    return comparison, sample
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 59), st.sampled_from(["a", "b", "c", None]), st.sampled_from(["", "random"]))))
+def test_after_any_corrections_the_evidence_is_what_the_window_says(
+    labels: list[tuple[int, str | None, str]],
+) -> None:
+    examples = ExampleLog()
+    for number in range(60):
+        examples.features(f"i{number}", [number % 3, number % 5, 0], "abc"[number % 3] if number < 30 else None)
+    for number, label, why in labels:
+        examples.label(f"i{number}", label, why=why)
+    fold = new_fold(examples)
+    fold.apply(examples.records)
+    stream = fold.streams["s"]
+    assert stream.label_order.mixed
+    assert (stream.comparisons.comparisons[0].counts, stream.label_reasons.samples[0]) == recounted(stream)
+    assert sum(stream.label_reasons.counts().values()) == stream.labelled

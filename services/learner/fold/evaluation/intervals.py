@@ -13,8 +13,9 @@ Means = float | FloatArray
 
 RISK = 0.05
 """Of all streams, the part in which an interval may ever miss: 95 % intervals."""
-_BISECTIONS = 24
-"""Halvings of an interval of at most 2: to 1e-7, beyond what anybody reads."""
+_PARTS, _ROUNDS = 16, 6
+"""An end is found by cutting the place where it may be into so many parts, so many times: to 1e-7, beyond what anybody
+reads. All parts of a round are one call of NumPy; halving would be 24 rounds, and twice as slow."""
 _TILTS = 4.0 * 2.0 ** -np.arange(11)
 """Of the log-odds of a right prediction: the bets of ``accuracy_interval``. A finer grid does not make intervals
 narrower. Without those above 1, a model that is always right is known to be above 0.9 after 91 examples instead of 56;
@@ -97,13 +98,15 @@ def _mean_capital(
 def _interval(evidence: Callable[[FloatArray], FloatArray], centre: float, bounds: Interval, risk: float) -> Interval:
     """The means against which there is less evidence than 1 / risk.
 
-    Evidence is convex in the mean, and at most 1 at the ``centre``: the ends are found by bisection, both at once.
+    Evidence is convex in the mean, and at most 1 at the ``centre``: each end is between that and a bound, where it
+    passes 1 / risk once. Both are looked for at once.
     """
-    outside, inside = np.array(bounds), np.array([centre, centre])
+    outside, inside, ends = np.array(bounds), np.array([centre, centre]), np.arange(2)
     reached = evidence(outside) >= 1 / risk
-    for _ in range(_BISECTIONS):
-        middle = (outside + inside) / 2
-        far = evidence(middle) >= 1 / risk
-        outside, inside = np.where(far, middle, outside), np.where(far, inside, middle)
+    shares = np.arange(1, _PARTS)[:, None] / _PARTS
+    for _ in range(_ROUNDS):
+        points = np.vstack([outside, outside + shares * (inside - outside), inside])
+        beyond = (evidence(points[1:-1]) >= 1 / risk).sum(axis=0)
+        outside, inside = points[beyond, ends], points[beyond + 1, ends]
     low, high = np.where(reached, outside, bounds).tolist()
     return low, high
