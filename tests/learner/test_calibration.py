@@ -13,6 +13,7 @@ from sklearn.datasets import load_digits
 from prequel.services.learner.fold.calibration.calibrator import Calibrator
 from prequel.services.learner.fold.calibration.ranking import Ranking, own_predictions, ranking
 from prequel.services.learner.fold.calibration.reliability import calibration_error, reliability_curve
+from prequel.services.learner.fold.drift.reactions import reaction
 from prequel.services.learner.fold.predictions import TOP, ModelPrediction
 from prequel.services.learner.fold.stream import StreamState
 from prequel.services.learner.kernels.calibration import FIT_BLOCK, FIT_BLOCKS, RELIABILITY_BLOCK, RELIABILITY_BLOCKS
@@ -161,6 +162,16 @@ def test_a_model_that_is_not_sure_enough_becomes_surer() -> None:
     assert served.probabilities[0] > 0.9
 
 
+def test_a_sharpness_that_a_model_finds_by_itself_is_left_alone() -> None:
+    calibrator = Calibrator(active=True, sharpen=False)
+    sure = ModelPrediction([0, 1, 2], [0.8, 0.15, 0.05], known=3)
+    for index in range(900):
+        served = calibrator.calibrate(sure)
+        calibrator.count(served, int(index % 3 == 0), index, mixed=True)
+    assert served.calibration[0] == 1
+    assert served.probabilities[0] == pytest.approx(2 / 3, abs=0.02)
+
+
 def test_labels_that_come_class_after_class_change_nothing_but_the_reliability() -> None:
     calibrator = Calibrator(active=True)
     sure = ModelPrediction([0, 1], [0.9, 0.1], known=2)
@@ -229,6 +240,21 @@ def test_class_after_class_the_log_loss_stays_sane() -> None:
     raw = digits("naive-bayes;calibrate=off,logistic;calibrate=off", sort=True)
     assert state.scores.log_loss(0) < 0.3 * raw.scores.log_loss(0)  # type: ignore[operator]
     assert state.scores.log_loss(1) < 1.05 * raw.scores.log_loss(1)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("spec", "sharpened"),
+    [
+        ("slda;decay=0.01", False),
+        ("l2|ncm", False),
+        ("logistic", True),
+        ("mix(slda, ncm)", False),
+        ("mix(slda, softmax)", True),
+        ("river:naive_bayes.GaussianNB", True),
+    ],
+)
+def test_the_fold_finds_the_sharpness_of_models_that_do_not(spec: str, sharpened: bool) -> None:
+    assert reaction(spec).sharpened is sharpened
 
 
 def test_corrections_restate_the_calibration_of_the_fold() -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from prequel.services.learner.fold.calibration.calibrator import Calibrator
 from prequel.services.learner.fold.drift.reactions import fade
 from prequel.services.learner.fold.evaluation.prediction_sets import ServedSet
 from prequel.services.learner.fold.evaluation.prequential import ScoredLabel
@@ -117,7 +116,7 @@ def _react(state: StreamState, number: int, detector: str, example: WindowExampl
     kind = state.reactions[number].kind
     if kind == "reset":
         state.models[number] = state.new_model(number)
-        state.calibrators[number] = Calibrator(active=state.reactions[number].calibrated, first=scored)
+        state.calibrators[number] = state.new_calibrator(number, first=scored)
     elif kind == "forget":
         fade(state.models[number])
     if kind != "none":

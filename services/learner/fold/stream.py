@@ -74,7 +74,7 @@ class StreamState:
         """Sequence number of the first example whose abstention counts: those before were another champion's."""
         self.novelty = Novelty(config.unknown_probability, config.unknown_distance)
         self.sets = PredictionSets(config.set_level)
-        self.calibrators = [Calibrator(active=reaction.calibrated) for reaction in self.reactions]
+        self.calibrators = [self.new_calibrator(number) for number in range(len(self.reactions))]
         self.drifts = [ErrorDrift() for _ in config.models]
         self.drift_counts = [0] * len(config.models)
         self.marks: list[CurveMark] = []
@@ -122,6 +122,11 @@ class StreamState:
     def new_model(self, number: int) -> Model:
         """Model ``number`` as it is before it has learned anything."""
         return self.registry.create(self.reactions[number].spec, self.dim, seed=self.seed)
+
+    def new_calibrator(self, number: int, *, first: int = 0) -> Calibrator:
+        """The calibrator of model ``number`` before any score; ``first`` is the index of the first that counts."""
+        reaction = self.reactions[number]
+        return Calibrator(active=reaction.calibrated, sharpen=reaction.sharpened, first=first)
 
     def empty_copy(self, config: FoldConfig) -> "StreamState":
         """An empty state for a replay of this stream: it takes the features and admits the labels that this one did."""

@@ -83,24 +83,24 @@ def serve(raw: Array, known: int, calibration: Array, powers: Array, out: Array)
 
 
 @kernel
-def solve(fit: Array, known: int, learned: int, calibration: Array) -> None:
+def solve(fit: Array, known: int, learned: int, sharpen: bool, calibration: Array) -> None:
     """Find what makes the newest scores most probable, and confidence on average what accuracy was; ``fit`` is counts.
 
     The sharpness has the smallest log loss: temperature scaling (Guo et al., "On calibration of modern neural
     networks", ICML 2017). Where confidence then is above accuracy, the even share takes it down, where it is below, the
     top share lifts it. The even share is at least known / 2 / (learned + known): a model that has learned little does
-    not know what it does not know.
+    not know what it does not know. Without ``sharpen`` the sharpness is 1.
     """
     sums = fit[FIT_BLOCKS]
     best = -LOWEST
     smallest = math.inf
-    for g in range(GRID):
+    for g in range(GRID if sharpen else 0):
         loss = sums[LOSS + g] / UNIT + _PRIOR * ((g + LOWEST) * math.log(2.0)) ** 2
         if loss < smallest:
             smallest = loss
             best = g
     shift = 0.0
-    if 0 < best < GRID - 1:
+    if sharpen and 0 < best < GRID - 1:
         below = sums[LOSS + best - 1] / UNIT + _PRIOR * ((best - 1 + LOWEST) * math.log(2.0)) ** 2 - smallest
         above = sums[LOSS + best + 1] / UNIT + _PRIOR * ((best + 1 + LOWEST) * math.log(2.0)) ** 2 - smallest
         if below + above > 0.0:
@@ -256,6 +256,7 @@ def calibrate_run(
     indices: Array,
     mixed: Array,
     active: bool,
+    sharpen: bool,
     fit: Array,
     reliability: Array,
     state: Array,
@@ -266,12 +267,12 @@ def calibrate_run(
     """For each row in turn: find the calibration, serve, and count the label where there is one.
 
     The arguments are as above, with a row for each prediction. ``indices`` int64 [n] are -1 where no label is scored.
-    ``active`` says whether to calibrate: if not, ``out`` float32 [n, width] becomes ``raw``. ``calibrations`` float32
-    [n, 3] becomes what was used.
+    ``active`` says whether to calibrate: if not, ``out`` float32 [n, width] becomes ``raw``; ``sharpen`` is that of
+    ``solve``. ``calibrations`` float32 [n, 3] becomes what was used.
     """
     for i in range(raw.shape[0]):
         if active and known[i] > 0:
-            solve(fit, known[i], state[3], calibrations[i])
+            solve(fit, known[i], state[3], sharpen, calibrations[i])
             serve(raw[i], known[i], calibrations[i], powers, out[i])
         else:
             calibrations[i, 0] = 1.0

@@ -14,7 +14,7 @@ from prequel.services.learner.models.catalogue import MODELS, TRANSFORMS, ModelR
 from prequel.services.learner.models.options import listing, read_options
 from prequel.services.learner.models.spec import Stage, UnknownModel, parse
 
-__all__ = ["UnknownModel", "check", "compile", "create", "is_pickled", "restore"]
+__all__ = ["UnknownModel", "check", "compile", "create", "finds_sharpness", "is_pickled", "restore"]
 
 
 def check(spec: str) -> None:
@@ -68,6 +68,18 @@ def is_pickled(spec: str) -> bool:
         return False
     row = MODELS[stage.name]
     return row.is_pickled or any(map(is_pickled, _experts(stage, row)))
+
+
+def finds_sharpness(spec: str) -> bool:
+    """Whether the model learns the sharpness of its probabilities by itself; a mixture, where all that are in it do.
+
+    False for a name that is none. Raises UnknownModel for a malformed spec.
+    """
+    stage = parse(spec)[-1]
+    if stage.name not in MODELS:
+        return False
+    row = MODELS[stage.name]
+    return all(map(finds_sharpness, _experts(stage, row))) if row.experts else row.finds_sharpness
 
 
 def _build(stages: list[Stage], dim: int, *, seed: int) -> Loadable:

@@ -27,7 +27,8 @@ _LEARNED = 3
 class Calibrator:
     """Counts of one model's scores: of the newest 512, what to serve follows; of the newest 4,096, how reliable it was.
 
-    ``active`` False leaves probabilities as they are, and only counts how reliable these were. ``first`` is the
+    ``active`` False leaves probabilities as they are, and only counts how reliable these were. ``sharpen`` False leaves
+    their sharpness alone: for a model that finds it by itself. ``first`` is the
     stream's index of the first score that counts. What is served of a prediction depends on the labels scored before
     it alone, and stays: a correction changes the counts, as if the right label had been scored, and so what is served
     from then on. See ``kernels.calibration`` for how.
@@ -40,8 +41,8 @@ class Calibrator:
     0.7
     """
 
-    def __init__(self, *, active: bool, first: int = 0) -> None:
-        self.active = active
+    def __init__(self, *, active: bool, sharpen: bool = True, first: int = 0) -> None:
+        self.active, self._sharpen = active, sharpen
         self._fit = np.zeros((FIT_BLOCKS + 1, FIT_COLUMNS), np.int64)
         self._reliability = np.zeros((RELIABILITY_BLOCKS, 3, BINS), np.int64)
         self._state = np.array([first, 0, 0, 0], np.int64)
@@ -52,7 +53,7 @@ class Calibrator:
         if not self.active or prediction.known <= 0:
             return prediction
         calibration = np.empty(3, np.float32)
-        solve(self._fit, prediction.known, int(self._state[_LEARNED]), calibration)
+        solve(self._fit, prediction.known, int(self._state[_LEARNED]), self._sharpen, calibration)
         return served(prediction.classes, prediction.own, prediction.known, calibration)
 
     def calibrate_run(
@@ -70,6 +71,7 @@ class Calibrator:
             indices,
             mixed,
             self.active,
+            self._sharpen,
             self._fit,
             self._reliability,
             self._state,

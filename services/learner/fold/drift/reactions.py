@@ -33,6 +33,8 @@ class Reaction(NamedTuple):
     kind: str
     calibrated: bool = True
     """Whether the fold calibrates the model's probabilities: not with `calibrate=off`."""
+    sharpened: bool = True
+    """Whether the fold finds their sharpness: not where the model does so itself."""
 
 
 def fade(model: Model) -> None:
@@ -54,11 +56,11 @@ def reaction(spec: str) -> Reaction:
     """Split `;drift=...` and `;calibrate=...` off a model's spec. Raises UnknownModel for an unknown value of them.
 
     >>> reaction("slda;drift=forget"), reaction("logistic;calibrate=off").calibrated
-    (Reaction(spec='slda', kind='forget', calibrated=True), False)
+    (Reaction(spec='slda', kind='forget', calibrated=True, sharpened=False), False)
     """
     rest, kind = _split_off(spec, "drift", REACTIONS, "unknown reaction")
     rest, calibrate = _split_off(rest, "calibrate", ("on", "off"), "unknown calibration")
-    return Reaction(rest, kind, calibrate == "on")
+    return Reaction(rest, kind, calibrate == "on", not registry.finds_sharpness(rest))
 
 
 def _split_off(spec: str, name: str, choices: Sequence[str], problem: str) -> tuple[str, str]:
@@ -79,7 +81,7 @@ def check_spec(spec: str, *, signed: bool) -> str:
 
     ``signed`` is whether there is a key that pickled models can be signed with.
     """
-    model, kind, _ = reaction(spec)
+    model, kind, *_ = reaction(spec)
     registry.check(model)
     if kind == "forget" and not _fading_parts(registry.create(model, 8, seed=0)):
         raise UnknownModel(
