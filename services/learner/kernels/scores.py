@@ -143,10 +143,10 @@ def _slope(scores: Array, log_sharpness: float, classes: int, target: int, proba
 def measure(scores: Array, targets: Array, prior: float, start: float, probabilities: Array) -> float:
     """The logarithm of the sharpness with the smallest log loss on rows that were held out.
 
-    ``scores`` float64 [n, classes] of rows whose classes are ``targets`` int64 [n]; rows that hold no number, or whose
-    class had no other example, are left out. ``prior`` is the logarithm that is taken where there are no rows, and
-    weighs as much as a row or two; ``start`` is where Newton's iteration begins, from which the result does not depend
-    but for rounding.
+    ``scores`` float64 [n, classes] of rows whose classes are ``targets`` int64 [n]. Rows of no class (-1), or of one
+    that has no other example, or that hold no number, are left out. ``prior`` is the logarithm that is taken where
+    there are no rows, and weighs as much as a row or two; ``start`` is where Newton's iteration begins, on which the
+    result does not depend but for rounding.
     """
     at = start
     classes = scores.shape[1]
@@ -154,7 +154,7 @@ def measure(scores: Array, targets: Array, prior: float, start: float, probabili
         slope = prior - at
         curvature = 1.0
         for i in range(scores.shape[0]):
-            if not scores[i, targets[i]] > _HELD_OUT_ALONE:
+            if targets[i] < 0 or not scores[i, targets[i]] > _HELD_OUT_ALONE:
                 continue
             row_slope, row_curvature = _slope(scores[i], at, classes, targets[i], probabilities)
             if row_slope - row_slope == 0.0:

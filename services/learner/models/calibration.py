@@ -7,17 +7,15 @@ import numpy as np
 import numpy.typing as npt
 
 from prequel.services.learner.kernels.scores import measure
-from prequel.services.learner.models.base import Arrays
+from prequel.services.learner.models.base import Arrays, Matrix
 from prequel.services.learner.models.classes import grown
+from prequel.services.learner.models.labelled_sample import row_numbers
 
 Array = npt.NDArray[np.float64]
 
 _MIN_GROWTH = 4
 """It is measured again when there are a quarter more examples: the right sharpness of young scores grows about as fast
 as the examples do. Every eighth costs twice the time and changes nothing, every half makes steps that labels feel."""
-_MAX_CORRECTIONS = 128
-"""Or after so many corrections, while they go on: a hundred wrong labels among a thousand change the sharpness by a few
-percent."""
 
 
 class Calibration:
@@ -33,10 +31,17 @@ class Calibration:
         self.scores, self.probabilities = np.zeros(2), np.zeros(2)
         self._since = np.zeros(2)
         """Since it was measured: examples learned, and corrections."""
+        self._held_out, self._classes, self._numbers = np.zeros((0, 2)), np.zeros(0, np.int64), np.zeros(0)
+        """What it was measured on: scores, classes, and the rows' own random numbers, by which they are found again."""
+        self.is_paused = False
+        """Whether labels that are learned now say nothing of the temperature, as in a correction: that example has been
+        learned before, and may have been chosen because the model was wrong."""
 
     @property
     def arguments(self) -> tuple[Array, Array, Array, Array]:
-        """``temperature, recent, scores, probabilities``, as the kernels take them."""
+        """``temperature, recent, scores, probabilities``, as the kernels take them; while paused, copies."""
+        if self.is_paused:
+            return self.temperature.copy(), self.recent.copy(), self.scores, self.probabilities
         return self.temperature, self.recent, self.scores, self.probabilities
 
     def count(self, examples: int) -> None:
@@ -48,20 +53,37 @@ class Calibration:
         self._since += 1.0
 
     def is_due(self, count: float) -> bool:
-        """Whether to measure at the next opportunity; ``count`` is how many examples there are, or what they weigh."""
-        examples, corrections = self._since.tolist()
-        wanted = count // _MIN_GROWTH
-        return bool(examples >= (min(wanted, _MAX_CORRECTIONS) if corrections else wanted))
+        """Whether to measure at the next opportunity; ``count`` is how many examples there are, or what they weigh.
 
-    def measure(self, scores: Array, classes: npt.NDArray[np.int64]) -> None:
-        """Take the sharpness that fits held-out ``scores`` [n, classes] of rows of these ``classes`` [n] best.
+        After a correction always: fifty wrong labels among three thousand cost a tenth of the log loss.
+        """
+        examples, corrections = self._since.tolist()
+        return bool(corrections or examples >= count // _MIN_GROWTH)
+
+    def measure(self, scores: Array, rows: Matrix, classes: npt.NDArray[np.int64]) -> None:
+        """Take the sharpness that fits held-out ``scores`` [n, classes] of ``rows`` of these ``classes`` [n] best.
 
         What labels have taught beyond it stays, unless there were corrections: then it was taught by wrong labels.
         """
-        log_sharpness = measure(scores, classes, self._prior, self.temperature[0], self.probabilities)
-        learned = 0.0 if self._since[1] else self.temperature[1]
-        self.temperature[:] = log_sharpness, learned, 0.0 if self._since[1] else self.temperature[2]
+        self._held_out, self._classes, self._numbers = scores, classes.copy(), row_numbers(rows)
+        self._fit(keep=not self._since[1])
         self._since[:] = 0.0
+
+    def relabel(self, row: Matrix, target: int) -> None:
+        """A row [1, dim] is of class ``target`` after all, or of none (-1): fit again if it is one of those held out.
+
+        So the last of many corrections count before the scores are solved again: scores held out do not depend on the
+        rows' own labels.
+        """
+        same = np.flatnonzero(self._numbers == row_numbers(row))
+        if len(same):
+            self._classes[same[-1]] = target if target < self._held_out.shape[1] else -1
+            self._fit(keep=False)
+
+    def _fit(self, *, keep: bool) -> None:
+        log_sharpness = measure(self._held_out, self._classes, self._prior, self.temperature[0], self.probabilities)
+        learned, curvature = (self.temperature[1], self.temperature[2]) if keep else (0.0, 0.0)
+        self.temperature[:] = log_sharpness, learned, curvature
 
     def grow(self, classes: int) -> None:
         """Make room for so many classes."""
@@ -70,8 +92,11 @@ class Calibration:
 
     def arrays(self, classes: int) -> Arrays:
         heat = np.concatenate([self.temperature, self._since])
-        return {"heat": heat, "recent": self.recent[:classes].copy()}
+        held_out = {"held_out": self._held_out.copy(), "held_out_classes": self._classes.copy()}
+        numbers = {"held_out_numbers": self._numbers.copy()}
+        return {"heat": heat, "recent": self.recent[:classes].copy()} | held_out | numbers
 
     def load(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         self.temperature, self._since = arrays["heat"][:3].copy(), arrays["heat"][3:].copy()
-        self.recent = arrays["recent"].copy()
+        self.recent, self._held_out = arrays["recent"].copy(), arrays["held_out"].copy()
+        self._classes, self._numbers = arrays["held_out_classes"].copy(), arrays["held_out_numbers"].copy()

@@ -68,7 +68,21 @@ class Discriminant(IncrementalModel):
             raise NotImplementedError("with decay, sums cannot give an example back: learn the right label instead")
         (row,) = self._transformed(self._checked(x.reshape(1, -1)))
         self._sums.remove(row, self._classes.find(label))
+        self._calibration.relabel(row.reshape(1, -1), -1)
         self._after_correction()
+
+    def correct(self, x: Vector, old: str | None, new: str | None, *, age: int) -> bool:
+        """See ``capabilities.CorrectableModel``: a correction says nothing of how sure the model may be of others."""
+        if old is not None and self.exact:
+            self.unlearn(x, old)
+        if new is not None:
+            self._calibration.is_paused = old is not None
+            self.learn(x, new)
+            self._calibration.is_paused = False
+            if old is not None:
+                row = self._transformed(self._checked(x.reshape(1, -1)))
+                self._calibration.relabel(row, self._classes.find(new))
+        return old is None or self.exact
 
     def fade(self, keep: float) -> None:
         """Let all that was learned so far weigh ``keep`` (0 to 1) of what it did: what comes next counts for more.
@@ -85,7 +99,7 @@ class Discriminant(IncrementalModel):
         solved = self._solver(self._sums, self._learned_classes, held_out=held_out)
         self._weights, self._offsets = solved.weights, solved.offsets
         if solved.held_out is not None:
-            self._calibration.measure(solved.held_out, self._sums.sample()[1])
+            self._calibration.measure(solved.held_out, *self._sums.sample())
         self._schedule.after_solving(max_lag(count, self._schedule.seen, self._sums.dim, self._learned_classes))
         self._solved_counts = self._sums.counts[: self._learned_classes].copy()
 

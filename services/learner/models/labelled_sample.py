@@ -15,6 +15,13 @@ twice as many add 1.3 MB to the state at 1,280 features, which is 8 MB with thes
 _NEVER = np.inf
 
 
+def row_numbers(rows: Matrix) -> npt.NDArray[np.float64]:
+    """A random number in (0, 1) for each of ``rows`` float32 [n, dim], made of its values alone."""
+    numbers = np.empty(len(rows))
+    hash_rows(np.ascontiguousarray(rows).view(np.uint32), numbers)
+    return numbers
+
+
 class LabelledSample:
     """The at most SIZE examples with the smallest keys, where a key is a random number made of the row's own values.
 
@@ -43,10 +50,8 @@ class LabelledSample:
         self, rows: Matrix, classes: npt.NDArray[np.int64], signs: npt.NDArray[np.float64], *, fading: float
     ) -> None:
         """Add each row in turn, or remove it where its sign is -1; the past weighs ``fading`` with each."""
-        keys = np.empty(len(rows))
-        hash_rows(np.ascontiguousarray(rows).view(np.uint32), keys)
         ages = self._age - np.log(fading) * np.arange(1, len(rows) + 1)
-        keys = np.log(-np.log(keys)) - ages
+        keys = np.log(-np.log(row_numbers(rows))) - ages
         self._age = float(ages[-1]) if len(rows) else self._age
         for i in np.flatnonzero(keys < self._bound):
             if signs[i] < 0.0:
