@@ -297,6 +297,20 @@ def test_a_drift_is_published_marked_and_reacted_to_wherever_batches_end(sizes: 
     assert renewed > kept + 0.1
 
 
+@pytest.mark.parametrize("spec", ["nearest;drift=reset", "slda;drift=forget"])
+@pytest.mark.parametrize("mixed", [True, False])
+def test_no_model_forgets_because_the_next_class_comes(spec: str, mixed: bool) -> None:
+    log, random = ExampleLog(), np.random.default_rng(2)
+    for number in range(800):
+        second = bool(random.integers(2)) if mixed else number >= 400
+        told_apart = mixed and number < 400
+        log.features(f"i{number}", [4.0 * (second and told_apart) + random.normal(), 0, 1], "ab"[second])
+    fold = new_fold(log, models=spec)
+    drifts = [output.event for output in fold.apply(log.records).outputs if isinstance(output.event, Drift)]
+    assert any(drift.model == spec for drift in drifts)
+    assert (fold.streams["s"].reset_at[0] > 0) == mixed
+
+
 def test_a_model_of_sums_forgets_faster_after_a_drift() -> None:
     log = turning(600)
     fold = new_fold(log, models="slda,slda;drift=forget")

@@ -60,7 +60,7 @@ def score_first_label(
             detector = state.drifts[number].update(prediction.top_class != truth)
             if detector is not None:
                 state.comparisons.restart(number, state.scores.total)
-                drifts.append(_react(state, number, detector, example, time=time))
+                drifts.append(_react(state, number, detector, example, time=time, mixed=mixed))
     return drifts
 
 
@@ -108,12 +108,18 @@ def scored_label(truth: int, predictions: Sequence[ModelPrediction]) -> ScoredLa
     return ScoredLabel(truth, [prediction.log_loss_units(truth) for prediction in predictions])
 
 
-def _react(state: StreamState, number: int, detector: str, example: WindowExample, *, time: float) -> Drift:
-    """Mark a drift of a model's error, and let the model reset or forget where its spec says so."""
+def _react(
+    state: StreamState, number: int, detector: str, example: WindowExample, *, time: float, mixed: bool
+) -> Drift:
+    """Mark a drift of a model's error, and let the model reset or forget where its spec says so.
+
+    Not while labels come class after class: what drifts then is the order of the labels, and whoever forgets the
+    classes that came before is wrong about them from then on.
+    """
     state.drift_counts[number] += 1
     spec, scored = state.config.models[number], state.scores.total
     state.marks = [*state.marks, CurveMark(scored, spec, detector)][-MAX_MARKS:]
-    kind = state.reactions[number].kind
+    kind = state.reactions[number].kind if mixed else "none"
     if kind == "reset":
         state.models[number] = state.new_model(number)
         state.calibrators[number] = state.new_calibrator(number, first=scored)

@@ -12,9 +12,11 @@ from prequel.services.learner.models.transforms import TransformedModel
 from prequel.shared.model_specs import split_outside
 
 REACTIONS = ("none", "reset", "forget")
-FADE_FACTOR = 0.25
-"""The weight of the past after a drift, in a model that forgets. With 1/2 it takes twice as long to follow the change;
-with 1/8 a false alarm costs nearly as much as a reset."""
+FADE_FACTOR = 0.1
+"""The weight of the past after a drift, in a model that forgets. After a change of camera in the middle of 5,000 images
+(CIFAR-10), `slda` was right in 0.492 of cases without a reaction, 0.525 with 0.25, 0.533 with 0.1, 0.535 with 0.03 and
+with 0; `ridge` in 0.460, 0.495, 0.503, 0.500 and 0.481. A false alarm cost `slda` over the next 2,500 images 0.1 points
+with 0.25, 0.4 with 0.1, 0.8 with 0.03 and 2.0 with 0."""
 
 
 @runtime_checkable
