@@ -34,6 +34,12 @@ def test_nothing_is_wrong_with_a_new_folder(tmp_path: Path) -> None:
         assert store.keys("") == [], "the doctor deletes what it wrote"
 
 
+def test_the_backbone_comes_with_its_pooling_where_that_was_chosen(tmp_path: Path) -> None:
+    assert findings(tmp_path / "a")["backbone"].found == "compact"
+    found = findings(tmp_path / "b", backbone="mobilenetv2", pooling="multi")["backbone"]
+    assert (found.ok, found.found) == (True, "mobilenetv2, pooling multi")
+
+
 def test_a_full_disk_is_reported_with_its_free_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("prequel.shared.doctor.shutil.disk_usage", lambda folder: SimpleNamespace(free=2**28))
     disk = findings(tmp_path)["disk"]
