@@ -6,9 +6,10 @@ from typing import Any
 from prequel.services.learner.fold.evaluation.intervals import RISK
 
 FIRST_EPOCH = 500
-"""Scored examples in the first epoch; each later one is as long as all before it. With half as many, the labels of a
-model that has hardly begun would still count at 1,000; with twice as many, a slow starter would be judged by its start
-until 4,000."""
+"""Scored examples in the first epoch; each later one is as long as all before it, and the very first labels count until
+twice as many have come. Of verdicts on eight shuffled streams, held-out examples contradicted 16 of 968 with half as
+many, 21 of 1,015, and 24 of 1,039 with twice as many: slow starters are judged by their start for longer. With half as
+many, one more beginning takes its part of the risk."""
 
 
 @dataclass(slots=True)
