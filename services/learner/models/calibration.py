@@ -16,6 +16,9 @@ Array = npt.NDArray[np.float64]
 _MIN_GROWTH = 4
 """It is measured again when there are a quarter more examples: the right sharpness of young scores grows about as fast
 as the examples do. Every eighth costs twice the time and changes nothing, every half makes steps that labels feel."""
+_FADING_INTERVAL = 1000
+"""Where the past fades there are never more examples than a few hundred, and the right sharpness stays: then it is
+measured again after so many. Measuring takes half as long as solving, which short memories do five times as often."""
 
 
 class Calibration:
@@ -52,13 +55,14 @@ class Calibration:
         """An example was unlearned, or the past made to weigh less."""
         self._since += 1.0
 
-    def is_due(self, count: float) -> bool:
-        """Whether to measure at the next opportunity; ``count`` is how many examples there are, or what they weigh.
+    def is_due(self, count: float, seen: int) -> bool:
+        """Whether to measure at the next opportunity, with ``seen`` examples learned that weigh ``count`` by now.
 
         After a correction always: fifty wrong labels among three thousand cost a tenth of the log loss.
         """
         examples, corrections = self._since.tolist()
-        return bool(corrections or examples >= count // _MIN_GROWTH)
+        growth = max(count, min(seen, _MIN_GROWTH * _FADING_INTERVAL)) // _MIN_GROWTH
+        return bool(corrections or examples >= growth)
 
     def measure(self, scores: Array, rows: Matrix, classes: npt.NDArray[np.int64]) -> None:
         """Take the sharpness that fits held-out ``scores`` [n, classes] of ``rows`` of these ``classes`` [n] best.

@@ -95,7 +95,7 @@ class Discriminant(IncrementalModel):
     def solve(self) -> None:
         """Bring the scores up to date with the sums. The schedule does this; calling it changes the schedule."""
         self._sums.settle()
-        count, held_out = self._sums.count, self._calibration.is_due(self._sums.count)
+        count, held_out = self._sums.count, self._calibration.is_due(self._sums.count, self._schedule.seen)
         solved = self._solver(self._sums, self._learned_classes, held_out=held_out)
         self._weights, self._offsets = solved.weights, solved.offsets
         if solved.held_out is not None:

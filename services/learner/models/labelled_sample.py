@@ -46,6 +46,12 @@ class LabelledSample:
         order = np.argsort(self._keys[: self._filled], kind="stable")
         return self._rows[order], self._classes[order]
 
+    def weights(self) -> npt.NDArray[np.float64]:
+        """What each row weighs by now, [n], in the order of ``in_order``: below 1 where the past has faded."""
+        keys = np.sort(self._keys[: self._filled], kind="stable")
+        ages = np.log(-np.log(row_numbers(self.in_order()[0]))) - keys
+        return np.exp(np.minimum(ages - self._age, 0.0))
+
     def update(
         self, rows: Matrix, classes: npt.NDArray[np.int64], signs: npt.NDArray[np.float64], *, fading: float
     ) -> None:

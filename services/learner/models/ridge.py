@@ -145,7 +145,7 @@ def _solve_moment(sums: Sums, classes: int, penalty: float, *, held_out: bool) -
     if not held_out:
         return weights, None
     rows, owners = sums.sample()
-    leverage = np.square(halve(matrix, rows.astype(np.float64))).sum(axis=1)[:, None]
+    leverage = (sums.sample_weights() * np.square(halve(matrix, rows.astype(np.float64))).sum(axis=1))[:, None]
     scores: Array = (rows @ weights.T - leverage * _one_hot(owners, classes)) / np.maximum(1.0 - leverage, 1e-9)
     return weights, scores
 
@@ -174,5 +174,5 @@ def _one_hot(owners: Classes, classes: int) -> Array:
 def _leave_out_the_only(scores: Array, sums: Sums, classes: int) -> None:
     """Classes without another example than the row itself have no score."""
     _, owners = sums.sample()
-    left = sums.counts[:classes] - _one_hot(owners, classes)
+    left = sums.counts[:classes] - sums.sample_weights()[:, None] * _one_hot(owners, classes)
     scores[left < 1e-9] = NO_EXAMPLES

@@ -153,23 +153,27 @@ def _priors(counts: Array, total: Any) -> Array:
 def _held_out(sums: Sums, frame: _Frame, factor: Factor, means: Array, solved: Array) -> Array:
     """Scores of the sample's rows without themselves, in closed form (units and mean of all stay as they are).
 
-    With v = row - mean of its class c, h = v · matrix⁻¹ v, r = n / (n - 1) for the n examples of c, and a = share r:
-    without the row the matrix is (matrix - a v vᵀ), the mean of c is r v away from the row, and that of class k is
-    v + (mean of c - mean of k). The distances follow by Sherman and Morrison's formula.
+    With v = row - mean of its class c, w = its weight, h = v · matrix⁻¹ v, r = n / (n - w) for the examples n of c, and
+    a = share w r: without the row the matrix is (matrix - a v vᵀ), the mean of c is r v away from the row, and that of
+    class k is v + (mean of c - mean of k). The distances follow by Sherman and Morrison's formula. A row that cannot be
+    taken out for rounding has no score.
     """
     rows, owners = sums.sample()
-    at, counts = np.arange(len(rows)), frame.counts
+    at, counts, own = np.arange(len(rows)), frame.counts, sums.sample_weights()
     away = (rows - frame.centres[owners]) * frame.inverse
     length = factor.quadratic(away)
-    ratio = counts[owners] / np.maximum(counts[owners] - 1.0, 1e-9)
+    ratio = counts[owners] / np.maximum(counts[owners] - own, 1e-9)
+    taken_out = frame.share * own * ratio
+    rest = 1.0 - taken_out * length
     across, products = away @ solved.T, means @ solved.T
     squares = products.diagonal()
     slant = across[at, owners][:, None] - across
-    weight = frame.share * ratio / np.maximum(1.0 - frame.share * ratio * length, 1e-9)
+    weight = taken_out / np.maximum(rest, 1e-9)
     distances = length[:, None] + 2.0 * slant + squares[owners][:, None] + squares - 2.0 * products[owners]
     distances += weight[:, None] * (length[:, None] + slant) ** 2
     distances[at, owners] = ratio**2 * length * (1.0 + weight * length)
     left = np.repeat(counts[None], len(rows), axis=0)
-    left[at, owners] -= 1.0
+    left[at, owners] -= own
+    left[rest < 1e-6] = 0.0
     scores: Array = np.where(left > 1e-9, _priors(left, counts.sum()) - 0.5 * distances, NO_EXAMPLES)
     return scores

@@ -79,6 +79,10 @@ class Sums:
             return self._pending_rows, self.classes()
         return self._sample.in_order()
 
+    def sample_weights(self) -> npt.NDArray[np.float64]:
+        """What each row of ``sample`` weighs in the sums, [n]: below 1 where they have faded since."""
+        return np.ones(self.pending.filled) if self.stores_examples else self._sample.weights()
+
     def rows(self) -> npt.NDArray[np.float64]:
         """The pending examples [filled, dim]."""
         return self._pending_rows.astype(np.float64)

@@ -139,6 +139,20 @@ def held_out_loss(model: Discriminant, xs: Matrix, labels: list[str]) -> float:
     return float(losses(model.labels, [model.predict(x) for x in xs], labels)[0].mean())
 
 
+@pytest.mark.parametrize("spec", ["slda;decay=0.005", "slda;decay=0.02", "slda;drift=forget", "ridge;width=300"])
+def test_what_has_faded_is_held_out_with_the_weight_that_it_has_left(spec: str) -> None:
+    """Taken out with its whole weight, an old example would leave less than nothing, and all probabilities even."""
+    xs, labels = stream(2_000, 400, 3)
+    xs = np.ascontiguousarray(xs + 2.0 * np.random.default_rng(1).normal(size=xs.shape), np.float32)
+    model = discriminant(spec.removesuffix(";drift=forget"), 400)
+    model.fold(xs[:1_500], labels[:1_500])
+    if "decay" not in spec:
+        model.fade(0.1)
+    predicted = model.fold(xs[1_500:], labels[1_500:])
+    right = np.array([model.labels[int(p.argmax())] == y for p, y in zip(predicted, labels[1_500:], strict=True)])
+    assert abs(np.mean([p.max() for p in predicted]) - right.mean()) < 0.05
+
+
 def test_one_outlier_does_not_make_all_predictions_even() -> None:
     xs, labels = stream(300, 40, 3)
     xs[17] *= 1e6
