@@ -42,6 +42,10 @@ MODELS = (
 )
 
 
+COSTS = """| model | log loss of the first 100 | calibration error | events/s | state, MB | snapshot, ms |
+|---|---|---|---|---|---|"""
+
+
 class Result(NamedTuple):
     """``forgotten`` is the mean over classes of the best recall on test examples so far minus the last one.
 
@@ -124,15 +128,30 @@ def _recalls(answers: Numbers, truth: Numbers, classes: int) -> npt.NDArray[np.f
     return np.array([np.mean(answers[truth == k] == k) for k in range(classes)])
 
 
-def row(name: str, tasks: Sequence[Task], make: Callable[[Task], Learner], budget: float) -> str:
-    """A line of the table."""
+class Rows(NamedTuple):
+    """A model's line in the table of accuracies, and in that of certainty and costs."""
+
+    accuracy: str
+    costs: str
+
+
+def rows(name: str, tasks: Sequence[Task], make: Callable[[Task], Learner], budget: float) -> Rows:
     results = [run(make(task), task, budget) for task in tasks]
     cells = [_cell(task, result) for task, result in zip(tasks, results, strict=True)]
     judged = [result for task, result in zip(tasks, results, strict=True) if task.judged]
-    cells += [_worst([result.early for result in judged], 2), _worst([result.error for result in judged], 3)]
-    costs = results[0]
-    cells += [f"{costs.rate:,.0f}", f"{costs.size / 1e6:.2f}", f"{costs.snapshot * 1e3:.1f}"]
-    return f"| {name} | {' | '.join(cells)} |"
+    first = results[0]
+    costs = [
+        _worst([result.early for result in judged], 2),
+        _worst([result.error for result in judged], 3),
+        f"{first.rate:,.0f}",
+        f"{first.size / 1e6:.2f}",
+        f"{first.snapshot * 1e3:.1f}",
+    ]
+    return Rows(_line([name, *cells]), _line([name, *costs]))
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _cell(task: Task, result: Result) -> str:
@@ -181,16 +200,19 @@ def main() -> None:
     tasks = _tasks(arguments)
     if not tasks:
         parser.error("give at least one of --dogs, --cifar, --camera, --mnist, --digits")
-    print(f"Prequential / held-out accuracy; events/s, MB and ms of {tasks[0].name}, on one core; seed {SEED}.\n")
-    columns = [*(task.name for task in tasks), "early log loss", "calibration error"]
-    print(f"| model | {' | '.join(columns)} | events/s | state, MB | snapshot, ms |")
-    print("|---|" + "---|" * (len(columns) + 3))
-    for spec in MODELS if arguments.models == "default" else arguments.models.split():
-        print(row("`" + spec.replace("|", "\\|") + "`", tasks, partial(_prequel, spec), arguments.budget), flush=True)
+    print(_line(["model", *(task.name for task in tasks)]) + "\n" + "|---" * (len(tasks) + 1) + "|")
+    specs = MODELS if arguments.models == "default" else arguments.models.split()
+    learners = {"`" + spec.replace("|", "\\|") + "`": partial(_prequel, spec) for spec in specs}
     if arguments.rivals:
-        for name, make in rivals().items():
-            print(row(name, tasks, partial(_rival, make), arguments.budget), flush=True)
-        print(f"| offline logistic regression | {' | '.join(f'{ceiling(task):.4f}' for task in tasks)} | | | | | |")
+        learners |= {name: partial(_rival, make) for name, make in rivals().items()}
+    costs = []
+    for name, make in learners.items():
+        line = rows(name, tasks, make, arguments.budget)
+        print(line.accuracy, flush=True)
+        costs.append(line.costs)
+    if arguments.rivals:
+        print(_line(["offline logistic regression", *(f"{ceiling(task):.4f}" for task in tasks)]))
+    print(f"\nEvents/s, MB and ms of {tasks[0].name}, on one core; seed {SEED}.\n\n{COSTS}\n" + "\n".join(costs))
 
 
 if __name__ == "__main__":
