@@ -73,8 +73,9 @@ def run(learner: Learner, task: Task, budget: float) -> Result:
     for start in range(0, len(task.xs), BATCH):
         batch = slice(start, start + BATCH)
         clock = time.process_time()
-        parts.append(learner.fold(task.xs[batch], task.ys[batch]))
+        predictions = learner.fold(task.xs[batch], task.ys[batch])
         spent += time.process_time() - clock
+        parts.append(learner.answers(predictions, task.ys[batch]))
         if start // BATCH in checks:
             best = np.maximum(best, _recalls(learner.predict(some_xs), some_ys, task.classes))
         if spent > budget:
@@ -87,7 +88,7 @@ def run(learner: Learner, task: Task, budget: float) -> Result:
     snapshot = time.process_time() - clock
     ys = task.ys[:done]
     if task.late and done == len(task.xs):
-        parts.append(learner.fold(task.test_xs, task.test_ys))
+        parts.append(learner.answers(learner.fold(task.test_xs, task.test_ys), task.test_ys))
         ys = np.concatenate([ys, task.test_ys])
     answers = Answers(*(np.concatenate(column) for column in zip(*parts, strict=True)))
     hits = answers.classes == ys

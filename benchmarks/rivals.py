@@ -39,8 +39,12 @@ class Answers(NamedTuple):
 class Learner(Protocol):
     """What is compared: labels are the numbers 0, 1, ...; -1 is no answer."""
 
-    def fold(self, xs: Matrix, ys: Numbers) -> Answers:
-        """For each row: predict, then learn."""
+    def fold(self, xs: Matrix, ys: Numbers) -> Sequence[Any]:
+        """For each row: predict, then learn. This is what is timed; the predictions are in the library's own form."""
+        ...
+
+    def answers(self, predictions: Sequence[Any], ys: Numbers) -> Answers:
+        """What was predicted of rows of these classes. Called once for each fold, in order."""
         ...
 
     def predict(self, xs: Matrix) -> Numbers: ...
@@ -56,19 +60,11 @@ class PrequelLearner:
         self._model = registry.create(spec, dim, seed=SEED)
         self._calibrator, self._order, self._scored = Calibrator(active=True), LabelOrder(), 0
 
-    def fold(self, xs: Matrix, ys: Numbers) -> Answers:
-        return self._served(self._model.fold(xs, [str(y) for y in ys]), ys)
+    def fold(self, xs: Matrix, ys: Numbers) -> Sequence[Floats]:
+        return self._model.fold(xs, [str(y) for y in ys])
 
-    def predict(self, xs: Matrix) -> Numbers:
-        predicted = self._model.fold(xs, [None] * len(xs))
-        return np.array([int(self._model.labels[int(p.argmax())]) if len(p) else -1 for p in predicted])
-
-    def snapshot(self) -> bytes:
-        state = self._model.state()
-        return b"".join(array.tobytes() for array in state.arrays.values()) + state.pickled
-
-    def _served(self, predicted: Sequence[Floats], ys: Numbers) -> Answers:
-        ranked = ranking(predicted, [int(label) for label in self._model.labels])
+    def answers(self, predictions: Sequence[Any], ys: Numbers) -> Answers:
+        ranked = ranking(predictions, [int(label) for label in self._model.labels])
         indices = np.where(ranked.known > 0, self._scored + np.cumsum(ranked.known > 0) - 1, -1)
         self._scored = max(self._scored, int(indices[-1]) + 1)
         served = self._calibrator.calibrate_run(ranked, ys, indices, np.array([self._mixed(int(y)) for y in ys]))
@@ -77,6 +73,14 @@ class PrequelLearner:
             np.array([max(each.probabilities, default=np.nan) for each in served]),
             np.array([each.probability(y) if each.knows(y) else np.nan for each, y in zip(served, ys, strict=True)]),
         )
+
+    def predict(self, xs: Matrix) -> Numbers:
+        predicted = self._model.fold(xs, [None] * len(xs))
+        return np.array([int(self._model.labels[int(p.argmax())]) if len(p) else -1 for p in predicted])
+
+    def snapshot(self) -> bytes:
+        state = self._model.state()
+        return b"".join(array.tobytes() for array in state.arrays.values()) + state.pickled
 
     def _mixed(self, y: int) -> bool:
         self._order.update(y)
@@ -89,17 +93,22 @@ class RiverLearner:
     def __init__(self, model: Any) -> None:
         self._model = model
 
-    def fold(self, xs: Matrix, ys: Numbers) -> Answers:
-        answers = []
+    def fold(self, xs: Matrix, ys: Numbers) -> Sequence[dict[int, float]]:
+        predictions = []
         for x, y in zip(xs, ys.tolist(), strict=True):
             features = dict(enumerate(x.tolist()))
-            predicted = self._model.predict_proba_one(features)
-            # As River's own predict_one, which would compute all of it a second time.
-            best = max(predicted, key=predicted.get) if predicted else -1
-            answers.append((best, predicted.get(best, np.nan), predicted.get(y, np.nan)))
+            predictions.append(self._model.predict_proba_one(features))
             self._model.learn_one(features, y)
-        classes, confidence, truth = zip(*answers, strict=True)
-        return Answers(np.array(classes, np.int64), np.array(confidence), np.array(truth))
+        return predictions
+
+    def answers(self, predictions: Sequence[Any], ys: Numbers) -> Answers:
+        # The first of the most probable, as River's own predict_one.
+        best = [max(each, key=each.get) if each else -1 for each in predictions]
+        return Answers(
+            np.array(best, np.int64),
+            np.array([each.get(label, np.nan) for each, label in zip(predictions, best, strict=True)]),
+            np.array([each.get(y, np.nan) for each, y in zip(predictions, ys.tolist(), strict=True)]),
+        )
 
     def predict(self, xs: Matrix) -> Numbers:
         return np.array([int(self._model.predict_one(dict(enumerate(x.tolist()))) or 0) for x in xs])
@@ -115,16 +124,25 @@ class ScikitLearnLearner:
         self._model, self._classes, self._known = model, np.arange(classes), False
         self._scaler = StandardScaler() if scaled else None
 
-    def fold(self, xs: Matrix, ys: Numbers) -> Answers:
-        answers = Answers(np.full(len(xs), -1), np.full(len(xs), np.nan), np.full(len(xs), np.nan))
+    def fold(self, xs: Matrix, ys: Numbers) -> Sequence[Floats]:
+        """The classes' probabilities of each row; from a classifier without them only the class, at first nothing."""
+        predictions = []
         for i in range(len(xs)):
             x = xs[i : i + 1]
-            if self._known:
-                answers.classes[i], answers.confidence[i], answers.truth[i] = self._answer(x, int(ys[i]))
+            predictions.append(self._predicted(x) if self._known else np.zeros(0))
             if self._scaler:
                 x = self._scaler.partial_fit(x).transform(x)
             self._model.partial_fit(x, ys[i : i + 1], classes=self._classes)
             self._known = True
+        return predictions
+
+    def answers(self, predictions: Sequence[Any], ys: Numbers) -> Answers:
+        answers = Answers(np.full(len(ys), -1), np.full(len(ys), np.nan), np.full(len(ys), np.nan))
+        for i, (each, y) in enumerate(zip(predictions, ys.tolist(), strict=True)):
+            if len(each) == 1:
+                answers.classes[i] = int(each[0])
+            elif len(each):
+                answers.classes[i], answers.confidence[i], answers.truth[i] = each.argmax(), each.max(), each[y]
         return answers
 
     def predict(self, xs: Matrix) -> Numbers:
@@ -133,13 +151,10 @@ class ScikitLearnLearner:
     def snapshot(self) -> bytes:
         return pickle.dumps((self._model, self._scaler))
 
-    def _answer(self, x: Matrix, y: int) -> tuple[int, float, float]:
-        """The class, its probability and that of class ``y``; NaN where the classifier has none."""
+    def _predicted(self, x: Matrix) -> Floats:
         scaled = self._scaled(x)
-        if not hasattr(self._model, "predict_proba"):
-            return int(self._model.predict(scaled)[0]), np.nan, np.nan
-        shares = self._model.predict_proba(scaled)[0]
-        return int(shares.argmax()), float(shares.max()), float(shares[y])
+        has_shares = hasattr(self._model, "predict_proba")
+        return np.asarray(self._model.predict_proba(scaled)[0] if has_shares else self._model.predict(scaled), float)
 
     def _scaled(self, xs: Matrix) -> Matrix:
         return np.asarray(self._scaler.transform(xs)) if self._scaler else xs
