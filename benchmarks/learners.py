@@ -162,7 +162,7 @@ def _cell(task: Task, result: Result) -> str:
         accuracies.insert(1, result.changed)
     forgotten = f", forgets {result.forgotten:.3f}" if "after" in task.name else ""
     star = "" if result.events == len(task.xs) else f" ({result.events:,} events)"
-    return " / ".join(f"{each:.4f}" for each in accuracies) + forgotten + star
+    return " / ".join("-" if np.isnan(each) else f"{each:.4f}" for each in accuracies) + forgotten + star
 
 
 def _worst(values: Sequence[float], digits: int) -> str:
