@@ -30,15 +30,18 @@ def project(xs: Array, places: Array, signs: Array, scale: float, sums: Array, o
 
 
 @kernel
-def random_features(xs: Array, places: Array, signs: Array, scale: float, out: Array) -> None:
+def random_features(xs: Array, places: Array, signs: Array, scale: float, sums: Array, out: Array) -> None:
     """Row i of ``out`` is ``scale`` times signed sums of features of row i of ``xs``, cut off at 0 and at float32.
 
-    ``xs`` float32 [n, dim], ``places`` int32 and ``signs`` int8 [width, inputs] (the features of each output and with
-    which sign) are read; ``out`` float32 [n, width] is written. Sums are float64, in the order of ``places``.
+    ``xs`` float32 [n, dim], ``places`` int32 and ``signs`` float64 [inputs, width] (the features of each output and
+    with which sign) are read; ``sums`` float64 [width] is scratch; ``out`` float32 [n, width] is written. Each output
+    is summed in float64, in the order of ``places``.
     """
     for i in range(xs.shape[0]):
-        for k in range(places.shape[0]):
-            total = 0.0
-            for r in range(places.shape[1]):
-                total += np.float64(xs[i, places[k, r]]) * signs[k, r]
-            out[i, k] = min(max(total * scale, 0.0), 3.4e38)
+        for k in range(sums.shape[0]):
+            sums[k] = 0.0
+        for r in range(places.shape[0]):
+            for k in range(sums.shape[0]):
+                sums[k] += np.float64(xs[i, places[r, k]]) * signs[r, k]
+        for k in range(sums.shape[0]):
+            out[i, k] = min(max(sums[k] * scale, 0.0), 3.4e38)

@@ -54,14 +54,15 @@ class RandomFeatures:
     """max(0, a sum of INPUTS features, drawn at random, with random signs): [n, dim] to [n, width], float32."""
 
     def __init__(self, dim: int, width: int, seed: int) -> None:
-        random = splitmix(seed, width * INPUTS).reshape(width, INPUTS)
+        random = np.ascontiguousarray(splitmix(seed, width * INPUTS).reshape(width, INPUTS).T)
         self._places = ((random >> np.uint64(1)) % np.uint64(dim)).astype(np.int32)
-        self._signs = np.where(random & np.uint64(1), 1, -1).astype(np.int8)
+        self._signs = np.where(random & np.uint64(1), 1.0, -1.0)
         self._scale = 1.0 / float(np.sqrt(INPUTS))
+        self._sums = np.zeros(width)
 
     def __call__(self, xs: Matrix) -> Matrix:
-        out = np.empty((len(xs), len(self._places)), np.float32)
-        random_features(frozen(xs), self._places, self._signs, self._scale, out)
+        out = np.empty((len(xs), len(self._sums)), np.float32)
+        random_features(frozen(xs), self._places, self._signs, self._scale, self._sums, out)
         return out
 
 
