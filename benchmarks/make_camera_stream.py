@@ -19,7 +19,8 @@ SEED = 0
 BATCH = 64
 TILT = 12.0
 """Degrees. The camera is also out of focus, darker, bluer and noisier: as a cheap one that hangs askew in the evening.
-`compact` loses 13 points of accuracy by all of it together, and no class becomes impossible to tell."""
+All of it together takes `slda` on `compact` from 0.87 to 0.49, and logistic regression fitted to 4,000 of its images
+to 0.54: a change that hurts, and that a model can follow."""
 
 Pixels = npt.NDArray[np.uint8]
 
