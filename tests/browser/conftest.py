@@ -98,6 +98,8 @@ def open_page(browser: Browser, system: System) -> Iterator[Open]:
             watch = Watch(context, system.url, tolerated)
             stack.callback(watch.check)
             page = context.new_page()
+            # A route that is still being answered as the page closes would fail the next test.
+            stack.callback(page.unroute_all, behavior="ignoreErrors")
             page.set_default_timeout(TIMEOUT_MS)
             page.goto(system.url + path)
             return page
