@@ -86,7 +86,7 @@ class Settings(BaseModel):
     max_image_bytes: int = Field(16 * 2**20, ge=1024, description="largest encoded image in bytes")
 
     # The learner: what it learns. A change is written to the log as an event, so that a replay gives the same state.
-    models: str = Field("slda,logistic", description="comma-separated; the first is the champion")
+    models: str = Field("mix,logistic", description="comma-separated; the first is the champion")
     seed: int = Field(0, ge=0, description="seed of every model that draws random numbers")
     window: int = Field(50_000, ge=1, le=10_000_000, description="examples of a stream that a label can still reach")
     duplicates: int = Field(200_000, ge=0, le=10_000_000, description="ids of a stream remembered to drop duplicates")

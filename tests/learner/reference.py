@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from prequel.services.learner.models.base import Model
+from prequel.services.learner.models.capabilities import correct
 from prequel.shared.events.types import Features, Label
 from prequel.shared.vectors import Vector
 
@@ -19,6 +20,7 @@ class Example:
     shares: list[dict[str, float]]
     label: str | None = None
     scored: int | None = None
+    learned_after: int = 0
 
 
 @dataclass
@@ -36,6 +38,7 @@ class Reference:
     labels: list[str] = field(default_factory=list)
     outcomes: list[tuple[str, str]] = field(default_factory=list)
     scored: int = 0
+    learned: int = 0
     duplicates: int = 0
 
     def features(self, event: Features) -> None:
@@ -95,10 +98,7 @@ class Reference:
         if label is not None and not self._admit(label):
             return "rejected"
         for model in self.models:
-            if model.exact:
-                model.unlearn(example.x, example.label)
-            if label is not None:
-                model.learn(example.x, label)
+            correct(model, example.x, example.label, label, age=self.learned - 1 - example.learned_after)
         example.label = label
         if label is None:
             example.scored = None
@@ -110,7 +110,8 @@ class Reference:
             return False
         for model in self.models:
             model.learn(example.x, label)
-        example.label = label
+        example.label, example.learned_after = label, self.learned
+        self.learned += 1
         if example.shares[0]:
             example.scored = self.scored
             self.scored += 1

@@ -224,6 +224,38 @@ def test_a_correction_leaves_an_exact_model_as_if_the_right_label_had_come_first
     np.testing.assert_allclose(arrays[0], arrays[1], rtol=1e-12)
 
 
+@pytest.mark.parametrize("spec", ["slda;decay=0.02", "l2|slda;decay=0.3", "mix"])
+def test_a_correction_is_exact_where_the_past_fades_too(spec: str) -> None:
+    """Labels come late, every fifth one wrong, and are corrected among others that come for the first time."""
+    xs = np.random.default_rng(0).normal(size=(400, 3))
+    truths, corrected, right = ["ab"[int(x[0] > 0)] for x in xs], ExampleLog(), ExampleLog()
+    for number in range(460):
+        for log in (corrected, right):
+            if number < 400:
+                log.features(f"i{number}", list(xs[number]))
+            if 7 <= number < 407:
+                is_wrong = log is corrected and number % 5 == 2
+                log.label(f"i{number - 7}", "abc"[number % 3] if is_wrong else truths[number - 7])
+        if number >= 60 and number % 5 == 0:
+            corrected.label(f"i{number - 60}", truths[number - 60])
+    for log in (corrected, right):
+        log.label("i100", None)
+    folds = [new_fold(log, models=spec) for log in (corrected, right)]
+    events = [output.event for output in folds[0].apply(corrected.records).outputs]
+    folds[1].apply(right.records)
+    changes = [event for event in events if isinstance(event, Outcome) and event.status in ("corrected", "retracted")]
+    assert len(changes) > 40
+    assert all(outcome.exact for outcome in changes)
+    models = [fold.streams["s"].models[0] for fold in folds]
+    order = [models[0].labels.index(label) for label in models[1].labels]
+    actual, expected = (model.state().arrays for model in models)
+    for name in expected:
+        if name.endswith(("counts", "totals")):
+            np.testing.assert_allclose(actual[name][order], expected[name], rtol=1e-9, atol=1e-9)
+        elif name.endswith("second"):
+            np.testing.assert_allclose(actual[name], expected[name], rtol=1e-9, atol=1e-9)
+
+
 def test_what_exceeds_limits_or_does_not_fit_is_rejected_and_the_rest_continues() -> None:
     log = ExampleLog()
     log.features("i1", [1, 2, 3], "a")
@@ -329,7 +361,7 @@ def test_a_model_of_sums_forgets_faster_after_a_drift() -> None:
         ("l2|slda", "inner.counts"),
         ("project:2|slda", "inner.counts"),
         ("scale|slda", "inner.counts"),
-        ("mix(ncm, slda)", "1.counts"),
+        ("mix(logistic, slda)", "1.counts"),
     ],
 )
 def test_a_model_behind_a_transform_or_in_a_mixture_forgets_too(spec: str, counts: str) -> None:

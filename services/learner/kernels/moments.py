@@ -26,6 +26,14 @@ def correlate(scatter: Array, inverse: Array, share: float, ridge: float) -> Non
 
 
 @kernel
+def add(matrix: Array, product: Array, keep: float) -> None:
+    """matrix = keep * matrix + product, float64 [dim, dim], in place."""
+    for j in range(matrix.shape[0]):
+        for i in range(j, matrix.shape[0]):
+            matrix[i, j] = keep * matrix[i, j] + product[i, j]
+
+
+@kernel
 def pack(matrix: Array, packed: Array) -> None:
     """Write the triangle of ``matrix`` float64 [dim, dim] into ``packed`` [dim (dim + 1) / 2], column after column."""
     at = 0

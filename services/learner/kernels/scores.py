@@ -192,6 +192,7 @@ def mix(
     weights: Array,
     recent: Array,
     counts: Array,
+    losses: Array,
     out: Array,
 ) -> None:
     """`mix`: the weighted mean of the experts' probabilities, and the weights that follow from how well they did.
@@ -201,6 +202,8 @@ def mix(
     less than ``floor``; then ``share`` of them is dealt out by the prior again (Herbster and Warmuth, "Tracking the
     best expert", Machine Learning 32, 1998). They stay while the newest labels are no sample of all, as in
     ``calibrate``: where classes come one after the other, the expert with the shortest memory would win, and forget.
+    Of the same labels, ``losses`` float64 [3] takes in the number, the sum of the mean's log losses, and of their
+    squares.
     """
     for i in range(targets.shape[0]):
         target = targets[i]
@@ -213,6 +216,10 @@ def mix(
         if target >= known:
             known = target + 1
         elif _representative(recent, counts, known, target):
+            loss = -math.log(max(out[i, target], floor))
+            losses[0] += 1.0
+            losses[1] += loss
+            losses[2] += loss * loss
             total = 0.0
             for e in range(weights.shape[0]):
                 weights[e] *= max(expert_probabilities[e, i, target], floor)
@@ -241,14 +248,18 @@ def fold_scores(
     predicting: bool,
     room: int,
     solved: int,
-    fading: float,
     weights: Array,
     offsets: Array,
     counts: Array,
     base: Array,
     totals: Array,
+    learned_before: int,
+    period: int,
+    keep: float,
+    kept: Array,
     pending: Array,
     pending_classes: Array,
+    pending_weights: Array,
     filled: int,
     temperature: Array,
     recent: Array,
@@ -262,9 +273,12 @@ def fold_scores(
     It stops after ``room`` learned rows, after a row of a class that is not among the ``solved`` ones, and after a row
     whose class has twice the examples of ``base`` float64 [classes], the counts when the scores were solved.
     ``weights`` float64 [>= solved, dim] and ``offsets`` float64 [>= solved] make the scores. ``totals`` float64
-    [classes, dim] is updated; learned rows go into ``pending`` float32 [>= filled + room, dim] from ``filled`` on, and
-    their classes into ``pending_classes`` int64. With ``fading`` below 1 all counts and totals shrink before each
-    learned row. Returns how many rows were consumed and how many of them learned.
+    [classes, dim] is updated; learned rows go into ``pending`` float32 [>= filled + room, dim] from ``filled`` on,
+    their classes into ``pending_classes`` int64, and a weight of 1 into ``pending_weights`` float64. With ``keep``
+    below 1, all that was learned before weighs ``keep`` of what it did from each ``period``-th example on
+    (``learned_before`` were learned before row 0): counts, totals, the weights of pending rows and ``kept`` float64
+    [1], which is the factor for all that is not pending any more. Returns how many rows were consumed and how many of
+    them learned.
     """
     learned = 0
     for i in range(xs.shape[0]):
@@ -280,10 +294,15 @@ def fold_scores(
         if target >= 0:
             if target < solved:
                 calibrate(scores, temperature, recent, counts, solved, target, probabilities)
-            if fading < 1.0:
-                fade(counts, totals, fading)
+            step = learned_before + learned
+            if keep < 1.0 and step > 0 and step % period == 0:
+                fade(counts, totals, keep)
+                kept[0] *= keep
+                for p in range(filled + learned):
+                    pending_weights[p] *= keep
             counts[target] += 1.0
             pending_classes[filled + learned] = target
+            pending_weights[filled + learned] = 1.0
             for j in range(xs.shape[1]):
                 totals[target, j] += xs[i, j]
                 pending[filled + learned, j] = xs[i, j]

@@ -34,7 +34,7 @@ class Model(Protocol):
     labels: list[str]
     """The classes in the order in which they were first learned; it only grows."""
     exact: bool
-    """Whether ``unlearn`` undoes ``learn`` up to rounding, whatever was learned between."""
+    """Whether ``capabilities.correct`` leaves nothing of the old label, up to rounding, whatever was learned since."""
 
     def predict(self, x: Vector) -> Probabilities:
         """Probabilities in the order of ``labels``, shape [len(labels)], summing to 1. Never changes the state."""
@@ -45,7 +45,10 @@ class Model(Protocol):
         ...
 
     def unlearn(self, x: Vector, label: str) -> None:
-        """Undo the learning of one example. Called only if ``exact``. Raises KeyError for an unknown label."""
+        """Undo the learning of one example. Called only if ``exact``. Raises KeyError for an unknown label.
+
+        A model whose past fades undoes the newest; ``capabilities.correct`` tells it how old another one is.
+        """
         ...
 
     def fold(self, xs: Matrix, labels: Sequence[str | None]) -> list[Probabilities]:

@@ -36,15 +36,10 @@ class Calibration:
         """Since it was measured: examples learned, and corrections."""
         self._held_out, self._classes, self._numbers = np.zeros((0, 2)), np.zeros(0, np.int64), np.zeros(0)
         """What it was measured on: scores, classes, and the rows' own random numbers, by which they are found again."""
-        self.is_paused = False
-        """Whether labels that are learned now say nothing of the temperature, as in a correction: that example has been
-        learned before, and may have been chosen because the model was wrong."""
 
     @property
     def arguments(self) -> tuple[Array, Array, Array, Array]:
-        """``temperature, recent, scores, probabilities``, as the kernels take them; while paused, copies."""
-        if self.is_paused:
-            return self.temperature.copy(), self.recent.copy(), self.scores, self.probabilities
+        """``temperature, recent, scores, probabilities``, as the kernels take them."""
         return self.temperature, self.recent, self.scores, self.probabilities
 
     def count(self, examples: int) -> None:

@@ -10,9 +10,11 @@ from threadpoolctl import threadpool_limits
 from prequel.services.learner.kernels.compiled import LANES, frozen
 from prequel.services.learner.kernels.scores import fold_scores
 from prequel.services.learner.models.base import Arrays, Matrix, ModelState, Probabilities, Targets, Vector
+from prequel.services.learner.models.block_product import BlockProduct
 from prequel.services.learner.models.calibration import Calibration
 from prequel.services.learner.models.incremental import IncrementalModel
-from prequel.services.learner.models.solve_schedule import SolveSchedule, max_lag
+from prequel.services.learner.models.pending_examples import BLOCK
+from prequel.services.learner.models.solve_schedule import ALONE, Pace, SolveSchedule, max_lag
 from prequel.services.learner.models.solver import Solver
 from prequel.services.learner.models.sums import Sums
 
@@ -33,12 +35,14 @@ class Discriminant(IncrementalModel):
     is solved with the example learned in it. While there are few examples they themselves are stored, and the scores
     made of their inner products: see ``Sums``.
 
-    ``unlearn`` restores the sums exactly, up to rounding, unless ``fading`` is below 1, and the temperature too, as far
+    ``unlearn`` and ``correct`` restore the sums exactly, up to rounding, and the temperature too, as far
     as it is measured on held-out examples: see ``Calibration``. Making one limits this process's BLAS to one thread,
     because the number of threads changes the last bits of a product.
 
     ``slda`` and ``ridge`` make one, with a solver of their own: see there for examples.
     """
+
+    exact = True
 
     def __init__(
         self,
@@ -53,55 +57,70 @@ class Discriminant(IncrementalModel):
     ) -> None:
         super().__init__(dim, seed=seed)
         _limit_threads()
-        self.exact = fading == 1.0
         self._solver, self._transform = solver, transform
+        self._pace = ALONE
         self._sums, self._schedule, self._calibration = Sums(width, fading), SolveSchedule(), Calibration(sharpness)
         self._learned_classes = 0
         """How many classes have been learned: within ``_run``, ``labels`` has those of later rows already."""
         self._weights, self._offsets = np.zeros((0, width)), np.zeros(0)
         self._solved_counts = np.zeros(0)
-        """Examples of each class when the scores were solved."""
+        """How many examples each class had when the scores were solved; more where they fade."""
         self._lanes = np.zeros(LANES)
 
     def unlearn(self, x: Vector, label: str) -> None:
-        if not self.exact:
-            raise NotImplementedError("with decay, sums cannot give an example back: learn the right label instead")
-        (row,) = self._transformed(self._checked(x.reshape(1, -1)))
-        self._sums.remove(row, self._classes.find(label))
-        self._calibration.relabel(row.reshape(1, -1), -1)
-        self._after_correction()
+        self.correct(x, label, None, age=0)
 
     def correct(self, x: Vector, old: str | None, new: str | None, *, age: int) -> bool:
-        """See ``capabilities.CorrectableModel``: a correction says nothing of how sure the model may be of others."""
-        if old is not None and self.exact:
-            self.unlearn(x, old)
-        if new is not None:
-            self._calibration.is_paused = old is not None
-            self.learn(x, new)
-            self._calibration.is_paused = False
-            if old is not None:
-                row = self._transformed(self._checked(x.reshape(1, -1)))
-                self._calibration.relabel(row, self._classes.find(new))
-        return old is None or self.exact
+        """See ``capabilities.CorrectableModel``: costs O(dim), and no more for an example that was learned long ago."""
+        (row,) = self._transformed(self._checked(x.reshape(1, -1)))
+        before = None if old is None else self._classes.find(old)
+        after = None if new is None else self._classes.number(new)
+        self._grow(len(self.labels))
+        self._learned_classes = len(self.labels)
+        self._sums.correct(row, before, after, self._sums.weight(age))
+        if old is not None:
+            self._calibration.relabel(row.reshape(1, -1), -1 if after is None else after)
+        self._after_correction()
+        return True
 
     def fade(self, keep: float) -> None:
         """Let all that was learned so far weigh ``keep`` (0 to 1) of what it did: what comes next counts for more.
 
-        What was learned before weighs less than 1 from now on: a caller must not unlearn it.
+        What it weighs does not follow from its age any more: a caller must not unlearn it.
         """
         self._sums.fade(keep)
         self._after_correction()
 
+    @property
+    def fades(self) -> bool:
+        """Whether what it learned weighs less with time."""
+        return self._sums.fading < 1.0
+
+    def join(self, product: BlockProduct, pace: Pace) -> None:
+        """Be one of several models that learn the same examples, in which the product of a block is found.
+
+        ``pace`` is how often scores are solved where the past fades.
+        """
+        self._sums.shared_product, self._pace = product, pace
+
     def solve(self) -> None:
         """Bring the scores up to date with the sums. The schedule does this; calling it changes the schedule."""
-        self._sums.settle()
-        count, held_out = self._sums.count, self._calibration.is_due(self._sums.count, self._schedule.seen)
+        count, seen = self._sums.count, self._sums.learned
+        lag = max_lag(count, seen, self._sums.dim, self._learned_classes, self._pace)
+        if lag <= BLOCK:  # Else blocks end where those of other models in a mixture do, and their product is shared.
+            self._sums.settle()
+        held_out = self._calibration.is_due(count, seen)
         solved = self._solver(self._sums, self._learned_classes, held_out=held_out)
         self._weights, self._offsets = solved.weights, solved.offsets
         if solved.held_out is not None:
-            self._calibration.measure(solved.held_out, *self._sums.sample())
-        self._schedule.after_solving(max_lag(count, self._schedule.seen, self._sums.dim, self._learned_classes))
-        self._solved_counts = self._sums.counts[: self._learned_classes].copy()
+            self._calibration.measure(solved.held_out, *self._sums.sample()[:2])
+        self._schedule.after_solving(self._aligned(lag))
+        # Where the past fades in steps, counts double between them without any news.
+        self._solved_counts = self._sums.counts[: self._learned_classes] / self._sums.keep
+
+    def _aligned(self, lag: int) -> int:
+        """So that the next solve in turn comes when nothing is pending, if that is at most a block earlier."""
+        return lag if lag <= BLOCK or self._sums.stores_examples else lag - (lag - self._sums.room) % BLOCK
 
     def merge(self, other: "Discriminant") -> None:
         """Add what another model, of the same spec and seed, learned of other examples. ``other`` does not change."""
@@ -157,14 +176,18 @@ class Discriminant(IncrementalModel):
             predicting,
             max(1, min(sums.room, self._schedule.examples_left)),
             len(self._weights),
-            sums.fading,
             self._weights,
             self._offsets,
             sums.counts,
             self._solved_counts,
             sums.totals,
+            sums.learned,
+            sums.period,
+            sums.keep,
+            sums.kept,
             sums.pending.rows,
             sums.pending.classes,
+            sums.pending.weights,
             sums.pending.filled,
             *self._calibration.arguments,
             self._lanes,
@@ -173,20 +196,16 @@ class Discriminant(IncrementalModel):
 
     def _after_learning(self, examples: int, last: int) -> None:
         """Count learned examples and do what is due; ``last`` is the class of the last row, or -1."""
-        self._sums.pending.filled += examples
+        self._sums.advance(examples)
         self._calibration.count(examples)
         new_class = self._learned_classes > len(self._weights)
         doubled = not new_class and last >= 0 and self._sums.counts[last] >= 2.0 * self._solved_counts[last]
         self._schedule.after_learning(examples, new_class=new_class, doubled=bool(doubled))
-        self._solve_or_settle()
-
-    def _after_correction(self) -> None:
-        self._schedule.after_correction()
-        self._calibration.count_correction()
-        self._solve_or_settle()
-
-    def _solve_or_settle(self) -> None:
         if self._schedule.is_due:
             self.solve()
-        elif not self._sums.room:
-            self._sums.settle()
+
+    def _after_correction(self) -> None:
+        self._schedule.after_correction(new_class=self._learned_classes > len(self._weights))
+        self._calibration.count_correction()
+        if self._schedule.is_due:
+            self.solve()

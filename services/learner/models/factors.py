@@ -5,7 +5,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from prequel.services.learner.kernels.lapack import factorise, halve, inner_products, solve
+from prequel.services.learner.kernels.lapack import factorise, halve, inner_products, multiply, solve
 
 Array = npt.NDArray[np.float64]
 
@@ -35,6 +35,31 @@ class DenseFactor:
         halved = halve(self._factor, rows)
         length: Array = np.einsum("ij,ij->i", halved, halved)
         return length
+
+
+class RefinedFactor:
+    """A Cholesky factor in single precision, in half the time, and solutions improved once in double precision.
+
+    Their relative error is about the square of 1e-7 times the ratio of the largest eigenvalue to the smallest. The
+    lower triangle of ``matrix`` is kept, and not changed.
+    """
+
+    def __init__(self, matrix: Array) -> None:
+        self._matrix, self._factor = matrix, matrix.astype(np.float32)
+        self.is_definite = factorise(self._factor)
+        """Whether it can be solved."""
+
+    def solve(self, sides: Array) -> Array:
+        solved = self._solve(sides)
+        return solved + self._solve(sides - multiply(self._matrix, solved))
+
+    def quadratic(self, rows: Array) -> Array:
+        halved = halve(self._factor, rows.astype(np.float32)).astype(np.float64)
+        length: Array = np.einsum("ij,ij->i", halved, halved)
+        return length
+
+    def _solve(self, sides: Array) -> Array:
+        return solve(self._factor, sides.astype(np.float32)).astype(np.float64)
 
 
 class FewRows:

@@ -1,18 +1,26 @@
 """A small random sample of the examples that a model has learned, from which its certainty is measured."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from prequel.services.learner.kernels.sampling import hash_rows
-from prequel.services.learner.models.base import Arrays, Matrix
+from prequel.services.learner.models.base import Arrays, Matrix, Vector
 
 SIZE = 256
 """Rows in the sample. With half as many the held-out log loss is 0.5 to 1 % higher where labels have been corrected;
 twice as many add 1.3 MB to the state at 1,280 features, which is 8 MB with these."""
 _NEVER = np.inf
+
+
+class LabelledRows(NamedTuple):
+    """Rows float32 [n, dim], their classes int64 [n], and what they weigh, float64 [n]."""
+
+    rows: Matrix
+    classes: npt.NDArray[np.int64]
+    weights: npt.NDArray[np.float64]
 
 
 def row_numbers(rows: Matrix) -> npt.NDArray[np.float64]:
@@ -33,37 +41,42 @@ class LabelledSample:
     """
 
     def __init__(self, dim: int) -> None:
-        self._rows, self._classes = np.zeros((0, dim), np.float32), np.zeros(0, np.int64)
-        self._keys, self._filled, self._bound, self._age = np.zeros(0), 0, _NEVER, 0.0
+        self._rows = LabelledRows(np.zeros((0, dim), np.float32), np.zeros(0, np.int64), np.zeros(0))
+        self._keys = np.zeros(0)
+        """Of ``_rows``."""
+        self._bound, self._age = _NEVER, 0.0
 
     @property
     def size(self) -> int:
         """Bytes, as ``arrays`` has them."""
-        return self._filled * (4 * self._rows.shape[1] + 16)
+        return self._rows.rows.nbytes + 24 * len(self._keys)
 
-    def in_order(self) -> tuple[Matrix, npt.NDArray[np.int64]]:
-        """Rows float32 [n, dim] and their classes int64 [n], by key."""
-        order = np.argsort(self._keys[: self._filled], kind="stable")
-        return self._rows[order], self._classes[order]
+    def in_order(self) -> LabelledRows:
+        """A copy of the sample by key, whatever the order of the examples was."""
+        order = np.argsort(self._keys, kind="stable")
+        rows, classes, weights = self._rows
+        return LabelledRows(rows[order], classes[order], weights[order])
 
-    def weights(self) -> npt.NDArray[np.float64]:
-        """What each row weighs by now, [n], in the order of ``in_order``: below 1 where the past has faded."""
-        keys = np.sort(self._keys[: self._filled], kind="stable")
-        ages = np.log(-np.log(row_numbers(self.in_order()[0]))) - keys
-        return np.exp(np.minimum(ages - self._age, 0.0))
+    def update(self, added: LabelledRows, *, keep: float, fading: float) -> None:
+        """Add each row in turn.
 
-    def update(
-        self, rows: Matrix, classes: npt.NDArray[np.int64], signs: npt.NDArray[np.float64], *, fading: float
-    ) -> None:
-        """Add each row in turn, or remove it where its sign is -1; the past weighs ``fading`` with each."""
+        ``keep`` is what the rows so far have left of their weights; in keys, the past weighs ``fading`` with each row.
+        """
+        self._rows.weights[:] *= keep
+        rows = added.rows
         ages = self._age - np.log(fading) * np.arange(1, len(rows) + 1)
         keys = np.log(-np.log(row_numbers(rows))) - ages
         self._age = float(ages[-1]) if len(rows) else self._age
-        for i in np.flatnonzero(keys < self._bound):
-            if signs[i] < 0.0:
-                self._remove(keys[i], int(classes[i]))
+        self._put(keys, added)
+
+    def relabel(self, x: Vector, old: int, new: int | None) -> None:
+        """An example of class ``old``, if it is in the sample, is of class ``new``, or taken out where that is None."""
+        of_class = np.flatnonzero(self._rows.classes == old)
+        for at in of_class[(self._rows.rows[of_class] == x).all(axis=1)][:1].tolist():
+            if new is None:
+                self._choose(np.delete(np.arange(len(self._keys)), at))
             else:
-                self._put(keys[i], rows[i], int(classes[i]))
+                self._rows.classes[at] = new
 
     def fade(self, keep: float) -> None:
         """What comes next stays as likely as if all examples so far weighed ``keep`` (0 to 1) of what they did."""
@@ -72,63 +85,57 @@ class LabelledSample:
     def merge(self, other: "LabelledSample", numbers: npt.NDArray[np.int64]) -> None:
         """Become a sample of both; class i of ``other``, which does not change, is class ``numbers[i]`` here."""
         self._bound = min(self._bound, other._bound)
-        for slot in reversed(range(self._filled)):
-            if self._keys[slot] >= self._bound:
-                self._delete(slot)
-        for key, row, label in zip(other._keys, other._rows, other._classes[: other._filled], strict=False):
-            if key < self._bound:
-                self._put(float(key), row, int(numbers[label]))
+        self._choose(np.flatnonzero(self._keys < self._bound))
+        self._put(other._keys, other._rows._replace(classes=numbers[other._rows.classes]))
         self._age = max(self._age, other._age)
 
     def arrays(self) -> Arrays:
         """Copies of everything."""
-        rows, classes, keys = (each[: self._filled].copy() for each in (self._rows, self._classes, self._keys))
+        rows, classes, weights = (each.copy() for each in self._rows)
         return {
             "sample": rows,
             "sample_classes": classes,
-            "sample_keys": keys,
+            "sample_weights": weights,
+            "sample_keys": self._keys.copy(),
             "sample_bound": np.array([self._bound, self._age]),
         }
 
     def load(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-        self._rows, self._classes = arrays["sample"].copy(), arrays["sample_classes"].copy()
-        self._keys, self._filled = arrays["sample_keys"].copy(), len(arrays["sample"])
+        classes, weights = arrays["sample_classes"].copy(), arrays["sample_weights"].copy()
+        self._rows = LabelledRows(arrays["sample"].copy(), classes, weights)
+        self._keys = arrays["sample_keys"].copy()
         self._bound, self._age = arrays["sample_bound"].tolist()
 
-    def _put(self, key: float, row: Matrix, label: int) -> None:
-        """Put a row in, in the place of an equal one, or else of the one with the largest key if there is no room."""
-        same = np.flatnonzero(self._keys[: self._filled] == key)
-        if len(same):
-            self._classes[same[0]] = label
+    def _put(self, keys: npt.NDArray[np.float64], added: LabelledRows) -> None:
+        """Put rows in whose keys are small enough. Of equal keys, which are those of equal rows, the newest counts."""
+        near, size = np.flatnonzero(keys < self._bound), len(self._keys)
+        if not len(near):
             return
-        if self._filled == SIZE:
-            largest = int(self._keys.argmax())
-            self._bound = float(self._keys[largest])
-            if key >= self._bound:
-                self._bound = key
-                return
-            self._delete(largest)
-        self._reserve(self._filled + 1)
-        self._rows[self._filled], self._classes[self._filled], self._keys[self._filled] = row, label, key
-        self._filled += 1
+        together = np.concatenate([self._keys, keys[near]])
+        order = np.argsort(together, kind="stable")
+        order = order[np.append(together[order[1:]] != together[order[:-1]], True)]
+        if len(order) > SIZE:
+            self._bound = float(together[order[SIZE]])
+        chosen = np.sort(order[:SIZE])
+        stay, new = chosen[chosen < size], near[chosen[chosen >= size] - size]
+        slots = np.setdiff1d(np.arange(len(chosen)), stay)
+        if len(chosen) > size:
+            self._reserve(len(chosen))
+        rows, classes, weights = self._rows
+        rows[slots], classes[slots], weights[slots] = added.rows[new], added.classes[new], added.weights[new]
+        self._keys[slots] = keys[new]
 
-    def _remove(self, key: float, label: int) -> None:
-        same = np.flatnonzero((self._keys[: self._filled] == key) & (self._classes[: self._filled] == label))
-        if len(same):
-            self._delete(int(same[0]))
+    def _reserve(self, size: int) -> None:
+        rows, classes, weights = self._rows
+        more = size - len(rows)
+        self._rows = LabelledRows(
+            np.concatenate([rows, np.zeros((more, rows.shape[1]), np.float32)]),
+            np.append(classes, np.zeros(more, np.int64)),
+            np.append(weights, np.zeros(more)),
+        )
+        self._keys = np.append(self._keys, np.zeros(more))
 
-    def _delete(self, slot: int) -> None:
-        """The last row takes the slot; nothing is left of the deleted one."""
-        self._filled -= 1
-        for array in (self._rows, self._classes, self._keys):
-            array[slot] = array[self._filled]
-            array[self._filled] = 0
-
-    def _reserve(self, filled: int) -> None:
-        if filled > len(self._rows):
-            capacity = min(SIZE, max(filled, 2 * len(self._rows)))
-            for name in ("_rows", "_classes", "_keys"):
-                array = getattr(self, name)
-                larger = np.zeros((capacity, *array.shape[1:]), array.dtype)
-                larger[: len(array)] = array
-                setattr(self, name, larger)
+    def _choose(self, order: npt.NDArray[np.int64]) -> None:
+        """Keep only these rows."""
+        rows, classes, weights = self._rows
+        self._keys, self._rows = self._keys[order], LabelledRows(rows[order], classes[order], weights[order])

@@ -81,7 +81,7 @@ class RidgeSolver:
 
     def __call__(self, sums: Sums, classes: int, *, held_out: bool) -> Solved:
         rows, owners = sums.rows(), sums.classes()
-        energy = float(np.square(rows).sum() if sums.stores_examples else sums.second.trace())
+        energy = float(np.square(rows).sum() if sums.stores_examples else sums.scatter().trace())
         penalty = self._penalty(sums, classes, energy / sums.dim)
         offsets = np.where(sums.counts[:classes] > 0, 0.0, NO_EXAMPLES)
         if not penalty > 0.0:
@@ -125,7 +125,7 @@ def _held_out_error(products: Array, targets: Array, penalty: float) -> float:
 
 def _sample(sums: Sums) -> tuple[Array, Classes]:
     """Some settled examples, the same ones whatever their order; few of a narrow model, which is solved more often."""
-    rows, owners = sums.sample()
+    rows, owners, _ = sums.sample()
     limit = min(SIZE, max(MIN_ROWS, sums.dim // 8))
     if sums.stores_examples and len(rows) > limit:
         keys = np.empty(len(rows))
@@ -138,15 +138,15 @@ def _sample(sums: Sums) -> tuple[Array, Classes]:
 def _solve_moment(sums: Sums, classes: int, penalty: float, *, held_out: bool) -> tuple[Array, Array | None]:
     """Weights [classes, dim], and if asked for the held-out scores: without itself, an output is as much further from
     the target as 1 / (1 - leverage)."""
-    matrix = sums.second.copy(order="F")
+    matrix = sums.scatter()
     matrix[np.diag_indices(sums.dim)] += penalty
     if not factorise(matrix):
         return sums.totals[:classes] / max(penalty, 1e-300), None
     weights = solve(matrix, sums.totals[:classes])
     if not held_out:
         return weights, None
-    rows, owners = sums.sample()
-    leverage = (sums.sample_weights() * np.square(halve(matrix, rows.astype(np.float64))).sum(axis=1))[:, None]
+    rows, owners, own = sums.sample()
+    leverage = (own * np.square(halve(matrix, rows.astype(np.float64))).sum(axis=1))[:, None]
     scores: Array = (rows @ weights.T - leverage * _one_hot(owners, classes)) / np.maximum(1.0 - leverage, 1e-9)
     return weights, scores
 
@@ -174,6 +174,6 @@ def _one_hot(owners: Classes, classes: int) -> Array:
 
 def _leave_out_the_only(scores: Array, sums: Sums, classes: int) -> None:
     """Classes without another example than the row itself have no score."""
-    _, owners = sums.sample()
-    left = sums.counts[:classes] - sums.sample_weights()[:, None] * _one_hot(owners, classes)
+    _, owners, own = sums.sample()
+    left = sums.counts[:classes] - own[:, None] * _one_hot(owners, classes)
     scores[left < 1e-9] = NO_EXAMPLES

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from prequel.services.learner.kernels.lapack import factorise, rank_update
 from prequel.services.learner.kernels.moments import correlate
 from prequel.services.learner.models.discriminant import Discriminant
-from prequel.services.learner.models.factors import DenseFactor, Factor, FewRows
+from prequel.services.learner.models.factors import DenseFactor, Factor, FewRows, RefinedFactor
 from prequel.services.learner.models.projection import Projection
 from prequel.services.learner.models.solver import NO_EXAMPLES, Solved
 from prequel.services.learner.models.sums import Sums
@@ -21,6 +21,9 @@ one, squared distances are about twice the number of features, and differ by a t
 class then gets two to three times the probability of another."""
 _ROUNDING = 4.0 * 2.0**-52
 """What stays of the largest sum that was added and taken away: half a bit for each of dozens of blocks, at random."""
+_WELL_CONDITIONED = 0.5
+"""The shrinkage from which on single precision is enough: eigenvalues of the correlations of backbones' features are at
+most a few hundred, and a solution is then refined to 1e-9. With 0.1 it would be 1e-6, and corrections as inexact."""
 _SAFE_SHRINKAGE = 0.2
 """The shrinkage where rounding has won over a smaller one: every eigenvalue of the correlations is at least that."""
 
@@ -107,10 +110,14 @@ class LdaSolver:
         """From the second moment. Rounding may have made it indefinite: then shrunken more, and at last not solved."""
         least = None
         while True:
-            scatter = sums.second.copy(order="F")
+            scatter = sums.scatter()
+            moment = scatter.diagonal().copy()
             rank_update(scatter, centres * np.sqrt(counts)[:, None], scale=-1.0, keep=1.0)
-            frame = self._frame(counts, centres, scatter.diagonal(), sums.second.diagonal(), sums.peak, least=least)
+            frame = self._frame(counts, centres, scatter.diagonal(), moment, sums.peak, least=least)
             correlate(scatter, frame.inverse, frame.share, frame.shrinkage)
+            refined = RefinedFactor(scatter) if frame.shrinkage >= _WELL_CONDITIONED else None
+            if refined is not None and refined.is_definite:
+                return frame, refined
             if factorise(scatter):
                 return frame, DenseFactor(scatter)
             if frame.shrinkage >= _SAFE_SHRINKAGE:
@@ -119,10 +126,11 @@ class LdaSolver:
 
     def _few(self, sums: Sums, counts: Array, centres: Array) -> tuple[_Frame, Factor | None]:
         """The same from the examples themselves, without any matrix of dim x dim."""
-        rows = sums.rows()
-        moment = np.square(rows).sum(axis=0)
+        rows, shares = sums.rows(), sums.weights()
+        moment = shares @ np.square(rows)
         rows -= centres[sums.classes()]
-        frame = self._frame(counts, centres, np.square(rows).sum(axis=0), moment, moment, least=None)
+        frame = self._frame(counts, centres, shares @ np.square(rows), moment, moment, least=None)
+        rows *= np.sqrt(shares)[:, None]
         factor = FewRows(rows * frame.inverse, share=frame.share, ridge=frame.shrinkage)
         return frame, factor if factor.is_definite else None
 
@@ -158,8 +166,8 @@ def _held_out(sums: Sums, frame: _Frame, factor: Factor, means: Array, solved: A
     class k is v + (mean of c - mean of k). The distances follow by Sherman and Morrison's formula. A row that cannot be
     taken out for rounding has no score.
     """
-    rows, owners = sums.sample()
-    at, counts, own = np.arange(len(rows)), frame.counts, sums.sample_weights()
+    rows, owners, own = sums.sample()
+    at, counts = np.arange(len(rows)), frame.counts
     away = (rows - frame.centres[owners]) * frame.inverse
     length = factor.quadratic(away)
     ratio = counts[owners] / np.maximum(counts[owners] - own, 1e-9)

@@ -1,12 +1,25 @@
 """When the scores of `slda` and `ridge` are solved again from their sums: a schedule that counts examples only."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 _MIN_WORK, _MAX_WORK = 1e6, 4e6
 """Floating-point operations of solving that one example may cost on average, in a long stream and at most. A solve is
 10 ms of work for each 3e8. With twice as many, solving would take twice the time; with half as many, scores would lag
 twice as long: short memories then lose 1 point while the world changes, and 0.2 with these."""
+
+
+class Pace(NamedTuple):
+    """How often sums are solved whose past fades: with a ``growth``-th more examples, or for ``max_work`` on average.
+
+    ``max_work`` is the floating-point operations of solving that one example may cost.
+    """
+
+    growth: int
+    max_work: float
+
+
+ALONE = Pace(8, _MAX_WORK)
 _NEW_CLASS_PRICE, _CORRECTION_PRICE, _DOUBLED_PRICE, _MAX_SAVINGS = 8, 32, 24, 128
 """What a solve out of turn costs, in examples: for a new class, for a correction, and for a class that has doubled.
 Each learned example earns 1, and at most the last is saved up, so that a burst of 16 new classes is solved at once, and
@@ -14,7 +27,7 @@ a storm of them costs one solve in 8 examples. A doubled class is less urgent: i
 four corrections are seen at once; of thousands in a row, 32 together, at 0.7 ms each with 1,280 features."""
 
 
-def max_lag(count: float, seen: int, dim: int, classes: int) -> int:
+def max_lag(count: float, seen: int, dim: int, classes: int, pace: Pace = ALONE) -> int:
     """How many examples scores may lag behind sums that weigh ``count`` examples, after ``seen`` have been learned.
 
     An eighth of all, so that early examples count at once, within what solving may cost (a Cholesky factor and two
@@ -22,7 +35,7 @@ def max_lag(count: float, seen: int, dim: int, classes: int) -> int:
     fades, ``count`` stays small for ever: then after the first examples at least 187, or 5.
     """
     work = dim**3 / 3 + 3.0 * dim**2 * classes
-    wanted = max(count // 8, min(seen // 8, work // _MAX_WORK))
+    wanted = max(count // 8, min(seen // pace.growth, work // pace.max_work))
     return int(max(1.0, min(wanted, work // _MIN_WORK)))
 
 
@@ -46,19 +59,20 @@ class SolveSchedule:
 
     def after_learning(self, examples: int, *, new_class: bool, doubled: bool) -> None:
         """Count examples; the last of them was of a new class, or made a class twice as large as when solved."""
-        self._since, self._savings = self._since + examples, min(_MAX_SAVINGS, self._savings + examples)
+        self._count(examples)
         self.seen += examples
         if new_class:
             self._urgent = True
         elif doubled:
             self._doubled = True
-        if self._since < self._due and self._savings >= self._price():
-            self._savings -= self._price()
-            self._due = self._since
+        self._buy()
 
-    def after_correction(self) -> None:
-        """Something was unlearned or faded: scores are solved with the next learned example, the right label's."""
-        self._since, self._corrected = self._since + 1, True
+    def after_correction(self, *, new_class: bool) -> None:
+        """A label was corrected, perhaps to one of a new class, or the past made to weigh less."""
+        self._corrected = True
+        self._count(1)
+        self._urgent |= new_class
+        self._buy()
 
     def after_solving(self, max_lag: int) -> None:
         """The scores are up to date. The next solve in turn comes after ``max_lag`` examples."""
@@ -72,6 +86,15 @@ class SolveSchedule:
     def load(self, meta: Mapping[str, Any]) -> None:
         self._since, self._due, self._savings, self.seen = (meta[name] for name in ("since", "due", "savings", "seen"))
         self._urgent, self._corrected, self._doubled = (meta[name] for name in ("urgent", "corrected", "doubled"))
+
+    def _count(self, examples: int) -> None:
+        self._since, self._savings = self._since + examples, min(_MAX_SAVINGS, self._savings + examples)
+
+    def _buy(self) -> None:
+        """A solve out of turn, if something calls for one and the savings are enough."""
+        if self._since < self._due and self._savings >= self._price():
+            self._savings -= self._price()
+            self._due = self._since
 
     def _price(self) -> int:
         """What a solve out of turn would cost now; more than can be saved up if nothing calls for one."""

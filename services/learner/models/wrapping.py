@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from prequel.services.learner.models.base import Matrix, Model, ModelState, Probabilities
@@ -23,20 +24,35 @@ def unnested(state: ModelState) -> ModelState:
 
 
 def joined(experts: Sequence[ModelState], own: dict[str, Any], **arrays: npt.NDArray[Any]) -> ModelState:
-    """One state out of those of several models and the outer one's ``own`` numbers and ``arrays``."""
-    inside = {f"{at}.{name}": array for at, expert in enumerate(experts) for name, array in expert.arrays.items()}
+    """One state out of those of several models and the outer one's ``own`` numbers and ``arrays``.
+
+    An array that is equal in the first model, as examples that wait are, is stored once.
+    """
+    first, inside = experts[0].arrays, dict[str, npt.NDArray[Any]]()
+    for at, expert in enumerate(experts):
+        for name, array in expert.arrays.items():
+            if not at or name not in first or not _same_bits(array, first[name]):
+                inside[f"{at}.{name}"] = array
     metas, pickled = [dict(expert.meta) for expert in experts], [expert.pickled for expert in experts]
+    metas = [meta | {"arrays": list(expert.arrays)} for meta, expert in zip(metas, experts, strict=True)]
     meta = own | {"experts": metas, "pickled": [len(each) for each in pickled]}
     return ModelState(meta, arrays | inside, b"".join(pickled))
+
+
+def _same_bits(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> bool:
+    alike = one.dtype == other.dtype and one.shape == other.shape
+    return alike and np.array_equal(one.reshape(-1).view(np.uint8), other.reshape(-1).view(np.uint8))
 
 
 def parted(state: ModelState) -> list[ModelState]:
     """The inner models' parts of a ``joined`` state."""
     parts, start = [], 0
     for at, (meta, size) in enumerate(zip(state.meta["experts"], state.meta["pickled"], strict=True)):
-        prefix, pickled = f"{at}.", state.pickled[start : start + size]
-        arrays = {name.removeprefix(prefix): array for name, array in state.arrays.items() if name.startswith(prefix)}
-        parts.append(ModelState(meta, arrays, pickled))
+        names = {name: f"{at}.{name}" for name in meta["arrays"]}
+        arrays = {
+            name: state.arrays[stored if stored in state.arrays else f"0.{name}"] for name, stored in names.items()
+        }
+        parts.append(ModelState(meta, arrays, state.pickled[start : start + size]))
         start += size
     return parts
 

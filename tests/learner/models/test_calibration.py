@@ -69,14 +69,14 @@ def test_held_out_scores_are_those_of_a_model_without_the_row(name: str, dim: in
     model = discriminant(spec, dim)
     model.fold(xs, labels)
     model.solve()
-    held_out, (rows, owners) = model._solver(model._sums, 3, held_out=True).held_out, model._sums.sample()
+    held_out, (rows, owners, _) = model._solver(model._sums, 3, held_out=True).held_out, model._sums.sample()
     assert held_out is not None
     assert model._sums.stores_examples == (dim == 320)
-    assert len(rows) == 150
+    assert len(rows) >= 128, "all that are settled"
     for number in range(0, 150, 10):
         without = discriminant(spec, dim)
         without.load(model.state())
-        without._sums.remove(rows[number].copy(), int(owners[number]))
+        without._sums.correct(rows[number].copy(), int(owners[number]), None, 1.0)
         without.solve()
         expected = rows[number] @ without._weights.T + without._offsets
         actual, apart = held_out[number], np.ptp(expected)
@@ -114,7 +114,7 @@ def test_a_correction_of_a_row_that_is_held_out_counts_at_once(size: int) -> Non
     model.solve()
     model._calibration._since[1] = 1.0
     model.solve()
-    rows, _ = model._sums.sample()
+    rows, _, _ = model._sums.sample()
     order = {x.tobytes(): i for i, x in enumerate(xs)}
     weights, sharpness = model._weights.copy(), model._calibration.temperature[0]
     for row in rows:

@@ -7,6 +7,7 @@ import pytest
 
 from prequel.services.learner.models import registry
 from prequel.services.learner.models.base import Model, ModelState
+from prequel.services.learner.models.capabilities import correct
 from tests.learner.models.suite import (
     BUILT_IN,
     SPECS,
@@ -196,19 +197,40 @@ def test_unlearning_undoes_learning_where_claimed(spec: str) -> None:
         return
     model.fold(xs, labels)
     for i in range(0, 200, 3):
-        model.unlearn(xs[i], labels[i])
-    rest = [i for i in range(200) if i % 3]
-    for label in model.labels:
-        i = labels.index(label)
-        clean.learn(xs[i], label)
-        clean.unlearn(xs[i], label)
-    clean.fold(xs[rest], [labels[i] for i in rest])
+        assert correct(model, xs[i], labels[i], None, age=199 - i)
+    for i in range(200):
+        clean.learn(xs[i], labels[i])
+        if i % 3 == 0:
+            clean.unlearn(xs[i], labels[i])
     for part, clean_part in zip(parts(model), parts(clean), strict=True):
         settle(part)
         settle(clean_part)
         temper_alike(part, clean_part)
         for x in xs[:50]:
             np.testing.assert_allclose(shape(part.predict(x)), shape(clean_part.predict(x)), rtol=1e-6, atol=1e-7)
+
+
+@every_model
+def test_a_corrected_label_is_as_if_it_had_never_been_wrong_where_claimed(spec: str) -> None:
+    xs, labels = stream(300, 12, 3)
+    model, clean = new(spec, 12), new(spec, 12)
+    wrong = {i: labels[(i + 1) % 300] for i in range(0, 280, 7)}
+    for i in range(300):
+        model.learn(xs[i], wrong.get(i, labels[i]))
+        clean.learn(xs[i], labels[i])
+        late = i - 20
+        if late in wrong:
+            assert correct(model, xs[late], wrong[late], labels[late], age=20) == model.exact
+    if not model.exact:
+        return
+    for part, clean_part in zip(parts(model), parts(clean), strict=True):
+        settle(part)
+        settle(clean_part)
+        temper_alike(part, clean_part)
+        order = [part.labels.index(label) for label in clean_part.labels]
+        for x in xs[:50]:
+            expected = shape(clean_part.predict(x))
+            np.testing.assert_allclose(shape(part.predict(x)[order]), expected, rtol=1e-6, atol=1e-7)
 
 
 @every_model

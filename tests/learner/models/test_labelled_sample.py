@@ -1,24 +1,30 @@
 """The sample of labelled examples: random, the same in any order, and as if no label had ever been wrong."""
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prequel.services.learner.models.base import Matrix
-from prequel.services.learner.models.labelled_sample import SIZE, LabelledSample
+from prequel.services.learner.models.labelled_sample import SIZE, LabelledRows, LabelledSample
 
+Classes = npt.NDArray[np.int64]
 ROWS = np.random.default_rng(0).normal(size=(2_000, 3)).astype(np.float32)
 
 
 def contents(sample: LabelledSample) -> tuple[bytes, list[int]]:
-    rows, classes = sample.in_order()
+    rows, classes, _ = sample.in_order()
     return rows.tobytes(), classes.tolist()
 
 
-def sample_of(rows: Matrix, classes: np.ndarray, *, fading: float = 1.0) -> LabelledSample:
+def labelled(rows: Matrix, classes: Classes) -> LabelledRows:
+    return LabelledRows(rows, classes, np.ones(len(rows)))
+
+
+def sample_of(rows: Matrix, classes: Classes, *, fading: float = 1.0) -> LabelledSample:
     sample = LabelledSample(rows.shape[1])
-    sample.update(rows, classes, np.ones(len(rows)), fading=fading)
+    sample.update(labelled(rows, classes), keep=1.0, fading=fading)
     return sample
 
 
@@ -28,7 +34,7 @@ def test_neither_order_nor_batches_matter(order: list[int], cut: int) -> None:
     classes = np.arange(400) % 7
     expected, cut_up = sample_of(ROWS[:400], classes), LabelledSample(3)
     for part in (order[:cut], order[cut:]):
-        cut_up.update(ROWS[part], classes[part], np.ones(len(part)), fading=1.0)
+        cut_up.update(labelled(ROWS[part], classes[part]), keep=1.0, fading=1.0)
     assert contents(cut_up) == contents(expected)
 
 
@@ -41,15 +47,12 @@ def test_a_corrected_sample_is_as_if_no_label_had_ever_been_wrong(data: st.DataO
     classes = np.arange(size) % 5
     erred, waiting = LabelledSample(3), list[int]()
 
-    def add(row: int, label: int, sign: float) -> None:
-        erred.update(ROWS[row : row + 1], np.array([label]), np.array([sign]), fading=1.0)
-
     def correct(row: int) -> None:
-        add(row, int(classes[row]) + 1, -1.0)
-        add(row, int(classes[row]), 1.0)
+        erred.relabel(ROWS[row], int(classes[row]) + 1, int(classes[row]))
 
     for row in range(size):
-        add(row, int(classes[row]) + (row in wrong), 1.0)
+        label = np.array([classes[row] + (row in wrong)])
+        erred.update(labelled(ROWS[row : row + 1], label), keep=1.0, fading=1.0)
         waiting += [row] * (row in wrong)
         if waiting and row % 3 == 0:
             correct(waiting.pop())
@@ -59,26 +62,34 @@ def test_a_corrected_sample_is_as_if_no_label_had_ever_been_wrong(data: st.DataO
 
 
 def test_it_is_a_fair_sample() -> None:
-    rows, classes = sample_of(ROWS, np.arange(2_000)).in_order()
+    rows, classes, _ = sample_of(ROWS, np.arange(2_000)).in_order()
     assert len(rows) == SIZE
     assert abs(float(np.mean(classes)) - 1_000) < 3 * 2_000 / np.sqrt(12 * SIZE)
 
 
 def test_where_the_past_fades_it_holds_the_newest() -> None:
-    newest = sample_of(ROWS, np.arange(2_000), fading=0.99).in_order()[1]
+    newest = sample_of(ROWS, np.arange(2_000), fading=0.99).in_order().classes
     assert float(np.mean(2_000 - newest)) < 200
 
 
 def test_a_removed_row_is_gone() -> None:
     sample = sample_of(ROWS[:50], np.zeros(50, np.int64))
-    sample.update(ROWS[:50], np.zeros(50, np.int64), -np.ones(50), fading=1.0)
-    assert len(sample.in_order()[0]) == 0
-    assert not sample._rows.any()
+    for row in ROWS[:50]:
+        sample.relabel(row, 0, None)
+    assert [len(column) for column in sample.in_order()] == [0, 0, 0]
+
+
+def test_weights_fade_as_they_are_told() -> None:
+    sample = sample_of(ROWS[:3], np.arange(3))
+    sample.update(LabelledRows(ROWS[3:5], np.arange(3, 5), np.array([1.0, 0.5])), keep=0.25, fading=0.5)
+    rows, classes, weights = sample.in_order()
+    assert dict(zip(classes.tolist(), weights.tolist(), strict=True)) == {0: 0.25, 1: 0.25, 2: 0.25, 3: 1.0, 4: 0.5}
+    assert {row.tobytes() for row in rows} == {row.tobytes() for row in ROWS[:5]}
 
 
 def test_equal_rows_count_once_with_their_newest_label() -> None:
     sample = sample_of(np.zeros((300, 3), np.float32), np.arange(300))
-    assert sample.in_order()[1].tolist() == [299]
+    assert sample.in_order().classes.tolist() == [299]
 
 
 def test_the_merged_sample_is_that_of_all() -> None:
@@ -95,5 +106,5 @@ def test_it_continues_from_its_arrays(size: int) -> None:
     sample, twin = sample_of(ROWS[:size], np.arange(size), fading=0.99), LabelledSample(3)
     twin.load(sample.arrays())
     for each in (sample, twin):
-        each.update(ROWS[size : size + 400], np.arange(400), np.ones(400), fading=0.99)
+        each.update(labelled(ROWS[size : size + 400], np.arange(400)), keep=0.5, fading=0.99)
     assert contents(sample) == contents(twin)

@@ -14,16 +14,8 @@ from tests.learner.models.suite import stream
 def summed(xs: Matrix, classes: list[int], *, condensed: bool) -> Sums:
     sums = Sums(xs.shape[1])
     sums.grow(max(classes) + 1)
-    sums.reserve(len(xs))
     for x, label in zip(xs, classes, strict=True):
-        if not sums.room:
-            sums.settle()
-            sums.reserve(1)
-        filled = sums.pending.filled
-        sums.pending.rows[filled], sums.pending.classes[filled] = x, label
-        sums.pending.filled += 1
-        sums.counts[label] += 1.0
-        sums.totals[label] += x
+        sums.correct(x, None, label, 1.0)
     if condensed:
         sums.condense()
     sums.settle()
@@ -35,7 +27,7 @@ def numbers(labels: list[str]) -> list[int]:
 
 
 def penalty(sums: Sums, classes: int) -> float:
-    squares = float(np.square(sums.rows()).sum() if sums.stores_examples else sums.second.trace())
+    squares = float(np.square(sums.rows()).sum() if sums.stores_examples else sums.scatter().trace())
     return RidgeSolver(None)._penalty(sums, classes, squares / sums.dim)
 
 

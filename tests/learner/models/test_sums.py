@@ -146,9 +146,8 @@ def test_a_storm_of_corrections_costs_no_more_than_one_solve_in_thirty_two() -> 
     model = discriminant("slda", 900)
     model.fold(xs, labels)
     solves = 0
-    for i in range(200):
-        model.unlearn(xs[i], labels[i])
-        model.learn(xs[i], labels[i])
+    for i in range(400):
+        model.correct(xs[i], labels[i], labels[i + 1], age=999 - i)
         solves += model.state().meta["since"] == 0
     assert max_lag(1000, 1000, 900, 3) == 125
     assert 4 <= solves <= 4 + 400 // 32 + 400 // 125
@@ -244,7 +243,7 @@ def test_bits_do_not_depend_on_where_arrays_lie() -> None:
         sums = Sums(301)
         sums.condense()
         sums._second = aligned
-        sums.pending.rows[:40], sums.pending.filled = rows, 40
+        sums.pending.rows[:40], sums.pending.weights[:40], sums.pending.filled = rows, 1.0, 40
         sums.settle()
         factor, failed = lapack.dpotrf(sums.second, lower=1, clean=0)
         solved, _ = lapack.dpotrs(factor, rows[:3].T, lower=1)
