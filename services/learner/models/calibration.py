@@ -80,6 +80,9 @@ class Calibration:
             self._fit(keep=False)
 
     def _fit(self, *, keep: bool) -> None:
+        # Right after a restart or a merge nothing has been predicted, and so nothing has grown: the kernel would write
+        # beyond the array's end.
+        self.probabilities = grown(self.probabilities, self._held_out.shape[1])
         log_sharpness = measure(self._held_out, self._classes, self._prior, self.temperature[0], self.probabilities)
         learned, curvature = (self.temperature[1], self.temperature[2]) if keep else (0.0, 0.0)
         self.temperature[:] = log_sharpness, learned, curvature

@@ -105,8 +105,10 @@ class RidgeSolver:
 def choose_penalty(rows: Array, owners: Classes, classes: int, unit: float) -> float:
     """The penalty among PENALTIES, times ``unit``, with the least squared error of rows predicted by the others.
 
-    ``rows`` [n, dim] are of the classes ``owners`` [n]. Of equally good penalties the largest.
+    ``rows`` [n, dim] are of the classes ``owners`` [n]. Of equally good penalties the largest, also without any rows.
     """
+    if not len(rows):  # All were forgotten, and rounding has left something of their sums.
+        return max(PENALTIES) * unit
     targets = np.ascontiguousarray(_one_hot(owners, classes).T)
     products = inner_products(rows, scale=1.0, ridge=0.0)
     errors = {penalty: _held_out_error(products, targets, penalty * unit) for penalty in reversed(PENALTIES)}

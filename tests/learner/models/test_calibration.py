@@ -11,7 +11,8 @@ from prequel.services.learner.models import registry
 from prequel.services.learner.models.base import Matrix, Probabilities
 from prequel.services.learner.models.capabilities import correct
 from prequel.services.learner.models.discriminant import Discriminant
-from tests.learner.models.suite import stream
+from prequel.services.learner.models.mix import Mix
+from tests.learner.models.suite import contents, stream
 
 Array = npt.NDArray[np.float64]
 
@@ -187,3 +188,19 @@ def accuracy(model: Discriminant, xs: Matrix, labels: list[str]) -> float:
     return float(
         np.mean([model.labels[int(model.predict(x).argmax())] == label for x, label in zip(xs, labels, strict=True)])
     )
+
+
+@pytest.mark.parametrize("spec", ["slda", "ridge;width=64", "mix(slda,ridge;width=64)"])
+def test_a_label_taken_back_first_after_a_restart_finds_room_for_every_class(spec: str) -> None:
+    xs, labels = stream(400, 20, 50)
+    model = registry.create(spec, 20, seed=0)
+    model.fold(xs, labels)
+    twin = registry.restore(spec, model.state())
+    for either in (model, twin):
+        for x, label in zip(xs[-200:], labels[-200:], strict=True):
+            either.unlearn(x, label)
+    assert contents(twin.state()) == contents(model.state())
+    discriminants = twin.experts if isinstance(twin, Mix) else [twin]
+    for each in discriminants:
+        assert isinstance(each, Discriminant)
+        assert len(each._calibration.probabilities) >= 50, "the kernel wrote beyond the end of the array"

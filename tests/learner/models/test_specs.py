@@ -51,6 +51,7 @@ def test_the_models_in_parentheses_are_read() -> None:
         ("mix(slda, ncm", "never closes"),
         ("mix(slda, ncm))", "never opens"),
         ("mix(slda, ncm)prior=0.5", "after the parentheses"),
+        ("mix(" * 2_000 + "slda" + ", ncm)" * 2_000, "nests more than 20 parentheses"),
         ("mix(slda, ncm);prior=1", "prior=1.*number from"),
         ("slda(ncm, logistic)", "slda is made of no other models"),
         ("l2(ncm)|slda", r"takes no models in parentheses: write l2\|model"),
