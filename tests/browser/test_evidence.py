@@ -80,7 +80,7 @@ def test_what_flatters_is_said(told: Callable[..., Page]) -> None:
     page = told(TOLD, IN_ORDER)
     expect(page.locator("#alerts li")).to_have_text(
         "Accuracy flatters now. Labels come class after class: the newest 40 are all of one class. "
-        "The figures below say little about the others."
+        "The figures below say little about the other classes."
     )
     expect(page.locator("#models .badge:visible")).to_have_text(["champion", "not judged now"])
 
@@ -98,7 +98,7 @@ def test_nothing_is_told_where_all_is_well(told: Callable[..., Page]) -> None:
 def test_accuracy_comes_with_its_interval_and_the_honest_one_beside_it(told: Callable[..., Page]) -> None:
     page = told(TOLD)
     expect(page.locator(".figure.accuracy .note")).to_have_text(
-        "95 % sure: 31.0 to 84.2 %; each image scored before it is learned"
+        "31.0 to 84.2 % with 95 % certainty; each image scored before it is learned"
     )
     expect(page.locator(".figure.random .value")).to_have_text("92.1 %")
     expect(page.locator(".figure.random .note")).to_have_text("64 labels: 84.0 to 97.0 %")
@@ -120,7 +120,7 @@ def test_the_reliability_of_the_model_that_is_shown(told: Callable[..., Page]) -
     expect(trust.locator(".dot")).to_have_count(2)
     trust.get_by_text("The curve as a table").click()
     expect(trust.locator("tbody tr")).to_have_text(["50 %40 %100", "90 %90 %300"])
-    expect(trust).to_contain_text("They did for 90.4 % of 1,203 labels, with 1.37 classes on average.")
+    expect(trust).to_contain_text("They did for 90.4 % of the newest 1,203 labels, with 1.37 classes on average.")
     expect(trust).to_contain_text("score 14.2, alarm above 9.0")
     expect(trust).to_contain_text("64 are of images drawn at random")
     page.get_by_label("Model").select_option("softmax")

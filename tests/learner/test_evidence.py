@@ -121,7 +121,7 @@ def test_a_pair_that_stays_goes_on_when_the_models_change() -> None:
 @pytest.mark.parametrize(
     ("comparison", "kind", "text"),
     [
-        (compared(0), OPEN, "There are no labels yet to compare logistic with slda by."),
+        (compared(0), OPEN, "There are no scored labels yet to compare logistic with slda by."),
         (
             compared(400),
             OPEN,

@@ -60,7 +60,7 @@ test("a model is honest, too sure, or better than it says", () => {
 test("sets say what they promise and what they kept", () => {
   assert.equal(
     describeSets({ level: 0.9, coverage: 0.9041, mean_size: 1.372, scored: 1203 }),
-    "Then a prediction names several, which are to hold the truth 90 % of the time. They did for 90.4 % of 1,203 labels, " +
+    "Then a prediction names several, which are to hold the truth 90 % of the time. They did for 90.4 % of the newest 1,203 labels, " +
       "with 1.37 classes on average.",
   );
   assert.equal(describeSets({ level: 0.9, coverage: null, mean_size: null, scored: 0 }), null);
@@ -68,12 +68,12 @@ test("sets say what they promise and what they kept", () => {
 });
 
 test("whether the images changed is said with the score and the threshold", () => {
-  assert.equal(describeFeatureDrift(CALM), "Yes: score 2.0, alarm above 9.0. They never changed.");
+  assert.equal(describeFeatureDrift(CALM), "Yes: score 2.0, alarm above 9.0. No alarm so far.");
   const marks = [{ images: 1210, scored: 1200, score: 14 }, { images: 5000, scored: 4000, score: 10 }];
   assert.equal(
     describeFeatureDrift({ ...CALM, feature_drift: 14.2, feature_drifts: marks }),
     "No, the newest look unlike those before them: score 14.2, alarm above 9.0. " +
-      "They changed at image 1,210, at image 5,000.",
+      "Alarms so far: at image 1,210 and at image 5,000.",
   );
   assert.equal(describeFeatureDrift({ feature_drift: 3 }), null);
 });
@@ -92,7 +92,12 @@ test("which accuracy is which is said as soon as labels were chosen", () => {
   assert.equal(
     describeLabels({ labelled: 64, label_reasons: { random: 64 }, random_sample: sample }),
     "The accuracy above counts all 64 labels: 64 are of images drawn at random. Only those at random say how it does on " +
-      "all images: 92.1 % right, 95 % sure: 84.0 to 97.0 %.",
+      "all images: 92.1 % right, 84.0 to 97.0 % with 95 % certainty.",
+  );
+  assert.equal(
+    describeLabels({ labelled: 64, label_reasons: { random: 64 }, random_sample: null }),
+    "The accuracy above counts all 64 labels: 64 are of images drawn at random. Those at random cannot be scored: their " +
+      "images were predicted before the first label.",
   );
 });
 

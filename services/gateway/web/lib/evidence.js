@@ -63,7 +63,7 @@ export function alertsOf({ label_order: order, feature_drift: score, feature_dri
   if (isInOrder) {
     alerts.push({
       title: "Accuracy flatters now.",
-      text: `${order.text} The figures below say little about the others.`,
+      text: `${order.text} The figures below say little about the other classes.`,
     });
   }
   // Where each class looks unlike the one before, that is no news.
@@ -105,7 +105,7 @@ export function describeCalibration(name, metrics, points) {
 export function describeSets(sets) {
   if (!sets || sets.coverage == null || sets.mean_size == null) return null;
   const promise = `Then a prediction names several, which are to hold the truth ${formatPercent(sets.level, 0)} of the time.`;
-  const kept = `They did for ${formatPercent(sets.coverage)} of ${formatCount(sets.scored)} labels`;
+  const kept = `They did for ${formatPercent(sets.coverage)} of the newest ${formatCount(sets.scored)} labels`;
   return `${promise} ${kept}, with ${sets.mean_size.toFixed(2)} classes on average.`;
 }
 
@@ -118,7 +118,7 @@ export function describeFeatureDrift(status) {
   const { feature_drift: score, feature_drift_threshold: threshold, feature_drifts: marks = [] } = status;
   if (!threshold) return null;
   const now = score > threshold ? "No, the newest look unlike those before them" : "Yes";
-  const past = marks.length === 0 ? "They never changed" : `They changed ${marks.map(describeMark).join(", ")}`;
+  const past = marks.length === 0 ? "No alarm so far" : `Alarms so far: ${listed(marks.map(describeMark))}`;
   return `${now}: score ${Math.max(0, score).toFixed(1)}, alarm above ${threshold.toFixed(1)}. ${past}.`;
 }
 
@@ -134,8 +134,10 @@ export function describeLabels({ labelled, label_reasons: reasons = {}, random_s
   const total = `The accuracy above counts all ${formatCount(labelled)} labels: ${listed(parts)}.`;
   const honest = sample
     ? `Only those at random say how it does on all images: ${formatPercent(sample.accuracy)} right, ` +
-      `95 % sure: ${formatInterval(sample.interval)}.`
-    : "Labels of images drawn at random would say how it does on all: the list of uncertain predictions mixes some in.";
+      `${formatInterval(sample.interval)} with 95 % certainty.`
+    : reasons.random
+      ? "Those at random cannot be scored: their images were predicted before the first label."
+      : "Labels of images drawn at random would say how it does on all: the list of uncertain predictions mixes some in.";
   return `${total} ${honest}`;
 }
 

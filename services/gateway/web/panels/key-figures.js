@@ -107,5 +107,5 @@ export class KeyFigures {
 
 /** @param {[number, number] | null | undefined} interval */
 function describeAccuracy(interval) {
-  return interval ? `95 % sure: ${formatInterval(interval)}; ${EACH_SCORED}` : EACH_SCORED;
+  return interval ? `${formatInterval(interval)} with 95 % certainty; ${EACH_SCORED}` : EACH_SCORED;
 }

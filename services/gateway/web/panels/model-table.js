@@ -56,7 +56,7 @@ export class ModelTable {
     for (const [name, cells] of this.#rows) {
       COLUMNS.forEach(([, text], index) => setText(cells[index], text(status.models[name])));
       const interval = formatInterval(status.models[name]?.interval);
-      cells[0].title = interval === null ? "" : `95 % sure: ${interval}`;
+      cells[0].title = interval === null ? "" : `${interval} with 95 % certainty`;
       this.#showVerdict(name, status.verdicts?.[name]);
     }
     setText(this.#remarks, describeChampion(status));

@@ -54,7 +54,7 @@ def _text(kind: str, counts: Epoch, champion: str, challenger: str) -> str:
     if kind == SILENT:
         return f"{challenger} is not compared with {champion} while labels come class after class."
     if not counts.scored:
-        return f"There are no labels yet to compare {challenger} with {champion} by."
+        return f"There are no scored labels yet to compare {challenger} with {champion} by."
     newest = f"the newest {counts.scored:,} labels"
     accuracies = f"{_accuracy(counts, counts.wins)} against {_accuracy(counts, counts.losses)}"
     if kind == OPEN:
