@@ -185,7 +185,7 @@ class StreamStatus(BaseModel):
     verdicts: dict[str, VerdictStatus] = {}
     """By challenger."""
     random_sample: RandomSampleStatus | None = None
-    """None where no label says that its image was chosen at random."""
+    """None where no scored label says that its image was chosen at random."""
     label_reasons: dict[str, int] = {}
     """Labelled examples by why they were labelled: producer, random, uncertain, correction, unknown, ..."""
     sets: SetStatus | None = None

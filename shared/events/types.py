@@ -137,7 +137,8 @@ class Prediction(NamedTuple):
     """The models' predictions of one example, made before they learned it.
 
     ``model`` is the champion, ``label`` and ``probabilities`` are its prediction; ``models`` has every model's label.
-    ``truth`` is the label that came with the image, if one did.
+    ``truth`` is the label that came with the image, if one did. The truth is among the ``set_size`` labels of the set
+    in a share ``set_level`` of cases; ``set`` has the 10 most probable of them.
     """
 
     id: str

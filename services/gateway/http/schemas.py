@@ -98,7 +98,12 @@ _STATUS_FIELDS: Any = {
 }
 StreamAnswer = create_model(
     "StreamAnswer",
-    __doc__="A stream's status; its curve and confusion matrix have calls of their own.",
+    __doc__=(
+        "A stream's status; its curve and confusion matrix have calls of their own.\n\n"
+        "``label_reasons`` counts the labelled examples by ``why`` they were labelled, ``random_sample`` is null where "
+        "no scored label says that its image was chosen at random. The inputs have changed where ``feature_drift`` is "
+        "beyond ``feature_drift_threshold``. See docs/evidence.md for ``verdicts``, ``sets`` and ``label_order`` too."
+    ),
     **_STATUS_FIELDS,
     snapshot=(SnapshotStatus | None, Field(description="the newest snapshot of the stream's partition")),
     snapshot_age=(float | None, Field(description="seconds since the newest snapshot")),

@@ -26,7 +26,7 @@ HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", max_length=100)]
 RESPONSES: dict[int | str, Any] = {
     200: {
-        "description": "Events: prediction, outcome, status, ping, reset, reconnect",
+        "description": "Events: prediction, outcome, drift, status, ping, reset, reconnect",
         "content": {"text/event-stream": {}},
     },
     **problem_responses(422, 503),
