@@ -22,10 +22,11 @@ SETTLED = 500
 BINS = 15
 """Of equal width, for the expected calibration error, as in Guo et al., "On calibration of modern neural networks"."""
 MODELS = (
-    "mix(slda,slda;decay=0.001,slda;decay=0.005)",
+    "mix",
     "slda",
     "slda;decay=0.005",
     "ridge",
+    "scale|ridge",
     "ncm",
     "naive-bayes",
     "logistic",
