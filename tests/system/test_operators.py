@@ -90,7 +90,7 @@ def test_a_changed_setting_loses_nothing_though_retention_removed_the_log(cluste
     with closing(cluster.admin()) as admin:
         admin.delete_records({TopicPartition(EXAMPLES, partition): 15})
     wait_until(lambda: log.bounds(EXAMPLES)[partition].begin == 15, 60, "retention")
-    changed = {"PREQUEL_MODELS": "slda,ncm", "PREQUEL_WINDOW": "10", "PREQUEL_MAX_LABELS": "7"}
+    changed = {"PREQUEL_MODELS": "mix,ncm", "PREQUEL_WINDOW": "10", "PREQUEL_MAX_LABELS": "7"}
     with closing(cluster.store()) as store:
         for number, settings in enumerate((changed, {}), 1):
             (learner,) = cluster.start("learner", settings=settings)
@@ -104,7 +104,7 @@ def test_a_changed_setting_loses_nothing_though_retention_removed_the_log(cluste
             shown = StreamStatus.model_validate_json(store.get(key(STREAM)) or b"")
             wanted = settings.get("PREQUEL_MODELS", cluster.settings.models).split(",")
             assert (shown.images, shown.labelled, list(shown.models)) == (20, 20, wanted)
-            assert shown.models["slda"].scored == 19
+            assert shown.models["mix"].scored == 19
             assert shown.models[wanted[1]].scored == 4, "what the log has left, less its first example"
 
 

@@ -12,7 +12,7 @@ from prequel.services.learner.models import registry
 from prequel.services.learner.models.base import Matrix, Model, Probabilities
 from prequel.services.learner.models.capabilities import correct
 from prequel.services.learner.models.mix import Mix
-from tests.learner.models.suite import contents, shape, stream, temper_alike
+from tests.learner.models.suite import contents, settle, shape, stream, temper_alike
 
 Array = npt.NDArray[np.float64]
 FORGETFUL = "mix(slda, slda;decay=0.02)"
@@ -184,3 +184,43 @@ def test_two_pickled_experts_keep_their_own() -> None:
     assert contents(twin.state()) == contents(model.state())
     for expert, other in zip(cast(Mix, model).experts, cast(Mix, twin).experts, strict=True):
         np.testing.assert_array_equal(expert.predict(xs[0]), other.predict(xs[0]))
+
+
+def test_an_expert_learns_what_it_learns_alone() -> None:
+    """The product of a block is computed once for all, of those rows and no others."""
+    xs, labels = stream(900, 300, 3)
+    model = mixture("mix", 300)
+    for start in range(0, 900, 70):
+        model.fold(xs[start : start + 70], labels[start : start + 70])
+    for expert, spec in zip(model.experts, ("slda", "slda;decay=0.001", "slda;decay=0.005"), strict=True):
+        alone = registry.create(spec, 300, seed=0)
+        alone.fold(xs, labels)
+        for each in (expert, alone):
+            settle(each)
+        for name in ("counts", "totals", "second", "weights"):
+            expected = alone.state().arrays[name]
+            scale = float(np.abs(expected).max())
+            np.testing.assert_allclose(expert.state().arrays[name], expected, rtol=1e-9, atol=1e-9 * scale)
+
+
+def test_a_block_that_surprises_is_solved_at_once_by_the_short_memories() -> None:
+    xs, labels = stream(2176, 1280, 2)
+    swapped = [{"class 0": "class 1", "class 1": "class 0"}[label] for label in labels]
+    calm, changed = mixture("mix", 1280), mixture("mix", 1280)
+    for model in (calm, changed):
+        model.fold(xs[:2048], labels[:2048])
+    calm.fold(xs[2048:2176], labels[2048:2176])
+    changed.fold(xs[2048:2176], swapped[2048:2176])
+    since = [[expert.state().meta["since"] for expert in model.experts[1:]] for model in (calm, changed)]
+    assert since[1] == [0, 0]
+    assert min(since[0]) > 0
+
+
+def test_what_waits_is_stored_once() -> None:
+    xs, labels = stream(200, 900, 2)
+    model = mixture("mix", 900)
+    model.fold(xs, labels)
+    arrays = model.state().arrays
+    assert len(arrays["0.pending"]) == 200
+    assert "1.pending" not in arrays
+    assert "2.pending" not in arrays
