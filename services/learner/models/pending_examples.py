@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from prequel.services.learner.models.base import Vector
+from prequel.services.learner.models.equal_rows import equal_rows
 
 BLOCK = 128
 """How many examples wait until they are added to the second moment in one product of matrices. With half as many, `mix`
@@ -38,8 +39,7 @@ class PendingExamples:
     def find(self, x: Vector, target: int) -> int:
         """Where the newest example stands that equals this one and is not to be subtracted; -1 if there is none."""
         equal = (self.classes[: self.filled] == target) & (self.weights[: self.filled] > 0.0)
-        candidates = np.flatnonzero(equal)
-        found = candidates[(self.rows[candidates] == x).all(axis=1)]
+        found = equal_rows(self.rows, np.flatnonzero(equal), x)
         return int(found[-1]) if len(found) else -1
 
     def delete(self, at: int) -> None:

@@ -1,0 +1,57 @@
+"""How often scores are solved while labels are corrected: few at once, a burst of thousands seldom."""
+
+from itertools import pairwise
+
+import pytest
+
+from prequel.services.learner.models.solve_schedule import SolveSchedule
+
+LAG = 748
+"""What a solve in turn may wait for, at 1,280 features and 10 classes."""
+
+
+def after(examples: int) -> SolveSchedule:
+    """A schedule that is up to date after so many examples, with all savings."""
+    schedule = SolveSchedule()
+    schedule.after_learning(examples, new_class=False, doubled=False)
+    schedule.after_solving(LAG)
+    return schedule
+
+
+def solves(schedule: SolveSchedule, corrections: int) -> list[int]:
+    """After which of so many corrections in a row the scores are solved."""
+    solved = []
+    for number in range(1, corrections + 1):
+        schedule.after_correction(new_class=False)
+        if schedule.is_due:
+            solved.append(number)
+            schedule.after_solving(LAG)
+    return solved
+
+
+@pytest.mark.parametrize(("examples", "together"), [(300, 32), (5_000, 128), (20_000, 256)])
+def test_the_first_corrections_are_seen_at_once_and_of_a_burst_at_most_3_percent_wait(
+    examples: int, together: int
+) -> None:
+    solved = solves(after(examples), 4_000)
+    assert solved[:4] == [1, 2, 3, 4]
+    waits = [later - earlier for earlier, later in pairwise(solved[4:])]
+    assert set(waits) == {together}
+    assert together <= max(32, examples / 32)
+
+
+def test_savings_come_back_with_examples() -> None:
+    schedule = after(20_000)
+    solves(schedule, 1_000)
+    schedule.after_learning(128, new_class=False, doubled=False)
+    schedule.after_solving(LAG)
+    assert solves(schedule, 10)[:3] == [1, 2, 3]
+
+
+def test_a_restored_schedule_goes_on_where_it_was() -> None:
+    schedule = after(20_000)
+    before = solves(schedule, 1_001)
+    restored = SolveSchedule()
+    restored.load(schedule.meta())
+    assert before
+    assert solves(restored, 1_000) == solves(schedule, 1_000)
