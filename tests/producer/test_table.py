@@ -1,5 +1,6 @@
 """CSV files of paths and labels."""
 
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from prequel.services.producer.errors import SourceError
 from prequel.services.producer.sources.base import SourceImage, Survey
 from prequel.services.producer.sources.opening import open_source
 from prequel.services.producer.sources.table import Table
+from prequel.services.producer.sources.table_text import read_rows
 from tests.producer.test_folder import fill
 
 
@@ -191,3 +193,12 @@ def test_several_classes_of_one_image_further_down_are_named(photos: Path) -> No
     text = "filename,cat,dog\n" + "a.jpg,1,0\n" * 150 + "b.png,1,1\n"
     with pytest.raises(SourceError, match=r"line 152 has 1 in several columns \(cat, dog\)"):
         listed(text, photos)
+
+
+def test_a_reader_that_stops_early_may_close_the_file_first(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("a,cat\nb,dog\n")
+    with (tmp_path / "labels.csv").open("rb") as raw:
+        rows = read_rows(raw, "labels.csv", "id,label")
+        assert next(rows) == (1, ["a", "cat"])
+    assert isinstance(rows, Generator)
+    rows.close()

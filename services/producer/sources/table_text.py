@@ -40,7 +40,8 @@ def read_rows(raw: BufferedReader, name: str, columns: str) -> Iterator[Numbered
     except csv.Error as error:
         raise SourceError(f"{name}: {error}; expected columns {columns}") from None
     finally:
-        lines.detach()  # or it would close the file
+        if not raw.closed:  # A reader that stopped early may have closed it before this generator.
+            lines.detach()  # or it would close the file
 
 
 def _encoding(raw: BufferedReader, name: str) -> str:
