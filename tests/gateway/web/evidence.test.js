@@ -60,7 +60,8 @@ test("a model is honest, too sure, or better than it says", () => {
 test("sets say what they promise and what they kept", () => {
   assert.equal(
     describeSets({ level: 0.9, coverage: 0.9041, mean_size: 1.372, scored: 1203 }),
-    "Then a prediction names several, which are to hold the truth 90 % of the time. They did for 90.4 % of the newest 1,203 labels, " +
+    "Then a prediction names several, which are to hold the truth 90 % of the time. " +
+      "They did for 90.4 % of the newest 1,203 labels, " +
       "with 1.37 classes on average.",
   );
   assert.equal(describeSets({ level: 0.9, coverage: null, mean_size: null, scored: 0 }), null);
