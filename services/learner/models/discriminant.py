@@ -14,7 +14,7 @@ from prequel.services.learner.models.block_product import BlockProduct
 from prequel.services.learner.models.calibration import Calibration
 from prequel.services.learner.models.incremental import IncrementalModel
 from prequel.services.learner.models.pending_examples import BLOCK
-from prequel.services.learner.models.solve_schedule import ALONE, Pace, SolveSchedule, max_lag
+from prequel.services.learner.models.solve_schedule import ALONE, Pace, SolveSchedule, correction_price, max_lag
 from prequel.services.learner.models.solver import Solver
 from prequel.services.learner.models.sums import Sums
 
@@ -114,7 +114,8 @@ class Discriminant(IncrementalModel):
         self._weights, self._offsets = solved.weights, solved.offsets
         if solved.held_out is not None:
             self._calibration.measure(solved.held_out, *self._sums.sample()[:2])
-        self._schedule.after_solving(self._aligned(lag))
+        price = correction_price(self._sums.dim, self._learned_classes)
+        self._schedule.after_solving(self._aligned(lag), price)
         # Where the past fades in steps, counts double between them without any news.
         self._solved_counts = self._sums.counts[: self._learned_classes] / self._sums.keep
 

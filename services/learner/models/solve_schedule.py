@@ -21,7 +21,7 @@ class Pace(NamedTuple):
 
 ALONE = Pace(8, _MAX_WORK)
 _NEW_CLASS_PRICE, _CORRECTION_PRICE, _DOUBLED_PRICE, _MAX_SAVINGS = 8, 32, 24, 128
-"""What a solve out of turn costs, in examples: for a new class, for a correction, and for a class that has doubled.
+"""What a solve out of turn costs, in examples: for a new class, at least for a correction, and for a doubled class.
 Each learned example earns 1, and at most the last is saved up, so that a burst of 16 new classes is solved at once, and
 a storm of them costs one solve in 8 examples. A doubled class is less urgent: its scores are old but not absent. Up to
 four corrections are seen at once."""
@@ -31,17 +31,32 @@ are then solved 256 together, at 0.1 ms each with 1,280 features, and the last o
 labels. If each earned 1, it would be 32 together at 0.7 ms, three times that in a mixture of three; if all earned as
 little, calibration after the correction of a short stream would be 13 % worse than a clean run's."""
 
+_WORK_PER_CORRECTION = 2.4e7
+"""Floating-point operations of solving that one correction may cost, where that makes it dearer: as many as at 1,280
+features. At 2,048 a thousand corrections after 6,000 examples take 0.3 s; at the price of 1,280 features, a quarter of
+theirs, 1.1 s. With half as many, 1,280 features would be solved for the first two corrections instead of four."""
+
 
 def max_lag(count: float, seen: int, dim: int, classes: int, pace: Pace = ALONE) -> int:
     """How many examples scores may lag behind sums that weigh ``count`` examples, after ``seen`` have been learned.
 
-    An eighth of all, so that early examples count at once, within what solving may cost (a Cholesky factor and two
-    triangular solves for each class). At 1,280 features and 10 classes that is at most 748, at 368 20. Where the past
-    fades, ``count`` stays small for ever: then after the first examples at least 187, or 5.
+    An eighth of all, so that early examples count at once, within what solving may cost. At 1,280 features and 10
+    classes that is at most 748, at 368 20. Where the past fades, ``count`` stays small for ever: then after the first
+    examples at least 187, or 5.
     """
-    work = dim**3 / 3 + 3.0 * dim**2 * classes
+    work = _work(dim, classes)
     wanted = max(count // 8, min(seen // pace.growth, work // pace.max_work))
     return int(max(1.0, min(wanted, work // _MIN_WORK)))
+
+
+def correction_price(dim: int, classes: int) -> int:
+    """How many examples must be saved up for a solve out of turn because of a correction."""
+    return int(min(max(_CORRECTION_PRICE, _work(dim, classes) // _WORK_PER_CORRECTION), _MAX_SAVINGS))
+
+
+def _work(dim: int, classes: int) -> float:
+    """Floating-point operations of a solve: a Cholesky factor and two triangular solves for each class."""
+    return dim**3 / 3 + 3.0 * dim**2 * classes
 
 
 class SolveSchedule:
@@ -52,6 +67,7 @@ class SolveSchedule:
         self._urgent = self._corrected = self._doubled = False
         self._corrections = 0
         """Since the last one that earned."""
+        self._correction_price = _CORRECTION_PRICE
         self.seen = 0
         """Examples learned so far, whatever they weigh by now."""
 
@@ -84,19 +100,19 @@ class SolveSchedule:
         self._urgent |= new_class
         self._buy()
 
-    def after_solving(self, max_lag: int) -> None:
+    def after_solving(self, max_lag: int, correction_price: int) -> None:
         """The scores are up to date. The next solve in turn comes after ``max_lag`` examples."""
-        self._since, self._due = 0, max_lag
+        self._since, self._due, self._correction_price = 0, max_lag, correction_price
         self._urgent = self._corrected = self._doubled = False
 
     def meta(self) -> dict[str, Any]:
         schedule = {"since": self._since, "due": self._due, "savings": self._savings, "seen": self.seen}
-        schedule["corrections"] = self._corrections
+        schedule |= {"corrections": self._corrections, "price": self._correction_price}
         return schedule | {"urgent": self._urgent, "corrected": self._corrected, "doubled": self._doubled}
 
     def load(self, meta: Mapping[str, Any]) -> None:
         self._since, self._due, self._savings, self.seen = (meta[name] for name in ("since", "due", "savings", "seen"))
-        self._corrections = meta["corrections"]
+        self._corrections, self._correction_price = meta["corrections"], meta["price"]
         self._urgent, self._corrected, self._doubled = (meta[name] for name in ("urgent", "corrected", "doubled"))
 
     def _count(self, examples: int, *, earned: int) -> None:
@@ -113,5 +129,5 @@ class SolveSchedule:
         if self._urgent:
             return _NEW_CLASS_PRICE
         if self._corrected:
-            return _CORRECTION_PRICE
+            return self._correction_price
         return _DOUBLED_PRICE if self._doubled else 2 * _MAX_SAVINGS

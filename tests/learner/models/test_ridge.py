@@ -6,6 +6,7 @@ from sklearn.datasets import load_digits
 
 from prequel.services.learner.models import registry
 from prequel.services.learner.models.base import Matrix
+from prequel.services.learner.models.discriminant import Discriminant
 from prequel.services.learner.models.ridge import INPUTS, PENALTIES, RandomFeatures, RidgeSolver, choose_penalty
 from prequel.services.learner.models.sums import Sums
 from tests.learner.models.suite import stream
@@ -120,3 +121,17 @@ def test_sums_that_every_example_was_taken_out_of_have_the_largest_penalty(capfd
     """Rounding leaves a trace of their energy, but no row that LAPACK could be asked about."""
     assert choose_penalty(np.zeros((0, 4)), np.zeros(0, np.int64), 2, 0.5) == 0.5 * max(PENALTIES)
     assert not capfd.readouterr().out, "LAPACK complains to the standard output"
+
+
+def test_a_thousand_corrections_are_few_solves() -> None:
+    """So `ridge` corrects a thousand a second: at 2,048 random features one solve takes as long as 150 corrections."""
+    xs, labels = stream(700, 40, 3)
+    model = registry.create("ridge;width=2048", 40, seed=0)
+    assert isinstance(model, Discriminant)
+    model.fold(xs, labels)
+    model.solve()
+    solves, before = 0, model._weights
+    for i in range(300):
+        model.correct(xs[i], labels[i], labels[(i + 1) % 700], age=699 - i)
+        solves, before = solves + (model._weights is not before), model._weights
+    assert 300 // 87 <= solves <= 1 + 300 // 87 + 300 // 128

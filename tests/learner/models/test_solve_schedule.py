@@ -4,17 +4,18 @@ from itertools import pairwise
 
 import pytest
 
-from prequel.services.learner.models.solve_schedule import SolveSchedule
+from prequel.services.learner.models.solve_schedule import SolveSchedule, correction_price
 
 LAG = 748
 """What a solve in turn may wait for, at 1,280 features and 10 classes."""
+PRICE = correction_price(1280, 10)
 
 
 def after(examples: int) -> SolveSchedule:
     """A schedule that is up to date after so many examples, with all savings."""
     schedule = SolveSchedule()
     schedule.after_learning(examples, new_class=False, doubled=False)
-    schedule.after_solving(LAG)
+    schedule.after_solving(LAG, PRICE)
     return schedule
 
 
@@ -25,7 +26,7 @@ def solves(schedule: SolveSchedule, corrections: int) -> list[int]:
         schedule.after_correction(new_class=False)
         if schedule.is_due:
             solved.append(number)
-            schedule.after_solving(LAG)
+            schedule.after_solving(LAG, PRICE)
     return solved
 
 
@@ -44,7 +45,7 @@ def test_savings_come_back_with_examples() -> None:
     schedule = after(20_000)
     solves(schedule, 1_000)
     schedule.after_learning(128, new_class=False, doubled=False)
-    schedule.after_solving(LAG)
+    schedule.after_solving(LAG, PRICE)
     assert solves(schedule, 10)[:3] == [1, 2, 3]
 
 

@@ -18,7 +18,7 @@ from prequel.services.learner.models.discriminant import Discriminant
 from prequel.services.learner.models.factors import FewRows
 from prequel.services.learner.models.pending_examples import BLOCK
 from prequel.services.learner.models.projection import Projection
-from prequel.services.learner.models.solve_schedule import max_lag
+from prequel.services.learner.models.solve_schedule import correction_price, max_lag
 from prequel.services.learner.models.sums import Sums
 from tests.learner.models.suite import contents, run, same, stream
 
@@ -151,6 +151,10 @@ def test_a_storm_of_corrections_costs_no_more_than_one_solve_in_thirty_two() -> 
         solves += model.state().meta["since"] == 0
     assert max_lag(1000, 1000, 900, 3) == 125
     assert 4 <= solves <= 4 + 400 // 32 + 400 // 125
+
+
+def test_a_correction_is_dearer_where_solving_is() -> None:
+    assert [correction_price(dim, 10) for dim in (64, 368, 1280, 1856, 2048, 8192)] == [32, 32, 32, 93, 124, 128]
 
 
 @pytest.mark.parametrize(
