@@ -1,7 +1,7 @@
 # Everything works from a fresh clone: each target sets up .venv first if need be. Needs make and Python 3.11 to 3.13.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check soak bench docs lock clean servers page
+.PHONY: help demo test check soak bench docs lock clean servers kernels page
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -16,7 +16,7 @@ help:  ## Show this list
 demo: $(READY)  ## Stream handwritten digits into a model and show the page
 	@$(BIN)/prequel demo
 
-test: $(READY) servers  ## Run all tests but the long ones
+test: $(READY) servers kernels  ## Run all tests but the long ones
 	@$(PYTEST) --numprocesses 5 --dist loadfile --no-loadscope-reorder
 
 check: $(READY) page  ## Lint, format, types, import rules
@@ -24,6 +24,10 @@ check: $(READY) page  ## Lint, format, types, import rules
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy --strict
 	@$(BIN)/python -m pytest -q tests/test_imports.py
+
+# Once, or each process of the tests would compile them at the same time, and the first tests wait too long.
+kernels: $(READY)
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m tests.kernels
 
 # Types and lint of the page's JavaScript. Both tools come from npm, as package-lock.json pins them.
 page: servers
@@ -37,7 +41,7 @@ page: servers
 	$(PAGE)/node_modules/.bin/tsc --project $(PAGE); \
 	$(PAGE)/node_modules/.bin/eslint --config $(PAGE)/eslint.config.js services/gateway/web $(PAGE)
 
-soak: $(READY) servers  ## Run the long fault tests
+soak: $(READY) servers kernels  ## Run the long fault tests
 	@$(PYTEST) -m soak
 
 bench: $(READY)  ## Measure what README claims
