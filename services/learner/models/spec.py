@@ -52,7 +52,7 @@ def _stage(text: str, spec: str) -> Stage:
 def _experts(head: str, spec: str) -> tuple[str, list[str] | None]:
     """The text before the parentheses, and the specs in them."""
     name, opened, inside = head.partition("(")
-    if not opened:
+    if not opened or ":" in name:  # Behind a colon they belong to the argument, which says what it may be.
         return head, None
     if not inside.endswith(")"):
         raise UnknownModel(f"model {spec!r}: after the parentheses of {head!r} come options, as in ;option=value")
