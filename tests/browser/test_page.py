@@ -163,7 +163,8 @@ def test_a_stream_that_is_deleted_before_the_page_listens_leaves_it_too(trained:
     page = open_page("/healthz", tolerated=("404",))
     paused_routes: list[Route] = []
     page.route("**/v1/streams/shapes/events", lambda route: paused_routes.append(route))
-    page.goto(trained.url + "/#/shapes")
+    with page.expect_request("**/v1/streams/shapes/events"):
+        page.goto(trained.url + "/#/shapes")
     expect(page.locator(".figure.images .value")).to_have_text("5")
     trained.client.delete("/v1/streams/shapes", params={"wait": 10})
     paused_routes[0].continue_()
