@@ -63,7 +63,7 @@ def prediction_from_json(body: dict[str, Any], record: Record) -> Prediction:
         time=parse_time(body["at"], record),
         unknown=body.get("unknown") is True,
         attributes=parse_attributes(body),
-        labels=[str(label) for label in labels],
+        labels=tuple(map(str, labels)),
         set_level=float(body.get("set_level", 0.0)),
         set_size=int(body.get("set_size", 0)),
     )

@@ -1,6 +1,6 @@
 """The events as frozen values, the CloudEvents type of each, and the exception for a record that is none of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from prequel.shared.events.attributes import NO_ATTRIBUTES, Attributes
@@ -154,7 +154,7 @@ class Prediction(NamedTuple):
     unknown: bool = False
     """Whether the champion abstained: ``label`` is None then, and ``models`` has the label that it would have given."""
     attributes: Attributes = NO_ATTRIBUTES
-    labels: Sequence[str] = ()
+    labels: tuple[str, ...] = ()
     """The set that holds the truth in a share ``set_level`` of cases: its 10 most probable labels (`set` in JSON)."""
     set_level: float = 0.0
     set_size: int = 0

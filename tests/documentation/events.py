@@ -125,7 +125,7 @@ def learned() -> Iterator[Sample]:
         truth="cat",
         image=IMAGE,
         time=NOW,
-        labels=["cat"],
+        labels=("cat",),
         set_level=0.99,
         set_size=1,
     )

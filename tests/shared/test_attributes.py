@@ -103,7 +103,7 @@ def test_extensions_travel_from_the_image_to_prediction_and_outcome() -> None:
     assert isinstance(features, Features)
     assert features.attributes == TRACE
     here = Position(0, 7)
-    predicted = Prediction("a", "pets", here, "m", None, {}, {}, None, here, 1.0, False, features.attributes, [])
+    predicted = Prediction("a", "pets", here, "m", None, {}, {}, None, here, 1.0, False, features.attributes)
     assert decode_prediction_event(written(encode_prediction(predicted, source="prequel/learner"))) == predicted
     outcome = Outcome("a", "pets", here, "learned", "cat", None, None, True, 1.0, features.attributes)
     assert decode_prediction_event(written(encode_outcome(outcome, source="prequel/learner"))) == outcome

@@ -113,7 +113,7 @@ predictions = st.builds(
     image=positions,
     time=times,
     unknown=st.booleans(),
-    labels=st.lists(labels, max_size=10),
+    labels=st.lists(labels, max_size=10).map(tuple),
     set_level=st.sampled_from([0.0, 0.9, 0.99]),
     set_size=st.integers(0, 1_000),
 )

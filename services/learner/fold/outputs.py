@@ -48,7 +48,7 @@ def prediction_event(
         time=event.time,
         unknown=unknown,
         attributes=event.attributes,
-        labels=[state.labels[label] for label in classes],
+        labels=tuple([state.labels[label] for label in classes]),
         set_level=state.sets.level,
         set_size=size,
     )
