@@ -127,17 +127,16 @@ class RandomSampleStatus(BaseModel):
 
 
 class SetStatus(BaseModel):
-    """The sets of labels beside the champion's predictions, over ``scored`` of them whose truth is known.
+    """The sets of labels beside the champion's predictions, as they were served, over the newest ``scored`` labels.
 
-    ``level`` is how often they are to hold it, ``coverage`` how often they did, ``mean_size`` how many labels they
-    had; ``window_coverage`` is over the newest 500.
+    These are 500 at most, fewer after the level or the champion has changed. ``level`` is how often sets are to hold
+    the truth, ``coverage`` how often they did, ``mean_size`` how many labels they had.
     """
 
     level: float
     coverage: float | None
     mean_size: float | None
     scored: int
-    window_coverage: float | None
 
 
 class LabelOrderStatus(BaseModel):

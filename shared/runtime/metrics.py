@@ -55,9 +55,9 @@ class Metrics:
         Gauge, "feature_drift_threshold", "Where the features count as changed", ("stream",)
     )
     feature_drifts = MetricRow(Counter, "feature_drifts_total", "Drifts of the features", ("stream",))
-    set_coverage = MetricRow(Gauge, "set_coverage", "Share of the newest 500 sets with the true label", ("stream",))
-    set_size = MetricRow(Gauge, "set_size", "Mean number of labels in a set", ("stream",))
-    set_level = MetricRow(Gauge, "set_level", "How often sets are to hold the truth", ("stream",))
+    set_coverage = MetricRow(Gauge, "set_coverage", "Share of the newest 500 labels that their sets held", ("stream",))
+    set_size = MetricRow(Gauge, "set_size", "Mean number of labels in a set, over the newest 500 labels", ("stream",))
+    set_level = MetricRow(Gauge, "set_level", "Share of labels that the sets are to hold", ("stream",))
     moved = MetricRow(Counter, "moved_total", "Records moved to the partition of their key", ("topic",))
     early = MetricRow(Gauge, "early_labels", "Labels that wait for streams that do not exist", ("partition",))
 

@@ -8,15 +8,18 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 
 from prequel.services.learner.fold.evaluation.label_set import label_set, set_holds
 from prequel.services.learner.fold.evaluation.prediction_sets import HIGH, STANDARD, PredictionSets, ServedSet
 from prequel.services.learner.fold.evaluation.set_ring import HELD, MISSED, RECENT, RIGHT, SIZE, SetRing
 from prequel.services.learner.fold.predictions import ModelPrediction
+from prequel.services.learner.publishing.gauges import set_stream_gauges
 from prequel.services.learner.publishing.stream_status import stream_status
 from prequel.shared.config import Settings
 from prequel.shared.events.types import Prediction
 from prequel.shared.log.base import Position
+from prequel.shared.runtime.metrics import Metrics
 from tests.learner.building import ExampleLog, new_fold
 from tests.learner.test_fold import cut, stored_and_read
 
@@ -95,14 +98,14 @@ def test_a_champion_that_is_nearly_always_right_promises_more() -> None:
         sets.adapt(sequence + 1)
     assert sets.level == HIGH
     assert 200 <= sets.level_from < 400
-    assert sets.scored == 2_000 - sets.level_from
-    assert sets.held / sets.scored >= 0.98
+    assert sets.recent.scored == SIZE
+    assert sets.recent.held / SIZE >= 0.98
     for sequence in range(2_000, 4_000):
         prediction, truth = champion.draw(1)
         sets.score(ServedSet(sequence, prediction, sets.threshold()), truth)
         sets.adapt(sequence + 1)
     assert sets.level == STANDARD
-    assert sets.held / sets.scored == pytest.approx(0.9, abs=0.02)
+    assert sets.recent.held / sets.recent.scored == pytest.approx(0.9, abs=0.03)
 
 
 def test_while_few_labels_have_come_every_class_is_in_the_set() -> None:
@@ -137,7 +140,7 @@ def predicted(weights: Sequence[int]) -> ModelPrediction:
 
 def contents(sets: PredictionSets) -> tuple[Any, ...]:
     numbers, arrays = sets.parts()
-    return numbers, {name: array.tobytes() for name, array in arrays.items()}, sets.ring.counts, sets.ring.recent
+    return numbers, {name: array.tobytes() for name, array in arrays.items()}, sets.recent, sets.ring.recent
 
 
 @settings(max_examples=60, deadline=None)
@@ -185,12 +188,14 @@ def test_the_ring_counts_its_newest() -> None:
     ring, marks = SetRing(), [MISSED, HELD, RIGHT]
     for index in range(1_234):
         assert ring.advance() == index
-        ring.put(index, index / 2_000, marks[index % 3])
+        ring.put(index, index / 2_000, marks[index % 3], size=index)
     newest = [marks[index % 3] for index in range(1_234)]
     assert ring.counts == [0, *(newest[-SIZE:].count(mark) for mark in marks)]
     assert ring.recent == [0, *(newest[-RECENT:].count(mark) for mark in marks)]
+    assert ring.total_size == sum(range(1_234 - SIZE, 1_234))
     ring.remove(10)
     assert ring.counts[0] == 0, "an index without a slot changes nothing"
+    assert ring.total_size == sum(range(1_234 - SIZE, 1_234))
     assert ring.quantile(0.1) == pytest.approx((1_234 - SIZE + 49) / 2_000)
 
 
@@ -230,21 +235,27 @@ def test_batches_snapshots_and_settings_change_no_bit(defaults: dict[str, Any], 
     assert stream.sets.setting == defaults.get("set_level", 0.0)
 
 
-def test_the_coverage_in_the_status_is_that_of_the_sets_as_they_were_served() -> None:
+def test_the_status_and_the_metrics_speak_of_the_sets_that_the_newest_500_labels_were_served() -> None:
     log = history(900)
     fold = new_fold(log, models="ncm", set_level=0.8)
     served = {e.event.id: e.event for e in fold.apply(log.records).outputs if isinstance(e.event, Prediction)}
     state = fold.streams["s"]
     truths = {id: state.window.find(id) for id in served}
-    known = {id: row for id, row in truths.items() if row and row.score_index >= 0 and row.predictions[0].known}
+    newest = state.scores.total - SIZE
+    known = {id: row for id, row in truths.items() if row and row.score_index >= newest and row.predictions[0].known}
     held = [state.labels[row.label] in served[id].labels for id, row in known.items()]
-    status = stream_status(state, Position(0, 0), now=0, snapshot=None, address=None).sets
+    whole, registry = stream_status(state, Position(0, 0), now=0, snapshot=None, address=None), CollectorRegistry()
+    set_stream_gauges(whole, Metrics(registry))
+    status = whole.sets
     assert status is not None
-    assert status.scored == len(held) > 500
+    assert state.scores.total > 600
+    assert status.scored == len(held) > 480, "of the newest 500, some were retracted"
     assert status.coverage == np.mean(held)
     assert status.mean_size == np.mean([served[id].set_size for id in known])
     assert status.level == 0.8
     assert abs(np.mean(held) - 0.8) < 0.04
+    for name, value in (("coverage", status.coverage), ("size", status.mean_size), ("level", 0.8)):
+        assert registry.get_sample_value(f"prequel_set_{name}", {"stream": "s"}) == value
     assert {prediction.set_level for prediction in served.values()} == {0.8}
 
 

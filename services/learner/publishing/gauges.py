@@ -57,7 +57,7 @@ def _set_own_gauges(status: StreamStatus, metrics: Metrics) -> None:
         (metrics.feature_drift, status.feature_drift),
         (metrics.feature_drift_threshold, status.feature_drift_threshold),
         (metrics.set_level, sets.level if sets else None),
-        (metrics.set_coverage, sets.window_coverage if sets else None),
+        (metrics.set_coverage, sets.coverage if sets else None),
         (metrics.set_size, sets.mean_size if sets else None),
     ):
         if value is None:

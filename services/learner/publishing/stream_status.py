@@ -170,14 +170,12 @@ def _random_sample(state: StreamState) -> RandomSampleStatus | None:
 
 
 def _sets(state: StreamState) -> SetStatus:
-    sets = state.sets
-    known, held = sets.window
+    scored, held, total_size = state.sets.recent
     return SetStatus(
-        level=sets.level,
-        coverage=sets.held / sets.scored if sets.scored else None,
-        mean_size=sets.total_size / sets.scored if sets.scored else None,
-        scored=sets.scored,
-        window_coverage=held / known if known else None,
+        level=state.sets.level,
+        coverage=held / scored if scored else None,
+        mean_size=total_size / scored if scored else None,
+        scored=scored,
     )
 
 

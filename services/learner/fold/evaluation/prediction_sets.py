@@ -30,6 +30,14 @@ class ServedSet(NamedTuple):
     threshold: float
 
 
+class RecentSets(NamedTuple):
+    """The newest sets at the present level whose truth is known: how many, how many held it, and all their labels."""
+
+    scored: int
+    held: int
+    total_size: int
+
+
 class PredictionSets:
     """Adaptive conformal prediction over the champion's probabilities, in a form that can be restated.
 
@@ -45,8 +53,8 @@ class PredictionSets:
     >>> for certainty in [0.6, 0.7, 0.8, 0.9] * 10:
     ...     prediction = ModelPrediction([0, 1], [certainty, 1 - certainty], known=2)
     ...     sets.score(ServedSet(0, prediction, sets.threshold()), truth=0)
-    >>> sets.threshold() > 0.5, sets.held
-    (True, 40)
+    >>> sets.threshold() > 0.5, sets.recent
+    (True, RecentSets(scored=40, held=40, total_size=49))
     """
 
     def __init__(self, setting: float) -> None:
@@ -54,8 +62,6 @@ class PredictionSets:
         self.level = setting or STANDARD
         self.champion_from = self.level_from = 0
         """Sequence numbers of the first examples that the present champion predicted, and at the present level."""
-        self.scored = self.held = self.total_size = 0
-        """Sets at the present level whose truth is known, how many of them held it, and the sum of their sizes."""
         self.ring = SetRing()
 
     def threshold(self) -> float:
@@ -80,14 +86,11 @@ class PredictionSets:
             return
         promised = sequence >= self.level_from
         mark = _mark(prediction, threshold, truth) if promised else EMPTY
-        if sign > 0:
-            self.ring.put(index, set_score(prediction, truth), mark)
-        else:
+        if sign < 0:
             self.ring.remove(index)
-        if promised:
-            self.scored += sign
-            self.held += sign * (mark != MISSED)
-            self.total_size += sign * label_set(prediction, threshold).size
+            return
+        size = label_set(prediction, threshold).size if promised else 0
+        self.ring.put(index, set_score(prediction, truth), mark, size)
 
     def adapt(self, sequence: int) -> None:
         """Choose the level for the examples from ``sequence`` on, where it is automatic."""
@@ -112,27 +115,23 @@ class PredictionSets:
         self._promise(self.setting or STANDARD, sequence)
 
     @property
-    def window(self) -> tuple[int, int]:
-        """How many of the newest sets have a truth, and how many of these held it."""
+    def recent(self) -> RecentSets:
+        """Of the newest 500 labels (``SIZE`` of the ring), fewer after the level or the champion has changed."""
         _, missed, held, right = self.ring.counts
-        return missed + held + right, held + right
+        return RecentSets(missed + held + right, held + right, self.ring.total_size)
 
     def _promise(self, level: float, sequence: int) -> None:
         self.level, self.level_from = level, sequence
-        self.scored = self.held = self.total_size = 0
         self.ring.clear_marks()
 
     def parts(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
         """As a snapshot stores it; ``load`` is the inverse."""
-        counts = [self.scored, self.held, self.total_size]
-        numbers = {"level": self.level, "from": [self.champion_from, self.level_from], "counts": counts}
-        return numbers, self.ring.arrays()
+        return {"level": self.level, "from": [self.champion_from, self.level_from]}, self.ring.arrays()
 
     def load(self, numbers: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> None:
         """The inverse of ``parts``."""
         self.level = numbers["level"]
         self.champion_from, self.level_from = numbers["from"]
-        self.scored, self.held, self.total_size = numbers["counts"]
         self.ring = SetRing.from_arrays(arrays)
 
 

@@ -1,4 +1,4 @@
-"""The newest scored examples as prediction sets see them: the probability of the truth, and whether a set held it."""
+"""The newest scored examples: the probability of the truth, whether the prediction set held it, and its size."""
 
 import math
 from bisect import bisect_left, insort
@@ -24,12 +24,12 @@ class SetRing:
 
     >>> ring = SetRing()
     >>> for tenths in range(9):
-    ...     ring.put(ring.advance(), probability=tenths / 8, mark=HELD if tenths else MISSED)
-    >>> ring.quantile(0.2), ring.quantile(0.01), ring.counts[HELD], ring.counts[MISSED]
-    (0.125, 0.0, 8, 1)
+    ...     ring.put(ring.advance(), probability=tenths / 8, mark=HELD if tenths else MISSED, size=2)
+    >>> ring.quantile(0.2), ring.quantile(0.01), ring.counts[HELD], ring.counts[MISSED], ring.total_size
+    (0.125, 0.0, 8, 1, 18)
     >>> ring.remove(0)  # its label was retracted
-    >>> ring.quantile(0.2), ring.counts[MISSED]
-    (0.125, 0)
+    >>> ring.quantile(0.2), ring.counts[MISSED], ring.total_size
+    (0.125, 0, 16)
     """
 
     def __init__(self, total: int = 0) -> None:
@@ -38,6 +38,9 @@ class SetRing:
         self._probabilities = [NONE] * SIZE
         self._sorted: list[float] = []
         self._marks = bytearray(SIZE)
+        self._sizes = [0] * SIZE
+        self.total_size = 0
+        """Labels in the sets of the newest ``SIZE`` indices."""
         self.counts = [0, 0, 0, 0]
         """How many of the newest ``SIZE`` indices have each mark; EMPTY is not counted."""
         self.recent = [0, 0, 0, 0]
@@ -52,13 +55,14 @@ class SetRing:
         self.total = index + 1
         return index
 
-    def put(self, index: int, probability: float, mark: int) -> None:
-        """Fill the empty slot of an index; one that is too old has none."""
+    def put(self, index: int, probability: float, mark: int, size: int) -> None:
+        """Fill the empty slot of an index; one that is too old has none. ``size`` is 0 where ``mark`` is EMPTY."""
         if self._has_slot(index):
             self._probabilities[index % SIZE] = probability
             insort(self._sorted, probability)
             self._count(index, mark, 1)
             self._marks[index % SIZE] = mark
+            self._resize(index % SIZE, size)
 
     def remove(self, index: int) -> None:
         """Empty the slot of an index, if it has one."""
@@ -68,6 +72,7 @@ class SetRing:
             self._probabilities[slot] = NONE
             self._count(index, self._marks[slot], -1)
             self._marks[slot] = EMPTY
+            self._resize(slot, 0)
 
     def quantile(self, rate: float) -> float:
         """What the next truth's probability is below with probability ``rate``, at most; 0 where too few are known.
@@ -83,9 +88,14 @@ class SetRing:
         """Forget which sets held the truth: from here on, others are promised."""
         self._marks = bytearray(SIZE)
         self.counts, self.recent = [0, 0, 0, 0], [0, 0, 0, 0]
+        self._sizes, self.total_size = [0] * SIZE, 0
 
     def _has_slot(self, index: int) -> bool:
         return max(0, self.total - SIZE) <= index < self.total
+
+    def _resize(self, slot: int, size: int) -> None:
+        self.total_size += size - self._sizes[slot]
+        self._sizes[slot] = size
 
     def _count(self, index: int, mark: int, sign: int) -> None:
         if mark == EMPTY:
@@ -99,6 +109,7 @@ class SetRing:
         return {
             "probabilities": np.array(self._probabilities, "<f4"),
             "marks": np.frombuffer(bytes(self._marks), np.uint8),
+            "sizes": np.array(self._sizes, "<i4"),
             "total": np.array([self.total], "<i8"),
         }
 
@@ -112,4 +123,6 @@ class SetRing:
         for index in range(max(0, self.total - SIZE), self.total):
             self._count(index, marks[index % SIZE], 1)
         self._marks = bytearray(marks)
+        self._sizes = arrays["sizes"].tolist()
+        self.total_size = sum(self._sizes)
         return self
