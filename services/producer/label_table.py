@@ -98,9 +98,9 @@ def load_labels(file: str, format: LabelFormat) -> LabelTable:
 
 def read_labels(raw: BufferedReader, name: str, format: LabelFormat) -> LabelTable:
     """The labels in an open file; ``name`` is for messages. Raises SourceError where it is no such table."""
-    rows = read_rows(raw, name, "id,label")
-    columns = _columns(rows, name)
-    reader = _RowReader(columns, format)
+    rows = read_rows(raw, name)
+    header = _header(rows, name)
+    reader = _RowReader(_columns(header, name), len(header), format)
     table = LabelTable(name, [], [], 0)
     for line, row in rows:
         try:
@@ -111,36 +111,44 @@ def read_labels(raw: BufferedReader, name: str, format: LabelFormat) -> LabelTab
     return table._replace(empty=reader.empty)
 
 
-def _columns(rows: Iterator[NumberedRow], name: str) -> dict[str, int]:
-    """The column of each field that the header has."""
+def _header(rows: Iterator[NumberedRow], name: str) -> list[str]:
+    """The cells of the first line, as they are written."""
     first = next(rows, None)
     if first and first[1][0].strip().lower().startswith("sep="):  # Excel's own line, which only names the separator
         first = next(rows, None)
     if first is None:
         raise SourceError(f"{name} is empty; {HEADER_HELP}")
-    header = [cell.strip().lower() for cell in first[1]]
+    return first[1]
+
+
+def _columns(header: Sequence[str], name: str) -> dict[str, int]:
+    """The column of each field that the header has."""
+    names = [cell.strip().lower() for cell in header]
     columns: dict[str, int] = {}
-    for number, cell in enumerate(header):
+    for number, cell in enumerate(names):
         for field in (field for field, names in _NAMES.items() if cell in names):
             if field in columns:
-                raise SourceError(f"{name} has two columns for {field}: {header[columns[field]]} and {cell}")
+                raise SourceError(f"{name} has two columns for {field}: {names[columns[field]]} and {cell}")
             columns[field] = number
     if "label" not in columns or not {"id", "file"} & columns.keys():
-        shown = ", ".join(cell[:40] for cell in first[1])
+        shown = ", ".join(cell[:40] for cell in header)
         raise SourceError(f"{name} begins with {shown}; {HEADER_HELP}")
     return columns
 
 
 class _RowReader:
-    """Reads rows one after the other; one image may have one label only."""
+    """Reads rows of ``width`` columns one after the other; one image may have one label only."""
 
-    def __init__(self, columns: dict[str, int], format: LabelFormat) -> None:
-        self._columns, self._format = columns, format
+    def __init__(self, columns: dict[str, int], width: int, format: LabelFormat) -> None:
+        self._columns, self._width, self._format = columns, width, format
         self._first: dict[str, LabelRow] = {}
         self.empty = 0
 
     def read(self, line: int, row: Sequence[str]) -> LabelRow | None:
         """The label of a row, None where it has none. Raises SourceError where it cannot be sent."""
+        if any(cell.strip() for cell in row[self._width :]):
+            widths = f"it has {len(row)} columns, the header {self._width}"
+            raise SourceError(f"{widths}: put a label that contains the separator in quotes")
         text = self._cell(row, "label")
         if not text and not self._format.retract_empty:
             self.empty += 1

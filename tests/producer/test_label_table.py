@@ -41,6 +41,10 @@ def read(text: str | bytes, format: LabelFormat = FORMAT) -> LabelTable:
     [
         "id,label\na,cat\nb,dog\n",
         "id,label\r\na,cat\r\nb,dog\r\n",
+        "id,label\ra,cat\rb,dog",
+        '"id","label"\r\n"a" , "cat"\r\n\r\n"b", "dog"\r\n\r\n',
+        "id,label,,\na,cat,,,\n,,\nb,dog\n",
+        "id|label\na|cat\nb|dog\n",
         "id;label\r\na;cat\r\nb;dog",
         "sep=;\r\nid;label\r\na;cat\r\nb;dog\r\n",
         "\ufeffid,label\na,cat\nb,dog\n",
@@ -83,6 +87,10 @@ def test_labels_have_one_spelling() -> None:
         (f"a,{'x' * 129}", "is not a valid label: use 1 to 128 characters"),
         (f"a,cat,{'x' * 129}", "is not a valid by: use at most 128 characters"),
         ("a,cat,me,Random", "'Random' is not a valid why: use a word of 1 to 32 small letters"),
+        ("a,cat,me,random, black", "it has 5 columns, the header 4: put a label that contains the separator in quotes"),
+        ("a,c\0at", "'c\\x00at' is not a valid label"),
+        ("a,c\fat", "'c\\x0cat' is not a valid label"),
+        ("\ufeffa,cat", "is not a valid id"),
         ("z,cat", "the image has the label dog on line 2, cat here"),
     ],
 )
@@ -102,12 +110,29 @@ def test_a_row_that_cannot_be_sent_says_why(row: str, reason: str) -> None:
         ("id,klass\na,cat\n", "labels.csv begins with id, klass"),
         ("id,label,class\na,cat,dog\n", "has two columns for label: label and class"),
         ("id,label\na,\xe4\n".encode("latin-1"), "labels.csv is not UTF-8"),
-        ('id,label\na,"cat\nb,dog\n', "is there an extra quote"),
+        ('id,label\na,"cat\nb,dog\n', r'line 2: a quote \("\) that opens on this line is not closed on it'),
+        ('id,label\na,cat\nb,"dog\n', r'line 3: a quote \("\) that opens on this line is not closed on it'),
+        ('id,label\na,cat\nb,"dog', "line 3: a quote"),
+        ('id,label\na,cat\nb,"', "line 3: a quote"),
+        ('id,label\na,"cat""\n', "line 2: a quote"),
+        ('id,"label', "line 1: a quote"),
+        ('id,label\na,"cat\n' + "b,dog\n" * 30_000, "line 2: a value has more than 131,072 characters, or a quote"),
+        (f"id,label\na,cat\nb,{'x' * 200_000}\n", "line 3: a value has more than 131,072 characters"),
     ],
 )
 def test_what_is_no_such_table(text: str | bytes, message: str) -> None:
     with pytest.raises(SourceError, match=message):
         read(text)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "|"])
+def test_a_label_may_contain_separators_and_quotes(separator: str) -> None:
+    """In quotes those of its own table, doubled quotes among them; those of other tables as they are."""
+    other = ";" if separator == "," else ","
+    text = (
+        f'id{separator}label\na{separator}"big{separator} black"\nb{separator}so{other} so\nc{separator}"a ""cat"""\n'
+    )
+    assert [row.label for row in read(text).rows] == [f"big{separator} black", f"so{other} so", 'a "cat"']
 
 
 def test_files_are_named_as_the_user_has_them(tmp_path: Path) -> None:
@@ -206,6 +231,8 @@ def test_labels_are_removed_where_the_table_has_none(
     text = "id,label\n" + "".join(f"{id},\n" for id in some)
     with pytest.raises(SourceError, match="has no label to send; rows without one: 7"):
         label(text)
+    with pytest.raises(SourceError, match="has no label to send below its header"):
+        label("id,label\n")
     assert label(text, format=FORMAT._replace(retract_empty=True)) == 0
     assert "7 retracted" in printed(console)
     assert sum(truths(client).values()) - truths(client)[None] == 53  # type: ignore[index]  # None: no truth

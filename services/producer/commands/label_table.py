@@ -46,7 +46,8 @@ def label_images(
             "or leave out such rows with --skip-bad"
         )
     if not table.rows:
-        raise SourceError(f"{table.name} has no label to send; rows without one: {table.empty:,}")
+        without = f"; rows without one: {table.empty:,} (see --retract-empty)" if table.empty else " below its header"
+        raise SourceError(f"{table.name} has no label to send{without}")
     client.check()
     if confirmation:
         _confirm_new_classes(client, stream, table, confirmation)
