@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from prequel.services.learner.kernels.compiled import kernel
@@ -51,3 +52,15 @@ def unpack(packed: Array, matrix: Array) -> None:
         for i in range(j, matrix.shape[0]):
             matrix[i, j] = packed[at]
             at += 1
+
+
+def compile() -> None:
+    """Load these kernels from the cache on disk, or compile them into it: a model calls them after dozens of examples,
+    or when a snapshot is written or read."""
+    matrix, packed = np.zeros((2, 2), order="F"), np.zeros(3)
+    correlate(matrix, np.zeros(2), 1.0, 1.0)
+    add(matrix, matrix, 1.0)
+    pack(matrix, packed)
+    for writeable in (True, False):  # as a snapshot's bytes are; to Numba these are types of their own
+        packed.flags.writeable = writeable
+        unpack(packed, matrix)

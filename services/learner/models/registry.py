@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from prequel.services.learner.kernels import moments
 from prequel.services.learner.models.base import Model, ModelState
 from prequel.services.learner.models.capabilities import Loadable
 from prequel.services.learner.models.catalogue import MODELS, TRANSFORMS, ModelRow, Transform
@@ -59,6 +60,7 @@ def compile(spec: str, dim: int) -> None:
     if model.exact:
         model.unlearn(np.zeros(dim, np.float32), "a")
     restore(spec, model.state())
+    moments.compile()
 
 
 def is_pickled(spec: str) -> bool:

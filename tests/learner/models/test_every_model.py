@@ -1,6 +1,8 @@
 """The checks that every row of the catalogue passes."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -236,3 +238,43 @@ def test_a_corrected_label_is_as_if_it_had_never_been_wrong_where_claimed(spec: 
 @every_model
 def test_compiling_beforehand(spec: str) -> None:
     registry.compile(spec, 4)
+
+
+COMPILED_LATER = """
+import pkgutil
+from importlib import import_module
+import numpy as np
+from prequel.services.learner import kernels
+from prequel.services.learner.models import registry
+from tests.learner.models.suite import stream
+
+def signatures():
+    modules = [import_module(f"{kernels.__name__}.{each.name}") for each in pkgutil.iter_modules(kernels.__path__)]
+    dispatchers = [value for module in modules for value in vars(module).values() if hasattr(value, "signatures")]
+    return {(each.py_func.__name__, signature) for each in dispatchers for signature in each.signatures}
+
+specs = ["mix", "ridge;width=200", "project:40|slda", "ncm", "logistic", "naive-bayes", "perceptron", "knn"]
+for spec in specs:
+    registry.compile(spec, 8)
+before = signatures()
+xs, labels = stream(300, 60, 3)
+for spec in specs:
+    model = registry.create(spec, 60, seed=0)
+    model.fold(xs, labels)
+    state = model.state()
+    for array in state.arrays.values():
+        array.flags.writeable = False
+    model = registry.restore(spec, state)
+    for x, label in zip(xs[:20], labels):
+        model.learn(x, "another")
+        if model.exact:
+            model.unlearn(x, label)
+        model.predict(x)
+print(sorted(name for name, _ in signatures() - before))
+"""
+
+
+def test_nothing_is_left_to_compile_when_events_come() -> None:
+    """Nor after as many examples as are made into sums, nor from a snapshot: a kernel takes a second to compile."""
+    found = subprocess.run([sys.executable, "-c", COMPILED_LATER], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
