@@ -53,6 +53,8 @@ _MAX_ROW_SLOPE = 10.0
 side, would else make all predictions even. Rows that are wrong with a probability of e^-10 are rarer than outliers."""
 _HELD_OUT_ALONE = -1e90
 """A class whose only example is held out has a score below this."""
+_NO_EXAMPLES = -1e100
+"""The score of a class without examples: see ``models.solver``."""
 _MIN_EXAMPLES = 20.0
 """Examples a class needs (or half of its fair share) before a prediction of it says anything of calibration."""
 
@@ -285,7 +287,8 @@ def fold_scores(
         target = targets[i]
         if solved > 0 and (predicting or 0 <= target < solved):
             for k in range(solved):
-                scores[k] = dot(weights[k], xs[i], lanes) + offsets[k]
+                # Also where the last label of a class was taken back after the scores were solved.
+                scores[k] = dot(weights[k], xs[i], lanes) + offsets[k] if counts[k] > 0.0 else _NO_EXAMPLES
         if predicting:
             if solved > 0:
                 predict_scores(scores, temperature, counts, solved, out[i])
@@ -353,7 +356,7 @@ def score_means(
 ) -> None:
     """Minus half the squared distance of ``x`` [dim] to each mean, in units of the mean squared distance to the own.
 
-    Without the part that is common to all classes: |x|² cancels in the softmax. -1e100 for a class without examples.
+    Without the part that is common to all classes: |x|² cancels in the softmax.
     """
     total = 0.0
     between = 0.0
@@ -366,7 +369,7 @@ def score_means(
     if not spread > 1e-12 * energy[0] / max(total, 1.0):
         spread = max(energy[0], 1e-300)
     for k in range(classes):
-        scores[k] = -1e100
+        scores[k] = _NO_EXAMPLES
         if counts[k] > 0.0:
             scores[k] = (dot(totals[k], x, lanes) - 0.5 * squares[k] / counts[k]) / counts[k] / spread
 

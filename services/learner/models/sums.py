@@ -20,6 +20,10 @@ _MAX_STEP_OF_FADING = 0.64
 """Weights fade in steps of at most about this share (as a sum of the examples' own, which is 0.47 compounded). With a
 step for each example, the product of a block could not be shared by several fadings; with half of it, not by `decay` up
 to 0.005; with twice as much, a solve just after a step would miss most of what a short memory holds."""
+_NOTHING = 1e-12
+"""Of the most that all examples can weigh, the share below which what a correction leaves of a class is rounding: of
+weights that have faded, each leaves some 1e-16. With 1e-15, a class without a label could still be the most probable
+one; with 1e-9, one that was away for 14,000 examples (`decay=0.001`) would lose its last ones with a correction."""
 
 
 class Sums:
@@ -140,10 +144,12 @@ class Sums:
 
     def correct(self, x: Vector, old: int | None, new: int | None, weight: float) -> None:
         """Put an example of that weight from class ``old`` (None: from nowhere) into ``new`` (None: nowhere)."""
-        for target, sign in ((old, -1.0), (new, 1.0)):
+        for target, change in ((old, -weight), (new, weight)):
             if target is not None:
-                self.counts[target] += sign * weight
-                self.totals[target] += sign * weight * x.astype(np.float64)
+                self.counts[target] += change
+                self.totals[target] += change * x.astype(np.float64)
+        if old is not None and self.counts[old] < _NOTHING * self._most:
+            self.counts[old], self.totals[old] = 0.0, 0.0
         if old is None:
             if new is not None:
                 self._append(x, new, weight)
@@ -230,6 +236,11 @@ class Sums:
         self.pending.filled, self.pending.rows[:filled] = filled, arrays["pending"]
         self.pending.classes[:filled], self.pending.weights[:filled] = arrays["owners"], arrays["shares"]
         self.learned, self.kept = int(arrays["clock"][0]), arrays["clock"][1:].copy()
+
+    @property
+    def _most(self) -> float:
+        """More than all examples can weigh."""
+        return self.learned if self.keep == 1.0 else min(self.learned, self.period / (1.0 - self.keep))
 
     @property
     def _pending_rows(self) -> Matrix:

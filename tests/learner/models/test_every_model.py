@@ -235,6 +235,24 @@ def test_a_corrected_label_is_as_if_it_had_never_been_wrong_where_claimed(spec: 
             np.testing.assert_allclose(shape(part.predict(x)[order]), expected, rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.parametrize("spec", [*BUILT_IN, "slda;decay=0.001"])
+def test_a_class_whose_labels_were_all_taken_back_is_predicted_no_more(spec: str) -> None:
+    """Neither from scores that were solved before, nor from what rounding leaves of sums: a mean near 0."""
+    random, model = np.random.default_rng(0), new(spec, 12)
+    if not model.exact:
+        return
+    centres = np.concatenate([6.0 * random.normal(size=(2, 12)), np.zeros((1, 12))])
+    classes = random.integers(3, size=600)
+    xs = (centres[classes] + random.normal(size=(600, 12))).astype(np.float32)
+    model.fold(xs, [f"class {number}" for number in classes])
+    of_it = np.flatnonzero(classes == 2)
+    assert np.mean([model.labels[model.predict(xs[i]).argmax()] == "class 2" for i in of_it]) > 0.5, "it was known"
+    for i in of_it:
+        assert correct(model, xs[i], "class 2", None, age=599 - int(i))
+    at = model.labels.index("class 2")
+    assert max(model.predict(xs[i])[at] for i in of_it) < 0.02
+
+
 @every_model
 def test_compiling_beforehand(spec: str) -> None:
     registry.compile(spec, 4)

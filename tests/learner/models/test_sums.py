@@ -99,6 +99,17 @@ def test_a_correction_is_seen_at_once() -> None:
     assert not np.array_equal(before, after.arrays["weights"][:3])
 
 
+def test_a_class_that_lost_its_last_label_is_not_predicted_by_scores_of_before() -> None:
+    xs, labels = stream(600, 368, 3)
+    xs[:12] += 9.0
+    model = discriminant("slda", 368)
+    model.fold(xs, ["rare"] * 12 + labels[12:])
+    for x in xs[:12]:
+        model.unlearn(x, "rare")
+    assert model.state().meta["since"] > 0, "the last corrections are to be solved later"
+    assert max(model.predict(x)[model.labels.index("rare")] for x in xs[:12]) < 0.01
+
+
 def test_a_new_class_is_solved_at_once_and_whenever_it_has_doubled() -> None:
     xs, labels = stream(1000, 900, 3)
     model = discriminant("slda", 900)
