@@ -33,8 +33,8 @@ def slda(dim: int, *, seed: int, width: int, shrinkage: float | None, decay: flo
 
     Vectors wider than ``width`` are projected to it, by a projection drawn from ``seed``. ``shrinkage`` (above 0, at
     most 1) goes towards uncorrelated features; None lets it depend on how many examples there are: see ``LdaSolver``.
-    ``decay`` (0 to 0.5) is the share of all sums that fades with each example; with 0 nothing fades, labels do not
-    depend on the order of the stream, and ``unlearn`` is exact up to rounding. With more it raises NotImplementedError.
+    ``decay`` (0 to 0.5) is the share of all sums that fades with each example; with 0 nothing fades, and labels do not
+    depend on the order of the stream. A correction is exact up to rounding, whatever has faded since.
 
     >>> import numpy as np
     >>> model = slda(2, seed=0, width=2048, shrinkage=None, decay=0.0)

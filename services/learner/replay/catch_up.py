@@ -23,7 +23,6 @@ def change_models(state: StreamState, specs: tuple[str, ...], replayed: StreamSt
     if not state.models:
         state.reset_at, state.drifts, state.drift_counts = empty.reset_at, empty.drifts, empty.drift_counts
         state.scores, state.window, state.calibrators = empty.scores, empty.window, empty.calibrators
-        state.scores, state.window = empty.scores, empty.window
         state.comparisons, state.label_reasons = empty.comparisons, empty.label_reasons
         return
     if specs == before:
