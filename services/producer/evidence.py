@@ -1,5 +1,7 @@
 """What a stream's numbers say, in lines for people: how sure they are, which model is better, and when they flatter."""
 
+import shlex
+
 from prequel.shared.status import Interval, StreamStatus
 
 
@@ -35,7 +37,7 @@ def verdict_lines(status: StreamStatus, only: str = "") -> list[str]:
     """The sentence on each challenger, or ``only`` on those of one verdict; of a better one, also how it may answer."""
     lines = []
     for challenger, verdict in status.verdicts.items():
-        order = ",".join([challenger, *(model for model in status.models if model != challenger)])
+        order = shlex.quote(",".join([challenger, *(model for model in status.models if model != challenger)]))
         remedy = f" To let it answer: PREQUEL_MODELS={order}" if verdict.verdict == "better" else ""
         lines += [f"{verdict.text}{remedy}"] if only in ("", verdict.verdict) else []
     return lines

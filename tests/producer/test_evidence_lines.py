@@ -47,6 +47,15 @@ def test_a_run_ends_with_the_interval_and_what_a_better_challenger_needs() -> No
     assert summary_lines(replace(SUMMARY, status=ALL), Survey(images=10), "correct")[1:5] == expected
 
 
+def test_a_spec_that_a_shell_would_take_apart_is_quoted() -> None:
+    """Its semicolons would end the command, and other models would begin without a word."""
+    mixture = status(models={"slda": MODEL, "mix(slda, ncm);prior=0.5": MODEL})
+    better = {"mix(slda, ncm);prior=0.5": verdict("better", "It is better.")}
+    assert accuracy_lines(mixture.model_copy(update={"verdicts": better}))[-1] == (
+        "It is better. To let it answer: PREQUEL_MODELS='mix(slda, ncm);prior=0.5,slda'"
+    )
+
+
 def test_nothing_more_is_said_where_there_is_nothing_to_say() -> None:
     mixed = status(label_order=LabelOrderStatus(mixed=True, text="They come mixed."))
     assert accuracy_lines(mixed)[1:] == []
