@@ -243,9 +243,11 @@ def test_a_bad_thumbnail_size_is_named(shared_gateway: Served, size: str) -> Non
     assert fields(shared_gateway.client.get("/v1/streams/pets/images/a", params={"size": size})) == ["size"]
 
 
-def test_an_unknown_model_is_named_with_those_there_are(shared_gateway: Served) -> None:
+@pytest.mark.parametrize("model", ["gpt", f"mix({'slda;decay=0.001, ' * 80}ncm)"])
+@pytest.mark.parametrize("call", ["confusion", "predictions"])
+def test_an_unknown_model_is_named_with_those_there_are(shared_gateway: Served, call: str, model: str) -> None:
     shared_gateway.post_image(wait=10)
-    answer = shared_gateway.client.get("/v1/streams/pets/confusion", params={"model": "gpt"})
+    answer = shared_gateway.client.get(f"/v1/streams/pets/{call}", params={"model": model})
     assert fields(answer) == ["model"]
     assert "echo" in answer.json()["detail"]
 

@@ -13,6 +13,9 @@ MAX_WAIT_SECONDS = 60.0
 """Many proxies cut a request off that is silent for longer, and a client may always wait again."""
 LABEL = f"^{LABEL_PATTERN}$".replace(r"\ud800-\udfff", "")
 """Without the surrogates, which pydantic's regular expressions cannot name: its strings contain none."""
+MAX_MODEL = 2_000
+"""Characters of a model's spec, which has all specs of a mixture in it; with 200, the page could not ask for the matrix
+of one of ten models. Servers and proxies take some 8,000 for the whole address."""
 POSITION = r"^\d{1,9}:\d{1,18}$"
 
 

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from prequel.services.gateway.gateway import CurrentGateway
 from prequel.services.gateway.http.answers import json_answer, problem_responses
 from prequel.services.gateway.http.parameters import (
+    MAX_MODEL,
     POSITION,
     ImageId,
     NormalizedLabel,
@@ -45,7 +46,7 @@ WithTruth = Annotated[
 OfModel = Annotated[
     str | None,
     Query(
-        max_length=200,
+        max_length=MAX_MODEL,
         description="the model that `predicted` and `wrong` refer to; empty: the champion. `sort` is always by the "
         "champion's margin",
     ),
@@ -148,7 +149,7 @@ def _require_model(row: GalleryRow, model: str) -> None:
     """Raises Problem if the newest prediction has no such model: a misspelt name would just find nothing."""
     models = row.models()
     if model not in models:
-        raise invalid("model", f"this stream has no model {model!r}; it has {', '.join(models)}")
+        raise invalid("model", f"this stream has no model {model[:100]!r}; it has {', '.join(models)}")
 
 
 def _recent(rows: Iterator[GalleryRow], limit: int) -> list[GalleryRow]:

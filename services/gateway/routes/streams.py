@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from prequel.services.gateway.gateway import CurrentGateway, Gateway
 from prequel.services.gateway.http.answers import json_answer, problem_responses
-from prequel.services.gateway.http.parameters import POSITION, StreamName, refuse_unknown_parameters
+from prequel.services.gateway.http.parameters import MAX_MODEL, POSITION, StreamName, refuse_unknown_parameters
 from prequel.services.gateway.http.problems import invalid
 from prequel.services.gateway.http.schemas import (
     ConfusionAnswer,
@@ -25,7 +25,7 @@ After = Annotated[
     str | None,
     Query(pattern=POSITION, description="position of a prediction or outcome that the answer must include"),
 ]
-MatrixModel = Annotated[str | None, Query(max_length=200, description="empty: the champion")]
+MatrixModel = Annotated[str | None, Query(max_length=MAX_MODEL, description="empty: the champion")]
 
 router = APIRouter(tags=["streams"], dependencies=[Depends(refuse_unknown_parameters)])
 
@@ -90,7 +90,7 @@ async def read_confusion(
     name = model or status.champion
     confusion = (await gateway.details.get(status)).confusion
     if name not in confusion:
-        raise invalid("model", f"this stream has no model {name!r}; it has {', '.join(confusion)}")
+        raise invalid("model", f"this stream has no model {name[:100]!r}; it has {', '.join(confusion)}")
     return _answer_with_age(gateway, stream, {"stream": stream, "model": name, **confusion[name].model_dump()})
 
 
