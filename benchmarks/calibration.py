@@ -18,6 +18,7 @@ from prequel.services.learner.fold.partition import Fold
 from prequel.services.learner.fold.predictions import ModelPrediction
 from prequel.services.learner.models import registry
 from prequel.shared.config import Settings
+from prequel.shared.model_specs import split_outside
 
 MODELS = "slda,ridge,ncm,naive-bayes,logistic,softmax,scale|perceptron,scale|passive-aggressive,knn"
 BINS = 15
@@ -81,7 +82,7 @@ def main() -> None:
         with np.load(path) as data:
             features, labels = data["features"][: arguments.events], data["labels"][: arguments.events]
         order = np.argsort(labels, kind="stable") if arguments.by_class else np.arange(len(labels))
-        for spec in arguments.models.split(","):
+        for spec in split_outside(arguments.models, ","):
             own, served = rows(spec, features[order].astype(np.float32), [str(label) for label in labels[order]])
             console.print(f"{path.stem} | {spec} | accuracy {own.right.mean():.3f} | {own.row()} | {served.row()}")
 

@@ -19,6 +19,7 @@ from prequel.shared.events.predictions import encode_prediction
 from prequel.shared.events.types import Image, Outcome, Prediction
 from prequel.shared.log.base import EXAMPLES, Position, Record
 from prequel.shared.log.sqlite.log import SqliteLog
+from prequel.shared.model_specs import split_outside
 from prequel.shared.vectors import Vector
 
 BATCH = 512
@@ -32,7 +33,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     arguments = parser.parse_args()
     records = list(labelled_records(*features(arguments.features, arguments.events)))
-    for spec in arguments.models.split(","):
+    for spec in split_outside(arguments.models, ","):
         registry.compile(spec, 8)
     rates = [_run(records, Settings.model_validate({"models": arguments.models})) for _ in range(arguments.runs)]
     shown = ", ".join(f"{rate:,.0f}" for rate in rates)
