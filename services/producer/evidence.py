@@ -6,15 +6,41 @@ from prequel.shared.status import Interval, StreamStatus
 
 
 def accuracy_lines(status: StreamStatus | None) -> list[str]:
-    """The champion's accuracy, and what to know before one believes it; nothing before the first scored label."""
-    champion = status.models[status.champion] if status else None
-    if status is None or champion is None or champion.accuracy is None or champion.window_accuracy is None:
+    """The champion's accuracy, or why there is none yet, and what to know before one believes it."""
+    if status is None:
         return []
+    champion = status.models[status.champion]
+    if champion.accuracy is None or champion.window_accuracy is None:
+        return unscored_lines(status)
     line = (
         f"accuracy {champion.accuracy:.4f} since the stream began{_interval(champion.interval)}, "
         f"{champion.window_accuracy:.4f} recently ({status.champion})"
     )
-    return [line, *sample_lines(status), *label_order_lines(status), *verdict_lines(status, only="better")]
+    return [
+        line,
+        *unscored_lines(status),
+        *sample_lines(status),
+        *label_order_lines(status),
+        *verdict_lines(status, only="better"),
+    ]
+
+
+def unscored_lines(status: StreamStatus) -> list[str]:
+    """That no accuracy counts labels of images that came before any class was known, where they are several or all."""
+    scored = max(model.scored for model in status.models.values())
+    unscored = status.labelled - scored
+    if unscored > 0 and not scored:
+        subject = "the one labelled image" if unscored == 1 else f"all {unscored:,} labelled images"
+        return [
+            f"no accuracy yet: {subject} came before any class was known, so there was no prediction to score; "
+            "label images that come from now on"
+        ]
+    if unscored > 1:  # One is in every stream: its first label.
+        return [
+            f"{unscored:,} of the {status.labelled:,} labelled images came before any class was known: "
+            "there was no prediction to score, so no accuracy counts them"
+        ]
+    return []
 
 
 def label_order_lines(status: StreamStatus) -> list[str]:
@@ -25,12 +51,14 @@ def label_order_lines(status: StreamStatus) -> list[str]:
 
 
 def sample_lines(status: StreamStatus) -> list[str]:
-    """The champion's accuracy over labels of images that were chosen at random, where there are any."""
+    """The champion's accuracy over labels of images that were chosen at random, where there is one."""
     sample = status.random_sample
     if sample is None:
         return []
     accuracy = f"accuracy {sample.accuracy:.4f}{_interval(sample.interval)}"
-    return [f"{accuracy} over the {sample.labelled:,} labels of images that were chosen at random"]
+    labels = max(sample.labelled, status.label_reasons.get("random", 0))
+    of = f"{sample.labelled:,} of " if sample.labelled < labels else ""
+    return [f"{accuracy} over {of}the {labels:,} labels of images that were chosen at random"]
 
 
 def verdict_lines(status: StreamStatus, only: str = "") -> list[str]:

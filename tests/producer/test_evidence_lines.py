@@ -73,3 +73,25 @@ def test_the_status_of_a_stream_has_every_verdict_and_every_interval() -> None:
     table = _model_table(ALL)
     assert "0.1234 to 0.8766" in table[1]
     assert len({line.index("0.1234") for line in table[1:]}) == 1
+
+
+def test_labels_of_images_that_came_before_any_class_are_said_not_to_count() -> None:
+    """One is in every stream, and not worth a line beside an accuracy."""
+    none = MODEL.model_copy(update={"scored": 0, "accuracy": None, "interval": None, "window_accuracy": None})
+    for labelled, subject in ((300, "all 300 labelled images"), (1, "the one labelled image")):
+        young = status(models={"slda": none}, labelled=labelled, label_reasons={"random": labelled})
+        expected = [
+            f"no accuracy yet: {subject} came before any class was known, so there was no prediction to score; "
+            "label images that come from now on"
+        ]
+        assert accuracy_lines(young) == expected
+        assert _evidence_lines(young) == ["", *expected]
+    assert accuracy_lines(status(models={"slda": none}, labelled=0)) == []
+    assert accuracy_lines(status(labelled=9))[1:] == []
+    sample = RandomSampleStatus(labelled=5, accuracy=0.8, interval=(0.2, 0.99))
+    later = status(labelled=308, label_reasons={"random": 305, "producer": 3}, random_sample=sample)
+    assert accuracy_lines(later)[1:] == [
+        "300 of the 308 labelled images came before any class was known: there was no prediction to score, "
+        "so no accuracy counts them",
+        "accuracy 0.8000 (95 %: 0.2000 to 0.9900) over 5 of the 305 labels of images that were chosen at random",
+    ]

@@ -12,7 +12,9 @@ import pytest
 from rich.console import Console
 
 from prequel.services.producer.client import Client, connect
+from prequel.services.producer.commands.label import label_image
 from prequel.services.producer.commands.label_table import label_images
+from prequel.services.producer.commands.status import show_status
 from prequel.services.producer.confirmation import Confirmation
 from prequel.services.producer.connection import GatewayConnection
 from prequel.services.producer.errors import GatewayError, ProducerError, RequestRefused, SourceError
@@ -222,6 +224,21 @@ def test_many_are_corrected_and_running_it_again_changes_nothing(
     status = client.stream("colours")
     assert status is not None
     assert status.statuses == {"learned": 60, "corrected": 20, "unchanged": 100, "waiting": 1}
+
+
+def test_labels_that_come_after_all_images_are_said_to_have_no_accuracy(
+    label: Labels, client: Client, console: Console, stream: Stream, photos: Photos
+) -> None:
+    """Nothing was predicted while no class was known: the table, a single label and the status all say so."""
+    stream(photos(4), labels="none")
+    first, *others = [row["id"] for row in client.recent("colours", 1_000)]
+    assert label_image(client, "colours", first, "red", console=console, why="random") == 0
+    assert "learned as red (nothing was predicted when the image came, so no accuracy counts it)" in printed(console)
+    assert label(table(dict.fromkeys(others, "red")), format=LabelFormat("me", "random")) == 0
+    said = "no accuracy yet: all 12 labelled images came before any class was known"
+    assert said in printed(console)
+    show_status(client, "colours", as_json=False, console=console)
+    assert printed(console).count(said) == 2
 
 
 def test_labels_are_removed_where_the_table_has_none(

@@ -26,6 +26,7 @@ WHY = "correction"
 
 _OUTCOMES = {
     "learned": "learned as {label} (the prediction was {predicted})",
+    "unscored": "learned as {label} (nothing was predicted when the image came, so no accuracy counts it)",
     "corrected": "corrected from {previous} to {label}",
     "retracted": "the label {previous} is removed",
     "unchanged": "the label was {label} already",
@@ -35,7 +36,8 @@ _OUTCOMES = {
     "rejected": "rejected: too many labels wait for their images, or the stream has too many classes",
     "None": "the label is in the log; the learner has not processed it yet",
 }
-"""By the status of an outcome; "None" is none within the time that was waited."""
+"""By the status of an outcome; "None" is none within the time that was waited, "unscored" is learned where nothing was
+predicted, "unlabelled" is unchanged where there is no label."""
 
 
 def label_image(
@@ -83,5 +85,7 @@ def _outcome(answer: dict[str, Any], label: str | None) -> str:
     status = answer.get("status")
     if status == "unchanged" and label is None:
         status = "unlabelled"
+    if status == "learned" and answer.get("predicted") is None:
+        status = "unscored"
     labels = {name: answer.get(name) or "nothing" for name in ("label", "previous", "predicted")}
     return _OUTCOMES[str(status)].format(**labels)

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from prequel.services.producer.client import Client, Overview
 from prequel.services.producer.errors import ProducerError
-from prequel.services.producer.evidence import label_order_lines, sample_lines, verdict_lines
+from prequel.services.producer.evidence import label_order_lines, sample_lines, unscored_lines, verdict_lines
 from prequel.services.producer.report import check_stream, print_lines
 from prequel.shared.status import StreamStatus
 from prequel.shared.units import format_bytes, format_seconds
@@ -76,7 +76,7 @@ def _model_table(status: StreamStatus) -> list[str]:
 
 
 def _evidence_lines(status: StreamStatus) -> list[str]:
-    lines = [*verdict_lines(status), *sample_lines(status), *label_order_lines(status)]
+    lines = [*unscored_lines(status), *verdict_lines(status), *sample_lines(status), *label_order_lines(status)]
     return ["", *lines] if lines else []
 
 

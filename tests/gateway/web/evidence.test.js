@@ -80,25 +80,37 @@ test("whether the images changed is said with the score and the threshold", () =
 });
 
 test("which accuracy is which is said as soon as labels were chosen", () => {
-  assert.equal(describeLabels({ labelled: 5, label_reasons: { producer: 4, unknown: 1 } }), null);
-  assert.equal(describeLabels({ labelled: 5 }), null);
+  const models = { slda: { scored: 0 }, logistic: { scored: 1222 } };
+  const first = { slda: { scored: 0 } };
+  assert.equal(describeLabels({ labelled: 5, label_reasons: { producer: 4, unknown: 1 }, models }), null);
+  assert.equal(describeLabels({ labelled: 1, models: first }), null);
   const reasons = { uncertain: 20, producer: 1200, correction: 3 };
   assert.equal(
-    describeLabels({ labelled: 1223, label_reasons: reasons }),
+    describeLabels({ labelled: 1223, label_reasons: reasons, models }),
     "The accuracy above counts all 1,223 labels: 1,200 came with their images, 20 were asked for because the model was " +
       "unsure and 3 are corrections. Labels of images drawn at random would say how it does on all: the list of " +
       "uncertain predictions mixes some in.",
   );
   const sample = { labelled: 64, accuracy: 0.921, interval: [0.84, 0.97] };
   assert.equal(
-    describeLabels({ labelled: 64, label_reasons: { random: 64 }, random_sample: sample }),
-    "The accuracy above counts all 64 labels: 64 are of images drawn at random. Only those at random say how it does on " +
-      "all images: 92.1 % right, 84.0 to 97.0 % with 95 % certainty.",
+    describeLabels({ labelled: 64, label_reasons: { random: 64 }, random_sample: sample, models }),
+    "The accuracy above counts all 64 labels, all of which are of images drawn at random. Only those at random say how " +
+      "it does on all images: 92.1 % right, 84.0 to 97.0 % with 95 % certainty.",
   );
+});
+
+test("labels of images that came before any class was known are said not to count", () => {
+  const said = (scored, more) => describeLabels({ labelled: 420, models: { slda: { scored } }, ...more });
+  const early = "came before any class was known, so there was no prediction to score.";
+  const none = `There is none yet: all 420 labelled images ${early} Label images that come from now on.`;
+  assert.equal(said(0, { label_reasons: { random: 420 } }), none);
+  assert.equal(said(0, { label_reasons: { producer: 420 } }), none);
+  const some = `The accuracy above counts 120 of 420 labels: the other 300 images ${early}`;
+  assert.equal(said(120, { label_reasons: { producer: 420 } }), some);
   assert.equal(
-    describeLabels({ labelled: 64, label_reasons: { random: 64 }, random_sample: null }),
-    "The accuracy above counts all 64 labels: 64 are of images drawn at random. Those at random cannot be scored: their " +
-      "images were predicted before the first label.",
+    said(120, { label_reasons: { producer: 120, random: 300 }, random_sample: null }),
+    `${some} Of all labels, 120 came with their images and 300 are of images drawn at random. ` +
+      "None of those at random is counted.",
   );
 });
 

@@ -18,6 +18,8 @@ const REASONS = {
   correction: "are corrections",
 };
 
+/** Why no accuracy counts the labels of some images. */
+const EARLY = "came before any class was known, so there was no prediction to score";
 /** A point of difference between how sure a model is and how often it is right is nothing to act on. */
 const HONEST_ERROR = 0.03;
 /** Evidence advises; it never promotes. */
@@ -127,16 +129,29 @@ export function describeFeatureDrift(status) {
  * @param {StreamStatus} status
  * @returns {string | null}
  */
-export function describeLabels({ labelled, label_reasons: reasons = {}, random_sample: sample }) {
+export function describeLabels({ labelled, label_reasons: reasons = {}, random_sample: sample, models }) {
+  const scored = Math.max(0, ...Object.values(models).map((model) => model.scored));
+  const unscored = labelled - scored;
+  // The first label of a stream never is scored.
+  const isCounted = unscored < 2;
+  if (!isCounted && scored === 0) {
+    return `There is none yet: all ${formatCount(labelled)} labelled images ${EARLY}. Label images that come from now on.`;
+  }
   const known = Object.keys(REASONS).filter((reason) => reasons[reason]);
-  if (known.every((reason) => reason === "producer")) return null;
+  const isAsked = known.some((reason) => reason !== "producer");
+  const others = `the other ${formatCount(unscored)} images ${EARLY}`;
+  const uncounted = `The accuracy above counts ${formatCount(scored)} of ${formatCount(labelled)} labels: ${others}.`;
+  if (!isAsked) return isCounted ? null : uncounted;
   const parts = known.map((reason) => `${formatCount(reasons[reason])} ${REASONS[reason]}`);
-  const total = `The accuracy above counts all ${formatCount(labelled)} labels: ${listed(parts)}.`;
+  const chosen = reasons[known[0]] === labelled ? `, all of which ${REASONS[known[0]]}` : `: ${listed(parts)}`;
+  const total = isCounted
+    ? `The accuracy above counts all ${formatCount(labelled)} labels${chosen}.`
+    : `${uncounted} Of all labels, ${listed(parts)}.`;
   const honest = sample
     ? `Only those at random say how it does on all images: ${formatPercent(sample.accuracy)} right, ` +
       `${formatInterval(sample.interval)} with 95 % certainty.`
     : reasons.random
-      ? "Those at random cannot be scored: their images were predicted before the first label."
+      ? "None of those at random is counted."
       : "Labels of images drawn at random would say how it does on all: the list of uncertain predictions mixes some in.";
   return `${total} ${honest}`;
 }
