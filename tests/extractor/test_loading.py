@@ -3,10 +3,13 @@
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +123,16 @@ def test_keras_runs_what_openvino_cannot(weights: Path, tmp_path: Path, caplog: 
     assert list(tmp_path.iterdir()) == []
 
 
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let SIGINT end what is started here, though a shell that put these tests in the background has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("end", ["kill -INT $$", "kill -TERM $$", "echo KeyboardInterrupt >&2; exit 1"])
 def test_an_interrupted_conversion_does_not_fall_back(
     end: str, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -128,7 +141,7 @@ def test_an_interrupted_conversion_does_not_fall_back(
     python.write_text(f"#!/bin/sh\n{end}\n")
     python.chmod(0o700)
     monkeypatch.setattr(sys, "executable", str(python))
-    with pytest.raises(ConversionInterrupted):
+    with pytest.raises(ConversionInterrupted), interruptible():
         small(weights, tmp_path / "cache", engine="auto")
     assert list((tmp_path / "cache").iterdir()) == []
 
