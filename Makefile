@@ -1,12 +1,13 @@
 # Everything works from a fresh clone: each target sets up .venv first if need be. Needs make and Python 3.11 to 3.13.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check soak bench docs lock clean servers kernels page
+.PHONY: help demo test system check soak bench docs lock clean servers kernels page
 
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PAGE := tests/gateway/web
+SYSTEMS := tests/system tests/e2e
 # Tests start hundreds of processes: without the byte code each would compile what it imports anew.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
@@ -16,8 +17,11 @@ help:  ## Show this list
 demo: $(READY)  ## Stream handwritten digits into a model and show the page
 	@$(BIN)/prequel demo
 
-test: $(READY) servers kernels  ## Run all tests but the long ones
-	@$(PYTEST) --numprocesses 5 --dist loadfile --no-loadscope-reorder
+test: $(READY) servers kernels  ## Run the tests, but those of whole systems and the long ones
+	@$(PYTEST) --numprocesses 5 --dist loadfile --no-loadscope-reorder $(addprefix --ignore=,$(SYSTEMS))
+
+system: $(READY) servers kernels  ## Run the tests of whole systems: many processes, Kafka, Redis, kill -9
+	@$(PYTEST) --numprocesses 3 --dist loadfile --no-loadscope-reorder $(SYSTEMS)
 
 check: $(READY) page  ## Lint, format, types, import rules
 	@$(BIN)/ruff check .

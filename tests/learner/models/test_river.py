@@ -58,10 +58,14 @@ def test_progressive_validation_scores_alike(spec: str, delay: int | None) -> No
     assert score(RiverClassifier(spec, dim=10)) == score(ORACLES[spec]()) > 0.9
 
 
+LONG = ("mix", "mlp")
+"""Models whose checks take a minute and more: Keras traces a network for each of hundreds of streams."""
+CHECKED = [pytest.param(name, marks=pytest.mark.soak) if name in LONG else name for name in NAMES]
+
+
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # inside Keras itself
-@pytest.mark.parametrize("spec", [pytest.param(n, marks=pytest.mark.soak) if n == "mlp" else n for n in NAMES])
+@pytest.mark.parametrize("spec", [*CHECKED, "mix(ncm, naive-bayes)"])
 def test_rivers_own_checks_pass(spec: str) -> None:
-    """Of `mlp` in the long run only: Keras traces a network for each of hundreds of streams."""
     checks.check_estimator(RiverClassifier(spec))
 
 
