@@ -67,7 +67,8 @@ class PrequelLearner:
         ranked = ranking(predictions, [int(label) for label in self._model.labels])
         indices = np.where(ranked.known > 0, self._scored + np.cumsum(ranked.known > 0) - 1, -1)
         self._scored = max(self._scored, int(indices[-1]) + 1)
-        served = self._calibrator.calibrate_run(ranked, ys, indices, np.array([self._mixed(int(y)) for y in ys]))
+        mixed = np.array([self._mixed(int(y)) for y in ys])
+        served = self._calibrator.calibrate_run(ranked, ys, indices, mixed).predictions()
         return Answers(
             np.array([each.top_class for each in served]),
             np.array([max(each.probabilities, default=np.nan) for each in served]),

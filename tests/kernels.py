@@ -1,7 +1,7 @@
 """`python -m tests.kernels`: compiles the kernels of all models, before several processes of tests would each do it."""
 
 from prequel.services.learner.fold.calibration import calibrator
-from prequel.services.learner.fold.drift import feature_drift
+from prequel.services.learner.fold.drift import adwin, feature_drift
 from prequel.services.learner.models import registry
 from prequel.services.learner.models.catalogue import MODELS
 
@@ -13,6 +13,7 @@ def main() -> None:
             registry.compile(name, 8)
     calibrator.compile()
     feature_drift.compile()
+    adwin.compile()
 
 
 if __name__ == "__main__":

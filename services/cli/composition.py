@@ -163,7 +163,7 @@ def _start_extractor(process: Process, address: str | None, on_demand: extractio
 def _start_learner(process: Process, address: str | None) -> "Learner":
     """Start the learner on a thread of its own; returns it for queries. Raises ConfigError."""
     from prequel.services.learner.fold.calibration import calibrator
-    from prequel.services.learner.fold.drift import feature_drift
+    from prequel.services.learner.fold.drift import adwin, feature_drift
     from prequel.services.learner.learner import Learner
     from prequel.services.learner.models import registry
 
@@ -187,6 +187,7 @@ def _start_learner(process: Process, address: str | None) -> "Learner":
             registry.compile(spec, 8)
         calibrator.compile()
         feature_drift.compile()
+        adwin.compile()
         process.run_processor(learner, checkpoint_seconds=settings.checkpoint_seconds, ready=learner.ready)
 
     process.start("learner", run)

@@ -34,7 +34,7 @@ class StreamQueries:
                 for model, calibrator in zip(state.models, state.calibrators, strict=True)
             ]
             champion = state.config.models[0]
-            labels = state.labels_by_model(predictions)
+            labels = state.labels_by_model([prediction.top_class for prediction in predictions])
             unknown = state.novelty.unknown(features, predictions[0])
             classes, size = label_set(predictions[0], state.sets.threshold())
             return Answer(

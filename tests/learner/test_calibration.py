@@ -112,7 +112,7 @@ def run(calibrator: Calibrator, rows: Sequence[Scored]) -> list[ModelPrediction]
     known = max(len(row.predicted) for row in rows)
     ranked = ranking([row.predicted for row in rows], range(known))
     columns = [np.array([row[at] for row in rows], np.int64) for at in (1, 3, 4)]
-    return calibrator.calibrate_run(ranked, *columns)
+    return calibrator.calibrate_run(ranked, *columns).predictions()
 
 
 @settings(max_examples=200, deadline=None)

@@ -12,7 +12,7 @@ from prequel.services.learner.fold.evaluation.comparisons import Comparisons
 from prequel.services.learner.fold.evaluation.intervals import RISK
 from prequel.services.learner.fold.evaluation.label_reasons import MAX_WORDS, LabelReasons, RandomSample
 from prequel.services.learner.fold.evaluation.verdicts import BETTER, OPEN, SILENT, WORSE, verdict
-from prequel.services.learner.fold.join.window_chunk import UNSCORED
+from prequel.services.learner.fold.join.new_example import UNSCORED
 from prequel.services.learner.fold.predictions import NOT_SCORED
 from prequel.services.learner.fold.stream import StreamState
 from prequel.services.learner.publishing.stream_status import stream_status

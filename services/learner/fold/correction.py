@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from prequel.services.learner.fold.absent_example import label_absent_example
-from prequel.services.learner.fold.join.window_chunk import UNLABELLED, UNSCORED
+from prequel.services.learner.fold.join.new_example import UNLABELLED, UNSCORED
 from prequel.services.learner.fold.join.window_example import WindowExample
 from prequel.services.learner.fold.outputs import Output, label_outcome
 from prequel.services.learner.fold.predictions import NOT_LEARNED
@@ -11,6 +11,7 @@ from prequel.services.learner.fold.scoring import (
     count_abstention,
     count_calibration,
     count_evidence,
+    predicted_for,
     score_first_label,
     scored_classes,
     scored_label,
@@ -53,10 +54,12 @@ def apply_label(state: StreamState, event: Label, features: FeaturesAt) -> list[
     # 5. A first label is scored; another one, or none any more, restates what was scored.
     if previous is None:
         assert event.label is not None, "a retraction of no label is unchanged"
-        mixed = state.label_order.update(state.classes[event.label])
-        drifts = score_first_label(
-            state, example, event.label, predictions, time=event.time, why=event.why, mixed=mixed
+        truth = state.classes[event.label]
+        mixed, predicted = state.label_order.update(truth), predicted_for(truth, predictions)
+        noted, drifts = score_first_label(
+            state, example, event.label, predicted, time=event.time, why=event.why, mixed=mixed
         )
+        example.note(noted)
         count_calibration(state, example, predictions)
         learned = label_outcome(state, event, "learned", predictions=predictions, exact=exact)
         return [learned, *(Output(event.position, drift) for drift in drifts)]

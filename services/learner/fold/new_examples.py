@@ -1,25 +1,27 @@
 """New examples: predicted first, then learned and scored where their label is known (test, then train)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from prequel.services.learner.fold.calibration.ranking import Ranking, ranking
+from prequel.services.learner.fold.calibration.ranking import Ranking, ServedRun, ranking
 from prequel.services.learner.fold.evaluation.label_reasons import PRODUCER
 from prequel.services.learner.fold.join.conflicts import CONTENT, LABEL
-from prequel.services.learner.fold.join.waiting_labels import WaitingLabel
-from prequel.services.learner.fold.join.window_chunk import (
+from prequel.services.learner.fold.join.new_example import (
     NO_CLASS,
+    NO_LABEL,
     NO_SET,
     UNLABELLED,
     UNSCORED,
+    FirstLabel,
     FirstSeen,
     NewExample,
 )
+from prequel.services.learner.fold.join.waiting_labels import WaitingLabel
 from prequel.services.learner.fold.outputs import Output, outcome_event, prediction_event
 from prequel.services.learner.fold.predictions import ModelPrediction
-from prequel.services.learner.fold.scoring import MAX_MARKS, score_first_label
+from prequel.services.learner.fold.scoring import MAX_MARKS, Predicted, score_first_label
 from prequel.services.learner.fold.stream import FeatureMark, StreamState
 from prequel.shared.events.types import FEATURES_DETECTOR, Drift, Features
 
@@ -47,32 +49,42 @@ def predict_run(state: StreamState, run: Sequence[Features]) -> list[Output]:
     if len(run) > 1 and any(reaction.kind != "none" for reaction in state.reactions):
         return [output for event in run for output in predict_run(state, [event])]
     known = [_known_label(state, event) for event in run]
-    learned = [label.learned for label in known]
     xs = np.stack([event.vector for event in run])
+    learned = [label.learned for label in known]
     rankings = [ranking(model.fold(xs, learned), state.class_numbers(model)) for model in state.models]
-    mixed = [label is not None and state.label_order.update(state.classes[label]) for label in learned]
-    by_model = _calibrate(state, rankings, learned, mixed)
+    truths = [UNLABELLED if label is None else state.classes[label] for label in learned]
+    mixed = [truth != UNLABELLED and state.label_order.update(truth) for truth in truths]
+    served = _calibrate(state, rankings, truths, mixed)
     changes = dict(state.feature_drift.update(xs))
-    outputs: list[Output] = []
-    for row, (event, label, predictions) in enumerate(zip(run, known, zip(*by_model, strict=True), strict=True)):
-        outputs += _remember(state, event, label, predictions, mixed=mixed[row])
+    outputs, examples = list[Output](), list[tuple[NewExample, FirstLabel]]()
+    rows = zip(run, known, _predicted(served, truths), mixed, strict=True)
+    for row, (event, label, predicted, is_mixed) in enumerate(rows):
+        examples.append(_remember(state, event, label, predicted, mixed=is_mixed, outputs=outputs))
         if row in changes:
             outputs.append(Output(event.position, _mark_feature_drift(state, event, changes[row])))
+    state.window.extend(examples, served)
+    state.expire()
     return outputs
 
 
 def _calibrate(
-    state: StreamState, rankings: Sequence[Ranking], learned: Sequence[str | None], mixed: Sequence[bool]
-) -> list[list[ModelPrediction]]:
+    state: StreamState, rankings: Sequence[Ranking], truths: Sequence[int], mixed: Sequence[bool]
+) -> list[ServedRun]:
     """What each model's predictions of a run are served as; the labels of the run are counted on the way."""
-    labels = np.zeros((3, len(learned)), np.int64)
-    index, knowns = state.scores.total, zip(*(ranked.known.tolist() for ranked in rankings), strict=True)
-    for row, (label, known) in enumerate(zip(learned, knowns, strict=True)):
-        scored = label is not None and max(known) > 0
-        labels[:, row] = -1 if label is None else state.classes[label], index if scored else UNSCORED, mixed[row]
-        index += scored
+    labels = np.array(truths, np.int64)
+    scored = (labels != UNLABELLED) & (np.max([ranked.known for ranked in rankings], axis=0) > 0)
+    indices = np.where(scored, state.scores.total + np.cumsum(scored) - 1, UNSCORED)
     models = zip(state.calibrators, rankings, strict=True)
-    return [calibrator.calibrate_run(ranked, *labels) for calibrator, ranked in models]
+    return [
+        calibrator.calibrate_run(ranked, labels, indices, np.array(mixed, np.int64)) for calibrator, ranked in models
+    ]
+
+
+def _predicted(served: Sequence[ServedRun], truths: Sequence[int]) -> Iterator[Predicted]:
+    """What every model predicted, one an example."""
+    classes = zip(*(run.top_classes() for run in served), strict=True)
+    losses = zip(*(run.losses(truths) for run in served), strict=True)
+    return map(Predicted, served[0].predictions(), classes, losses)
 
 
 def _mark_feature_drift(state: StreamState, event: Features, score: float) -> Drift:
@@ -113,27 +125,34 @@ def _known_label(state: StreamState, event: Features) -> _KnownLabel:
 
 
 def _remember(
-    state: StreamState, event: Features, known: _KnownLabel, predictions: Sequence[ModelPrediction], *, mixed: bool
-) -> list[Output]:
-    """Put a predicted example into the window, and account for the label that is known with it."""
+    state: StreamState,
+    event: Features,
+    known: _KnownLabel,
+    predicted: Predicted,
+    *,
+    mixed: bool,
+    outputs: list[Output],
+) -> tuple[NewExample, FirstLabel]:
+    """Account for a predicted example and the label that is known with it: what the window is to hold of them."""
+    champion = predicted.champion
+    unknown = state.novelty.unknown(event.vector, champion)
+    threshold = state.sets.threshold() if champion.classes else NO_SET
+    example = NewExample(event.id, state.images, event.position, event.time, known.first, unknown, threshold)
     state.images += 1
     state.pending += 1
-    unknown = state.novelty.unknown(event.vector, predictions[0])
-    threshold = state.sets.threshold() if predictions[0].classes else NO_SET
-    new = NewExample(event.id, event.position, event.time, known.first, unknown, threshold)
-    example = state.window.append(new, predictions)
-    prediction = prediction_event(state, event, predictions, threshold, truth=known.learned, unknown=unknown)
-    outputs = [Output(event.position, prediction)]
-    waiting = state.waiting.pop(event.id)
+    prediction = prediction_event(
+        state, event, champion, predicted.classes, threshold=threshold, truth=known.learned, unknown=unknown
+    )
+    outputs.append(Output(event.position, prediction))
+    waiting, noted = state.waiting.pop(event.id), NO_LABEL
     if known.learned is not None:
         time, why = (waiting.time, waiting.why) if waiting else (event.time, PRODUCER)
-        drifts = score_first_label(state, example, known.learned, predictions, time=time, why=why, mixed=mixed)
+        noted, drifts = score_first_label(state, example, known.learned, predicted, time=time, why=why, mixed=mixed)
         outputs += [Output(event.position, drift) for drift in drifts]
         state.novelty.learn(event.vector, state.classes[known.learned])
     if known.label is not None:
-        outputs += _known_label_outcome(state, event, known, waiting, predictions=predictions)
-    state.expire()
-    return outputs
+        outputs += _known_label_outcome(state, event, known, waiting, champion=champion)
+    return example, noted
 
 
 def _known_label_outcome(
@@ -142,7 +161,7 @@ def _known_label_outcome(
     known: _KnownLabel,
     waiting: WaitingLabel | None,
     *,
-    predictions: Sequence[ModelPrediction],
+    champion: ModelPrediction,
 ) -> list[Output]:
     """Count what became of the label that is known with an example; its outcome, where it has one of its own.
 
@@ -159,7 +178,7 @@ def _known_label_outcome(
         known.status,
         position=waiting.position if waiting else event.position,
         time=event.time,
-        predictions=predictions,
+        predictions=[champion],
     )
     return [Output(event.position, outcome._replace(attributes=event.attributes))]
 

@@ -24,25 +24,26 @@ class Output(NamedTuple):
 def prediction_event(
     state: "StreamState",
     event: Features,
-    predictions: Sequence[ModelPrediction],
-    threshold: float,
+    champion: ModelPrediction,
+    predicted: Sequence[int],
     *,
+    threshold: float,
     truth: str | None,
     unknown: bool,
 ) -> Prediction:
     """What is published of a new example: the champion's probabilities, every model's label, the label if known.
 
-    ``threshold`` is where the set beside the champion's label ends.
+    ``predicted`` are the classes by model, ``threshold`` is where the set beside the champion's label ends.
     """
-    classes, size = label_set(predictions[0], threshold)
+    classes, size = label_set(champion, threshold)
     return Prediction(
         id=event.id,
         stream=state.name,
         position=event.position,
         model=state.config.models[0],
-        label=None if unknown else state.name_of(predictions[0].top_class),
-        probabilities=state.probabilities_by_label(predictions[0]),
-        models=state.labels_by_model(predictions),
+        label=None if unknown else state.name_of(predicted[0]),
+        probabilities=state.probabilities_by_label(champion),
+        models=state.labels_by_model(predicted),
         truth=truth,
         image=event.image,
         time=event.time,

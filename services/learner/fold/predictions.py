@@ -27,7 +27,8 @@ UNCALIBRATED.flags.writeable = False
 class ModelPrediction(NamedTuple):
     """One model's prediction: its 10 most probable classes, most probable first; of equal ones, those learned first.
 
-    ``classes`` are the stream's class numbers, ``probabilities`` theirs, calibrated: what is served and scored.
+    ``classes`` are the stream's class numbers, ``probabilities`` theirs, calibrated: what is served and scored. In the
+    fold they are numbers of float32.
 
     >>> prediction = ModelPrediction([2, 0], [0.7, 0.3], known=2)
     >>> prediction.top_class, prediction.probability(0), prediction.knows(1)
@@ -81,6 +82,8 @@ class ModelPrediction(NamedTuple):
 
     def log_loss_units(self, label: int) -> int:
         """Log loss in LOSS_UNIT; 0 for a class that the model could not know, as in River's CrossEntropy."""
+        if label in self.classes:  # Nearly always: what follows would look for it three times.
+            return log_loss_units(self.probabilities[self.classes.index(label)])
         return log_loss_units(self.probability(label)) if self.knows(label) else 0
 
 

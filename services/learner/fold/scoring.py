@@ -1,13 +1,14 @@
 """Scoring: an example's first label counts in the metrics, tells the drift detectors, and may make a model react."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from prequel.services.learner.fold.drift.reactions import fade
 from prequel.services.learner.fold.evaluation.prediction_sets import ServedSet
 from prequel.services.learner.fold.evaluation.prequential import ScoredLabel
-from prequel.services.learner.fold.join.window_chunk import UNSCORED
+from prequel.services.learner.fold.join.new_example import UNSCORED, FirstLabel, NewExample
 from prequel.services.learner.fold.join.window_example import WindowExample
-from prequel.services.learner.fold.predictions import ModelPrediction
+from prequel.services.learner.fold.predictions import NOT_SCORED, ModelPrediction
 from prequel.services.learner.fold.stream import CurveMark, StreamState
 from prequel.shared.events.types import Drift
 
@@ -15,49 +16,67 @@ MAX_MARKS = 100
 """Drifts marked on the curve, the newest: with many more, marks would hide a curve of 500 points."""
 
 
+Example = NewExample | WindowExample
+
+
+class Predicted(NamedTuple):
+    """What is scored of an example whose class is known: by model the predicted class, as ModelPrediction.scored_class,
+    and the log loss in LOSS_UNIT."""
+
+    champion: ModelPrediction
+    classes: Sequence[int]
+    losses: Sequence[int]
+
+
+def predicted_for(truth: int, predictions: Sequence[ModelPrediction]) -> Predicted:
+    """The same from every model's prediction of an example of class ``truth``."""
+    losses = [prediction.log_loss_units(truth) for prediction in predictions]
+    return Predicted(predictions[0], scored_classes(predictions), losses)
+
+
 def score_first_label(
     state: StreamState,
-    example: WindowExample,
+    example: Example,
     label: str,
-    predictions: Sequence[ModelPrediction],
+    predicted: Predicted,
     *,
     time: float,
     why: str,
     mixed: bool,
-) -> list[Drift]:
-    """Give an example its first label and score its predictions; return the drifts that this revealed.
+) -> tuple[FirstLabel, list[Drift]]:
+    """Score an example's predictions by its first label: what the window is to note of it, and the drifts revealed.
 
     ``label`` is a class already, ``time`` when the label came (seconds since the epoch), ``why`` how the example was
     chosen to be labelled, ``mixed`` what the stream's label order said with it. Predictions made when no model knew a
     class are not scored, as in River's ``progressive_val_score``.
     """
-    truth, predicted = state.classes[label], scored_classes(predictions)
-    reason = state.label_reasons.number(why)
-    example.note_why(reason)
+    truth, reason = state.classes[label], state.label_reasons.number(why)
+    scored = max(predicted.classes) >= 0
+    total = state.scores.total
+    noted = FirstLabel(truth, total if scored else UNSCORED, total, state.learned, reason, mixed)
     state.label_reasons.count(reason, 1)
-    scored = predictions[0].known > 0 or any(prediction.known > 0 for prediction in predictions)
-    index = UNSCORED
-    if scored:
-        index = state.scores.score(scored_label(truth, predictions), predicted)
-        state.comparisons.score(index, truth, predicted, mixed=mixed)
-        state.label_reasons.score(reason, truth, predicted)
-    learned_at = index if scored else state.scores.total
-    example.relabel(truth, score_index=index, learned_at=learned_at, residue=example.residue)
-    example.note_mixed(mixed)
-    example.note_learned_after(state.learned)
     state.learned += 1
     state.labelled += 1
     state.pending -= 1
     state.delays.append(max(0.0, time - example.time))
-    if not scored:
-        return []
-    count_abstention(state, example, predictions[0], truth)
-    state.sets.score(served_set(example, predictions[0]), truth)
-    state.sets.adapt(state.window.bounds[1])
+    return noted, _score(state, example, noted, predicted, time=time) if scored else []
+
+
+def _score(
+    state: StreamState, example: Example, first: FirstLabel, predicted: Predicted, *, time: float
+) -> list[Drift]:
+    """Count the predictions in everything that restates them, and tell the drift detectors."""
+    truth, mixed, (champion, classes, losses) = first.label, first.mixed, predicted
+    state.scores.score(ScoredLabel(truth, losses), classes)
+    state.comparisons.score(first.score_index, truth, classes, mixed=mixed)
+    state.label_reasons.score(first.why, truth, classes)
+    count_abstention(state, example, champion, truth)
+    state.sets.score(served_set(example, champion), truth)
+    state.sets.adapt(state.images)
     drifts: list[Drift] = []
-    for number, prediction in enumerate(predictions):
-        if prediction.known >= 0:
-            detector = state.drifts[number].update(prediction.top_class != truth)
+    for number, label in enumerate(classes):
+        if label != NOT_SCORED:
+            detector = state.drifts[number].update(label != truth)
             if detector is not None:
                 state.comparisons.restart(number, state.scores.total)
                 drifts.append(_react(state, number, detector, example, time=time, mixed=mixed))
@@ -65,7 +84,7 @@ def score_first_label(
 
 
 def count_abstention(
-    state: StreamState, example: WindowExample, prediction: ModelPrediction, truth: int, *, sign: int = 1
+    state: StreamState, example: Example, prediction: ModelPrediction, truth: int, *, sign: int = 1
 ) -> None:
     """Count whether the champion abstained on an example of class ``truth``; with -1, take it out again.
 
@@ -75,7 +94,7 @@ def count_abstention(
         state.abstentions.count(prediction, truth, unknown=example.unknown, sign=sign)
 
 
-def served_set(example: WindowExample, champion: ModelPrediction) -> ServedSet:
+def served_set(example: Example, champion: ModelPrediction) -> ServedSet:
     """The set that was served beside the champion's prediction of an example."""
     return ServedSet(example.sequence, champion, example.set_threshold)
 
@@ -108,9 +127,7 @@ def scored_label(truth: int, predictions: Sequence[ModelPrediction]) -> ScoredLa
     return ScoredLabel(truth, [prediction.log_loss_units(truth) for prediction in predictions])
 
 
-def _react(
-    state: StreamState, number: int, detector: str, example: WindowExample, *, time: float, mixed: bool
-) -> Drift:
+def _react(state: StreamState, number: int, detector: str, example: Example, *, time: float, mixed: bool) -> Drift:
     """Mark a drift of a model's error, and let the model reset or forget where its spec says so.
 
     Not while labels come class after class: what drifts then is the order of the labels, and whoever forgets the

@@ -188,7 +188,7 @@ class StreamState:
         """A prediction's classes by label, most probable first."""
         return dict(zip(map(self.labels.__getitem__, prediction.classes), prediction.probabilities, strict=True))
 
-    def labels_by_model(self, predictions: Sequence[ModelPrediction]) -> dict[str, str | None]:
-        """The label that each model predicted, by spec."""
-        specs = self.config.models
-        return {spec: self.name_of(prediction.top_class) for spec, prediction in zip(specs, predictions, strict=True)}
+    def labels_by_model(self, predicted: Sequence[int]) -> dict[str, str | None]:
+        """The label that each model predicted, by spec; ``predicted`` are the classes, -1 for none."""
+        labels = [self.labels[label] if label >= 0 else None for label in predicted]
+        return dict(zip(self.config.models, labels, strict=True))

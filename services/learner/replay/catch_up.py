@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from prequel.services.learner.fold.evaluation.abstentions import AbstentionCounts
-from prequel.services.learner.fold.join.window_chunk import UNLABELLED, UNSCORED
+from prequel.services.learner.fold.join.new_example import UNLABELLED, UNSCORED
 from prequel.services.learner.fold.join.window_example import WindowExample
 from prequel.services.learner.fold.predictions import NOT_LEARNED, PERHAPS_LEARNED, ModelPrediction
 from prequel.services.learner.fold.scoring import MAX_MARKS

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from prequel.services.learner.fold.calibration.ranking import Ranking, ranking
+from prequel.services.learner.fold.calibration.ranking import Ranking, ServedRun, ranking
 from prequel.services.learner.fold.predictions import TOP, ModelPrediction, served
 from prequel.services.learner.kernels.calibration import (
     BINS,
@@ -56,9 +56,7 @@ class Calibrator:
         solve(self._fit, prediction.known, int(self._state[_LEARNED]), self._sharpen, calibration)
         return served(prediction.classes, prediction.own, prediction.known, calibration)
 
-    def calibrate_run(
-        self, ranked: Ranking, truths: Numbers, indices: Numbers, mixed: Numbers
-    ) -> list[ModelPrediction]:
+    def calibrate_run(self, ranked: Ranking, truths: Numbers, indices: Numbers, mixed: Numbers) -> ServedRun:
         """What is served of each of a run of predictions, whose labels are counted one after the other.
 
         ``truths`` [n] are classes, ``indices`` [n] those of the scores, -1 where no label is scored, ``mixed`` [n]
@@ -79,7 +77,7 @@ class Calibrator:
             calibrations,
             out,
         )
-        return ranked.predictions(out, calibrations)
+        return ServedRun(ranked, out, calibrations)
 
     def count(self, prediction: ModelPrediction, truth: int, index: int, *, mixed: bool, sign: int = 1) -> None:
         """Count the label of a prediction that was served; with -1, take it out again. See ``calibrate_run``."""
@@ -137,5 +135,5 @@ def load_calibrators(calibrators: Sequence[Calibrator], arrays: Arrays) -> None:
 def compile() -> None:
     """Load the kernels from the cache on disk, or compile them into it, so that no event has to wait."""
     calibrator, one = Calibrator(active=True), np.zeros(1, np.int64)
-    (prediction,) = calibrator.calibrate_run(ranking([np.ones(1)], [0]), one, one, one)
+    (prediction,) = calibrator.calibrate_run(ranking([np.ones(1)], [0]), one, one, one).predictions()
     calibrator.count(calibrator.calibrate(prediction), 0, 0, mixed=True)

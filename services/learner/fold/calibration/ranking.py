@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from prequel.services.learner.fold.evaluation.log_loss import log_loss_units
 from prequel.services.learner.fold.predictions import TOP, UNCALIBRATED, ModelPrediction
 from prequel.services.learner.kernels.ranking import rank
 from prequel.services.learner.models.base import Probabilities
@@ -35,6 +36,51 @@ class Ranking(NamedTuple):
             ModelPrediction(classes[:known], probabilities[:known], known, raw[:known], calibration)
             for classes, probabilities, known, raw, calibration in rows
         ]
+
+
+class ServedRun(NamedTuple):
+    """What is served of one model's predictions of n examples: ``served`` float32 [n, width] are the probabilities of
+    the ranking's classes, by ``calibrations`` float32 [n, 3]."""
+
+    ranking: Ranking
+    served: npt.NDArray[np.float32]
+    calibrations: npt.NDArray[np.float32]
+
+    @property
+    def width(self) -> int:
+        """The most classes that one of the predictions has."""
+        return min(TOP, int(self.ranking.known.max(initial=0)))
+
+    def rows(self, begin: int, end: int) -> "ServedRun":
+        """Those of the examples from ``begin`` to ``end``, without it."""
+        classes, raw, known = self.ranking
+        ranking = Ranking(classes[begin:end], raw[begin:end], known[begin:end])
+        return ServedRun(ranking, self.served[begin:end], self.calibrations[begin:end])
+
+    def predictions(self) -> list[ModelPrediction]:
+        """One an example."""
+        return self.ranking.predictions(self.served, self.calibrations)
+
+    def top_classes(self) -> list[int]:
+        """The predicted class of each example, -1 where the model knew none."""
+        classes: list[int] = self.ranking.classes[:, 0].tolist() if self.ranking.classes.shape[1] else []
+        return classes or [-1] * len(self.served)
+
+    def losses(self, truths: Sequence[int]) -> list[int]:
+        """The log loss of each example's class, in LOSS_UNIT, as of its ModelPrediction; 0 where the class is -1."""
+        found = self.ranking.classes == np.array(truths)[:, None]
+        shares = (
+            self.served[np.arange(len(truths)), found.argmax(axis=1)].tolist() if found.size else [0.0] * len(truths)
+        )
+        rows = zip(truths, shares, found.any(axis=1).tolist(), strict=True)
+        return [
+            0 if truth < 0 else log_loss_units(share) if stored else self._loss_beyond(row, truth)
+            for row, (truth, share, stored) in enumerate(rows)
+        ]
+
+    def _loss_beyond(self, row: int, truth: int) -> int:
+        """The loss of a class that is not one of those stored."""
+        return self.rows(row, row + 1).predictions()[0].log_loss_units(truth)
 
 
 def ranking(predicted: Sequence[Probabilities], numbers: Sequence[int]) -> Ranking:

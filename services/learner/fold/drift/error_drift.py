@@ -19,11 +19,9 @@ class ErrorDrift:
 
     def update(self, wrong: bool) -> str | None:
         """Take in one prediction's error; return the name of the detector that found a rise, None where none did."""
-        before = self._adwin.mean
-        changed = self._adwin.update(float(wrong))
-        adwin_rose = changed and self._adwin.mean > before
-        if changed:
-            self._adwin = Adwin()
+        adwin_rose = False
+        if self._adwin.update(float(wrong)):
+            adwin_rose, self._adwin = self._adwin.rose, Adwin()
         page_hinkley_rose = self._page_hinkley.update(float(wrong)) and self._page_hinkley.rose
         if not adwin_rose and not page_hinkley_rose:
             return None

@@ -23,15 +23,24 @@ def label_set(prediction: ModelPrediction, threshold: float) -> LabelSet:
     >>> label_set(prediction, 0.5), label_set(prediction, 0.125)
     (LabelSet(classes=[2], size=1), LabelSet(classes=[2, 0, 1], size=3))
     """
-    count = 0
+    size = set_size(prediction, threshold)
+    return LabelSet(prediction.classes[:size], size)
+
+
+def set_size(prediction: ModelPrediction, threshold: float) -> int:
+    """How many labels the set has. See ``label_set``.
+
+    >>> set_size(ModelPrediction([2, 0, 1], [0.75, 0.125, 0.125], known=3), 0.125)
+    3
+    """
+    size = 0
     for probability in prediction.probabilities:  # The most probable first: most sets end after one or two.
         if probability < threshold:
-            break
-        count += 1
-    classes = prediction.classes[: max(1, count)]
-    if count == len(prediction.classes) < prediction.known and _even_share(prediction) >= threshold:
-        return LabelSet(classes, prediction.known)
-    return LabelSet(classes, len(classes))
+            return size or 1
+        size += 1
+    if size < prediction.known and _even_share(prediction) >= threshold:
+        return prediction.known
+    return size
 
 
 def set_holds(prediction: ModelPrediction, threshold: float, truth: int) -> bool:
@@ -41,6 +50,8 @@ def set_holds(prediction: ModelPrediction, threshold: float, truth: int) -> bool
 
 def set_score(prediction: ModelPrediction, truth: int) -> float:
     """The probability of the truth as a threshold is: a number of float32, as the window stores it."""
+    if truth in prediction.classes:
+        return prediction.probabilities[prediction.classes.index(truth)]  # It is one: see ModelPrediction.
     return float(np.float32(prediction.probability(truth)))
 
 

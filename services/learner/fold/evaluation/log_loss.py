@@ -14,5 +14,6 @@ def log_loss_units(probability: float) -> int:
     >>> round(log_loss_units(0.5) * LOSS_UNIT, 6)
     0.693147
     """
-    clipped = min(max(probability, 1e-15), 1 - 1e-15)
-    return round(-math.log(clipped) / LOSS_UNIT)
+    if not 1e-15 <= probability <= 1 - 1e-15:
+        probability = 1e-15 if probability < 1e-15 else 1 - 1e-15
+    return round(-math.log(probability) / LOSS_UNIT)

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy.typing as npt
 
-from prequel.services.learner.fold.evaluation.label_set import label_set, set_holds, set_score
+from prequel.services.learner.fold.evaluation.label_set import set_holds, set_score, set_size
 from prequel.services.learner.fold.evaluation.set_ring import EMPTY, HELD, MISSED, RIGHT, SetRing
 from prequel.services.learner.fold.predictions import ModelPrediction
 
@@ -89,14 +89,16 @@ class PredictionSets:
         if sign < 0:
             self.ring.remove(index)
             return
-        size = label_set(prediction, threshold).size if promised else 0
+        size = set_size(prediction, threshold) if promised else 0
         self.ring.put(index, set_score(prediction, truth), mark, size)
 
     def adapt(self, sequence: int) -> None:
         """Choose the level for the examples from ``sequence`` on, where it is automatic."""
+        if self.setting:
+            return
         _, missed, held, right = self.ring.counts
         known = missed + held + right
-        if self.setting or known < MIN_SCORED:
+        if known < MIN_SCORED:
             return
         if self.level == STANDARD and right > RAISE * known:
             self._promise(HIGH, sequence)

@@ -88,15 +88,16 @@ class Prequential:
 
     def _make_room(self, index: int) -> None:
         """Empty the slot of the windowed accuracy that ``index`` takes over, and open its point of the curve."""
-        slot = index % self.window
+        slot, point = index % self.window, index // self.stride
         if self.tallies[0].recent[slot] != EMPTY:
             self.recent_scored -= 1
             for tally in self.tallies:
                 tally.recent_right -= tally.recent[slot] == RIGHT
                 tally.recent[slot] = EMPTY
-        if index // self.stride >= MAX_POINTS:
+        if point >= MAX_POINTS:
             self._halve_curve()
-        if index // self.stride >= len(self.curve_scored):
+            point = index // self.stride
+        if point >= len(self.curve_scored):
             for points in (self.curve_scored, *(tally.curve for tally in self.tallies)):
                 points.append(0)
 

@@ -48,9 +48,10 @@ class SetRing:
 
     def advance(self) -> int:
         """Begin the next index, which is returned; the oldest one gives its slot up."""
-        index = self.total
-        self.remove(index - SIZE)
-        if self._has_slot(index - RECENT) and (leaving := self._marks[(index - RECENT) % SIZE]) != EMPTY:
+        index, slot = self.total, self.total % SIZE
+        if (probability := self._probabilities[slot]) == probability:
+            self._empty(slot, probability)
+        if leaving := self._marks[(index - RECENT) % SIZE]:
             self.recent[leaving] -= 1
         self.total = index + 1
         return index
@@ -60,19 +61,26 @@ class SetRing:
         if self._has_slot(index):
             self._probabilities[index % SIZE] = probability
             insort(self._sorted, probability)
-            self._count(index, mark, 1)
             self._marks[index % SIZE] = mark
-            self._resize(index % SIZE, size)
+            self._sizes[index % SIZE] = size
+            self._count(index, mark)
+            self.total_size += size
 
     def remove(self, index: int) -> None:
         """Empty the slot of an index, if it has one."""
         slot = index % SIZE
-        if self._has_slot(index) and self._probabilities[slot] == self._probabilities[slot]:
-            del self._sorted[bisect_left(self._sorted, self._probabilities[slot])]
-            self._probabilities[slot] = NONE
-            self._count(index, self._marks[slot], -1)
-            self._marks[slot] = EMPTY
-            self._resize(slot, 0)
+        if self._has_slot(index) and (probability := self._probabilities[slot]) == probability:
+            if index >= self.total - RECENT and (mark := self._marks[slot]):
+                self.recent[mark] -= 1
+            self._empty(slot, probability)
+
+    def _empty(self, slot: int, probability: float) -> None:
+        del self._sorted[bisect_left(self._sorted, probability)]
+        self._probabilities[slot] = NONE
+        if mark := self._marks[slot]:
+            self.counts[mark] -= 1
+            self.total_size -= self._sizes[slot]
+            self._marks[slot], self._sizes[slot] = EMPTY, 0
 
     def quantile(self, rate: float) -> float:
         """What the next truth's probability is below with probability ``rate``, at most; 0 where too few are known.
@@ -93,16 +101,11 @@ class SetRing:
     def _has_slot(self, index: int) -> bool:
         return max(0, self.total - SIZE) <= index < self.total
 
-    def _resize(self, slot: int, size: int) -> None:
-        self.total_size += size - self._sizes[slot]
-        self._sizes[slot] = size
-
-    def _count(self, index: int, mark: int, sign: int) -> None:
-        if mark == EMPTY:
-            return
-        self.counts[mark] += sign
-        if index >= self.total - RECENT:
-            self.recent[mark] += sign
+    def _count(self, index: int, mark: int) -> None:
+        if mark:  # Not EMPTY.
+            self.counts[mark] += 1
+            if index >= self.total - RECENT:
+                self.recent[mark] += 1
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """As a snapshot stores it; ``from_arrays`` is its inverse."""
@@ -121,7 +124,7 @@ class SetRing:
         self._sorted = sorted(value for value in self._probabilities if value == value)
         marks = arrays["marks"].tolist()
         for index in range(max(0, self.total - SIZE), self.total):
-            self._count(index, marks[index % SIZE], 1)
+            self._count(index, marks[index % SIZE])
         self._marks = bytearray(marks)
         self._sizes = arrays["sizes"].tolist()
         self.total_size = sum(self._sizes)

@@ -3,7 +3,9 @@
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
-from prequel.services.learner.fold.join.window_chunk import CHUNK, UNLABELLED, Chunk, NewExample
+from prequel.services.learner.fold.calibration.ranking import ServedRun
+from prequel.services.learner.fold.join.new_example import UNLABELLED, FirstLabel, NewExample
+from prequel.services.learner.fold.join.window_chunk import CHUNK, Chunk
 from prequel.services.learner.fold.join.window_example import WindowExample
 from prequel.services.learner.fold.predictions import NOT_LEARNED, ModelPrediction
 from prequel.services.learner.snapshots.blobs import Part
@@ -35,16 +37,19 @@ class Window:
         """The example that leaves the window next."""
         return self._example(self._oldest) if len(self) else None
 
-    def append(self, example: NewExample, predictions: Sequence[ModelPrediction]) -> WindowExample:
-        """Add an unlabelled example, with every model's prediction; ``expire`` then removes what is beyond the size."""
-        if not self._chunks or len(self._chunks[-1].ids) == CHUNK:
-            width = max(len(prediction.classes) for prediction in predictions)
-            self._chunks.append(Chunk(self._next, self._models, width))
-        chunk = self._chunks[-1]
-        chunk.append(example, predictions)
-        self._sequence[example.id] = self._next
-        self._next += 1
-        return WindowExample(chunk, len(chunk.ids) - 1)
+    def extend(self, examples: Sequence[tuple[NewExample, FirstLabel]], predicted: Sequence[ServedRun]) -> None:
+        """Add the next examples, with every model's predictions; ``expire`` then removes what is beyond the size."""
+        begin = 0
+        while begin < len(examples):
+            if not self._chunks or len(self._chunks[-1].ids) == CHUNK:
+                width = max(run.rows(begin, begin + 1).width for run in predicted)
+                self._chunks.append(Chunk(self._next, self._models, width))
+            chunk = self._chunks[-1]
+            end = min(len(examples), begin + CHUNK - len(chunk.ids))
+            chunk.extend(examples[begin:end], [run.rows(begin, end) for run in predicted])
+            self._sequence.update((example.id, example.sequence) for example, _ in examples[begin:end])
+            self._next += end - begin
+            begin = end
 
     def expire(self) -> Iterator[tuple[str, bool]]:
         """Remove what is beyond the size: (id, whether it had a label), oldest first."""

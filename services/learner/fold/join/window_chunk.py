@@ -1,14 +1,15 @@
 """Up to 1,024 consecutive examples as columns: the unit in which the window is stored."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from prequel.services.learner.fold.calibration.ranking import ServedRun
+from prequel.services.learner.fold.join.new_example import FirstLabel, NewExample
 from prequel.services.learner.fold.predictions import TOP, UNCALIBRATED, ModelPrediction, served
 from prequel.services.learner.snapshots.blobs import Part, part
-from prequel.shared.log.base import Position
 
 CHUNK = 1024
 """Examples in a full chunk. A chunk is written again with the next snapshot when one of its examples is labelled: with
@@ -16,15 +17,6 @@ twice as many, a single label would cost twice the bytes; with half, a large win
 INITIAL_ROWS = 64
 """Rows of a new chunk: a stream of a few examples must not take the memory of a thousand. CHUNK is this times 16, and
 chunks grow fourfold."""
-UNLABELLED = UNSCORED = -1
-"""In the columns ``label`` and ``score_index``: the example has none."""
-WHY_UNKNOWN = 0
-"""In the column ``why``: how the example was chosen to be labelled is not known."""
-NO_SET = float("nan")
-"""In the column ``set_threshold``: no set was predicted beside the champion's label."""
-NO_CLASS = -2
-"""In ``FirstSeen.label``: the example's own label is no class (it was rejected, or an earlier label event won)."""
-
 _ROW = np.dtype(
     [
         ("partition", "<i4"),
@@ -52,30 +44,6 @@ _ROW = np.dtype(
 Arrays = dict[str, npt.NDArray[Any]]
 
 
-class FirstSeen(NamedTuple):
-    """How an example came first: its own label (a class, UNLABELLED or NO_CLASS), and 64 bits of its image's SHA-256.
-
-    ``digest`` is 0 where the image's digest is not known.
-    """
-
-    label: int
-    digest: int
-
-
-class NewExample(NamedTuple):
-    """An example as it comes into the window; ``position`` is where its feature event stands."""
-
-    id: str
-    position: Position
-    time: float
-    """When its image came, in seconds since the epoch."""
-    first: FirstSeen
-    unknown: bool
-    """Whether the champion abstained."""
-    set_threshold: float = NO_SET
-    """The smallest probability in the champion's set."""
-
-
 class Chunk:
     """Columns of consecutive examples, with every model's top predictions.
 
@@ -94,29 +62,25 @@ class Chunk:
         self.columns = _columns(self.rows)
         """Views of ``rows`` by field, kept: making such a view takes longer than reading a value through it."""
 
-    def append(self, example: NewExample, predictions: Sequence[ModelPrediction]) -> None:
-        """Add an unlabelled example. See Window.append."""
-        row = len(self.ids)
-        if row == len(self.rows):
-            self._resize(4 * row)
-        id, position, time, first, unknown, set_threshold = example
-        self.ids.append(id)
-        self.rows[row] = (
-            *position,
-            time,
-            UNLABELLED,
-            UNSCORED,
-            0,
-            0,
-            set_threshold,
-            WHY_UNKNOWN,
-            0,
-            unknown,
-            0,
-            *first,
-        )
-        self._set_predictions(row, enumerate(predictions))
+    def extend(self, examples: Sequence[tuple[NewExample, FirstLabel]], predicted: Sequence[ServedRun]) -> None:
+        """Add examples, as many as there is room for in a chunk, with every model's predictions of them."""
+        row, end = len(self.ids), len(self.ids) + len(examples)
+        while end > len(self.rows):
+            self._resize(4 * len(self.rows))
+        self.ids += [example.id for example, _ in examples]
+        self.rows[row:end] = [_row(example, label) for example, label in examples]
+        for model, run in enumerate(predicted):
+            self._set_run(model, slice(row, end), run)
         self.stored_part = None
+
+    def _set_run(self, model: int, rows: slice, run: ServedRun) -> None:
+        if run.width > self.predicted["top_classes"].shape[2]:
+            self._widen()
+        top_classes, top_probabilities, known, calibration = self.predicted.values()
+        top_classes[model, rows, : run.width] = run.ranking.classes[:, : run.width]
+        top_probabilities[model, rows, : run.width] = run.ranking.raw[:, : run.width]
+        known[model, rows] = run.ranking.known
+        calibration[model, rows] = run.calibrations
 
     def change_models(
         self, old_models: Sequence[int | None], new_predictions: Sequence[Sequence[ModelPrediction]]
@@ -135,19 +99,18 @@ class Chunk:
                     column[model] = before[name][old]
                 continue
             for row, prediction in enumerate(next(added)):
-                self._set_predictions(row, [(model, prediction)])
+                self._set_prediction(model, row, prediction)
         self.stored_part = None
 
-    def _set_predictions(self, row: int, by_model: Iterable[tuple[int, ModelPrediction]]) -> None:
-        for model, prediction in by_model:
-            width = len(prediction.classes)
-            if width > self.predicted["top_classes"].shape[2]:
-                self._widen()
-            top_classes, top_probabilities, known, calibration = self.predicted.values()
-            top_classes[model, row, :width] = prediction.classes
-            top_probabilities[model, row, :width] = prediction.own
-            known[model, row] = prediction.known
-            calibration[model, row] = prediction.calibration
+    def _set_prediction(self, model: int, row: int, prediction: ModelPrediction) -> None:
+        width = len(prediction.classes)
+        if width > self.predicted["top_classes"].shape[2]:
+            self._widen()
+        top_classes, top_probabilities, known, calibration = self.predicted.values()
+        top_classes[model, row, :width] = prediction.classes
+        top_probabilities[model, row, :width] = prediction.own
+        known[model, row] = prediction.known
+        calibration[model, row] = prediction.calibration
 
     def predictions(self, row: int) -> list[ModelPrediction]:
         """Every model's prediction of the example in ``row``."""
@@ -199,6 +162,26 @@ class Chunk:
         for name, column in self.predicted.items():
             larger[name][tuple(map(slice, column.shape))] = column
         self.predicted = larger
+
+
+def _row(example: NewExample, label: FirstLabel) -> tuple[float, ...]:
+    """An example's row, in the order of ``_ROW``."""
+    _, _, position, time, first, unknown, set_threshold = example
+    number, score_index, learned_at, learned_after, why, mixed = label
+    return (
+        *position,
+        time,
+        number,
+        score_index,
+        learned_at,
+        learned_after,
+        set_threshold,
+        why,
+        mixed,
+        unknown,
+        0,
+        *first,
+    )
 
 
 def _columns(rows: npt.NDArray[Any]) -> Arrays:

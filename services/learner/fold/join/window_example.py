@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from prequel.services.learner.fold.join.window_chunk import Chunk, FirstSeen
+from prequel.services.learner.fold.join.new_example import FirstLabel, FirstSeen
+from prequel.services.learner.fold.join.window_chunk import Chunk
 from prequel.services.learner.fold.predictions import ModelPrediction
 from prequel.shared.log.base import Position
 
@@ -93,20 +94,10 @@ class WindowExample:
         columns["learned_at"][row], columns["residue"][row] = learned_at, residue
         self._chunk.stored_part = None
 
-    def note_learned_after(self, learned: int) -> None:
-        """Note how many first labels the stream had learned before this example's."""
-        self._set("learned_after", learned)
-
-    def note_why(self, why: int) -> None:
-        """Note the reason for which it was labelled."""
-        self._set("why", why)
-
-    def note_mixed(self, mixed: bool) -> None:
-        """Note whether labels came mixed when its label was scored."""
-        self._set("mixed", mixed)
-
-    def _set(self, column: str, value: int) -> None:
-        self._chunk.columns[column][self._row] = value
+    def note(self, label: FirstLabel) -> None:
+        """Note its first label; the next snapshot stores its chunk again."""
+        for column, value in zip(FirstLabel._fields, label, strict=True):
+            self._chunk.columns[column][self._row] = value
         self._chunk.stored_part = None
 
     def _get(self, column: str) -> Any:
