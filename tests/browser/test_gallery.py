@@ -52,9 +52,11 @@ def test_uncertain_ones_have_no_label_and_begin_with_the_least_sure(page: Page, 
     for shape in ("bar", "left", "dot"):
         trained.send(shape)
     expect(tiles(page)).to_have_count(3)
-    params = {"sort": "uncertain", "truth": ""}
-    listed = trained.client.get("/v1/streams/shapes/predictions", params=params).json()["predictions"]
-    assert [tile.get_attribute("data-id") for tile in tiles(page).all()] == [each["id"] for each in listed]
+    listed = []
+    for params in ({"sort": "uncertain", "sample": "false"}, {"sort": "random", "sample": "true"}):
+        answer = trained.client.get("/v1/streams/shapes/predictions", params={**params, "truth": ""}).json()
+        listed += [each["id"] for each in answer["predictions"]]
+    assert [tile.get_attribute("data-id") for tile in tiles(page).all()] == listed
 
 
 def test_of_a_class_live_too(page: Page, trained: System) -> None:

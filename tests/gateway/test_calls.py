@@ -119,6 +119,7 @@ def test_the_list_sorts_and_filters(gateway: Served) -> None:
     assert listed(truth="") == ["d", "c"]
     assert listed(truth="", sort="uncertain", limit=1) == ["c"]
     assert listed(truth="", sort="random") in (["c", "d"], ["d", "c"])
+    assert sorted(listed(sample="true") + listed(sample="false")) == ["a", "b", "c", "d"]
     assert listed(wrong="true") == ["b"]
     assert listed(wrong="false") == ["a"]
     assert listed(predicted="nothing-like-it") == []

@@ -154,6 +154,7 @@
  * @property {string} [predicted]
  * @property {string} [truth]
  * @property {boolean} [wrong]
+ * @property {boolean} [sample] only those of the random sample, or only others
  * @property {string} [model]
  * @property {number} [limit]
  */

@@ -3,26 +3,25 @@
 /** @import { Prediction } from "../api/types.js" */
 
 /**
- * One image in five is drawn at random: a hundred labels then give a sample of twenty, whose accuracy is known to some
- * 20 points, and four labels in five still go where they teach most. At one in ten the sample would take twice as long.
+ * As the gateway keeps one image in five for the sample. At one in ten the sample would take twice as long.
  */
 export const RANDOM_EVERY = 5;
 
 /**
  * Every fifth place goes to an image drawn at random, in the order of the draw; the others to uncertain ones, in theirs.
- * An image that was drawn stands as drawn, though it may be uncertain too: to leave those out would make the sample one
- * of easy images.
- * @param {Prediction[]} uncertain the least sure first
- * @param {Prediction[]} drawn
+ * Where one kind ends, the other goes on. The gateway gives no image to both: one of the sample, listed because it is
+ * uncertain, would be missing in the sample, and leave it one of easy images.
+ * @param {Prediction[]} uncertain images that are not of the sample, the least sure first
+ * @param {Prediction[]} drawn images of the sample
+ * @param {number} limit how many to list at most
  * @returns {{list: Prediction[], random: Set<string>}} `random`: the ids of those that were drawn
  */
-export function mixInRandom(uncertain, drawn) {
-  const sample = drawn.slice(0, Math.floor(uncertain.length / RANDOM_EVERY));
-  const random = new Set(sample.map(({ id }) => id));
-  const rest = uncertain.filter(({ id }) => !random.has(id)).values();
+export function mixInRandom(uncertain, drawn, limit) {
+  const [others, sample] = [uncertain.values(), drawn.values()];
+  /** @type {Prediction[]} */
   const list = [];
-  for (const prediction of sample) list.push(...take(rest, RANDOM_EVERY - 1), prediction);
-  return { list: [...list, ...rest].slice(0, uncertain.length), random };
+  while (list.length < uncertain.length + drawn.length) list.push(...take(others, RANDOM_EVERY - 1), ...take(sample, 1));
+  return { list: list.slice(0, limit), random: new Set(drawn.map(({ id }) => id)) };
 }
 
 /**

@@ -179,10 +179,10 @@ export class Gallery {
     const query = filter.toQuery(MAX_TILES);
     if (!filter.mixesInRandom) return { list: await this.#client.predictions(stream, query), random: new Set() };
     const [uncertain, drawn] = await Promise.all([
-      this.#client.predictions(stream, query),
-      this.#client.predictions(stream, { ...query, sort: "random" }),
+      this.#client.predictions(stream, { ...query, sample: false }),
+      this.#client.predictions(stream, { ...query, sort: "random", sample: true }),
     ]);
-    return mixInRandom(uncertain, drawn);
+    return mixInRandom(uncertain, drawn, MAX_TILES);
   }
 
   #restart() {
