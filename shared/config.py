@@ -113,10 +113,8 @@ class Settings(BaseModel):
     )
     set_level: float = Field(
         0.0,
-        ge=0,
-        le=0.999,
-        description="how often the set of labels beside a prediction holds the truth, 0.5 to 0.999; 0: 0.9, or 0.99 of "
-        "a champion that is right more often than that",
+        description="how often the set of labels beside a prediction holds the truth, 0.5 to 0.999; 0: 0.9, or 0.99 "
+        "where the champion is right in more than 92 % of cases",
     )
     accuracy_window: int = Field(1_000, ge=1, le=1_000_000, description="scored examples in the windowed accuracy")
 
@@ -188,8 +186,8 @@ class Settings(BaseModel):
     @field_validator("set_level")
     @classmethod
     def _level_of_sets(cls, value: float) -> float:
-        if 0 < value < 0.5:
-            raise ValueError("use 0, or a level from 0.5 to 0.999")
+        if value != 0 and not 0.5 <= value <= 0.999:  # Nor where it is not a number.
+            raise ValueError("use a level from 0.5 to 0.999 (90 % is 0.9), or 0 for an automatic one")
         return value
 
     @field_validator("retention_images", "retention_examples", "retention_predictions", "retention_dead_letters")

@@ -26,7 +26,12 @@ def accuracy_lines(status: StreamStatus | None) -> list[str]:
 
 
 def unscored_lines(status: StreamStatus) -> list[str]:
-    """That no accuracy counts labels of images that came before any class was known, where they are several or all."""
+    """That no accuracy counts labels of images that came before any class was known, where they are several or all.
+
+    Before the first label, that nothing is predicted: whoever labels only afterwards would never have an accuracy.
+    """
+    if status.images and not status.labels:
+        return ["no class is known yet, so nothing is predicted: label a few images, on the page or by `prequel label`"]
     scored = max(model.scored for model in status.models.values())
     unscored = status.labelled - scored
     if unscored > 0 and not scored:
@@ -47,7 +52,10 @@ def label_order_lines(status: StreamStatus) -> list[str]:
     """That labels come class after class, where they do, and what that means."""
     if status.label_order is None or status.label_order.mixed:
         return []
-    return [f"{status.label_order.text} Accuracy flatters then: to repeat the last label is nearly always right."]
+    if status.models[status.champion].accuracy is None:
+        return [status.label_order.text]
+    flattery = "Accuracy then looks better than it is: repeating the last label is nearly always right."
+    return [f"{status.label_order.text} {flattery}"]
 
 
 def sample_lines(status: StreamStatus) -> list[str]:

@@ -79,7 +79,7 @@ def test_what_to_know_stands_above_all_numbers(told: Callable[..., Page]) -> Non
 def test_what_flatters_is_said(told: Callable[..., Page]) -> None:
     page = told(TOLD, IN_ORDER)
     expect(page.locator("#alerts li")).to_have_text(
-        "Accuracy flatters now. Labels come class after class: the newest 40 are all of one class. "
+        "Accuracy looks better than it is. Labels come class after class: the newest 40 are all of one class. "
         "The figures below say little about the other classes."
     )
     expect(page.locator("#models .badge:visible")).to_have_text(["champion", "not judged now"])

@@ -125,17 +125,17 @@ def test_a_pair_that_stays_goes_on_when_the_models_change() -> None:
         (
             compared(400),
             OPEN,
-            "logistic and slda cannot be told apart by the newest 400 labels: 90.0 % against 90.0 %.",
+            "logistic and slda cannot be told apart on the newest 400 labels: 90.0 % against 90.0 %.",
         ),
         (
             compared(3_500, challenger=50),
             BETTER,
-            "logistic has been better than slda for the newest 2,500 labels: 98.0 % against 90.0 %.",
+            "logistic has been better than slda on the newest 2,500 labels: 98.0 % against 90.0 %.",
         ),
         (
             compared(400, challenger=3),
             WORSE,
-            "logistic has been worse than slda for the newest 400 labels: 66.8 % against 90.0 %.",
+            "logistic has been worse than slda on the newest 400 labels: 66.8 % against 90.0 %.",
         ),
     ],
 )

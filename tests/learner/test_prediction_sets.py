@@ -259,7 +259,7 @@ def test_the_status_and_the_metrics_speak_of_the_sets_that_the_newest_500_labels
     assert {prediction.set_level for prediction in served.values()} == {0.8}
 
 
-@pytest.mark.parametrize("level", [0.3, 1.0, -0.1])
+@pytest.mark.parametrize("level", [0.3, 1.0, -0.1, 90])
 def test_a_level_that_promises_nothing_or_everything_is_refused(level: float) -> None:
-    with pytest.raises(ValueError, match="set_level"):
+    with pytest.raises(ValueError, match=r"set_level\n.*use a level from 0.5 to 0.999 \(90 % is 0.9\)"):
         Settings.model_validate({"set_level": level})

@@ -234,7 +234,8 @@ def test_a_summary_says_what_flatters_and_who_is_better() -> None:
     order = LabelOrderStatus(mixed=False, text="Labels come class after class.")
     said = accuracy_lines(STATUS.model_copy(update={"verdicts": verdicts, "label_order": order}))[1:]
     assert said == [
-        "Labels come class after class. Accuracy flatters then: to repeat the last label is nearly always right.",
+        "Labels come class after class. "
+        "Accuracy then looks better than it is: repeating the last label is nearly always right.",
         "It is better. To let it answer: PREQUEL_MODELS=better,slda",
     ]
     mixed = LabelOrderStatus(mixed=True, text="The newest 200 labels come mixed.")

@@ -40,7 +40,8 @@ def test_a_run_ends_with_the_interval_and_what_a_better_challenger_needs() -> No
     expected = [
         "accuracy 0.5000 since the stream began (95 %: 0.1234 to 0.8766), 0.7500 recently (slda)",
         "accuracy 0.9000 (95 %: 0.8000 to 0.9500) over the 1,200 labels of images that were chosen at random",
-        "Labels come class after class. Accuracy flatters then: to repeat the last label is nearly always right.",
+        "Labels come class after class. "
+        "Accuracy then looks better than it is: repeating the last label is nearly always right.",
         "logistic has been better. To let it answer: PREQUEL_MODELS=logistic,slda,ncm",
     ]
     assert accuracy_lines(ALL) == expected
@@ -85,8 +86,12 @@ def test_labels_of_images_that_came_before_any_class_are_said_not_to_count() -> 
             "label images that come from now on"
         ]
         assert accuracy_lines(young) == expected
+        in_order = young.model_copy(update={"label_order": ALL.label_order})
+        assert _evidence_lines(in_order)[-1] == "Labels come class after class.", "there is no accuracy that flatters"
         assert _evidence_lines(young) == ["", *expected]
-    assert accuracy_lines(status(models={"slda": none}, labelled=0)) == []
+    assert accuracy_lines(status(models={"slda": none}, labelled=0, labels=[])) == [
+        "no class is known yet, so nothing is predicted: label a few images, on the page or by `prequel label`"
+    ]
     assert accuracy_lines(status(labelled=9))[1:] == []
     sample = RandomSampleStatus(labelled=5, accuracy=0.8, interval=(0.2, 0.99))
     later = status(labelled=308, label_reasons={"random": 305, "producer": 3}, random_sample=sample)

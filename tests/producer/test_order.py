@@ -64,7 +64,7 @@ def test_folders_of_classes_are_shuffled_always_in_the_same_way(tmp_path: Path) 
     assert 30 < sum(name.startswith("cat") for name in by_default[:100]) < 70
     assert sent(root, shuffle=1) not in (by_default, sent(root, shuffle=2))
     assert sent(root, order="shuffle", shuffle=1) == sent(root, shuffle=1)
-    assert line(root).startswith("order: shuffled with seed 0, or the folder would come class after class")
+    assert line(root).startswith("order: shuffled with seed 0, so that classes come mixed")
     assert line(root, shuffle=7) == "order: shuffled with seed 7"
 
 
@@ -206,7 +206,7 @@ def test_a_run_says_its_order_and_mixes_the_classes(
     folder = photos(20)
     stream(folder, "mixed")
     stream(folder, "grouped", order="as-is")
-    assert "order: shuffled with seed 0, or the folder would come class after class" in printed(console)
+    assert "order: shuffled with seed 0, so that classes come mixed" in printed(console)
     assert "order: as the folders list them" in printed(console)
     labels = make_order(system)
     assert labels[60:] == ["blue"] * 20 + ["green"] * 20 + ["red"] * 20

@@ -68,7 +68,7 @@ def _add_stream_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("as-is", "name", "time", "shuffle"),
         help="the order of the images; default: shuffle for folders of classes, else as-is",
     )
-    parser.add_argument("--shuffle", type=int, metavar="SEED", help="--order shuffle, with another seed than 0")
+    parser.add_argument("--shuffle", type=int, metavar="SEED", help="shuffle with this seed instead of 0")
     parser.add_argument(
         "--correct", action="store_true", help="correct the labels of an earlier run that the source has changed"
     )

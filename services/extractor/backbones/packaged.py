@@ -34,10 +34,11 @@ class PackagedNetwork(NamedTuple):
         """Raises ConfigError where the settings ask for another size or pooling."""
         multi = settings.pooling == MULTI and self.build_multi is not None
         if not (multi or settings.pooling == AVERAGE) or settings.image_size not in (0, self.size):
+            unset = f"PREQUEL_POOLING unset{' (or multi)' if self.build_multi else ''} and PREQUEL_IMAGE_SIZE too"
             raise ConfigError(
-                f"PREQUEL_BACKBONE={name} has one input size ({self.size}) and its own pooling: leave "
-                f"PREQUEL_IMAGE_SIZE and PREQUEL_POOLING unset{' (or multi)' if self.build_multi else ''}, or choose "
-                "another backbone"
+                f"PREQUEL_POOLING={settings.pooling}, PREQUEL_IMAGE_SIZE={settings.image_size}: "
+                f"PREQUEL_BACKBONE={name} has its own pooling and one image size, {self.size}: leave {unset}, "
+                "or choose another backbone"
             )
         weights = str(self.weights) if settings.weights == IMAGENET else settings.weights
         return BackboneConfig(name, MULTI if multi else self.pooling, self.size, existing_file(name, weights))

@@ -17,6 +17,10 @@ class Option(NamedTuple):
     default: Any = None
 
 
+OPTIONS_OF_THE_FOLD = ("drift", "calibrate")
+"""Options that say what the fold does with a model and its predictions: see ``fold.drift.reactions``."""
+
+
 def read_options(stage: Stage, known: Mapping[str, Option]) -> dict[str, Any]:
     """A stage's options by name, with the defaults of those that it does not give.
 
@@ -24,6 +28,8 @@ def read_options(stage: Stage, known: Mapping[str, Option]) -> dict[str, Any]:
     """
     values = {name: option.default for name, option in known.items()}
     for key, text in stage.options.items():
+        if key in OPTIONS_OF_THE_FOLD:  # Taken off a whole model's spec before it comes here.
+            raise UnknownModel(f"{key}={text} is not for a model inside parentheses: put it behind them")
         if key not in known:
             raise UnknownModel(f"{stage.name} has no option {key!r}; its options are: {listing(known)}")
         try:

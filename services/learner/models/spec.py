@@ -58,7 +58,7 @@ def _experts(head: str, spec: str) -> tuple[str, list[str] | None]:
         raise UnknownModel(f"model {spec!r}: after the parentheses of {head!r} come options, as in ;option=value")
     experts = _split(inside[:-1], ",", spec)
     if not all(experts):
-        raise UnknownModel(f"model {spec!r}: write models in {head!r}, separated by commas")
+        raise UnknownModel(f"model {spec!r}: name at least two models in the parentheses, separated by commas")
     return name.strip(), experts
 
 

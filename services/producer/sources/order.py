@@ -97,7 +97,4 @@ def _own_order(source: Source) -> str:
 def _shuffle_line(order: Order) -> str:
     if order.chosen:
         return f"order: shuffled with seed {order.seed}"
-    return (
-        f"order: shuffled with seed {order.seed}, or the folder would come class after class "
-        "(--order as-is, name or time keeps another)"
-    )
+    return f"order: shuffled with seed {order.seed}, so that classes come mixed (or choose --order as-is, name or time)"

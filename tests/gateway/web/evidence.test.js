@@ -31,7 +31,7 @@ test("what flatters comes first, then what has changed, then who does better", (
   assert.match(changed[1].text, /^b was right more often\. Nothing changes by itself/);
   // Class after class the images change all the time.
   const inOrder = alertsOf({ ...CALM, feature_drift: 9.5, verdicts, label_order: order });
-  assert.deepEqual(titles(inOrder), ["Accuracy flatters now.", "b does better."]);
+  assert.deepEqual(titles(inOrder), ["Accuracy looks better than it is.", "b does better."]);
   assert.match(inOrder[0].text, /^Labels come class after class: the newest 40 are all of one class\. /);
 });
 

@@ -64,7 +64,7 @@ export function alertsOf({ label_order: order, feature_drift: score, feature_dri
   const isInOrder = order?.mixed === false;
   if (isInOrder) {
     alerts.push({
-      title: "Accuracy flatters now.",
+      title: "Accuracy looks better than it is.",
       text: `${order.text} The figures below say little about the other classes.`,
     });
   }

@@ -35,7 +35,7 @@ def verdict(comparison: Comparison, champion: str, challenger: str, *, mixed: bo
     >>> for index in range(400):
     ...     comparison.score(index, champion=index % 10 != 0, challenger=True)
     >>> verdict(comparison, "slda", "logistic", mixed=True).text
-    'logistic has been better than slda for the newest 400 labels: 100.0 % against 90.0 %.'
+    'logistic has been better than slda on the newest 400 labels: 100.0 % against 90.0 %.'
     """
     counts = comparison.counts
     kind = kind_of(counts, comparison.risk) if mixed else SILENT
@@ -58,8 +58,8 @@ def _text(kind: str, counts: Epoch, champion: str, challenger: str) -> str:
     newest = f"the newest {counts.scored:,} labels"
     accuracies = f"{_accuracy(counts, counts.wins)} against {_accuracy(counts, counts.losses)}"
     if kind == OPEN:
-        return f"{challenger} and {champion} cannot be told apart by {newest}: {accuracies}."
-    return f"{challenger} has been {kind} than {champion} for {newest}: {accuracies}."
+        return f"{challenger} and {champion} cannot be told apart on {newest}: {accuracies}."
+    return f"{challenger} has been {kind} than {champion} on {newest}: {accuracies}."
 
 
 def _accuracy(counts: Epoch, alone: int) -> str:
