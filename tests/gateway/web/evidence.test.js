@@ -6,7 +6,14 @@ import {
   formatInterval, verdictBadge,
 } from "../../../services/gateway/web/lib/evidence.js";
 
-const CALM = { feature_drift: 2, feature_drift_threshold: 9, label_order: { mixed: true, text: "" }, verdicts: {} };
+const CALM = {
+  champion: "a",
+  models: { a: { accuracy: 0.9 } },
+  feature_drift: 2,
+  feature_drift_threshold: 9,
+  label_order: { mixed: true, text: "" },
+  verdicts: {},
+};
 
 test("an interval has one unit, and is one number where both ends are the same", () => {
   assert.equal(formatInterval([0.9641, 0.981]), "96.4 to 98.1 %");
@@ -33,6 +40,7 @@ test("what flatters comes first, then what has changed, then who does better", (
   const inOrder = alertsOf({ ...CALM, feature_drift: 9.5, verdicts, label_order: order });
   assert.deepEqual(titles(inOrder), ["Accuracy looks better than it is.", "b does better."]);
   assert.match(inOrder[0].text, /^Labels come class after class: the newest 40 are all of one class\. /);
+  assert.deepEqual(titles(alertsOf({ ...CALM, label_order: order, models: { a: { accuracy: null } } })), []);
 });
 
 test("a verdict has a badge, and only good news is green", () => {
@@ -52,17 +60,16 @@ test("a model is honest, too sure, or better than it says", () => {
   );
   assert.match(said(0.1), /it is too sure/);
   assert.match(said(0.1, [{ confidence: 0.4, accuracy: 0.6, count: 1 }]), /it is better than it says/);
-  assert.equal(said(null), "Told once labels have come.");
-  assert.equal(said(0.1, []), "Told once labels have come.");
-  assert.equal(describeCalibration("slda", undefined, points), "Told once labels have come.");
+  assert.equal(said(null), "Not known yet: no prediction has been scored.");
+  assert.equal(said(0.1, []), "Not known yet: no prediction has been scored.");
+  assert.equal(describeCalibration("slda", undefined, points), "Not known yet: no prediction has been scored.");
 });
 
 test("sets say what they promise and what they kept", () => {
   assert.equal(
-    describeSets({ level: 0.9, coverage: 0.9041, mean_size: 1.372, scored: 1203 }),
-    "Then a prediction names several, which are to hold the truth 90 % of the time. " +
-      "They did for 90.4 % of the newest 1,203 labels, " +
-      "with 1.37 classes on average.",
+    describeSets({ level: 0.9, coverage: 0.9041, mean_size: 1.372, scored: 500 }),
+    "Then a prediction names several classes; the right one should be among them 90 % of the time. " +
+      "For the newest 500 labels it was, 90.4 % of the time, with 1.37 classes on average.",
   );
   assert.equal(describeSets({ level: 0.9, coverage: null, mean_size: null, scored: 0 }), null);
   assert.equal(describeSets(undefined), null);

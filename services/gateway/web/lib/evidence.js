@@ -59,10 +59,12 @@ export function verdictBadge(verdict) {
  * @param {StreamStatus} status
  * @returns {{title: string, text: string}[]}
  */
-export function alertsOf({ label_order: order, feature_drift: score, feature_drift_threshold: threshold, verdicts = {} }) {
+export function alertsOf(status) {
+  const { label_order: order, feature_drift: score, feature_drift_threshold: threshold, verdicts = {} } = status;
   const alerts = [];
   const isInOrder = order?.mixed === false;
-  if (isInOrder) {
+  // Where no prediction was scored, there is no accuracy that could flatter.
+  if (isInOrder && status.models[status.champion]?.accuracy != null) {
     alerts.push({
       title: "Accuracy looks better than it is.",
       text: `${order.text} The figures below say little about the other classes.`,
@@ -89,7 +91,7 @@ export function alertsOf({ label_order: order, feature_drift: score, feature_dri
  */
 export function describeCalibration(name, metrics, points) {
   const error = metrics?.calibration_error;
-  if (error == null || points.length === 0) return "Told once labels have come.";
+  if (error == null || points.length === 0) return "Not known yet: no prediction has been scored.";
   const total = sum(points, ({ count }) => count);
   const sure = sum(points, ({ confidence, count }) => confidence * count) / total;
   const right = sum(points, ({ accuracy, count }) => accuracy * count) / total;
@@ -106,9 +108,9 @@ export function describeCalibration(name, metrics, points) {
  */
 export function describeSets(sets) {
   if (!sets || sets.coverage == null || sets.mean_size == null) return null;
-  const promise = `Then a prediction names several, which are to hold the truth ${formatPercent(sets.level, 0)} of the time.`;
-  const kept = `They did for ${formatPercent(sets.coverage)} of the newest ${formatCount(sets.scored)} labels`;
-  return `${promise} ${kept}, with ${sets.mean_size.toFixed(2)} classes on average.`;
+  const promise = `the right one should be among them ${formatPercent(sets.level, 0)} of the time`;
+  const kept = `For the newest ${formatCount(sets.scored)} labels it was, ${formatPercent(sets.coverage)} of the time`;
+  return `Then a prediction names several classes; ${promise}. ${kept}, with ${sets.mean_size.toFixed(2)} classes on average.`;
 }
 
 /**

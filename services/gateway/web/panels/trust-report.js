@@ -18,7 +18,7 @@ const FETCH_INTERVAL_MS = 3000;
 /** @type {[string, (status: StreamStatus) => string | null][]} */
 const QUESTIONS = [
   ["What if one class is not enough?", ({ sets }) => describeSets(sets)],
-  ["Do the images look as they did?", describeFeatureDrift],
+  ["Do the images still look the same?", describeFeatureDrift],
   ["Which accuracy is which?", describeLabels],
 ];
 
@@ -69,7 +69,7 @@ export class TrustReport {
     for (const { answer, text, root } of this.#answers) {
       const said = answer(snapshot.status);
       root.hidden = said === null;
-      setText(text, said ?? "");
+      setText(text, unbroken(said ?? ""));
     }
     if (isOtherModel) this.#paintCurve();
     this.#fetchLater();
@@ -89,12 +89,20 @@ export class TrustReport {
     const { status, models = [], shownModel = "" } = this.#snapshot ?? {};
     const points = this.#reliability[shownModel] ?? [];
     const text = describeCalibration(shownModel, status?.models[shownModel], points);
-    setText(this.#calibration, text);
+    setText(this.#calibration, unbroken(text));
     this.#figure.setAttribute("aria-label", `Reliability curve. ${text}`);
     this.#figure.replaceChildren(reliabilityPlot({ reliability: this.#reliability, models, shown: shownModel }));
     this.#table.hidden = points.length === 0;
     this.#rows.replaceChildren(...points.map(row));
   }
+}
+
+/**
+ * No line begins with a percent sign.
+ * @param {string} text
+ */
+function unbroken(text) {
+  return text.replaceAll(" %", "\u00a0%");
 }
 
 /** @param {ReliabilityPoint} point */
