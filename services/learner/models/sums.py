@@ -1,5 +1,6 @@
 """The sums that streaming discriminants are made of: counts, class totals, second moment, or the examples so far."""
 
+import math
 from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
@@ -62,7 +63,9 @@ class Sums:
     @property
     def count(self) -> float:
         """How many examples there are; with ``fading``, what they weigh."""
-        return float(self.counts.sum())
+        # Exactly rounded: NumPy's order of additions depends on how much room the array has, which depends on how many
+        # classes came in one batch.
+        return math.fsum(self.counts)
 
     @property
     def stores_examples(self) -> bool:

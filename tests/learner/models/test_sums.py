@@ -99,6 +99,21 @@ def test_a_correction_is_seen_at_once() -> None:
     assert not np.array_equal(before, after.arrays["weights"][:3])
 
 
+def test_what_examples_weigh_does_not_depend_on_how_many_classes_came_at_once() -> None:
+    """Nor on a restart: the room of an array differs then, and with it the order in which NumPy adds."""
+    random, x = np.random.default_rng(0), np.ones(4, np.float32)
+    for _ in range(50):
+        weights, together, singly = random.random(13), Sums(4, 0.9), Sums(4, 0.9)
+        together.grow(13)
+        for target, weight in enumerate(weights.tolist()):
+            singly.grow(target + 1)
+            for sums in (together, singly):
+                sums.correct(x, None, target, weight)
+        restored = Sums(4, 0.9)
+        restored.load(singly.arrays(13))
+        assert together.count == singly.count == restored.count
+
+
 def test_a_class_that_lost_its_last_label_is_not_predicted_by_scores_of_before() -> None:
     xs, labels = stream(600, 368, 3)
     xs[:12] += 9.0
