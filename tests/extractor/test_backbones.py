@@ -58,9 +58,16 @@ def test_names_may_be_written_as_keras_does(tmp_path: Path) -> None:
 
 
 def test_settings_that_compact_does_not_support() -> None:
-    for unsupported in (settings(pooling="none"), settings(pooling="last,multi"), settings(image_size=64)):
-        with pytest.raises(ConfigError, match=r"PREQUEL_BACKBONE=compact .* PREQUEL_POOLING unset \(or multi\)"):
-            configure(unsupported)
+    for unsupported, message in (
+        (
+            {"pooling": "none"},
+            "PREQUEL_POOLING=none: PREQUEL_BACKBONE=compact has its own: leave it unset, or set it to multi",
+        ),
+        ({"pooling": "last,multi"}, "PREQUEL_POOLING=last,multi: PREQUEL_BACKBONE=compact has its own"),
+        ({"image_size": 64}, "PREQUEL_IMAGE_SIZE=64: PREQUEL_BACKBONE=compact has its own, 32: leave it unset"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            configure(settings(**unsupported))
 
 
 def test_multi_is_an_own_pooling_of_compact() -> None:

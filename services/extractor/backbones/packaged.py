@@ -33,13 +33,15 @@ class PackagedNetwork(NamedTuple):
     def configure(self, name: str, settings: Settings) -> BackboneConfig:
         """Raises ConfigError where the settings ask for another size or pooling."""
         multi = settings.pooling == MULTI and self.build_multi is not None
-        if not (multi or settings.pooling == AVERAGE) or settings.image_size not in (0, self.size):
-            unset = f"PREQUEL_POOLING unset{' (or multi)' if self.build_multi else ''} and PREQUEL_IMAGE_SIZE too"
+        own = f"PREQUEL_BACKBONE={name} has its own"
+        if not (multi or settings.pooling == AVERAGE):
+            remedy = "unset, or set it to multi" if self.build_multi else "unset"
             raise ConfigError(
-                f"PREQUEL_POOLING={settings.pooling}, PREQUEL_IMAGE_SIZE={settings.image_size}: "
-                f"PREQUEL_BACKBONE={name} has its own pooling and one image size, {self.size}: leave {unset}, "
-                "or choose another backbone"
+                f"PREQUEL_POOLING={settings.pooling}: {own}: leave it {remedy}, or choose another backbone"
             )
+        if settings.image_size not in (0, self.size):
+            size = f"PREQUEL_IMAGE_SIZE={settings.image_size}"
+            raise ConfigError(f"{size}: {own}, {self.size}: leave it unset, or choose another backbone")
         weights = str(self.weights) if settings.weights == IMAGENET else settings.weights
         return BackboneConfig(name, MULTI if multi else self.pooling, self.size, existing_file(name, weights))
 

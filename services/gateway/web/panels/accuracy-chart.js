@@ -20,7 +20,7 @@ const CHOICES = [
 /** A curve of 500 points is 50 KB: once a second is smooth enough. */
 const FETCH_INTERVAL_MS = 1000;
 
-const EMPTY_TEXT = "The curve begins with the first labels: a prediction is scored once its label is known.";
+const EMPTY_TEXT = "The curve begins with the first prediction that names a class and whose label is known.";
 
 /** @implements {Panel} */
 export class AccuracyChart {
