@@ -2,14 +2,19 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import cast
 
 import numpy as np
+import numpy.typing as npt
 import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.datasets import load_digits
 
 from prequel.services.learner.fold.label_order import MIN_RUN, RESUME_AFTER, WINDOW, LabelOrder
+from prequel.services.learner.models import registry
+from prequel.services.learner.models.mix import Mix
 from prequel.services.learner.publishing.stream_status import stream_status
 from prequel.shared.log.base import Position
 from tests.learner.building import ExampleLog, new_fold
@@ -137,3 +142,20 @@ def test_the_status_of_a_stream_says_in_which_order_its_labels_were_learned() ->
     assert mixed()
     fold.apply([examples.label(f"i{number}", "a") for number in range(30, 55)])
     assert not mixed()
+
+
+def test_a_change_in_runs_moves_a_mixture_though_no_comparison_believes_such_labels() -> None:
+    """Why models do not ask LabelOrder: see ``kernels.scores``."""
+    pixels, classes = cast(tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]], load_digits(return_X_y=True))
+    random, xs = np.random.default_rng(0), pixels.astype(np.float32)
+    runs_of_ten = [random.choice(np.flatnonzero(classes == label), 10) for label in random.integers(10, size=200)]
+    rows = np.concatenate(runs_of_ten)
+    upright, turned = rows[:1_000], rows[1_000:]
+    model = registry.create("mix(slda, slda;decay=0.02)", 64, seed=0)
+    assert isinstance(model, Mix)
+    model.fold(xs[upright], [str(label) for label in classes[upright]])
+    before = model.weights[1]
+    model.fold(xs[turned, ::-1], [str(label) for label in classes[turned]])
+    assert before < 0.5 < 0.9 < model.weights[1]
+    order = LabelOrder()
+    assert not any([order.update(label) for label in classes[rows].tolist()][100:])

@@ -171,7 +171,13 @@ def measure(scores: Array, targets: Array, prior: float, start: float, probabili
 
 @kernel
 def _representative(recent: Array, counts: Array, classes: int, target: int) -> bool:
-    """Put ``target`` into ``recent``; whether the newest labels are distributed as all were."""
+    """Put ``target`` into ``recent``; whether the newest labels are distributed as all were.
+
+    It is not the fold's LabelOrder, which asks whether an accuracy may be believed and says no from runs of 10 on. What
+    is learned here may be learned from such runs too, and a camera's labels come in them: after a change of camera in
+    runs of 10 of ten classes (CIFAR-10 through `compact`, 8,400 images), `mix` was right in 0.547 of the second half
+    with this rule, and in 0.486 with LabelOrder, as `slda` alone (0.477); 0.592, 0.583 and 0.576 held out.
+    """
     total = 0.0
     for k in range(classes):
         recent[k] *= 1.0 - _NEWEST_SHARE
