@@ -263,3 +263,26 @@ def test_the_status_and_the_metrics_speak_of_the_sets_that_the_newest_500_labels
 def test_a_level_that_promises_nothing_or_everything_is_refused(level: float) -> None:
     with pytest.raises(ValueError, match=r"set_level\n.*use a level from 0.5 to 0.999 \(90 % is 0.9\)"):
         Settings.model_validate({"set_level": level})
+
+
+@pytest.mark.parametrize("labels", [0, 1, 300, SIZE, SIZE + 1])
+def test_a_ring_that_is_read_back_goes_on_as_if_nothing_was(labels: int) -> None:
+    """A young one is stored without the slots that it has not used."""
+
+    def fill(ring: SetRing, many: int) -> SetRing:
+        for index in range(ring.total, ring.total + many):
+            ring.put(ring.advance(), float(np.float32(index % 7 / 9)), [MISSED, HELD, RIGHT][index % 3], size=index)
+        return ring
+
+    arrays = fill(SetRing(), labels).arrays()
+    assert len(arrays["sizes"]) == min(labels, SIZE)
+    again, never_stored = fill(SetRing.from_arrays(arrays), 600), fill(SetRing(), labels + 600)
+    assert {name: array.tobytes() for name, array in again.arrays().items()} == {
+        name: array.tobytes() for name, array in never_stored.arrays().items()
+    }
+    assert (again.counts, again.recent, again.total_size) == (
+        never_stored.counts,
+        never_stored.recent,
+        never_stored.total_size,
+    )
+    assert again.quantile(0.1) == never_stored.quantile(0.1)

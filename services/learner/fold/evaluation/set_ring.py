@@ -108,11 +108,12 @@ class SetRing:
                 self.recent[mark] += 1
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """As a snapshot stores it; ``from_arrays`` is its inverse."""
+        """As a snapshot stores it, without the slots that no index has had yet; ``from_arrays`` is its inverse."""
+        used = min(self.total, SIZE)
         return {
-            "probabilities": np.array(self._probabilities, "<f4"),
-            "marks": np.frombuffer(bytes(self._marks), np.uint8),
-            "sizes": np.array(self._sizes, "<i4"),
+            "probabilities": np.array(self._probabilities[:used], "<f4"),
+            "marks": np.frombuffer(bytes(self._marks[:used]), np.uint8),
+            "sizes": np.array(self._sizes[:used], "<i4"),
             "total": np.array([self.total], "<i8"),
         }
 
@@ -120,12 +121,11 @@ class SetRing:
     def from_arrays(cls, arrays: dict[str, npt.NDArray[Any]]) -> "SetRing":
         """The inverse of ``arrays``."""
         self = cls(int(arrays["total"][0]))
-        self._probabilities = arrays["probabilities"].tolist()
+        marks, used = arrays["marks"].tolist(), len(arrays["marks"])
+        self._probabilities[:used] = arrays["probabilities"].tolist()
         self._sorted = sorted(value for value in self._probabilities if value == value)
-        marks = arrays["marks"].tolist()
+        self._marks[:used], self._sizes[:used] = bytes(marks), arrays["sizes"].tolist()
         for index in range(max(0, self.total - SIZE), self.total):
             self._count(index, marks[index % SIZE])
-        self._marks = bytearray(marks)
-        self._sizes = arrays["sizes"].tolist()
         self.total_size = sum(self._sizes)
         return self
