@@ -162,6 +162,18 @@ def test_a_model_that_is_not_sure_enough_becomes_surer() -> None:
     assert served.probabilities[0] > 0.9
 
 
+@pytest.mark.parametrize("sharpen", [False, True])
+def test_a_model_that_is_least_right_where_it_is_surest_is_mended_too(sharpen: bool) -> None:
+    """No power of probabilities and no share in common does that: each bin of confidence has a share of its own."""
+    random, calibrator = np.random.default_rng(7), Calibrator(active=True, sharpen=sharpen)
+    sure, unsure = ModelPrediction([0, 1], [0.95, 0.05], known=2), ModelPrediction([0, 1], [0.65, 0.35], known=2)
+    for index in range(2_000):
+        said, accuracy = ((sure, 0.7), (unsure, 0.9))[index % 2]
+        calibrator.count(calibrator.calibrate(said), int(random.random() > accuracy), index, mixed=True)
+    assert calibrator.calibrate(sure).probabilities[0] == pytest.approx(0.7, abs=0.05)
+    assert calibrator.calibrate(unsure).probabilities[0] == pytest.approx(0.9, abs=0.05)
+
+
 def test_a_sharpness_that_a_model_finds_by_itself_is_left_alone() -> None:
     calibrator = Calibrator(active=True, sharpen=False)
     sure = ModelPrediction([0, 1, 2], [0.8, 0.15, 0.05], known=3)
@@ -178,7 +190,7 @@ def test_labels_that_come_class_after_class_change_nothing_but_the_reliability()
     for index in range(1_000):
         calibrator.count(calibrator.calibrate(sure), 0, index, mixed=False)
     served = calibrator.calibrate(sure)
-    assert served.calibration.tolist() == pytest.approx([1.0, 1 / 1_002, 0.0])
+    assert served.calibration.tolist() == pytest.approx([1.0, 1 / 1_002, 0.0, 0.0])
     assert calibrator.reliability[1].sum() == 1_000
 
 

@@ -11,20 +11,27 @@ from prequel.services.learner.models.base import Arrays, Matrix, ModelState, Pro
 from prequel.services.learner.models.classes import grown
 from prequel.services.learner.models.incremental import IncrementalModel
 
+_DOUBT = 0.5
+"""Votes that every class has besides, as in `slda`: five equal votes are not certainty. Without them, calibration must
+bend everything for the sake of true classes without a vote (CIFAR-10 through MobileNetV2: expected calibration error
+0.046 instead of 0.023, log loss 1.83 instead of 1.76); a tenth of them leaves 0.040. The sums are squared, for of ten
+classes five equal votes would else have 0.55, and in a mixture, which nothing calibrates, hardly any weight."""
+
 
 class NearestNeighbours(IncrementalModel):
     """The ``k`` nearest (Euclidean) of the last ``window`` labelled examples vote, one vote each.
 
-    As scikit-learn's ``KNeighborsClassifier(k)`` fitted on the window, by brute force. An example that is in the window
-    already is relabelled, so that a correction corrects. ``k`` and ``window`` are at least 1. The window is float32
-    [examples, dim]. ``unlearn`` is not possible: an example that left the window cannot come back.
+    The votes are those of scikit-learn's ``KNeighborsClassifier(k)`` fitted on the window, by brute force; a
+    class's probability goes as the square of its votes and half a vote more, so that none has 0. An example that is in
+    the window already is relabelled, so that a correction corrects. ``k`` and ``window`` are at least 1. The window is
+    float32 [examples, dim]. ``unlearn`` is not possible: an example that left the window cannot come back.
 
     >>> import numpy as np
     >>> model = NearestNeighbours(1, k=3, window=100)
     >>> for value in (1, 2, 3, 11, 12, 13):
     ...     model.learn(np.array([value], np.float32), "low" if value < 10 else "high")
     >>> model.labels, model.predict(np.array([8], np.float32)).round(3)
-    (['low', 'high'], array([0.333, 0.667]))
+    (['low', 'high'], array([0.265, 0.735]))
     """
 
     def __init__(self, dim: int, *, k: int, window: int, seed: int = 0) -> None:
@@ -62,7 +69,9 @@ class NearestNeighbours(IncrementalModel):
 
     def _votes(self, distances: npt.NDArray[np.float64], classes: int) -> Probabilities:
         nearest = np.argsort(distances, kind="stable")[: self._k]
-        return np.bincount(self._targets[nearest], minlength=classes) / len(nearest)
+        squares = np.square(np.bincount(self._targets[nearest], minlength=classes) + _DOUBT)
+        shares: Probabilities = squares / squares.sum()
+        return shares
 
     def _keep(self, x: Vector, target: int, distances: npt.NDArray[np.float64]) -> None:
         """Put the example into the window in place of the oldest, or relabel it if it is there."""

@@ -7,21 +7,21 @@ import numpy as np
 import numpy.typing as npt
 
 from prequel.services.learner.fold.calibration.ranking import Ranking, ServedRun, ranking
-from prequel.services.learner.fold.predictions import TOP, ModelPrediction, served
+from prequel.services.learner.fold.predictions import TOP, ModelPrediction
 from prequel.services.learner.kernels.calibration import (
+    BIN_BLOCKS,
     BINS,
     FIT_BLOCKS,
     FIT_COLUMNS,
     RELIABILITY_BLOCKS,
+    calibrate,
     calibrate_run,
     count,
-    solve,
 )
 
 Arrays = dict[str, npt.NDArray[Any]]
 Numbers = npt.NDArray[np.int64]
-_LEARNED = 3
-"""Where the kernels' state counts labels."""
+_PARTS = ("fit", "bins", "reliability", "state")
 
 
 class Calibrator:
@@ -44,17 +44,20 @@ class Calibrator:
     def __init__(self, *, active: bool, sharpen: bool = True, first: int = 0) -> None:
         self.active, self._sharpen = active, sharpen
         self._fit = np.zeros((FIT_BLOCKS + 1, FIT_COLUMNS), np.int64)
+        self._bins = np.zeros((BIN_BLOCKS + 1, 3, BINS), np.int64)
         self._reliability = np.zeros((RELIABILITY_BLOCKS, 3, BINS), np.int64)
-        self._state = np.array([first, 0, 0, 0], np.int64)
+        self._state = np.array([first, 0, 0, 0, 0], np.int64)
         self._powers = np.empty(TOP + 1)
 
     def calibrate(self, prediction: ModelPrediction) -> ModelPrediction:
         """What is served now where the model itself says this."""
         if not self.active or prediction.known <= 0:
             return prediction
-        calibration = np.empty(3, np.float32)
-        solve(self._fit, prediction.known, int(self._state[_LEARNED]), self._sharpen, calibration)
-        return served(prediction.classes, prediction.own, prediction.known, calibration)
+        raw, calibration = prediction.own, np.empty(4, np.float32)
+        out = np.empty_like(raw)
+        counts = self._fit, self._bins, self._state
+        calibrate(raw, prediction.known, self._sharpen, *counts, self._powers, calibration, out)
+        return ModelPrediction(prediction.classes, out.tolist(), prediction.known, raw, calibration)
 
     def calibrate_run(self, ranked: Ranking, truths: Numbers, indices: Numbers, mixed: Numbers) -> ServedRun:
         """What is served of each of a run of predictions, whose labels are counted one after the other.
@@ -62,7 +65,7 @@ class Calibrator:
         ``truths`` [n] are classes, ``indices`` [n] those of the scores, -1 where no label is scored, ``mixed`` [n]
         1 where the label came mixed. Equal to calibrating and counting them one by one, and faster.
         """
-        calibrations, out = np.empty((len(truths), 3), np.float32), np.empty_like(ranked.raw)
+        calibrations, out = np.empty((len(truths), 4), np.float32), np.empty_like(ranked.raw)
         calibrate_run(
             *ranked,
             truths,
@@ -71,6 +74,7 @@ class Calibrator:
             self.active,
             self._sharpen,
             self._fit,
+            self._bins,
             self._reliability,
             self._state,
             self._powers,
@@ -89,9 +93,12 @@ class Calibrator:
                 truth,
                 index,
                 mixed,
+                prediction.without_bin,
                 prediction.probabilities[0],
                 sign,
+                self._sharpen,
                 self._fit,
+                self._bins,
                 self._reliability,
                 self._state,
                 self._powers,
@@ -109,12 +116,12 @@ class Calibrator:
 
     def arrays(self) -> Arrays:
         """As a snapshot stores it; ``load`` is the inverse."""
-        return {"fit": self._fit.copy(), "reliability": self._reliability.copy(), "state": self._state.copy()}
+        arrays = self._fit, self._bins, self._reliability, self._state
+        return {name: array.copy() for name, array in zip(_PARTS, arrays, strict=True)}
 
     def load(self, arrays: Arrays) -> None:
         """The inverse of ``arrays``."""
-        self._fit, self._reliability = arrays["fit"].copy(), arrays["reliability"].copy()
-        self._state = arrays["state"].copy()
+        self._fit, self._bins, self._reliability, self._state = (arrays[name].copy() for name in _PARTS)
 
 
 def calibrator_arrays(calibrators: Sequence[Calibrator]) -> Arrays:
@@ -129,7 +136,7 @@ def calibrator_arrays(calibrators: Sequence[Calibrator]) -> Arrays:
 def load_calibrators(calibrators: Sequence[Calibrator], arrays: Arrays) -> None:
     """The inverse of ``calibrator_arrays``."""
     for number, calibrator in enumerate(calibrators):
-        calibrator.load({name: arrays[f"{name}.{number}"] for name in ("fit", "reliability", "state")})
+        calibrator.load({name: arrays[f"{name}.{number}"] for name in _PARTS})
 
 
 def compile() -> None:

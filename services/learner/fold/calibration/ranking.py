@@ -27,7 +27,7 @@ class Ranking(NamedTuple):
     def predictions(
         self, served: npt.NDArray[np.float32], calibrations: npt.NDArray[np.float32]
     ) -> list[ModelPrediction]:
-        """One a row; ``served`` float32 [n, width] are the calibrated probabilities, by ``calibrations`` [n, 3]."""
+        """One a row; ``served`` float32 [n, width] are the calibrated probabilities, by ``calibrations`` [n, 4]."""
         known = self.known.tolist()
         rows = zip(self.classes.tolist(), served.tolist(), known, self.raw, calibrations, strict=True)
         if min(known) >= self.raw.shape[1]:  # The usual run: no class is new, and nothing is cut off.
