@@ -16,7 +16,14 @@ from prequel.services.learner.fold.calibration.reliability import calibration_er
 from prequel.services.learner.fold.drift.reactions import reaction
 from prequel.services.learner.fold.predictions import TOP, ModelPrediction
 from prequel.services.learner.fold.stream import StreamState
-from prequel.services.learner.kernels.calibration import FIT_BLOCK, FIT_BLOCKS, RELIABILITY_BLOCK, RELIABILITY_BLOCKS
+from prequel.services.learner.kernels.calibration import (
+    DOUBT_BLOCK,
+    DOUBT_BLOCKS,
+    FIT_BLOCK,
+    FIT_BLOCKS,
+    RELIABILITY_BLOCK,
+    RELIABILITY_BLOCKS,
+)
 from tests.learner.building import ExampleLog, new_fold
 
 
@@ -184,14 +191,30 @@ def test_a_sharpness_that_a_model_finds_by_itself_is_left_alone() -> None:
     assert served.probabilities[0] == pytest.approx(2 / 3, abs=0.02)
 
 
-def test_labels_that_come_class_after_class_change_nothing_but_the_reliability() -> None:
+def test_labels_that_come_class_after_class_do_not_make_a_model_surer() -> None:
     calibrator = Calibrator(active=True)
     sure = ModelPrediction([0, 1], [0.9, 0.1], known=2)
     for index in range(1_000):
         calibrator.count(calibrator.calibrate(sure), 0, index, mixed=False)
     served = calibrator.calibrate(sure)
-    assert served.calibration.tolist() == pytest.approx([1.0, 1 / 1_002, 0.0, 0.0])
+    assert served.calibration.tolist() == pytest.approx([1.0, 1 / 1_002, 0.0, 0.0, 0.0])
     assert calibrator.reliability[1].sum() == 1_000
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_a_model_that_is_worse_than_chance_is_not_believed_whatever_the_order(mixed: bool) -> None:
+    calibrator = Calibrator(active=True, sharpen=False)
+    wrong = ModelPrediction([0, 1, 2], [0.98, 0.01, 0.01], known=3)
+    losses = []
+    for index in range(100):
+        served = calibrator.calibrate(wrong)
+        losses.append(-np.log(served.probability(2)))
+        calibrator.count(served, 2, index, mixed=mixed)
+    assert np.mean(losses) < 1.1 * np.log(3)
+    right = 100 + DOUBT_BLOCK * DOUBT_BLOCKS
+    for index in range(100, right):
+        calibrator.count(calibrator.calibrate(wrong), 0, index, mixed=False)
+    assert calibrator.calibrate(wrong).calibration[4] < 0.05  # as before any label: the newest speak for it
 
 
 def test_of_a_thousand_classes_those_that_are_not_stored_share_the_rest() -> None:
@@ -252,6 +275,21 @@ def test_class_after_class_the_log_loss_stays_sane() -> None:
     raw = digits("naive-bayes;calibrate=off,logistic;calibrate=off", sort=True)
     assert state.scores.log_loss(0) < 0.3 * raw.scores.log_loss(0)  # type: ignore[operator]
     assert state.scores.log_loss(1) < 1.05 * raw.scores.log_loss(1)  # type: ignore[operator]
+
+
+def test_twelve_of_each_class_one_after_the_other_cost_no_more_than_chance() -> None:
+    """Log loss over the first 100, against even probabilities of the classes known so far: hard features, wide ones."""
+    random, log, chance = np.random.default_rng(4), ExampleLog(), 0.0
+    means = random.normal(0, 0.2, (9, 200))
+    for number in range(100):
+        log.features(f"i{number}", (means[number // 12] + random.normal(size=200)).tolist(), str(number // 12))
+        chance += np.log(1 + number // 12) if number % 12 else 0.0
+    specs = "slda,mix,ridge,ncm,naive-bayes,knn,logistic,softmax"
+    fold = new_fold(log, models=specs)
+    fold.apply(log.records)
+    scores = fold.streams["s"].scores
+    ratios = {spec: scores.log_loss(number) * scores.total / chance for number, spec in enumerate(specs.split(","))}  # type: ignore[operator]
+    assert max(ratios.values()) < 1.1, ratios
 
 
 @pytest.mark.parametrize(

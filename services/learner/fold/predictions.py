@@ -18,9 +18,9 @@ NOT_SCORED = -2
 
 Shares = npt.NDArray[np.float32]
 
-UNCALIBRATED: Shares = np.array([1.0, 0.0, 0.0, 0.0], np.float32)
-"""Sharpness, even share, top share and the bin's share (see ``kernels.calibration.serve``) with which a model's own
-probabilities are what is served."""
+UNCALIBRATED: Shares = np.array([1.0, 0.0, 0.0, 0.0, 0.0], np.float32)
+"""Sharpness, even share, top share, the bin's share and doubt (see ``kernels.calibration.serve``) with which a model's
+own probabilities are what is served."""
 UNCALIBRATED.flags.writeable = False
 
 
@@ -46,21 +46,12 @@ class ModelPrediction(NamedTuple):
     every one.
     """
     calibration: Shares = UNCALIBRATED
-    """Float32 [4]: what ``probabilities`` were made with."""
+    """Float32 [5]: what ``probabilities`` were made with."""
 
     @property
     def own(self) -> Shares:
         """The model's own probabilities of ``classes``, float32."""
         return np.array(self.probabilities, np.float32) if self.raw is None else self.raw
-
-    @property
-    def without_bin(self) -> float:
-        """The probability of the first class before the share of its bin of confidence was dealt out."""
-        if self.raw is None or not self.calibration[3]:
-            return self.probabilities[0]
-        before = self.calibration.copy()
-        before[3] = 0.0
-        return served(self.classes, self.raw, self.known, before).probabilities[0]
 
     @property
     def top_class(self) -> int:
@@ -105,7 +96,7 @@ PERHAPS_LEARNED = ModelPrediction([], [], -2)
 def served(classes: list[int], raw: Shares, known: int, calibration: Shares) -> ModelPrediction:
     """The prediction that is served where a model's own probabilities are ``raw`` and were calibrated with these.
 
-    >>> raw, calibration = np.array([0.9375, 0.0625], np.float32), np.array([0.5, 0.0, 0.0, 0.0], np.float32)
+    >>> raw, calibration = np.array([0.9375, 0.0625], np.float32), np.array([0.5, 0.0, 0.0, 0.0, 0.0], np.float32)
     >>> prediction = served([3, 5], raw, 2, calibration)
     >>> prediction.classes, [round(share, 3) for share in prediction.probabilities]
     ([3, 5], [0.795, 0.205])

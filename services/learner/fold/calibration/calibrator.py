@@ -11,21 +11,22 @@ from prequel.services.learner.fold.predictions import TOP, ModelPrediction
 from prequel.services.learner.kernels.calibration import (
     BIN_BLOCKS,
     BINS,
+    DOUBT_BLOCKS,
     FIT_BLOCKS,
     FIT_COLUMNS,
     RELIABILITY_BLOCKS,
     calibrate,
     calibrate_run,
-    count,
+    recount,
 )
 
 Arrays = dict[str, npt.NDArray[Any]]
 Numbers = npt.NDArray[np.int64]
-_PARTS = ("fit", "bins", "reliability", "state")
+_PARTS = ("fit", "bins", "doubt", "reliability", "state")
 
 
 class Calibrator:
-    """Counts of one model's scores: of the newest 512, what to serve follows; of the newest 4,096, how reliable it was.
+    """Counts of one model's scores: of 1,024, what to serve follows; of the newest 4,096, how reliable it was.
 
     ``active`` False leaves probabilities as they are, and only counts how reliable these were. ``sharpen`` False leaves
     their sharpness alone: for a model that finds it by itself. ``first`` is the
@@ -35,28 +36,29 @@ class Calibrator:
 
     >>> calibrator = Calibrator(active=True)
     >>> sure = ModelPrediction([0, 1], [0.99, 0.01], known=2)
-    >>> for index in range(300):  # right in two of three cases
-    ...     calibrator.count(sure, int(index % 3 == 0), index, mixed=True)
+    >>> for index in range(300):  # right in four of five cases
+    ...     calibrator.count(calibrator.calibrate(sure), int(index % 5 == 0), index, mixed=True)
     >>> round(calibrator.calibrate(sure).probabilities[0], 1)
-    0.7
+    0.8
     """
 
     def __init__(self, *, active: bool, sharpen: bool = True, first: int = 0) -> None:
         self.active, self._sharpen = active, sharpen
         self._fit = np.zeros((FIT_BLOCKS + 1, FIT_COLUMNS), np.int64)
         self._bins = np.zeros((BIN_BLOCKS + 1, 3, BINS), np.int64)
+        self._doubt = np.zeros(DOUBT_BLOCKS + 1, np.int64)
         self._reliability = np.zeros((RELIABILITY_BLOCKS, 3, BINS), np.int64)
-        self._state = np.array([first, 0, 0, 0, 0], np.int64)
+        self._state = np.array([first, 0, 0, 0, 0, 0], np.int64)
         self._powers = np.empty(TOP + 1)
 
     def calibrate(self, prediction: ModelPrediction) -> ModelPrediction:
         """What is served now where the model itself says this."""
         if not self.active or prediction.known <= 0:
             return prediction
-        raw, calibration = prediction.own, np.empty(4, np.float32)
-        out = np.empty_like(raw)
-        counts = self._fit, self._bins, self._state
-        calibrate(raw, prediction.known, self._sharpen, *counts, self._powers, calibration, out)
+        raw, calibration = prediction.own, np.empty(5, np.float32)
+        classes, out = np.array(prediction.classes, np.int64), np.empty_like(raw)
+        counts = self._fit, self._bins, self._doubt, self._state
+        calibrate(classes, raw, prediction.known, -1, self._sharpen, *counts, self._powers, calibration, out)
         return ModelPrediction(prediction.classes, out.tolist(), prediction.known, raw, calibration)
 
     def calibrate_run(self, ranked: Ranking, truths: Numbers, indices: Numbers, mixed: Numbers) -> ServedRun:
@@ -65,7 +67,7 @@ class Calibrator:
         ``truths`` [n] are classes, ``indices`` [n] those of the scores, -1 where no label is scored, ``mixed`` [n]
         1 where the label came mixed. Equal to calibrating and counting them one by one, and faster.
         """
-        calibrations, out = np.empty((len(truths), 4), np.float32), np.empty_like(ranked.raw)
+        calibrations, out = np.empty((len(truths), 5), np.float32), np.empty_like(ranked.raw)
         calibrate_run(
             *ranked,
             truths,
@@ -75,6 +77,7 @@ class Calibrator:
             self._sharpen,
             self._fit,
             self._bins,
+            self._doubt,
             self._reliability,
             self._state,
             self._powers,
@@ -86,22 +89,25 @@ class Calibrator:
     def count(self, prediction: ModelPrediction, truth: int, index: int, *, mixed: bool, sign: int = 1) -> None:
         """Count the label of a prediction that was served; with -1, take it out again. See ``calibrate_run``."""
         if prediction.known > 0:
-            count(
+            raw = prediction.own
+            recount(
                 np.array(prediction.classes, np.int64),
-                prediction.own,
+                raw,
                 prediction.known,
                 truth,
                 index,
                 mixed,
-                prediction.without_bin,
+                prediction.calibration,
                 prediction.probabilities[0],
                 sign,
                 self._sharpen,
                 self._fit,
                 self._bins,
+                self._doubt,
                 self._reliability,
                 self._state,
                 self._powers,
+                np.empty_like(raw),
             )
 
     def shift(self, indices: int) -> None:
@@ -116,12 +122,12 @@ class Calibrator:
 
     def arrays(self) -> Arrays:
         """As a snapshot stores it; ``load`` is the inverse."""
-        arrays = self._fit, self._bins, self._reliability, self._state
+        arrays = self._fit, self._bins, self._doubt, self._reliability, self._state
         return {name: array.copy() for name, array in zip(_PARTS, arrays, strict=True)}
 
     def load(self, arrays: Arrays) -> None:
         """The inverse of ``arrays``."""
-        self._fit, self._bins, self._reliability, self._state = (arrays[name].copy() for name in _PARTS)
+        self._fit, self._bins, self._doubt, self._reliability, self._state = (arrays[name].copy() for name in _PARTS)
 
 
 def calibrator_arrays(calibrators: Sequence[Calibrator]) -> Arrays:

@@ -27,7 +27,7 @@ class Ranking(NamedTuple):
     def predictions(
         self, served: npt.NDArray[np.float32], calibrations: npt.NDArray[np.float32]
     ) -> list[ModelPrediction]:
-        """One a row; ``served`` float32 [n, width] are the calibrated probabilities, by ``calibrations`` [n, 4]."""
+        """One a row; ``served`` float32 [n, width] are the calibrated probabilities, by ``calibrations`` [n, 5]."""
         known = self.known.tolist()
         rows = zip(self.classes.tolist(), served.tolist(), known, self.raw, calibrations, strict=True)
         if min(known) >= self.raw.shape[1]:  # The usual run: no class is new, and nothing is cut off.
@@ -40,7 +40,7 @@ class Ranking(NamedTuple):
 
 class ServedRun(NamedTuple):
     """What is served of one model's predictions of n examples: ``served`` float32 [n, width] are the probabilities of
-    the ranking's classes, by ``calibrations`` float32 [n, 3]."""
+    the ranking's classes, by ``calibrations`` float32 [n, 5]."""
 
     ranking: Ranking
     served: npt.NDArray[np.float32]

@@ -194,5 +194,5 @@ def _no_predictions(models: int, rows: int, width: int) -> Arrays:
         "top_classes": np.full((models, rows, width), -1, "<i4"),
         "top_probabilities": np.zeros((models, rows, width), "<f4"),
         "known": np.zeros((models, rows), "<i4"),
-        "calibration": np.full((models, rows, 4), UNCALIBRATED, "<f4"),
+        "calibration": np.full((models, rows, 5), UNCALIBRATED, "<f4"),
     }
