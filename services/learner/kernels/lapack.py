@@ -18,6 +18,7 @@ Matrix = npt.NDArray[AnyFloat]
 # is solved. These are the very same compiled routines, which SciPy exports for Cython, and give the same bits.
 _BLAS, _LAPACK = cython_blas.__name__, cython_lapack.__name__
 _LEFT, _LOWER, _PLAIN = ctypes.c_char(b"L"), ctypes.c_char(b"L"), ctypes.c_char(b"N")
+_TRANSPOSED = ctypes.c_char(b"T")
 
 
 def rank_update(matrix: Array, rows: Array, *, scale: float, keep: float) -> None:
@@ -63,12 +64,25 @@ def halve(factor: Matrix[AnyFloat], sides: Matrix[AnyFloat]) -> Matrix[AnyFloat]
     return solved
 
 
+def inverse_diagonal(factor: Array) -> Array:
+    """The diagonal [dim] of a matrix's inverse, given its Cholesky factor, above whose diagonal there must be zeros.
+
+    It takes a third of the time of ``halve`` with the identity.
+    """
+    failed, dim, inverse = ctypes.c_int(0), len(factor), factor.copy(order="F")
+    _call(_LAPACK, "dtrtri", _LOWER, _PLAIN, dim, inverse, dim, failed)
+    diagonal: Array = np.einsum("ij,ij->j", inverse, inverse)
+    return diagonal
+
+
 def inner_products(rows: Array, *, scale: float, ridge: float) -> Array:
-    """scale rows rowsᵀ + ridge I, the lower triangle in Fortran order."""
-    gram = np.zeros((len(rows), len(rows)), order="F")
-    if len(rows):
-        rank_update(gram, np.ascontiguousarray(rows.T), scale=scale, keep=0.0)
-    gram[np.diag_indices(len(rows))] += ridge
+    """scale rows rowsᵀ + ridge I, the lower triangle in Fortran order; above the diagonal are zeros."""
+    count, dim = rows.shape
+    gram = np.zeros((count, count), order="F")
+    if count:
+        factor, none, rows = ctypes.c_double(scale), ctypes.c_double(0.0), np.ascontiguousarray(rows)
+        _call(_BLAS, "dsyrk", _LOWER, _TRANSPOSED, count, dim, factor, rows.T, dim, none, gram, count)
+    gram[np.diag_indices(count)] += ridge
     return gram
 
 

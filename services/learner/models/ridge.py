@@ -4,12 +4,11 @@ import numpy as np
 import numpy.typing as npt
 
 from prequel.services.learner.kernels.compiled import frozen
-from prequel.services.learner.kernels.lapack import factorise, halve, inner_products, solve
+from prequel.services.learner.kernels.lapack import factorise, inverse_diagonal, solve
 from prequel.services.learner.kernels.projection import random_features
-from prequel.services.learner.kernels.sampling import hash_rows
 from prequel.services.learner.models.base import Matrix
 from prequel.services.learner.models.discriminant import Discriminant
-from prequel.services.learner.models.labelled_sample import SIZE
+from prequel.services.learner.models.least_squares import LeastSquares, one_hot
 from prequel.services.learner.models.projection import splitmix
 from prequel.services.learner.models.solver import NO_EXAMPLES, Solved
 from prequel.services.learner.models.sums import Sums
@@ -25,10 +24,6 @@ PENALTIES = (10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
 """What is tried, times a feature's mean square. The best one is a matter of the data (30 on MNIST through MobileNetV2,
 100 through `compact`, 1,000 on CIFAR-10), and the same for 500 examples as for 3,000; a step of 3 from it costs about
 0.3 points of accuracy, a step of 10 up to 2."""
-
-MIN_ROWS = 64
-"""Examples by which it is chosen, at least, and at most as many as a labelled sample has: of 256 the choice is at most
-one step from that of 1,000, and takes a tenth of the time of a solve. With 64 it is now and then two steps off."""
 
 
 def ridge(dim: int, *, seed: int, width: int, shrinkage: float | None) -> Discriminant:
@@ -80,37 +75,32 @@ class RidgeSolver:
         self._shrinkage = shrinkage
 
     def __call__(self, sums: Sums, classes: int, *, held_out: bool) -> Solved:
-        rows, owners = sums.rows(), sums.classes()
-        energy = float(np.square(rows).sum() if sums.stores_examples else sums.scatter().trace())
-        penalty = self._penalty(sums, classes, energy / sums.dim)
+        equations = LeastSquares.of(sums)
+        penalty = self._penalty(equations, sums, classes)
         offsets = np.where(sums.counts[:classes] > 0, 0.0, NO_EXAMPLES)
         if not penalty > 0.0:
             return Solved(np.zeros((classes, sums.dim)), offsets, None)
-        if sums.stores_examples:
-            weights, scores = _solve_few(rows, owners, classes, penalty, held_out=held_out)
-        else:
-            weights, scores = _solve_moment(sums, classes, penalty, held_out=held_out)
+        weights, scores = equations.solve(sums, classes, penalty, held_out=held_out)
         if scores is not None:
             _leave_out_the_only(scores, sums, classes)
         return Solved(weights, offsets, scores)
 
-    def _penalty(self, sums: Sums, classes: int, squares: float) -> float:
-        """``squares`` is the sum of a feature's squares, the mean over all features."""
+    def _penalty(self, equations: LeastSquares, sums: Sums, classes: int) -> float:
         if self._shrinkage is not None:
-            return self._shrinkage * squares
-        unit = squares / max(sums.count, 1e-9)
-        return choose_penalty(*_sample(sums), classes, unit) if unit > 0.0 else 0.0
+            return self._shrinkage * equations.squares
+        unit = equations.squares / max(sums.count, 1e-9)
+        return choose_penalty(equations.products, equations.owners(sums), classes, unit) if unit > 0.0 else 0.0
 
 
-def choose_penalty(rows: Array, owners: Classes, classes: int, unit: float) -> float:
+def choose_penalty(products: Array, owners: Classes, classes: int, unit: float) -> float:
     """The penalty among PENALTIES, times ``unit``, with the least squared error of rows predicted by the others.
 
-    ``rows`` [n, dim] are of the classes ``owners`` [n]. Of equally good penalties the largest, also without any rows.
+    ``products`` [n, n] are the inner products of rows (lower triangle) of the classes ``owners`` [n]. Of equally good
+    penalties the largest, also without any rows.
     """
-    if not len(rows):  # All were forgotten, and rounding has left something of their sums.
+    if not len(products):  # All were forgotten, and rounding has left something of their sums.
         return max(PENALTIES) * unit
-    targets = np.ascontiguousarray(_one_hot(owners, classes).T)
-    products = inner_products(rows, scale=1.0, ridge=0.0)
+    targets = np.ascontiguousarray(one_hot(owners, classes).T)
     errors = {penalty: _held_out_error(products, targets, penalty * unit) for penalty in reversed(PENALTIES)}
     return min(errors, key=errors.__getitem__) * unit
 
@@ -121,61 +111,12 @@ def _held_out_error(products: Array, targets: Array, penalty: float) -> float:
     gram[np.diag_indices(len(gram))] += penalty
     if not factorise(gram):
         return np.inf
-    inverse = np.square(halve(gram, np.eye(len(gram)))).sum(axis=1)
-    return float(np.square(solve(gram, targets) / inverse).sum())
-
-
-def _sample(sums: Sums) -> tuple[Array, Classes]:
-    """Some settled examples, the same ones whatever their order; few of a narrow model, which is solved more often."""
-    rows, owners, _ = sums.sample()
-    limit = min(SIZE, max(MIN_ROWS, sums.dim // 8))
-    if sums.stores_examples and len(rows) > limit:
-        keys = np.empty(len(rows))
-        hash_rows(np.ascontiguousarray(rows).view(np.uint32), keys)
-        chosen = np.argsort(-keys, kind="stable")
-        rows, owners = rows[chosen], owners[chosen]
-    return rows[:limit].astype(np.float64), owners[:limit]
-
-
-def _solve_moment(sums: Sums, classes: int, penalty: float, *, held_out: bool) -> tuple[Array, Array | None]:
-    """Weights [classes, dim], and if asked for the held-out scores: without itself, an output is as much further from
-    the target as 1 / (1 - leverage)."""
-    matrix = sums.scatter()
-    matrix[np.diag_indices(sums.dim)] += penalty
-    if not factorise(matrix):
-        return sums.totals[:classes] / max(penalty, 1e-300), None
-    weights = solve(matrix, sums.totals[:classes])
-    if not held_out:
-        return weights, None
-    rows, owners, own = sums.sample()
-    leverage = (own * np.square(halve(matrix, rows.astype(np.float64))).sum(axis=1))[:, None]
-    scores: Array = (rows @ weights.T - leverage * _one_hot(owners, classes)) / np.maximum(1.0 - leverage, 1e-9)
-    return weights, scores
-
-
-def _solve_few(
-    rows: Array, owners: Classes, classes: int, penalty: float, *, held_out: bool
-) -> tuple[Array, Array | None]:
-    """The same with weights rowsᵀ (rows rowsᵀ + penalty)⁻¹ targets: as many equations as there are examples."""
-    targets = _one_hot(owners, classes)
-    gram = inner_products(rows, scale=1.0, ridge=penalty)
-    if not factorise(gram):
-        return (targets.T / max(penalty, 1e-300)) @ rows, None
-    solved = solve(gram, np.ascontiguousarray(targets.T)).T
-    weights = np.ascontiguousarray(solved.T @ rows)
-    if not held_out:
-        return weights, None
-    inverse = np.square(halve(gram, np.eye(len(rows)))).sum(axis=1)[:, None]
-    return weights, targets - solved / inverse
-
-
-def _one_hot(owners: Classes, classes: int) -> Array:
-    one_hot: Array = (owners[:, None] == np.arange(classes)).astype(np.float64)
-    return one_hot
+    solved = solve(gram, targets)
+    return float(np.square(solved / inverse_diagonal(gram)).sum())
 
 
 def _leave_out_the_only(scores: Array, sums: Sums, classes: int) -> None:
     """Classes without another example than the row itself have no score."""
     _, owners, own = sums.sample()
-    left = sums.counts[:classes] - own[:, None] * _one_hot(owners, classes)
+    left = sums.counts[:classes] - own[:, None] * one_hot(owners, classes)
     scores[left < 1e-9] = NO_EXAMPLES

@@ -55,6 +55,8 @@ class Sums:
         """What is left of the weights of settled examples since they were settled."""
         self.shared_product: BlockProduct | None = None
         """Where other sums look for the product of the same block; None where there are no others."""
+        self.derived: object = None
+        """What a solver made of the rows and their weights, whatever their classes are; None once they change."""
         self._second: npt.NDArray[np.float64] | None = None
         self._sample, self._peak = LabelledSample(dim), np.zeros(dim)
         if not self.max_stored:
@@ -165,6 +167,7 @@ class Sums:
                 self._append(x, old, -weight)
         elif new is None:
             self.pending.delete(at)
+            self.derived = None
         else:  # The second moment is that of all classes together.
             self.pending.classes[at] = new
 
@@ -172,6 +175,7 @@ class Sums:
         """So many examples have been learned in their turn, as the last pending ones: at a block's end, settle them."""
         self.pending.filled += examples
         self.learned += examples
+        self.derived = None
         if not self.room or self.learned % BLOCK == 0:
             self.settle()
 
@@ -191,6 +195,7 @@ class Sums:
                 self._add_to_sample()
             self._peak, self.kept[:] = self._second.diagonal().copy(), 1.0
             self.pending.become_block()
+            self.derived = None
 
     def fade(self, keep: float) -> None:
         """Let all that was learned so far weigh ``keep`` of what it did."""
@@ -198,6 +203,7 @@ class Sums:
         self.pending.weights[: self.pending.filled] *= keep
         self.kept *= keep
         self._sample.fade(keep)
+        self.derived = None
 
     def merge(self, other: "Sums", numbers: npt.NDArray[np.int64]) -> None:
         """Add the sums of another stream, whose class i is class ``numbers[i]`` here. ``other`` stays as it is."""
@@ -210,6 +216,7 @@ class Sums:
         self.totals[numbers] += other.totals[:size]
         self._second, self._peak = self.second + other.second, self._peak + other._peak
         self._sample.merge(other._sample, numbers)
+        self.derived = None
 
     def arrays(self, classes: int) -> Arrays:
         """Copies of everything, the second moment, if there is one, as a packed triangle."""
@@ -239,6 +246,7 @@ class Sums:
         self.pending.filled, self.pending.rows[:filled] = filled, arrays["pending"]
         self.pending.classes[:filled], self.pending.weights[:filled] = arrays["owners"], arrays["shares"]
         self.learned, self.kept = int(arrays["clock"][0]), arrays["clock"][1:].copy()
+        self.derived = None
 
     @property
     def _most(self) -> float:
@@ -252,6 +260,7 @@ class Sums:
     def _append(self, x: Vector, target: int, weight: float) -> None:
         self.reserve(1)
         self.pending.append(x, target, weight)
+        self.derived = None
         if not self.room:
             self.settle()
 
@@ -265,7 +274,7 @@ class Sums:
         else:
             self._add_pending(self.second)
         self._peak = np.maximum(self.peak, self.second.diagonal())
-        self.pending.filled, self.kept[:] = 0, 1.0
+        self.pending.filled, self.kept[:], self.derived = 0, 1.0, None
 
     def _add_to_sample(self) -> None:
         added = self.weights() > 0.0

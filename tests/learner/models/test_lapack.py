@@ -38,6 +38,16 @@ def test_the_same_bits_as_scipys_wrappers(dim: int, count: int) -> None:
     assert np.array_equal(rows, before)
 
 
+@pytest.mark.parametrize(("count", "dim"), [(1, 1), (5, 40), (200, 64)])
+def test_inner_products_and_the_diagonal_of_their_inverse(count: int, dim: int) -> None:
+    rows = np.random.default_rng(dim).normal(size=(count, dim))
+    gram = lapack.inner_products(rows, scale=0.5, ridge=3.0)
+    expected = 0.5 * rows @ rows.T + 3.0 * np.eye(count)
+    assert gram == pytest.approx(np.tril(expected))
+    assert lapack.factorise(gram)
+    assert lapack.inverse_diagonal(gram) == pytest.approx(np.linalg.inv(expected).diagonal())
+
+
 def test_a_matrix_that_is_not_positive_definite_has_no_factor() -> None:
     assert not lapack.factorise(np.asfortranarray([[1.0, 0.0], [2.0, 1.0]]))
 

@@ -1,12 +1,15 @@
 """`ridge`: its random features, and how it chooses its penalty."""
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from sklearn.datasets import load_digits
 
+from prequel.services.learner.kernels.lapack import inner_products
 from prequel.services.learner.models import registry
 from prequel.services.learner.models.base import Matrix
 from prequel.services.learner.models.discriminant import Discriminant
+from prequel.services.learner.models.least_squares import LeastSquares
 from prequel.services.learner.models.ridge import INPUTS, PENALTIES, RandomFeatures, RidgeSolver, choose_penalty
 from prequel.services.learner.models.sums import Sums
 from tests.learner.models.suite import stream
@@ -28,8 +31,11 @@ def numbers(labels: list[str]) -> list[int]:
 
 
 def penalty(sums: Sums, classes: int) -> float:
-    squares = float(np.square(sums.rows()).sum() if sums.stores_examples else sums.scatter().trace())
-    return RidgeSolver(None)._penalty(sums, classes, squares / sums.dim)
+    return RidgeSolver(None)._penalty(LeastSquares(sums), sums, classes)
+
+
+def products(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return inner_products(rows, scale=1.0, ridge=0.0)
 
 
 def test_a_random_feature_is_a_sum_of_few_inputs_and_never_negative() -> None:
@@ -71,7 +77,7 @@ def test_the_chosen_penalty_is_best_when_each_row_is_left_out_in_turn(classes: i
         return total
 
     best = min(PENALTIES, key=error)
-    assert choose_penalty(rows, owners, classes, unit) == pytest.approx(best * unit)
+    assert choose_penalty(products(rows), owners, classes, unit) == pytest.approx(best * unit)
 
 
 def test_noise_asks_for_a_larger_penalty() -> None:
@@ -79,7 +85,7 @@ def test_noise_asks_for_a_larger_penalty() -> None:
     rows = random.normal(size=(200, 60))
     clear = (rows[:, 0] > 0).astype(np.int64)
     noisy = np.where(random.random(200) < 0.4, 1 - clear, clear)
-    assert choose_penalty(rows, clear, 2, 1.0) < choose_penalty(rows, noisy, 2, 1.0)
+    assert choose_penalty(products(rows), clear, 2, 1.0) < choose_penalty(products(rows), noisy, 2, 1.0)
 
 
 def test_the_penalty_depends_neither_on_the_order_nor_on_how_examples_are_kept() -> None:
@@ -97,7 +103,7 @@ def test_the_penalty_depends_neither_on_the_order_nor_on_how_examples_are_kept()
 
 def test_a_fixed_penalty_stays_as_it_was_named() -> None:
     sums = summed(np.ones((10, 4), np.float32), [0, 1] * 5, condensed=True)
-    assert RidgeSolver(0.1)._penalty(sums, 2, 10.0) == 1.0
+    assert RidgeSolver(0.1)._penalty(LeastSquares(sums), sums, 2) == 1.0
 
 
 @pytest.mark.parametrize(("noise", "wrong"), [(0.0, "1"), (6.0, "0.01")])
@@ -119,7 +125,7 @@ def test_choosing_the_penalty_pays(noise: float, wrong: str) -> None:
 
 def test_sums_that_every_example_was_taken_out_of_have_the_largest_penalty(capfd: pytest.CaptureFixture[str]) -> None:
     """Rounding leaves a trace of their energy, but no row that LAPACK could be asked about."""
-    assert choose_penalty(np.zeros((0, 4)), np.zeros(0, np.int64), 2, 0.5) == 0.5 * max(PENALTIES)
+    assert choose_penalty(np.zeros((0, 0)), np.zeros(0, np.int64), 2, 0.5) == 0.5 * max(PENALTIES)
     assert not capfd.readouterr().out, "LAPACK complains to the standard output"
 
 
@@ -135,3 +141,72 @@ def test_a_thousand_corrections_are_few_solves() -> None:
         model.correct(xs[i], labels[i], labels[(i + 1) % 700], age=699 - i)
         solves, before = solves + (model._weights is not before), model._weights
     assert 300 // 87 <= solves <= 1 + 300 // 87 + 300 // 128
+
+
+def test_what_a_correction_finds_done_is_what_it_would_have_done_itself() -> None:
+    """Whatever happens between solves, a model restored from its state, which has kept nothing, solves to the bit."""
+    xs, labels = stream(400, 40, 3)
+    model = registry.create("ridge;width=160", 40, seed=0)
+    other = registry.create("ridge;width=160", 40, seed=0)
+    assert isinstance(model, Discriminant)
+    assert isinstance(other, Discriminant)
+    other.fold(xs[:5], labels[:5])
+    found_done = 0
+    random = np.random.default_rng(0)
+    for i in range(300):
+        before = model._sums.derived
+        if i % 20 == 5:
+            model.unlearn(xs[i - 5], labels[i - 5])
+        elif i % 20 == 6:
+            model.correct(xs[i - 6], None, labels[i - 6], age=0)
+        elif i == 50:
+            model.fade(0.5)
+        elif i in {60, 260}:
+            model.merge(other)
+        elif i % 2:
+            at = int(random.integers(max(0, i - 40), i // 2 * 2 - 10)) if i > 20 else 0
+            model.correct(xs[at], labels[at], labels[at + 1], age=0)
+            labels[at] = labels[at + 1]
+        else:
+            model.fold(xs[i : i + 1], labels[i : i + 1])
+        twin = registry.create("ridge;width=160", 40, seed=0)
+        assert isinstance(twin, Discriminant)
+        twin.load(model.state())
+        for each in (model, twin):
+            each._calibration.count_correction()
+            each.solve()
+        found_done += before is not None and model._sums.derived is before
+        expected, actual = twin.state().arrays, model.state().arrays
+        assert [name for name in expected if not np.array_equal(expected[name], actual[name])] == [], i
+    assert found_done > 50
+
+
+@pytest.mark.parametrize("examples", [300, 700])
+def test_corrections_one_after_the_other_factorise_once(examples: int) -> None:
+    """Half as many examples as features are stored themselves; with more there is a second moment."""
+    xs, labels = stream(examples, 40, 3)
+    model = registry.create("ridge;width=1024;shrinkage=0.01", 40, seed=0)
+    assert isinstance(model, Discriminant)
+    model.fold(xs, labels)
+    factors: list[object] = []
+    for i in range(examples):
+        model.correct(xs[i], labels[i], labels[(i + 1) % examples], age=examples - 1 - i)
+        done = model._sums.derived
+        if isinstance(done, LeastSquares) and all(done._factor is not factor for factor in factors):
+            factors.append(done._factor)
+    assert len(factors) == 1
+
+
+def test_settled_or_loaded_sums_have_nothing_done() -> None:
+    """Settling moves rounding; the other changes are in the test above."""
+    xs, labels = stream(40, 30, 2)
+    sums = summed(xs, numbers(labels), condensed=True)
+    sums.correct(xs[0], None, 0, 1.0)
+    sums.derived = done = LeastSquares(sums)
+    sums.correct(xs[0], 0, 1, 1.0)
+    assert sums.derived is done
+    sums.settle()
+    assert sums.derived is None
+    sums.derived = done
+    sums.load(sums.arrays(2))
+    assert sums.derived is None
