@@ -101,12 +101,20 @@ class Discriminant(IncrementalModel):
 
         ``pace`` is how often scores are solved where the past fades.
         """
-        self._sums.shared_product, self._pace = product, pace
+        self._sums.shared_product = product
+        self.keep_pace(pace)
+
+    def keep_pace(self, pace: Pace) -> None:
+        """Where the past fades, solve scores at this pace from now on, and at once if that is due by now."""
+        if not self.fades:
+            return
+        self._pace = pace
+        if self._schedule.since >= self._aligned(self._lag()):
+            self.solve()
 
     def solve(self) -> None:
         """Bring the scores up to date with the sums. The schedule does this; calling it changes the schedule."""
-        count, seen = self._sums.count, self._sums.learned
-        lag = max_lag(count, seen, self._sums.dim, self._learned_classes, self._pace)
+        count, seen, lag = self._sums.count, self._sums.learned, self._lag()
         if lag <= BLOCK:  # Else blocks end where those of other models in a mixture do, and their product is shared.
             self._sums.settle()
         held_out = self._calibration.is_due(count, seen)
@@ -115,9 +123,12 @@ class Discriminant(IncrementalModel):
         if solved.held_out is not None:
             self._calibration.measure(solved.held_out, *self._sums.sample()[:2])
         price = correction_price(self._sums.dim, self._learned_classes)
-        self._schedule.after_solving(self._aligned(lag), price)
+        self._schedule.after_solving(self._aligned(lag), price, self._pace.patience)
         # Where the past fades in steps, counts double between them without any news.
         self._solved_counts = self._sums.counts[: self._learned_classes] / self._sums.keep
+
+    def _lag(self) -> int:
+        return max_lag(self._sums.count, self._sums.learned, self._sums.dim, self._learned_classes, self._pace)
 
     def _aligned(self, lag: int) -> int:
         """So that the next solve in turn comes when nothing is pending, if that is at most a block earlier."""
@@ -137,7 +148,7 @@ class Discriminant(IncrementalModel):
         return self._sums.size + 2 * 8 * len(self.labels) * self._sums.dim
 
     def _meta(self) -> dict[str, Any]:
-        return {"seed": self._seed} | self._schedule.meta()
+        return {"seed": self._seed, "pace": list(self._pace)} | self._schedule.meta()
 
     def _arrays(self) -> Arrays:
         scores = {"weights": self._weights.copy(), "offsets": self._offsets.copy(), "base": self._solved_counts.copy()}
@@ -145,6 +156,7 @@ class Discriminant(IncrementalModel):
 
     def _load(self, state: ModelState) -> None:
         arrays, self._learned_classes = state.arrays, len(self.labels)
+        self._pace = Pace(*state.meta["pace"])
         self._schedule.load(state.meta)
         self._sums.load(arrays)
         self._weights, self._offsets = arrays["weights"].copy(), arrays["offsets"].copy()

@@ -10,13 +10,15 @@ twice as long: short memories then lose 1 point while the world changes, and 0.2
 
 
 class Pace(NamedTuple):
-    """How often sums are solved whose past fades: with a ``growth``-th more examples, or for ``max_work`` on average.
+    """How often sums are solved whose past fades: with a ``growth``-th more examples, in the long run for ``max_work``.
 
-    ``max_work`` is the floating-point operations of solving that one example may cost.
+    ``max_work`` is the floating-point operations of solving that one example may cost. A solve out of turn for a
+    correction or a doubled class costs ``patience`` times as much as else.
     """
 
     growth: int
     max_work: float
+    patience: int = 1
 
 
 ALONE = Pace(8, _MAX_WORK)
@@ -45,8 +47,7 @@ def max_lag(count: float, seen: int, dim: int, classes: int, pace: Pace = ALONE)
     examples at least 187, or 5.
     """
     work = _work(dim, classes)
-    wanted = max(count // 8, min(seen // pace.growth, work // pace.max_work))
-    return int(max(1.0, min(wanted, work // _MIN_WORK)))
+    return int(max(1.0, min(count // 8, work // _MIN_WORK), min(seen // pace.growth, work // pace.max_work)))
 
 
 def correction_price(dim: int, classes: int) -> int:
@@ -67,13 +68,18 @@ class SolveSchedule:
         self._urgent = self._corrected = self._doubled = False
         self._corrections = 0
         """Since the last one that earned."""
-        self._correction_price = _CORRECTION_PRICE
+        self._correction_price, self._patience = _CORRECTION_PRICE, 1
         self.seen = 0
         """Examples learned so far, whatever they weigh by now."""
 
     @property
     def is_due(self) -> bool:
         return self._since >= self._due
+
+    @property
+    def since(self) -> int:
+        """Examples learned since the scores were solved."""
+        return self._since
 
     @property
     def examples_left(self) -> int:
@@ -100,19 +106,21 @@ class SolveSchedule:
         self._urgent |= new_class
         self._buy()
 
-    def after_solving(self, max_lag: int, correction_price: int) -> None:
+    def after_solving(self, max_lag: int, correction_price: int, patience: int) -> None:
         """The scores are up to date. The next solve in turn comes after ``max_lag`` examples."""
-        self._since, self._due, self._correction_price = 0, max_lag, correction_price
+        self._since, self._due, self._correction_price, self._patience = 0, max_lag, correction_price, patience
         self._urgent = self._corrected = self._doubled = False
 
     def meta(self) -> dict[str, Any]:
         schedule = {"since": self._since, "due": self._due, "savings": self._savings, "seen": self.seen}
-        schedule |= {"corrections": self._corrections, "price": self._correction_price}
+        schedule |= {"corrections": self._corrections, "price": self._correction_price, "patience": self._patience}
         return schedule | {"urgent": self._urgent, "corrected": self._corrected, "doubled": self._doubled}
 
     def load(self, meta: Mapping[str, Any]) -> None:
         self._since, self._due, self._savings, self.seen = (meta[name] for name in ("since", "due", "savings", "seen"))
-        self._corrections, self._correction_price = meta["corrections"], meta["price"]
+        self._corrections, self._correction_price, self._patience = (
+            meta[name] for name in ("corrections", "price", "patience")
+        )
         self._urgent, self._corrected, self._doubled = (meta[name] for name in ("urgent", "corrected", "doubled"))
 
     def _count(self, examples: int, *, earned: int) -> None:
@@ -128,6 +136,7 @@ class SolveSchedule:
         """What a solve out of turn would cost now; more than can be saved up if nothing calls for one."""
         if self._urgent:
             return _NEW_CLASS_PRICE
-        if self._corrected:
-            return self._correction_price
-        return _DOUBLED_PRICE if self._doubled else 2 * _MAX_SAVINGS
+        if not (self._corrected or self._doubled):
+            return 2 * _MAX_SAVINGS
+        price = self._correction_price if self._corrected else _DOUBLED_PRICE
+        return min(self._patience * price, _MAX_SAVINGS)

@@ -203,6 +203,34 @@ def test_an_expert_learns_what_it_learns_alone() -> None:
             np.testing.assert_allclose(expert.state().arrays[name], expected, rtol=1e-9, atol=1e-9 * scale)
 
 
+def test_the_first_expert_is_solved_as_often_as_alone() -> None:
+    """Solved half as often, it held out 0.65 points less of CIFAR-10 through several layers."""
+    xs, labels = stream(2000, 300, 3)
+    model, alone = mixture("mix", 300), registry.create("slda", 300, seed=0)
+    for start in range(0, 2000, 250):
+        for each in (model, alone):
+            each.fold(xs[start : start + 250], labels[start : start + 250])
+        schedules = [each.state().meta for each in (model.experts[0], alone)]
+        assert [schedules[0][name] for name in ("since", "due")] == [schedules[1][name] for name in ("since", "due")]
+
+
+def test_an_expert_that_counts_is_solved_more_often_and_still_is_after_a_restart() -> None:
+    xs, labels = stream(2000, 300, 2)
+    swapped = [{"class 0": "class 1", "class 1": "class 0"}[label] for label in labels]
+    model = mixture("mix", 300)
+    model.fold(xs[:1500], labels[:1500])
+    unheard = [expert.state().meta["due"] for expert in model.experts[1:]]
+    assert max(model.weights[1:]) < 0.1
+    model.fold(xs[1500:1950], swapped[1500:1950])
+    followed = int(model.weights.argmax())
+    assert followed > 0
+    twin = cast(Mix, registry.restore("mix", model.state()))
+    for each in (model, twin):
+        each.fold(xs[1950:], swapped[1950:])
+        assert each.experts[followed].state().meta["due"] <= unheard[followed - 1] // 3
+    assert contents(twin.state()) == contents(model.state())
+
+
 def test_a_block_that_surprises_is_solved_at_once_by_the_short_memories() -> None:
     xs, labels = stream(2176, 1280, 2)
     swapped = [{"class 0": "class 1", "class 1": "class 0"}[label] for label in labels]

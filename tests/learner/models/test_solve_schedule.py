@@ -11,22 +11,22 @@ LAG = 748
 PRICE = correction_price(1280, 10)
 
 
-def after(examples: int) -> SolveSchedule:
+def after(examples: int, patience: int = 1) -> SolveSchedule:
     """A schedule that is up to date after so many examples, with all savings."""
     schedule = SolveSchedule()
     schedule.after_learning(examples, new_class=False, doubled=False)
-    schedule.after_solving(LAG, PRICE)
+    schedule.after_solving(LAG, PRICE, patience)
     return schedule
 
 
-def solves(schedule: SolveSchedule, corrections: int) -> list[int]:
+def solves(schedule: SolveSchedule, corrections: int, patience: int = 1) -> list[int]:
     """After which of so many corrections in a row the scores are solved."""
     solved = []
     for number in range(1, corrections + 1):
         schedule.after_correction(new_class=False)
         if schedule.is_due:
             solved.append(number)
-            schedule.after_solving(LAG, PRICE)
+            schedule.after_solving(LAG, PRICE, patience)
     return solved
 
 
@@ -41,11 +41,26 @@ def test_the_first_corrections_are_seen_at_once_and_of_a_burst_at_most_3_percent
     assert together <= max(32, examples / 32)
 
 
+def test_with_patience_corrections_and_doubled_classes_wait_longer_and_a_new_class_does_not() -> None:
+    assert solves(after(300, patience=4), 300, patience=4) == [1, 129, 257]
+    for patience, due in ((1, 6), (4, 1)):
+        schedule, solved = after(5_000, patience), 0
+        for _ in range(20):
+            schedule.after_learning(1, new_class=False, doubled=True)
+            if schedule.is_due:
+                solved += 1
+                schedule.after_solving(LAG, PRICE, patience)
+        assert solved == due
+    schedule = after(5_000, patience=4)
+    schedule.after_learning(1, new_class=True, doubled=False)
+    assert schedule.is_due
+
+
 def test_savings_come_back_with_examples() -> None:
     schedule = after(20_000)
     solves(schedule, 1_000)
     schedule.after_learning(128, new_class=False, doubled=False)
-    schedule.after_solving(LAG, PRICE)
+    schedule.after_solving(LAG, PRICE, 1)
     assert solves(schedule, 10)[:3] == [1, 2, 3]
 
 
