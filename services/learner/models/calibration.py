@@ -68,15 +68,17 @@ class Calibration:
         self._fit(keep=not self._since[1])
         self._since[:] = 0.0
 
-    def relabel(self, row: Matrix, target: int) -> None:
-        """A row [1, dim] is of class ``target`` after all, or of none (-1): fit again if it is one of those held out.
+    def relabel(self, row: Matrix, old: int, new: int) -> None:
+        """A row [1, dim] of class ``old`` is of ``new`` after all, or of none (-1): fit again if it is held out.
 
         So the last of many corrections count before the scores are solved again: scores held out do not depend on the
         rows' own labels.
         """
-        same = np.flatnonzero(self._numbers == row_numbers(row))
+        old, new = (target if target < self._held_out.shape[1] else -1 for target in (old, new))
+        # Of equal rows, as of one image sent twice, another may be of another class.
+        same = np.flatnonzero((self._numbers == row_numbers(row)) & (self._classes == old))
         if len(same):
-            self._classes[same[-1]] = target if target < self._held_out.shape[1] else -1
+            self._classes[same[-1]] = new
             self._fit(keep=False)
 
     def _fit(self, *, keep: bool) -> None:

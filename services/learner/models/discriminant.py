@@ -78,8 +78,8 @@ class Discriminant(IncrementalModel):
         self._grow(len(self.labels))
         self._learned_classes = len(self.labels)
         self._sums.correct(row, before, after, self._sums.weight(age))
-        if old is not None:
-            self._calibration.relabel(row.reshape(1, -1), -1 if after is None else after)
+        if before is not None:
+            self._calibration.relabel(row.reshape(1, -1), before, -1 if after is None else after)
         self._after_correction()
         return True
 

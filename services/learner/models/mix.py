@@ -28,7 +28,7 @@ _HEARD_PACE = Pace(growth=4, max_work=1.1e6)
 _UNHEARD_PACE = Pace(growth=1, max_work=2.75e5, patience=4)
 """And those that do not count: when examples have doubled, then after 2,560; and for corrections a quarter as often.
 
-At the pace of those that count the mixture would learn a tenth fewer examples a second, two fifths fewer with 368
+At the pace of those that count the mixture would learn a tenth fewer examples a second, a third fewer with 368
 features, correct half as many labels, and predict the same: as long as blocks that surprise are solved at once (without
 that, predictions after a change of camera were 1 to 5 points worse for 500 examples), and then experts that count often
 (else half a point)."""

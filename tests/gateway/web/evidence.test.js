@@ -98,6 +98,10 @@ test("which accuracy is which is said as soon as labels were chosen", () => {
       "unsure and 3 are corrections. Labels of images drawn at random would say how it does on all: the list of " +
       "uncertain predictions mixes some in.",
   );
+  assert.match(
+    describeLabels({ labelled: 1223, label_reasons: { producer: 1200, uncertain: 20, unknown: 1, nightly: 2 }, models }),
+    /: 1,200 came with their images, 20 were asked for .* unsure and 3 give another reason or none\./u,
+  );
   const sample = { labelled: 64, accuracy: 0.921, interval: [0.84, 0.97] };
   assert.equal(
     describeLabels({ labelled: 64, label_reasons: { random: 64 }, random_sample: sample, models }),

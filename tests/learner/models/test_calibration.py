@@ -9,6 +9,7 @@ from sklearn.datasets import load_digits
 
 from prequel.services.learner.models import registry
 from prequel.services.learner.models.base import Matrix, Probabilities
+from prequel.services.learner.models.calibration import Calibration
 from prequel.services.learner.models.capabilities import correct
 from prequel.services.learner.models.discriminant import Discriminant
 from prequel.services.learner.models.mix import Mix
@@ -111,7 +112,8 @@ def test_a_correction_of_a_row_that_is_held_out_counts_at_once(size: int) -> Non
     """Before the scores are solved again, the sharpness is fitted to the right labels."""
     xs, labels = digits(6, size)
     model = discriminant("slda", 368)
-    model.fold(xs, [str((int(label) + 1) % 10) if i % 5 == 0 else label for i, label in enumerate(labels)])
+    erring = [str((int(label) + 1) % 10) if i % 5 == 0 else label for i, label in enumerate(labels)]
+    model.fold(xs, erring)
     model.solve()
     model._calibration._since[1] = 1.0
     model.solve()
@@ -121,9 +123,19 @@ def test_a_correction_of_a_row_that_is_held_out_counts_at_once(size: int) -> Non
     for row in rows:
         i = order[row.tobytes()]
         if i % 5 == 0:
-            model._calibration.relabel(row.reshape(1, -1), model.labels.index(labels[i]))
+            wrong, right = (model.labels.index(label) for label in (erring[i], labels[i]))
+            model._calibration.relabel(row.reshape(1, -1), wrong, right)
     assert model._calibration.temperature[0] > sharpness + 0.1
     np.testing.assert_array_equal(model._weights, weights)
+
+
+def test_a_correction_of_one_of_two_equal_rows_leaves_the_other() -> None:
+    """As of an image that was sent twice under different ids, and labelled differently."""
+    calibration, rows = Calibration(1.0), np.eye(4, dtype=np.float32)[[0, 1, 2, 0]]
+    calibration.grow(3)
+    calibration.measure(np.zeros((4, 3)), rows, np.array([0, 1, 2, 1]))
+    calibration.relabel(rows[:1], 0, 2)
+    assert calibration._classes.tolist() == [2, 1, 2, 1]
 
 
 def test_corrections_teach_nothing_of_how_sure_to_be() -> None:

@@ -145,6 +145,8 @@ export function describeLabels({ labelled, label_reasons: reasons = {}, random_s
   const uncounted = `The accuracy above counts ${formatCount(scored)} of ${formatCount(labelled)} labels: ${others}.`;
   if (!isAsked) return isCounted ? null : uncounted;
   const parts = known.map((reason) => `${formatCount(reasons[reason])} ${REASONS[reason]}`);
+  const untold = labelled - known.reduce((sum, reason) => sum + reasons[reason], 0);
+  if (untold > 0) parts.push(`${formatCount(untold)} give another reason or none`);
   const chosen = reasons[known[0]] === labelled ? `, all of which ${REASONS[known[0]]}` : `: ${listed(parts)}`;
   const total = isCounted
     ? `The accuracy above counts all ${formatCount(labelled)} labels${chosen}.`
