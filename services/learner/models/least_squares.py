@@ -30,7 +30,8 @@ class LeastSquares:
         self._chosen = _choose(sums)
         self.products = _products(sums, matrix, self._chosen)
         """Inner products (lower triangle) of the examples by which a penalty is chosen: few of a narrow model, which is
-        solved more often, and the same ones whatever their order."""
+        solved more often, and the same ones whatever their order. Each example times the square root of its weight, as
+        ``targets`` are."""
         self._penalty: float | None = None
         self._matrix: Array | None = matrix
         self._factor: Array | None = None
@@ -43,9 +44,10 @@ class LeastSquares:
             sums.derived = LeastSquares(sums)
         return sums.derived
 
-    def owners(self, sums: Sums) -> Classes:
-        """The classes of the examples in ``products``."""
-        return sums.sample().classes[self._chosen]
+    def targets(self, sums: Sums, classes: int) -> Array:
+        """The targets [n, classes] of the examples in ``products``."""
+        targets = one_hot(sums.sample().classes[self._chosen], classes)
+        return targets * _roots(sums)[self._chosen] if sums.stores_examples else targets
 
     def solve(self, sums: Sums, classes: int, penalty: float, *, held_out: bool) -> tuple[Array, Array | None]:
         """Weights [classes, dim], and if asked for the scores held out of the rows of ``sums.sample()``."""
@@ -58,15 +60,18 @@ class LeastSquares:
         return weights, self._held_out(sums, weights, factor) if held_out else None
 
     def _solve_few(self, sums: Sums, classes: int, factor: Array, *, held_out: bool) -> tuple[Array, Array | None]:
-        """The weights as rowsᵀ (rows rowsᵀ + penalty)⁻¹ targets: as many equations as there are examples."""
-        targets = one_hot(sums.classes(), classes)
-        solved = solve(factor, np.ascontiguousarray(targets.T)).T
-        weights = np.ascontiguousarray(solved.T @ sums.rows())
+        """The weights as rowsᵀ (rows rowsᵀ + penalty)⁻¹ targets: as many equations as there are examples.
+
+        Rows and targets count times the square root of what the example weighs; the scores held out do not.
+        """
+        targets, roots = one_hot(sums.classes(), classes), _roots(sums)
+        solved = solve(factor, np.ascontiguousarray((targets * roots).T)).T
+        weights = np.ascontiguousarray((solved * roots).T @ sums.rows())
         if not held_out:
             return weights, None
         if self._leverage is None:
             self._leverage = inverse_diagonal(factor)[:, None]
-        return weights, targets - solved / self._leverage
+        return weights, targets - solved / (self._leverage * roots)
 
     def _held_out(self, sums: Sums, weights: Array, factor: Array) -> Array:
         """Without itself, a row's output is as much further from the target as 1 / (1 - leverage)."""
@@ -94,7 +99,18 @@ def one_hot(owners: Classes, classes: int) -> Array:
 
 
 def _matrix(sums: Sums) -> Array:
-    return inner_products(sums.rows(), scale=1.0, ridge=0.0) if sums.stores_examples else sums.scatter()
+    if not sums.stores_examples:
+        return sums.scatter()
+    products, roots = inner_products(sums.rows(), scale=1.0, ridge=0.0), _roots(sums)
+    products *= roots
+    products *= roots.T
+    return products
+
+
+def _roots(sums: Sums) -> Array:
+    """The square roots [n, 1] of what the stored examples weigh. Never 0: after 300 drifts a tenth of a tenth is."""
+    roots: Array = np.sqrt(np.maximum(sums.weights(), 1e-200))[:, None]
+    return roots
 
 
 def _choose(sums: Sums) -> Classes:

@@ -14,7 +14,6 @@ from prequel.services.learner.models.solver import NO_EXAMPLES, Solved
 from prequel.services.learner.models.sums import Sums
 
 Array = npt.NDArray[np.float64]
-Classes = npt.NDArray[np.int64]
 
 INPUTS = 4
 """How many features each random one is made of. Of one alone, there would be no interactions between features; of 8, of
@@ -89,19 +88,19 @@ class RidgeSolver:
         if self._shrinkage is not None:
             return self._shrinkage * equations.squares
         unit = equations.squares / max(sums.count, 1e-9)
-        return choose_penalty(equations.products, equations.owners(sums), classes, unit) if unit > 0.0 else 0.0
+        return choose_penalty(equations.products, equations.targets(sums, classes), unit) if unit > 0.0 else 0.0
 
 
-def choose_penalty(products: Array, owners: Classes, classes: int, unit: float) -> float:
+def choose_penalty(products: Array, targets: Array, unit: float) -> float:
     """The penalty among PENALTIES, times ``unit``, with the least squared error of rows predicted by the others.
 
-    ``products`` [n, n] are the inner products of rows (lower triangle) of the classes ``owners`` [n]. Of equally good
-    penalties the largest, also without any rows.
+    ``products`` [n, n] are the inner products of rows (lower triangle) with the ``targets`` [n, classes]; both times
+    the square root of what a row weighs. Of equally good penalties the largest, also without any rows.
     """
     if not len(products):  # All were forgotten, and rounding has left something of their sums.
         return max(PENALTIES) * unit
-    targets = np.ascontiguousarray(one_hot(owners, classes).T)
-    errors = {penalty: _held_out_error(products, targets, penalty * unit) for penalty in reversed(PENALTIES)}
+    rows = np.ascontiguousarray(targets.T)
+    errors = {penalty: _held_out_error(products, rows, penalty * unit) for penalty in reversed(PENALTIES)}
     return min(errors, key=errors.__getitem__) * unit
 
 

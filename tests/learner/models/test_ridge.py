@@ -77,7 +77,40 @@ def test_the_chosen_penalty_is_best_when_each_row_is_left_out_in_turn(classes: i
         return total
 
     best = min(PENALTIES, key=error)
-    assert choose_penalty(products(rows), owners, classes, unit) == pytest.approx(best * unit)
+    assert choose_penalty(products(rows), targets, unit) == pytest.approx(best * unit)
+
+
+@pytest.mark.parametrize("rows", [20, 90])
+def test_what_has_faded_counts_less_however_it_is_kept(rows: int) -> None:
+    """Stored itself or in the second moment, solved with and without: the same weights, and scores held out."""
+    xs, labels = stream(rows, 200, 3, seed=2)
+    states = [summed(xs[: rows // 2], numbers(labels[: rows // 2]), condensed=False) for _ in range(2)]
+    for sums in states:
+        sums.fade(0.1)
+        for x, target in zip(xs[rows // 2 :], numbers(labels)[rows // 2 :], strict=True):
+            sums.correct(x, None, target, 1.0)
+    states[1].condense()
+    few, many = (RidgeSolver(0.01)(sums, 3, held_out=True) for sums in states)
+    assert [sums.stores_examples for sums in states] == [True, False]
+    np.testing.assert_allclose(few.weights, many.weights, atol=1e-6)
+    assert few.held_out is not None
+    assert many.held_out is not None
+    np.testing.assert_allclose(np.sort(few.held_out, axis=0), np.sort(many.held_out, axis=0), atol=1e-6)
+
+
+def test_a_model_that_faded_follows_a_contrary_rule() -> None:
+    """While its examples are few, and stored themselves."""
+    random = np.random.default_rng(1)
+    xs = random.normal(size=(400, 32)).astype(np.float32)
+    rule = xs[:, 0] > 0
+    model = registry.create("ridge;width=2048", 32, seed=0)
+    assert isinstance(model, Discriminant)
+    model.fold(xs[:200], [str(label) for label in rule[:200]])
+    model.fade(0.1)
+    model.fold(xs[200:300], [str(not label) for label in rule[200:300]])
+    answers = [model.labels[int(model.predict(x).argmax())] for x in xs[300:]]
+    right = [answer == str(not label) for answer, label in zip(answers, rule[300:], strict=True)]
+    assert np.mean(right) > 0.6, "0.22 where what was before the change weighs as much as ever"
 
 
 def test_noise_asks_for_a_larger_penalty() -> None:
@@ -85,7 +118,8 @@ def test_noise_asks_for_a_larger_penalty() -> None:
     rows = random.normal(size=(200, 60))
     clear = (rows[:, 0] > 0).astype(np.int64)
     noisy = np.where(random.random(200) < 0.4, 1 - clear, clear)
-    assert choose_penalty(products(rows), clear, 2, 1.0) < choose_penalty(products(rows), noisy, 2, 1.0)
+    easy, hard = (choose_penalty(products(rows), np.eye(2)[owners], 1.0) for owners in (clear, noisy))
+    assert easy < hard
 
 
 def test_the_penalty_depends_neither_on_the_order_nor_on_how_examples_are_kept() -> None:
@@ -125,7 +159,7 @@ def test_choosing_the_penalty_pays(noise: float, wrong: str) -> None:
 
 def test_sums_that_every_example_was_taken_out_of_have_the_largest_penalty(capfd: pytest.CaptureFixture[str]) -> None:
     """Rounding leaves a trace of their energy, but no row that LAPACK could be asked about."""
-    assert choose_penalty(np.zeros((0, 0)), np.zeros(0, np.int64), 2, 0.5) == 0.5 * max(PENALTIES)
+    assert choose_penalty(np.zeros((0, 0)), np.zeros((0, 2)), 0.5) == 0.5 * max(PENALTIES)
     assert not capfd.readouterr().out, "LAPACK complains to the standard output"
 
 
