@@ -121,6 +121,8 @@ def kind(schema: Schema) -> str:
         return f"[{name}](#{name.lower()}-object)"
     if several := schema.get("anyOf") or schema.get("oneOf"):
         return " or ".join(kind(each) for each in several)
+    if parts := schema.get("prefixItems"):
+        return "[" + ", ".join(kind(each) for each in parts) + "]"
     if schema.get("type") == "array":
         return f"list of {kind(schema.get('items', {}))}"
     if "enum" in schema:

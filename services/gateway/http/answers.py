@@ -13,7 +13,7 @@ from prequel.shared.events.types import Rejected
 PROBLEM_MEANINGS = {
     401: "An API key is needed.",
     404: "There is no such thing; the detail says what to look for.",
-    409: "It conflicts with what exists: the id is another image's, or there is no room. The detail says what to do.",
+    409: "It conflicts with what exists: the id is something else's, or there is no room. The detail says what to do.",
     410: "It was there, and retention or a deletion has removed it.",
     413: "The body, or the image, is larger than allowed.",
     415: "The Content-Type is not supported here.",

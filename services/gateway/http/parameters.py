@@ -44,6 +44,14 @@ IdempotencyKey = Annotated[
         description="the image's id: sent again with the same one, it is learned once",
     ),
 ]
+CommandKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern=f"^{ID_PATTERN}$",
+        description="the command's id: sent again with the same one, it counts once",
+    ),
+]
 
 
 async def refuse_unknown_parameters(request: Request) -> None:

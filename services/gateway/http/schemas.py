@@ -102,7 +102,8 @@ StreamAnswer = create_model(
         "A stream's status; its curve and confusion matrix have calls of their own.\n\n"
         "``label_reasons`` counts the labelled examples by ``why`` they were labelled, ``random_sample`` is null where "
         "no scored label says that its image was chosen at random. The inputs have changed where ``feature_drift`` is "
-        "beyond ``feature_drift_threshold``. See docs/evidence.md for ``verdicts``, ``sets`` and ``label_order`` too."
+        "beyond ``feature_drift_threshold``; it is 0 before the first comparison. See docs/evidence.md for "
+        "``verdicts``, ``sets`` and ``label_order`` too."
     ),
     **_STATUS_FIELDS,
     snapshot=(SnapshotStatus | None, Field(description="the newest snapshot of the stream's partition")),

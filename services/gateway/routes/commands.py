@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from prequel.services.gateway.append_queue import may_have_been_appended
 from prequel.services.gateway.gateway import SOURCE, CurrentGateway, Gateway
 from prequel.services.gateway.http.answers import json_answer, problem_responses
-from prequel.services.gateway.http.parameters import IdempotencyKey, StreamName, Wait, refuse_unknown_parameters
+from prequel.services.gateway.http.parameters import CommandKey, StreamName, Wait, refuse_unknown_parameters
 from prequel.services.gateway.http.problems import unavailable
 from prequel.services.gateway.http.schemas import AppliedAnswer, CommandAccepted
 from prequel.services.gateway.view.dead_letters import DeadLetter
@@ -63,9 +63,7 @@ async def send_command(gateway: CurrentGateway, stream: StreamName, body: Comman
     responses=RESPONSES,
     summary="Delete a stream",
 )
-async def delete_stream(
-    gateway: CurrentGateway, stream: StreamName, wait: Wait = 0, id: IdempotencyKey = None
-) -> Response:
+async def delete_stream(gateway: CurrentGateway, stream: StreamName, wait: Wait = 0, id: CommandKey = None) -> Response:
     """Deletes its models, its metrics and all that it learned; `records` says what happens to its events in the log.
 
     The same as the command `stream.delete`; with an Idempotency-Key it may be sent again and counts once.

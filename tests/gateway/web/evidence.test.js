@@ -69,7 +69,7 @@ test("sets say what they promise and what they kept", () => {
   assert.equal(
     describeSets({ level: 0.9, coverage: 0.9041, mean_size: 1.372, scored: 500 }),
     "Then a prediction names several classes; the right one should be among them 90 % of the time. " +
-      "For the newest 500 labels it was, 90.4 % of the time, with 1.37 classes on average.",
+      "It was among them for 90.4 % of the newest 500 labels, with 1.37 classes on average.",
   );
   assert.equal(describeSets({ level: 0.9, coverage: null, mean_size: null, scored: 0 }), null);
   assert.equal(describeSets(undefined), null);
@@ -84,6 +84,8 @@ test("whether the images changed is said with the score and the threshold", () =
       "Alarms so far: at image 1,210 and at image 5,000.",
   );
   assert.equal(describeFeatureDrift({ feature_drift: 3 }), null);
+  assert.match(describeFeatureDrift({ ...CALM, feature_drift: 0 }), /^Not known yet: /);
+  assert.match(describeFeatureDrift({ ...CALM, feature_drift: -0.4 }), /^Yes: score 0\.0, /);
 });
 
 test("which accuracy is which is said as soon as labels were chosen", () => {

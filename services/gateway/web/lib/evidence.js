@@ -22,6 +22,8 @@ const REASONS = {
 const EARLY = "came before any class was known, so there was no prediction to score";
 /** A point of difference between how sure a model is and how often it is right is nothing to act on. */
 const HONEST_ERROR = 0.03;
+/** The learner compares nothing before that (its ``feature_drift`` is 0). */
+const NOT_COMPARED = "Not known yet: the first 750 images say what is usual, and only later ones are compared with them.";
 /** Evidence advises; it never promotes. */
 const ADVICE = "Nothing changes by itself: which model answers is yours to choose.";
 /** Beside a prediction there is room for so many more classes; of more, it is only said how many. */
@@ -109,7 +111,7 @@ export function describeCalibration(name, metrics, points) {
 export function describeSets(sets) {
   if (!sets || sets.coverage == null || sets.mean_size == null) return null;
   const promise = `the right one should be among them ${formatPercent(sets.level, 0)} of the time`;
-  const kept = `For the newest ${formatCount(sets.scored)} labels it was, ${formatPercent(sets.coverage)} of the time`;
+  const kept = `It was among them for ${formatPercent(sets.coverage)} of the newest ${formatCount(sets.scored)} labels`;
   return `Then a prediction names several classes; ${promise}. ${kept}, with ${sets.mean_size.toFixed(2)} classes on average.`;
 }
 
@@ -121,6 +123,8 @@ export function describeSets(sets) {
 export function describeFeatureDrift(status) {
   const { feature_drift: score, feature_drift_threshold: threshold, feature_drifts: marks = [] } = status;
   if (!threshold) return null;
+  // A score that was compared is never exactly 0: nothing may be said before the first.
+  if (score === 0 && marks.length === 0) return NOT_COMPARED;
   const now = score > threshold ? "No, the newest look unlike those before them" : "Yes";
   const past = marks.length === 0 ? "No alarm so far" : `Alarms so far: ${listed(marks.map(describeMark))}`;
   return `${now}: score ${Math.max(0, score).toFixed(1)}, alarm above ${threshold.toFixed(1)}. ${past}.`;
