@@ -120,7 +120,9 @@ def test_the_reliability_of_the_model_that_is_shown(told: Callable[..., Page]) -
     expect(trust.locator(".dot")).to_have_count(2)
     trust.get_by_text("The curve as a table").click()
     expect(trust.locator("tbody tr")).to_have_text(["50 %40 %100", "90 %90 %300"])
-    expect(trust).to_contain_text("For the newest 500 labels it was, 90.4 % of the time, with 1.37 classes on average.")
+    expect(trust).to_contain_text(
+        "It was among them for 90.4 % of the newest 500 labels, with 1.37 classes on average."
+    )
     expect(trust).to_contain_text("score 14.2, alarm above 9.0")
     expect(trust).to_contain_text("64 are of images drawn at random")
     page.get_by_label("Model").select_option("softmax")
