@@ -59,6 +59,8 @@ test("a model is honest, too sure, or better than it says", () => {
       "Its confidence is off by 2.5 % (calibration error).",
   );
   assert.match(said(0.1), /it is too sure/);
+  const inOrder = describeCalibration("slda", { calibration_error: 0.01 }, points, { mixed: false, text: "" });
+  assert.match(inOrder, /right: that says little while labels come class after class\. /);
   assert.match(said(0.1, [{ confidence: 0.4, accuracy: 0.6, count: 1 }]), /it is better than it says/);
   assert.equal(said(null), "Not known yet: no prediction has been scored.");
   assert.equal(said(0.1, []), "Not known yet: no prediction has been scored.");

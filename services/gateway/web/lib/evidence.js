@@ -24,6 +24,7 @@ const EARLY = "came before any class was known, so there was no prediction to sc
 const HONEST_ERROR = 0.03;
 /** The learner compares nothing before that (its ``feature_drift`` is 0). */
 const NOT_COMPARED = "Not known yet: the first 750 images say what is usual, and only later ones are compared with them.";
+const IN_ORDER = "that says little while labels come class after class";
 /** Evidence advises; it never promotes. */
 const ADVICE = "Nothing changes by itself: which model answers is yours to choose.";
 /** Beside a prediction there is room for so many more classes; of more, it is only said how many. */
@@ -89,9 +90,10 @@ export function alertsOf(status) {
  * @param {string} name of the model
  * @param {ModelMetrics | undefined} metrics
  * @param {ReliabilityPoint[]} points
+ * @param {StreamStatus["label_order"]} [order]
  * @returns {string}
  */
-export function describeCalibration(name, metrics, points) {
+export function describeCalibration(name, metrics, points, order) {
   const error = metrics?.calibration_error;
   if (error == null || points.length === 0) return "Not known yet: no prediction has been scored.";
   const total = sum(points, ({ count }) => count);
@@ -100,7 +102,9 @@ export function describeCalibration(name, metrics, points) {
   const figures = `On average ${name} is ${formatPercent(sure)} sure and ${formatPercent(right)} right`;
   const mistaken = sure > right ? "it is too sure" : "it is better than it says";
   const judgement = error < HONEST_ERROR ? "you can take it at its word" : mistaken;
-  return `${figures}: ${judgement}. Its confidence is off by ${formatPercent(error)} (calibration error).`;
+  // Class after class a model is right, and sure, because it repeats itself.
+  const said = order?.mixed === false ? IN_ORDER : judgement;
+  return `${figures}: ${said}. Its confidence is off by ${formatPercent(error)} (calibration error).`;
 }
 
 /**

@@ -88,7 +88,7 @@ export class TrustReport {
   #paintCurve() {
     const { status, models = [], shownModel = "" } = this.#snapshot ?? {};
     const points = this.#reliability[shownModel] ?? [];
-    const text = describeCalibration(shownModel, status?.models[shownModel], points);
+    const text = describeCalibration(shownModel, status?.models[shownModel], points, status?.label_order);
     setText(this.#calibration, unbroken(text));
     this.#figure.setAttribute("aria-label", `Reliability curve. ${text}`);
     this.#figure.replaceChildren(reliabilityPlot({ reliability: this.#reliability, models, shown: shownModel }));
