@@ -114,6 +114,8 @@ def calibrate(
     if not _representative(recent, counts, classes, target):
         return
     slope, curvature = _slope(scores, temperature[0] + temperature[1], classes, target, probabilities)
+    if slope - slope != 0.0 or curvature - curvature != 0.0:
+        return  # Scores that are no numbers, as an outlier's may be, would leave a sharpness that is none for ever.
     temperature[2] = _FADING * temperature[2] + curvature
     step = min(max(slope / (temperature[2] + _INERTIA), -_MAX_STEP), _MAX_STEP)
     temperature[1] = min(max(temperature[0] + temperature[1] + step, -_MAX_LOG), _MAX_LOG) - temperature[0]
@@ -210,6 +212,7 @@ def mix(
     less than ``floor``; then ``share`` of them is dealt out by the prior again (Herbster and Warmuth, "Tracking the
     best expert", Machine Learning 32, 1998). They stay while the newest labels are no sample of all, as in
     ``calibrate``: where classes come one after the other, the expert with the shortest memory would win, and forget.
+    A probability that is no number counts as 0, and becomes it: else one expert would silence all of them for ever.
     Of the same labels, ``losses`` float64 [3] takes in the number, the sum of the mean's log losses, and of their
     squares.
     """
@@ -218,6 +221,8 @@ def mix(
         for k in range(known):
             out[i, k] = 0.0
             for e in range(weights.shape[0]):
+                if not math.isfinite(expert_probabilities[e, i, k]):
+                    expert_probabilities[e, i, k] = 0.0
                 out[i, k] += weights[e] * expert_probabilities[e, i, k]
         if target < 0:
             continue
@@ -371,9 +376,10 @@ def score_means(
             total += counts[k]
             between += squares[k] / counts[k]
     spread = (energy[0] - between) / max(total, 1.0)
-    # Rounding leaves a spread of about 1e-16 of the energy, of either sign, where all examples are their class's mean.
+    # Rounding leaves a spread of about 1e-16 of the energy, of either sign, where all examples are their class's mean;
+    # and less energy than there is between the classes, or none, where an outlier was taken back.
     if not spread > 1e-12 * energy[0] / max(total, 1.0):
-        spread = max(energy[0], 1e-300)
+        spread = max(energy[0], between, 1e-300)
     for k in range(classes):
         scores[k] = _NO_EXAMPLES
         if counts[k] > 0.0:

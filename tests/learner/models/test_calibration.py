@@ -202,6 +202,20 @@ def accuracy(model: Discriminant, xs: Matrix, labels: list[str]) -> float:
     )
 
 
+@pytest.mark.parametrize("spec", ["ncm", "mix(ncm, slda)"])
+def test_class_means_survive_outliers_one_of_which_is_taken_back(spec: str) -> None:
+    """Of a sum that held a square of 1e36, what is left once that is taken out says nothing of how far examples lie."""
+    model = registry.create(spec, 4, seed=0)
+    xs, labels = stream(120, 4, 3)
+    model.fold(xs, labels)
+    taken_back, stays = np.full(4, 3e17, np.float32), np.full(4, 2e16, np.float32)
+    model.learn(taken_back, labels[0])
+    assert correct(model, taken_back, labels[0], None, age=0)
+    predicted = model.fold(np.stack([stays, *xs]), [labels[1], *labels])
+    assert np.isfinite(predicted).all()
+    assert all(np.isfinite(array).all() for name, array in model.state().arrays.items() if name.endswith("heat"))
+
+
 @pytest.mark.parametrize("spec", ["slda", "ridge;width=64", "mix(slda,ridge;width=64)"])
 def test_a_label_taken_back_first_after_a_restart_finds_room_for_every_class(spec: str) -> None:
     xs, labels = stream(400, 20, 50)

@@ -10,7 +10,7 @@ from sklearn.datasets import load_digits
 
 from prequel.services.learner.models import registry
 from prequel.services.learner.models.base import Matrix, Model, Probabilities
-from prequel.services.learner.models.capabilities import correct
+from prequel.services.learner.models.capabilities import Loadable, correct
 from prequel.services.learner.models.mix import Mix
 from tests.learner.models.suite import contents, settle, shape, stream, temper_alike
 
@@ -252,3 +252,29 @@ def test_what_waits_is_stored_once() -> None:
     assert len(arrays["0.pending"]) == 200
     assert "1.pending" not in arrays
     assert "2.pending" not in arrays
+
+
+class Diverged:
+    """An expert whose weights have grown beyond all numbers."""
+
+    exact = False
+
+    def __init__(self, dim: int) -> None:
+        self._inner = registry.create("ncm", dim, seed=0)
+        self.labels = self._inner.labels
+
+    def fold(self, xs: Matrix, labels: Sequence[str | None]) -> list[Probabilities]:
+        return [np.full_like(probabilities, np.nan) for probabilities in self._inner.fold(xs, labels)]
+
+
+def test_an_expert_that_says_no_number_silences_only_itself() -> None:
+    xs, labels = stream(300, 4, 3)
+    experts = [
+        lambda dim: cast(Loadable, Diverged(dim)),
+        lambda dim: cast(Loadable, registry.create("ncm", dim, seed=0)),
+    ]
+    model, alone = Mix(4, seed=0, experts=experts, prior=0.9, share=0.001), registry.create("ncm", 4, seed=0)
+    predicted, expected = model.fold(xs, labels), alone.fold(xs, labels)
+    assert np.isfinite(model.weights).all()
+    assert model.weights[1] > 0.9
+    assert accuracy(model.labels, predicted[100:], labels[100:]) == accuracy(alone.labels, expected[100:], labels[100:])
