@@ -36,6 +36,10 @@ def check(spec: str) -> None:
     experts = _experts(stage, row)
     for expert in experts:
         check(expert)
+    models = sum(map(_models, experts))
+    if models > MAX_EXPERTS:
+        within = "counting those in parentheses within parentheses"
+        raise UnknownModel(f"model {stage.text!r} is made of {models} models, {within}: name at most {MAX_EXPERTS}")
     if len(set(map(_meaning, experts))) < len(experts):
         problem = "two of the models in the parentheses are the same, written in two ways; name it once"
         raise UnknownModel(f"model {stage.text!r}: {problem}")
@@ -135,6 +139,13 @@ def _experts(stage: Stage, row: ModelRow) -> Sequence[str]:
     if len(stage.experts) > MAX_EXPERTS:
         raise UnknownModel(f"model {stage.text!r}: name at most {MAX_EXPERTS} models in the parentheses")
     return stage.experts
+
+
+def _models(spec: str) -> int:
+    """How many models a spec makes that are no mixtures."""
+    stage = parse(spec)[-1]
+    row, _ = _read_model(stage)
+    return sum(map(_models, _experts(stage, row))) or 1
 
 
 def _meaning(spec: str) -> tuple[object, ...]:

@@ -52,6 +52,7 @@ def test_the_models_in_parentheses_are_read() -> None:
         ("mix(l2|knn;window=9;k=3, ncm, l2|knn;k=3;window=9)", "the same, written in two ways"),
         ("mix(ncm, mix(slda, ncm), mix(slda;width=2048, ncm))", "the same, written in two ways"),
         (f"mix({', '.join(f'knn;k={k}' for k in range(1, 18))})", "name at most 16 models"),
+        (f"mix(ncm, {', '.join(f'mix(ncm, knn;k={k})' for k in range(1, 9))})", "made of 17 models.*name at most 16"),
         ("mix(slda, )", "name at least two models in the parentheses, separated by commas"),
         ("mix()", "name at least two models in the parentheses"),
         ("mix(slda, ncm", "never closes"),
