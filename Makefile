@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PAGE := tests/gateway/web
-SYSTEMS := tests/system tests/e2e
+SYSTEMS := tests/system tests/e2e tests/faults tests/deploy/test_compose.py
 # Tests start hundreds of processes: without the byte code each would compile what it imports anew.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 

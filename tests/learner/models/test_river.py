@@ -58,13 +58,13 @@ def test_progressive_validation_scores_alike(spec: str, delay: int | None) -> No
     assert score(RiverClassifier(spec, dim=10)) == score(ORACLES[spec]()) > 0.9
 
 
-LONG = ("mix", "mlp")
-"""Models whose checks take a minute and more: Keras traces a network for each of hundreds of streams."""
+LONG = ("mix", "mlp", "ridge;width=48")
+"""Models whose checks take longest: Keras traces a network for each of hundreds of streams."""
 CHECKED = [pytest.param(name, marks=pytest.mark.soak) if name in LONG else name for name in NAMES]
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # inside Keras itself
-@pytest.mark.parametrize("spec", [*CHECKED, "mix(ncm, naive-bayes)"])
+@pytest.mark.parametrize("spec", [*CHECKED, "mix(ncm, naive-bayes)", "ridge;width=8"])
 def test_rivers_own_checks_pass(spec: str) -> None:
     checks.check_estimator(RiverClassifier(spec))
 
