@@ -98,6 +98,31 @@ def test_what_has_faded_counts_less_however_it_is_kept(rows: int) -> None:
     np.testing.assert_allclose(np.sort(few.held_out, axis=0), np.sort(many.held_out, axis=0), atol=1e-6)
 
 
+@pytest.mark.parametrize("seed", [1, 5])
+def test_what_has_faded_counts_less_in_the_choice_of_the_penalty(seed: int) -> None:
+    """A clear rule that has faded, then noise: the closed form against fitting it as often as there are rows."""
+    random = np.random.default_rng(seed)
+    xs = random.normal(size=(60, 150)).astype(np.float32)
+    owners = np.where(np.arange(60) < 40, xs[:, 0] > 0, random.random(60) < 0.5).astype(np.int64)
+    sums = summed(xs[:40], owners[:40].tolist(), condensed=False)
+    sums.fade(0.1)
+    for x, target in zip(xs[40:], owners[40:].tolist(), strict=True):
+        sums.correct(x, None, target, 1.0)
+    weights, rows, targets = np.repeat([0.1, 1.0], [40, 20]), xs.astype(np.float64), np.eye(2)[owners]
+    unit = float((weights @ np.square(rows)).mean() / weights.sum())
+
+    def error(penalty: float) -> float:
+        total = 0.0
+        for left in range(60):
+            rest = np.arange(60) != left
+            weighted = rows[rest].T * weights[rest]
+            fit = np.linalg.solve(weighted @ rows[rest] + penalty * unit * np.eye(150), weighted @ targets[rest])
+            total += float(weights[left] * np.square(targets[left] - rows[left] @ fit).sum())
+        return total
+
+    assert penalty(sums, 2) == pytest.approx(min(PENALTIES, key=error) * unit)
+
+
 def test_a_model_that_faded_follows_a_contrary_rule() -> None:
     """While its examples are few, and stored themselves."""
     random = np.random.default_rng(1)
