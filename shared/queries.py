@@ -1,10 +1,10 @@
-"""Questions that a running learner answers from its newest state: a prediction without an event, a stream's detail."""
+"""Questions that a running learner answers from its newest state: a prediction without an event, a stream's history."""
 
 from typing import Protocol
 
 from pydantic import BaseModel
 
-from prequel.shared.status import StreamDetail
+from prequel.shared.status import StreamDetail, StreamHistory
 from prequel.shared.vectors import Vector
 
 
@@ -23,6 +23,12 @@ class Answer(BaseModel):
     set_size: int = 0
 
 
+class ModelCheck(BaseModel):
+    """Why a learner cannot make a model; ``problem`` is empty where it can."""
+
+    problem: str
+
+
 class UnknownStream(LookupError):
     """No learner owns this stream."""
 
@@ -36,6 +42,17 @@ class Queries(Protocol):
 
     def detail(self, stream: str) -> StreamDetail:
         """Raises UnknownStream."""
+        ...
+
+    def history(self, stream: str) -> StreamHistory:
+        """Raises UnknownStream."""
+        ...
+
+    def model_problem(self, stream: str, spec: str) -> str:
+        """Why the stream's learner cannot make this model, and what it could; empty where it can.
+
+        Raises UnknownStream.
+        """
         ...
 
 
@@ -53,3 +70,13 @@ class DeferredQueries:
         if self.queries is None:
             raise UnknownStream(stream)
         return self.queries.detail(stream)
+
+    def history(self, stream: str) -> StreamHistory:
+        if self.queries is None:
+            raise UnknownStream(stream)
+        return self.queries.history(stream)
+
+    def model_problem(self, stream: str, spec: str) -> str:
+        if self.queries is None:
+            raise UnknownStream(stream)
+        return self.queries.model_problem(stream, spec)

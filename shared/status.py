@@ -1,6 +1,7 @@
 """The status of streams and partitions, written by learners and served by the gateway: metrics, curve, snapshot."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -146,6 +147,19 @@ class LabelOrderStatus(BaseModel):
     text: str
 
 
+class CatchUpStatus(BaseModel):
+    """A replay of the stream's log that some commands wait for, beside the live fold.
+
+    ``progress`` is 0 to 1, ``commands`` are their ids, ``models`` the specs that join with it, ``problem`` says why it
+    cannot go on (empty while it does).
+    """
+
+    progress: float
+    commands: list[str] = []
+    models: list[str] = []
+    problem: str = ""
+
+
 class SnapshotStatus(BaseModel):
     """The newest snapshot of the stream's partition: where learning resumes after a crash."""
 
@@ -196,6 +210,14 @@ class StreamStatus(BaseModel):
     snapshot: SnapshotStatus | None = None
     address: str | None = None
     """host:port at which the stream's learner answers queries; None if it runs in the gateway's process."""
+    title: str = ""
+    """What people call the stream; empty: its name."""
+    goal: float | None = None
+    """The accuracy that is enough, 0 to 1."""
+    settings: dict[str, Any] = {}
+    """Those that the stream has of its own, by name as in a command ``stream.set``; the others are the learner's."""
+    catching_up: CatchUpStatus | None = None
+    """None while no command waits for a replay."""
 
 
 class StreamDetail(BaseModel):
@@ -208,6 +230,37 @@ class StreamDetail(BaseModel):
     confusion: dict[str, Confusion]
     reliability: dict[str, list[ReliabilityPoint]] = {}
     """By model, over about the newest 4,000 scored examples; without the bins that have none."""
+
+
+class CommandEntry(BaseModel):
+    """A command that the stream was given, and what became of it.
+
+    ``status`` is applied, refused or undone; ``why`` says why it was refused. ``at`` is in seconds since the epoch,
+    ``position`` where the command stands in the log. ``undone_by`` is the id of the command that undid it.
+    ``catching_up``: it is in effect once a replay of the log has caught up.
+    """
+
+    id: str
+    do: str
+    arguments: dict[str, Any]
+    by: str
+    at: float
+    position: str
+    status: str
+    why: str = ""
+    undone_by: str | None = None
+    undoable: bool = False
+    catching_up: bool = False
+
+
+class StreamHistory(BaseModel):
+    """Who changed a stream: its commands, the newest first, and labels counted by who gave them and why."""
+
+    stream: str
+    position: str
+    commands: list[CommandEntry]
+    labels_by: dict[str, int] = {}
+    labels_why: dict[str, int] = {}
 
 
 class PartitionStatus(BaseModel):

@@ -20,7 +20,7 @@ from prequel.shared.queries import Answer
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.metrics import Metrics
 from prequel.shared.runtime.processor import Processed
-from prequel.shared.status import StreamDetail
+from prequel.shared.status import StreamDetail, StreamHistory
 from prequel.shared.store.base import Fenced, Store
 from prequel.shared.vectors import Vector
 
@@ -74,7 +74,9 @@ class Learner:
         """Held while the state changes and while a query reads it: a query must not see half a batch."""
         self._partitions: dict[int, OwnedPartition] = {}
         self._publisher = StatusPublisher(self._context, self._partitions, address=address)
-        self._queries = StreamQueries(self._partitions, self._lock)
+        self._queries = StreamQueries(
+            self._partitions, self._lock, signed=bool(settings.snapshot_key.get_secret_value())
+        )
         self._store_checked_at = clock()
 
     # Processor.
@@ -137,6 +139,12 @@ class Learner:
 
     def detail(self, stream: str) -> StreamDetail:
         return self._queries.detail(stream)
+
+    def history(self, stream: str) -> StreamHistory:
+        return self._queries.history(stream)
+
+    def model_problem(self, stream: str, spec: str) -> str:
+        return self._queries.model_problem(stream, spec)
 
     # The parts.
 

@@ -1,23 +1,28 @@
-"""Answers to the gateway from the newest state: predictions of a vector, and the details of a stream."""
+"""Answers to the gateway from the newest state: predictions of a vector, the details and the history of a stream."""
 
 import threading
 from collections.abc import Mapping
 
 from prequel.services.learner.fold.calibration.ranking import own_predictions
+from prequel.services.learner.fold.drift.reactions import check_spec
 from prequel.services.learner.fold.evaluation.label_set import label_set
 from prequel.services.learner.fold.stream import StreamState
+from prequel.services.learner.models.spec import UnknownModel
 from prequel.services.learner.owned_partition import OwnedPartition
 from prequel.services.learner.publishing.stream_status import stream_detail
 from prequel.shared.queries import Answer, UnknownStream
-from prequel.shared.status import StreamDetail
+from prequel.shared.status import StreamDetail, StreamHistory
 from prequel.shared.vectors import Vector, check_vector
 
 
 class StreamQueries:
-    """Safe from any thread. The learner holds ``lock`` while the state changes: a query waits for one batch."""
+    """Safe from any thread. The learner holds ``lock`` while the state changes: a query waits for one batch.
 
-    def __init__(self, partitions: Mapping[int, OwnedPartition], lock: threading.Lock) -> None:
-        self._partitions, self._lock = partitions, lock
+    ``signed`` is whether there is a key that pickled models can be signed with.
+    """
+
+    def __init__(self, partitions: Mapping[int, OwnedPartition], lock: threading.Lock, *, signed: bool = False) -> None:
+        self._partitions, self._lock, self._signed = partitions, lock, signed
 
     def answer(self, stream: str, features: Vector) -> Answer:
         """What the models predict now of a vector, float32 of shape [dim].
@@ -55,6 +60,27 @@ class StreamQueries:
         with self._lock:
             partition, state = self._find(stream)
             return stream_detail(state, partition.position)
+
+    def history(self, stream: str) -> StreamHistory:
+        """The commands of a stream, and how many labels who gave. Raises UnknownStream."""
+        with self._lock:
+            partition, state = self._find(stream)
+            return StreamHistory(
+                stream=stream,
+                position=str(partition.position),
+                commands=[],
+                labels_why=state.label_reasons.counts(),
+            )
+
+    def model_problem(self, stream: str, spec: str) -> str:
+        """Why no model can be made from a spec here; empty where one can. Raises UnknownStream."""
+        with self._lock:
+            self._find(stream)
+        try:
+            check_spec(spec, signed=self._signed)
+        except UnknownModel as problem:
+            return str(problem)
+        return ""
 
     def _find(self, stream: str) -> tuple[OwnedPartition, StreamState]:
         for partition in self._partitions.values():

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import unquote
 
 import orjson
@@ -11,7 +12,7 @@ from prequel.shared.api_keys import ApiKeys, request_key
 from prequel.shared.events.names import STREAM_RULE, valid_stream
 from prequel.shared.events.types import Rejected
 from prequel.shared.extraction import Extraction, ExtractorUnavailable
-from prequel.shared.queries import Queries, UnknownStream
+from prequel.shared.queries import ModelCheck, Queries, UnknownStream
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.http_server import HttpServer, Reply, RequestError, json_reply
 from prequel.shared.runtime.metrics import Metrics
@@ -21,6 +22,7 @@ from prequel.shared.vectors import InvalidVector, Vector, vector_from_numbers
 PUBLIC_PATHS = ("/healthz", "/readyz")
 """Paths that need no key: those who start and stop containers have none, and these answers contain no secret."""
 DETAIL = "/detail/"
+HISTORY = "/history/"
 EXTRACT = "/extract/"
 
 
@@ -29,9 +31,11 @@ class OperationsServer:
 
     With ``queries``, ``POST /predict`` takes ``{"stream", "features"}`` and answers a shared.queries.Answer: 404 where
     the stream is unknown, 422 where the features do not fit it; ``GET /detail/STREAM`` answers a
-    shared.status.StreamDetail. With ``extraction``, ``POST /extract/BACKBONE`` takes the bytes of an image and answers
-    ``{"features"}``: 413 and 422 where the image has none, 503 where the extractor is unavailable or busy. With
-    ``keys``, all but the two health checks need one. Raises OSError where it cannot listen on host and port.
+    shared.status.StreamDetail, ``GET /history/STREAM`` a StreamHistory; ``POST /model-problem`` takes ``{"stream",
+    "model"}`` and answers a shared.queries.ModelCheck. With ``extraction``, ``POST /extract/BACKBONE`` takes the bytes
+    of an image and answers ``{"features"}``: 413 and 422 where the image has none, 503 where the extractor is
+    unavailable or busy. With ``keys``, all but the two health checks need one. Raises OSError where it
+    cannot listen on host and port.
     """
 
     def __init__(
@@ -88,6 +92,8 @@ class OperationsServer:
             return Reply(200, generate_latest(self._metrics.registry), CONTENT_TYPE_LATEST)
         if path.startswith(DETAIL) and self._queries is not None:
             return _detail(self._queries, path.removeprefix(DETAIL))
+        if path.startswith(HISTORY) and self._queries is not None:
+            return _history(self._queries, path.removeprefix(HISTORY))
         raise RequestError(404, f"nothing is at {path[:200]}: use /healthz, /readyz or /metrics")
 
     def post(self, path: str, body: bytes) -> Reply:
@@ -95,6 +101,8 @@ class OperationsServer:
             return _extract(self._extraction, unquote(path.removeprefix(EXTRACT)), body)
         if path == "/predict" and self._queries is not None:
             return _predict(self._queries, body)
+        if path == "/model-problem" and self._queries is not None:
+            return _model_problem(self._queries, body)
         raise RequestError(404, f"{path[:200]} takes no POST request here")
 
 
@@ -105,8 +113,26 @@ def _detail(queries: Queries, stream: str) -> Reply:
         raise RequestError(404, f"no stream {stream[:200]} here") from None
 
 
+def _history(queries: Queries, stream: str) -> Reply:
+    try:
+        return Reply(200, queries.history(stream).model_dump_json().encode())
+    except UnknownStream:
+        raise RequestError(404, f"no stream {stream[:200]} here") from None
+
+
+def _model_problem(queries: Queries, body: bytes) -> Reply:
+    stream, query = _query(body)
+    if not isinstance(query.get("model"), str):
+        raise RequestError(422, "model: must be a model's spec, like ridge;width=512")
+    try:
+        return json_reply(200, ModelCheck(problem=queries.model_problem(stream, query["model"])).model_dump())
+    except UnknownStream:
+        raise RequestError(404, f"no stream {stream} here") from None
+
+
 def _predict(queries: Queries, body: bytes) -> Reply:
-    stream, features = _query(body)
+    stream, query = _query(body)
+    features = _features(query)
     try:
         return json_reply(200, queries.answer(stream, features).model_dump())
     except UnknownStream:
@@ -115,15 +141,20 @@ def _predict(queries: Queries, body: bytes) -> Reply:
         raise RequestError(422, f"features: {error}") from None
 
 
-def _query(body: bytes) -> tuple[str, Vector]:
+def _query(body: bytes) -> tuple[str, dict[str, Any]]:
+    """The stream that a query is about, and all its fields."""
     try:
         query = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise RequestError(422, f"the body is not JSON: {error}") from None
     if not isinstance(query, dict) or not isinstance(query.get("stream"), str) or not valid_stream(query["stream"]):
         raise RequestError(422, f"stream: must be the name of a stream, {STREAM_RULE}")
+    return query["stream"], query
+
+
+def _features(query: dict[str, Any]) -> Vector:
     try:
-        return query["stream"], vector_from_numbers(query.get("features"))
+        return vector_from_numbers(query.get("features"))
     except InvalidVector as error:
         raise RequestError(422, f"features: {error}") from None
 

@@ -17,12 +17,22 @@ from prequel.shared.events.types import Applied, Command, Image, Label, Outcome,
 from prequel.shared.extraction import ExtractorUnavailable
 from prequel.shared.log.base import EXAMPLES, IMAGES, Log, Message, Position, Record
 from prequel.shared.queries import Answer, UnknownStream
-from prequel.shared.status import Confusion, CurvePoint, ModelStatus, StreamDetail, StreamStatus
+from prequel.shared.status import (
+    CommandEntry,
+    Confusion,
+    CurvePoint,
+    ModelStatus,
+    StreamDetail,
+    StreamHistory,
+    StreamStatus,
+)
 from prequel.shared.store.base import Store
 from prequel.shared.vectors import Vector
 
 SOURCE = "test/echo"
 DIM = 4
+MODELS = ("echo", "ridge")
+"""The specs that it says it could make."""
 
 
 class EchoLearner:
@@ -40,6 +50,8 @@ class EchoLearner:
         self._lock = threading.Lock()
         self.predictions: dict[tuple[str, str], Prediction] = {}
         self.truths: dict[tuple[str, str], str | None] = {}
+        self.commands: list[tuple[str, CommandEntry]] = []
+        """The stream, and what became of the command."""
         self._positions: dict[str, Position] = {}
         """Of each stream: behind all that was answered."""
 
@@ -69,6 +81,19 @@ class EchoLearner:
             curve=[CurvePoint(scored=1, accuracy={"echo": 1.0}, window_accuracy={"echo": 1.0})],
             confusion={"echo": Confusion(labels=["cat"], rows=[[labelled, 0]])},
         )
+
+    def history(self, stream: str) -> StreamHistory:
+        """The commands that were answered, the newest first."""
+        with self._lock:
+            if stream not in self._positions:
+                raise UnknownStream(stream)
+            commands = [entry for name, entry in reversed(self.commands) if name == stream]
+            return StreamHistory(stream=stream, position=str(self._positions[stream]), commands=commands)
+
+    def model_problem(self, stream: str, spec: str) -> str:
+        if stream not in self._positions:
+            raise UnknownStream(stream)
+        return "" if spec in MODELS else f"there is no model {spec!r} (did you mean ridge?); there are: echo, ridge"
 
     def extract(self, backbone: str, data: bytes) -> Vector:
         """shared.extraction.Extraction, as refusing as the stream is."""
@@ -138,13 +163,15 @@ class EchoLearner:
 
     def _apply_command(self, command: Command) -> Message:
         known = command.do == "stream.delete" and any(name == command.stream for name, _ in self.predictions)
+        result = _applied(command, known)
         with self._lock:
             self._advance(command.stream, command.position)
+            self.commands.append((command.stream, _entry(command, result)))
             if known:
                 self._store.delete([status.key(command.stream)])
                 self.predictions = {key: value for key, value in self.predictions.items() if key[0] != command.stream}
                 self.truths = {key: value for key, value in self.truths.items() if key[0] != command.stream}
-        return encode_applied(_applied(command, known), source=SOURCE)
+        return encode_applied(result, source=SOURCE)
 
     def _learn(self, label: Label) -> list[Message]:
         key = (label.stream, label.id)
@@ -171,6 +198,19 @@ class EchoLearner:
 def _applied(command: Command, known: bool) -> Applied:
     status, why = ("applied", "") if known else ("refused", "so says the test")
     return Applied(command.id, command.stream, command.position, command.do, status, why, command.by, command.time)
+
+
+def _entry(command: Command, result: Applied) -> CommandEntry:
+    return CommandEntry(
+        id=command.id,
+        do=command.do,
+        arguments=dict(command.arguments),
+        by=command.by,
+        at=command.time,
+        position=str(command.position),
+        status=result.status,
+        why=result.why,
+    )
 
 
 def predicted(stream: str, id: str, image: Position, data: bytes, truth: str | None = None) -> Prediction:

@@ -18,7 +18,7 @@ from prequel.shared.log.base import Bounds, Record
 from prequel.shared.queries import Answer
 from prequel.shared.runtime.deadlines import ANSWER_S, FOLLOWER_CLOSE_S, GATEWAY_CLOSE_S
 from prequel.shared.runtime.health import Health
-from prequel.shared.status import StreamDetail
+from prequel.shared.status import StreamDetail, StreamHistory
 from tests.gateway.conftest import PNG, Served, Start, until
 from tests.gateway.faults import FaultyLog, FaultyStore
 from tests.gateway.reading import listening
@@ -83,6 +83,14 @@ class HangingLearner:
     def detail(self, stream: str) -> StreamDetail:
         self.gate.wait()
         return self._learner.detail(stream)  # type: ignore[no-any-return]
+
+    def history(self, stream: str) -> StreamHistory:
+        self.gate.wait()
+        return self._learner.history(stream)  # type: ignore[no-any-return]
+
+    def model_problem(self, stream: str, spec: str) -> str:
+        self.gate.wait()
+        return self._learner.model_problem(stream, spec)  # type: ignore[no-any-return]
 
 
 class Hanging:

@@ -18,13 +18,25 @@ from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.http_server import MAX_BODY_BYTES
 from prequel.shared.runtime.metrics import Metrics
 from prequel.shared.runtime.operations import OperationsServer
-from prequel.shared.status import StreamDetail
+from prequel.shared.status import CommandEntry, StreamDetail, StreamHistory
 from prequel.shared.store.sqlite import SqliteStore
 from prequel.shared.vectors import Vector
 from tests.gateway.conftest import Served, Start, free_port
 from tests.gateway.echo_learner import status_of
 from tests.gateway.test_hanging import HangingStore
 from tests.servers import plain_http
+
+COMMAND = CommandEntry(
+    id="c1",
+    do="models.add",
+    arguments={"model": "ridge", "from": "log"},
+    by="ann",
+    at=1.5,
+    position="0:3",
+    status="applied",
+    undoable=True,
+    catching_up=True,
+)
 
 
 class Pets:
@@ -42,6 +54,16 @@ class Pets:
         if stream != "pets":
             raise UnknownStream(stream)
         return StreamDetail(stream=stream, position="0:7", classes={"sum": {}}, curve=[], confusion={})
+
+    def history(self, stream: str) -> StreamHistory:
+        if stream != "pets":
+            raise UnknownStream(stream)
+        return StreamHistory(stream=stream, position="0:7", commands=[COMMAND], labels_by={"ann": 3})
+
+    def model_problem(self, stream: str, spec: str) -> str:
+        if stream != "pets":
+            raise UnknownStream(stream)
+        return "" if spec == "sum" else f"there is no model {spec!r}"
 
 
 @pytest.fixture
@@ -135,6 +157,21 @@ def test_a_detail_is_asked_of_the_learner(client: httpx.Client, learner: RemoteL
     assert client.get("/detail/other").status_code == 404
     with pytest.raises(LearnerUnavailable, match="cannot be reached"):
         learner.detail("gone")
+
+
+def test_a_history_is_asked_of_the_learner(client: httpx.Client, learner: RemoteLearner) -> None:
+    assert learner.history("pets") == StreamHistory.model_validate_json(client.get("/history/pets").content)
+    assert learner.history("pets").commands == [COMMAND]
+    assert client.get("/history/other").status_code == 404
+    with pytest.raises(LearnerUnavailable, match="cannot be reached"):
+        learner.history("gone")
+
+
+def test_a_model_is_checked_by_the_learner(client: httpx.Client, learner: RemoteLearner) -> None:
+    assert (learner.model_problem("pets", "sum"), learner.model_problem("pets", "su")) == ("", "there is no model 'su'")
+    answer = client.post("/model-problem", json={"stream": "pets"})
+    assert (answer.status_code, answer.json()["detail"][:7]) == (422, "model: ")
+    assert client.post("/model-problem", json={"stream": "other", "model": "sum"}).status_code == 404
 
 
 def test_unknown_paths_and_wrong_methods(client: httpx.Client) -> None:

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ValidationError
 from prequel.services.gateway.remote.addresses import AddressReader
 from prequel.services.gateway.remote.replies import error_detail
 from prequel.shared import status
-from prequel.shared.queries import Answer, UnknownStream
-from prequel.shared.status import StreamDetail, StreamStatus
+from prequel.shared.queries import Answer, ModelCheck, UnknownStream
+from prequel.shared.status import StreamDetail, StreamHistory, StreamStatus
 from prequel.shared.vectors import Vector
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -37,6 +37,16 @@ class RemoteLearner:
 
     def detail(self, stream: str) -> StreamDetail:
         return _parsed(StreamDetail, stream, self._request(stream, "GET", f"/detail/{stream}"))
+
+    def history(self, stream: str) -> StreamHistory:
+        response = self._request(stream, "GET", f"/history/{stream}")
+        if response.status_code == 404:
+            raise UnknownStream(stream)
+        return _parsed(StreamHistory, stream, response)
+
+    def model_problem(self, stream: str, spec: str) -> str:
+        response = self._request(stream, "POST", "/model-problem", orjson.dumps({"stream": stream, "model": spec}))
+        return _parsed(ModelCheck, stream, response).problem
 
     def _request(self, stream: str, method: str, path: str, body: bytes | None = None) -> httpx.Response:
         address = self._address(stream)

@@ -1,6 +1,7 @@
 """The options of models: how their texts are read, what they mean, and what holds without them."""
 
 from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from prequel.services.learner.models.spec import Stage, UnknownModel
@@ -31,12 +32,20 @@ def read_options(stage: Stage, known: Mapping[str, Option]) -> dict[str, Any]:
         if key in OPTIONS_OF_THE_FOLD:  # Taken off a whole model's spec before it comes here.
             raise UnknownModel(f"{key}={text} is not for a model inside parentheses: put it behind them")
         if key not in known:
-            raise UnknownModel(f"{stage.name} has no option {key!r}; its options are: {listing(known)}")
+            raise UnknownModel(
+                f"{stage.name} has no option {key!r}{suggestion(key, known)}; its options are: {listing(known)}"
+            )
         try:
             values[key] = known[key].read(text)
         except ValueError as error:
             raise UnknownModel(f"{stage.name};{key}={text}: {key} ({known[key].meaning}) {error}") from None
     return values
+
+
+def suggestion(name: str, names: Iterable[str]) -> str:
+    """For a message: the nearest of ``names`` to a mistyped one, as a question; empty where none is near."""
+    nearest = get_close_matches(name, sorted(names), 1)
+    return f" (did you mean {nearest[0]}?)" if nearest else ""
 
 
 def listing(names: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ from prequel.services.learner.kernels import moments
 from prequel.services.learner.models.base import Model, ModelState
 from prequel.services.learner.models.capabilities import Loadable
 from prequel.services.learner.models.catalogue import MODELS, TRANSFORMS, ModelRow, Transform
-from prequel.services.learner.models.options import listing, read_options
+from prequel.services.learner.models.options import listing, read_options, suggestion
 from prequel.services.learner.models.spec import Stage, UnknownModel, parse
 
 __all__ = ["UnknownModel", "check", "compile", "create", "finds_sharpness", "is_pickled", "restore"]
@@ -120,7 +120,9 @@ def _build(stages: list[Stage], dim: int, *, seed: int) -> Loadable:
 def _read_model(stage: Stage) -> tuple[ModelRow, dict[str, Any]]:
     """The row of a model, and the keyword arguments of its factory."""
     if stage.name not in MODELS:
-        raise UnknownModel(f"there is no model {stage.name!r}; there are: {listing(MODELS)}")
+        raise UnknownModel(
+            f"there is no model {stage.name!r}{suggestion(stage.name, MODELS)}; there are: {listing(MODELS)}"
+        )
     row = MODELS[stage.name]
     if row.argument is None and stage.argument:
         raise UnknownModel(f"model {stage.text!r} takes nothing after a colon; options are written ;name=value")
@@ -159,7 +161,10 @@ def _meaning(spec: str) -> tuple[object, ...]:
 def _read_transform(stage: Stage) -> tuple[Transform, dict[str, Any]]:
     """The row of a transform, and the keyword arguments of its factory."""
     if stage.name not in TRANSFORMS:
-        raise UnknownModel(f"there is no transform {stage.name!r}; these can stand before a bar: {listing(TRANSFORMS)}")
+        nearest = suggestion(stage.name, TRANSFORMS)
+        raise UnknownModel(
+            f"there is no transform {stage.name!r}{nearest}; these can stand before a bar: {listing(TRANSFORMS)}"
+        )
     transform = TRANSFORMS[stage.name]
     read_options(stage, {})
     if stage.experts is not None:
