@@ -104,13 +104,11 @@ class ExampleLog:
         image = Image(id, stream, label, 1_000.0 + offset, data, Position(0, offset), attributes)
         return self.append(encode_features(image, np.array(x, np.float32), BACKBONE, source="prequel/test"))
 
-    def label(self, id: str, label: str | None, *, stream: str = "s", why: str = "") -> Record:
+    def label(self, id: str, label: str | None, *, stream: str = "s", why: str = "", by: str = "test") -> Record:
         offset = len(self.records)
         time = 1_000.0 + offset
         event_id = f"l{offset}"
-        return self.append(
-            encode_label(stream, id, label, by="test", time=time, event_id=event_id, source="test", why=why)
-        )
+        return self.append(encode_label(stream, id, label, by=by, time=time, event_id=event_id, source="test", why=why))
 
     def defaults(self, *, started: float = STARTED, **settings: Any) -> Record:
         event_id = f"d{len(self.records)}"

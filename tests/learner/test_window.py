@@ -18,7 +18,8 @@ COUNT = 2_100
 def example(sequence: int) -> tuple[NewExample, FirstLabel]:
     first = FirstSeen(sequence % 5, 2**64 - 1 - sequence)
     new = NewExample(f"i{sequence}", sequence, Position(3, 7 * sequence), 1e9, first, sequence % 2 == 1, 0.25)
-    return new, FirstLabel(sequence % 5, sequence, sequence, sequence, 3, True) if sequence % 3 else NO_LABEL
+    label = FirstLabel(sequence % 5, sequence, sequence, sequence, 3, True, 7, 1.5e9)
+    return new, label if sequence % 3 else NO_LABEL
 
 
 def served_run(knowns: list[int], truths: list[int]) -> ServedRun:

@@ -24,7 +24,7 @@ def label_absent_example(state: StreamState, event: Label) -> list[Output]:
     if waiting is None and state.waiting.full:
         return [*expired, label_outcome(state, event, "rejected")]
     why = waiting.why if waiting else event.why
-    state.waiting.put(event.id, WaitingLabel(event.label, event.position, event.time, state.images, why))
+    state.waiting.put(event.id, WaitingLabel(event.label, event.position, event.time, state.images, why, event.by))
     return [*expired, label_outcome(state, event, "waiting", previous=previous)]
 
 

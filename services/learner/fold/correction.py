@@ -57,13 +57,13 @@ def apply_label(state: StreamState, event: Label, features: FeaturesAt) -> list[
         truth = state.classes[event.label]
         mixed, predicted = state.label_order.update(truth), predicted_for(truth, predictions)
         noted, drifts = score_first_label(
-            state, example, event.label, predicted, time=event.time, why=event.why, mixed=mixed
+            state, example, event.label, predicted, time=event.time, by=event.by, why=event.why, mixed=mixed
         )
         example.note(noted)
         count_calibration(state, example, predictions)
         learned = label_outcome(state, event, "learned", predictions=predictions, exact=exact)
         return [learned, *(Output(event.position, drift) for drift in drifts)]
-    _restate_metrics(state, example, event.label, exact=exact)
+    _restate_metrics(state, example, event, exact=exact)
     status = "retracted" if event.label is None else "corrected"
     return [label_outcome(state, event, status, previous=previous, predictions=predictions, exact=exact)]
 
@@ -100,21 +100,21 @@ def _correct(
     return state.reactions[number].kind == "reset"  # What a model was reset from is not in it.
 
 
-def _restate_metrics(state: StreamState, example: WindowExample, label: str | None, *, exact: bool) -> None:
-    """Take the old outcome out of the metrics and put the new one in; ``label`` None retracts: only the first half.
+def _restate_metrics(state: StreamState, example: WindowExample, event: Label, *, exact: bool) -> None:
+    """Take the old outcome out of the metrics and put the new one in; a label None retracts: only the first half.
 
     1. Every model's accuracy, confusion, log loss, curve and windowed accuracy (see Prequential.restate).
     2. The comparisons of models, the accuracy over the random sample, the champion's abstentions and sets, and the
        counts that every model's calibration follows from.
     3. The example in the window: its label and its index in the metrics, so that the next correction finds them.
-    4. Where the label is retracted, the counts of labelled examples and of those without a label. A correction keeps
-       the reason for which the example was labelled first.
+    4. Who gave the label, counted; and where it is retracted, the counts of labelled examples and of those without a
+       label. A correction keeps the reason for which the example was labelled first.
 
     The window comes after the counts, which need the old index; the models come before all of this, since ``exact``
     (whether they could unlearn) is noted in the window. Three things are not restated: the predictions, which were
     made once, the drift detectors, to which models have reacted already, and the order in which labels came.
     """
-    old, predictions = example.label, example.predictions
+    old, predictions, label = example.label, example.predictions, event.label
     truth = UNLABELLED if label is None else state.classes[label]
     if example.score_index != UNSCORED:
         after = None if label is None else scored_label(truth, predictions)
@@ -129,9 +129,20 @@ def _restate_metrics(state: StreamState, example: WindowExample, label: str | No
             state.sets.count(example.score_index, served_set(example, predictions[0]), truth)
     count_calibration(state, example, predictions, sign=-1)
     score_index = UNSCORED if label is None else example.score_index
-    example.relabel(truth, score_index=score_index, learned_at=state.scores.total, residue=not exact)
+    labeller = state.labellers.number(event.by)
+    state.labellers.count(example.label_by, -1)
+    example.relabel(
+        truth,
+        score_index=score_index,
+        learned_at=state.scores.total,
+        residue=not exact,
+        label_by=labeller,
+        label_time=event.time,
+    )
     count_calibration(state, example, predictions)
-    if label is None:
+    if label is not None:
+        state.labellers.count(labeller, 1)
+    else:
         state.label_reasons.count(example.why, -1)
         state.labelled -= 1
         state.pending += 1

@@ -146,8 +146,10 @@ def _remember(
     outputs.append(Output(event.position, prediction))
     waiting, noted = state.waiting.pop(event.id), NO_LABEL
     if known.learned is not None:
-        time, why = (waiting.time, waiting.why) if waiting else (event.time, PRODUCER)
-        noted, drifts = score_first_label(state, example, known.learned, predicted, time=time, why=why, mixed=mixed)
+        time, by, why = (waiting.time, waiting.by, waiting.why) if waiting else (event.time, PRODUCER, PRODUCER)
+        noted, drifts = score_first_label(
+            state, example, known.learned, predicted, time=time, by=by, why=why, mixed=mixed
+        )
         outputs += [Output(event.position, drift) for drift in drifts]
         state.novelty.learn(event.vector, state.classes[known.learned])
     if known.label is not None:

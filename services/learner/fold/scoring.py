@@ -41,20 +41,23 @@ def score_first_label(
     predicted: Predicted,
     *,
     time: float,
+    by: str,
     why: str,
     mixed: bool,
 ) -> tuple[FirstLabel, list[Drift]]:
     """Score an example's predictions by its first label: what the window is to note of it, and the drifts revealed.
 
-    ``label`` is a class already, ``time`` when the label came (seconds since the epoch), ``why`` how the example was
-    chosen to be labelled, ``mixed`` what the stream's label order said with it. Predictions made when no model knew a
-    class are not scored, as in River's ``progressive_val_score``.
+    ``label`` is a class already, ``time`` when the label came (seconds since the epoch), ``by`` who gave it, ``why``
+    how the example was chosen to be labelled, ``mixed`` what the stream's label order said with it. Predictions made
+    when no model knew a class are not scored, as in River's ``progressive_val_score``.
     """
-    truth, reason = state.classes[label], state.label_reasons.number(why)
+    truth, reason, labeller = state.classes[label], state.label_reasons.number(why), state.labellers.number(by)
     scored = max(predicted.classes) >= 0
     total = state.scores.total
-    noted = FirstLabel(truth, total if scored else UNSCORED, total, state.learned, reason, mixed)
+    score_index = total if scored else UNSCORED
+    noted = FirstLabel(truth, score_index, total, state.learned, reason, mixed, labeller, time)
     state.label_reasons.count(reason, 1)
+    state.labellers.count(labeller, 1)
     state.learned += 1
     state.labelled += 1
     state.pending -= 1

@@ -11,6 +11,7 @@ from prequel.services.learner.fold.drift.reactions import reaction
 from prequel.services.learner.fold.evaluation.abstentions import AbstentionCounts
 from prequel.services.learner.fold.evaluation.comparisons import Comparisons
 from prequel.services.learner.fold.evaluation.label_reasons import LabelReasons
+from prequel.services.learner.fold.evaluation.labellers import Labellers
 from prequel.services.learner.fold.evaluation.prediction_sets import PredictionSets
 from prequel.services.learner.fold.evaluation.scores import Scores
 from prequel.services.learner.fold.join.conflicts import Conflicts
@@ -69,6 +70,7 @@ class StreamState:
         self.scores = Scores(len(config.models), config.accuracy_window)
         self.comparisons = Comparisons(len(config.models) - 1)
         self.label_reasons = LabelReasons(len(config.models))
+        self.labellers = Labellers()
         self.abstentions = AbstentionCounts()
         self.abstentions_from = 0
         """Sequence number of the first example whose abstention counts: those before were another champion's."""

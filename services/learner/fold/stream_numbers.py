@@ -5,6 +5,7 @@ from typing import Any
 from prequel.services.learner.fold.drift.error_drift import ErrorDrift
 from prequel.services.learner.fold.evaluation.comparisons import Comparisons
 from prequel.services.learner.fold.evaluation.label_reasons import LabelReasons
+from prequel.services.learner.fold.evaluation.labellers import Labellers
 from prequel.services.learner.fold.stream import CurveMark, FeatureMark, StreamState
 
 
@@ -30,6 +31,7 @@ def stream_numbers(state: StreamState) -> dict[str, Any]:
         "feature_marks": [list(mark) for mark in state.feature_marks],
         "comparisons": state.comparisons.rows(),
         "label_reasons": state.label_reasons.rows(),
+        "labellers": state.labellers.rows(),
     }
 
 
@@ -53,3 +55,4 @@ def load_stream_numbers(state: StreamState, numbers: dict[str, Any]) -> None:
     state.feature_marks = [FeatureMark(*mark) for mark in numbers["feature_marks"]]
     state.comparisons = Comparisons.from_rows(numbers["comparisons"])
     state.label_reasons = LabelReasons.from_rows(numbers["label_reasons"])
+    state.labellers = Labellers.from_rows(numbers.get("labellers", {}))

@@ -45,6 +45,8 @@ class FirstLabel(NamedTuple):
     learned_after: int = 0
     why: int = WHY_UNKNOWN
     mixed: bool = False
+    label_by: int = 0
+    label_time: float = 0.0
 
 
 NO_LABEL = FirstLabel()

@@ -9,7 +9,8 @@ from prequel.shared.log.base import Position
 
 
 class OrphanLabel(NamedTuple):
-    """One label; ``since`` is the offset at which its image was first labelled, ``why`` how it was chosen then.
+    """One label; ``since`` is the offset at which its image was first labelled, ``why`` how it was chosen then, ``by``
+    who gave this label.
 
     ``id`` is empty where it was erased.
     """
@@ -20,6 +21,7 @@ class OrphanLabel(NamedTuple):
     time: float
     since: int
     why: str
+    by: str
 
 
 class OrphanLabels:
@@ -52,9 +54,8 @@ class OrphanLabels:
             return [_outcome(event, "retracted" if known else "unchanged", previous)]
         if event.label == previous:
             return [_outcome(event, "unchanged", previous)]
-        expired = self._put(
-            key, OrphanLabel(event.id, event.label, event.position, event.time, event.position.offset, event.why)
-        )
+        at, offset = event.position, event.position.offset
+        expired = self._put(key, OrphanLabel(event.id, event.label, at, event.time, offset, event.why, event.by))
         return [*expired, _outcome(event, "waiting", previous)]
 
     def apply_erased(self, event: Erased) -> None:
@@ -64,7 +65,7 @@ class OrphanLabels:
             self._labels.pop(key, None)
             return
         try:
-            self._put(key, OrphanLabel("", "", event.position, 0.0, event.position.offset, ""))
+            self._put(key, OrphanLabel("", "", event.position, 0.0, event.position.offset, "", ""))
         except Rejected:
             return  # As the label was, which is a dead letter.
 
@@ -73,7 +74,7 @@ class OrphanLabels:
         labels = [label for (name, _), label in self._labels.items() if name == stream]
         self._labels = {key: label for key, label in self._labels.items() if key[0] != stream}
         return [
-            (label.id, WaitingLabel(label.label, label.position, label.time, 0, label.why))
+            (label.id, WaitingLabel(label.label, label.position, label.time, 0, label.why, label.by))
             for label in labels
             if label.id
         ]
@@ -81,7 +82,7 @@ class OrphanLabels:
     def rows(self) -> list[list[Any]]:
         """As a snapshot stores them; ``load`` is the inverse."""
         return [
-            [*key, label.id, label.label, list(label.position), label.time, label.since, label.why]
+            [*key, label.id, label.label, list(label.position), label.time, label.since, label.why, label.by]
             for key, label in self._labels.items()
         ]
 

@@ -8,7 +8,7 @@ from prequel.shared.log.base import Position
 class WaitingLabel(NamedTuple):
     """One label; ``time`` in seconds since the epoch, ``since`` how many examples the stream had when it came.
 
-    ``why`` is how its image was chosen, by the first label that came for it.
+    ``why`` is how its image was chosen, by the first label that came for it; ``by`` who gave this one.
     """
 
     label: str
@@ -16,6 +16,7 @@ class WaitingLabel(NamedTuple):
     time: float
     since: int
     why: str
+    by: str
 
 
 class WaitingLabels:
@@ -56,7 +57,7 @@ class WaitingLabels:
     def rows(self) -> list[list[Any]]:
         """As a snapshot stores them; ``from_rows`` is the inverse."""
         return [
-            [id, label.label, list(label.position), label.time, label.since, label.why]
+            [id, label.label, list(label.position), label.time, label.since, label.why, label.by]
             for id, label in self._labels.items()
         ]
 

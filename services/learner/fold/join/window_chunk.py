@@ -31,6 +31,8 @@ _ROW = np.dtype(
         ("mixed", "u1"),
         ("unknown", "u1"),
         ("residue", "u1"),
+        ("label_by", "u1"),
+        ("label_time", "<f8"),
         ("first_label", "<i4"),
         ("digest", "<u8"),
     ]
@@ -39,6 +41,7 @@ _ROW = np.dtype(
 
 ``set_threshold`` belongs to the champion's set of an example: classes of a probability of at least so much are in it.
 ``why`` is the number of the reason for which it was labelled, ``mixed`` whether labels came mixed when its was scored.
+``label_by`` is the number of who gave its present label, ``label_time`` when.
 """
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -167,7 +170,7 @@ class Chunk:
 def _row(example: NewExample, label: FirstLabel) -> tuple[float, ...]:
     """An example's row, in the order of ``_ROW``."""
     _, _, position, time, first, unknown, set_threshold = example
-    number, score_index, learned_at, learned_after, why, mixed = label
+    number, score_index, learned_at, learned_after, why, mixed, label_by, label_time = label
     return (
         *position,
         time,
@@ -180,6 +183,8 @@ def _row(example: NewExample, label: FirstLabel) -> tuple[float, ...]:
         mixed,
         unknown,
         0,
+        label_by,
+        label_time,
         *first,
     )
 

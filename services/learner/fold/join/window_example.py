@@ -83,15 +83,28 @@ class WindowExample:
         return bool(self._get("mixed"))
 
     @property
+    def label_by(self) -> int:
+        """The number of who gave its present label, or took it back."""
+        return int(self._get("label_by"))
+
+    @property
+    def label_time(self) -> float:
+        """When that was, in seconds since the epoch."""
+        return float(self._get("label_time"))
+
+    @property
     def residue(self) -> bool:
         """Whether some model, which cannot unlearn, still has a label that the example had before."""
         return bool(self._get("residue"))
 
-    def relabel(self, label: int, *, score_index: int, learned_at: int, residue: bool) -> None:
+    def relabel(
+        self, label: int, *, score_index: int, learned_at: int, residue: bool, label_by: int, label_time: float
+    ) -> None:
         """Give it another label, or none (UNLABELLED); the next snapshot stores its chunk again."""
         columns, row = self._chunk.columns, self._row
         columns["label"][row], columns["score_index"][row] = label, score_index
         columns["learned_at"][row], columns["residue"][row] = learned_at, residue
+        columns["label_by"][row], columns["label_time"][row] = label_by, label_time
         self._chunk.stored_part = None
 
     def note(self, label: FirstLabel) -> None:
