@@ -7,13 +7,13 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prequel.shared import extraction, invocation
-from prequel.shared.config import ConfigError, Settings
+from prequel.shared.config import PREFIX, ConfigError, Settings
 from prequel.shared.environment import from_environment, unknown_settings
 from prequel.shared.runtime import logs
 from prequel.shared.runtime.deadlines import CONVERTER_SIGNAL_S
@@ -22,6 +22,7 @@ from prequel.shared.runtime.signals import stop_on_signals
 
 if TYPE_CHECKING:
     from prequel.services.learner.learner import Learner
+    from prequel.services.learner.replay.jobs.base import JobContext, Workers
     from prequel.services.producer.client import Client
     from prequel.shared.retention.keeper import RetentionKeeper
 
@@ -89,6 +90,28 @@ def run_gateway(process: Process, announce: Callable[[str], None]) -> int:
     finally:
         code = process.close()
     return code
+
+
+def run_job() -> int:
+    """Do the job that a learner has sent on standard input; the exit code."""
+    from prequel.services.learner.replay.jobs import child
+    from prequel.services.learner.replay.jobs.kinds import KINDS
+
+    return child.run(KINDS, _job_context)
+
+
+def job_workers(settings: Settings) -> "Workers":
+    """Processes of this installation, with this one's environment but for its settings."""
+    from prequel.services.learner.replay.jobs.child_process import ChildProcesses
+
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    environ |= {
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        f"{PREFIX}LOG_LEVEL": settings.log_level,
+        f"{PREFIX}LOG_FORMAT": settings.log_format,
+    }
+    # -P: Python would look for modules in this folder first, wherever the learner was started.
+    return ChildProcesses([sys.executable, "-P", "-m", "prequel.services", "run-job"], environ, settings)
 
 
 def connect_client(url: str, arguments: argparse.Namespace, stop: threading.Event) -> "Client":
@@ -160,6 +183,20 @@ def _start_extractor(process: Process, address: str | None, on_demand: extractio
     process.start("extractor", run)
 
 
+@contextmanager
+def _job_context(settings: Settings) -> "Iterator[JobContext]":
+    """Log and store for a replay: nothing is created, and the embedded log removes nothing meanwhile."""
+    from prequel.services.learner.models import registry
+    from prequel.services.learner.replay.jobs.base import JobContext
+    from prequel.shared.retention.pruning import ReplayableLog
+    from prequel.shared.runtime.backends import open_log, open_store
+
+    log, store = open_log(settings, create=False), open_store(settings, create=False)
+    no_pruning = log.replay_lock() if isinstance(log, ReplayableLog) else nullcontext()
+    with closing(log), closing(store), no_pruning:
+        yield JobContext(settings=settings, log=log, store=store, registry=registry)
+
+
 def _start_learner(process: Process, address: str | None) -> "Learner":
     """Start the learner on a thread of its own; returns it for queries. Raises ConfigError."""
     from prequel.services.learner.fold.calibration import calibrator
@@ -179,6 +216,7 @@ def _start_learner(process: Process, address: str | None) -> "Learner":
         owner=new_id(),
         address=address,
         health=process.health,
+        workers=job_workers(settings),
     )
 
     def run() -> None:
@@ -188,7 +226,8 @@ def _start_learner(process: Process, address: str | None) -> "Learner":
         calibrator.compile()
         feature_drift.compile()
         adwin.compile()
-        process.run_processor(learner, checkpoint_seconds=settings.checkpoint_seconds, ready=learner.ready)
+        with closing(learner):
+            process.run_processor(learner, checkpoint_seconds=settings.checkpoint_seconds, ready=learner.ready)
 
     process.start("learner", run)
     return learner

@@ -24,6 +24,9 @@ COMMANDS: tuple[CliCommand, ...] = (
 )
 """Every command, in the order of `prequel --help`. A new command is a file in commands/ and a row here."""
 
+HIDDEN_COMMANDS: tuple[CliCommand, ...] = (services.RUN_JOB,)
+"""Commands that only Prequel itself runs: `prequel --help` does not list them."""
+
 
 _SETTINGS_HELP = "Settings are environment variables PREQUEL_...; docs/configuration.md lists all of them."
 """Services such as `prequel learner` have no other options: without this line their help would not say so."""
@@ -37,9 +40,13 @@ def create_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"prequel {__version__}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in COMMANDS:
-        subparser = subparsers.add_parser(
-            command.name, help=command.help, description=command.help, epilog=_SETTINGS_HELP
-        )
-        command.add_arguments(subparser)
-        subparser.set_defaults(run=command.run)
+        _complete(command, subparsers.add_parser(command.name, help=command.help))
+    for command in HIDDEN_COMMANDS:
+        _complete(command, subparsers.add_parser(command.name))
     return parser
+
+
+def _complete(command: CliCommand, parser: argparse.ArgumentParser) -> None:
+    parser.description, parser.epilog = command.help, _SETTINGS_HELP
+    command.add_arguments(parser)
+    parser.set_defaults(run=command.run)

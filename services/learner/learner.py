@@ -12,6 +12,10 @@ from prequel.services.learner.output_messages import count_outputs, output_messa
 from prequel.services.learner.owned_partition import OwnedPartition
 from prequel.services.learner.publishing.publisher import StatusPublisher
 from prequel.services.learner.queries import StreamQueries
+from prequel.services.learner.replay.jobs.base import JobContext, Workers
+from prequel.services.learner.replay.jobs.in_process import InProcessWorkers
+from prequel.services.learner.replay.jobs.kinds import KINDS
+from prequel.services.learner.replay.jobs.queue import JobQueue
 from prequel.services.learner.restore import published_snapshot, restore_partition
 from prequel.shared.config import Settings
 from prequel.shared.events.types import Rejected
@@ -38,7 +42,7 @@ class Learner:
     """A Processor (shared/runtime/processor.py) over ``examples``, and the Queries of its partitions' streams.
 
     ``owner`` is an id of this process, ``address`` where it answers queries, None where nobody can ask it; ``clock``
-    gives seconds since the epoch.
+    gives seconds since the epoch; ``workers`` run its jobs, None: this process does, one by one between two batches.
     """
 
     name = "learner"
@@ -57,6 +61,7 @@ class Learner:
         owner: str,
         address: str | None = None,
         health: Health | None = None,
+        workers: Workers | None = None,
     ) -> None:
         self._context = LearnerContext(
             settings=settings,
@@ -70,6 +75,7 @@ class Learner:
             owner=owner,
             started=clock(),
         )
+        context = JobContext(settings=settings, log=log, store=store, registry=registry)
         self._lock = threading.Lock()
         """Held while the state changes and while a query reads it: a query must not see half a batch."""
         self._partitions: dict[int, OwnedPartition] = {}
@@ -77,7 +83,12 @@ class Learner:
         self._queries = StreamQueries(
             self._partitions, self._lock, signed=bool(settings.snapshot_key.get_secret_value())
         )
+        self._jobs = JobQueue(workers or InProcessWorkers(KINDS, context))
         self._store_checked_at = clock()
+
+    def close(self) -> None:
+        """End the jobs that run, and take no more."""
+        self._jobs.close()
 
     # Processor.
 
@@ -108,6 +119,7 @@ class Learner:
             self._fold(self._partitions[number], batch, messages, rejected)
         for partition in self._partitions.values():
             partition.eraser.work()
+        self._jobs.work()
         if not records and self._context.clock() - self._store_checked_at >= STORE_CHECK_SECONDS:
             self._check_store()
         self._publisher.publish_if_due(busy=bool(records))
@@ -127,6 +139,7 @@ class Learner:
     def discard(self, partition: int) -> None:
         with self._lock:
             revoked = self._partitions.pop(partition, None)
+        self._jobs.cancel_all(lambda owner: owner.partition == partition)
         self._publisher.remove_partition(partition, list(revoked.fold.streams) if revoked else [])
 
     def hide_metrics(self, partition: int) -> None:

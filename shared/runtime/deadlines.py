@@ -221,5 +221,8 @@ PRODUCER_SILENCE_S = 15.0
 OPS_IDLE_S = 30.0
 """The next request, or the rest of one, on a connection of the operations server: each connection is a thread."""
 
+JOB_KILL_S = 10.0
+"""For the process of a replay to be gone after SIGKILL, which takes milliseconds; longer only where its disk hangs."""
+
 CONVERTER_SIGNAL_S = 10.0
 """Ctrl-C also reaches the process that converts a backbone, which may end before this one has noticed the signal."""

@@ -12,10 +12,11 @@ import orjson
 import pytest
 
 from prequel import __version__
-from prequel.services.cli.composition import cache_folder
+from prequel.services.cli.composition import cache_folder, job_workers
 from prequel.services.cli.exit_codes import BROKEN_PIPE, INTERRUPTED
 from prequel.services.cli.main import main
 from prequel.services.cli.parser import COMMANDS
+from prequel.services.learner.replay.jobs.base import Job, JobFailed
 from prequel.shared.config import ConfigError, Settings
 from prequel.shared.log.base import EXAMPLES, TOPICS
 from prequel.shared.log.sqlite.log import SqliteLog
@@ -229,6 +230,27 @@ def _in_shell(command: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         command, shell=True, cwd=ROOT, env=environ, stderr=subprocess.PIPE, timeout=DEADLINE_S, check=False
     )
+
+
+@pytest.mark.parametrize(
+    ("log", "sentence"),
+    [("", "this Prequel has no job 'unheard-of'"), ("sqlite:///nowhere/log", "nowhere/log")],
+)
+def test_a_learner_starts_its_jobs_by_a_command_of_its_own_installation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: str, sentence: str
+) -> None:
+    """In whatever folder it runs, and whatever the environment says: the job gets the settings of its learner."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PREQUEL_LOG", "sqlite:///elsewhere")
+    monkeypatch.setenv("PREQUEL_API_KEYS_FILE", "/nowhere")
+    (tmp_path / "orjson.py").write_text("raise ImportError('a module of this folder was imported')")
+    settings = Settings.model_validate({"data": str(tmp_path / "data"), "log": log})
+    with closing(open_log(Settings.model_validate({"data": str(tmp_path / "data")}))) as made:
+        made.partitions(EXAMPLES)
+    job = job_workers(settings).start(Job("unheard-of", {}))
+    eventually(job.poll, "the job ends")
+    with pytest.raises(JobFailed, match=sentence):
+        job.outcome()
 
 
 def test_every_argument_of_every_command_is_explained() -> None:

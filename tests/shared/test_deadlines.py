@@ -84,6 +84,7 @@ MAY_WAIT = {
     "services/learner/replay/rebuild.py snapshots.acquire()": "a call of the store, with its deadlines",
     "services/learner/restore.py snapshots.acquire()": "a call of the store, with its deadlines",
     "services/extractor/extractor.py pending.decoded.result()": "for a decoder, whose cost the limits of images bound",
+    "services/learner/replay/jobs/child_process.py process.wait()": "for a process that has been killed",
     "services/producer/commands/demo.py self._thread.join()": "for the demo, which the user sees and may interrupt",
     "services/producer/sending.py answer.result()": "for a client's call, with its deadlines",
     "shared/images/reading.py self._large.submit(work).result()": "for a decoder, as above",

@@ -40,7 +40,14 @@ def _run_gateway(arguments: argparse.Namespace) -> int:
     return composition.run_gateway(process, lambda url: print(f"gateway at {url}", flush=True))
 
 
+def _run_job(arguments: argparse.Namespace) -> int:
+    from prequel.services.cli import composition
+
+    return composition.run_job()
+
+
 UP = CliCommand("up", "run all services in this process", _run_all, add_service_arguments)
 EXTRACTOR = CliCommand("extractor", "run the extractor alone", _run_extractor)
 LEARNER = CliCommand("learner", "run the learner alone", _run_learner)
 GATEWAY = CliCommand("gateway", "run the gateway alone", _run_gateway)
+RUN_JOB = CliCommand("run-job", "do one job of a learner, which starts this itself: a replay of the log", _run_job)

@@ -1,0 +1,8 @@
+"""The table of jobs: what each kind does."""
+
+from collections.abc import Mapping
+
+from prequel.services.learner.replay.jobs.base import JobFunction
+
+KINDS: Mapping[str, JobFunction] = {}
+"""A new kind is a function and a row here. It runs in a process of its own, with log and store opened there."""

@@ -1,0 +1,1 @@
+"""Tests of replays: the processes they run in, catch-ups, back-tests."""
