@@ -20,7 +20,7 @@ from prequel.shared.events.predictions import encode_prediction
 from prequel.shared.events.types import Applied, Image, Outcome, Prediction, Rejected
 from prequel.shared.log.base import EXAMPLES, Message, Position, Record
 from prequel.shared.log.partitioner import partition_for
-from tests.learner.building import BACKBONE, ExampleLog, Registry, new_fold
+from tests.learner.building import BACKBONE, DIM, ExampleLog, Registry, new_fold
 from tests.learner.test_fold import cut, stored_and_read
 from tests.learner.test_settings import same_model
 
@@ -31,7 +31,7 @@ _labels = st.sampled_from(["x", "y"])
 _events = st.one_of(
     st.tuples(st.just("features"), _streams, _ids, st.none() | _labels),
     st.tuples(st.just("label"), _streams, _ids, st.none() | _labels),
-    st.tuples(st.just("create"), _streams, _ids, st.none()),
+    st.tuples(st.just("create"), _streams, _ids, st.none() | st.sampled_from([BACKBONE, "test", "other"])),
     st.tuples(st.just("delete"), _streams, _ids, st.integers(0, 3)),
 )
 _histories = st.lists(_events, max_size=40)
@@ -45,7 +45,7 @@ def written(history: Sequence[tuple[Any, ...]], log: ExampleLog | None = None) -
         elif kind == "label":
             log.label(id, more, stream=stream)
         elif kind == "create":
-            log.command(id, "stream.create", stream=stream)
+            log.command(id, "stream.create", stream=stream, backbone=more)
         else:
             log.delete(id, stream=stream, late=more)
     return log
@@ -129,6 +129,18 @@ def test_a_log_with_an_erased_stream_folds_to_the_same_state(history: list[tuple
     older.cache._log = left  # type: ignore[assignment]
     older.apply(left.records[at:])
     assert older.digest() == whole.digest()
+
+
+def test_erased_features_of_a_backbone_that_was_not_chosen_take_no_room() -> None:
+    """As the features themselves did not, which were rejected."""
+    log = written([("create", "a", "i0", "other"), ("features", "a", "i0", None), ("features", "b", "i0", None)])
+    log.delete("d", stream="a")
+    whole, again = (new_fold(ExampleLog(), models="slda", max_model_bytes=2**20) for _ in range(2))
+    for fold in (whole, again):
+        fold.capacity._initial_bytes[DIM] = 2**20  # As if each stream's model were that large.
+    again.apply(erased(log, whole).records)
+    assert list(whole.streams) == ["b"]
+    assert again.digest() == whole.digest()
 
 
 def test_labels_for_missing_streams_create_none_and_take_no_room_from_existing_ones() -> None:
@@ -254,6 +266,41 @@ def test_an_impossible_command_is_refused_with_the_reason() -> None:
     ]
     assert [each.why for each in answers if not each.why] == [""]
     assert "PREQUEL_MAX_STREAMS" in answers[-1].why
+
+
+def test_a_stream_learns_from_the_backbone_that_was_chosen_for_it() -> None:
+    log = ExampleLog()
+    log.command("c", "stream.create", backbone="other-avg")
+    log.features("i0", [1, 0, 0], "cat")
+    log.command("c", "stream.create", stream="t", backbone="test")
+    log.features("i0", [1, 0, 0], "cat", stream="t")
+    log.command("again", "stream.create", stream="t", backbone="other")
+    fold = new_fold(log)
+    result = fold.apply(log.records)
+    assert [(record.offset, str(error)) for record, error in result.rejected] == [
+        (1, "wrong-backbone: stream s is to learn from other-avg, not from test-3")
+    ]
+    streams = {name: (stream.backbone, stream.dim, stream.images) for name, stream in fold.streams.items()}
+    assert streams == {"s": ("other-avg", 0, 0), "t": (BACKBONE, DIM, 1)}
+    assert stored_and_read(fold).digest() == fold.digest()
+    plain = ExampleLog()
+    plain.command("c", "stream.create")
+    chosen = new_fold(plain)
+    chosen.apply(plain.records)
+    before = chosen.digest()
+    chosen.streams["s"].backbone = "other"
+    assert chosen.digest() != before, "what was chosen is a part of the state"
+
+
+@pytest.mark.parametrize("backbone", [7, ["compact"], "Mobile Net", "mobilenetv2-224", "a-", "-a", "a-b-0", "x" * 301])
+def test_what_is_no_backbone_is_refused(backbone: object) -> None:
+    log = ExampleLog()
+    log.command("c", "stream.create", backbone=backbone)
+    fold = new_fold(log)
+    (answer,) = [output.event for output in fold.apply(log.records).outputs]
+    assert isinstance(answer, Applied)
+    assert (answer.status, fold.streams) == ("refused", {})
+    assert "field backbone must be a name (mobilenetv2)" in answer.why
 
 
 def test_the_command_history_is_bounded() -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from prequel.services.learner.fold.batch import FoldBatch
 from prequel.services.learner.fold.commands import command_result, parse_deletion
+from prequel.shared.backbone_specs import RULE, parse_spec
 from prequel.shared.events.types import Applied, Command, Rejected
 
 if TYPE_CHECKING:
@@ -26,8 +27,11 @@ def _create(fold: "Fold", command: Command, batch: FoldBatch) -> Applied:
     if command.stream in fold.streams:
         # Texts of refusals are in the state (a repeated command gets the same answer): another text is another digest.
         return command_result(command, "refused", f"there is a stream {command.stream} already")
+    backbone = command.arguments.get("backbone") or ""
+    if not isinstance(backbone, str) or (backbone and parse_spec(backbone) is None):
+        return command_result(command, "refused", f"field backbone must be {RULE}")
     try:
-        fold.stream_at(command.stream, command.position)
+        fold.stream_at(command.stream, command.position).backbone = backbone
     except Rejected as error:
         return command_result(command, "refused", error.detail)
     return command_result(command, "applied")

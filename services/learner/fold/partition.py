@@ -191,7 +191,7 @@ class Fold:
         if event.dim:
             with suppress(Rejected):  # As the whole event was, which is a dead letter.
                 self._check_room(event.stream, event.dim, batch)
-                self.stream_at(event.stream, event.position).begin(event.backbone, event.dim)
+                self.stream_at(event.stream, event.position).check_features(event.backbone, event.dim)
 
     def _new_stream(self, name: str) -> StreamState:
         if self.live_streams is not None:

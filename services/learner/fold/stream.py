@@ -23,6 +23,7 @@ from prequel.services.learner.fold.model_registry import ModelRegistry
 from prequel.services.learner.fold.novelty import Novelty
 from prequel.services.learner.fold.predictions import ModelPrediction
 from prequel.services.learner.models.base import Model
+from prequel.shared.backbone_specs import matches
 from prequel.shared.events.types import Rejected
 
 
@@ -60,6 +61,8 @@ class StreamState:
         self.adopted: set[int] = set()
         """Offsets of the labels that had come before it began, and waited for it."""
         self.backbone, self.dim = "", 0
+        """The id of the backbone that it learns from, and its dimension; 0 before the first features: until then the
+        backbone is the spec that was chosen for it, or empty."""
         self.models: list[Model] = []
         self.reset_at = [0] * len(config.models)
         """By model, how many examples had been scored when it last reacted to a drift: what it learned before, it has
@@ -113,7 +116,11 @@ class StreamState:
         self.feature_drift = FeatureDrift(self.dim, self.seed)
 
     def check_features(self, backbone: str, dim: int) -> None:
-        """Begin with features of this kind. Raises Rejected where the stream learns from another kind."""
+        """Begin with features of this kind. Raises Rejected where the stream learns from another kind, or is to."""
+        if not self.dim and not matches(self.backbone, backbone):
+            raise Rejected(
+                "wrong-backbone", f"stream {self.name} is to learn from {self.backbone}, not from {backbone}"
+            )
         self.begin(backbone, dim)
         if backbone != self.backbone or dim != self.dim:
             raise Rejected(

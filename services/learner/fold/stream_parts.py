@@ -96,7 +96,7 @@ def read_stream(
     state.label_order = LabelOrder.from_parts(*unpack(bodies["label_order"]))
     load_calibrators(state.calibrators, unpack(bodies["calibration"])[1])
     state.window = _window(meta, bodies, config)
-    if state.backbone:
+    if state.dim:
         state.models = [
             registry.restore(reaction.spec, unseal(bodies[f"model.{number}"]))
             for number, reaction in enumerate(state.reactions)
