@@ -1,6 +1,7 @@
 """Messages for wrong values, in words for people who know neither regular expressions nor types."""
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from prequel.shared.events.names import (
@@ -34,9 +35,11 @@ _MESSAGES = {
     "less_than_equal": "must be {le} or less",
     "less_than": "must be less than {lt}",
     "string_too_long": "must have at most {max_length} characters",
+    "string_too_short": "must have {min_length} or more characters",
     "too_long": "must have at most {max_length} items",
     "too_short": "must have {min_length} or more items",
     "extra_forbidden": "is unknown here",
+    "union_tag_not_found": "is missing",
 }
 """By pydantic's type of error. Other types keep pydantic's own message."""
 
@@ -46,9 +49,16 @@ def explain(problem: Mapping[str, Any]) -> str:
     context = problem.get("ctx") or {}
     if problem["type"] == "string_pattern_mismatch" and (rule := _rule_of(str(context.get("pattern")))):
         return f"must be {rule}"
+    if problem["type"] == "union_tag_invalid":
+        return _unknown_tag(str(context["tag"]), [tag.strip("' ") for tag in context["expected_tags"].split(",")])
     if problem["type"] in _MESSAGES:
         return _MESSAGES[problem["type"]].format(**context)
     return str(problem["msg"]).removeprefix("Value error, ").replace("Input should", "must", 1)
+
+
+def _unknown_tag(tag: str, known: list[str]) -> str:
+    nearest = get_close_matches(tag, known, 1)
+    return f"there is no {tag[:100]!r}{f' (did you mean {nearest[0]}?)' if nearest else ''}; use {', '.join(known)}"
 
 
 def _rule_of(pattern: str) -> str | None:

@@ -12,6 +12,7 @@ from prequel.services.gateway.remote import services
 from prequel.services.gateway.remote.services import RemoteServices
 from prequel.services.gateway.view.capacity import StreamCapacity
 from prequel.services.gateway.view.details import StreamDetails
+from prequel.services.gateway.view.histories import StreamHistories
 from prequel.services.gateway.view.image_ids import ImageIds
 from prequel.services.gateway.view.known_streams import KnownStreams
 from prequel.services.gateway.view.live import LiveView
@@ -91,6 +92,7 @@ def _gateway(provided: Dependencies, remote: RemoteServices, queries: Queries, e
         image_ids=ImageIds(log, live),
         statuses=statuses,
         details=StreamDetails(queries, provided.store),
+        histories=StreamHistories(queries, live.read_your_writes),
         capacity=StreamCapacity(statuses),
         known_streams=KnownStreams(log, live, statuses, settings.group),
         image_queue=AppendQueue(log, "images", health),

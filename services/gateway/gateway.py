@@ -13,6 +13,7 @@ from prequel.services.gateway.on_demand import OnDemandFeatures
 from prequel.services.gateway.remote.services import RemoteServices
 from prequel.services.gateway.view.capacity import StreamCapacity
 from prequel.services.gateway.view.details import StreamDetails
+from prequel.services.gateway.view.histories import StreamHistories
 from prequel.services.gateway.view.image_ids import ImageIds
 from prequel.services.gateway.view.known_streams import KnownStreams
 from prequel.services.gateway.view.live import LiveView
@@ -50,6 +51,7 @@ class Gateway:
     image_ids: ImageIds
     statuses: StreamStatuses
     details: StreamDetails
+    histories: StreamHistories
     capacity: StreamCapacity
     known_streams: KnownStreams
     image_queue: AppendQueue
@@ -70,7 +72,7 @@ class Gateway:
         await self.live.close()
         await self.image_queue.close()
         await self.label_queue.close()
-        for part in (self.known_streams, self.image_ids, self.statuses, self.details, self.thumbnails):
+        for part in (self.known_streams, self.image_ids, self.statuses, self.details, self.histories, self.thumbnails):
             part.close()
         for calls in (self.on_demand, self.query_calls, self.lookup_calls):
             calls.close()

@@ -127,4 +127,6 @@ def kind(schema: Schema) -> str:
         return f"list of {kind(schema.get('items', {}))}"
     if "enum" in schema:
         return ", ".join(f"`{each}`" for each in schema["enum"])
+    if "const" in schema:
+        return f"`{schema['const']}`"
     return str(schema.get("format") or schema.get("type", ""))

@@ -31,7 +31,7 @@ from prequel.shared.vectors import Vector
 
 SOURCE = "test/echo"
 DIM = 4
-MODELS = ("echo", "ridge")
+MODELS = ("echo", "ridge", "slda;decay=0.001")
 """The specs that it says it could make."""
 
 

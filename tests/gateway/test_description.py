@@ -36,6 +36,10 @@ def test_answers_are_as_described(shared_gateway: Served, described: dict[str, A
     valid(described, shared_gateway.post_label("a", "cat"), "post", f"{stream}/labels")
     valid(described, shared_gateway.post_label("a", "cat", wait=10), "post", f"{stream}/labels")
     valid(described, shared_gateway.post_label("a", "forbidden", wait=10), "post", f"{stream}/labels")
+    commands = "/v1/streams/pets/commands"
+    valid(described, client.post(commands, json={"do": "models.rebuild"}), "post", f"{stream}/commands")
+    done = client.post(commands, json={"do": "models.rebuild"}, params={"wait": 10})
+    valid(described, done, "post", f"{stream}/commands")
     predict = client.post("/v1/streams/pets/predict", json={"features": [1, 2, 3, 4]})
     valid(described, predict, "post", f"{stream}/predict")
     for path, template in (
@@ -44,6 +48,7 @@ def test_answers_are_as_described(shared_gateway: Served, described: dict[str, A
         ("/v1/streams/pets/curve", f"{stream}/curve"),
         ("/v1/streams/pets/confusion", f"{stream}/confusion"),
         ("/v1/streams/pets/reliability", f"{stream}/reliability"),
+        ("/v1/streams/pets/history", f"{stream}/history"),
         ("/v1/streams/pets/predictions", f"{stream}/predictions"),
         ("/v1/streams/pets/predictions/a", f"{stream}/predictions/{{id}}"),
         ("/healthz", "/healthz"),
@@ -88,6 +93,8 @@ def test_the_contract_s_calls_are_there(described: dict[str, Any]) -> None:
         f"GET {stream}/curve",
         f"GET {stream}/confusion",
         f"GET {stream}/reliability",
+        f"GET {stream}/history",
+        f"POST {stream}/commands",
         f"GET {stream}/events",
         "GET /healthz",
         "GET /readyz",

@@ -45,7 +45,17 @@ def test_a_bad_stream_name_is_named_in_every_call(shared_gateway: Served, stream
     assert fields(client.post(f"{base}/images", content=PNG, headers=PNG_TYPE)) == ["stream"]
     assert fields(client.post(f"{base}/labels", json={"id": "a", "label": "b"})) == ["stream"]
     assert fields(client.post(f"{base}/predict", json={"features": [1]})) == ["stream"]
-    for path in ("", "/predictions", "/predictions/a", "/images/a", "/curve", "/confusion", "/reliability", "/events"):
+    for path in (
+        "",
+        "/predictions",
+        "/predictions/a",
+        "/images/a",
+        "/curve",
+        "/confusion",
+        "/reliability",
+        "/history",
+        "/events",
+    ):
         assert fields(client.get(base + path)) == ["stream"]
 
 
@@ -259,6 +269,7 @@ def test_an_unknown_model_is_named_with_those_there_are(shared_gateway: Served, 
         "/v1/streams/unheard-of/curve",
         "/v1/streams/unheard-of/confusion",
         "/v1/streams/unheard-of/reliability",
+        "/v1/streams/unheard-of/history",
         "/v1/streams/unheard-of/images/a",
         "/v1/streams/unheard-of/predictions/a",
         "/v1",

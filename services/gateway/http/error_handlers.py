@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
 from prequel.services.gateway.blocking_calls import CallTimeout
+from prequel.services.gateway.http.command_bodies import COMMANDS, LEARNERS_COMMAND
 from prequel.services.gateway.http.problems import Problem, invalid, problem_response, unavailable
 from prequel.services.gateway.remote.learner import LearnerUnavailable
 from prequel.shared.extraction import ExtractorUnavailable
@@ -107,14 +108,18 @@ _HANDLERS: dict[type[Exception], Handler] = {
 }
 
 _LOCATIONS = {"path", "query", "header", "body", "cookie"}
-_UNION_TAGS = ("one", "several", "vector")
-"""Names that pydantic puts into a field's path for a member of a union; clients never sent them."""
+_UNION_TAGS = ("one", "several", "vector", *COMMANDS)
+"""Names that pydantic puts into a field's path for a member of a union; clients never sent them there."""
+_ERRORS_OF_DO = ("union_tag_invalid", "union_tag_not_found", LEARNERS_COMMAND)
+"""Errors that pydantic finds before it knows which command a body is; the field that is wrong is ``do``."""
 
 
 def _field(problem: Mapping[str, Any]) -> str:
     """The field as a client knows it: ``label``, ``features.3``, ``1.id`` (in a list), ``body`` for all of it."""
     if problem["type"] == "json_invalid":
         return "body"
+    if problem["type"] in _ERRORS_OF_DO:
+        return "do"
     names = [str(part) for part in problem["loc"] if part not in _UNION_TAGS]
     inner = names[1:] if names and names[0] in _LOCATIONS else names
     return ".".join(inner) or "body"

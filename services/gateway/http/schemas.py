@@ -76,6 +76,7 @@ class AppliedAnswer(CommandAccepted):
     why: str = Field(description="the reason, where it was refused")
     by: str | None = None
     at: str | None = None
+    catching_up: bool = Field(False, description="whether its full effect comes once a replay has caught up")
 
 
 class AcceptedWithPrediction(Accepted):
@@ -111,6 +112,38 @@ StreamAnswer = create_model(
     age_seconds=(float, Field(description="seconds since this was read from the store: many only while it is away")),
     active_at=(str | None, Field(None, description="time of its newest image in memory here; in lists only")),
 )
+
+
+class HistoryCommand(BaseModel):
+    """A command that the stream was given. ``undone_by`` is the id of the command that undid it."""
+
+    id: str
+    do: str
+    arguments: dict[str, Any]
+    by: str
+    at: str
+    position: str
+    status: str = Field(description="applied, refused or undone")
+    why: str = Field(description="the reason, where it was refused")
+    undone_by: str | None
+    undoable: bool = Field(description="whether the command `undo` can take it back")
+    catching_up: bool = Field(description="whether its full effect comes once a replay has caught up")
+
+
+class LabelCounts(BaseModel):
+    """Labels by who gave them, and by why the images were chosen."""
+
+    by: dict[str, int]
+    why: dict[str, int]
+
+
+class HistoryAnswer(BaseModel):
+    """Who changed a stream: its commands, the newest first, and its labels."""
+
+    stream: str
+    position: str
+    commands: list[HistoryCommand]
+    labels: LabelCounts
 
 
 class TopicSize(BaseModel):

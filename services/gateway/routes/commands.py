@@ -1,24 +1,28 @@
 """Calls that change a stream as a whole: each is a command, an event in the log, and so is a stream's deletion."""
 
 import asyncio
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi import APIRouter, Depends, Response
-from pydantic import BaseModel, ConfigDict, Field
 
 from prequel.services.gateway.append_queue import may_have_been_appended
+from prequel.services.gateway.blocking_calls import CallTimeout
 from prequel.services.gateway.gateway import SOURCE, CurrentGateway, Gateway
 from prequel.services.gateway.http.answers import json_answer, problem_responses
+from prequel.services.gateway.http.command_bodies import AddModel, AnyCommand, CommandBody, DeleteStream
 from prequel.services.gateway.http.parameters import CommandKey, StreamName, Wait, refuse_unknown_parameters
-from prequel.services.gateway.http.problems import unavailable
+from prequel.services.gateway.http.problems import invalid, unavailable
 from prequel.services.gateway.http.schemas import AppliedAnswer, CommandAccepted
+from prequel.services.gateway.remote.learner import LearnerUnavailable
 from prequel.services.gateway.view.dead_letters import DeadLetter
 from prequel.services.gateway.view.live import DELETE
 from prequel.shared.events.commands import applied_json, encode_command
-from prequel.shared.events.names import COMMAND_PATTERN, ID_PATTERN
 from prequel.shared.events.types import Applied
 from prequel.shared.log.base import LogUnavailable, Position
 from prequel.shared.log.erasable import ErasableLog
+from prequel.shared.queries import UnknownStream
+from prequel.shared.runtime.deadlines import STORE_READ_S
+from prequel.shared.store.base import StoreUnavailable
 
 CREATE = "stream.create"
 ERASED = "The stream's records are being erased from the log."
@@ -29,18 +33,6 @@ RESPONSES: Any = {200: {"model": AppliedAnswer}, **problem_responses(404, 409, 4
 router = APIRouter(tags=["streams"], dependencies=[Depends(refuse_unknown_parameters)])
 
 
-class CommandBody(BaseModel):
-    """What to do; further members belong to the command."""
-
-    model_config = ConfigDict(extra="allow", strict=True)
-
-    do: Annotated[str, Field(pattern=f"^{COMMAND_PATTERN}$", description="`stream.create`, `stream.delete`")]
-    id: Annotated[str, Field(pattern=f"^{ID_PATTERN}$")] | None = Field(
-        None, description="a command that is sent again with the same id counts once"
-    )
-    by: Annotated[str, Field(max_length=128)] | None = Field(None, description="who gives the command")
-
-
 @router.post(
     "/v1/streams/{stream}/commands",
     status_code=202,
@@ -48,10 +40,12 @@ class CommandBody(BaseModel):
     responses=RESPONSES,
     summary="Change a stream",
 )
-async def send_command(gateway: CurrentGateway, stream: StreamName, body: CommandBody, wait: Wait = 0) -> Response:
-    """The answer is 202 once the command is durable; with `wait`, 200 and its effect.
+async def send_command(gateway: CurrentGateway, stream: StreamName, body: AnyCommand, wait: Wait = 0) -> Response:
+    """The answer is 202 once the command is durable; with `wait`, 200 and its effect: `status` says whether it was
+    applied or refused, and `why`.
 
-    `stream.create` creates a stream before its first image, `stream.delete` deletes one. Others are refused.
+    With `catching_up` true it takes its full effect once a replay of the log has caught up; the stream's status shows
+    how far that is. After an effect is known, every call here includes it: read your writes.
     """
     return await _send(gateway, stream, body, wait)
 
@@ -68,11 +62,11 @@ async def delete_stream(gateway: CurrentGateway, stream: StreamName, wait: Wait 
 
     The same as the command `stream.delete`; with an Idempotency-Key it may be sent again and counts once.
     """
-    return await _send(gateway, stream, CommandBody(do=DELETE, id=id, by=None), wait)
+    return await _send(gateway, stream, DeleteStream(do=DELETE, id=id, by=None), wait)
 
 
 async def _send(gateway: Gateway, stream: str, command: CommandBody, wait: float) -> Response:
-    image_ends = await _check(gateway, stream, command.do)
+    image_ends = await _check(gateway, stream, command)
     id = command.id or gateway.new_id()
     position = await _append(gateway, stream, id, command, image_ends=image_ends)
     if command.do == CREATE:
@@ -95,7 +89,7 @@ async def _append(
         stream,
         id,
         command.do,
-        arguments=dict(command.model_extra or {}) | image_ends,
+        arguments=command.arguments() | image_ends,
         by=command.by or "anonymous",
         time=gateway.clock(),
         source=SOURCE,
@@ -110,15 +104,32 @@ async def _append(
     return position
 
 
-async def _check(gateway: Gateway, stream: str, do: str) -> dict[str, Any]:
+async def _check(gateway: Gateway, stream: str, command: CommandBody) -> dict[str, Any]:
     """What the gateway adds to a command. Raises Problem where it makes no sense, LogUnavailable, CallTimeout."""
-    if do == CREATE:
+    if command.do == CREATE:
         await gateway.capacity.require_room(stream)
         return {}
-    if do != DELETE:
+    if isinstance(command, AddModel):
+        await asyncio.gather(gateway.known_streams.require(stream), _check_model(gateway, stream, command.model))
+        return {}
+    if command.do != DELETE:
         await gateway.known_streams.require(stream)
         return {}
     # Both at one time: the append comes after them, and all of it has to be answered within ANSWER_S.
     _, ends = await asyncio.gather(gateway.known_streams.require(stream), gateway.known_streams.image_ends())
     # Images before these offsets belong to the deleted stream, however late their features come.
     return {"images": {str(partition): end for partition, end in ends.items()}}
+
+
+async def _check_model(gateway: Gateway, stream: str, spec: str) -> None:
+    """Raises Problem where the stream's learner says that it cannot make the model.
+
+    Where it does not say, nothing: the command is safe in the log, and the learner decides.
+    """
+    try:
+        async with asyncio.timeout(STORE_READ_S):  # As long as the stream itself is looked for: an append comes after.
+            problem = await gateway.query_calls.run(lambda: gateway.queries.model_problem(stream, spec))
+    except (UnknownStream, LearnerUnavailable, StoreUnavailable, CallTimeout, TimeoutError):
+        return
+    if problem:
+        raise invalid("model", problem)

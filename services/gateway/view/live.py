@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from prequel.services.gateway.view.dead_letters import DeadLetter, DeadLetterHandler, decode_dead_letters
 from prequel.services.gateway.view.follower import TopicFollower
@@ -17,7 +18,7 @@ from prequel.shared.log.base import DEAD_LETTERS, EXAMPLES, IMAGES, PREDICTIONS,
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.metrics import Metrics
 
-DELETE = "stream.delete"
+DELETE: Final = "stream.delete"
 MAX_OUTCOMES = 20_000
 """Outcomes remembered for requests that begin to wait after them: 20 s at a thousand labels a second."""
 MAX_DEAD_LETTERS = 2_000

@@ -1,0 +1,46 @@
+"""The call that says who changed a stream, when, and what became of it."""
+
+from typing import Any
+
+from fastapi import APIRouter, Depends, Response
+
+from prequel.services.gateway.gateway import CurrentGateway
+from prequel.services.gateway.http.answers import json_answer, problem_responses
+from prequel.services.gateway.http.parameters import StreamName, refuse_unknown_parameters
+from prequel.services.gateway.http.schemas import HistoryAnswer
+from prequel.services.gateway.remote.learner import LearnerUnavailable
+from prequel.shared.events.headers import timestamp
+from prequel.shared.queries import UnknownStream
+from prequel.shared.status import CommandEntry
+
+router = APIRouter(tags=["streams"], dependencies=[Depends(refuse_unknown_parameters)])
+
+
+@router.get(
+    "/v1/streams/{stream}/history",
+    response_model=HistoryAnswer,
+    responses=problem_responses(404, 422, 503),
+    summary="Who changed a stream",
+)
+async def read_history(gateway: CurrentGateway, stream: StreamName) -> Response:
+    """The newest 1,000 commands, the newest first, and the labels counted by who gave them and why.
+
+    Its learner is asked. It includes every command whose effect a call here has answered.
+    """
+    try:
+        history = await gateway.histories.get(stream)
+    except UnknownStream:
+        if await gateway.statuses.exists(stream):
+            raise LearnerUnavailable(f"no learner that answers has stream {stream} now: one is starting") from None
+        raise await gateway.known_streams.not_found(stream) from None
+    answer = {
+        "stream": stream,
+        "position": history.position,
+        "commands": [_entry(command) for command in history.commands],
+        "labels": {"by": history.labels_by, "why": history.labels_why},
+    }
+    return json_answer(answer)
+
+
+def _entry(command: CommandEntry) -> dict[str, Any]:
+    return command.model_dump() | {"at": timestamp(command.at)}
