@@ -50,7 +50,7 @@ class StreamQueries:
                 probabilities=state.probabilities_by_label(predictions[0]),
                 models=labels,
                 unknown=unknown,
-                set=[state.labels[label] for label in classes],
+                set=state.names_of(classes),
                 set_level=state.sets.level,
                 set_size=size,
             )

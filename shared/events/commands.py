@@ -57,6 +57,7 @@ def applied_json(applied: Applied) -> dict[str, Any]:
         "why": applied.why,
         "by": applied.by,
         "at": timestamp(applied.time),
+        **({"catching_up": True} if applied.catching_up else {}),
     }
 
 
@@ -83,4 +84,5 @@ def applied_from_json(body: dict[str, Any], record: Record) -> Applied:
         why=str(body["why"]),
         by=str(body["by"]),
         time=parse_time(body["at"], record),
+        catching_up=body.get("catching_up") is True,
     )

@@ -6,7 +6,7 @@ import unicodedata
 STREAM_PATTERN = r"[a-z0-9][a-z0-9._-]{0,62}"
 ID_PATTERN = r"[A-Za-z0-9._:-]{1,128}"
 WHY_PATTERN = r"[a-z][a-z0-9-]{0,31}"
-COMMAND_PATTERN = r"[a-z]{1,32}(\.[a-z]{1,32}){0,3}"
+COMMAND_PATTERN = r"[a-z][a-z-]{0,31}(\.[a-z][a-z-]{0,31}){0,3}"
 LABEL_PATTERN = r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,128}"
 
 # The same in words, for messages: "must be ...".

@@ -210,6 +210,8 @@ class Applied(NamedTuple):
     why: str
     by: str
     time: float
+    catching_up: bool = False
+    """Whether the models, metrics and classes of the stream follow only when a replay of its log has caught up."""
 
 
 PredictionEvent = Prediction | Outcome | Drift | Applied

@@ -62,6 +62,12 @@ def config_from(settings: dict[str, Any]) -> FoldConfig:
     return fold_config(Settings.model_validate(settings))
 
 
+def config_of(values: list[Any]) -> FoldConfig:
+    """The inverse of ``FoldConfig.values``."""
+    names = [field.name for field in fields(FoldConfig)]
+    return FoldConfig(**dict(zip(names, values, strict=True)) | {"models": tuple(values[0])})
+
+
 BUILT_IN_CONFIG = config_from({})
 """The settings' own defaults: the first record in the log changes them, and names all that its writer knew."""
 

@@ -5,11 +5,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from prequel.services.learner.fold.config_history import ConfigChange
+from prequel.services.learner.fold.decisions.following import follow_decisions
 from prequel.services.learner.fold.drift.reactions import reaction
 from prequel.services.learner.fold.model_registry import ModelRegistry
 from prequel.services.learner.fold.stream import StreamState
 from prequel.services.learner.models.spec import UnknownModel
 from prequel.services.learner.replay.catch_up import change_models
+from prequel.services.learner.replay.companion import with_companion
 from prequel.shared.config import ConfigError
 from prequel.shared.log.base import EXAMPLES
 
@@ -18,11 +20,6 @@ if TYPE_CHECKING:
 
 PROBE_DIM = 8
 """Features of a model that is made only to check its spec: whether it can be made does not depend on their number."""
-
-COMPANION_MODEL = "ncm"
-"""A model that never resets, replayed beside new models that all reset at a drift. An example is scored where any model
-of its stream knows a class: just after a reset no model of the replay would know one, though a model of the live stream
-did. Nearest class means cost least."""
 
 
 def change_config(fold: "Fold", change: ConfigChange, partition: int) -> None:
@@ -44,9 +41,7 @@ def change_config(fold: "Fold", change: ConfigChange, partition: int) -> None:
     fold.stored.clear()
     fold.capacity.reconfigured()
     for name, stream in fold.streams.items():
-        if change.config.models != before.models:
-            change_models(stream, change.config.models, replayed.get(name))
-        stream.reconfigure(change.config)
+        follow_decisions(stream, change.config, replayed.get(name))
 
 
 def check_models(registry: ModelRegistry, specs: Iterable[str]) -> None:
@@ -67,12 +62,11 @@ def check_models(registry: ModelRegistry, specs: Iterable[str]) -> None:
 def _replay_new_models(fold: "Fold", change: ConfigChange, partition: int) -> dict[str, StreamState]:
     """The models that are new, by stream: as if they had been there since the earliest record that the log has."""
     added = tuple(spec for spec in change.config.models if spec not in fold.config.models)
-    live = {name: stream for name, stream in fold.streams.items() if stream.models}
+    live = fold.replayable_streams
     if not added or not live:
         return {}
     begin, batches = fold.cache.replay(partition, change.offset)
-    models = added if _some_never_reset(added) else (*added, COMPANION_MODEL)
-    config = replace(fold.history.at(begin), models=models)
+    config = replace(fold.history.at(begin), models=with_companion(added))
     replay = fold.empty_replay(config, begin)
     for records in batches:
         replay.apply(records)
@@ -81,7 +75,3 @@ def _replay_new_models(fold: "Fold", change: ConfigChange, partition: int) -> di
     for stream in streams.values():
         change_models(stream, added, None)  # Without the companion.
     return streams
-
-
-def _some_never_reset(specs: Iterable[str]) -> bool:
-    return any(reaction(spec).kind != "reset" for spec in specs)

@@ -41,6 +41,14 @@ class ConfigHistory:
         """What was in force when the record at ``offset`` was folded, or would have been."""
         return [change for change in self._changes if change.offset <= max(offset, self.begin)][-1].config
 
+    def models_between(self, begin: int, end: float) -> list[str]:
+        """The models that changes after ``begin`` and before ``end`` name."""
+        changes = [change for change in self._changes if begin < change.offset < end]
+        return [spec for change in changes for spec in change.config.models]
+
+    def __len__(self) -> int:
+        return len(self._changes)
+
     def rows(self) -> list[list[Any]]:
         """As the root of a snapshot stores it; ``from_rows`` is its inverse."""
         return [[offset, started, config.as_settings()] for offset, started, config in self._changes]

@@ -38,6 +38,14 @@ class FeatureCache:
         begin = self._log.bounds(EXAMPLES)[partition].begin
         return begin, read_range(self._log, partition, begin, end, batch_records=REPLAY_BATCH_RECORDS)
 
+    def read_range(self, partition: int, begin: int, end: int) -> Iterator[list[Record]]:
+        """The records from ``begin``, or from where the log begins now, to ``end``, in batches.
+
+        Blocks; raises LogUnavailable.
+        """
+        begin = max(begin, self._log.bounds(EXAMPLES)[partition].begin)
+        return read_range(self._log, partition, begin, end, batch_records=REPLAY_BATCH_RECORDS)
+
     def begin_batch(self) -> None:
         """Forget where the log begins: it is asked again, once, when the batch's first label needs it."""
         self.attributes_read, self._begins = {}, None

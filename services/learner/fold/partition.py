@@ -10,18 +10,19 @@ from prequel.services.learner.fold.commands import CommandHistory
 from prequel.services.learner.fold.config import FoldConfig, with_defaults
 from prequel.services.learner.fold.config_changes import change_config
 from prequel.services.learner.fold.config_history import ConfigChange, ConfigHistory
-from prequel.services.learner.fold.correction import apply_label
 from prequel.services.learner.fold.feature_cache import FeatureCache
 from prequel.services.learner.fold.join.orphan_labels import OrphanLabels
 from prequel.services.learner.fold.label_features import read_ahead, with_attributes
 from prequel.services.learner.fold.model_registry import ModelRegistry
-from prequel.services.learner.fold.new_examples import count_conflict
 from prequel.services.learner.fold.outputs import Output
 from prequel.services.learner.fold.partition_parts import PARTITION_KEY, PartitionParts, unsigned_part
 from prequel.services.learner.fold.record_digest import record_digest
 from prequel.services.learner.fold.relocation import Relocations
 from prequel.services.learner.fold.stream import StreamState
+from prequel.services.learner.fold.stream_events import apply_features, apply_stream_label
 from prequel.services.learner.models.base import ModelState
+from prequel.services.learner.replay.handed_over import NO_REPLAYS, HandedOver
+from prequel.services.learner.replay.rewriting import Rewriting
 from prequel.services.learner.snapshots.blobs import Part, part
 from prequel.services.learner.snapshots.root import partition_digest
 from prequel.services.learner.snapshots.snapshots import SnapshotContent
@@ -63,6 +64,10 @@ class Fold:
         """Streams that are as the store has them. Not part of the state."""
         self.live_streams: Mapping[str, StreamState] | None = None
         """In a replay, the streams that it is for; None where this is the live fold."""
+        self.rewritings: Mapping[str, Rewriting] = {}
+        """In a replay, what their decisions make of their past."""
+        self.replays: HandedOver = NO_REPLAYS
+        """Replays that another process has made, and a catch-up will ask for. Not part of the state."""
 
     @property
     def config(self) -> FoldConfig:
@@ -117,9 +122,16 @@ class Fold:
     def empty_replay(self, config: FoldConfig, position: int) -> "Fold":
         """A fold from ``position`` on for what this one's streams have learned since then."""
         replay = Fold(config, self.registry, self.cache.empty_copy(), position=position, partitions=self.partitions)
-        replay.live_streams = {name: stream for name, stream in self.streams.items() if stream.models}
+        replay.live_streams = self.replayable_streams
+        replay.rewritings = {name: Rewriting(stream.decisions) for name, stream in replay.live_streams.items()}
         replay.commands = self.commands
         return replay
+
+    @property
+    def replayable_streams(self) -> dict[str, StreamState]:
+        """The streams for which a change of the settings' models means a replay: they learn, and have none of their
+        own."""
+        return {name: stream for name, stream in self.streams.items() if stream.models and not stream.has_own_models}
 
     def parts(self, seal: Callable[[ModelState], Part]) -> Mapping[str, Mapping[str, Part]]:
         """Stream -> its parts by name; under PARTITION_KEY what is no stream's, where there is any."""
@@ -148,8 +160,14 @@ class Fold:
             change = ConfigChange(event.position.offset, event.started, config)
             change_config(self, change, event.position.partition)
             return
-        if self.live_streams is not None and not _replayed(event, self.live_streams.get(event.stream)):
-            return
+        if self.live_streams is not None:
+            if not _replayed(event, self.live_streams.get(event.stream)):
+                return
+            if isinstance(event, Features | Label):
+                rewritten = self.rewritings[event.stream].event(event)
+                if rewritten is None:
+                    return
+                event = rewritten
         self.stored.pop(event.stream, None)
         self.capacity.changed(event.stream)
         if isinstance(event, Features):
@@ -167,22 +185,14 @@ class Fold:
             raise Rejected("stream-deleted", f"stream {event.stream} was deleted after this image had come in")
         self._check_room(event.stream, event.vector.size, batch)
         stream = self.stream_at(event.stream, event.position)
-        if batch.has_unpredicted(stream, event.id) or stream.knows(event.id):
-            batch.flush(stream)
-        stream.check_features(event.backbone, event.vector.size)
-        if stream.knows(event.id):
-            batch.count_duplicate(count_conflict(stream, event))
-        else:
-            self.cache.put(event.position, event.vector, event.attributes)
-            batch.add(stream, event)
+        apply_features(stream, event, batch, self.cache)
 
     def _apply_label(self, event: Label, batch: FoldBatch) -> list[Output]:
         stream = self.streams.get(event.stream)
         if stream is None and self.live_streams is None:
             return [Output(event.position, outcome) for outcome in self.orphan_labels.apply(event)]
         stream = stream or self.stream_at(event.stream, event.position)
-        batch.flush(stream)
-        return with_attributes(apply_label(stream, event, batch.features), stream, event, self.cache)
+        return with_attributes(apply_stream_label(stream, event, batch), stream, event, self.cache)
 
     def _apply_erased(self, event: Erased, batch: FoldBatch) -> None:
         """Apply what other streams had to do with: the room that a stream took, and labels that waited for it."""

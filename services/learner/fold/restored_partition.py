@@ -37,7 +37,7 @@ def restore_fold(
             fold.relocations.load(own["moves"])
             fold.commands.load(own)
             continue
-        fold.streams[name] = read_stream(head, read_part, envelope.open, config=fold.config, registry=registry)
+        fold.streams[name] = read_stream(head, read_part, envelope.open, registry=registry)
         if (stored := stored_stream(head)) is not None:
             fold.stored[name] = stored
     fold.capacity.load(root.refused)

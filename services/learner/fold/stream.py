@@ -1,10 +1,12 @@
 """The state of one stream: what the fold knows of it, and how it begins and changes its configuration."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from prequel.services.learner.fold.calibration.calibrator import Calibrator
 from prequel.services.learner.fold.config import FoldConfig
+from prequel.services.learner.fold.decisions.class_names import ClassNames
+from prequel.services.learner.fold.decisions.decisions import Decisions
 from prequel.services.learner.fold.drift.error_drift import ErrorDrift
 from prequel.services.learner.fold.drift.feature_drift import FeatureDrift
 from prequel.services.learner.fold.drift.reactions import reaction
@@ -56,6 +58,7 @@ class StreamState:
         self.admissible: Collection[str] | None = None
         """In a replay, the labels that the live stream has admitted; None where this is the live one."""
         self.reactions = [reaction(spec) for spec in config.models]
+        self.decisions = Decisions()
         self.begun = 0
         """The offset at which it began: earlier events of its name are of another stream, since deleted, or of none."""
         self.adopted: set[int] = set()
@@ -68,6 +71,7 @@ class StreamState:
         """By model, how many examples had been scored when it last reacted to a drift: what it learned before, it has
         forgotten, or half forgotten. 0 where it never did."""
         self.labels: list[str] = []
+        """The classes by number. People may call one something else since: see ``names``."""
         self.classes: dict[str, int] = {}
         """The inverse of ``labels``: class number by label."""
         self.scores = Scores(len(config.models), config.accuracy_window)
@@ -185,9 +189,28 @@ class StreamState:
         """Whether an example with this id has come before, as far back as ids are remembered."""
         return id in self.window or id in self.expired_ids
 
+    @property
+    def has_own_models(self) -> bool:
+        """Whether its models are those that commands have given it, and not those of the settings."""
+        return bool(self.decisions.about_models)
+
+    @property
+    def names(self) -> ClassNames:
+        """What people call the classes."""
+        return self.decisions.names
+
     def name_of(self, label: int) -> str | None:
-        """The label of a class, None for -1."""
-        return self.labels[label] if label >= 0 else None
+        """What people call a class, None for -1."""
+        return self.names.name(self.labels[label]) if label >= 0 else None
+
+    def names_of(self, classes: Iterable[int]) -> list[str]:
+        """What people call these classes."""
+        return self.names.names([self.labels[label] for label in classes])
+
+    def class_named(self, name: str) -> str | None:
+        """The label of the class that is called so now; None where there is none."""
+        label = self.names.label(name)
+        return label if label in self.classes and self.names.name(label) == name else None
 
     def class_numbers(self, model: Model) -> list[int]:
         """The stream's class numbers of a model's classes, in the model's order."""
@@ -195,9 +218,8 @@ class StreamState:
 
     def probabilities_by_label(self, prediction: ModelPrediction) -> dict[str, float]:
         """A prediction's classes by label, most probable first."""
-        return dict(zip(map(self.labels.__getitem__, prediction.classes), prediction.probabilities, strict=True))
+        return dict(zip(self.names_of(prediction.classes), prediction.probabilities, strict=True))
 
     def labels_by_model(self, predicted: Sequence[int]) -> dict[str, str | None]:
         """The label that each model predicted, by spec; ``predicted`` are the classes, -1 for none."""
-        labels = [self.labels[label] if label >= 0 else None for label in predicted]
-        return dict(zip(self.config.models, labels, strict=True))
+        return dict(zip(self.config.models, map(self.name_of, predicted), strict=True))

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from prequel.services.learner.fold.decisions.decisions import Decisions, decision_rows, decisions_from
 from prequel.services.learner.fold.drift.error_drift import ErrorDrift
 from prequel.services.learner.fold.evaluation.comparisons import Comparisons
 from prequel.services.learner.fold.evaluation.label_reasons import LabelReasons
@@ -32,12 +33,15 @@ def stream_numbers(state: StreamState) -> dict[str, Any]:
         "comparisons": state.comparisons.rows(),
         "label_reasons": state.label_reasons.rows(),
         "labellers": state.labellers.rows(),
+        # Only where there are any: a stream without is stored, and has the digest, as before there were decisions.
+        **({"decisions": decision_rows(state.decisions)} if state.decisions.given or len(state.decisions) else {}),
     }
 
 
 def load_stream_numbers(state: StreamState, numbers: dict[str, Any]) -> None:
     """The inverse of ``stream_numbers``, into an empty state."""
     state.seed, state.backbone, state.dim = numbers["seed"], numbers["backbone"], numbers["dim"]
+    state.decisions = decisions_from(numbers["decisions"]) if "decisions" in numbers else Decisions()
     state.begun, state.adopted = numbers["begun"], set(numbers["adopted"])
     state.labels = numbers["labels"]
     state.classes = {label: number for number, label in enumerate(state.labels)}

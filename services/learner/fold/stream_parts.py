@@ -7,7 +7,7 @@ import numpy as np
 import orjson
 
 from prequel.services.learner.fold.calibration.calibrator import calibrator_arrays, load_calibrators
-from prequel.services.learner.fold.config import FoldConfig
+from prequel.services.learner.fold.config import FoldConfig, config_of
 from prequel.services.learner.fold.drift.feature_drift import FeatureDrift
 from prequel.services.learner.fold.evaluation.scores import Scores
 from prequel.services.learner.fold.join.expired_ids import ExpiredIds
@@ -72,7 +72,6 @@ def read_stream(
     read_part: Callable[[str], bytes],
     unseal: Callable[[bytes], ModelState],
     *,
-    config: FoldConfig,
     registry: ModelRegistry,
 ) -> StreamState:
     """The inverse of ``stream_parts``; ``read_part`` gives the bytes at an address.
@@ -80,6 +79,7 @@ def read_stream(
     Raises ValueError where they do not fit, UnknownModel.
     """
     meta, inside = unpack(head)
+    config = config_of(meta["config"])
     bodies = {
         name: read_part(address) if address else inside[name].tobytes()
         for name, (address, _, _) in meta["parts"].items()

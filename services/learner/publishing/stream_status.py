@@ -52,7 +52,7 @@ def stream_status(
         label_coverage=state.labelled / state.images if state.images else 0.0,
         pending=state.pending,
         waiting=len(state.waiting),
-        labels=state.labels,
+        labels=state.names.names(state.labels),
         statuses=dict(sorted(state.statuses.items())),
         champion=specs[0],
         window=state.config.window,
@@ -117,7 +117,7 @@ def _classes(state: StreamState, metrics: ClassMetrics, only: Sequence[int] | No
         only = np.flatnonzero((metrics.support > 0) | ~np.isnan(metrics.precision)).tolist()
     rows = zip(*(column[list(only)].tolist() for column in metrics), strict=True)
     return {
-        state.labels[label]: ClassStatus.model_construct(
+        state.names.name(state.labels[label]): ClassStatus.model_construct(
             precision=_number(precision),
             recall=_number(recall),
             f1=_number(f1),
@@ -212,6 +212,6 @@ def _confusion(state: StreamState, model: int) -> Confusion:
     matrix, frequent = state.scores.tallies[model].confusion, state.scores.frequent_classes(MAX_LABELS)
     columns = [*frequent, -1]
     return Confusion(
-        labels=[state.labels[label] for label in frequent],
+        labels=state.names_of(frequent),
         rows=[[matrix.get((truth, predicted), 0) for predicted in columns] for truth in frequent],
     )

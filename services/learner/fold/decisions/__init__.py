@@ -1,0 +1,1 @@
+"""Decisions: what people have decided about a stream, one command each, and what follows from all of them."""

@@ -1,0 +1,259 @@
+"""The decisions about one stream in their order, and what follows from them: names, settings, models."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from prequel.services.learner.fold.decisions.class_names import NO_NAMES, ClassNames, Merging, Renaming
+from prequel.shared.events.types import Command
+from prequel.shared.log.base import Position
+
+MAX_DECISIONS = 10_000
+"""Decisions that a stream keeps. They are made by hand, or by a script that renames every class; with ten times as many
+the state of a stream of a few examples could be several MB, with a tenth a thousand classes could not be renamed."""
+MAX_FORGOTTEN = 100_000
+"""Ids that a stream's decisions can forget, all together: each is kept (up to 128 bytes), for a replay must leave it
+out. A whole stream is forgotten by deleting it."""
+
+RENAME, MERGE, DELETE, FORGET = "class.rename", "class.merge", "class.delete", "example.forget"
+ADD, REMOVE, PROMOTE, REBUILD = "models.add", "models.remove", "models.promote", "models.rebuild"
+CREATE, SET, CATCH_UP, UNDO = "stream.create", "stream.set", "stream.catch-up", "undo"
+FROM_LOG, FROM_NOW = "log", "now"
+
+
+class Decision(NamedTuple):
+    """A command for the stream, in its history. ``why`` says why it was refused; empty where it was applied.
+
+    ``changes`` is what it does to the names of classes, ``undone_by`` the id of the command that took it back.
+    """
+
+    position: Position
+    id: str
+    do: str
+    arguments: Mapping[str, Any]
+    by: str
+    time: float
+    why: str = ""
+    change: Renaming | Merging | None = None
+    label: str = ""
+    """The label that the fold knows a deleted class by."""
+    models: tuple[str, ...] = ()
+    """Of a decision about models, those of the settings then."""
+    number: int = 0
+    """Its number among those that were applied, from 1 on."""
+    replays: bool = False
+    """Whether the past has to be rewritten for it."""
+    undone_by: str = ""
+
+    @property
+    def stands(self) -> bool:
+        """Whether it was applied, and not taken back since."""
+        return not self.why and not self.undone_by
+
+    @property
+    def rebuilds_from_log(self) -> bool:
+        """Whether whoever gave it has agreed to lose what the log does not have any more."""
+        return self.do != ADD and self.arguments.get("from") == FROM_LOG
+
+
+class Decisions(Sequence[Decision]):
+    """Oldest first. Immutable: a change makes another one, so that a replay may keep those that it began with.
+
+    ``given`` counts the commands that were applied, ever: two of one stream with equal ``given`` say the same.
+    ``caught_up`` is the number of the decision up to which a replay has made the past as they say.
+    """
+
+    def __init__(self, decisions: Iterable[Decision] = (), *, given: int = 0, caught_up: int = 0) -> None:
+        self._decisions = tuple(decisions)
+        self.given, self.caught_up = given, caught_up
+
+    def __len__(self) -> int:
+        return len(self._decisions)
+
+    def __iter__(self) -> Iterator[Decision]:
+        return iter(self._decisions)
+
+    def __getitem__(self, at: Any) -> Any:
+        return self._decisions[at]
+
+    @property
+    def pending(self) -> bool:
+        """Whether a replay has to make the past as they say."""
+        return bool(self.waiting)
+
+    @cached_property
+    def waiting(self) -> tuple[Decision, ...]:
+        """Those that a replay has yet to rewrite the past for."""
+        return tuple(d for d in self._decisions if d.replays and d.number > self.caught_up)
+
+    def find(self, id: str) -> Decision | None:
+        """The newest decision with this id."""
+        return next((decision for decision in reversed(self._decisions) if decision.id == id), None)
+
+    # What changes them.
+
+    def refuse(self, command: Command, why: str) -> "Decisions":
+        """With a command that was refused, which has no effect but to be in the history."""
+        return self._replaced([*self._decisions, Decision(*_common(command), why=why)])
+
+    def apply(self, decision: Decision) -> "Decisions":
+        """With one more that was applied."""
+        return self._replaced([*self._decisions, decision._replace(number=self.given + 1)], given=self.given + 1)
+
+    def undo(self, target: Decision, undo: Decision) -> "Decisions":
+        """With ``target`` taken back by ``undo``."""
+        undone = [d._replace(undone_by=undo.id) if d is target else d for d in self._decisions]
+        return self._replaced(undone).apply(undo)
+
+    def catch_up(self) -> "Decisions":
+        """The same, with the past made as they say."""
+        return self._replaced(self._decisions, caught_up=self.given)
+
+    def fail(self, why: str) -> "Decisions":
+        """With those refused after all that wait for a replay which is not possible; what they took back stands."""
+        failed = {decision.id for decision in self.waiting}
+        return self._replaced(
+            [
+                d._replace(why=why) if d in self.waiting else d._replace(undone_by="") if d.undone_by in failed else d
+                for d in self._decisions
+            ],
+            given=self.given + 1,
+            caught_up=self.given + 1,
+        )
+
+    def _replaced(
+        self, decisions: Sequence[Decision], *, given: int | None = None, caught_up: int | None = None
+    ) -> "Decisions":
+        return Decisions(
+            _newest(decisions),
+            given=self.given if given is None else given,
+            caught_up=self.caught_up if caught_up is None else caught_up,
+        )
+
+    @property
+    def full(self) -> bool:
+        """Whether no more can be applied: none of those that are kept can be dropped."""
+        return len(self) >= MAX_DECISIONS and all(_matters(decision) for decision in self)
+
+    # What follows from them.
+
+    @cached_property
+    def standing(self) -> tuple[Decision, ...]:
+        """Those that were applied and not taken back, oldest first."""
+        return tuple(decision for decision in self._decisions if decision.stands)
+
+    @cached_property
+    def names(self) -> ClassNames:
+        """What the classes are called now."""
+        changes = [decision.change for decision in self.standing if decision.change]
+        return ClassNames(changes) if changes else NO_NAMES
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The stream's own settings now."""
+        return self.settings_at(None)
+
+    def settings_at(self, offset: int | None) -> dict[str, Any]:
+        """The stream's own settings after the decision at ``offset``; None: now."""
+        settings: dict[str, Any] = {}
+        for decision in self.standing:
+            if decision.do == SET and (offset is None or decision.position.offset <= offset):
+                settings |= decision.arguments
+        return {name: value for name, value in settings.items() if value is not None}
+
+    @cached_property
+    def about_models(self) -> tuple[Decision, ...]:
+        """Those about models. Where there is one, the stream's models are its own, no longer those of the settings."""
+        return tuple(decision for decision in self.standing if decision.do in (ADD, REMOVE, PROMOTE))
+
+    def models_at(self, offset: int | None, defaults: tuple[str, ...]) -> tuple[str, ...]:
+        """The stream's models after the decision at ``offset`` (None: now), the champion first.
+
+        ``defaults`` are those of the settings there. A model that a decision adds from the log has been there from the
+        beginning, whenever that decision was made.
+        """
+        decided = [d for d in self.about_models if offset is None or d.position.offset <= offset]
+        specs = list(decided[0].models if decided else defaults)
+        added = [d.arguments["model"] for d in self.about_models if _from_log(d)]
+        specs += [spec for spec in dict.fromkeys(added) if spec not in specs]
+        for decision in decided:
+            self._change_models(specs, decision)
+        return tuple(specs)
+
+    def _change_models(self, specs: list[str], decision: Decision) -> None:
+        spec = decision.arguments["model"]
+        if decision.do == ADD and spec not in specs:
+            specs.append(spec)
+        elif decision.do == PROMOTE and spec in specs:
+            specs.remove(spec)
+            specs.insert(0, spec)
+        elif decision.do == REMOVE and spec in specs and not self._comes_back(decision):
+            specs.remove(spec)
+
+    def _comes_back(self, removal: Decision) -> bool:
+        """Whether the model that was removed is added from the log later: it was there all the time then."""
+        again = self.about_models[self.about_models.index(removal) :]
+        return any(_from_log(d) and d.arguments["model"] == removal.arguments["model"] for d in again)
+
+    @property
+    def forgotten(self) -> int:
+        """How many ids they forget."""
+        return sum(len(decision.arguments["ids"]) for decision in self.standing if decision.do == FORGET)
+
+
+def _newest(decisions: Sequence[Decision]) -> Sequence[Decision]:
+    """Without the oldest that has no effect any more, where there are too many: see ``Decisions.full``."""
+    if len(decisions) <= MAX_DECISIONS:
+        return decisions
+    idle = next((at for at, decision in enumerate(decisions) if not _matters(decision)), 0)
+    return [*decisions[:idle], *decisions[idle + 1 :]]
+
+
+def _matters(decision: Decision) -> bool:
+    """Whether a replay, or a name, depends on it."""
+    return decision.stands and decision.do not in (UNDO, REBUILD)
+
+
+def created_for(decisions: Decisions) -> str:
+    """The backbone that the stream was created for; empty where its first image decides."""
+    created = [decision for decision in decisions if decision.do == CREATE]
+    return str(created[0].arguments.get("backbone") or "") if created else ""
+
+
+def _from_log(decision: Decision) -> bool:
+    return decision.do == ADD and decision.arguments.get("from", FROM_LOG) == FROM_LOG
+
+
+def decision_of(command: Command, **more: Any) -> Decision:
+    """The command as an applied decision."""
+    return Decision(*_common(command), **more)
+
+
+def _common(command: Command) -> tuple[Position, str, str, Mapping[str, Any], str, float]:
+    return command.position, command.id, command.do, command.arguments, command.by, command.time
+
+
+def decision_rows(decisions: Decisions) -> dict[str, Any]:
+    """As a snapshot stores them; ``decisions_from`` is the inverse."""
+    return {"given": decisions.given, "caught_up": decisions.caught_up, "decisions": [_row(d) for d in decisions]}
+
+
+def decisions_from(rows: Mapping[str, Any]) -> Decisions:
+    """The inverse of ``decision_rows``."""
+    decisions = [_from_row(dict(row)) for row in rows["decisions"]]
+    return Decisions(decisions, given=rows["given"], caught_up=rows["caught_up"])
+
+
+def _row(decision: Decision) -> dict[str, Any]:
+    """By name, without what is empty: most of it is, of most."""
+    change = [type(decision.change).__name__, *decision.change] if decision.change else None
+    row = decision._asdict() | {"position": list(decision.position), "change": change}
+    return {name: value for name, value in row.items() if value or name in ("position", "arguments")}
+
+
+def _from_row(row: dict[str, Any]) -> Decision:
+    if change := row.get("change"):
+        row["change"] = (Renaming if change[0] == "Renaming" else Merging)(*change[1:])
+    row |= {"position": Position(*row["position"]), "models": tuple(row.get("models", ()))}
+    fields: dict[str, Any] = {"by": "", "time": 0.0} | row
+    return Decision(**fields)

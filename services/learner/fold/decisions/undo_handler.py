@@ -1,0 +1,54 @@
+"""What ``undo`` does: it takes back what an earlier command has done, as if that had not been given."""
+
+from prequel.services.learner.fold.decisions.decisions import (
+    DELETE,
+    MERGE,
+    PROMOTE,
+    RENAME,
+    SET,
+    Decision,
+    decision_of,
+)
+from prequel.services.learner.fold.decisions.own_settings import FOLDED
+from prequel.services.learner.fold.decisions.refusal import Refused
+from prequel.services.learner.fold.stream import StreamState
+from prequel.shared.events.types import Command
+
+UNDOABLE = (RENAME, MERGE, DELETE, PROMOTE, SET)
+_INSTEAD = {
+    "stream.create": "delete the stream instead",
+    "models.add": "remove the model instead",
+    "models.remove": "add the model again instead",
+    "example.forget": "what is forgotten cannot come back",
+    "undo": "give the command that it took back once more instead",
+}
+
+
+def undoable(decision: Decision) -> bool:
+    """Whether ``undo`` can take it back now."""
+    return decision.stands and decision.do in UNDOABLE
+
+
+def find_undone(stream: StreamState, command: Command) -> Decision:
+    """The decision that the command takes back. Raises Refused."""
+    id = command.arguments.get("command")
+    target = stream.decisions.find(id) if isinstance(id, str) else None
+    if target is None:
+        raise Refused(f"the stream's history has no command {str(id)[:150]!r}")
+    if target.why:
+        raise Refused("that command was refused: there is nothing to undo")
+    if target.undone_by:
+        raise Refused("that command was undone already")
+    if target.do not in UNDOABLE:
+        raise Refused(f"{target.do} cannot be undone: {_INSTEAD.get(target.do, 'it leaves nothing to take back')}")
+    return target
+
+
+def undo(target: Decision, command: Command) -> Decision:
+    """The decision to take ``target`` back: where the past has to be rewritten for that, a replay does it."""
+    return decision_of(command, replays=target.do != RENAME and not _only_shown(target))
+
+
+def _only_shown(target: Decision) -> bool:
+    """Whether it changed settings that the fold does not depend on, or a name."""
+    return target.do == SET and not any(name in FOLDED for name in target.arguments)

@@ -1,0 +1,98 @@
+"""The hand-over: at a record of the log, a stream's state becomes what a replay of its rewritten past has made."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from prequel.services.learner.fold.decisions.decisions import Decisions
+from prequel.services.learner.fold.decisions.following import follow_decisions
+from prequel.services.learner.fold.decisions.model_handlers import joining_models
+from prequel.services.learner.fold.decisions.refusal import Refused
+from prequel.services.learner.fold.stream import StreamState
+from prequel.services.learner.replay.catch_up import change_models
+from prequel.services.learner.replay.companion import with_companion
+from prequel.services.learner.replay.last_labels import find_last_labels
+from prequel.services.learner.replay.plan import ReplayPlan, joining_plan, plan_of
+from prequel.services.learner.replay.stream_replay import StreamReplay
+from prequel.shared.events.types import Command
+
+if TYPE_CHECKING:
+    from prequel.services.learner.fold.partition import Fold
+
+
+def hand_over(fold: "Fold", stream: StreamState, command: Command) -> None:
+    """Put the replay in the stream's place, folded up to this command.
+
+    Blocks while what is left of the replay, or all of it, is read from the log. Raises Refused where the stream has
+    been decided about since the replay began, LogUnavailable.
+    """
+    problem = command.arguments.get("problem")
+    if not stream.decisions.pending:
+        raise Refused("nothing waits for a replay")
+    if _number(command.arguments, "given") != stream.decisions.given or (
+        _number(command.arguments, "settings") != len(fold.history)
+    ):
+        raise Refused("commands or settings have changed since the replay began")
+    if problem:
+        stream.decisions = stream.decisions.fail(str(problem)[:500])
+        follow_decisions(stream, fold.config)
+        return
+    begin = _number(command.arguments, "begin")
+    replay = fold.replays.take(stream.name, given=stream.decisions.given, begin=begin)
+    if replay is None:
+        replay = new_replay(fold, stream, command.position.partition, begin=begin, end=command.position.offset)
+    replay_to(fold, replay, command.position.offset)
+    replayed, decisions = replay.begun_state(), stream.decisions.catch_up()
+    if replay.plan.models is None:
+        replayed.adopted, replayed.decisions = set(stream.adopted), decisions
+        fold.streams[stream.name] = replayed
+        return
+    change_models(replayed, joining_specs(stream), None)  # Without the companion.
+    stream.decisions = decisions
+    follow_decisions(stream, fold.config, replayed)
+
+
+def new_replay(fold: "Fold", stream: StreamState, partition: int, *, begin: int, end: int) -> StreamReplay:
+    """A replay that has folded nothing yet. Blocks where models are rebuilt, which takes a replay of the labels first.
+
+    Raises LogUnavailable.
+    """
+    plan = stream_plan(fold, stream, partition, begin=begin)
+    last = find_last_labels(plan, fold.registry, fold.cache, begin=begin, end=end)
+    return StreamReplay(plan, fold.registry, fold.cache.empty_copy(), begin=begin, last_labels=last)
+
+
+def stream_plan(fold: "Fold", stream: StreamState, partition: int, *, begin: int) -> ReplayPlan:
+    """The plan for a log that begins at ``begin``: of a stream whose beginning is gone, only what joins is replayed."""
+    plan = plan_of(fold, stream, partition)
+    if keeps_past(stream, begin):
+        return joining_plan(plan, stream, with_companion(joining_specs(stream)))
+    return plan
+
+
+def keeps_past(stream: StreamState, begin: int) -> bool:
+    """Whether retention has removed what the stream learned first, and nobody has agreed to lose that."""
+    return begin > stream.begun and not any(decision.rebuilds_from_log for decision in stream.decisions.waiting)
+
+
+def joining_specs(stream: StreamState) -> tuple[str, ...]:
+    """The models that join the stream with its next hand-over."""
+    return tuple(joining_models(stream.decisions))
+
+
+def replay_to(fold: "Fold", replay: StreamReplay, end: int) -> None:
+    """Fold the log into the replay, up to ``end``. Blocks; raises LogUnavailable."""
+    for records in fold.cache.read_range(replay.plan.partition, replay.position, end):
+        replay.apply(records)
+    replay.position = end
+
+
+def _number(arguments: Mapping[str, Any], name: str) -> int:
+    value = arguments.get(name)
+    if type(value) is not int or value < 0:
+        raise Refused(f"field {name} must be a number from 0 on: learners write this command, nobody else")
+    return value
+
+
+def catch_up_arguments(decisions: Decisions, settings: int, begin: int) -> dict[str, int]:
+    """The arguments of a ``stream.catch-up``."""
+    return {"given": decisions.given, "settings": settings, "begin": begin}

@@ -1,0 +1,26 @@
+"""Replays that are made beside the live fold, and wait to be handed over to it (protocol)."""
+
+from typing import Protocol
+
+from prequel.services.learner.replay.stream_replay import StreamReplay
+
+
+class HandedOver(Protocol):
+    """What a fold asks when it meets the record at which a stream takes its replay over."""
+
+    def take(self, stream: str, *, given: int, begin: int) -> StreamReplay | None:
+        """The replay of the stream by its first ``given`` decisions, from ``begin`` on; None where there is none.
+
+        It is the caller's then. Never blocks; raises nothing.
+        """
+        ...
+
+
+class _NoReplays:
+    """For a fold beside which nobody replays: it replays itself, from the log."""
+
+    def take(self, stream: str, *, given: int, begin: int) -> StreamReplay | None:
+        return None
+
+
+NO_REPLAYS = _NoReplays()
