@@ -147,6 +147,12 @@ class Settings(BaseModel):
     retention_predictions: str = Field("", description="the same of predictions and outcomes; empty: embedded 1GB")
     retention_dead_letters: str = Field("", description="the same of dead letters; empty: embedded 1GB")
 
+    forgettable: bool = Field(
+        False,
+        description="on Kafka: encrypt images, each with a key in the store, so that `example.forget` makes them "
+        "unreadable; the embedded log erases them and needs no key",
+    )
+
     # Servers: how Kafka and Redis are reached, and what topics are created.
     kafka_security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="security protocol of the brokers"

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from prequel.shared import topics
 from prequel.shared.config import Settings, without_secrets
-from prequel.shared.log.base import TOPICS, Log, LogUnavailable
+from prequel.shared.images.encryption import encrypted_key_name
+from prequel.shared.log.base import IMAGES, TOPICS, Log, LogUnavailable, Record
 from prequel.shared.log.kafka.retention_check import check_retention
 from prequel.shared.retention.usage import measure_log
 from prequel.shared.store.base import Store, StoreUnavailable
@@ -19,6 +20,13 @@ MIN_FREE_BYTES = 2**30
 """Somewhat above the 768 MiB below which images are refused (shared.runtime.disk): early enough to act."""
 MAX_CLOCK_SKEW_SECONDS = 5.0
 """Label delays are wrong by the skew. With a smaller limit, the ordinary drift of two machines would be a problem."""
+NEWEST_IMAGES = 20
+"""Images of each partition whose keys are looked for: a few MB to read, and too many to have been forgotten each by
+itself where not one of them has a key."""
+LOST_KEYS = (
+    "the store has lost the images' keys, and nobody can read these images any more: restore the newest backup of the "
+    "store; what was learned of them stays"
+)
 PACKAGES = ("numpy", "river", "numba", "keras", "tensorflow", "openvino", "kafka-python", "redis", "pydantic")
 GPUS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 """The device files of NVIDIA, AMD, and either under WSL."""
@@ -53,6 +61,7 @@ def examine(settings: Settings, log: Log, store: Store, now: float) -> Iterator[
     store_works = yield from _checked("store", lambda: _store(settings, store), reported)
     if log_works and store_works:
         yield from _checked("retention", lambda: _retention(settings, log, store, now), reported)
+        yield from _checked("images", lambda: _image_keys(log, store), reported)
     yield _disk(settings)
     yield _gpu()
     yield _weights(settings)
@@ -131,6 +140,20 @@ def _store(settings: Settings, store: Store) -> Iterator[Finding]:
     store.delete(["doctor"])
     remedy = "" if same else "another program writes to this store: give Prequel a database of its own"
     yield Finding("store", f"{without_secrets(settings.store_url)}: streams: {len(store.keys('status/')):,}", remedy)
+
+
+def _image_keys(log: Log, store: Store) -> Iterator[Finding]:
+    """Whether the newest encrypted images can be read. One without a key was forgotten; of all, the keys are lost."""
+    names = [name for record in _newest_images(log) if (name := encrypted_key_name(record))]
+    if names:
+        found = len(store.get_all(names))
+        remedy = "" if found else LOST_KEYS
+        yield Finding("images", f"keys of {found} of the newest {len(names)} encrypted ones", remedy)
+
+
+def _newest_images(log: Log) -> Iterator[Record]:
+    for partition, (begin, end) in log.bounds(IMAGES).items():
+        yield from log.read(IMAGES, partition, range(max(begin, end - NEWEST_IMAGES), end)).values()
 
 
 def _disk(settings: Settings) -> Finding:

@@ -15,6 +15,7 @@ ONE_PLACE: dict[str, str | tuple[str, ...]] = {
     "redis": "shared/store/redis/",
     "sqlite3": "shared/sqlite/",
     "pillow_heif": "shared/images/reading.py",
+    "cryptography": "shared/images/encryption.py",
     "openvino": "services/extractor/engines/",
     "keras": ("services/extractor/engines/", "services/learner/models/networks/"),
     "fastapi": "services/gateway/",

@@ -159,6 +159,7 @@ def _start_extractor(process: Process, address: str | None, on_demand: extractio
     from prequel.services.extractor import extractor
     from prequel.services.extractor.announcer import Announcer
     from prequel.services.extractor.engines.conversion import ConversionInterrupted
+    from prequel.shared.images.encryption import ImageCipher
 
     settings = process.settings
 
@@ -166,7 +167,12 @@ def _start_extractor(process: Process, address: str | None, on_demand: extractio
         process.health.waits("extractor", f"loading backbone {settings.backbone}")
         try:
             processor = extractor.create(
-                settings, cache=cache_folder(settings), environ=os.environ, metrics=process.metrics, stop=process.stop
+                settings,
+                cache=cache_folder(settings),
+                environ=os.environ,
+                metrics=process.metrics,
+                decrypt=ImageCipher(process.store).decrypt,
+                stop=process.stop,
             )
         except ConversionInterrupted:
             # Ctrl-C reaches the converter before this process: the stop that follows is no failure.

@@ -41,6 +41,15 @@ _DAMAGED: Headers = (("ce_damaged", b"true"),)
 _NOTHING = Processed((), (), {})
 
 
+Decrypt = Callable[[Sequence[Image | Rejected]], Sequence[Image | Rejected]]
+"""Images as they were sent, of images as they are in the log (see ImageCipher.decrypt)."""
+
+
+def unencrypted(images: Sequence[Image | Rejected]) -> Sequence[Image | Rejected]:
+    """The Decrypt of a log without encrypted images."""
+    return images
+
+
 class PendingImage(NamedTuple):
     """An image that was polled and is not finished.
 
@@ -72,12 +81,14 @@ class ExtractorProcessor:
         batch: int,
         batch_wait: float,
         metrics: Metrics,
+        decrypt: Decrypt = unencrypted,
         max_streams: int = MAX_STREAMS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.backbone, self.max_records = SynchronizedBackbone(backbone), batch
         self._inference = BatchInference(self.backbone, batch)
         self._decoder, self._batch_wait, self._metrics, self._clock = decoder, batch_wait, metrics, clock
+        self._decrypt = decrypt
         self._queue: deque[PendingImage] = deque()
         self._streams, self._max_streams = set[str](), max_streams
         # Zero before the first batch: a rate in Prometheus needs a value to begin from.
@@ -89,9 +100,10 @@ class ExtractorProcessor:
         return None
 
     def process(self, records: Sequence[Record]) -> Processed:
-        """Start to decode new images; infer a batch if one is due."""
+        """Start to decode new images; infer a batch if one is due. Raises StoreUnavailable, for keys of images."""
         now = self._clock()
-        self._queue.extend(self._start_decoding(record, now) for record in records)
+        images = self._decrypt([_decode_event(record) for record in records])
+        self._queue.extend(self._start_decoding(*pair, now) for pair in zip(records, images, strict=True))
         return self._finish_batch() if self._due(more_came=bool(records)) else _NOTHING
 
     def poll_timeout(self) -> float:
@@ -121,11 +133,9 @@ class ExtractorProcessor:
         """End the decoding threads."""
         self._decoder.close()
 
-    def _start_decoding(self, record: Record, now: float) -> PendingImage:
-        try:
-            image = decode_image(record)
-        except Rejected as rejected:
-            return PendingImage(record, now, rejected=rejected)
+    def _start_decoding(self, record: Record, image: Image | Rejected, now: float) -> PendingImage:
+        if isinstance(image, Rejected):
+            return PendingImage(record, now, rejected=image)
         return PendingImage(record, now, image=image, decoded=self._decoder.submit(image.data))
 
     def _due(self, *, more_came: bool) -> bool:
@@ -178,7 +188,13 @@ class ExtractorProcessor:
 
 
 def create(
-    settings: Settings, *, cache: Path, environ: Mapping[str, str], metrics: Metrics, stop: threading.Event
+    settings: Settings,
+    *,
+    cache: Path,
+    environ: Mapping[str, str],
+    metrics: Metrics,
+    decrypt: Decrypt,
+    stop: threading.Event,
 ) -> ExtractorProcessor:
     """The extractor that the settings ask for, its backbone loaded: see `loading.load` for what that takes.
 
@@ -190,7 +206,16 @@ def create(
     decoder = Decoder(
         backbone.size, max_pixels=settings.max_pixels, max_bytes=settings.max_image_bytes, threads=threads
     )
-    return ExtractorProcessor(backbone, decoder, batch=settings.batch, batch_wait=settings.batch_wait, metrics=metrics)
+    return ExtractorProcessor(
+        backbone, decoder, batch=settings.batch, batch_wait=settings.batch_wait, metrics=metrics, decrypt=decrypt
+    )
+
+
+def _decode_event(record: Record) -> Image | Rejected:
+    try:
+        return decode_image(record)
+    except Rejected as rejected:
+        return rejected
 
 
 def _wait_for_pixels(pending: PendingImage) -> Decoded:

@@ -13,6 +13,7 @@ from prequel.services.gateway.remote.services import RemoteServices
 from prequel.services.gateway.view.capacity import StreamCapacity
 from prequel.services.gateway.view.details import StreamDetails
 from prequel.services.gateway.view.histories import StreamHistories
+from prequel.services.gateway.view.image_encryption import ImageEncryption
 from prequel.services.gateway.view.image_ids import ImageIds
 from prequel.services.gateway.view.known_streams import KnownStreams
 from prequel.services.gateway.view.live import LiveView
@@ -21,9 +22,11 @@ from prequel.services.gateway.view.store_reads import StoreReads
 from prequel.services.gateway.view.thumbnails import Thumbnails
 from prequel.shared.config import Settings, without_secrets
 from prequel.shared.extraction import Extraction
+from prequel.shared.images.encryption import ImageCipher
 from prequel.shared.images.limits import ImageLimits
 from prequel.shared.invocation import Invocation
 from prequel.shared.log.base import Log
+from prequel.shared.log.erasable import ErasableLog
 from prequel.shared.queries import Queries
 from prequel.shared.retention.usage import LogUsage
 from prequel.shared.runtime.deadlines import QUERY_S
@@ -74,7 +77,10 @@ def assemble(provided: Dependencies) -> Gateway:
 def _gateway(provided: Dependencies, remote: RemoteServices, queries: Queries, extraction: Extraction) -> Gateway:
     settings, log, health = provided.settings, provided.log, provided.health
     live = LiveView(log, settings, provided.metrics, health)
-    store = StoreReads(provided.store, health, without_secrets(settings.store_url))
+    store_name = without_secrets(settings.store_url)
+    store = StoreReads(provided.store, health, store_name)
+    cipher = ImageCipher(provided.store)
+    encrypts = settings.forgettable and not isinstance(log, ErasableLog)
     statuses = StreamStatuses(store, provided.clock, live.read_your_writes)
     return Gateway(
         settings=settings,
@@ -89,7 +95,11 @@ def _gateway(provided: Dependencies, remote: RemoteServices, queries: Queries, e
         credentials=Credentials(settings.keys, provided.clock),
         remote=remote,
         live=live,
-        image_ids=ImageIds(log, live),
+        image_ids=ImageIds(log, live, cipher),
+        cipher=cipher,
+        encryption=ImageEncryption(
+            cipher, StoreReads(provided.store, health, store_name, "keys of images"), enabled=encrypts
+        ),
         statuses=statuses,
         details=StreamDetails(queries, provided.store),
         histories=StreamHistories(queries, live.read_your_writes),

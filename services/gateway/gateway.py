@@ -14,12 +14,14 @@ from prequel.services.gateway.remote.services import RemoteServices
 from prequel.services.gateway.view.capacity import StreamCapacity
 from prequel.services.gateway.view.details import StreamDetails
 from prequel.services.gateway.view.histories import StreamHistories
+from prequel.services.gateway.view.image_encryption import ImageEncryption
 from prequel.services.gateway.view.image_ids import ImageIds
 from prequel.services.gateway.view.known_streams import KnownStreams
 from prequel.services.gateway.view.live import LiveView
 from prequel.services.gateway.view.statuses import StreamStatuses
 from prequel.services.gateway.view.thumbnails import Thumbnails
 from prequel.shared.config import Settings
+from prequel.shared.images.encryption import ImageCipher
 from prequel.shared.invocation import Invocation
 from prequel.shared.log.base import Log, Position
 from prequel.shared.queries import Queries
@@ -49,6 +51,8 @@ class Gateway:
     remote: RemoteServices
     live: LiveView
     image_ids: ImageIds
+    cipher: ImageCipher
+    encryption: ImageEncryption
     statuses: StreamStatuses
     details: StreamDetails
     histories: StreamHistories
@@ -72,7 +76,9 @@ class Gateway:
         await self.live.close()
         await self.image_queue.close()
         await self.label_queue.close()
-        for part in (self.known_streams, self.image_ids, self.statuses, self.details, self.histories, self.thumbnails):
+        for view in (self.known_streams, self.image_ids, self.statuses, self.details, self.histories):
+            view.close()
+        for part in (self.encryption, self.thumbnails):
             part.close()
         for calls in (self.on_demand, self.query_calls, self.lookup_calls):
             calls.close()

@@ -20,6 +20,7 @@ DEFINED = frozenset(
     for name in (
         *("specversion", "id", "type", "subject", "time", "datacontenttype", "dataschema", "dataref"),
         *("label", "backbone", "dim", "image", "precision", "damaged", "digest", "moved", "reason", "detail", "origin"),
+        *("encryption", "keyid"),
     )
 )
 """Attributes that CloudEvents or Prequel defines: they describe one event, so they do not travel to the next."""

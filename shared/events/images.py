@@ -1,6 +1,7 @@
 """The event `image` (topic `images`): an encoded image that somebody sent."""
 
 import hashlib
+from collections.abc import Mapping
 
 from prequel.shared.events.attributes import NO_ATTRIBUTES, Attributes, extensions
 from prequel.shared.events.fields import parse_id, parse_label, parse_stream, parse_time, record_key, record_position
@@ -8,6 +9,9 @@ from prequel.shared.events.headers import check_type, event_headers, read_header
 from prequel.shared.events.structured import Malformed, to_binary_mode
 from prequel.shared.events.types import ERASED_TYPE, IMAGE_TYPE, Image, Rejected
 from prequel.shared.log.base import IMAGES, Message, Record
+
+ENCRYPTION = "A256GCM"
+"""JOSE's name (RFC 7518) of the one encryption that is known: AES-256-GCM; the nonce is the value's beginning."""
 
 
 def encode_image(
@@ -20,8 +24,12 @@ def encode_image(
     source: str,
     content_type: str,
     attributes: Attributes = NO_ATTRIBUTES,
+    key_id: str = "",
 ) -> Message:
-    """The record has no key, so that the images of one stream spread over all partitions and extractors."""
+    """The record has no key, so that the images of one stream spread over all partitions and extractors.
+
+    ``key_id``: where ``data`` is encrypted, which key it needs.
+    """
     headers = [
         *event_headers(IMAGE_TYPE, id, source=source, time=time, content_type=content_type),
         ("ce_subject", stream.encode()),
@@ -29,11 +37,13 @@ def encode_image(
     ]
     if label is not None:
         headers.append(("ce_label", label.encode()))
+    if key_id:
+        headers += [("ce_encryption", ENCRYPTION.encode()), ("ce_keyid", key_id.encode())]
     return Message(IMAGES, None, data, tuple(headers))
 
 
 def decode_image(record: Record) -> Image:
-    """Any image event, and any bare record whose key is a stream name. The image's bytes are not decoded.
+    """Any image event, and any bare record whose key is a stream name. The image's bytes are not decoded or decrypted.
 
     Raises Rejected and nothing else, whatever the bytes.
     """
@@ -49,7 +59,18 @@ def decode_image(record: Record) -> Image:
         data=record.value,
         position=record_position(record),
         attributes=extensions(headers),
+        key_id=_key_id(headers),
     )
+
+
+def _key_id(headers: Mapping[str, str]) -> str:
+    """Which key the image is encrypted with; empty where it is not. Raises Rejected."""
+    encryption = headers.get("ce_encryption", "")
+    if not encryption:
+        return ""
+    if encryption != ENCRYPTION or not headers.get("ce_keyid"):
+        raise Rejected("malformed", f"ce_encryption is {encryption[:100]!r}, expected {ENCRYPTION} with a ce_keyid")
+    return headers["ce_keyid"]
 
 
 def payload(record: Record) -> bytes:

@@ -52,6 +52,8 @@ class Image(NamedTuple):
     position: Position
     attributes: Attributes = NO_ATTRIBUTES
     """The sender's own CloudEvents attributes: they travel with the image to its features, prediction and outcome."""
+    key_id: str = ""
+    """Which key ``data`` is encrypted with (see shared/images/encryption.py); empty where it is not encrypted."""
 
 
 class Features(NamedTuple):

@@ -44,6 +44,13 @@ class Store(Protocol):
         """As ``put`` of each, at the cost of about one. In any order: after a failure some may be written."""
         ...
 
+    def add_all(self, values: Mapping[str, bytes]) -> dict[str, bytes]:
+        """Set the values of the keys that have none; key -> value as it is now, at the cost of about one ``put``.
+
+        Of two calls that add the same key, both return the value of the first. For values of at most 512 KiB.
+        """
+        ...
+
     def get_all(self, keys: Sequence[str]) -> dict[str, bytes]:
         """Key -> value of those that have one, at the cost of about one ``get``."""
         ...

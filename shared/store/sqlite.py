@@ -11,6 +11,11 @@ _SCHEMA = (
     "CREATE TABLE items (key TEXT PRIMARY KEY, incarnation INTEGER, generation INTEGER, owner TEXT, value BLOB)",
 )
 
+_ADD = (
+    "INSERT INTO items (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+    " WHERE items.value IS NULL"
+)
+
 KEYS_PER_QUERY = 500
 """SQLite takes at least 999 variables in one query."""
 
@@ -46,6 +51,11 @@ class SqliteStore:
         with self._database.writing(sum(map(len, values.values()))) as connection:
             for key, value in values.items():
                 _set(connection, key, value)
+
+    def add_all(self, values: Mapping[str, bytes]) -> dict[str, bytes]:
+        with self._database.writing(sum(map(len, values.values()))) as connection:
+            connection.executemany(_ADD, values.items())
+        return self.get_all(list(values))
 
     def get_all(self, keys: Sequence[str]) -> dict[str, bytes]:
         values: dict[str, bytes] = {}

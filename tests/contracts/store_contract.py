@@ -93,6 +93,21 @@ class StoreContract:
         assert store.get_all([]) == {}
         assert store.get("b/1199") == values["b/1199"]
 
+    def test_added_values_do_not_replace_those_that_are_there(self, make_store: MakeStore) -> None:
+        store = make_store()
+        store.put("b", b"first")
+        store.acquire("root", OWNER)
+        assert store.add_all({"a": b"1", "b": b"2", "root": b"r", "empty": b""}) == {
+            "a": b"1", "b": b"first", "root": b"r", "empty": b"",
+        }  # fmt: skip
+        assert make_store().add_all({"a": b"9", "root": b"9", "empty": b"9", "c": b"3"}) == {
+            "a": b"1", "root": b"r", "empty": b"", "c": b"3",
+        }  # fmt: skip
+        assert store.add_all({}) == {}
+        store.delete(["a"])
+        assert store.add_all({"a": b"new"}) == {"a": b"new"}
+        store.swap("root", OWNER, b"still ours")
+
     # Fenced values.
 
     def test_a_root_is_empty_until_the_first_swap(self, make_store: MakeStore) -> None:

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from prequel.services.extractor.backbones.base import Images, OutOfMemory, Vectors
 from prequel.services.extractor.decoding import Decoder
-from prequel.services.extractor.extractor import MAX_STREAMS, ExtractorProcessor
+from prequel.services.extractor.extractor import MAX_STREAMS, Decrypt, ExtractorProcessor, unencrypted
 from prequel.shared.events.images import encode_image
 from prequel.shared.log.base import IMAGES, Headers, Record
 from prequel.shared.runtime.metrics import Metrics
@@ -48,7 +48,13 @@ class Clock:
 class Bench:
     """An extractor with a clock and a backbone of the test's, and its metrics."""
 
-    def __init__(self, backbone: MeanColour | None = None, batch: int = BATCH, max_streams: int = MAX_STREAMS) -> None:
+    def __init__(
+        self,
+        backbone: MeanColour | None = None,
+        batch: int = BATCH,
+        max_streams: int = MAX_STREAMS,
+        decrypt: Decrypt = unencrypted,
+    ) -> None:
         self.backbone = backbone or MeanColour()
         self.clock, self.metrics = Clock(), Metrics(CollectorRegistry())
         self.decoder = Decoder(self.backbone.size, max_pixels=10_000, max_bytes=100_000, threads=2)
@@ -58,6 +64,7 @@ class Bench:
             batch=batch,
             batch_wait=WAIT,
             metrics=self.metrics,
+            decrypt=decrypt,
             max_streams=max_streams,
             clock=self.clock,
         )

@@ -1,7 +1,8 @@
 """The extractor as a processor: its outputs, their order and their positions."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,8 +10,12 @@ import pytest
 from prequel.services.extractor.backbones.base import OutOfMemory
 from prequel.services.extractor.extractor import IDLE_SECONDS, ExtractorProcessor
 from prequel.shared.events.decoding import decode_example
+from prequel.shared.events.images import ENCRYPTION
 from prequel.shared.events.types import Features
+from prequel.shared.images.encryption import ImageCipher
 from prequel.shared.log.base import EXAMPLES, Message, Record
+from prequel.shared.store.base import StoreUnavailable
+from prequel.shared.store.sqlite import SqliteStore
 from tests.extractor.feeding import BATCH, WAIT, Bench, MeanColour, record, records
 
 
@@ -186,3 +191,54 @@ def test_the_number_of_streams_in_metrics_is_limited() -> None:
     counted = {stream: bench.metric("images_total", stream=stream) for stream in ("a", "b", "c", "(others)")}
     assert counted == {"a": 2, "b": 1, "c": 0, "(others)": 2}
     bench.processor.close()
+
+
+def test_encrypted_images_are_decrypted_together_and_those_without_a_key_are_rejected(tmp_path: Path) -> None:
+    store = CountingStore(tmp_path / "store.sqlite")
+    cipher = ImageCipher(store)
+    sent = [encrypted(cipher, record(0, id="gone")), encrypted(cipher, record(1, id="kept")), record(2, id="plain")]
+    cipher.forget("pets", ["gone"])
+    bench = Bench(decrypt=cipher.decrypt)
+    store.reads = 0
+    bench.processor.process(sent)
+    finished = bench.finish()
+    assert ids(finished.messages) == ["kept", "plain"]
+    clear = Bench()
+    clear.processor.process([record(1, id="kept")])
+    (expected,) = clear.finish().messages
+    assert finished.messages[0] == expected
+    assert [(each.offset, why.reason) for each, why in finished.rejected] == [(0, "forgotten")]
+    assert b"encryption" not in repr(finished.messages).encode()
+    assert store.reads == 1
+    store.close()
+    bench.processor.close()
+    clear.processor.close()
+
+
+def test_without_the_store_an_encrypted_image_waits_for_it(tmp_path: Path) -> None:
+    """The runner takes the exception for a crash: it reads the image again."""
+    store = SqliteStore(tmp_path / "store.sqlite")
+    cipher = ImageCipher(store)
+    image = encrypted(cipher, record(0))
+    store.close()
+    bench = Bench(decrypt=cipher.decrypt)
+    with pytest.raises(StoreUnavailable):
+        bench.processor.process([image])
+    bench.processor.process([record(0)])
+    assert ids(bench.finish().messages) == ["0:0"]
+    bench.processor.close()
+
+
+class CountingStore(SqliteStore):
+    reads = 0
+
+    def get_all(self, keys: Sequence[str]) -> dict[str, bytes]:
+        self.reads += 1
+        return super().get_all(keys)
+
+
+def encrypted(cipher: ImageCipher, image: Record) -> Record:
+    """The same event as a gateway with PREQUEL_FORGETTABLE writes it."""
+    ((data, key_id),) = cipher.encrypt("pets", [(dict(image.headers)["ce_id"].decode(), image.value)])
+    headers = (*image.headers, ("ce_encryption", ENCRYPTION.encode()), ("ce_keyid", key_id.encode()))
+    return image._replace(value=data, headers=headers)

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from prequel.services.extractor.backbones.base import Backbone
 from prequel.services.extractor.decoding import Decoder
-from prequel.services.extractor.extractor import ExtractorProcessor, create
+from prequel.services.extractor.extractor import ExtractorProcessor, create, unencrypted
 from prequel.services.extractor.loading import load
 from prequel.shared.events.decoding import decode_example
 from prequel.shared.events.images import encode_image
@@ -86,7 +86,9 @@ def test_images_in_features_out(tmp_path: Path) -> None:
     fill(log, pictures)
     chosen = settings(batch=8, precision="float32")
     metrics, stop = Metrics(CollectorRegistry()), threading.Event()
-    processor = create(chosen, cache=tmp_path / "cache", environ=ENVIRON, metrics=metrics, stop=stop)
+    processor = create(
+        chosen, cache=tmp_path / "cache", environ=ENVIRON, metrics=metrics, decrypt=unencrypted, stop=stop
+    )
     runner = Runner(
         log,
         processor,

@@ -15,6 +15,7 @@ from prequel.shared.events.outcomes import encode_outcome
 from prequel.shared.events.predictions import encode_prediction
 from prequel.shared.events.types import Applied, Command, Image, Label, Outcome, Prediction, Rejected
 from prequel.shared.extraction import ExtractorUnavailable
+from prequel.shared.images.encryption import ImageCipher
 from prequel.shared.log.base import EXAMPLES, IMAGES, Log, Message, Position, Record
 from prequel.shared.queries import Answer, UnknownStream
 from prequel.shared.status import (
@@ -122,7 +123,9 @@ class EchoLearner:
 
     def _answer(self, record: Record) -> list[Message]:
         if record.topic == IMAGES:
-            return self._predict(decode_image(record), record)
+            (image,) = ImageCipher(self._store).decrypt([decode_image(record)])
+            assert isinstance(image, Image)
+            return self._predict(image, record)
         event = decode_example(record)
         if isinstance(event, Command):
             return [self._apply_command(event)]

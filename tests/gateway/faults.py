@@ -111,6 +111,10 @@ class FaultyStore:
         self._check()
         self._store.put_all(values)
 
+    def add_all(self, values: Mapping[str, bytes]) -> dict[str, bytes]:
+        self._check()
+        return self._store.add_all(values)
+
     def get_all(self, keys: Sequence[str]) -> dict[str, bytes]:
         self._check()
         return self._store.get_all(keys)

@@ -9,6 +9,7 @@ from prequel.services.gateway.http.problems import Problem
 from prequel.services.gateway.view.image_ids import ImageIds, ImageWithId
 from prequel.services.gateway.view.live import LiveView
 from prequel.shared.environment import from_environment
+from prequel.shared.images.encryption import ImageCipher
 from prequel.shared.log.base import Log, Record
 from prequel.shared.runtime.health import Health
 from tests.gateway.conftest import PNG, Served, Start
@@ -119,7 +120,7 @@ def test_bytes_that_retention_has_removed_are_not_compared(start: Start) -> None
 @pytest.mark.anyio
 async def test_the_newest_ids_are_remembered(gateway: Served) -> None:
     live = LiveView(gateway.log, from_environment({}), gateway.metrics, Health())
-    image_ids = ImageIds(gateway.log, live, max_recent=2)
+    image_ids = ImageIds(gateway.log, live, ImageCipher(gateway.store), max_recent=2)
     for id in ("a", "b", "c"):
         await image_ids.admit("pets", [ImageWithId("id", id, PNG, None)])
     await image_ids.admit("pets", [ImageWithId("id", "a", OTHER, None)])

@@ -134,6 +134,9 @@ class KillableStore:
         for key, value in values.items():
             self.put(key, value)
 
+    def add_all(self, values: Mapping[str, bytes]) -> dict[str, bytes]:
+        return self._kill_switch.do("add_all", lambda: self._store.add_all(values))
+
     def get_all(self, keys: Sequence[str]) -> dict[str, bytes]:
         return self._kill_switch.do("get_all", lambda: self._store.get_all(keys))
 

@@ -8,6 +8,8 @@ import pytest
 
 from prequel.shared.config import Settings, without_secrets
 from prequel.shared.doctor import Finding, examine
+from prequel.shared.events.images import encode_image
+from prequel.shared.images.encryption import ImageCipher
 from prequel.shared.log.base import IMAGES, Message
 from prequel.shared.log.sqlite.log import SqliteLog
 from prequel.shared.store.sqlite import SqliteStore
@@ -84,3 +86,21 @@ def test_an_unavailable_log_is_reported_once(tmp_path: Path) -> None:
         results = list(examine(settings, log, store, NOW))
     assert [finding.subject for finding in results if not finding.ok] == ["log"]
     assert "mistyped" in results[2].remedy
+
+
+@pytest.mark.parametrize(("kept", "ok"), [(["a", "b"], True), (["b"], True), ([], False)])
+def test_lost_keys_of_images_are_told_from_forgotten_ones(tmp_path: Path, kept: list[str], ok: bool) -> None:
+    assert "images" not in findings(tmp_path)
+    with closing(SqliteLog(tmp_path / "log")) as log, closing(SqliteStore(tmp_path / "store")) as store:
+        images = ImageCipher(store).encrypt("pets", [("a", b"1"), ("b", b"2")])
+        log.append(
+            [
+                encode_image(
+                    id, "pets", data, label=None, time=NOW, source="test", content_type="image/png", key_id=key
+                )
+                for id, (data, key) in zip("ab", images, strict=True)
+            ]
+        )
+        ImageCipher(store).forget("pets", [id for id in "ab" if id not in kept])
+    finding = findings(tmp_path)["images"]
+    assert (finding.found, finding.ok) == (f"keys of {len(kept)} of the newest 2 encrypted ones", ok)

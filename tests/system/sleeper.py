@@ -31,6 +31,9 @@ class Sleeper:
     def put_all(self, values: Mapping[str, bytes]) -> None:
         self._store.put_all(values)
 
+    def add_all(self, values: Mapping[str, bytes]) -> dict[str, bytes]:
+        return self._store.add_all(values)
+
     def get_all(self, keys: Sequence[str]) -> dict[str, bytes]:
         return self._store.get_all(keys)
 

@@ -23,7 +23,9 @@ from prequel.services.gateway.view.dead_letters import DeadLetter
 from prequel.services.gateway.view.image_ids import ImageWithId
 from prequel.shared.events.images import encode_image
 from prequel.shared.events.names import valid_id
+from prequel.shared.images.encryption import EncryptedImage
 from prequel.shared.log.base import LogUnavailable, Position, RecordTooLarge
+from prequel.shared.store.base import StoreUnavailable
 
 _TEXTS = {"type": "array", "items": {"type": "string"}}
 BODY = {
@@ -114,18 +116,20 @@ def _images_with_ids(ids: Sequence[str], uploads: Sequence[Upload]) -> list[Imag
 
 async def _append(gateway: Gateway, stream: str, uploads: Sequence[Upload], ids: Sequence[str]) -> list[Position]:
     now = gateway.clock()
+    encrypted = await _encrypt(gateway, stream, uploads, ids)
     messages = [
         encode_image(
             id,
             stream,
-            upload.data,
+            image.data,
             label=upload.label,
             time=now,
             source=upload.attributes.get("source", SOURCE),
             content_type=upload.content_type,
             attributes=upload.attributes,
+            key_id=image.key_id,
         )
-        for id, upload in zip(ids, uploads, strict=True)
+        for id, upload, image in zip(ids, uploads, encrypted, strict=True)
     ]
     # Before the append: if the log does not confirm the images, they may be in it all the same.
     gateway.known_streams.add(stream)
@@ -138,6 +142,20 @@ async def _append(gateway: Gateway, stream: str, uploads: Sequence[Upload], ids:
         raise unavailable(
             f"the log did not confirm the images: {error}; send them again, with an Idempotency-Key to count once",
             {"ids": list(ids), "may_arrive": may_have_been_appended(error)},
+        ) from error
+
+
+async def _encrypt(
+    gateway: Gateway, stream: str, uploads: Sequence[Upload], ids: Sequence[str]
+) -> list[EncryptedImage]:
+    try:
+        return await gateway.encryption.encrypt(
+            stream, [(id, upload.data) for id, upload in zip(ids, uploads, strict=True)]
+        )
+    except StoreUnavailable as error:
+        gateway.image_ids.forget(stream, ids)  # certain not to be in the log
+        raise unavailable(
+            f"the store, which keeps the images' keys, cannot be reached: {error}; nothing was stored, send it again"
         ) from error
 
 

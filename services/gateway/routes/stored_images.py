@@ -12,9 +12,8 @@ from prequel.services.gateway.http.schemas import BINARY
 from prequel.services.gateway.view.dead_letters import DeadLetter
 from prequel.services.gateway.view.thumbnails import EncodedImage, sniffed_media_type
 from prequel.shared.events.erased import is_erased
-from prequel.shared.events.images import payload
 from prequel.shared.events.types import Rejected
-from prequel.shared.log.base import IMAGES, Position
+from prequel.shared.log.base import IMAGES, Position, Record
 
 MIN_SIDE, MAX_SIDE = 16, 1024
 """Pixels. Smaller shows nothing; larger is hardly smaller than the image itself, and slow to make."""
@@ -68,11 +67,11 @@ async def _position(gateway: Gateway, stream: str, id: str) -> Position:
 
 
 def _read(gateway: Gateway, position: Position, size: int | None) -> EncodedImage:
-    """Blocks. Raises Problem, LogUnavailable."""
+    """Blocks. Raises Problem, LogUnavailable, StoreUnavailable."""
     record = gateway.log.read(IMAGES, position.partition, [position.offset]).get(position.offset)
     if record is None or is_erased(record):
         raise Problem(410, f"the image at {position} is no longer in the log: retention or a deletion has removed it")
-    data = payload(record)
+    data = _image_bytes(gateway, record)
     if size is None:
         return EncodedImage(data, sniffed_media_type(data))
     try:
@@ -80,3 +79,10 @@ def _read(gateway: Gateway, position: Position, size: int | None) -> EncodedImag
     except Rejected as error:
         detail = f"no thumbnail can be made: {error.detail}; without size the call returns the bytes as they are"
         raise Problem(422, detail) from None
+
+
+def _image_bytes(gateway: Gateway, record: Record) -> bytes:
+    try:
+        return gateway.cipher.image_bytes(record)
+    except Rejected as error:
+        raise Problem(410, f"the image cannot be read any more: {error.detail}") from None

@@ -10,6 +10,7 @@ from prequel.services.gateway.http.problems import Problem
 from prequel.services.gateway.view.live import LiveView
 from prequel.shared.events.images import content_digest, decode_image
 from prequel.shared.events.types import Rejected
+from prequel.shared.images.encryption import ImageCipher
 from prequel.shared.log.base import IMAGES, Log, Position
 from prequel.shared.runtime.deadlines import FIRST_READ_S
 
@@ -41,14 +42,16 @@ class ImageWithId(NamedTuple):
 class ImageIds:
     """Call it on the event loop only; it reads the log on threads, for FIRST_READ_S at most."""
 
-    def __init__(self, log: Log, live: LiveView, max_recent: int = MAX_RECENT) -> None:
-        self._log, self._live, self._max_recent = log, live, max_recent
+    def __init__(self, log: Log, live: LiveView, cipher: ImageCipher, max_recent: int = MAX_RECENT) -> None:
+        self._log, self._live, self._cipher, self._max_recent = log, live, cipher, max_recent
         self._calls = BlockingCalls("gateway-image-ids", THREADS, FIRST_READ_S)
         self._recent: OrderedDict[tuple[str, str], FirstImage] = OrderedDict()
         """By stream and id."""
 
     async def admit(self, stream: str, images: Sequence[ImageWithId]) -> None:
-        """Raises Problem 409 where an id belongs to other bytes or another label, LogUnavailable, CallTimeout.
+        """Raises Problem 409 where an id belongs to other bytes or another label.
+
+        Raises LogUnavailable, StoreUnavailable, CallTimeout.
 
         Otherwise it remembers all, before they are in the log: of two requests at once, exactly one is first.
         """
@@ -80,12 +83,12 @@ class ImageIds:
         self._calls.close()
 
     async def _known(self, stream: str, ids: Sequence[str]) -> dict[str, FirstImage | None]:
-        """By id; those that only the log has are read together. Raises LogUnavailable and CallTimeout."""
+        """By id; those that only the log has are read together. Raises as ``admit``, but no Problem."""
         known = {id: self._remembered(stream, id) for id in ids}
         rows = {id: row for id in ids if known[id] is None and (row := self._live.gallery.get(stream, id))}
         if rows:
             positions = {id: Position.parse(row.json()["image"]) for id, row in rows.items()}
-            read = await self._calls.run(lambda: {id: _read_image(self._log, at) for id, at in positions.items()})
+            read = await self._calls.run(lambda: {id: self._read(at) for id, at in positions.items()})
             for id, first in read.items():
                 self._remember((stream, id), first)
             known |= read
@@ -100,6 +103,17 @@ class ImageIds:
             del self._recent[stream, id]
             return None
         return recent
+
+    def _read(self, position: Position) -> FirstImage:
+        """The image as it stands in the log. Blocks; raises LogUnavailable, StoreUnavailable."""
+        record = self._log.read(IMAGES, position.partition, [position.offset]).get(position.offset)
+        if record is None:
+            return FirstImage(None, None)
+        try:
+            label = decode_image(record).label
+            return FirstImage(content_digest(self._cipher.image_bytes(record)), label)
+        except Rejected:  # the log has been replaced since the prediction was made, or the image was forgotten
+            return FirstImage(None, None)
 
     def _remember(self, key: tuple[str, str], first: FirstImage) -> None:
         self._recent[key] = first
@@ -134,15 +148,3 @@ async def _digests(images: Sequence[ImageWithId]) -> list[str]:
     if sum(len(image.data) for image in images) < HASHED_ON_LOOP_BYTES:
         return [content_digest(image.data) for image in images]
     return await asyncio.to_thread(lambda: [content_digest(image.data) for image in images])
-
-
-def _read_image(log: Log, position: Position) -> FirstImage:
-    """The image as it stands in the log. Blocks; raises LogUnavailable."""
-    record = log.read(IMAGES, position.partition, [position.offset]).get(position.offset)
-    if record is None:
-        return FirstImage(None, None)
-    try:
-        image = decode_image(record)
-    except Rejected:  # the log has been replaced since the prediction was made
-        return FirstImage(None, None)
-    return FirstImage(content_digest(image.data), image.label)

@@ -18,28 +18,29 @@ Result = TypeVar("Result")
 class StoreReads:
     """Every call raises StoreUnavailable: at once while the store is known to be away, until the next attempt is due.
 
-    ``name`` is what /readyz calls the store.
+    ``name`` is what /readyz calls the store, ``purpose`` what it says is waiting for it.
     """
 
-    def __init__(self, store: Store, health: Health, name: str = "the store") -> None:
+    def __init__(self, store: Store, health: Health, name: str = "the store", purpose: str = "store") -> None:
         self._store, self._name = store, name
         self._calls = BlockingCalls("gateway-store", THREADS, STORE_READ_S)
-        self._attempts = Attempts("gateway: store", health, STORE_BACKOFF)
+        self._attempts = Attempts(f"gateway: {purpose}", health, STORE_BACKOFF)
 
     async def get(self, key: str) -> bytes | None:
-        return await self._call(lambda: self._store.get(key))
+        return await self.call(lambda: self._store.get(key))
 
     async def get_all(self, keys: Sequence[str], decode: Callable[[dict[str, bytes]], Result]) -> Result:
         """``decode`` runs on the same thread: decoding hundreds of values takes longer than reading them."""
-        return await self._call(lambda: decode(self._store.get_all(keys)))
+        return await self.call(lambda: decode(self._store.get_all(keys)))
 
     async def keys(self, prefix: str) -> list[str]:
-        return await self._call(lambda: self._store.keys(prefix))
+        return await self.call(lambda: self._store.keys(prefix))
 
     def close(self) -> None:
         self._calls.close()
 
-    async def _call(self, read: Callable[[], Result]) -> Result:
+    async def call(self, read: Callable[[], Result]) -> Result:
+        """What ``read``, which uses the store, returns."""
         if not self._attempts.due:
             raise StoreUnavailable(self._attempts.reason)
         try:

@@ -62,6 +62,17 @@ return 'done'
 # ARGV: field, content. Answers done; or again, where another writer of this key has deleted our pieces.
 _PUT = _LIBRARY + "return assign(KEYS[1], ARGV[1], ARGV[2])"
 
+# ARGV: the value, a small one. Sets it where the key has none, and answers the value that the key has now.
+_ADD = (
+    _LIBRARY
+    + """
+local known = redis.call('HGET', KEYS[1], 'value')
+if known then return known end
+assign(KEYS[1], 'value', ARGV[1])
+return ARGV[1]
+"""
+)
+
 # KEYS: hashes. Answers those that have a value: an interrupted put leaves one that only has `coming`.
 _WITH_VALUES = """
 local with_values = {}
@@ -114,6 +125,7 @@ SCRIPTS: Mapping[str, str] = {
     "announce": _ANNOUNCE,
     "piece": _PIECE,
     "put": _PUT,
+    "add": _ADD,
     "with_values": _WITH_VALUES,
     "delete": _DELETE,
     "acquire": _ACQUIRE,

@@ -79,6 +79,13 @@ class RedisStore:
             if len(value) > PIECE_BYTES:
                 self.put(name, value)
 
+    def add_all(self, values: Mapping[str, bytes]) -> dict[str, bytes]:
+        with self._translated("writing"):
+            pipeline = self._client.pipeline(transaction=False)
+            for key, value in values.items():
+                self._scripts["add"](keys=[self._key(key)], args=(value,), client=pipeline)
+            return dict(zip(values, map(bytes, pipeline.execute()), strict=True))
+
     def get_all(self, keys: Sequence[str]) -> dict[str, bytes]:
         with self._translated("reading"):
             pipeline = self._client.pipeline(transaction=False)
