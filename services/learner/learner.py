@@ -12,6 +12,7 @@ from prequel.services.learner.output_messages import count_outputs, output_messa
 from prequel.services.learner.owned_partition import OwnedPartition
 from prequel.services.learner.publishing.publisher import StatusPublisher
 from prequel.services.learner.queries import StreamQueries
+from prequel.services.learner.replay.catch_ups import CatchUps
 from prequel.services.learner.replay.jobs.base import JobContext, Workers
 from prequel.services.learner.replay.jobs.in_process import InProcessWorkers
 from prequel.services.learner.replay.jobs.kinds import KINDS
@@ -79,11 +80,14 @@ class Learner:
         self._lock = threading.Lock()
         """Held while the state changes and while a query reads it: a query must not see half a batch."""
         self._partitions: dict[int, OwnedPartition] = {}
-        self._publisher = StatusPublisher(self._context, self._partitions, address=address)
         self._queries = StreamQueries(
             self._partitions, self._lock, signed=bool(settings.snapshot_key.get_secret_value())
         )
         self._jobs = JobQueue(workers or InProcessWorkers(KINDS, context))
+        self._catch_ups = CatchUps(self._context, self._partitions, self._jobs)
+        self._publisher = StatusPublisher(
+            self._context, self._partitions, address=address, catching_up=self._catch_ups.status
+        )
         self._store_checked_at = clock()
 
     def close(self) -> None:
@@ -101,6 +105,7 @@ class Learner:
 
     def restore(self, partition: int, generation: int) -> int:
         owned = restore_partition(self._context, partition, generation)
+        owned.fold.replays = self._catch_ups
         with self._lock:
             self._partitions[partition] = owned
         self._publisher.add_partition(owned)
@@ -120,6 +125,7 @@ class Learner:
         for partition in self._partitions.values():
             partition.eraser.work()
         self._jobs.work()
+        self._publisher.add_streams(self._catch_ups.work())
         if not records and self._context.clock() - self._store_checked_at >= STORE_CHECK_SECONDS:
             self._check_store()
         self._publisher.publish_if_due(busy=bool(records))
@@ -140,6 +146,7 @@ class Learner:
         with self._lock:
             revoked = self._partitions.pop(partition, None)
         self._jobs.cancel_all(lambda owner: owner.partition == partition)
+        self._catch_ups.discard(partition)
         self._publisher.remove_partition(partition, list(revoked.fold.streams) if revoked else [])
 
     def hide_metrics(self, partition: int) -> None:

@@ -9,6 +9,7 @@ from prequel.services.learner.fold.evaluation.label_set import label_set
 from prequel.services.learner.fold.stream import StreamState
 from prequel.services.learner.models.spec import UnknownModel
 from prequel.services.learner.owned_partition import OwnedPartition
+from prequel.services.learner.publishing.stream_commands import stream_commands
 from prequel.services.learner.publishing.stream_status import stream_detail
 from prequel.shared.queries import Answer, UnknownStream
 from prequel.shared.status import StreamDetail, StreamHistory
@@ -68,7 +69,8 @@ class StreamQueries:
             return StreamHistory(
                 stream=stream,
                 position=str(partition.position),
-                commands=[],
+                commands=stream_commands(state.decisions),
+                labels_by=state.labellers.counts(),
                 labels_why=state.label_reasons.counts(),
             )
 

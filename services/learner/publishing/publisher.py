@@ -1,9 +1,10 @@
 """Publishes the statuses of streams and partitions to the store, as often as a share of the time allows."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from prequel.services.learner.context import LearnerContext
 from prequel.services.learner.fold.batch import FoldResult
+from prequel.services.learner.fold.stream import StreamState
 from prequel.services.learner.owned_partition import OwnedPartition
 from prequel.services.learner.publishing.gauges import (
     RecallSeries,
@@ -16,7 +17,7 @@ from prequel.services.learner.publishing.stream_status import stream_detail, str
 from prequel.shared import status
 from prequel.shared.runtime.deadlines import STATUS_BACKOFF
 from prequel.shared.runtime.retry import Attempts
-from prequel.shared.status import PartitionStatus, SnapshotStatus
+from prequel.shared.status import CatchUpStatus, PartitionStatus, SnapshotStatus
 from prequel.shared.store.base import StoreUnavailable
 
 STATUS_SECONDS = 0.25
@@ -37,9 +38,15 @@ class StatusPublisher:
     """
 
     def __init__(
-        self, context: LearnerContext, partitions: Mapping[int, OwnedPartition], *, address: str | None
+        self,
+        context: LearnerContext,
+        partitions: Mapping[int, OwnedPartition],
+        *,
+        address: str | None,
+        catching_up: Callable[[StreamState], CatchUpStatus | None],
     ) -> None:
         self._context, self._partitions, self._address = context, partitions, address
+        self._catching_up = catching_up
         self._pending = PendingStreams()
         self._statuses: dict[str, bytes] = {}
         """What was published of each stream last."""
@@ -70,6 +77,10 @@ class StatusPublisher:
     def add_all(self, partition: OwnedPartition) -> None:
         """Other models, another window: every stream's status says so, though no event of the stream came."""
         self._pending.add_all(partition)
+
+    def add_streams(self, streams: Iterable[tuple[int, str]]) -> None:
+        """Publish these, by partition and name: a replay beside them has got on."""
+        self._pending.changed.update(streams)
 
     def add_result(self, partition: OwnedPartition, result: FoldResult) -> None:
         """Publish the streams that a batch has changed, and remove those that it has deleted."""
@@ -145,6 +156,7 @@ class StatusPublisher:
             now=now,
             snapshot=partition.snapshot,
             address=self._address,
+            catching_up=self._catching_up(state),
         )
         self._recalls[name] = set_stream_gauges(stream, metrics, self._recalls.get(name, frozenset()))
         delays = metrics.label_delay.labels(name)

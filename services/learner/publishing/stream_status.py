@@ -13,6 +13,7 @@ from prequel.services.learner.fold.stream import StreamState
 from prequel.shared.log.base import Position
 from prequel.shared.status import (
     MAX_LABELS,
+    CatchUpStatus,
     ClassStatus,
     Confusion,
     CurvePoint,
@@ -32,7 +33,13 @@ from prequel.shared.status import (
 
 
 def stream_status(
-    state: StreamState, position: Position, *, now: float, snapshot: SnapshotStatus | None, address: str | None
+    state: StreamState,
+    position: Position,
+    *,
+    now: float,
+    snapshot: SnapshotStatus | None,
+    address: str | None,
+    catching_up: CatchUpStatus | None = None,
 ) -> StreamStatus:
     """What is published of a stream at ``position``; ``now`` is in seconds since the epoch.
 
@@ -41,6 +48,7 @@ def stream_status(
     """
     specs = state.config.models
     frequent = state.scores.frequent_classes(MAX_LABELS)
+    settings = state.decisions.settings
     return StreamStatus(
         stream=state.name,
         position=str(position),
@@ -70,6 +78,10 @@ def stream_status(
         conflicts=state.conflicts.numbers(),
         snapshot=snapshot,
         address=address,
+        title=settings.pop("title", ""),
+        goal=settings.pop("goal", None),
+        settings=settings,
+        catching_up=catching_up,
     )
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from prequel.services.learner.fold.decisions.decisions import Decisions
 from prequel.services.learner.fold.decisions.following import follow_decisions
 from prequel.services.learner.fold.decisions.model_handlers import joining_models
 from prequel.services.learner.fold.decisions.refusal import Refused
@@ -91,8 +90,3 @@ def _number(arguments: Mapping[str, Any], name: str) -> int:
     if type(value) is not int or value < 0:
         raise Refused(f"field {name} must be a number from 0 on: learners write this command, nobody else")
     return value
-
-
-def catch_up_arguments(decisions: Decisions, settings: int, begin: int) -> dict[str, int]:
-    """The arguments of a ``stream.catch-up``."""
-    return {"given": decisions.given, "settings": settings, "begin": begin}

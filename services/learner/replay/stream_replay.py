@@ -43,14 +43,14 @@ class StreamReplay:
         self.state: StreamState | None = None
         self._registry, self._cache = registry, cache
         self._rewriting = Rewriting(plan.decisions, last_labels)
-        self._relocations = Relocations(plan.partitions)
+        self.relocations = Relocations(plan.partitions)
         self._orphans = OrphanLabels(max(1, len(plan.adopted)), 0)
         self._key = plan.stream.encode()
 
     def apply(self, records: Sequence[Record]) -> list[Output]:
         """Fold records in; what became of the labels among them. Blocks, and raises LogUnavailable, as Fold.apply."""
         self._cache.begin_batch()
-        here, _, _ = self._relocations.sort(records)
+        here, _, _ = self.relocations.sort(records)
         events = [event for record in here if (event := self._decode(record))]
         streams = {self.plan.stream: self.state} if self.state else {}
         batch = FoldBatch(read_ahead(events, streams, self._cache))

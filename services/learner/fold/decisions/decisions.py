@@ -84,7 +84,7 @@ class Decisions(Sequence[Decision]):
     @cached_property
     def waiting(self) -> tuple[Decision, ...]:
         """Those that a replay has yet to rewrite the past for."""
-        return tuple(d for d in self._decisions if d.replays and d.number > self.caught_up)
+        return tuple(d for d in self._decisions if d.replays and d.number > self.caught_up and not d.why)
 
     def find(self, id: str) -> Decision | None:
         """The newest decision with this id."""
@@ -110,16 +110,14 @@ class Decisions(Sequence[Decision]):
         return self._replaced(self._decisions, caught_up=self.given)
 
     def fail(self, why: str) -> "Decisions":
-        """With those refused after all that wait for a replay which is not possible; what they took back stands."""
-        failed = {decision.id for decision in self.waiting}
-        return self._replaced(
-            [
-                d._replace(why=why) if d in self.waiting else d._replace(undone_by="") if d.undone_by in failed else d
-                for d in self._decisions
-            ],
-            given=self.given + 1,
-            caught_up=self.given + 1,
-        )
+        """With those refused after all for which the past cannot be rewritten; what they took back stands again.
+
+        Models that join are not among them: those need no more than what the log has.
+        """
+        failed = {decision.id for decision in self.waiting if decision.do != ADD}
+        kept = [d._replace(undone_by="") if d.undone_by in failed else d for d in self._decisions]
+        refused = [d._replace(why=why) if d.id in failed and d.number > self.caught_up else d for d in kept]
+        return self._replaced(refused, given=self.given + 1)
 
     def _replaced(
         self, decisions: Sequence[Decision], *, given: int | None = None, caught_up: int | None = None

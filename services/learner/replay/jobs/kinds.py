@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
+from prequel.services.learner.replay.catch_up_job import CATCH_UP, catch_up
 from prequel.services.learner.replay.jobs.base import JobFunction
 
-KINDS: Mapping[str, JobFunction] = {}
+KINDS: Mapping[str, JobFunction] = {CATCH_UP: catch_up}
 """A new kind is a function and a row here. It runs in a process of its own, with log and store opened there."""

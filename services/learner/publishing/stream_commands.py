@@ -1,0 +1,27 @@
+"""A stream's decisions as the gateway shows them."""
+
+from prequel.services.learner.fold.decisions.decisions import Decision, Decisions
+from prequel.services.learner.fold.decisions.undo_handler import undoable
+from prequel.shared.status import CommandEntry
+
+
+def stream_commands(decisions: Decisions) -> list[CommandEntry]:
+    """The newest first."""
+    waiting = {decision.id for decision in decisions.waiting}
+    return [_entry(decision, catching_up=decision.id in waiting) for decision in reversed(decisions)]
+
+
+def _entry(decision: Decision, *, catching_up: bool) -> CommandEntry:
+    return CommandEntry(
+        id=decision.id,
+        do=decision.do,
+        arguments=dict(decision.arguments),
+        by=decision.by,
+        at=decision.time,
+        position=str(decision.position),
+        status="refused" if decision.why else "undone" if decision.undone_by else "applied",
+        why=decision.why,
+        undone_by=decision.undone_by or None,
+        undoable=undoable(decision),
+        catching_up=catching_up and not decision.why,
+    )
