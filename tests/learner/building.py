@@ -154,10 +154,10 @@ class ExampleLogReader:
 
 def new_fold(log: object, *, cached: int = 20_000, **settings: Any) -> Fold:
     parsed = Settings.model_validate({"models": "nearest,logistic", **settings})
-    cache = FeatureCache(_log(log), cached, 2**29)
+    cache = FeatureCache(as_log(log), cached, 2**29)
     return Fold(fold_config(parsed), Registry(), cache, position=0, started=STARTED)
 
 
-def _log(log: object) -> Log:
+def as_log(log: object) -> Log:
     """The fold asks nothing of the log but single records by position, and a replay for what it holds."""
     return log  # type: ignore[return-value]

@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 
 from prequel.services.learner.fold.log_range import read_range
+from prequel.services.learner.fold.vector_blocks import VectorBlocks
 from prequel.shared.events.attributes import NO_ATTRIBUTES, Attributes
 from prequel.shared.events.decoding import decode_example
 from prequel.shared.events.types import Erased, Features, Rejected
@@ -15,14 +16,16 @@ REPLAY_BATCH_RECORDS = 512
 
 
 class FeatureCache:
-    """Feature vectors by position, at most ``max_examples`` and ``max_bytes``.
+    """Feature vectors by position, at most ``max_examples`` and ``max_bytes``; of each size in blocks of their own.
 
     Each partition has a cache of its own, so that revoking it frees them all.
     """
 
     def __init__(self, log: Log, max_examples: int, max_bytes: int) -> None:
         self._log, self._max_examples, self._max_bytes = log, max_examples, max_bytes
-        self._vectors: OrderedDict[Position, Vector] = OrderedDict()
+        self._slots: OrderedDict[Position, tuple[VectorBlocks, int]] = OrderedDict()
+        self._blocks: dict[int, VectorBlocks] = {}
+        """By the size of a vector."""
         self._bytes = 0
         self._attributes: dict[Position, Attributes] = {}
         self.attributes_read: dict[Position, Attributes] = {}
@@ -51,15 +54,43 @@ class FeatureCache:
         self.attributes_read, self._begins = {}, None
 
     def put(self, position: Position, vector: Vector, attributes: Attributes = NO_ATTRIBUTES) -> None:
-        """Add the vector of a new example, and evict the oldest where there are too many."""
-        self._vectors[position] = vector
+        """Copy the vector of a new example, and evict the oldest where there are too many."""
+        self.remove(position)
+        while self._slots and not self._has_room(vector.nbytes):
+            self.remove(next(iter(self._slots)))
+        if not self._has_room(vector.nbytes):
+            return
+        blocks = self.blocks(vector.size)
+        self._slots[position] = blocks, blocks.add(vector, position.offset)
+        self._bytes += vector.nbytes
         if attributes:
             self._attributes[position] = attributes
-        self._bytes += vector.nbytes
-        while len(self._vectors) > self._max_examples or self._bytes > self._max_bytes:
-            evicted, vector = self._vectors.popitem(last=False)
-            self._bytes -= vector.nbytes
-            self._attributes.pop(evicted, None)
+
+    def put_old(self, position: Position, vector: Vector) -> None:
+        """Copy the vector of an older example, which was read again, if there is room: it is evicted first."""
+        if position not in self._slots and self._has_room(vector.nbytes):
+            self.put(position, vector)
+            self._slots.move_to_end(position, last=False)
+
+    def remove(self, position: Position) -> None:
+        """Forget the vector at a position, if it is in memory; its bytes are overwritten."""
+        if position not in self._slots:
+            return
+        blocks, slot = self._slots.pop(position)
+        blocks.remove(slot)
+        self._bytes -= 4 * blocks.dim
+        self._attributes.pop(position, None)
+        if not len(blocks):
+            del self._blocks[blocks.dim]
+
+    def blocks(self, dim: int) -> VectorBlocks:
+        """The vectors in memory that have so many values."""
+        if dim not in self._blocks:
+            self._blocks[dim] = VectorBlocks(dim)
+        return self._blocks[dim]
+
+    def _has_room(self, size: int) -> bool:
+        return len(self._slots) < self._max_examples and self._bytes + size <= self._max_bytes
 
     def fetch(self, positions: Iterable[Position]) -> dict[Position, Vector]:
         """The vectors at these positions; those that retention, or a deletion, has removed are missing.
@@ -68,7 +99,9 @@ class FeatureCache:
         learner started. Blocks while those not in memory are read, together. Raises LogUnavailable.
         """
         readable = [position for position in dict.fromkeys(positions) if position.offset >= self._begin(position)]
-        vectors = {position: self._vectors[position] for position in readable if position in self._vectors}
+        # Copies: a slot is taken again by a new example, perhaps before the batch that asks has used the vector.
+        places = {position: self._slots[position] for position in readable if position in self._slots}
+        vectors: dict[Position, Vector] = {at: blocks.row(slot).copy() for at, (blocks, slot) in places.items()}
         if self._attributes:
             self.attributes_read.update({at: self._attributes[at] for at in vectors if at in self._attributes})
         missing: dict[int, list[int]] = {}
