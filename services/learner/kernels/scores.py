@@ -101,6 +101,13 @@ def predict_scores(scores: Array, temperature: Array, counts: Array, classes: in
 
 
 @kernel
+def predict_rows(scores: Array, temperature: Array, counts: Array, out: Array) -> None:
+    """``predict_scores`` of each row of ``scores`` float64 [n, classes], into ``out`` float64 [n, >= classes]."""
+    for i in range(scores.shape[0]):
+        predict_scores(scores[i], temperature, counts, scores.shape[1], out[i])
+
+
+@kernel
 def calibrate(
     scores: Array, temperature: Array, recent: Array, counts: Array, classes: int, target: int, probabilities: Array
 ) -> None:

@@ -1,8 +1,10 @@
-"""What only some models can do: take over a state, correct a label their own way, tell their size without a copy."""
+"""What only some models can do: take over a state, correct in their own way, predict many rows, tell their size."""
 
 from typing import Protocol, cast, runtime_checkable
 
-from prequel.services.learner.models.base import Model, ModelState, Vector
+import numpy as np
+
+from prequel.services.learner.models.base import Matrix, Model, ModelState, Probabilities, Vector
 
 
 class Loadable(Model, Protocol):
@@ -33,6 +35,21 @@ def correct(model: Model, x: Vector, old: str | None, new: str | None, *, age: i
     if new is not None:
         model.learn(x, new)
     return old is None or model.exact
+
+
+class BatchModel(Protocol):
+    """A model that predicts many rows faster than one after the other."""
+
+    def predict_many(self, xs: Matrix) -> Probabilities:
+        """As ``predict_many`` below."""
+        ...
+
+
+def predict_many(model: Model, xs: Matrix) -> Probabilities:
+    """``model.predict`` of each row of ``xs`` [n, dim], up to rounding: [n, classes]. Changes nothing."""
+    if hasattr(model, "predict_many"):
+        return cast(BatchModel, model).predict_many(xs)
+    return np.array(model.fold(xs, [None] * len(xs))).reshape(len(xs), len(model.labels))
 
 
 @runtime_checkable

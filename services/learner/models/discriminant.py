@@ -8,14 +8,15 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from prequel.services.learner.kernels.compiled import LANES, frozen
-from prequel.services.learner.kernels.scores import fold_scores
+from prequel.services.learner.kernels.scores import fold_scores, predict_rows
 from prequel.services.learner.models.base import Arrays, Matrix, ModelState, Probabilities, Targets, Vector
 from prequel.services.learner.models.block_product import BlockProduct
 from prequel.services.learner.models.calibration import Calibration
 from prequel.services.learner.models.incremental import IncrementalModel
+from prequel.services.learner.models.leave_one_out import HeldOutScores, LeaveOneOut
 from prequel.services.learner.models.pending_examples import BLOCK
 from prequel.services.learner.models.solve_schedule import ALONE, Pace, SolveSchedule, correction_price, max_lag
-from prequel.services.learner.models.solver import Solver
+from prequel.services.learner.models.solver import NO_EXAMPLES, Solver
 from prequel.services.learner.models.sums import Sums
 
 
@@ -66,6 +67,31 @@ class Discriminant(IncrementalModel):
         self._solved_counts = np.zeros(0)
         """How many examples each class had when the scores were solved; more where they fade."""
         self._lanes = np.zeros(LANES)
+
+    def predict_many(self, xs: Matrix) -> Probabilities:
+        """See ``capabilities.predict_many``: one product of matrices, in half the time of as many products of rows."""
+        rows, solved = self._transformed(self._checked(xs)).astype(np.float64), len(self._weights)
+        scores = rows @ self._weights.T + self._offsets
+        scores[:, self._sums.counts[:solved] <= 0.0] = NO_EXAMPLES
+        return self._predicted(scores)
+
+    def _predicted(self, scores: Probabilities) -> Probabilities:
+        """The probabilities [n, classes] that ``scores`` [n, classes solved] mean now."""
+        out: Probabilities = np.zeros((len(scores), len(self.labels)))
+        if scores.shape[1]:
+            predict_rows(scores, self._calibration.temperature, self._sums.counts, out)
+        return out
+
+    def leave_one_out(self) -> LeaveOneOut:
+        """See ``leave_one_out.leave_one_out``; solved from the sums as they are now, whatever the schedule says."""
+        return HeldOutScores(
+            self._solver,
+            self._sums.independent(),
+            self._transformed,
+            classes=self._learned_classes,
+            labels=len(self.labels),
+            temperature=self._calibration.temperature.copy(),
+        )
 
     def unlearn(self, x: Vector, label: str) -> None:
         self.correct(x, label, None, age=0)

@@ -56,6 +56,11 @@ class IncrementalModel(ABC):
         out: Probabilities = self._batch(self._checked(x.reshape(1, -1)), _UNLABELLED, known, predicting=True)[0]
         return out
 
+    def predict_many(self, xs: Matrix) -> Probabilities:
+        """See ``capabilities.predict_many``."""
+        none = np.full(len(xs), -1, np.int64)
+        return self._batch(self._checked(xs), none, len(self.labels), predicting=True)
+
     def learn(self, x: Vector, label: str) -> None:
         row, known = self._checked(x.reshape(1, -1)), len(self.labels)
         self._batch(row, np.array([self._classes.number(label)]), known, predicting=False)

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from prequel.services.learner.kernels.lapack import factorise, halve, inner_products, inverse_diagonal, solve
-from prequel.services.learner.models.labelled_sample import SIZE, row_numbers
+from prequel.services.learner.models.labelled_sample import SIZE, LabelledRows, row_numbers
 from prequel.services.learner.models.sums import Sums
 
 Array = npt.NDArray[np.float64]
@@ -59,6 +59,15 @@ class LeastSquares:
         weights = solve(factor, sums.totals[:classes])
         return weights, self._held_out(sums, weights, factor) if held_out else None
 
+    def held_out(self, sums: Sums, classes: int, penalty: float, rows: LabelledRows) -> Array:
+        """The scores [n, classes] of learned ``rows``, each as if it had not been learned; of sums without examples."""
+        factor = self._factorised(sums, penalty)
+        if factor is None:
+            return rows.rows @ (sums.totals[:classes] / max(penalty, 1e-300)).T
+        halved = halve(factor, rows.rows.astype(np.float64))
+        leverage = (rows.weights * np.einsum("ij,ij->i", halved, halved))[:, None]
+        return _left_out(rows, solve(factor, sums.totals[:classes]), leverage)
+
     def _solve_few(self, sums: Sums, classes: int, factor: Array, *, held_out: bool) -> tuple[Array, Array | None]:
         """The weights as rowsᵀ (rows rowsᵀ + penalty)⁻¹ targets: as many equations as there are examples.
 
@@ -74,13 +83,10 @@ class LeastSquares:
         return weights, targets - solved / (self._leverage * roots)
 
     def _held_out(self, sums: Sums, weights: Array, factor: Array) -> Array:
-        """Without itself, a row's output is as much further from the target as 1 / (1 - leverage)."""
-        rows, owners, own = sums.sample()
+        rows, _, own = sums.sample()
         if self._leverage is None:
             self._leverage = (own * np.square(halve(factor, rows.astype(np.float64))).sum(axis=1))[:, None]
-        left = np.maximum(1.0 - self._leverage, 1e-9)
-        scores: Array = (rows @ weights.T - self._leverage * one_hot(owners, len(weights))) / left
-        return scores
+        return _left_out(sums.sample(), weights, self._leverage)
 
     def _factorised(self, sums: Sums, penalty: float) -> Array | None:
         """Cholesky's factor of the second moment, or of the stored examples' inner products, with the penalty."""
@@ -96,6 +102,14 @@ def one_hot(owners: Classes, classes: int) -> Array:
     """The targets [n, classes] of rows of the classes ``owners`` [n]."""
     targets: Array = (owners[:, None] == np.arange(classes)).astype(np.float64)
     return targets
+
+
+def _left_out(sample: LabelledRows, weights: Array, leverage: Array) -> Array:
+    """Without itself, a row's output is as much further from the target as 1 / (1 - leverage), which is [n, 1]."""
+    rows, owners, _ = sample
+    left = np.maximum(1.0 - leverage, 1e-9)
+    scores: Array = (rows @ weights.T - leverage * one_hot(owners, len(weights))) / left
+    return scores
 
 
 def _matrix(sums: Sums) -> Array:

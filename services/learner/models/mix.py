@@ -1,15 +1,17 @@
 """`mix`: several models that learn from the same examples, weighted by how well they predict now."""
 
 from collections.abc import Callable, Sequence
+from copy import copy
 
 import numpy as np
 
 from prequel.services.learner.kernels.scores import mix
 from prequel.services.learner.models.base import Matrix, ModelState, Probabilities, Targets, Vector
 from prequel.services.learner.models.block_product import BlockProduct
-from prequel.services.learner.models.capabilities import Loadable, correct, size_of
+from prequel.services.learner.models.capabilities import Loadable, correct, predict_many, size_of
 from prequel.services.learner.models.classes import grown
 from prequel.services.learner.models.discriminant import Discriminant
+from prequel.services.learner.models.leave_one_out import Learned, LeaveOneOut, leave_one_out
 from prequel.services.learner.models.pending_examples import BLOCK
 from prequel.services.learner.models.solve_schedule import Pace
 from prequel.services.learner.models.surprise import Surprise
@@ -76,6 +78,19 @@ class Mix:
     def predict(self, x: Vector) -> Probabilities:
         return self._mixed([[expert.predict(x)] for expert in self.experts], _UNLABELLED, len(self.labels))[0]
 
+    def predict_many(self, xs: Matrix) -> Probabilities:
+        """See ``capabilities.predict_many``."""
+        return self.mixed([predict_many(expert, xs) for expert in self.experts])
+
+    def mixed(self, predicted: Sequence[Probabilities]) -> Probabilities:
+        """The mixture now of what each expert predicts of n rows: [n, classes] each, and of all."""
+        stacked = np.array(predicted)
+        classes, out = stacked.shape[2], np.empty(stacked.shape[1:])
+        none, losses = np.full(len(out), -1, np.int64), np.zeros(3)
+        evidence = self._prior, self.weights, self._recent, self._counts, losses
+        mix(stacked, none, classes, _MIN_PROBABILITY, self._share, *evidence, out)
+        return out
+
     def learn(self, x: Vector, label: str) -> None:
         self.fold(x.reshape(1, -1), [label])
 
@@ -85,6 +100,13 @@ class Mix:
         for expert in self.experts:
             expert.unlearn(x, label)
         self._counts[self.labels.index(label)] -= 1.0
+
+    def leave_one_out(self) -> LeaveOneOut:
+        """See ``leave_one_out.leave_one_out``. The weights stay: they follow from predictions made before."""
+        frozen = copy(self)
+        frozen.weights = self.weights.copy()
+        parts = [leave_one_out(expert) for expert in self.experts]
+        return MixedLeaveOneOut(frozen, [part for part in parts if part is not None])
 
     def correct(self, x: Vector, old: str | None, new: str | None, *, age: int) -> bool:
         """See ``capabilities.CorrectableModel``: an expert that can unlearn does, the others only learn."""
@@ -174,3 +196,13 @@ class Mix:
         evidence = self._prior, self.weights, self._recent, self._counts, self._surprise.losses
         mix(stacked, targets, known, _MIN_PROBABILITY, self._share, *evidence, out)
         return [row[: len(probabilities)] for row, probabilities in zip(out, predicted[0], strict=True)]
+
+
+class MixedLeaveOneOut:
+    """The mixture of what each expert would predict without each row."""
+
+    def __init__(self, mix: Mix, parts: Sequence[LeaveOneOut]) -> None:
+        self._mix, self._parts = mix, parts
+
+    def predict(self, xs: Matrix, learned: Learned) -> Probabilities:
+        return self._mix.mixed([part.predict(xs, learned) for part in self._parts])

@@ -1,5 +1,7 @@
 """`ncm`: the nearest class mean, the simplest model that learns."""
 
+from copy import deepcopy
+
 import numpy as np
 
 from prequel.services.learner.kernels.compiled import LANES, frozen
@@ -8,6 +10,7 @@ from prequel.services.learner.models.base import Arrays, Matrix, ModelState, Pro
 from prequel.services.learner.models.calibration import Calibration
 from prequel.services.learner.models.classes import grown
 from prequel.services.learner.models.incremental import IncrementalModel
+from prequel.services.learner.models.leave_one_out import LeaveOneOut, OneByOne
 
 
 class NearestClassMean(IncrementalModel):
@@ -34,8 +37,23 @@ class NearestClassMean(IncrementalModel):
         """Squared norms of the totals, which follow from them and so are not stored."""
 
     def unlearn(self, x: Vector, label: str) -> None:
-        target, sums = self._classes.find(label), (self._energy, self._counts, self._totals, self._squares)
-        add_to_mean(frozen(x), target, -1.0, *sums, self._lanes)
+        self._add(x, self._classes.find(label), -1.0)
+
+    def _add(self, x: Vector, target: int, sign: float) -> None:
+        sums = self._energy, self._counts, self._totals, self._squares
+        add_to_mean(frozen(x), target, sign, *sums, self._lanes)
+
+    def leave_one_out(self) -> LeaveOneOut:
+        """See ``leave_one_out.leave_one_out``: rows leave the sums and come back, and the temperature stays."""
+        model = deepcopy(self)
+
+        def without(x: Vector, target: int) -> Probabilities:
+            model._add(x, target, -1.0)
+            predicted = model.predict(x)
+            model._add(x, target, 1.0)
+            return predicted
+
+        return OneByOne(model.predict, without)
 
     def _run(self, xs: Matrix, targets: Targets, known: int, *, predicting: bool, out: Probabilities) -> None:
         sums = self._energy, self._counts, self._totals, self._squares

@@ -31,13 +31,12 @@ class Projection:
         self._places = (bounds[:-1].astype(np.uint64) + (random >> np.uint64(1)) % sizes).astype(np.int32)
         self._signs = np.where(random & np.uint64(1), 1, -1).astype(np.int8)
         self._scale = 1.0 / float(np.sqrt(COPIES))
-        self._sums = np.zeros(width)
         self.width = width
 
     def __call__(self, xs: Matrix) -> Matrix:
         """Project rows [n, dim] to [n, width]; each row's result does not depend on the others."""
         out = np.empty((len(xs), self.width), np.float32)
-        project(frozen(xs), self._places, self._signs, self._scale, self._sums, out)
+        project(frozen(xs), self._places, self._signs, self._scale, np.zeros(self.width), out)
         return out
 
 

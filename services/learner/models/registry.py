@@ -10,7 +10,7 @@ import numpy as np
 
 from prequel.services.learner.kernels import moments
 from prequel.services.learner.models.base import Model, ModelState
-from prequel.services.learner.models.capabilities import Loadable
+from prequel.services.learner.models.capabilities import Loadable, predict_many
 from prequel.services.learner.models.catalogue import MODELS, TRANSFORMS, ModelRow, Transform
 from prequel.services.learner.models.options import listing, read_options, suggestion
 from prequel.services.learner.models.spec import Stage, UnknownModel, parse
@@ -70,6 +70,7 @@ def compile(spec: str, dim: int) -> None:
     model.learn(np.zeros(dim, np.float32), "a")
     model.fold(np.ones((2, dim), np.float32), ["b", None])
     model.predict(np.zeros(dim, np.float32))
+    predict_many(model, np.ones((2, dim), np.float32))
     if model.exact:
         model.unlearn(np.zeros(dim, np.float32), "a")
     restore(spec, model.state())

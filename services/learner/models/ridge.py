@@ -8,6 +8,7 @@ from prequel.services.learner.kernels.lapack import factorise, inverse_diagonal,
 from prequel.services.learner.kernels.projection import random_features
 from prequel.services.learner.models.base import Matrix
 from prequel.services.learner.models.discriminant import Discriminant
+from prequel.services.learner.models.labelled_sample import LabelledRows
 from prequel.services.learner.models.least_squares import LeastSquares, one_hot
 from prequel.services.learner.models.projection import splitmix
 from prequel.services.learner.models.solver import NO_EXAMPLES, Solved
@@ -52,11 +53,11 @@ class RandomFeatures:
         self._places = ((random >> np.uint64(1)) % np.uint64(dim)).astype(np.int32)
         self._signs = np.where(random & np.uint64(1), 1.0, -1.0)
         self._scale = 1.0 / float(np.sqrt(INPUTS))
-        self._sums = np.zeros(width)
+        self._width = width
 
     def __call__(self, xs: Matrix) -> Matrix:
-        out = np.empty((len(xs), len(self._sums)), np.float32)
-        random_features(frozen(xs), self._places, self._signs, self._scale, self._sums, out)
+        out = np.empty((len(xs), self._width), np.float32)
+        random_features(frozen(xs), self._places, self._signs, self._scale, np.zeros(self._width), out)
         return out
 
 
@@ -81,8 +82,17 @@ class RidgeSolver:
             return Solved(np.zeros((classes, sums.dim)), offsets, None)
         weights, scores = equations.solve(sums, classes, penalty, held_out=held_out)
         if scores is not None:
-            _leave_out_the_only(scores, sums, classes)
+            _leave_out_the_only(scores, sums.sample(), sums.counts[:classes])
         return Solved(weights, offsets, scores)
+
+    def held_out(self, sums: Sums, classes: int, rows: LabelledRows) -> Array:
+        equations = LeastSquares.of(sums)
+        penalty = self._penalty(equations, sums, classes)
+        if not penalty > 0.0:
+            return np.zeros((len(rows.rows), classes))
+        scores = equations.held_out(sums, classes, penalty, rows)
+        _leave_out_the_only(scores, rows, sums.counts[:classes])
+        return scores
 
     def _penalty(self, equations: LeastSquares, sums: Sums, classes: int) -> float:
         if self._shrinkage is not None:
@@ -114,8 +124,8 @@ def _held_out_error(products: Array, targets: Array, penalty: float) -> float:
     return float(np.square(solved / inverse_diagonal(gram)).sum())
 
 
-def _leave_out_the_only(scores: Array, sums: Sums, classes: int) -> None:
+def _leave_out_the_only(scores: Array, sample: LabelledRows, counts: Array) -> None:
     """Classes without another example than the row itself have no score."""
-    _, owners, own = sums.sample()
-    left = sums.counts[:classes] - own[:, None] * one_hot(owners, classes)
+    _, owners, own = sample
+    left = counts - own[:, None] * one_hot(owners, len(counts))
     scores[left < 1e-9] = NO_EXAMPLES

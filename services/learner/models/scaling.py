@@ -7,7 +7,7 @@ import numpy as np
 from prequel.services.learner.kernels.compiled import frozen
 from prequel.services.learner.kernels.linear import observe, rescale, standardise
 from prequel.services.learner.models.base import Matrix, ModelState, Probabilities, Vector, require_dim
-from prequel.services.learner.models.capabilities import Loadable, size_of
+from prequel.services.learner.models.capabilities import Loadable, predict_many, size_of
 from prequel.services.learner.models.transforms import InnerModel
 from prequel.services.learner.models.wrapping import fold_rows, nested, unnested
 
@@ -44,6 +44,14 @@ class ScaledModel:
         z = np.empty(self._dim, np.float32)
         standardise(frozen(x), self._mean, self._scale, z)
         return self.inner.predict(z)
+
+    def predict_many(self, xs: Matrix) -> Probabilities:
+        """See ``capabilities.predict_many``."""
+        require_dim(xs.shape[1], self._dim)
+        zs = np.empty(xs.shape, np.float32)
+        for x, z in zip(frozen(xs), zs, strict=True):
+            standardise(x, self._mean, self._scale, z)
+        return predict_many(self.inner, zs)
 
     def learn(self, x: Vector, label: str) -> None:
         require_dim(x.size, self._dim)

@@ -9,6 +9,7 @@ from prequel.services.learner.kernels.lapack import factorise, rank_update
 from prequel.services.learner.kernels.moments import correlate
 from prequel.services.learner.models.discriminant import Discriminant
 from prequel.services.learner.models.factors import DenseFactor, Factor, FewRows, RefinedFactor
+from prequel.services.learner.models.labelled_sample import LabelledRows
 from prequel.services.learner.models.projection import Projection
 from prequel.services.learner.models.solver import NO_EXAMPLES, Solved
 from prequel.services.learner.models.sums import Sums
@@ -98,8 +99,17 @@ class LdaSolver:
         solved = means if factor is None else factor.solve(means)
         weights = np.ascontiguousarray(solved * frame.inverse)
         offsets = _priors(counts, counts.sum()) - 0.5 * (means * solved).sum(axis=1) - weights @ frame.overall
-        scores = _held_out(sums, frame, factor, means, solved) if held_out and factor is not None else None
+        scores = _held_out(sums.sample(), frame, factor, means, solved) if held_out and factor is not None else None
         return Solved(weights, np.where(counts > 0.0, offsets, NO_EXAMPLES), scores)
+
+    def held_out(self, sums: Sums, classes: int, rows: LabelledRows) -> Array:
+        counts = np.maximum(sums.counts[:classes], 0.0)
+        frame, factor = self._factorise(sums, counts) if counts.any() else (None, None)
+        if frame is None or factor is None:  # Nothing was learned, or the matrix is lost in rounding.
+            weights, offsets, _ = self(sums, classes, held_out=False)
+            return rows.rows @ weights.T + offsets
+        means = frame.scaled()
+        return _held_out(rows, frame, factor, means, factor.solve(means))
 
     def _factorise(self, sums: Sums, counts: Array) -> tuple[_Frame, Factor | None]:
         centres = sums.totals[: len(counts)] / np.where(counts > 0.0, counts, 1.0)[:, None]
@@ -158,7 +168,7 @@ def _priors(counts: Array, total: Any) -> Array:
     return shares
 
 
-def _held_out(sums: Sums, frame: _Frame, factor: Factor, means: Array, solved: Array) -> Array:
+def _held_out(sample: LabelledRows, frame: _Frame, factor: Factor, means: Array, solved: Array) -> Array:
     """Scores of the sample's rows without themselves, in closed form (units and mean of all stay as they are).
 
     With v = row - mean of its class c, w = its weight, h = v · matrix⁻¹ v, r = n / (n - w) for the examples n of c, and
@@ -166,7 +176,7 @@ def _held_out(sums: Sums, frame: _Frame, factor: Factor, means: Array, solved: A
     class k is v + (mean of c - mean of k). The distances follow by Sherman and Morrison's formula. A row that cannot be
     taken out for rounding has no score.
     """
-    rows, owners, own = sums.sample()
+    rows, owners, own = sample
     at, counts = np.arange(len(rows)), frame.counts
     away = (rows - frame.centres[owners]) * frame.inverse
     length = factor.quadratic(away)

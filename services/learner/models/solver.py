@@ -5,6 +5,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from prequel.services.learner.models.labelled_sample import LabelledRows
 from prequel.services.learner.models.sums import Sums
 
 Array = npt.NDArray[np.float64]
@@ -27,3 +28,8 @@ class Solver(Protocol):
     """Makes scores of the settled sums, or of the few examples that they keep."""
 
     def __call__(self, sums: Sums, classes: int, *, held_out: bool) -> Solved: ...
+
+    def held_out(self, sums: Sums, classes: int, rows: LabelledRows) -> Array:
+        """The scores [n, classes] of learned ``rows``, each as if it had not been learned; one that weighs nothing as
+        it is. ``sums`` store no examples."""
+        ...

@@ -138,6 +138,17 @@ class Sums:
         at = self.learned - 1 - age
         return float(self.keep ** ((self.learned - 1) // self.period - at // self.period))
 
+    def weights_at(self, ages: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """``weight`` of each of ``ages`` [n]."""
+        steps = (self.learned - 1) // self.period - (self.learned - 1 - ages) // self.period
+        weights: npt.NDArray[np.float64] = np.power(float(self.keep), steps, dtype=np.float64)
+        return weights
+
+    def independent(self) -> "Sums":
+        """A copy to work on, without what other models look for here or a solver has made of it."""
+        left_out = {id(self.derived): None, id(self.shared_product): None}
+        return deepcopy(self, left_out)
+
     def grow(self, classes: int) -> None:
         """Make room for so many classes."""
         self.counts, self.totals = grown(self.counts, classes), grown(self.totals, classes)

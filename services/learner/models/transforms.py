@@ -7,7 +7,8 @@ import numpy as np
 from prequel.services.learner.kernels.compiled import LANES, frozen
 from prequel.services.learner.kernels.scores import normalise
 from prequel.services.learner.models.base import Matrix, ModelState, Probabilities, Vector, require_dim
-from prequel.services.learner.models.capabilities import Loadable, correct, size_of
+from prequel.services.learner.models.capabilities import Loadable, correct, predict_many, size_of
+from prequel.services.learner.models.leave_one_out import Learned, LeaveOneOut, leave_one_out
 from prequel.services.learner.models.projection import Projection
 from prequel.services.learner.models.wrapping import nested, unnested
 
@@ -44,6 +45,10 @@ class TransformedModel:
     def predict(self, x: Vector) -> Probabilities:
         return self.inner.predict(self._transformed(x.reshape(1, -1))[0])
 
+    def predict_many(self, xs: Matrix) -> Probabilities:
+        """See ``capabilities.predict_many``."""
+        return predict_many(self.inner, self._transformed(xs))
+
     def learn(self, x: Vector, label: str) -> None:
         self.inner.learn(self._transformed(x.reshape(1, -1))[0], label)
 
@@ -53,6 +58,12 @@ class TransformedModel:
     def correct(self, x: Vector, old: str | None, new: str | None, *, age: int) -> bool:
         """See ``capabilities.CorrectableModel``."""
         return correct(self.inner, self._transformed(x.reshape(1, -1))[0], old, new, age=age)
+
+    def leave_one_out(self) -> LeaveOneOut:
+        """See ``leave_one_out.leave_one_out``."""
+        inner = leave_one_out(self.inner)
+        assert inner is not None, "asked only of an exact model"
+        return TransformedLeaveOneOut(inner, self._transformed)
 
     def fold(self, xs: Matrix, labels: Sequence[str | None]) -> list[Probabilities]:
         return self.inner.fold(self._transformed(xs), labels)
@@ -74,13 +85,20 @@ class TransformedModel:
         return self._transform(xs)
 
 
+class TransformedLeaveOneOut:
+    """What the inner model would predict without each row."""
+
+    def __init__(self, inner: LeaveOneOut, transform: Callable[[Matrix], Matrix]) -> None:
+        self._inner, self._transform = inner, transform
+
+    def predict(self, xs: Matrix, learned: Learned) -> Probabilities:
+        return self._inner.predict(self._transform(xs), learned)
+
+
 class UnitLength:
     """Rows divided by their Euclidean length."""
 
-    def __init__(self) -> None:
-        self._lanes = np.zeros(LANES)
-
     def __call__(self, xs: Matrix) -> Matrix:
         out = np.empty(xs.shape, np.float32)
-        normalise(frozen(xs), self._lanes, out)
+        normalise(frozen(xs), np.zeros(LANES), out)
         return out

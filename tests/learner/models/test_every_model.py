@@ -9,7 +9,7 @@ import pytest
 
 from prequel.services.learner.models import registry
 from prequel.services.learner.models.base import Model, ModelState
-from prequel.services.learner.models.capabilities import correct
+from prequel.services.learner.models.capabilities import correct, predict_many
 from tests.learner.models.suite import (
     BUILT_IN,
     SPECS,
@@ -264,6 +264,8 @@ from importlib import import_module
 import numpy as np
 from prequel.services.learner import kernels
 from prequel.services.learner.models import registry
+from prequel.services.learner.models.capabilities import predict_many
+from prequel.services.learner.models.leave_one_out import Learned, leave_one_out
 from tests.learner.models.suite import stream
 
 def signatures():
@@ -288,6 +290,9 @@ for spec in specs:
         if model.exact:
             model.unlearn(x, label)
         model.predict(x)
+    predict_many(model, xs)
+    if model.exact:
+        leave_one_out(model).predict(xs, Learned(np.zeros(300, np.int64), np.zeros(300, np.int64)))
 print(sorted(name for name, _ in signatures() - before))
 """
 
@@ -296,3 +301,15 @@ def test_nothing_is_left_to_compile_when_events_come() -> None:
     """Nor after as many examples as are made into sums, nor from a snapshot: a kernel takes a second to compile."""
     found = subprocess.run([sys.executable, "-c", COMPILED_LATER], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+@every_model
+def test_many_rows_are_predicted_as_one_by_one_and_nothing_changes(spec: str) -> None:
+    xs, labels = stream(90, 6, 3)
+    model = new(spec, 6)
+    assert predict_many(model, xs).shape == (90, 0)
+    model.fold(xs[:60], labels[:60])
+    before = contents(model.state())
+    np.testing.assert_allclose(predict_many(model, xs), [model.predict(x) for x in xs], rtol=1e-9, atol=1e-12)
+    assert contents(model.state()) == before
+    assert predict_many(model, xs[:0]).shape == (0, 3)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from prequel.services.learner.models.base import Matrix, ModelState, Probabilities, Vector
-from prequel.services.learner.models.capabilities import Loadable
+from prequel.services.learner.models.capabilities import Loadable, predict_many
 from prequel.services.learner.models.rehearsal.memory import Memory
 from prequel.services.learner.models.wrapping import fold_rows, nested, unnested
 
@@ -36,6 +36,10 @@ class RehearsedModel:
 
     def predict(self, x: Vector) -> Probabilities:
         return self._inner.predict(x)
+
+    def predict_many(self, xs: Matrix) -> Probabilities:
+        """See ``capabilities.predict_many``."""
+        return predict_many(self._inner, xs)
 
     def learn(self, x: Vector, label: str) -> None:
         self._inner.learn(x, label)
