@@ -19,7 +19,8 @@ DEFINED = frozenset(
     "ce_" + name
     for name in (
         *("specversion", "id", "type", "subject", "time", "datacontenttype", "dataschema", "dataref"),
-        *("label", "backbone", "dim", "image", "precision", "damaged", "digest", "moved", "reason", "detail", "origin"),
+        *("label", "backbone", "dim", "image", "precision", "damaged", "digest", "reextracted"),
+        *("moved", "reason", "detail", "origin"),
         *("encryption", "keyid"),
     )
 )

@@ -10,6 +10,8 @@ from prequel.shared.events.types import FEATURES_TYPE, Features, Image, Rejected
 from prequel.shared.log.base import EXAMPLES, Headers, Message, Position, Record
 from prequel.shared.vectors import InvalidVector, Vector, vector_bytes, vector_from_bytes
 
+REEXTRACTED = ("ce_reextracted", b"true")
+"""The header of features of another backbone, for an image whose features came before."""
 _DIGEST = re.compile(r"[0-9a-f]{32}")
 
 
@@ -61,6 +63,7 @@ def decode_features(record: Record, headers: dict[str, str], stream: str) -> Fea
         position=record_position(record),
         attributes=_image_attributes(headers),
         digest=digest if _DIGEST.fullmatch(digest) else "",
+        reextracted=headers.get("ce_reextracted") == "true",
     )
 
 

@@ -70,6 +70,8 @@ class Features(NamedTuple):
     attributes: Attributes = NO_ATTRIBUTES
     digest: str = ""
     """``content_digest`` of the image's bytes; empty where the extractor that wrote the event did not give one."""
+    reextracted: bool = False
+    """Whether they are those of another backbone, for an image whose features came before."""
 
 
 class Label(NamedTuple):

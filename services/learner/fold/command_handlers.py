@@ -123,6 +123,7 @@ _PARTITION_HANDLERS: Mapping[str, PartitionHandler] = {
 }
 _DECISIONS: Mapping[str, DecisionHandler] = {
     "stream.set": _of_fold(stream_handlers.set_settings),
+    "stream.switch": _of_stream(stream_handlers.switch_backbone),
     "models.add": _of_fold(model_handlers.add_model),
     "models.remove": _of_fold(model_handlers.remove_model),
     "models.promote": _of_fold(model_handlers.promote_model),

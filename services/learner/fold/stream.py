@@ -28,6 +28,9 @@ from prequel.services.learner.models.base import Model
 from prequel.shared.backbone_specs import matches
 from prequel.shared.events.types import Rejected
 
+MAX_OTHER_BACKBONES = 8
+"""Other backbones whose features a stream counts: whoever compares more does so on files."""
+
 
 class CurveMark(NamedTuple):
     """A drift on the accuracy curve: after ``scored`` scored examples, of one model, found by a detector."""
@@ -66,6 +69,9 @@ class StreamState:
         self.backbone, self.dim = "", 0
         """The id of the backbone that it learns from, and its dimension; 0 before the first features: until then the
         backbone is the spec that was chosen for it, or empty."""
+        self.other_features: dict[str, tuple[int, int]] = {}
+        """By other backbone whose features the log has too, their size and how many there are: it may learn from them
+        instead, once a command says so."""
         self.models: list[Model] = []
         self.reset_at = [0] * len(config.models)
         """By model, how many examples had been scored when it last reacted to a drift: what it learned before, it has
@@ -129,8 +135,20 @@ class StreamState:
         if backbone != self.backbone or dim != self.dim:
             raise Rejected(
                 "wrong-backbone",
-                f"stream {self.name} learns from {self.backbone} ({self.dim} values), not from {backbone} ({dim})",
+                f"stream {self.name} learns from {self.backbone} ({self.dim} values), not from {backbone} ({dim}); "
+                f"prequel reextract {self.name} --backbone {self.backbone} extracts the image again",
             )
+
+    def note_other_features(self, backbone: str, dim: int) -> None:
+        """Count features that a command may have it learn from. Raises Rejected where there are too many kinds."""
+        known, count = self.other_features.get(backbone, (dim, 0))
+        if known != dim:
+            raise Rejected("wrong-backbone", f"{backbone} has {known} values here, not {dim}")
+        if not count and len(self.other_features) >= MAX_OTHER_BACKBONES:
+            raise Rejected(
+                "wrong-backbone", f"stream {self.name} has features of {MAX_OTHER_BACKBONES} other backbones already"
+            )
+        self.other_features[backbone] = dim, count + 1
 
     def new_model(self, number: int) -> Model:
         """Model ``number`` as it is before it has learned anything."""

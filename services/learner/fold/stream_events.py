@@ -11,6 +11,9 @@ from prequel.shared.events.types import Features, Label
 
 def apply_features(stream: StreamState, event: Features, batch: FoldBatch, cache: FeatureCache) -> None:
     """Have a new example predicted with the batch; count one that is known. Raises Rejected."""
+    if event.reextracted and stream.models and event.backbone != stream.backbone:
+        stream.note_other_features(event.backbone, event.vector.size)
+        return
     event = stream.names.translate(event)
     if batch.has_unpredicted(stream, event.id) or stream.knows(event.id):
         batch.flush(stream)

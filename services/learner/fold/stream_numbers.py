@@ -33,6 +33,7 @@ def stream_numbers(state: StreamState) -> dict[str, Any]:
         "comparisons": state.comparisons.rows(),
         "label_reasons": state.label_reasons.rows(),
         "labellers": state.labellers.rows(),
+        **({"other_features": state.other_features} if state.other_features else {}),
         # Only where there are any: a stream without is stored, and has the digest, as before there were decisions.
         **({"decisions": decision_rows(state.decisions)} if state.decisions.given or len(state.decisions) else {}),
     }
@@ -53,6 +54,7 @@ def load_stream_numbers(state: StreamState, numbers: dict[str, Any]) -> None:
     )
     *counts, state.abstentions_from = numbers["abstentions"]
     state.abstentions.load(counts)
+    state.other_features = {name: (dim, count) for name, (dim, count) in numbers.get("other_features", {}).items()}
     state.conflicts.load(numbers["conflicts"])
     state.drifts = [ErrorDrift.from_numbers(drift) for drift in numbers["drifts"]]
     state.marks = [CurveMark(*mark) for mark in numbers["marks"]]

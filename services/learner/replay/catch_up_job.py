@@ -1,11 +1,10 @@
 """The job that replays a stream beside the live fold, until it has nearly met it."""
 
 from prequel.services.learner.fold.feature_cache import FeatureCache
+from prequel.services.learner.replay.beginning import begin_replay
 from prequel.services.learner.replay.jobs.base import Job, JobContext, Report
-from prequel.services.learner.replay.last_labels import find_last_labels
 from prequel.services.learner.replay.plan import ReplayPlan, plan_from
 from prequel.services.learner.replay.stored_replay import encode_replay
-from prequel.services.learner.replay.stream_replay import StreamReplay
 from prequel.shared.log.base import EXAMPLES
 
 CATCH_UP = "catch-up"
@@ -27,8 +26,7 @@ def catch_up(job: Job, context: JobContext, report: Report) -> bytes:
     plan, begin = plan_from(dict(job.arguments["plan"])), job.arguments["begin"]
     cache = FeatureCache(context.log, context.settings.cache_examples, context.settings.cache_bytes)
     end = context.log.bounds(EXAMPLES)[plan.partition].end
-    last = find_last_labels(plan, context.registry, cache, begin=begin, end=end)
-    replay = StreamReplay(plan, context.registry, cache, begin=begin, last_labels=last)
+    replay = begin_replay(plan, context.registry, cache, begin=begin, end=end)
     for _ in range(MAX_PASSES):
         for records in cache.read_range(plan.partition, replay.position, end):
             replay.apply(records)

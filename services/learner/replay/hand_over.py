@@ -7,9 +7,9 @@ from prequel.services.learner.fold.decisions.following import follow_decisions
 from prequel.services.learner.fold.decisions.model_handlers import joining_models
 from prequel.services.learner.fold.decisions.refusal import Refused
 from prequel.services.learner.fold.stream import StreamState
+from prequel.services.learner.replay.beginning import begin_replay
 from prequel.services.learner.replay.catch_up import change_models
 from prequel.services.learner.replay.companion import with_companion
-from prequel.services.learner.replay.last_labels import find_last_labels
 from prequel.services.learner.replay.plan import ReplayPlan, joining_plan, plan_of
 from prequel.services.learner.replay.stream_replay import StreamReplay
 from prequel.shared.events.types import Command
@@ -51,13 +51,9 @@ def hand_over(fold: "Fold", stream: StreamState, command: Command) -> None:
 
 
 def new_replay(fold: "Fold", stream: StreamState, partition: int, *, begin: int, end: int) -> StreamReplay:
-    """A replay that has folded nothing yet. Blocks where models are rebuilt, which takes a replay of the labels first.
-
-    Raises LogUnavailable.
-    """
+    """A replay that has folded nothing yet: see ``begin_replay``."""
     plan = stream_plan(fold, stream, partition, begin=begin)
-    last = find_last_labels(plan, fold.registry, fold.cache, begin=begin, end=end)
-    return StreamReplay(plan, fold.registry, fold.cache.empty_copy(), begin=begin, last_labels=last)
+    return begin_replay(plan, fold.registry, fold.cache, begin=begin, end=end)
 
 
 def stream_plan(fold: "Fold", stream: StreamState, partition: int, *, begin: int) -> ReplayPlan:

@@ -7,6 +7,7 @@ from prequel.services.learner.fold.model_registry import ModelRegistry
 from prequel.services.learner.fold.stream_parts import read_stream, stream_parts
 from prequel.services.learner.replay.plan import ReplayPlan
 from prequel.services.learner.replay.stream_replay import StreamReplay
+from prequel.services.learner.replay.substitutes import Substitutes
 from prequel.services.learner.snapshots.blobs import pack, unpack
 from prequel.services.learner.snapshots.envelope import Envelope, SnapshotId
 
@@ -32,9 +33,11 @@ def decode_replay(
     meta, arrays = unpack(body)
     bodies = {address: arrays[name].tobytes() for name, address in meta["addresses"].items() if address}
     envelope = _envelope(plan, meta["position"], key)
-    replay = StreamReplay(plan, registry, cache, begin=meta["position"])
+    state = read_stream(arrays["head"].tobytes(), bodies.__getitem__, envelope.open, registry=registry)
+    substitutes = Substitutes(state.backbone, {}, cache, before=0) if plan.decisions.ever_switched else None
+    replay = StreamReplay(plan, registry, cache, begin=meta["position"], substitutes=substitutes)
     replay.relocations.load(meta["moves"])
-    replay.state = read_stream(arrays["head"].tobytes(), bodies.__getitem__, envelope.open, registry=registry)
+    replay.state = state
     if plan.classes is not None:
         replay.state.admissible = set(plan.classes)
     return replay

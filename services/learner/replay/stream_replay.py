@@ -19,9 +19,11 @@ from prequel.services.learner.fold.stream import StreamState
 from prequel.services.learner.fold.stream_events import apply_features, apply_stream_label
 from prequel.services.learner.replay.plan import ReplayPlan
 from prequel.services.learner.replay.rewriting import LastLabels, Rewriting
+from prequel.services.learner.replay.substitutes import Substitutes
 from prequel.shared.events.decoding import decode_example
 from prequel.shared.events.types import Command, Defaults, ExampleEvent, Features, Label, Outcome, Rejected
-from prequel.shared.log.base import Record
+from prequel.shared.log.base import Position, Record
+from prequel.shared.vectors import Vector
 
 
 class StreamReplay:
@@ -38,10 +40,13 @@ class StreamReplay:
         *,
         begin: int,
         last_labels: LastLabels | None = None,
+        substitutes: Substitutes | None = None,
     ) -> None:
         self.plan, self.position = plan, begin
         self.state: StreamState | None = None
         self._registry, self._cache = registry, cache
+        self._substitutes = substitutes
+        self._found: dict[str, tuple[Position, Vector]] = {}
         self._rewriting = Rewriting(plan.decisions, last_labels)
         self.relocations = Relocations(plan.partitions)
         self._orphans = OrphanLabels(max(1, len(plan.adopted)), 0)
@@ -53,6 +58,7 @@ class StreamReplay:
         here, _, _ = self.relocations.sort(records)
         events = [event for record in here if (event := self._decode(record))]
         streams = {self.plan.stream: self.state} if self.state else {}
+        self._found = self._substitutes.fetch(self.plan.partition, events) if self._substitutes else {}
         batch = FoldBatch(read_ahead(events, streams, self._cache))
         for event in events:
             self._step(event, batch)
@@ -94,9 +100,24 @@ class StreamReplay:
         if self.state is None or deleted or rewritten is None:
             return
         try:
-            apply_features(self.state, rewritten, batch, self._cache)
+            if (features := self._of_backbone(self.state, rewritten)) is not None:
+                apply_features(self.state, features, batch, self._cache)
         except Rejected:
             return  # As it was in the live fold, which has said why.
+
+    def _of_backbone(self, state: StreamState, event: Features) -> Features | None:
+        """The features of the backbone that the stream was switched to; None where the log has none of them.
+
+        The image keeps its place. What was extracted later is where the features are read again.
+        """
+        if self._substitutes is None or event.backbone == self._substitutes.backbone:
+            return event
+        state.note_other_features(event.backbone, event.vector.size)
+        late = event.position.offset >= self._substitutes.before
+        if event.reextracted or late or event.id not in self._found:
+            return None
+        position, vector = self._found[event.id]
+        return event._replace(backbone=self._substitutes.backbone, vector=vector, position=position)
 
     def _apply_label(self, event: Label, batch: FoldBatch) -> None:
         rewritten = self._rewriting.event(event)
@@ -115,7 +136,8 @@ class StreamReplay:
         plan = self.plan
         state = StreamState(plan.stream, self._config(offset), self._registry)
         state.seed, state.begun = plan.seed, plan.begun
-        state.feature_drift, state.backbone = FeatureDrift(0, plan.seed), created_for(plan.decisions)
+        state.feature_drift = FeatureDrift(0, plan.seed)
+        state.backbone = self._substitutes.backbone if self._substitutes else created_for(plan.decisions)
         if plan.classes is not None:
             state.admissible = set(plan.classes)
             state.begin(*plan.backbone)

@@ -17,7 +17,8 @@ out. A whole stream is forgotten by deleting it."""
 
 RENAME, MERGE, DELETE, FORGET = "class.rename", "class.merge", "class.delete", "example.forget"
 ADD, REMOVE, PROMOTE, REBUILD = "models.add", "models.remove", "models.promote", "models.rebuild"
-CREATE, SET, CATCH_UP, UNDO = "stream.create", "stream.set", "stream.catch-up", "undo"
+CREATE, SET, SWITCH, CATCH_UP = "stream.create", "stream.set", "stream.switch", "stream.catch-up"
+UNDO = "undo"
 FROM_LOG, FROM_NOW = "log", "now"
 
 
@@ -194,6 +195,17 @@ class Decisions(Sequence[Decision]):
         return any(_from_log(d) and d.arguments["model"] == removal.arguments["model"] for d in again)
 
     @property
+    def backbone(self) -> str:
+        """The backbone that the stream was switched to last; empty: that of its first image."""
+        switched = [decision.arguments["backbone"] for decision in self.standing if decision.do == SWITCH]
+        return switched[-1] if switched else ""
+
+    @cached_property
+    def ever_switched(self) -> bool:
+        """Whether images may have features of one backbone only, of which there are several."""
+        return any(decision.do == SWITCH and not decision.why for decision in self._decisions)
+
+    @property
     def forgotten(self) -> int:
         """How many ids they forget."""
         return sum(len(decision.arguments["ids"]) for decision in self.standing if decision.do == FORGET)
@@ -209,7 +221,7 @@ def _newest(decisions: Sequence[Decision]) -> Sequence[Decision]:
 
 def _matters(decision: Decision) -> bool:
     """Whether a replay, or a name, depends on it."""
-    return decision.stands and decision.do not in (UNDO, REBUILD)
+    return (decision.stands and decision.do not in (UNDO, REBUILD)) or decision.do == SWITCH
 
 
 def created_for(decisions: Decisions) -> str:

@@ -6,6 +6,7 @@ from prequel.services.learner.fold.decisions.decisions import MAX_FORGOTTEN, Dec
 from prequel.services.learner.fold.decisions.own_settings import BadSetting, check_own_settings
 from prequel.services.learner.fold.decisions.refusal import Refused
 from prequel.services.learner.fold.stream import StreamState
+from prequel.shared.backbone_specs import matches
 from prequel.shared.events.names import ID_RULE, valid_id
 from prequel.shared.events.types import Command
 
@@ -23,6 +24,25 @@ def set_settings(fold: "Fold", stream: StreamState, command: Command) -> Decisio
     except BadSetting as error:
         raise Refused(str(error)) from None
     return decision_of(command)
+
+
+def switch_backbone(stream: StreamState, command: Command) -> Decision:
+    """Learn from the features of another backbone, as if they had been there from the beginning."""
+    spec = command.arguments.get("backbone")
+    if not isinstance(spec, str) or not spec:
+        raise Refused("field backbone must be the name or the id of a backbone")
+    if stream.models and matches(spec, stream.backbone):
+        raise Refused(f"the stream learns from {stream.backbone} already")
+    found = [backbone for backbone in stream.other_features if matches(spec, backbone)]
+    if not found:
+        raise Refused(
+            f"the log has no features of backbone {spec} for this stream: "
+            f"prequel reextract {stream.name} --backbone {spec} makes them"
+        )
+    if len(found) > 1:
+        raise Refused(f"{spec} is the beginning of several: name one of {', '.join(found)}")
+    arguments = {**command.arguments, "backbone": found[0]}
+    return decision_of(command._replace(arguments=arguments), replays=True)
 
 
 def forget_examples(stream: StreamState, command: Command) -> Decision:

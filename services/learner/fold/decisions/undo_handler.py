@@ -6,6 +6,7 @@ from prequel.services.learner.fold.decisions.decisions import (
     PROMOTE,
     RENAME,
     SET,
+    SWITCH,
     Decision,
     decision_of,
 )
@@ -14,7 +15,7 @@ from prequel.services.learner.fold.decisions.refusal import Refused
 from prequel.services.learner.fold.stream import StreamState
 from prequel.shared.events.types import Command
 
-UNDOABLE = (RENAME, MERGE, DELETE, PROMOTE, SET)
+UNDOABLE = (RENAME, MERGE, DELETE, PROMOTE, SET, SWITCH)
 _INSTEAD = {
     "stream.create": "delete the stream instead",
     "models.add": "remove the model instead",

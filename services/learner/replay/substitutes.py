@@ -1,0 +1,60 @@
+"""Where the features are of the backbone that a stream was switched to, for images first seen with another."""
+
+from collections.abc import Mapping, Sequence
+
+from prequel.services.learner.fold.feature_cache import FeatureCache
+from prequel.services.learner.replay.plan import ReplayPlan
+from prequel.shared.events.decoding import decode_example
+from prequel.shared.events.types import Features, Rejected
+from prequel.shared.log.base import Position, Record
+from prequel.shared.vectors import Vector
+
+
+class Substitutes:
+    """The features of one backbone that were extracted later, by image id: some 150 bytes of memory an image.
+
+    ``backbone`` is empty while the log has none of the stream's features. Only events at offsets below ``before`` are
+    substituted, by features that stand there too: so it does not matter when the log is read.
+    """
+
+    def __init__(self, backbone: str, offsets: Mapping[str, int], cache: FeatureCache, *, before: int) -> None:
+        self.backbone, self.before = backbone, before
+        self._offsets, self._cache = offsets, cache
+
+    def fetch(self, partition: int, events: Sequence[object]) -> dict[str, tuple[Position, Vector]]:
+        """Position and vector, float32 [dim], for those of the events that are another backbone's; by image id.
+
+        Blocks; raises LogUnavailable.
+        """
+        ids = [event.id for event in events if isinstance(event, Features) and event.backbone != self.backbone]
+        positions = {id: Position(partition, self._offsets[id]) for id in ids if id in self._offsets}
+        vectors = self._cache.fetch(positions.values())
+        return {id: (at, vectors[at]) for id, at in positions.items() if at in vectors}
+
+
+def find_substitutes(plan: ReplayPlan, cache: FeatureCache, *, begin: int) -> Substitutes | None:
+    """Read where they are; None for a stream that was never switched. Blocks; raises LogUnavailable."""
+    if not plan.decisions.ever_switched or plan.models is not None:
+        return None
+    backbone, before = plan.decisions.backbone, plan.decisions[-1].position.offset
+    offsets: dict[str, dict[str, int]] = {}
+    for records in cache.read_range(plan.partition, max(begin, plan.begun), before):
+        for event in _features(records, plan.stream.encode()):
+            if not event.reextracted:
+                backbone = backbone or event.backbone
+            else:
+                offsets.setdefault(event.backbone, {})[event.id] = event.position.offset
+    return Substitutes(backbone, offsets.get(backbone, {}), cache, before=before)
+
+
+def _features(records: Sequence[Record], key: bytes) -> list[Features]:
+    found = []
+    for record in records:
+        if record.key == key:
+            try:
+                event = decode_example(record)
+            except Rejected:
+                continue
+            if isinstance(event, Features):
+                found.append(event)
+    return found
