@@ -3,7 +3,7 @@
 import argparse
 
 from prequel import __version__
-from prequel.services.cli.commands import clients, operators, services
+from prequel.services.cli.commands import clients, operators, services, stream_changes
 from prequel.services.cli.commands.base import CliCommand
 from prequel.services.cli.commands.demo import DEMO
 
@@ -21,6 +21,13 @@ COMMANDS: tuple[CliCommand, ...] = (
     clients.LABEL,
     clients.DELETE,
     clients.STATUS,
+    stream_changes.STREAMS,
+    stream_changes.MODELS,
+    stream_changes.CLASSES,
+    stream_changes.SET,
+    stream_changes.HISTORY,
+    stream_changes.UNDO,
+    stream_changes.FORGET,
 )
 """Every command, in the order of `prequel --help`. A new command is a file in commands/ and a row here."""
 

@@ -102,6 +102,18 @@ class Client:
         )
         return answer
 
+    def command(self, stream: str, command: Mapping[str, Any], wait_s: float = 0) -> dict[str, Any]:
+        """Give a command (``do``, ``id``, its own fields): its position, or its outcome if waited for."""
+        answer: dict[str, Any] = self._connection.request(
+            "POST", f"/v1/streams/{stream}/commands", json=dict(command), **_waiting(wait_s)
+        )
+        return answer
+
+    def history(self, stream: str) -> dict[str, Any] | None:
+        """Who changed a stream, just as the gateway answers; None where there is no such stream."""
+        answer: dict[str, Any] | None = self._get(f"/v1/streams/{stream}/history")
+        return answer
+
     def prediction(self, stream: str, id: str, wait_s: float = 0) -> dict[str, Any] | None:
         """The prediction of an image, or None if there is none within ``wait_s`` seconds.
 

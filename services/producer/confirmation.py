@@ -27,14 +27,14 @@ class Confirmation:
         if self._ask and not self._yes:
             self._require_yes(self._ask, "Continue?")
 
-    def confirm_deletion(self, text: str) -> None:
-        """Print what will be deleted; raises ProducerError unless the user confirms it: a script needs --yes."""
+    def confirm_deletion(self, text: str, *, question: str = "Delete it?") -> None:
+        """Print what will be lost; raises ProducerError unless the user confirms it: a script needs --yes."""
         print_lines(self._console, text)
         if self._yes:
             return
         if self._ask is None:
-            raise ProducerError("nothing was deleted: without a terminal, confirm with --yes")
-        self._require_yes(self._ask, "Delete it?")
+            raise ProducerError("nothing was done: without a terminal, confirm with --yes")
+        self._require_yes(self._ask, question)
 
     def _require_yes(self, ask: Ask, question: str) -> None:
         if ask(f"{question} [y/N] ").strip().lower() not in ("y", "yes"):

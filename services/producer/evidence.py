@@ -73,8 +73,8 @@ def verdict_lines(status: StreamStatus, only: str = "") -> list[str]:
     """The sentence on each challenger, or ``only`` on those of one verdict; of a better one, also how it may answer."""
     lines = []
     for challenger, verdict in status.verdicts.items():
-        order = shlex.quote(",".join([challenger, *(model for model in status.models if model != challenger)]))
-        remedy = f" To let it answer: PREQUEL_MODELS={order}" if verdict.verdict == "better" else ""
+        command = shlex.join(["prequel", "models", status.stream, "promote", challenger])
+        remedy = f" To let it answer: {command}" if verdict.verdict == "better" else ""
         lines += [f"{verdict.text}{remedy}"] if only in ("", verdict.verdict) else []
     return lines
 

@@ -1,5 +1,6 @@
 """A running Prequel in a temporary folder, in which the commands of the documents are executed."""
 
+import argparse
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from prequel.services.cli.parser import COMMANDS
 from tests.documentation.pages import ROOT
 
 PHOTOS = 12
@@ -112,7 +114,7 @@ class System:
         script = (
             "#!/bin/sh\n"
             'case "$1" in\n'
-            f'stream|label|delete|status) exec {prequel()} "$@" --url http://{self.address} ;;\n'
+            f'{"|".join(clients())}) exec {prequel()} "$@" --url http://{self.address} ;;\n'
             f'*) exec {prequel()} "$@" ;;\n'
             "esac\n"
         )
@@ -126,6 +128,14 @@ class System:
         kept = {name: value for name, value in os.environ.items() if not name.upper().startswith(("PREQUEL_", "HTTP"))}
         path = f"{self._programs}{os.pathsep}{os.environ['PATH']}"
         return kept | {"PATH": path, "PREQUEL_DATA": "pets-data", "NO_PROXY": "127.0.0.1"} | CLONE_ANYWAY | more
+
+
+def clients() -> list[str]:
+    """The commands that call a gateway."""
+    named = [(command.name, argparse.ArgumentParser()) for command in COMMANDS]
+    for command, (_, parser) in zip(COMMANDS, named, strict=True):
+        command.add_arguments(parser)
+    return [name for name, parser in named if "--url" in parser.format_help() and name != "doctor"]
 
 
 def prequel() -> str:

@@ -89,7 +89,7 @@ def commands_in(log: Log) -> list[Command]:
         ({"do": "stream.set", "goal": 0}, "goal"),
         ({"do": "stream.set", "goal": 95}, "goal"),
         ({"do": "stream.set", "title": "two\nlines"}, "title"),
-        ({"do": "stream.set", "title": "x" * 101}, "title"),
+        ({"do": "stream.set", "title": LONG}, "title"),
         ({"do": "stream.set", "models": "ridge"}, "models"),
     ],
 )

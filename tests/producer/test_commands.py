@@ -236,7 +236,7 @@ def test_a_summary_says_what_flatters_and_who_is_better() -> None:
     assert said == [
         "Labels come class after class. "
         "Accuracy then looks better than it is: repeating the last label is nearly always right.",
-        "It is better. To let it answer: PREQUEL_MODELS=better,slda",
+        "It is better. To let it answer: prequel models pets promote better",
     ]
     mixed = LabelOrderStatus(mixed=True, text="The newest 200 labels come mixed.")
     assert len(accuracy_lines(STATUS.model_copy(update={"label_order": mixed}))) == 1

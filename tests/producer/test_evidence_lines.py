@@ -42,7 +42,7 @@ def test_a_run_ends_with_the_interval_and_what_a_better_challenger_needs() -> No
         "accuracy 0.9000 (95 %: 0.8000 to 0.9500) over the 1,200 labels of images that were chosen at random",
         "Labels come class after class. "
         "Accuracy then looks better than it is: repeating the last label is nearly always right.",
-        "logistic has been better. To let it answer: PREQUEL_MODELS=logistic,slda,ncm",
+        "logistic has been better. To let it answer: prequel models pets promote logistic",
     ]
     assert accuracy_lines(ALL) == expected
     assert summary_lines(replace(SUMMARY, status=ALL), Survey(images=10), "correct")[1:5] == expected
@@ -53,7 +53,7 @@ def test_a_spec_that_a_shell_would_take_apart_is_quoted() -> None:
     mixture = status(models={"slda": MODEL, "mix(slda, ncm);prior=0.5": MODEL})
     better = {"mix(slda, ncm);prior=0.5": verdict("better", "It is better.")}
     assert accuracy_lines(mixture.model_copy(update={"verdicts": better}))[-1] == (
-        "It is better. To let it answer: PREQUEL_MODELS='mix(slda, ncm);prior=0.5,slda'"
+        "It is better. To let it answer: prequel models pets promote 'mix(slda, ncm);prior=0.5'"
     )
 
 
@@ -67,7 +67,7 @@ def test_nothing_more_is_said_where_there_is_nothing_to_say() -> None:
 def test_the_status_of_a_stream_has_every_verdict_and_every_interval() -> None:
     assert _evidence_lines(ALL) == [
         "",
-        "logistic has been better. To let it answer: PREQUEL_MODELS=logistic,slda,ncm",
+        "logistic has been better. To let it answer: prequel models pets promote logistic",
         "ncm is open.",
         *accuracy_lines(ALL)[1:3],
     ]

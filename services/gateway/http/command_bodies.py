@@ -18,7 +18,7 @@ from pydantic_core import PydanticCustomError
 
 from prequel.services.gateway.http.parameters import LABEL, MAX_MODEL, NormalizedLabel
 from prequel.shared.backbone_specs import RULE, parse_spec
-from prequel.shared.events.names import ID_PATTERN, LABEL_RULE, valid_label
+from prequel.shared.events.names import ID_PATTERN
 
 CATCH_UP = "stream.catch-up"
 """Written by the learner that has replayed the log, never given by a person: at its position the replay takes over."""
@@ -27,8 +27,8 @@ LEARNERS_COMMAND = "learners_command"
 MAX_IDS = 1_000
 """Examples that one command can forget. Each is looked for in the window while events wait: a thousand take some
 milliseconds. More are several commands."""
-MAX_TITLE = 100
-"""Characters: more would not fit on a line of the page."""
+MAX_TITLE = 128
+"""Characters: as a label, a line of the page."""
 
 Id = Annotated[str, Field(pattern=f"^{ID_PATTERN}$")]
 Label = Annotated[str, NormalizedLabel, Field(pattern=LABEL)]
@@ -104,8 +104,8 @@ class SetStream(CommandBody):
     @field_validator("title")
     @classmethod
     def _one_line(cls, title: str | None) -> str | None:
-        if title and not valid_label(title):
-            raise ValueError(f"must be {LABEL_RULE}")
+        if title and not title.isprintable():
+            raise ValueError("must be one line of text")
         return title
 
     @field_validator("set_level")

@@ -1,7 +1,7 @@
 """The command `status`: the status of one stream, or of all, and of the log."""
 
 import json
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
@@ -10,6 +10,7 @@ from prequel.services.producer.client import Client, Overview
 from prequel.services.producer.errors import ProducerError
 from prequel.services.producer.evidence import label_order_lines, sample_lines, unscored_lines, verdict_lines
 from prequel.services.producer.report import check_stream, print_lines
+from prequel.services.producer.tables import aligned, score
 from prequel.shared.status import StreamStatus
 from prequel.shared.units import format_bytes, format_seconds
 
@@ -61,18 +62,18 @@ def _stream_table(statuses: Sequence[StreamStatus]) -> list[str]:
         champion = status.models[status.champion]
         counts = (status.images, status.labelled, status.pending, len(status.labels))
         scores = (champion.accuracy, champion.window_accuracy)
-        numbers = [*(f"{count:,}" for count in counts), *map(_score, scores)]
+        numbers = [*(f"{count:,}" for count in counts), *map(score, scores)]
         rows.append([status.stream, *numbers, status.champion, status.backbone])
-    return _aligned(rows, right=range(1, 7))
+    return aligned(rows, right=range(1, 7))
 
 
 def _model_table(status: StreamStatus) -> list[str]:
     rows = [["model", "scored", "accuracy", "95 % interval", "recent", "kappa", "log loss"]]
     for name, model in status.models.items():
         interval = f"{model.interval[0]:.4f} to {model.interval[1]:.4f}" if model.interval else "-"
-        scores = map(_score, (model.window_accuracy, model.kappa, model.log_loss))
-        rows.append([name, f"{model.scored:,}", _score(model.accuracy), interval, *scores])
-    return _aligned(rows, right=range(1, 7))
+        scores = map(score, (model.window_accuracy, model.kappa, model.log_loss))
+        rows.append([name, f"{model.scored:,}", score(model.accuracy), interval, *scores])
+    return aligned(rows, right=range(1, 7))
 
 
 def _evidence_lines(status: StreamStatus) -> list[str]:
@@ -87,21 +88,5 @@ def _log_table(log: dict[str, Any]) -> list[str]:
         age = topic.get("age_seconds")  # missing in the answers of earlier versions
         oldest = "-" if age is None else format_seconds(age)
         rows.append([topic["topic"], f"{topic['records']:,}", size, oldest, topic["retention"], topic["held"]])
-    lines = [*_aligned(rows, right=range(1, 4)), f"(measured {log.get('age_seconds', 0):.0f} s ago)"]
+    lines = [*aligned(rows, right=range(1, 4)), f"(measured {log.get('age_seconds', 0):.0f} s ago)"]
     return [*lines, *([f"warning: {log['warning']}"] if log["warning"] else [])]
-
-
-def _score(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
-
-
-def _aligned(rows: Sequence[Sequence[str]], *, right: Container[int]) -> list[str]:
-    """Lines of columns as wide as they need to be, whatever the terminal's width: other programs can cut them."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            cell.rjust(width) if number in right else cell.ljust(width)
-            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]

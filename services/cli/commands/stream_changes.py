@@ -1,0 +1,168 @@
+"""The commands on the life of a stream: `streams`, `models`, `classes`, `set`, `history`, `undo`, `forget`."""
+
+import argparse
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from prequel.services.cli.commands.base import CliCommand
+from prequel.services.cli.commands.gateway_client import (
+    add_confirmation_argument,
+    add_gateway_arguments,
+    confirmation,
+    run_with_client,
+)
+
+if TYPE_CHECKING:
+    from prequel.services.producer.stream_changes import StreamChanges
+
+
+def _with_changes(arguments: argparse.Namespace, call: Callable[["StreamChanges"], int]) -> int:
+    """``call`` with what changes the stream that the arguments name; the exit code."""
+    from prequel.services.cli import composition
+    from prequel.services.producer.stream_changes import StreamChanges
+
+    return run_with_client(
+        arguments,
+        lambda client, console, stop: call(
+            StreamChanges(
+                client=client,
+                stream=arguments.stream,
+                console=console,
+                confirmation=confirmation(arguments, console),
+                new_id=composition.new_id,
+                by=arguments.by,
+            )
+        ),
+    )
+
+
+def _add_change_arguments(parser: argparse.ArgumentParser) -> None:
+    add_confirmation_argument(parser)
+    parser.add_argument("--by", default="prequel", metavar="NAME", help="who makes the change (prequel)")
+    add_gateway_arguments(parser)
+
+
+def _add_json_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+
+
+def _add_stream_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("stream", help="name of the stream")
+
+
+def _streams(arguments: argparse.Namespace) -> int:
+    from prequel.services.producer.commands.streams import show_streams
+
+    return run_with_client(
+        arguments, lambda client, console, stop: show_streams(client, as_json=arguments.json, console=console)
+    )
+
+
+def _add_streams_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_json_argument(parser)
+    add_gateway_arguments(parser)
+
+
+def _models(arguments: argparse.Namespace) -> int:
+    from prequel.services.producer.commands.models import change_models
+
+    return _with_changes(
+        arguments,
+        lambda changes: change_models(
+            changes, arguments.action, arguments.model, begin=arguments.begin, as_json=arguments.json
+        ),
+    )
+
+
+def _add_models_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_stream_argument(parser)
+    actions = ("add", "remove", "promote", "rebuild")
+    parser.add_argument("action", nargs="?", choices=actions, help="without it, the models are listed")
+    parser.add_argument("model", nargs="*", metavar="MODEL", help="a model, as in 'ridge;width=512'")
+    parser.add_argument(
+        "--from",
+        dest="begin",
+        choices=("log", "now"),
+        help="where an added model begins: with the earliest record of the log (default), or with the next label",
+    )
+    _add_json_argument(parser)
+    _add_change_arguments(parser)
+
+
+def _classes(arguments: argparse.Namespace) -> int:
+    from prequel.services.producer.commands.classes import change_classes
+
+    return _with_changes(
+        arguments,
+        lambda changes: change_classes(changes, arguments.action, arguments.name, as_json=arguments.json),
+    )
+
+
+def _add_classes_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_stream_argument(parser)
+    actions = ("rename", "merge", "delete")
+    parser.add_argument("action", nargs="?", choices=actions, help="without it, the classes are listed")
+    parser.add_argument("name", nargs="*", metavar="NAME", help="rename OLD NEW, merge OLD NEW, or delete NAME")
+    _add_json_argument(parser)
+    _add_change_arguments(parser)
+
+
+def _set(arguments: argparse.Namespace) -> int:
+    from prequel.services.producer.commands.settings import change_settings
+
+    return _with_changes(arguments, lambda changes: change_settings(changes, arguments.setting, as_json=arguments.json))
+
+
+def _add_set_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_stream_argument(parser)
+    parser.add_argument(
+        "setting", nargs="*", metavar="NAME=VALUE", help="title, goal, window, ...; NAME=default: the learner's own"
+    )
+    _add_json_argument(parser)
+    _add_change_arguments(parser)
+
+
+def _history(arguments: argparse.Namespace) -> int:
+    from prequel.services.producer.commands.history import show_history
+
+    arguments.yes, arguments.by = False, ""  # It changes nothing.
+    return _with_changes(arguments, lambda changes: show_history(changes, as_json=arguments.json))
+
+
+def _add_history_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_stream_argument(parser)
+    _add_json_argument(parser)
+    add_gateway_arguments(parser)
+
+
+def _undo(arguments: argparse.Namespace) -> int:
+    from prequel.services.producer.commands.history import undo
+
+    return _with_changes(arguments, lambda changes: undo(changes, arguments.command))
+
+
+def _add_undo_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_stream_argument(parser)
+    parser.add_argument("command", help="the command's id, or how it begins: `prequel history S` lists all")
+    _add_change_arguments(parser)
+
+
+def _forget(arguments: argparse.Namespace) -> int:
+    from prequel.services.producer.commands.forget import forget_images
+
+    return _with_changes(arguments, lambda changes: forget_images(changes, arguments.id))
+
+
+def _add_forget_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_stream_argument(parser)
+    parser.add_argument("id", nargs="+", help="ids of images, as the page and the HTTP calls show them")
+    _add_change_arguments(parser)
+
+
+STREAMS = CliCommand("streams", "list the streams", _streams, _add_streams_arguments)
+MODELS = CliCommand("models", "list a stream's models, add, remove, promote or rebuild", _models, _add_models_arguments)
+CLASSES = CliCommand("classes", "list a stream's classes, rename, merge or delete", _classes, _add_classes_arguments)
+SET = CliCommand("set", "show or change the settings of a stream", _set, _add_set_arguments)
+HISTORY = CliCommand("history", "show who changed a stream, and who labelled", _history, _add_history_arguments)
+UNDO = CliCommand("undo", "take a change of a stream back", _undo, _add_undo_arguments)
+FORGET = CliCommand("forget", "forget images, as if they had never come", _forget, _add_forget_arguments)
