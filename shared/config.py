@@ -118,6 +118,12 @@ class Settings(BaseModel):
     )
     accuracy_window: int = Field(1_000, ge=1, le=1_000_000, description="scored examples in the windowed accuracy")
 
+    rebuild_at: str = Field(
+        "",
+        description="time of day (UTC, like 03:30) at which models learn corrected labels again that they could not "
+        "correct exactly; empty: only when a command says so",
+    )
+
     # Snapshots: how much a crash makes the learner replay, and what they may take.
     checkpoint_seconds: float = Field(
         5.0, gt=0, description="seconds between snapshots; more where they would take over 10 % of the time"
@@ -188,6 +194,13 @@ class Settings(BaseModel):
         if not all(names) or len(set(names)) < len(names):
             raise ValueError("name at least one model, each once, separated by commas")
         return ",".join(names)
+
+    @field_validator("rebuild_at")
+    @classmethod
+    def _time_of_day(cls, value: str) -> str:
+        if value and not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value):
+            raise ValueError("use a time of day from 00:00 to 23:59 (UTC), or leave it empty")
+        return value
 
     @field_validator("set_level")
     @classmethod

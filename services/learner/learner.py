@@ -17,6 +17,7 @@ from prequel.services.learner.replay.jobs.base import JobContext, Workers
 from prequel.services.learner.replay.jobs.in_process import InProcessWorkers
 from prequel.services.learner.replay.jobs.kinds import KINDS
 from prequel.services.learner.replay.jobs.queue import JobQueue
+from prequel.services.learner.replay.rebuild_schedule import RebuildSchedule
 from prequel.services.learner.restore import published_snapshot, restore_partition
 from prequel.shared.config import Settings
 from prequel.shared.events.types import Rejected
@@ -85,6 +86,7 @@ class Learner:
         )
         self._jobs = JobQueue(workers or InProcessWorkers(KINDS, context))
         self._catch_ups = CatchUps(self._context, self._partitions, self._jobs)
+        self._schedule = RebuildSchedule(self._context, self._partitions)
         self._publisher = StatusPublisher(
             self._context, self._partitions, address=address, catching_up=self._catch_ups.status
         )
@@ -125,6 +127,7 @@ class Learner:
         for partition in self._partitions.values():
             partition.eraser.work()
         self._jobs.work()
+        self._schedule.work()
         self._publisher.add_streams(self._catch_ups.work())
         if not records and self._context.clock() - self._store_checked_at >= STORE_CHECK_SECONDS:
             self._check_store()
