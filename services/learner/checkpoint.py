@@ -54,8 +54,9 @@ def write_checkpoint(context: LearnerContext, partition: OwnedPartition) -> Snap
     if floor := partition.retention.floor():
         floors.publish(context.store, partition.number, floor)
 
-    # 5. The records of deleted streams may be erased from here on: the snapshot no longer needs them for a replay.
-    partition.eraser.checkpointed()
+    # 5. The records of deleted streams, and of forgotten images that the state was replayed without, may be erased from
+    #    here on: the snapshot no longer needs them for a replay.
+    partition.eraser.checkpointed(fold.streams)
 
     # 6. (Learner, then Session.) Statuses are published, the group's offset is committed. Both are only shown: a
     #    restore reads the root's offset. A crash before it shows a lag that is too large, until the next checkpoint.

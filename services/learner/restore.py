@@ -49,8 +49,10 @@ def restore_partition(context: LearnerContext, partition: int, generation: int) 
         fold = _empty_fold(context, partition, snapshots, roots)
         # The floor of snapshots that are not used any more would let retention remove what is about to be read.
         floors.publish(context.store, partition, floors.Floor(fold.position, "", 0.0))
-    eraser = RecordEraser(context.log, context.store, partition, context.clock, health=context.health)
-    eraser.resume(fold.commands.deletions.values())
+    eraser = RecordEraser(
+        context.log, context.store, partition, context.clock, snapshots=snapshots, health=context.health
+    )
+    eraser.resume(fold.commands.deletions, fold.streams)
     names = status.streams(context.store.keys(status.PREFIX))
     return OwnedPartition(
         number=partition,

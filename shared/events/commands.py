@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 from prequel.shared.events.fields import (
     parse_author,
     parse_body,
@@ -13,9 +15,10 @@ from prequel.shared.events.fields import (
     record_position,
 )
 from prequel.shared.events.headers import json_message, timestamp
-from prequel.shared.events.names import valid_command
+from prequel.shared.events.names import id_digest, valid_command
 from prequel.shared.events.types import APPLIED_TYPE, COMMAND_TYPE, Applied, Command, Rejected
 from prequel.shared.log.base import EXAMPLES, PREDICTIONS, Message, Position, Record
+from prequel.shared.log.erasable import Remains
 
 _COMMAND_FIELDS = ("id", "do", "by", "at")
 """Fields of every command; the rest of its JSON are the arguments."""
@@ -44,6 +47,14 @@ def decode_command(record: Record, headers: dict[str, str], stream: str) -> Comm
         time=parse_body_time(body, headers, record),
         position=record_position(record),
     )
+
+
+def redacted_command(record: Record) -> Remains:
+    """A command that forgets images, with digests in the place of their ids."""
+    body = parse_body(record.value)
+    ids = body.pop("ids", [])
+    digests = [id_digest(id) for id in ids] or body.get("digests", [])
+    return Remains(record.headers, orjson.dumps({**body, "digests": digests}))
 
 
 def applied_json(applied: Applied) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from hashlib import blake2b
 
 STREAM_PATTERN = r"[a-z0-9][a-z0-9._-]{0,62}"
 ID_PATTERN = r"[A-Za-z0-9._:-]{1,128}"
@@ -16,6 +17,7 @@ LABEL_RULE = "1 to 128 characters, no control characters"
 WHY_RULE = "a word of 1 to 32 small letters, digits and hyphens that begins with a letter, like random or correction"
 
 _STREAM, _ID, _LABEL = re.compile(STREAM_PATTERN), re.compile(ID_PATTERN), re.compile(LABEL_PATTERN)
+_DIGEST = re.compile("[0-9a-f]{32}")
 _COMMAND, _WHY = re.compile(COMMAND_PATTERN), re.compile(WHY_PATTERN)
 
 
@@ -29,6 +31,19 @@ def valid_id(text: str) -> bool:
 
 def valid_label(text: str) -> bool:
     return _LABEL.fullmatch(text) is not None
+
+
+def id_digest(id: str) -> str:
+    """What may be kept of an image's id that is forgotten: equal ids stay equal, and it is not legible.
+
+    No secret is in it: who has an id, or tries all that there can be, finds out whether it is meant.
+    """
+    return blake2b(id.encode(), digest_size=16).hexdigest()
+
+
+def valid_digest(text: str) -> bool:
+    """Whether it may be what ``id_digest`` returned."""
+    return _DIGEST.fullmatch(text) is not None
 
 
 def valid_why(text: str) -> bool:

@@ -2,10 +2,11 @@
 
 import hashlib
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from prequel.shared.events.images import decode_image, payload
+from prequel.shared.events.names import id_digest
 from prequel.shared.events.types import Image, Rejected
 from prequel.shared.log.base import Record
 from prequel.shared.store.base import Store
@@ -67,7 +68,7 @@ class ImageCipher:
 
     def forget(self, stream: str, ids: Sequence[str]) -> None:
         """Delete the keys of these images: from now on nobody can read them, wherever copies of them are."""
-        self._store.delete([key_name(stream, id) for id in ids])
+        delete_keys(self._store, stream, [id_digest(id) for id in ids])
 
     def _encrypt(self, key: bytes, context: bytes, data: bytes) -> EncryptedImage:
         # Imported here: only installations on Kafka have the package (the extra `kafka`).
@@ -78,8 +79,13 @@ class ImageCipher:
 
 
 def key_name(stream: str, id: str) -> str:
-    """Where the store has the key of an image. Neither names of streams nor ids contain a slash."""
-    return f"{KEY_PREFIX}{stream}/{id}"
+    """Where the store has the key of an image."""
+    return f"{KEY_PREFIX}{stream}/{id_digest(id)}"
+
+
+def delete_keys(store: Store, stream: str, digests: Iterable[str]) -> None:
+    """Delete the keys of the images whose ids have these digests (``id_digest``). Blocks; raises StoreUnavailable."""
+    store.delete([f"{KEY_PREFIX}{stream}/{digest}" for digest in digests])
 
 
 def encrypted_key_name(record: Record) -> str:

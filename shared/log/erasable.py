@@ -1,9 +1,16 @@
 """A log that can erase single records (protocol): the embedded one; on Kafka only retention removes bytes."""
 
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from prequel.shared.log.base import Headers, Record
+
+
+class Remains(NamedTuple):
+    """What stands in the place of an erased record."""
+
+    headers: Headers
+    value: bytes = b""
 
 
 @runtime_checkable
@@ -17,20 +24,20 @@ class ErasableLog(Protocol):
         offsets: range,
         *,
         mentioning: bytes,
-        redact: Callable[[Record], Headers | None],
+        redact: Callable[[Record], Remains | None],
     ) -> int:
-        """Empty records and return how many. Durable on return; one transaction for the whole range.
+        """Replace records and return how many. Durable on return; one transaction for the whole range.
 
         Only records at ``offsets`` are looked at that have ``mentioning`` as their key or inside their headers (or
-        that may have it in their value: structured CloudEvents). ``redact`` gets each of them and returns the headers
-        that replace the record's own, or None to leave the record alone. An erased record keeps its offset and key,
-        so that no offset is used twice and readers meet no gap; its value becomes empty.
+        that may have it in their value: structured CloudEvents). ``redact`` gets each of them and returns what takes
+        its place, or None to leave the record alone. An erased record keeps its offset and key, so that no offset is
+        used twice and readers meet no gap.
         """
         ...
 
     def scrub(self, topic: str) -> bool:
-        """Remove the last copies of erased bytes from the topic's files; whether none is left.
+        """A step towards files of the topic without a byte of what was erased or pruned; whether that is reached.
 
-        False where a reader keeps an old version alive: call again.
+        False also where a reader keeps an old version alive: call again. For one thread at a time.
         """
         ...

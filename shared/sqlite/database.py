@@ -9,6 +9,7 @@ from pathlib import Path
 from prequel.shared.runtime import disk
 from prequel.shared.runtime.deadlines import SQLITE_BUSY_S
 from prequel.shared.sqlite.errors import MISSING_REMEDY, translated
+from prequel.shared.sqlite.free_pages import STEP_BYTES, FreePages
 from prequel.shared.sqlite.opening import Connection, FileFormat, enter_wal_mode, open_connection
 from prequel.shared.sqlite.wal import Checkpointer, checkpoint
 
@@ -37,6 +38,8 @@ class Database:
         self._checkpointer = Checkpointer(file_format.page_bytes, busy_timeout_s, self.disk_space)
         self._lock, self._process = threading.Lock(), os.getpid()
         self._free: list[Connection] = []
+        self._free_pages, self._scrubbed = FreePages(), False
+        """``_scrubbed``: whether what is free in the file is overwritten, and only the WAL has to be emptied yet."""
         self._closed = False
 
     @contextmanager
@@ -84,10 +87,18 @@ class Database:
         with self.reading() as connection:
             self._checkpointer.truncate(connection)
 
-    def scrub_wal(self) -> bool:
-        """As ``truncate_wal``; whether it was complete, so that no overwritten byte is left in the WAL."""
+    def scrub(self) -> bool:
+        """A step towards a file and a WAL without a byte of what was deleted; whether that is reached.
+
+        False also where a reader keeps an old version alive. For one thread at a time.
+        """
         with self.reading() as connection:
-            return checkpoint(connection, "TRUNCATE", self._busy_timeout_s)
+            self._scrubbed = self._scrubbed or self._free_pages.step(connection)
+            self._checkpointer.after_commit(connection, STEP_BYTES)
+            if not self._scrubbed or not checkpoint(connection, "TRUNCATE", self._busy_timeout_s):
+                return False
+        self._scrubbed = False
+        return True
 
     def rewrite(self) -> None:
         """Write the whole file again, without free pages, and able to shrink where the format says so (VACUUM).

@@ -104,6 +104,10 @@ class SqliteStore:
             plain = "DELETE FROM items WHERE key = ? AND owner IS NULL"
             connection.executemany(plain, [(name,) for name in delete])
 
+    def scrub(self) -> bool:
+        """See shared.store.scrubbable.ScrubbableStore. For one thread at a time."""
+        return self._database.scrub()
+
     def close(self) -> None:
         """Release the file. May be called again; any other call then raises StoreUnavailable."""
         self._database.close()

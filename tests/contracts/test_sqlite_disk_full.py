@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from prequel.shared.log.base import LogUnavailable, Message, Position
+from prequel.shared.log.erasable import Remains
 from prequel.shared.log.sqlite.log import SqliteLog
 from prequel.shared.store.base import Fence, StoreUnavailable
 from prequel.shared.store.sqlite import SqliteStore
@@ -177,7 +178,7 @@ def run_script(script: str, exit_code: int) -> list[str]:
 
 
 def test_erasing_on_a_full_disk_names_the_disk_and_succeeds_once_there_is_room(small_disk: Path) -> None:
-    log, left = SqliteLog(small_disk / "log"), (("left", b"1"),)
+    log, left = SqliteLog(small_disk / "log"), Remains((("left", b"1"),))
     for number in range(60):
         log.append([Message("t", b"s", b"%d" % number + os.urandom(8_000))])
     fill_completely(small_disk)

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from prequel.shared.log.base import Headers, Message, Record
-from prequel.shared.log.erasable import ErasableLog
+from prequel.shared.log.base import Message, Record
+from prequel.shared.log.erasable import ErasableLog, Remains
 from prequel.shared.log.sqlite.log import SqliteLog
 
 
-def redact(record: Record) -> Headers | None:
-    return (("left", b"1"),) if b"erase" in record.value else None
+def redact(record: Record) -> Remains | None:
+    return Remains((("left", b"1"),), b"rest") if b"erase" in record.value else None
 
 
 @pytest.mark.parametrize("size", [10, 5_000, 40_000, 300_000])
@@ -33,7 +33,7 @@ def test_erased_bytes_are_in_no_file_and_offsets_stay(tmp_path: Path, size: int)
         assert (b"S3CRETS3CRET" in content, b"K3PTK3PT" in content) == (False, True)
         records = log.follow("t", {0: 0}).poll(100, 0)
         assert [record.offset for record in records] == list(range(13))
-        assert [(r.value, r.headers) for r in records[::3]][:4] == [(b"", (("left", b"1"),))] * 4
+        assert [(r.value, r.headers) for r in records[::3]][:4] == [(b"rest", (("left", b"1"),))] * 4
         assert all(r.value == other for r in records if r.offset % 3)
         assert log.bounds("t")[0] == (0, 13)
         assert log.append([Message("t", b"s", b"x")])[0].offset == 13
@@ -44,3 +44,46 @@ def test_the_offset_of_an_erased_last_record_is_not_used_again(tmp_path: Path) -
         log.append([Message("t", b"s", b"erase")])
         log.erase("t", 0, range(1), mentioning=b"s", redact=redact)
         assert log.append([Message("t", b"s", b"x")])[0].offset == 1
+
+
+def prune(log: SqliteLog, before: int) -> None:
+    while log.pruning("t").delete_oldest(0, before):
+        pass
+
+
+def files(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.glob("t.sqlite*"))
+
+
+@pytest.mark.parametrize("size", [10, 5_000, 40_000, 300_000, 5_000_000])
+def test_scrubbing_overwrites_what_was_pruned_before(tmp_path: Path, size: int) -> None:
+    """Retention deletes rows, and their bytes stay in free pages until something else takes their place."""
+    secret, kept = b"S3CRET" * (size // 6 + 1), b"K3PT" * 500
+    with closing(SqliteLog(tmp_path / "log")) as log:
+        for value in [secret] * 8 + [kept] * 40:
+            log.append([Message("t", b"s", value)])
+        prune(log, 8)
+        while not log.scrub("t"):
+            assert list(log.read("t", 0, range(8, 48))), "others go on meanwhile"
+        content = files(tmp_path / "log")
+        assert (b"S3CRET" in content, b"K3PTK3PT" in content) == (False, True)
+        assert log.append([Message("t", b"s", secret)])[0].offset == 48
+        assert b"S3CRET" in files(tmp_path / "log")
+        assert [record.value for record in log.read("t", 0, range(49)).values()] == [kept] * 40 + [secret]
+
+
+def test_scrubbing_goes_on_after_a_kill_at_any_step(tmp_path: Path) -> None:
+    with closing(SqliteLog(tmp_path / "log")) as log:
+        for _ in range(6):
+            log.append([Message("t", b"s", b"S3CRET" * 10**6)])
+        log.append([Message("t", b"s", b"kept")])
+        prune(log, 6)
+    for steps in range(1, 15, 3):
+        with closing(SqliteLog(tmp_path / "log")) as log:
+            for _ in range(steps):
+                log.scrub("t")
+    with closing(SqliteLog(tmp_path / "log")) as log:
+        while not log.scrub("t"):
+            pass
+        assert b"S3CRET" not in files(tmp_path / "log")
+        assert [record.value for record in log.read("t", 0, range(7)).values()] == [b"kept"]

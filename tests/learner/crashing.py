@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from prequel.shared.log.base import Bounds, Headers, Log, Member, Message, PollResult, Position, Reader, Record
-from prequel.shared.log.erasable import ErasableLog
+from prequel.shared.log.base import Bounds, Log, Member, Message, PollResult, Position, Reader, Record
+from prequel.shared.log.erasable import ErasableLog, Remains
 from prequel.shared.store.base import Fence, Store
 
 Result = TypeVar("Result")
@@ -90,7 +90,7 @@ class KillableLog:
         offsets: range,
         *,
         mentioning: bytes,
-        redact: Callable[[Record], Headers | None],
+        redact: Callable[[Record], Remains | None],
     ) -> int:
         assert isinstance(self._log, ErasableLog)
         log = self._log

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from prequel.services.learner.erasure.redaction import redacted_headers
+from prequel.services.learner.erasure.redaction import redacted
 from prequel.services.learner.fold.commands import MAX_COMMANDS, MAX_DELETIONS, Deletion
 from prequel.services.learner.fold.partition import Fold
 from prequel.services.learner.fold.relocation import relocate
@@ -110,8 +110,8 @@ def erased(log: ExampleLog, fold: Fold) -> ExampleLog:
     deletions: list[Deletion] = fold.apply(log.records).deletions
     for record in log.records:
         for deletion in deletions:
-            if (headers := redacted_headers(record, deletion)) is not None:
-                record = record._replace(headers=headers, value=b"")
+            if (remains := redacted(record, deletion)) is not None:
+                record = record._replace(headers=remains.headers, value=remains.value)
         left.records.append(record)
     return left
 
@@ -419,4 +419,4 @@ def test_every_record_of_a_deleted_stream_is_recognised() -> None:
     ]
     for message, offset, deleted in cases:
         record = placed(message, 0, offset)._replace(topic=message.topic)
-        assert (redacted_headers(record, deletion) is not None) is deleted, message
+        assert (redacted(record, deletion) is not None) is deleted, message

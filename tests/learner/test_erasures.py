@@ -10,11 +10,13 @@ import pytest
 
 from prequel.services.learner.erasure.eraser import RecordEraser
 from prequel.services.learner.fold.partition import Fold
+from prequel.services.learner.snapshots.snapshots import Snapshots
 from prequel.shared.events.features import encode_features
 from prequel.shared.events.types import Image
 from prequel.shared.log.base import EXAMPLES, Message, Position
 from prequel.shared.log.sqlite.log import SqliteLog
 from prequel.shared.runtime.health import Health
+from prequel.shared.store.base import Fence
 from prequel.shared.store.sqlite import SqliteStore
 from tests.learner.building import BACKBONE, DIM, ExampleLog, new_fold
 
@@ -30,8 +32,10 @@ class Learner:
         self.restart()
 
     def restart(self) -> None:
-        self._eraser = RecordEraser(self.log, self._store, 0, time.monotonic, health=Health())
-        self._eraser.resume(self._fold.commands.deletions.values())
+        snapshots = Snapshots(self._store, 0, Fence(0, 1, "test"), max_bytes=2**30)
+        snapshots.acquire()
+        self._eraser = RecordEraser(self.log, self._store, 0, time.monotonic, snapshots=snapshots, health=Health())
+        self._eraser.resume(self._fold.commands.deletions, self._fold.streams)
 
     def fold(self, write: Callable[[ExampleLog], object]) -> None:
         begin = len(self._written.records)
@@ -42,7 +46,7 @@ class Learner:
 
     def commit(self) -> None:
         self._eraser.prepare_checkpoint()
-        self._eraser.checkpointed()
+        self._eraser.checkpointed(self._fold.streams)
 
     def work(self) -> None:
         while self._eraser.poll_timeout(IDLE) < IDLE:

@@ -1,1 +1,1 @@
-"""Erasure: the records of deleted streams, removed from a log that can."""
+"""Erasure: deleted streams and forgotten images, removed from log, store and snapshots."""

@@ -1,80 +1,109 @@
-"""Erases the records of deleted streams from a log that can, a little at a time, once no replay needs them."""
+"""Erases deleted streams and forgotten images for good, a little at a time, once no replay needs their records."""
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
-from prequel.services.learner.erasure.redaction import redacted_headers
+from prequel.services.learner.erasure.redaction import redacted
+from prequel.services.learner.erasure.waiting import WaitingImages
 from prequel.services.learner.fold.batch import FoldResult
-from prequel.services.learner.fold.commands import Deletion
+from prequel.services.learner.fold.commands import Deletion, Forgotten, Removal
+from prequel.services.learner.fold.stream import StreamState
+from prequel.services.learner.snapshots.snapshots import Snapshots
 from prequel.shared.events.dead_letters import abridged
 from prequel.shared.events.types import Rejected
-from prequel.shared.log.base import EXAMPLES, TOPICS, Log, LogUnavailable, Record
+from prequel.shared.images.encryption import delete_keys
+from prequel.shared.log.base import EXAMPLES, IMAGES, TOPICS, Log, LogUnavailable, Record
 from prequel.shared.log.erasable import ErasableLog
 from prequel.shared.runtime.deadlines import ERASE_BACKOFF, ERASE_PAUSE_S
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.retry import Attempts
 from prequel.shared.store.base import Store, StoreUnavailable
+from prequel.shared.store.scrubbable import ScrubbableStore
 
 STEP_RECORDS = 250
 """Records of one step: with images of 100 KB some 10 MB are read. Twice as many and a slow disk is felt by appends."""
 WORK_SECONDS = 0.05
 """How long learning waits for the steps of one turn; with half of it, erasing a large log takes twice as long."""
+UNWANTED = ("stream-deleted", "forgotten")
+"""Reasons of dead letters that would be erased at once if they kept what was rejected."""
 
 logger = logging.getLogger(__name__)
 
 
 class RecordEraser:
-    """Erases the deleted streams of one partition. For the learner's thread only; idle on a log that cannot erase.
+    """Erases what is deleted and forgotten in one partition. For the learner's thread only.
 
     The order, and what goes wrong with another one:
 
-    1. ``prepare_checkpoint``: where features of a stream that was erased already have come late, the store's note is
-       set back to that deletion. If this came after the snapshot, a crash between the two would leave them in the log.
-    2. The snapshot that has the deletion is committed. Erased earlier, a replay from the snapshot before would not find
-       the records that it needs.
-    3. ``checkpointed``: the records may be erased from here on, by ``work``.
-    4. The store's note moves on. Moved earlier, a crash during the erasure would leave records.
+    1. ``prepare_checkpoint``: where features of what was erased already have come late, the store's note is set back to
+       that command. If this came after the snapshot, a crash between the two would leave them in the log.
+    2. The snapshot is committed that has the deletion, or the state of a stream that never had the forgotten image.
+       Erased earlier, a replay from the snapshot before would not find the records that it needs.
+    3. ``checkpointed``: it may be erased from here on, by ``work``.
+    4. Of forgotten images, older snapshots are dropped: they still have them, and would need their records.
+    5. Then their records, or on a log that cannot erase, the keys of the images; and what is free in the files.
+    6. The store's note moves on. Moved earlier, a crash during the erasure would leave records.
 
     What is cut off by a crash is done again; a replay over records that are erased already ends in the same state.
     """
 
-    def __init__(self, log: Log, store: Store, partition: int, clock: Callable[[], float], *, health: Health) -> None:
+    def __init__(
+        self,
+        log: Log,
+        store: Store,
+        partition: int,
+        clock: Callable[[], float],
+        *,
+        snapshots: Snapshots,
+        health: Health,
+    ) -> None:
         self._log, self._store, self._partition, self._clock = log, store, partition, clock
-        self._uncommitted: dict[str, Deletion] = {}
-        """Deletions that no snapshot has yet, by stream."""
-        self._due: deque[Deletion] = deque()
-        """Deletions whose records are to be erased; the first one is in work."""
+        self._snapshots = snapshots
+        self._uncommitted: dict[tuple[str, int], Removal] = {}
+        """What no snapshot has yet, by stream and offset of the command."""
+        self._waiting = WaitingImages()
+        self._due: deque[Removal] = deque()
+        """What is to be erased; the first one is in work."""
         self._steps: Iterator[None] | None = None
         self._attempts = Attempts(f"learner: erasing, partition {partition}", health, ERASE_BACKOFF, clock=clock)
         self._done = self._noted = 0
 
-    def resume(self, deletions: Iterable[Deletion]) -> None:
-        """Go on with the deletions of a snapshot that are not known to be done. Blocks; raises StoreUnavailable."""
+    def resume(self, deletions: Mapping[str, Deletion], streams: Mapping[str, StreamState]) -> None:
+        """Go on with what a snapshot says was removed, as far as it is not known to be done.
+
+        Blocks; raises StoreUnavailable.
+        """
+        self._done = self._noted = int(self._store.get(self._key) or 0)
         if isinstance(self._log, ErasableLog):
-            self._done = self._noted = int(self._store.get(self._key) or 0)
-            self._due.extend(deletion for deletion in deletions if deletion.position.offset >= self._done)
+            self._due.extend(deletion for deletion in deletions.values() if deletion.position.offset >= self._done)
+        self._due.extend(self._waiting.caught_up(streams, done=self._done))
 
     def take(self, result: FoldResult) -> list[tuple[Record, Rejected]]:
-        """Note the streams that were deleted, and late features of one; the rejected records for the dead letters.
+        """Note what was deleted, and late features of it; the rejected records for the dead letters.
 
         A dead letter of late features has no value: it would be erased at once.
         """
         if not isinstance(self._log, ErasableLog):
-            return result.rejected
-        self._uncommitted |= {deletion.stream: deletion for deletion in result.deletions}
-        self._uncommitted |= {deletion.stream: deletion for deletion in result.late}
-        return [abridged(*pair) if pair[1].reason == "stream-deleted" else pair for pair in result.rejected]
+            return [abridged(*pair) if pair[1].reason == "forgotten" else pair for pair in result.rejected]
+        removals = [*result.deletions, *result.late]
+        self._uncommitted |= {(removal.stream, removal.position.offset): removal for removal in removals}
+        return [abridged(*pair) if pair[1].reason in UNWANTED else pair for pair in result.rejected]
 
     def prepare_checkpoint(self) -> None:
-        """The deletions taken are about to be in a snapshot: none is replayed. Blocks; raises StoreUnavailable."""
+        """What was taken is about to be in a snapshot: none is replayed. Blocks; raises StoreUnavailable."""
         if self._uncommitted:
             self._note()
 
-    def checkpointed(self) -> None:
-        """All deletions taken are in a snapshot: their records may be erased from here on."""
-        waiting = list(self._due)[1:]  # The one in work may have passed the place of late features already.
-        self._due.extend(deletion for deletion in self._uncommitted.values() if deletion not in waiting)
+    def checkpointed(self, streams: Mapping[str, StreamState]) -> None:
+        """All that was taken is in a snapshot, with ``streams`` as they are: it may be erased from here on.
+
+        Not yet an image of a stream that has not caught up with the command to forget it.
+        """
+        queued = list(self._due)[1:]  # The one in work may have passed the place of late features already.
+        again = [each for each in self._uncommitted.values() if not self._waiting.has(each) and each not in queued]
+        self._due.extend(again)
+        self._due.extend(self._waiting.caught_up(streams, done=self._done))
         self._uncommitted = {}
 
     def poll_timeout(self, idle: float) -> float:
@@ -82,7 +111,10 @@ class RecordEraser:
         return ERASE_PAUSE_S if self._due and self._attempts.due else idle
 
     def work(self) -> None:
-        """Do a little. Blocks. Where log or store refuse, that is reported and tried again: it costs no state."""
+        """Do a little. Blocks. Where log or store refuse, that is reported and tried again: it costs no state.
+
+        Raises Fenced where another learner has the partition now.
+        """
         if self._due and not self._attempts.run(self._turn, LogUnavailable, StoreUnavailable):
             self._steps = None
 
@@ -92,43 +124,63 @@ class RecordEraser:
             self._step()
 
     def _step(self) -> None:
-        deletion = self._due[0]
-        self._steps = self._steps or self._erase(deletion)
+        removal = self._due[0]
+        self._steps = self._steps or self._erase(removal)
         if next(self._steps, self) is self:
-            self._done = max(self._done, deletion.position.offset + 1)
+            self._done = max(self._done, removal.position.offset + 1)
             self._note(skip=1)
-            logger.info("stream %s was deleted: its records are erased", deletion.stream)
+            logger.info("stream %s: %s", removal.stream, _said(removal))
             self._due.popleft()
             self._steps = None
 
     def _note(self, skip: int = 0) -> None:
-        """Store the position before which every deletion is done, without the first ``skip`` of those that are due."""
-        unfinished = [*list(self._due)[skip:], *self._uncommitted.values()]
-        position = min([self._done, *(deletion.position.offset for deletion in unfinished)])
+        """Store the position before which everything is done, without the first ``skip`` of those that are due."""
+        unfinished = [*list(self._due)[skip:], *self._uncommitted.values(), *self._waiting]
+        position = min([self._done, *(removal.position.offset for removal in unfinished)])
         if position != self._noted:
             self._store.put(self._key, str(position).encode())
             self._noted = position
 
-    def _erase(self, deletion: Deletion) -> Iterator[None]:
-        """Erase in steps, of every topic: the generator's next step is taken when there is time."""
-        assert isinstance(self._log, ErasableLog)
+    def _erase(self, removal: Removal) -> Iterator[None]:
+        """Erase in steps: the generator's next step is taken when there is time."""
+        if isinstance(removal, Forgotten):
+            self._snapshots.keep_newest()
+            yield
+            delete_keys(self._store, removal.stream, removal.ids)
+            yield
+        if isinstance(self._log, ErasableLog):
+            yield from self._erase_records(self._log, removal)
+        if isinstance(removal, Forgotten) and isinstance(self._store, ScrubbableStore):
+            while not self._store.scrub():
+                yield
+
+    def _erase_records(self, log: ErasableLog, removal: Removal) -> Iterator[None]:
+        bounds = {topic: self._log.bounds(topic) for topic in TOPICS}
+        if isinstance(removal, Forgotten) and not removal.images:  # Given without: those that there are now.
+            removal = removal._replace(images={partition: end for partition, (_, end) in bounds[IMAGES].items()})
         for topic in TOPICS:
-            for partition, (begin, end) in self._log.bounds(topic).items():
+            for partition, (begin, end) in bounds[topic].items():
                 if topic != EXAMPLES or partition == self._partition:
                     for offset in range(begin, end, STEP_RECORDS):
                         offsets = range(offset, min(offset + STEP_RECORDS, end))
-                        self._log.erase(
+                        log.erase(
                             topic,
                             partition,
                             offsets,
-                            mentioning=deletion.stream.encode(),
-                            redact=lambda record: redacted_headers(record, deletion),
+                            mentioning=removal.stream.encode(),
+                            redact=lambda record: redacted(record, removal),
                         )
                         yield
-            while not self._log.scrub(topic):
+            while not log.scrub(topic):
                 yield
 
     @property
     def _key(self) -> str:
-        """Where the store has the position in ``examples`` before which every deletion is done."""
+        """Where the store has the position in ``examples`` before which everything is done."""
         return f"erased/{self._partition}"
+
+
+def _said(removal: Removal) -> str:
+    if isinstance(removal, Deletion):
+        return "it was deleted, and its records are erased"
+    return f"{len(removal.ids)} images were forgotten, and their records or keys are erased"

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from prequel.services.learner.fold.commands import Deletion
+from prequel.services.learner.fold.commands import Deletion, Removal
 from prequel.services.learner.fold.new_examples import predict_run
 from prequel.services.learner.fold.outputs import Output
 from prequel.services.learner.fold.stream import StreamState
@@ -25,8 +25,8 @@ class FoldResult(NamedTuple):
     misplaced: list[Record]
     """Records that belong to another partition: here they have no effect."""
     deletions: list[Deletion]
-    late: list[Deletion]
-    """Deletions of streams whose features came late, among ``rejected``: their records are to be erased too."""
+    late: list[Removal]
+    """What features that came late belong to, among ``rejected``: their records are to be erased too."""
 
 
 class FoldBatch:
@@ -42,7 +42,7 @@ class FoldBatch:
         self.duplicates = 0
         self.conflicts = Counter[str]()
         self.deletions: list[Deletion] = []
-        self.late: list[Deletion] = []
+        self.late: list[Removal] = []
         self._runs: dict[str, tuple[StreamState, dict[str, Features]]] = {}
 
     def has_unpredicted(self, stream: StreamState, id: str) -> bool:

@@ -8,6 +8,7 @@ from prequel.services.learner.fold.commands import command_result, parse_deletio
 from prequel.services.learner.fold.decisions import class_handlers, model_handlers, stream_handlers
 from prequel.services.learner.fold.decisions.decisions import MAX_DECISIONS, Decision, decision_of
 from prequel.services.learner.fold.decisions.following import follow_decisions
+from prequel.services.learner.fold.decisions.forgetting import without_ids
 from prequel.services.learner.fold.decisions.refusal import Refused
 from prequel.services.learner.fold.decisions.undo_handler import find_undone, undo
 from prequel.services.learner.fold.stream import StreamState
@@ -84,7 +85,7 @@ def _decide(fold: "Fold", command: Command, batch: FoldBatch) -> Applied:
             raise Refused(f"the stream has {MAX_DECISIONS} commands in its history, as many as it can keep")
         _DECISIONS[command.do](fold, stream, command)
     except Refused as error:
-        stream.decisions = stream.decisions.refuse(command, error.why)
+        stream.decisions = stream.decisions.refuse(without_ids(command), error.why)
         raise
     follow_decisions(stream, fold.config)
     catching_up = any(decision.id == command.id for decision in stream.decisions.waiting)

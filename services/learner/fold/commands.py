@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from prequel.shared.events.names import id_digest
 from prequel.shared.events.types import Applied, Command, Features
 from prequel.shared.log.base import Position
 
@@ -28,6 +29,33 @@ class Deletion(NamedTuple):
     def covers(self, image: Position) -> bool:
         """Whether the image at this position had come before the command."""
         return image.offset < self.images.get(image.partition, 0)
+
+    def concerns(self, id: str) -> bool:
+        """Whether the image with this id was deleted: every image of the stream was."""
+        return True
+
+
+class Forgotten(NamedTuple):
+    """Images that a stream was made to forget by the command at ``position``: of ``ids``, those before ``images``."""
+
+    stream: str
+    position: Position
+    images: Mapping[int, int]
+    """As in Deletion."""
+    ids: frozenset[str]
+    """As ``id_digest`` makes them."""
+
+    def covers(self, image: Position) -> bool:
+        """As in Deletion."""
+        return image.offset < self.images.get(image.partition, 0)
+
+    def concerns(self, id: str) -> bool:
+        """Whether the image with this id is one of them."""
+        return id_digest(id) in self.ids
+
+
+Removal = Deletion | Forgotten
+"""What is to be gone, from state and log."""
 
 
 class CommandHistory:
@@ -88,13 +116,22 @@ class CommandHistory:
 
 def parse_deletion(command: Command) -> Deletion | None:
     """What a ``stream.delete`` deletes; None where its field ``images`` is not an object of partition -> offset."""
+    ends = image_ends(command)
+    return None if ends is None else Deletion(command.stream, command.position, ends)
+
+
+def image_ends(command: Command) -> dict[int, int] | None:
+    """A command's field ``images``: by partition, where the topic of images ended when the command was given.
+
+    None where it is not an object of partition -> offset.
+    """
     ends = command.arguments.get("images", {})
     if not isinstance(ends, dict) or not all(
         partition.isdecimal() and len(partition) <= MAX_PARTITION_DIGITS and type(offset) is int and 0 <= offset < 2**63
         for partition, offset in ends.items()
     ):
         return None
-    return Deletion(command.stream, command.position, {int(partition): offset for partition, offset in ends.items()})
+    return {int(partition): offset for partition, offset in ends.items()}
 
 
 def command_result(command: Command, status: str, why: str = "") -> Applied:

@@ -10,6 +10,7 @@ from prequel.services.learner.fold.commands import CommandHistory
 from prequel.services.learner.fold.config import FoldConfig, with_defaults
 from prequel.services.learner.fold.config_changes import change_config
 from prequel.services.learner.fold.config_history import ConfigChange, ConfigHistory
+from prequel.services.learner.fold.decisions.forgetting import forgotten_by
 from prequel.services.learner.fold.feature_cache import FeatureCache
 from prequel.services.learner.fold.join.orphan_labels import OrphanLabels
 from prequel.services.learner.fold.label_features import read_ahead, with_attributes
@@ -183,6 +184,10 @@ class Fold:
         if deletion := self.commands.deletion_of(event):
             batch.late.append(deletion)
             raise Rejected("stream-deleted", f"stream {event.stream} was deleted after this image had come in")
+        known = self.streams.get(event.stream)
+        if decision := known.decisions.forgetting(event) if known else None:
+            batch.late.append(forgotten_by(event.stream, decision))
+            raise Rejected("forgotten", "the image was forgotten before its features came")
         self._check_room(event.stream, event.vector.size, batch)
         stream = self.stream_at(event.stream, event.position)
         apply_features(stream, event, batch, self.cache)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from prequel.services.learner.fold.decisions.following import follow_decisions
+from prequel.services.learner.fold.decisions.forgetting import forgettings
 from prequel.services.learner.fold.decisions.model_handlers import joining_models
 from prequel.services.learner.fold.decisions.refusal import Refused
 from prequel.services.learner.fold.stream import StreamState
@@ -43,11 +44,20 @@ def hand_over(fold: "Fold", stream: StreamState, command: Command) -> None:
     replayed, decisions = replay.begun_state(), stream.decisions.catch_up()
     if replay.plan.models is None:
         replayed.adopted, replayed.decisions = set(stream.adopted), decisions
+        _drop_forgotten(fold, stream)
         fold.streams[stream.name] = replayed
         return
     change_models(replayed, joining_specs(stream), None)  # Without the companion.
     stream.decisions = decisions
     follow_decisions(stream, fold.config, replayed)
+
+
+def _drop_forgotten(fold: "Fold", stream: StreamState) -> None:
+    """Keep no features in memory of images that the stream is about to have forgotten."""
+    waiting = [each.forgotten for each in forgettings(stream) if not each.caught_up]
+    for id, position, _ in stream.window.rows() if waiting else ():
+        if any(forgotten.concerns(id) for forgotten in waiting):
+            fold.cache.remove(position)
 
 
 def new_replay(fold: "Fold", stream: StreamState, partition: int, *, begin: int, end: int) -> StreamReplay:

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from typing import NamedTuple, cast
 
 from prequel.services.learner.fold.decisions.class_names import ClassNames, Event, Merging
-from prequel.services.learner.fold.decisions.decisions import DELETE, FORGET, REBUILD, Decision, Decisions
+from prequel.services.learner.fold.decisions.decisions import DELETE, REBUILD, Decision, Decisions
+from prequel.shared.events.names import id_digest
+from prequel.shared.events.types import Features, Label
 
 
 class LastLabels(NamedTuple):
@@ -38,21 +40,25 @@ class Rewriting:
         self._name_offsets = [d.position.offset for d in renamed]
         self._names = [ClassNames(d.change for d in renamed[:count] if d.change) for count in range(len(renamed) + 1)]
         self._fates = [fate for d in decisions.standing if (fate := _fate(d))]
-        self._forgotten = {
-            id: d.position.offset for d in decisions.standing if d.do == FORGET for id in d.arguments["ids"]
-        }
+        self._decisions = decisions
         self._last = last_labels
 
     def event(self, event: Event) -> Event | None:
         """The event as it is to be folded; None where it is left out."""
         offset = event.position.offset
-        if offset < self._forgotten.get(event.id, 0):
+        if self._decisions.forgotten and self._is_forgotten(event):
             return None
         if self._last and offset < self._last.offset and event.id in self._last.labels:
             label = self._last.labels[event.id]
         else:
             label = self._label(offset, event.label)
         return event if label == event.label else cast(Event, event._replace(label=label))
+
+    def _is_forgotten(self, event: Features | Label) -> bool:
+        decision = self._decisions.forgotten.get(id_digest(event.id))
+        if decision and event.position.offset < decision.position.offset:
+            return True
+        return isinstance(event, Features) and self._decisions.forgetting(event) is not None
 
     def _label(self, offset: int, name: str | None) -> str | None:
         if name is None or not (self._name_offsets or self._fates):

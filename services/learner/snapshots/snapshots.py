@@ -135,6 +135,12 @@ class Snapshots:
         self._roots = [other for other in self._roots if other != root]
         self._dead |= self._addresses.pop(_key(root), set())
 
+    def keep_newest(self) -> None:
+        """Drop every other snapshot, and delete all parts that the newest does not need: nothing of them is left."""
+        while len(self._roots) > 1 or self._dead:
+            kept = _key(self._roots[0]) if self._roots else None
+            self._swap(self._roots[:1], {kept: self._addresses[kept]} if kept else {})
+
     def lost(self) -> bool:
         """Whether the store has lost the snapshots of this partition."""
         return bool(self._roots) and self._store.get(self._root_key) is None
@@ -143,6 +149,9 @@ class Snapshots:
         roots = [root, *self._roots][:MAX_SNAPSHOTS]
         live = {_key(kept): self._addresses.get(_key(kept), set()) for kept in roots}
         live[_key(root)] = addresses
+        self._swap(roots, live)
+
+    def _swap(self, roots: list[Root], live: dict[tuple[int, int], set[str]]) -> None:
         known = self._live() | self._dead
         dead = sorted(known - set().union(*live.values()))
         swept, later = dead[:MAX_SWEPT_PARTS], dead[MAX_SWEPT_PARTS:]

@@ -4,20 +4,21 @@ from collections.abc import Callable
 
 from prequel.shared.sqlite.database import Connection, Database
 
-Redact = Callable[[tuple[object, ...]], bytes | None]
-"""A row as it is -> the packed headers that replace its own, None where the row is left alone."""
+Redact = Callable[[tuple[object, ...]], tuple[bytes, bytes] | None]
+"""A row as it is -> the packed headers and the value that replace its own, None where the row is left alone."""
 
 _STRUCTURED = b"application/cloudevents"
 """The content type of an event in structured mode, which may name its stream in its value only."""
 
 
 def erase_rows(database: Database, partition: int, offsets: range, *, mentioning: bytes, redact: Redact) -> int:
-    """Empty the rows that (may) mention the bytes and that ``redact`` picks; how many. One transaction.
+    """Replace the rows that (may) mention the bytes and that ``redact`` picks; how many. One transaction.
 
     1. Read the candidates. The filter is coarse and cheap (key, or bytes anywhere in the headers); ``redact`` decides.
     2. Update them with ``secure_delete`` on, so that SQLite writes zeros over what the old values occupied. They are
        updated, not deleted: an offset that disappeared at the end would be used again, and a reader would meet a gap.
-    3. Afterwards the caller empties the WAL (``Database.scrub_wal``), where the old bytes are until then.
+    3. Afterwards the caller scrubs the file (``Database.scrub``): the old bytes are in the WAL until then, and those of
+       records that were pruned, in free pages.
     """
     query = (
         f"SELECT * FROM p{partition} WHERE offset >= ? AND offset < ?"
@@ -25,18 +26,17 @@ def erase_rows(database: Database, partition: int, offsets: range, *, mentioning
     )
     with database.reading() as connection:
         rows = connection.execute(query, (offsets.start, offsets.stop, mentioning, mentioning, _STRUCTURED)).fetchall()
-    updates = [(headers, row[0]) for row in rows if (headers := redact(row)) is not None]
+    updates = [(*remains, row[0]) for row in rows if (remains := redact(row)) is not None]
     if updates:
         with database.reading() as connection:
-            (before,) = connection.execute("PRAGMA secure_delete").fetchone()
             connection.execute("PRAGMA secure_delete=ON").fetchone()
             # Where this fails, ``reading`` closes the connection, and that undoes both the update and the pragma.
             _update(connection, partition, updates)
-            connection.execute(f"PRAGMA secure_delete={before}").fetchone()
+            connection.execute("PRAGMA secure_delete=FAST").fetchone()
     return len(updates)
 
 
-def _update(connection: Connection, partition: int, updates: list[tuple[bytes, object]]) -> None:
+def _update(connection: Connection, partition: int, updates: list[tuple[bytes, bytes, object]]) -> None:
     connection.execute("BEGIN IMMEDIATE")
-    connection.executemany(f"UPDATE p{partition} SET headers = ?, value = x'' WHERE offset = ?", updates)
+    connection.executemany(f"UPDATE p{partition} SET headers = ?, value = ? WHERE offset = ?", updates)
     connection.execute("COMMIT")

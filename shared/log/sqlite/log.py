@@ -12,13 +12,13 @@ from prequel.shared.log.base import (
     EXAMPLES,
     IMAGES,
     Bounds,
-    Headers,
     LogUnavailable,
     Message,
     Position,
     Record,
     RecordTooLarge,
 )
+from prequel.shared.log.erasable import Remains
 from prequel.shared.log.sqlite.encoding import EncodedMessage
 from prequel.shared.log.sqlite.groups import Groups
 from prequel.shared.log.sqlite.member import SqliteMember
@@ -114,7 +114,7 @@ class SqliteLog:
         offsets: range,
         *,
         mentioning: bytes,
-        redact: Callable[[Record], Headers | None],
+        redact: Callable[[Record], Remains | None],
     ) -> int:
         """See shared.log.erasable.ErasableLog."""
         return self._topic(topic).erase(partition, offsets, mentioning=mentioning, redact=redact)

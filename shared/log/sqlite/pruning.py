@@ -124,11 +124,7 @@ class FilePruning:
     @contextmanager
     def _step(self) -> Iterator[Connection]:
         with self._writer, self._database.writing(STEP_COST_BYTES) as connection:
-            # Debian's SQLite writes zeros over all that is deleted unless told otherwise: as much again to write.
-            secure_delete = _pragma(connection, "secure_delete")
-            connection.execute("PRAGMA secure_delete=OFF")
             yield connection
-            connection.execute(f"PRAGMA secure_delete={secure_delete}")
 
 
 def _last_deletable(

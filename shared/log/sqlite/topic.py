@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from prequel.shared.log.base import Bounds, Headers, LogUnavailable, Message, OffsetOutOfRange, Position, Record
+from prequel.shared.log.base import Bounds, LogUnavailable, Message, OffsetOutOfRange, Position, Record
+from prequel.shared.log.erasable import Remains
 from prequel.shared.log.partitioner import partition_for
 from prequel.shared.log.sqlite.encoding import EncodedMessage, pack_headers, to_record
 from prequel.shared.log.sqlite.erasure import erase_rows
@@ -106,19 +107,19 @@ class Topic:
         return records
 
     def erase(
-        self, partition: int, offsets: range, *, mentioning: bytes, redact: Callable[[Record], Headers | None]
+        self, partition: int, offsets: range, *, mentioning: bytes, redact: Callable[[Record], Remains | None]
     ) -> int:
         """See shared.log.erasable.ErasableLog."""
 
-        def redact_row(row: tuple[object, ...]) -> bytes | None:
-            headers = redact(to_record(self.name, partition, row))
-            return None if headers is None else pack_headers(headers)
+        def redact_row(row: tuple[object, ...]) -> tuple[bytes, bytes] | None:
+            remains = redact(to_record(self.name, partition, row))
+            return None if remains is None else (pack_headers(remains.headers), remains.value)
 
         return erase_rows(self._database, partition, offsets, mentioning=mentioning, redact=redact_row)
 
     def scrub(self) -> bool:
         """See shared.log.erasable.ErasableLog."""
-        return self._database.scrub_wal()
+        return self._database.scrub()
 
     def check(self, partition: int, offset: int) -> None:
         """Raises OffsetOutOfRange unless reading can begin there."""

@@ -36,7 +36,7 @@ def record(image: EncryptedImage, id: str = "i", stream: str = "pets", key_id: s
         image.data,
         label="cat",
         time=0.0,
-        source="test",
+        source="prequel/test",
         content_type="image/png",
         key_id=image.key_id if key_id is None else key_id,
     )

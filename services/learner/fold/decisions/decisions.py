@@ -5,15 +5,16 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from prequel.services.learner.fold.decisions.class_names import NO_NAMES, ClassNames, Merging, Renaming
-from prequel.shared.events.types import Command
+from prequel.shared.events.names import id_digest
+from prequel.shared.events.types import Command, Features
 from prequel.shared.log.base import Position
 
 MAX_DECISIONS = 10_000
 """Decisions that a stream keeps. They are made by hand, or by a script that renames every class; with ten times as many
 the state of a stream of a few examples could be several MB, with a tenth a thousand classes could not be renamed."""
 MAX_FORGOTTEN = 100_000
-"""Ids that a stream's decisions can forget, all together: each is kept (up to 128 bytes), for a replay must leave it
-out. A whole stream is forgotten by deleting it."""
+"""Ids that a stream's decisions can forget, all together: a digest of each is kept (32 characters), since replays must
+leave it out. A whole stream is forgotten by deleting it."""
 
 RENAME, MERGE, DELETE, FORGET = "class.rename", "class.merge", "class.delete", "example.forget"
 ADD, REMOVE, PROMOTE, REBUILD = "models.add", "models.remove", "models.promote", "models.rebuild"
@@ -205,10 +206,24 @@ class Decisions(Sequence[Decision]):
         """Whether images may have features of one backbone only, of which there are several."""
         return any(decision.do == SWITCH and not decision.why for decision in self._decisions)
 
-    @property
-    def forgotten(self) -> int:
-        """How many ids they forget."""
-        return sum(len(decision.arguments["ids"]) for decision in self.standing if decision.do == FORGET)
+    @cached_property
+    def forgettings(self) -> tuple[Decision, ...]:
+        """Those that forgot single images; their argument ``digests`` says which (see ``id_digest``)."""
+        return tuple(decision for decision in self.standing if decision.do == FORGET)
+
+    @cached_property
+    def forgotten(self) -> Mapping[str, Decision]:
+        """The newest of those by the digest of each id that is forgotten."""
+        return {digest: decision for decision in self.forgettings for digest in decision.arguments["digests"]}
+
+    def forgetting(self, event: Features) -> Decision | None:
+        """The one that forgot the image of features that come late; None where there is none.
+
+        An image that was sent after the command is another one, with the same id.
+        """
+        decision = self.forgotten.get(id_digest(event.id)) if self.forgotten else None
+        ends = decision.arguments.get("images", {}) if decision else {}
+        return decision if event.image.offset < ends.get(str(event.image.partition), 0) else None
 
 
 def _newest(decisions: Sequence[Decision]) -> Sequence[Decision]:

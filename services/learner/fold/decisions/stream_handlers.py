@@ -2,19 +2,16 @@
 
 from typing import TYPE_CHECKING
 
-from prequel.services.learner.fold.decisions.decisions import MAX_FORGOTTEN, Decision, decision_of
+from prequel.services.learner.fold.decisions.decisions import Decision, decision_of
+from prequel.services.learner.fold.decisions.forgetting import forgotten_arguments
 from prequel.services.learner.fold.decisions.own_settings import BadSetting, check_own_settings
 from prequel.services.learner.fold.decisions.refusal import Refused
 from prequel.services.learner.fold.stream import StreamState
 from prequel.shared.backbone_specs import matches
-from prequel.shared.events.names import ID_RULE, valid_id
 from prequel.shared.events.types import Command
 
 if TYPE_CHECKING:
     from prequel.services.learner.fold.partition import Fold
-
-MAX_IDS = 1_000
-"""Ids of one command: ten times as many, and a command would be a record of a megabyte."""
 
 
 def set_settings(fold: "Fold", stream: StreamState, command: Command) -> Decision:
@@ -47,15 +44,4 @@ def switch_backbone(stream: StreamState, command: Command) -> Decision:
 
 def forget_examples(stream: StreamState, command: Command) -> Decision:
     """Make the stream as if the images with these ids had never come; an image sent later is another one."""
-    ids = command.arguments.get("ids")
-    if not isinstance(ids, list) or not 0 < len(ids) <= MAX_IDS:
-        raise Refused(f"field ids must be a list of 1 to {MAX_IDS} ids")
-    bad = next((id for id in ids if not isinstance(id, str) or not valid_id(id)), None)
-    if bad is not None:
-        raise Refused(f"{str(bad)[:150]!r} is not an id: use {ID_RULE}")
-    unknown = next((id for id in ids if not stream.knows(id) and stream.waiting.get(id) is None), None)
-    if unknown is not None:
-        raise Refused(f"the stream knows no image {unknown}: nothing of it can be in its state")
-    if stream.decisions.forgotten + len(ids) > MAX_FORGOTTEN:
-        raise Refused(f"the stream has forgotten {MAX_FORGOTTEN} images one by one: delete the stream instead")
-    return decision_of(command, replays=True)
+    return decision_of(command._replace(arguments=forgotten_arguments(stream, command)), replays=True)

@@ -22,6 +22,11 @@ class ExpiredIds:
     def __contains__(self, id: str) -> bool:
         return bool(self._known) and _hash(id) in self._known
 
+    @property
+    def full(self) -> bool:
+        """Whether ids may have come that are not remembered any more."""
+        return len(self._order) >= self._size
+
     def add(self, id: str) -> None:
         """Remember an id, and forget the oldest where there are too many."""
         value = _hash(id)

@@ -1,9 +1,9 @@
 """Labels for streams that do not exist (yet), bounded: they wait in the partition, not in a stream."""
 
-from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from prequel.services.learner.fold.join.waiting_labels import WaitingLabel
+from prequel.shared.events.names import id_digest
 from prequel.shared.events.types import Erased, Label, Outcome, Rejected
 from prequel.shared.log.base import Position
 
@@ -118,11 +118,6 @@ class OrphanLabels:
             if label.id:
                 expired.append(_expired(key[0], label))
         return expired
-
-
-def id_digest(id: str) -> str:
-    """What is remembered of an image's id: equal ids stay equal, and the id itself cannot be read from it."""
-    return blake2b(id.encode(), digest_size=16).hexdigest()
 
 
 def _outcome(event: Label, status: str, previous: str | None) -> Outcome:
