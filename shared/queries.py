@@ -4,6 +4,7 @@ from typing import Protocol
 
 from pydantic import BaseModel
 
+from prequel.shared.backtests import Backtest, BacktestRequest
 from prequel.shared.status import StreamDetail, StreamHistory
 from prequel.shared.vectors import Vector
 
@@ -55,6 +56,20 @@ class Queries(Protocol):
         """
         ...
 
+    def start_backtest(self, stream: str, request: BacktestRequest) -> Backtest:
+        """Ask for a back-test; what is known of it where one with this id was asked for before.
+
+        Blocks for the store too. Raises UnknownStream, BacktestRefused, StoreUnavailable.
+        """
+        ...
+
+    def end_backtest(self, stream: str, id: str) -> Backtest | None:
+        """Cancel a back-test that waits or runs, forget one that has ended; None where there is none.
+
+        Blocks for the store too. Raises UnknownStream, StoreUnavailable.
+        """
+        ...
+
 
 class DeferredQueries:
     """Queries of a learner that is set later, once it is made; until then every stream is unknown."""
@@ -80,3 +95,13 @@ class DeferredQueries:
         if self.queries is None:
             raise UnknownStream(stream)
         return self.queries.model_problem(stream, spec)
+
+    def start_backtest(self, stream: str, request: BacktestRequest) -> Backtest:
+        if self.queries is None:
+            raise UnknownStream(stream)
+        return self.queries.start_backtest(stream, request)
+
+    def end_backtest(self, stream: str, id: str) -> Backtest | None:
+        if self.queries is None:
+            raise UnknownStream(stream)
+        return self.queries.end_backtest(stream, id)

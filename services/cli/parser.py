@@ -4,6 +4,7 @@ import argparse
 
 from prequel import __version__
 from prequel.services.cli.commands import clients, operators, services, stream_changes
+from prequel.services.cli.commands.backtest import BACKTEST
 from prequel.services.cli.commands.base import CliCommand
 from prequel.services.cli.commands.demo import DEMO
 
@@ -28,6 +29,7 @@ COMMANDS: tuple[CliCommand, ...] = (
     stream_changes.HISTORY,
     stream_changes.UNDO,
     stream_changes.FORGET,
+    BACKTEST,
 )
 """Every command, in the order of `prequel --help`. A new command is a file in commands/ and a row here."""
 

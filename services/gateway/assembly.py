@@ -10,6 +10,7 @@ from prequel.services.gateway.http.sessions import Credentials
 from prequel.services.gateway.on_demand import OnDemandFeatures
 from prequel.services.gateway.remote import services
 from prequel.services.gateway.remote.services import RemoteServices
+from prequel.services.gateway.view.backtests import StreamBacktests
 from prequel.services.gateway.view.capacity import StreamCapacity
 from prequel.services.gateway.view.details import StreamDetails
 from prequel.services.gateway.view.histories import StreamHistories
@@ -103,6 +104,7 @@ def _gateway(provided: Dependencies, remote: RemoteServices, queries: Queries, e
         statuses=statuses,
         details=StreamDetails(queries, provided.store),
         histories=StreamHistories(queries, live.read_your_writes),
+        backtests=StreamBacktests(store),
         capacity=StreamCapacity(statuses),
         known_streams=KnownStreams(log, live, statuses, settings.group),
         image_queue=AppendQueue(log, "images", health),

@@ -11,6 +11,7 @@ from prequel.services.gateway.blocking_calls import BlockingCalls
 from prequel.services.gateway.http.sessions import Credentials
 from prequel.services.gateway.on_demand import OnDemandFeatures
 from prequel.services.gateway.remote.services import RemoteServices
+from prequel.services.gateway.view.backtests import StreamBacktests
 from prequel.services.gateway.view.capacity import StreamCapacity
 from prequel.services.gateway.view.details import StreamDetails
 from prequel.services.gateway.view.histories import StreamHistories
@@ -56,6 +57,7 @@ class Gateway:
     statuses: StreamStatuses
     details: StreamDetails
     histories: StreamHistories
+    backtests: StreamBacktests
     capacity: StreamCapacity
     known_streams: KnownStreams
     image_queue: AppendQueue

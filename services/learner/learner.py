@@ -12,6 +12,7 @@ from prequel.services.learner.output_messages import count_outputs, output_messa
 from prequel.services.learner.owned_partition import OwnedPartition
 from prequel.services.learner.publishing.publisher import StatusPublisher
 from prequel.services.learner.queries import StreamQueries
+from prequel.services.learner.replay.backtests.backtests import Backtests
 from prequel.services.learner.replay.catch_ups import CatchUps
 from prequel.services.learner.replay.jobs.base import JobContext, Workers
 from prequel.services.learner.replay.jobs.in_process import InProcessWorkers
@@ -19,6 +20,7 @@ from prequel.services.learner.replay.jobs.kinds import KINDS
 from prequel.services.learner.replay.jobs.queue import JobQueue
 from prequel.services.learner.replay.rebuild_schedule import RebuildSchedule
 from prequel.services.learner.restore import published_snapshot, restore_partition
+from prequel.shared.backtests import Backtest, BacktestRequest
 from prequel.shared.config import Settings
 from prequel.shared.events.types import Rejected
 from prequel.shared.log.base import EXAMPLES, Log, Message, Record
@@ -90,6 +92,7 @@ class Learner:
         self._publisher = StatusPublisher(
             self._context, self._partitions, address=address, catching_up=self._catch_ups.status
         )
+        self._backtests = Backtests(self._context, self._partitions, self._lock, self._jobs)
         self._store_checked_at = clock()
 
     def close(self) -> None:
@@ -112,6 +115,7 @@ class Learner:
             self._partitions[partition] = owned
         self._publisher.add_partition(owned)
         self._agree(owned)
+        self._backtests.resume(owned)
         if snapshot := published_snapshot(self._context, owned):
             self._publisher.add_snapshot(owned, snapshot)
         return owned.fold.position
@@ -129,6 +133,7 @@ class Learner:
         self._jobs.work()
         self._schedule.work()
         self._publisher.add_streams(self._catch_ups.work())
+        self._backtests.work()
         if not records and self._context.clock() - self._store_checked_at >= STORE_CHECK_SECONDS:
             self._check_store()
         self._publisher.publish_if_due(busy=bool(records))
@@ -148,6 +153,7 @@ class Learner:
     def discard(self, partition: int) -> None:
         with self._lock:
             revoked = self._partitions.pop(partition, None)
+        self._backtests.revoke(partition)
         self._jobs.cancel_all(lambda owner: owner.partition == partition)
         self._catch_ups.discard(partition)
         self._publisher.remove_partition(partition, list(revoked.fold.streams) if revoked else [])
@@ -169,6 +175,12 @@ class Learner:
     def model_problem(self, stream: str, spec: str) -> str:
         return self._queries.model_problem(stream, spec)
 
+    def start_backtest(self, stream: str, request: BacktestRequest) -> Backtest:
+        return self._backtests.start(stream, request)
+
+    def end_backtest(self, stream: str, id: str) -> Backtest | None:
+        return self._backtests.end(stream, id)
+
     # The parts.
 
     def _fold(
@@ -187,6 +199,8 @@ class Learner:
         self._publisher.add_result(partition, result)
         messages += output_messages(result)
         rejected += partition.eraser.take(result)
+        for deletion in result.deletions:
+            self._backtests.stream_deleted(deletion.stream)
         metrics.early.labels(str(partition.number)).set(len(partition.fold.orphan_labels))
 
     def _agree(self, partition: OwnedPartition) -> None:

@@ -152,6 +152,21 @@ class Client:
         answer: dict[str, Any] = self._connection.request("GET", "/v1/streams")
         return answer
 
+    def start_backtest(self, stream: str, id: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask for a back-test of this id: what is known of it now."""
+        path, headers = f"/v1/streams/{stream}/backtests", {"Idempotency-Key": id}
+        answer: dict[str, Any] = self._connection.request("POST", path, json=body, headers=headers)
+        return answer
+
+    def backtest(self, stream: str, id: str) -> dict[str, Any] | None:
+        """A back-test, with its result where it is done; None where there is none."""
+        answer: dict[str, Any] | None = self._get(f"/v1/streams/{stream}/backtests/{id}")
+        return answer
+
+    def end_backtest(self, stream: str, id: str) -> None:
+        """Cancel a back-test, or forget one that has ended."""
+        self._connection.request("DELETE", f"/v1/streams/{stream}/backtests/{id}")
+
     def not_ready(self) -> dict[str, str]:
         """The reasons why the services cannot work now, by component; empty when they can."""
         try:

@@ -210,6 +210,9 @@ PRODUCER_POLL_S = 1.0
 PRODUCER_COMMAND_S = 10.0
 """Until the learner has carried out a command; if it needs longer, it carries it out later all the same."""
 
+PRODUCER_BACKTEST_S = 0.5
+"""Between two looks at a back-test, which takes minutes; its learner notes the progress as often."""
+
 PRODUCER_SETTLE_S = 10.0
 """Until the last labels show in the answers: they are in the log, and the learner has already read them."""
 

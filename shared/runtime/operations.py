@@ -13,6 +13,7 @@ from prequel.shared.events.names import STREAM_RULE, valid_stream
 from prequel.shared.events.types import Rejected
 from prequel.shared.extraction import Extraction, ExtractorUnavailable
 from prequel.shared.queries import ModelCheck, Queries, UnknownStream
+from prequel.shared.runtime.backtest_calls import end_backtest, start_backtest
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.http_server import HttpServer, Reply, RequestError, json_reply
 from prequel.shared.runtime.metrics import Metrics
@@ -24,6 +25,7 @@ PUBLIC_PATHS = ("/healthz", "/readyz")
 DETAIL = "/detail/"
 HISTORY = "/history/"
 EXTRACT = "/extract/"
+BACKTESTS = {"/backtests/start": start_backtest, "/backtests/end": end_backtest}
 
 
 class OperationsServer:
@@ -32,7 +34,8 @@ class OperationsServer:
     With ``queries``, ``POST /predict`` takes ``{"stream", "features"}`` and answers a shared.queries.Answer: 404 where
     the stream is unknown, 422 where the features do not fit it; ``GET /detail/STREAM`` answers a
     shared.status.StreamDetail, ``GET /history/STREAM`` a StreamHistory; ``POST /model-problem`` takes ``{"stream",
-    "model"}`` and answers a shared.queries.ModelCheck. With ``extraction``, ``POST /extract/BACKBONE`` takes the bytes
+    "model"}`` and answers a shared.queries.ModelCheck; ``POST /backtests/start`` and ``/end`` answer a
+    shared.backtests.Backtest: see backtest_calls.py. With ``extraction``, ``POST /extract/BACKBONE`` takes the bytes
     of an image and answers ``{"features"}``: 413 and 422 where the image has none, 503 where the extractor is
     unavailable or busy. With ``keys``, all but the two health checks need one. Raises OSError where it
     cannot listen on host and port.
@@ -103,6 +106,8 @@ class OperationsServer:
             return _predict(self._queries, body)
         if path == "/model-problem" and self._queries is not None:
             return _model_problem(self._queries, body)
+        if path in BACKTESTS and self._queries is not None:
+            return BACKTESTS[path](self._queries, *_query(body))
         raise RequestError(404, f"{path[:200]} takes no POST request here")
 
 

@@ -6,6 +6,7 @@ import threading
 import numpy as np
 
 from prequel.shared import status
+from prequel.shared.backtests import Backtest, BacktestRefused, BacktestRequest
 from prequel.shared.events.commands import encode_applied
 from prequel.shared.events.dead_letters import encode_rejected
 from prequel.shared.events.decoding import decode_example
@@ -29,6 +30,7 @@ from prequel.shared.status import (
 )
 from prequel.shared.store.base import Store
 from prequel.shared.vectors import Vector
+from tests.gateway.echo_backtests import EchoBacktests
 
 SOURCE = "test/echo"
 DIM = 4
@@ -46,6 +48,7 @@ class EchoLearner:
 
     def __init__(self, log: Log, store: Store) -> None:
         self._log, self._store = log, store
+        self._backtests = EchoBacktests(store)
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._follow, args=(topic,)) for topic in (IMAGES, EXAMPLES)]
         self._lock = threading.Lock()
@@ -95,6 +98,22 @@ class EchoLearner:
         if stream not in self._positions:
             raise UnknownStream(stream)
         return "" if spec in MODELS else f"there is no model {spec!r} (did you mean ridge?); there are: echo, ridge"
+
+    def start_backtest(self, stream: str, request: BacktestRequest) -> Backtest:
+        self._require(stream)
+        for spec in request.models:
+            if problem := self.model_problem(stream, spec):
+                raise BacktestRefused(problem, "models")
+        return self._backtests.start(stream, request)
+
+    def end_backtest(self, stream: str, id: str) -> Backtest | None:
+        self._require(stream)
+        return self._backtests.end(stream, id)
+
+    def _require(self, stream: str) -> None:
+        with self._lock:
+            if stream not in self._positions:
+                raise UnknownStream(stream)
 
     def extract(self, backbone: str, data: bytes) -> Vector:
         """shared.extraction.Extraction, as refusing as the stream is."""

@@ -13,12 +13,14 @@ from prometheus_client import CollectorRegistry
 from prequel.services.gateway.remote.learner import LearnerUnavailable, RemoteLearner
 from prequel.shared import status
 from prequel.shared.api_keys import ApiKeys
+from prequel.shared.backtests import Backtest, BacktestRefused, BacktestRequest
 from prequel.shared.queries import Answer, UnknownStream
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.http_server import MAX_BODY_BYTES
 from prequel.shared.runtime.metrics import Metrics
 from prequel.shared.runtime.operations import OperationsServer
 from prequel.shared.status import CommandEntry, StreamDetail, StreamHistory
+from prequel.shared.store.base import StoreUnavailable
 from prequel.shared.store.sqlite import SqliteStore
 from prequel.shared.vectors import Vector
 from tests.gateway.conftest import Served, Start, free_port
@@ -37,6 +39,8 @@ COMMAND = CommandEntry(
     undoable=True,
     catching_up=True,
 )
+
+BACKTEST = Backtest(id="b1", stream="pets", status="waiting", champion="sum", models=["ridge"], asked_at=1.5)
 
 
 class Pets:
@@ -64,6 +68,22 @@ class Pets:
         if stream != "pets":
             raise UnknownStream(stream)
         return "" if spec == "sum" else f"there is no model {spec!r}"
+
+    def start_backtest(self, stream: str, request: BacktestRequest) -> Backtest:
+        if stream != "pets":
+            raise UnknownStream(stream)
+        if request.models == ["away"]:
+            raise StoreUnavailable("so says the test")
+        if request.last == 7:
+            raise BacktestRefused("10 jobs wait already")
+        if request.last is not None:
+            raise BacktestRefused("too many: give fewer", "last")
+        return BACKTEST.model_copy(update={"id": request.id, "models": request.models, "since": request.since})
+
+    def end_backtest(self, stream: str, id: str) -> Backtest | None:
+        if stream != "pets":
+            raise UnknownStream(stream)
+        return BACKTEST.model_copy(update={"status": "cancelled"}) if id == BACKTEST.id else None
 
 
 @pytest.fixture
@@ -216,6 +236,40 @@ def test_features_that_the_learner_refuses_are_refused(learner: RemoteLearner) -
         learner.answer("pets", np.zeros(4, np.float32))
     with pytest.raises(UnknownStream):
         learner.answer("nobody", np.zeros(3, np.float32))
+
+
+def test_a_remote_learner_starts_and_ends_back_tests(learner: RemoteLearner) -> None:
+    request = BacktestRequest(id="b7", models=["ridge", "ncm"], since="0:3")
+    assert learner.start_backtest("pets", request) == BACKTEST.model_copy(
+        update={"id": "b7", "models": ["ridge", "ncm"], "since": "0:3"}
+    )
+    ended = learner.end_backtest("pets", "b1")
+    assert ended is not None
+    assert (ended.id, ended.status) == ("b1", "cancelled")
+    assert learner.end_backtest("pets", "b2") is None
+
+
+def test_what_a_learner_refuses_to_back_test_arrives_as_it_says(learner: RemoteLearner) -> None:
+    def refusal(last: int) -> BacktestRefused:
+        with pytest.raises(BacktestRefused) as refused:
+            learner.start_backtest("pets", BacktestRequest(id="b", models=["ridge"], last=last))
+        return refused.value
+
+    assert [(each.field, each.why) for each in map(refusal, (7, 8))] == [
+        ("", "10 jobs wait already"),
+        ("last", "too many: give fewer"),
+    ]
+    with pytest.raises(UnknownStream):
+        learner.start_backtest("nobody", BacktestRequest(id="b", models=["ridge"]))
+    with pytest.raises(UnknownStream):
+        learner.end_backtest("nobody", "b")
+    with pytest.raises(LearnerUnavailable, match="the store cannot be reached"):
+        learner.start_backtest("pets", BacktestRequest(id="b", models=["away"]))
+
+
+def test_a_back_test_without_models_is_refused(client: httpx.Client) -> None:
+    answer = client.post("/backtests/start", json={"stream": "pets", "id": "b"})
+    assert (answer.status_code, answer.json()["detail"]) == (422, "models: is missing")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from prequel.services.producer.commands.status import _evidence_lines, _model_table
+from prequel.services.producer.commands.status import _evidence_lines, model_table
 from prequel.services.producer.evidence import accuracy_lines
 from prequel.services.producer.report import summary_lines
 from prequel.services.producer.sources.base import Survey
@@ -71,7 +71,7 @@ def test_the_status_of_a_stream_has_every_verdict_and_every_interval() -> None:
         "ncm is open.",
         *accuracy_lines(ALL)[1:3],
     ]
-    table = _model_table(ALL)
+    table = model_table(ALL.models)
     assert "0.1234 to 0.8766" in table[1]
     assert len({line.index("0.1234") for line in table[1:]}) == 1
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, create_model
 
+from prequel.shared.backtests import BacktestResult
 from prequel.shared.status import CurvePoint, DriftMark, ReliabilityPoint, SnapshotStatus, StreamStatus
 
 EXCLUDED_STATUS_FIELDS = {"address", "snapshot"}
@@ -66,6 +67,35 @@ class CommandAccepted(BaseModel):
     stream: str
     position: str = Field(description="where the command stands in the log: partition:offset")
     records: str | None = Field(None, description="what happens to a deleted stream's events in the log")
+
+
+class BacktestSummary(BaseModel):
+    """A back-test: models tried on a stream's past, beside its champion."""
+
+    id: str
+    stream: str
+    status: str = Field(description="waiting, running, done, failed, cancelled; forgotten, where it was just deleted")
+    progress: float = Field(description="the share that is done, 0 to 1")
+    champion: str
+    models: list[str] = Field(description="those that are tried beside it")
+    since: str | None
+    last: int | None
+    asked_at: str
+    ended_at: str | None
+    why: str = Field(description="the reason, where it failed")
+
+
+class BacktestAnswer(BacktestSummary):
+    """A back-test with its result."""
+
+    result: BacktestResult | None = Field(description="null before it is done")
+
+
+class BacktestList(BaseModel):
+    """The newest first."""
+
+    stream: str
+    backtests: list[BacktestSummary]
 
 
 class AppliedAnswer(CommandAccepted):

@@ -9,7 +9,9 @@ from pydantic import BaseModel, ValidationError
 from prequel.services.gateway.remote.addresses import AddressReader
 from prequel.services.gateway.remote.replies import error_detail
 from prequel.shared import status
+from prequel.shared.backtests import Backtest, BacktestRequest
 from prequel.shared.queries import Answer, ModelCheck, UnknownStream
+from prequel.shared.runtime.backtest_calls import refused
 from prequel.shared.status import StreamDetail, StreamHistory, StreamStatus
 from prequel.shared.vectors import Vector
 
@@ -47,6 +49,21 @@ class RemoteLearner:
     def model_problem(self, stream: str, spec: str) -> str:
         response = self._request(stream, "POST", "/model-problem", orjson.dumps({"stream": stream, "model": spec}))
         return _parsed(ModelCheck, stream, response).problem
+
+    def start_backtest(self, stream: str, request: BacktestRequest) -> Backtest:
+        body = orjson.dumps({"stream": stream, **request.model_dump()})
+        response = self._request(stream, "POST", "/backtests/start", body)
+        if response.status_code == 404:
+            raise UnknownStream(stream)
+        if response.status_code in (409, 422):
+            raise refused(response.status_code, error_detail(response))
+        return _parsed(Backtest, stream, response)
+
+    def end_backtest(self, stream: str, id: str) -> Backtest | None:
+        response = self._request(stream, "POST", "/backtests/end", orjson.dumps({"stream": stream, "id": id}))
+        if response.status_code == 404:
+            raise UnknownStream(stream)
+        return None if response.content == b"null" else _parsed(Backtest, stream, response)
 
     def _request(self, stream: str, method: str, path: str, body: bytes | None = None) -> httpx.Response:
         address = self._address(stream)

@@ -1,6 +1,7 @@
 """Routes: one file for each group of HTTP calls, and the table of all."""
 
 from prequel.services.gateway.routes import (
+    backtests,
     commands,
     documentation,
     events,
@@ -24,6 +25,7 @@ ROUTERS = (
     predictions.router,
     predict.router,
     streams.router,
+    backtests.router,
     commands.router,
     history.router,
     events.router,

@@ -9,6 +9,7 @@ from prequel.services.learner.fold.decisions.decisions import created_for
 from prequel.services.learner.fold.decisions.following import take_models
 from prequel.services.learner.fold.decisions.own_settings import own_config
 from prequel.services.learner.fold.drift.feature_drift import FeatureDrift
+from prequel.services.learner.fold.evaluation.comparisons import Comparisons
 from prequel.services.learner.fold.feature_cache import FeatureCache
 from prequel.services.learner.fold.join.orphan_labels import OrphanLabels
 from prequel.services.learner.fold.label_features import read_ahead
@@ -44,9 +45,11 @@ class StreamReplay:
     ) -> None:
         self.plan, self.position = plan, begin
         self.state: StreamState | None = None
-        self._registry, self._cache = registry, cache
         self._substitutes = substitutes
         self._found: dict[str, tuple[Position, Vector]] = {}
+        self._registry, self._cache = registry, cache
+        self.comparisons: Comparisons | None = None
+        """For a back-test, what counts in place of the state's own."""
         self._rewriting = Rewriting(plan.decisions, last_labels)
         self.relocations = Relocations(plan.partitions)
         self._orphans = OrphanLabels(max(1, len(plan.adopted)), 0)
@@ -141,6 +144,7 @@ class StreamReplay:
         if plan.classes is not None:
             state.admissible = set(plan.classes)
             state.begin(*plan.backbone)
+        state.comparisons = self.comparisons or state.comparisons
         state.adopt(self._orphans.remove_stream(plan.stream))
         self.state = state
 

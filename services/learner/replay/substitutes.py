@@ -34,7 +34,7 @@ class Substitutes:
 
 def find_substitutes(plan: ReplayPlan, cache: FeatureCache, *, begin: int) -> Substitutes | None:
     """Read where they are; None for a stream that was never switched. Blocks; raises LogUnavailable."""
-    if not plan.decisions.ever_switched or plan.models is not None:
+    if not plan.decisions.ever_switched or plan.classes is not None:
         return None
     backbone, before = plan.decisions.backbone, plan.decisions[-1].position.offset
     offsets: dict[str, dict[str, int]] = {}

@@ -1,7 +1,7 @@
 """The command `status`: the status of one stream, or of all, and of the log."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -11,7 +11,7 @@ from prequel.services.producer.errors import ProducerError
 from prequel.services.producer.evidence import label_order_lines, sample_lines, unscored_lines, verdict_lines
 from prequel.services.producer.report import check_stream, print_lines
 from prequel.services.producer.tables import aligned, score
-from prequel.shared.status import StreamStatus
+from prequel.shared.status import ModelStatus, StreamStatus
 from prequel.shared.units import format_bytes, format_seconds
 
 
@@ -30,7 +30,7 @@ def show_status(client: Client, stream: str | None, *, as_json: bool, console: C
         print_lines(console, *_stream_table(overview.streams))
         if stream:
             status = overview.streams[0]
-            print_lines(console, "", *_model_table(status), *_evidence_lines(status))
+            print_lines(console, "", *model_table(status.models), *_evidence_lines(status))
     if overview.log:
         print_lines(console, "", *_log_table(overview.log))
     return 0
@@ -67,9 +67,10 @@ def _stream_table(statuses: Sequence[StreamStatus]) -> list[str]:
     return aligned(rows, right=range(1, 7))
 
 
-def _model_table(status: StreamStatus) -> list[str]:
+def model_table(models: Mapping[str, ModelStatus]) -> list[str]:
+    """Lines of a table: what each model was scored on, and how well."""
     rows = [["model", "scored", "accuracy", "95 % interval", "recent", "kappa", "log loss"]]
-    for name, model in status.models.items():
+    for name, model in models.items():
         interval = f"{model.interval[0]:.4f} to {model.interval[1]:.4f}" if model.interval else "-"
         scores = map(score, (model.window_accuracy, model.kappa, model.log_loss))
         rows.append([name, f"{model.scored:,}", score(model.accuracy), interval, *scores])

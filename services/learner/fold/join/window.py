@@ -37,6 +37,10 @@ class Window:
         """The example that leaves the window next."""
         return self._example(self._oldest) if len(self) else None
 
+    def newest_from(self, count: int) -> Position | None:
+        """Where the newest ``count`` examples begin in the log; None where the window has fewer."""
+        return self._example(self._next - count).position if 0 < count <= len(self) else None
+
     def extend(self, examples: Sequence[tuple[NewExample, FirstLabel]], predicted: Sequence[ServedRun]) -> None:
         """Add the next examples, with every model's predictions; ``expire`` then removes what is beyond the size."""
         begin = 0

@@ -31,13 +31,14 @@ class ChildProcesses:
     def start(self, job: Job) -> "ChildJob":
         order = orjson.dumps({"kind": job.kind, "arguments": job.arguments, "settings": plain(self._settings)})
         try:
-            # A session of its own: Ctrl-C at the terminal is for this process, which ends the child by itself.
+            # A group of its own: Ctrl-C at the terminal is for this process, which ends the child by itself. But not a
+            # session: Linux may share time out between sessions first, whatever the priorities inside them.
             process = subprocess.Popen(
                 self._command,
                 env=self._environ,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                start_new_session=True,
+                process_group=0,
             )
         except OSError as error:
             raise JobFailed(f"no process could be started for the job: {error}") from error

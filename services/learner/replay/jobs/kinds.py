@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
+from prequel.services.learner.replay.backtests import replaying
 from prequel.services.learner.replay.catch_up_job import CATCH_UP, catch_up
 from prequel.services.learner.replay.jobs.base import JobFunction
 
-KINDS: Mapping[str, JobFunction] = {CATCH_UP: catch_up}
+KINDS: Mapping[str, JobFunction] = {CATCH_UP: catch_up, replaying.KIND: replaying.backtest}
 """A new kind is a function and a row here. It runs in a process of its own, with log and store opened there."""

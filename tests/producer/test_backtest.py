@@ -1,0 +1,121 @@
+"""`prequel backtest`, over the whole system in one process, and with a back-test that never ends."""
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from prequel.services.cli.main import main
+from prequel.services.producer.client import Client, connect
+from prequel.services.producer.commands.backtest import BacktestOptions, run_backtest
+from prequel.services.producer.errors import ProducerError, RequestRefused, WrongUsage
+from tests.gateway.conftest import Served, Start
+from tests.gateway.conftest import start as start  # a fixture
+from tests.gateway.echo_backtests import ENDLESS
+from tests.producer.conftest import Stream, System
+from tests.producer.test_delete import printed
+
+
+def backtest(client: Client, console: Console, models: str, id: str = "b1", **options: Any) -> int:
+    asked = BacktestOptions(models, **options)
+    return run_backtest(client, "pets", asked, id=id, console=console, stop=threading.Event())
+
+
+@pytest.fixture
+def pets(stream: Stream, photos: Callable[[int], Path]) -> None:
+    """A stream of 30 images."""
+    stream(photos(10), "pets")
+
+
+@pytest.mark.usefixtures("pets")
+def test_a_back_test_is_shown_as_a_table_and_in_sentences(system: System, client: Client, console: Console) -> None:
+    assert backtest(client, console, "ncm, slda") == 0
+    lines = printed(console).splitlines()
+    about = next(line for line in lines if "the champion is" in line)
+    assert about.startswith("30 images with 30 labels, from 0:")
+    assert about.endswith("the champion is nearest")
+    assert [line.split()[0] for line in lines if line.split()[1:2] == ["29"]] == ["nearest", "ncm", "slda"]
+    assert (
+        sum("nearest" in line and ("cannot be told apart" in line or "would have been" in line) for line in lines) == 2
+    )
+
+
+@pytest.mark.usefixtures("pets")
+def test_programs_get_json(system: System, client: Client, console: Console) -> None:
+    assert backtest(client, console, "ncm", last=12, as_json=True) == 0
+    answer = json.loads(printed(console)[printed(console).index("{") :])
+    assert (answer["status"], answer["last"], answer["result"]["images"]) == ("done", 12, 12)
+    assert set(answer["result"]["models"]) == {"nearest", "ncm"}
+
+
+@pytest.mark.usefixtures("pets")
+@pytest.mark.parametrize(
+    ("models", "options", "why"),
+    [
+        ("ridgee", {}, "--models: there is no model 'ridgee'.*did you mean ridge"),
+        ("ncm", {"since": "7:3"}, "--since: the events of this stream are in partition 0"),
+        ("ncm", {"last": 0}, "--last: must be 1 or more"),
+    ],
+)
+def test_a_wrong_argument_is_named(
+    client: Client, console: Console, models: str, options: dict[str, Any], why: str
+) -> None:
+    with pytest.raises(WrongUsage, match=why):
+        backtest(client, console, models, **options)
+
+
+def test_an_unknown_stream_is_an_error(client: Client, console: Console) -> None:
+    with pytest.raises(RequestRefused, match="there is no stream pets"):
+        backtest(client, console, "ncm")
+
+
+@pytest.mark.usefixtures("pets")
+def test_the_exit_codes_are_those_of_other_commands(system: System, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["backtest", "pets", "--models", "ncm", "--url", system.url]
+    assert main([*command, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["result"]["champion"] == "nearest"
+    assert main(["backtest", "pets", "--models", "ncmm", "--url", system.url]) == 2
+    assert "prequel: --models: there is no model 'ncmm'" in capsys.readouterr().err
+    assert main(["backtest", "petz", "--models", "ncm", "--url", system.url]) == 1
+    assert "did you mean pets?" in capsys.readouterr().err
+
+
+# One that does not end.
+
+
+@pytest.fixture
+def endless(start: Start) -> Served:
+    gateway = start()
+    assert gateway.post_image(id="i1", wait=10).status_code == 200
+    return gateway
+
+
+def test_ctrl_c_cancels_it_at_the_gateway(endless: Served, console: Console) -> None:
+    stop = threading.Event()
+    threading.Timer(0.3, stop.set).start()
+    with closing(connect(endless.url, None, stop=stop, clock=time.monotonic)) as client:
+        code = run_backtest(client, "pets", BacktestOptions("ridge", last=ENDLESS), id="b1", console=console, stop=stop)
+    assert (code, printed(console)) == (130, "cancelled\n")
+    assert endless.client.get("/v1/streams/pets/backtests").json()["backtests"] == []
+
+
+def test_one_that_somebody_deletes_is_an_error(endless: Served, console: Console) -> None:
+    with closing(connect(endless.url, None, stop=threading.Event(), clock=time.monotonic)) as client:
+        threading.Timer(0.3, lambda: endless.client.delete("/v1/streams/pets/backtests/b1")).start()
+        with pytest.raises(ProducerError, match="somebody has deleted the back-test"):
+            backtest(client, console, "ridge", last=ENDLESS)
+
+
+def test_what_would_have_been_better_is_said_with_how_to_use_it(endless: Served, console: Console) -> None:
+    with closing(connect(endless.url, None, stop=threading.Event(), clock=time.monotonic)) as client:
+        assert backtest(client, console, "ridge") == 0
+    assert (
+        "ridge would have been better than echo on 100 labels: 90.0 % against 80.0 %. "
+        "To let it answer: prequel models pets add ridge, then prequel models pets promote ridge"
+    ) in printed(console)
