@@ -40,6 +40,11 @@ class CatchUp:
     problem: str = ""
     retry_at: float = 0.0
 
+    def is_of(self, stream: StreamState, settings: int) -> bool:
+        """Whether it replays the past that this stream has now, and not that of one deleted, or decided about since."""
+        plan = self.plan
+        return (plan.begun, plan.decisions.given, self.settings) == (stream.begun, stream.decisions.given, settings)
+
 
 class CatchUps:
     """For the learner's thread; ``status`` for any that holds its lock. Nothing here is part of a state.
@@ -55,9 +60,12 @@ class CatchUps:
         """By stream, how many decisions it had when commands of it were refused: the fold may have yet to meet that."""
         self._appended = 0
 
-    def take(self, stream: str, *, given: int, begin: int) -> StreamReplay | None:
+    def take(self, stream: str, *, begun: int, given: int, begin: int) -> StreamReplay | None:
         running = self._running.get(stream)
-        if running is None or running.replay is None or (running.plan.decisions.given, running.begin) != (given, begin):
+        if running is None or running.replay is None:
+            return None
+        plan = running.plan
+        if (plan.begun, plan.decisions.given, running.begin) != (begun, given, begin):
             return None
         del self._running[stream]
         return running.replay
@@ -98,7 +106,7 @@ class CatchUps:
     def _advance(self, number: int, stream: StreamState) -> bool:
         """Do what is next for a stream; whether its status is another one than before."""
         running, fold = self._running.get(stream.name), self._partitions[number].fold
-        if running and (running.plan.decisions.given, running.settings) != (stream.decisions.given, len(fold.history)):
+        if running and not running.is_of(stream, len(fold.history)):
             self._jobs.cancel(self._running.pop(stream.name).job)  # It replays a past that has changed since.
             running = None
         if running is None or (running.problem and self._context.clock() >= running.retry_at):

@@ -37,7 +37,9 @@ def hand_over(fold: "Fold", stream: StreamState, command: Command) -> None:
         follow_decisions(stream, fold.config)
         return
     begin = _number(command.arguments, "begin")
-    replay = fold.replays.take(stream.name, given=stream.decisions.given, begin=begin)
+    if begin > command.position.offset or (keeps_past(stream, begin) and not joining_specs(stream)):
+        raise Refused(f"the replay begins at {begin}, and this stream began at {stream.begun}")
+    replay = fold.replays.take(stream.name, begun=stream.begun, given=stream.decisions.given, begin=begin)
     if replay is None:
         replay = new_replay(fold, stream, command.position.partition, begin=begin, end=command.position.offset)
     replay_to(fold, replay, command.position.offset)

@@ -1,6 +1,6 @@
 """The past of a stream as its decisions have made it: every event of its log, changed or left out."""
 
-from bisect import bisect_left
+from collections import deque
 from collections.abc import Mapping
 from typing import NamedTuple, cast
 
@@ -36,15 +36,17 @@ class Rewriting:
     """
 
     def __init__(self, decisions: Decisions, last_labels: LastLabels | None = None) -> None:
-        renamed = [d for d in decisions.standing if d.change]
-        self._name_offsets = [d.position.offset for d in renamed]
-        self._names = [ClassNames(d.change for d in renamed[:count] if d.change) for count in range(len(renamed) + 1)]
-        self._fates = [fate for d in decisions.standing if (fate := _fate(d))]
+        self._changes = deque((d.position.offset, d.change) for d in decisions.standing if d.change)
+        self._names = ClassNames()
+        """In force at the newest event."""
+        self._fates: dict[str, list[_Fate]] = {}
+        for fate in filter(None, map(_fate, decisions.standing)):
+            self._fates.setdefault(fate.label, []).append(fate)
         self._decisions = decisions
         self._last = last_labels
 
     def event(self, event: Event) -> Event | None:
-        """The event as it is to be folded; None where it is left out."""
+        """The event as it is to be folded; None where it is left out. Events come in the log's order."""
         offset = event.position.offset
         if self._decisions.forgotten and self._is_forgotten(event):
             return None
@@ -61,13 +63,18 @@ class Rewriting:
         return isinstance(event, Features) and self._decisions.forgetting(event) is not None
 
     def _label(self, offset: int, name: str | None) -> str | None:
-        if name is None or not (self._name_offsets or self._fates):
-            return name
-        label: str | None = self._names[bisect_left(self._name_offsets, offset)].label(name)
-        for fate in self._fates:
-            if fate.offset > offset and fate.label == label:
-                label = fate.into
+        while self._changes and self._changes[0][0] < offset:
+            self._names.apply(self._changes.popleft()[1])
+        if name is None:
+            return None
+        label: str | None = self._names.label(name)
+        while fate := self._next_fate(label, offset):
+            offset, label = fate.offset, fate.into
         return label
+
+    def _next_fate(self, label: str | None, offset: int) -> _Fate | None:
+        """What became of a class first, after ``offset``."""
+        return next((fate for fate in self._fates.get(label or "", ()) if fate.offset > offset), None)
 
 
 def _fate(decision: Decision) -> _Fate | None:

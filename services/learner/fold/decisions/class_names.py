@@ -40,10 +40,14 @@ class ClassNames:
         self._names: dict[str, str] = {}
         """The inverse for the names that are shown."""
         for change in changes:
-            if isinstance(change, Renaming):
-                self._rename(change)
-            else:
-                self._merge(change)
+            self.apply(change)
+
+    def apply(self, change: Renaming | Merging) -> None:
+        """Take in one more change."""
+        if isinstance(change, Renaming):
+            self._rename(change)
+        else:
+            self._merge(change)
 
     def label(self, name: str) -> str:
         """The label by which the fold knows the class that people call so."""

@@ -16,6 +16,16 @@ MAX_FORGOTTEN = 100_000
 """Ids that a stream's decisions can forget, all together: a digest of each is kept (32 characters), since replays must
 leave it out. A whole stream is forgotten by deleting it."""
 
+MAX_TEXT, MAX_LISTED = 1_000, 10
+"""Characters and elements kept of an argument of a refused command: for people, who see what was wrong with it."""
+ARGUMENTS = frozenset(
+    (
+        *("from", "to", "label", "ids", "digests", "images", "model", "command", "backbone"),
+        *("window", "accuracy_window", "unknown_probability", "unknown_distance", "set_level", "goal", "title"),
+    )
+)
+"""What a command may say. All else is left out of the history: anybody may write to the log, and the state is small."""
+
 RENAME, MERGE, DELETE, FORGET = "class.rename", "class.merge", "class.delete", "example.forget"
 ADD, REMOVE, PROMOTE, REBUILD = "models.add", "models.remove", "models.promote", "models.rebuild"
 CREATE, SET, SWITCH, CATCH_UP = "stream.create", "stream.set", "stream.switch", "stream.catch-up"
@@ -96,7 +106,9 @@ class Decisions(Sequence[Decision]):
 
     def refuse(self, command: Command, why: str) -> "Decisions":
         """With a command that was refused, which has no effect but to be in the history."""
-        return self._replaced([*self._decisions, Decision(*_common(command), why=why)])
+        refused = Decision(*_common(command), why=why)
+        brief = {name: _brief(value) for name, value in refused.arguments.items()}
+        return self._replaced([*self._decisions, refused._replace(arguments=brief)])
 
     def apply(self, decision: Decision) -> "Decisions":
         """With one more that was applied."""
@@ -255,7 +267,16 @@ def decision_of(command: Command, **more: Any) -> Decision:
 
 
 def _common(command: Command) -> tuple[Position, str, str, Mapping[str, Any], str, float]:
-    return command.position, command.id, command.do, command.arguments, command.by, command.time
+    arguments = {name: value for name, value in command.arguments.items() if name in ARGUMENTS}
+    return command.position, command.id, command.do, arguments, command.by, command.time
+
+
+def _brief(value: Any) -> Any:
+    if isinstance(value, dict):
+        return None
+    if isinstance(value, list):
+        return [str(element)[:MAX_TEXT] for element in value[:MAX_LISTED]]
+    return value[:MAX_TEXT] if isinstance(value, str) else value
 
 
 def decision_rows(decisions: Decisions) -> dict[str, Any]:
