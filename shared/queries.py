@@ -5,6 +5,7 @@ from typing import Protocol
 from pydantic import BaseModel
 
 from prequel.shared.backtests import Backtest, BacktestRequest
+from prequel.shared.opinions import ExampleQueue, OpinionQueries, QueueRequest, SimilarExamples
 from prequel.shared.status import StreamDetail, StreamHistory
 from prequel.shared.vectors import Vector
 
@@ -34,7 +35,7 @@ class UnknownStream(LookupError):
     """No learner owns this stream."""
 
 
-class Queries(Protocol):
+class Queries(OpinionQueries, Protocol):
     """Answers from the newest state. Safe from any thread; each blocks for the batch in progress at most."""
 
     def answer(self, stream: str, features: Vector) -> Answer:
@@ -105,3 +106,13 @@ class DeferredQueries:
         if self.queries is None:
             raise UnknownStream(stream)
         return self.queries.end_backtest(stream, id)
+
+    def queue(self, stream: str, request: QueueRequest) -> ExampleQueue:
+        if self.queries is None:
+            raise UnknownStream(stream)
+        return self.queries.queue(stream, request)
+
+    def similar(self, stream: str, id: str, limit: int) -> SimilarExamples:
+        if self.queries is None:
+            raise UnknownStream(stream)
+        return self.queries.similar(stream, id, limit)

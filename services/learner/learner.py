@@ -24,6 +24,7 @@ from prequel.shared.backtests import Backtest, BacktestRequest
 from prequel.shared.config import Settings
 from prequel.shared.events.types import Rejected
 from prequel.shared.log.base import EXAMPLES, Log, Message, Record
+from prequel.shared.opinions import ExampleQueue, QueueRequest, SimilarExamples
 from prequel.shared.queries import Answer
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.metrics import Metrics
@@ -180,6 +181,12 @@ class Learner:
 
     def end_backtest(self, stream: str, id: str) -> Backtest | None:
         return self._backtests.end(stream, id)
+
+    def queue(self, stream: str, request: QueueRequest) -> ExampleQueue:
+        return self._queries.queue(stream, request)
+
+    def similar(self, stream: str, id: str, limit: int) -> SimilarExamples:
+        return self._queries.similar(stream, id, limit)
 
     # The parts.
 

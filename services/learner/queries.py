@@ -1,16 +1,21 @@
 """Answers to the gateway from the newest state: predictions of a vector, the details and the history of a stream."""
 
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 
 from prequel.services.learner.fold.calibration.ranking import own_predictions
 from prequel.services.learner.fold.drift.reactions import check_spec
 from prequel.services.learner.fold.evaluation.label_set import label_set
 from prequel.services.learner.fold.stream import StreamState
 from prequel.services.learner.models.spec import UnknownModel
+from prequel.services.learner.opinions.asking import Budget
+from prequel.services.learner.opinions.queue import ASK_S, StreamQueue
+from prequel.services.learner.opinions.similar import similar
 from prequel.services.learner.owned_partition import OwnedPartition
 from prequel.services.learner.publishing.stream_commands import stream_commands
 from prequel.services.learner.publishing.stream_status import stream_detail
+from prequel.shared.opinions import ExampleQueue, QueueRequest, SimilarExamples
 from prequel.shared.queries import Answer, UnknownStream
 from prequel.shared.status import StreamDetail, StreamHistory
 from prequel.shared.vectors import Vector, check_vector
@@ -19,11 +24,19 @@ from prequel.shared.vectors import Vector, check_vector
 class StreamQueries:
     """Safe from any thread. The learner holds ``lock`` while the state changes: a query waits for one batch.
 
-    ``signed`` is whether there is a key that pickled models can be signed with.
+    ``signed`` is whether there is a key that pickled models can be signed with; ``clock`` gives seconds since any time.
     """
 
-    def __init__(self, partitions: Mapping[int, OwnedPartition], lock: threading.Lock, *, signed: bool = False) -> None:
-        self._partitions, self._lock, self._signed = partitions, lock, signed
+    def __init__(
+        self,
+        partitions: Mapping[int, OwnedPartition],
+        lock: threading.Lock,
+        *,
+        signed: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._partitions, self._lock, self._signed, self._clock = partitions, lock, signed, clock
+        self._queue = StreamQueue(lock, clock)
 
     def answer(self, stream: str, features: Vector) -> Answer:
         """What the models predict now of a vector, float32 of shape [dim].
@@ -83,6 +96,21 @@ class StreamQueries:
         except UnknownModel as problem:
             return str(problem)
         return ""
+
+    def queue(self, stream: str, request: QueueRequest) -> ExampleQueue:
+        """What to look at next. Raises UnknownStream, LogUnavailable."""
+        with self._lock:
+            partition, state = self._find(stream)
+            position = str(partition.position)
+        return self._queue.answer(state, partition.fold.cache, position, request)
+
+    def similar(self, stream: str, id: str, limit: int) -> SimilarExamples:
+        """The nearest labelled examples of an image. Raises UnknownStream, UnknownExample, LogUnavailable."""
+        with self._lock:
+            partition, state = self._find(stream)
+            position = str(partition.position)
+        budget = Budget(self._clock, self._clock() + ASK_S)
+        return similar(state, partition.fold.cache, self._lock, position, id, limit, budget)
 
     def _find(self, stream: str) -> tuple[OwnedPartition, StreamState]:
         for partition in self._partitions.values():

@@ -17,6 +17,7 @@ from prequel.shared.runtime.backtest_calls import end_backtest, start_backtest
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.http_server import HttpServer, Reply, RequestError, json_reply
 from prequel.shared.runtime.metrics import Metrics
+from prequel.shared.runtime.opinion_calls import answer_queue, answer_similar
 from prequel.shared.runtime.supervisor import Supervisor
 from prequel.shared.vectors import InvalidVector, Vector, vector_from_numbers
 
@@ -108,6 +109,10 @@ class OperationsServer:
             return _model_problem(self._queries, body)
         if path in BACKTESTS and self._queries is not None:
             return BACKTESTS[path](self._queries, *_query(body))
+        if path == "/queue" and self._queries is not None:
+            return answer_queue(self._queries, body)
+        if path == "/similar" and self._queries is not None:
+            return answer_similar(self._queries, body)
         raise RequestError(404, f"{path[:200]} takes no POST request here")
 
 

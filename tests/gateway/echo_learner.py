@@ -18,6 +18,14 @@ from prequel.shared.events.types import Applied, Command, Image, Label, Outcome,
 from prequel.shared.extraction import ExtractorUnavailable
 from prequel.shared.images.encryption import ImageCipher
 from prequel.shared.log.base import EXAMPLES, IMAGES, Log, Message, Position, Record
+from prequel.shared.opinions import (
+    ExampleQueue,
+    Opinion,
+    QueuedExample,
+    QueueRequest,
+    SimilarExamples,
+    UnknownExample,
+)
 from prequel.shared.queries import Answer, UnknownStream
 from prequel.shared.status import (
     CommandEntry,
@@ -114,6 +122,42 @@ class EchoLearner:
         with self._lock:
             if stream not in self._positions:
                 raise UnknownStream(stream)
+
+    def queue(self, stream: str, request: QueueRequest) -> ExampleQueue:
+        """Its predictions without a truth, in their order, two of each page at most."""
+        with self._lock:
+            if stream not in self._positions:
+                raise UnknownStream(stream)
+            waiting = [
+                prediction
+                for (name, id), prediction in self.predictions.items()
+                if name == stream and self.truths.get((name, id)) is None
+            ]
+        begin = int(request.after.partition(":")[2]) if request.after else 0
+        shown = waiting[begin : begin + min(2, request.limit)]
+        following = begin + len(shown)
+        return ExampleQueue(
+            stream=stream,
+            position=str(self._positions[stream]),
+            by=request.by,
+            model="echo",
+            exact=True,
+            examples=[_queued(prediction) for prediction in shown],
+            asked=len(waiting),
+            not_asked=0,
+            next=f"0:{following}" if following < len(waiting) else None,
+        )
+
+    def similar(self, stream: str, id: str, limit: int) -> SimilarExamples:
+        """None is near anything."""
+        if stream not in self._positions:
+            raise UnknownStream(stream)
+        if (stream, id) not in self.predictions:
+            raise UnknownExample(f"{id} is not among the newest images of {stream}")
+        position = str(self._positions[stream])
+        return SimilarExamples(
+            stream=stream, position=position, id=id, examples=[], typical_distance=1.0, asked=0, not_asked=0
+        )
 
     def extract(self, backbone: str, data: bytes) -> Vector:
         """shared.extraction.Extraction, as refusing as the stream is."""
@@ -274,4 +318,19 @@ def status_of(stream: str, images: int, labelled: int) -> StreamStatus:
         window=50_000,
         models={"echo": model},
         snapshot=status.SnapshotStatus(position="0:1", at=990.0, bytes=10, seconds=0.1),
+    )
+
+
+def _queued(prediction: Prediction) -> QueuedExample:
+    probabilities, models = dict(prediction.probabilities), dict(prediction.models)
+    opinion = Opinion(label=prediction.label, probabilities=probabilities, models=models, unknown=False)
+    return QueuedExample(
+        id=prediction.id,
+        position=str(prediction.position),
+        at="2026-01-01T00:00:00.000Z",
+        truth=None,
+        opinion=opinion,
+        prediction=opinion,
+        duplicates=[],
+        duplicate_count=0,
     )

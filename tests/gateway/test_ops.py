@@ -14,6 +14,8 @@ from prequel.services.gateway.remote.learner import LearnerUnavailable, RemoteLe
 from prequel.shared import status
 from prequel.shared.api_keys import ApiKeys
 from prequel.shared.backtests import Backtest, BacktestRefused, BacktestRequest
+from prequel.shared.log.base import LogUnavailable
+from prequel.shared.opinions import ExampleQueue, QueueRequest, SimilarExamples, UnknownExample
 from prequel.shared.queries import Answer, UnknownStream
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.http_server import MAX_BODY_BYTES
@@ -41,6 +43,12 @@ COMMAND = CommandEntry(
 )
 
 BACKTEST = Backtest(id="b1", stream="pets", status="waiting", champion="sum", models=["ridge"], asked_at=1.5)
+EMPTY_QUEUE = ExampleQueue(
+    stream="pets", position="0:7", by="random", model="sum", exact=True, examples=[], asked=0, not_asked=0, next=None
+)
+NOTHING_SIMILAR = SimilarExamples(
+    stream="pets", position="0:7", id="", examples=[], typical_distance=1.0, asked=0, not_asked=0
+)
 
 
 class Pets:
@@ -84,6 +92,20 @@ class Pets:
         if stream != "pets":
             raise UnknownStream(stream)
         return BACKTEST.model_copy(update={"status": "cancelled"}) if id == BACKTEST.id else None
+
+    def queue(self, stream: str, request: QueueRequest) -> ExampleQueue:
+        if stream != "pets":
+            raise UnknownStream(stream)
+        if request.predicted == "unread":
+            raise LogUnavailable("so says the test")
+        return EMPTY_QUEUE.model_copy(update={"by": request.by, "next": request.after})
+
+    def similar(self, stream: str, id: str, limit: int) -> SimilarExamples:
+        if stream != "pets":
+            raise UnknownStream(stream)
+        if id == "gone":
+            raise UnknownExample("gone is not among the newest")
+        return NOTHING_SIMILAR.model_copy(update={"id": id, "asked": limit})
 
 
 @pytest.fixture
@@ -177,6 +199,29 @@ def test_a_detail_is_asked_of_the_learner(client: httpx.Client, learner: RemoteL
     assert client.get("/detail/other").status_code == 404
     with pytest.raises(LearnerUnavailable, match="cannot be reached"):
         learner.detail("gone")
+
+
+def test_a_queue_is_asked_of_the_learner(client: httpx.Client, learner: RemoteLearner) -> None:
+    request = QueueRequest(by="suspect", truth="cat", limit=7, after="12:3")
+    assert learner.queue("pets", request) == EMPTY_QUEUE.model_copy(update={"by": "suspect", "next": "12:3"})
+    for stream in ("other", "no", "gone"):
+        with pytest.raises((UnknownStream, LearnerUnavailable)):
+            learner.queue(stream, request)
+    with pytest.raises(LearnerUnavailable, match="so says the test"):
+        learner.queue("pets", QueueRequest(by="random", predicted="unread"))
+    for body in (b"{", b"{}", b'{"stream": "pets", "request": {"by": "chance"}}', b'{"stream": "A b", "request": {}}'):
+        assert client.post("/queue", content=body).status_code == 422
+    assert client.post("/queue", json={"stream": "other", "request": {"by": "random"}}).status_code == 404
+
+
+def test_near_examples_are_asked_of_the_learner(client: httpx.Client, learner: RemoteLearner) -> None:
+    assert learner.similar("pets", "a", 5) == NOTHING_SIMILAR.model_copy(update={"id": "a", "asked": 5})
+    with pytest.raises(UnknownExample, match="gone is not among"):
+        learner.similar("pets", "gone", 5)
+    with pytest.raises(UnknownStream):
+        learner.similar("other", "a", 5)
+    assert client.post("/similar", json={"stream": "other", "id": "a", "limit": 5}).status_code == 404
+    assert client.post("/similar", json={"stream": "pets", "id": "a", "limit": 5_000}).status_code == 422
 
 
 def test_a_history_is_asked_of_the_learner(client: httpx.Client, learner: RemoteLearner) -> None:

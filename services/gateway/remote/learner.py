@@ -10,8 +10,10 @@ from prequel.services.gateway.remote.addresses import AddressReader
 from prequel.services.gateway.remote.replies import error_detail
 from prequel.shared import status
 from prequel.shared.backtests import Backtest, BacktestRequest
+from prequel.shared.opinions import ExampleQueue, QueueRequest, SimilarExamples, UnknownExample
 from prequel.shared.queries import Answer, ModelCheck, UnknownStream
 from prequel.shared.runtime.backtest_calls import refused
+from prequel.shared.runtime.opinion_calls import QueueCall, SimilarCall
 from prequel.shared.status import StreamDetail, StreamHistory, StreamStatus
 from prequel.shared.vectors import Vector
 
@@ -64,6 +66,22 @@ class RemoteLearner:
         if response.status_code == 404:
             raise UnknownStream(stream)
         return None if response.content == b"null" else _parsed(Backtest, stream, response)
+
+    def queue(self, stream: str, request: QueueRequest) -> ExampleQueue:
+        body = QueueCall(stream=stream, request=request).model_dump_json().encode()
+        response = self._request(stream, "POST", "/queue", body)
+        if response.status_code == 404:
+            raise UnknownStream(stream)
+        return _parsed(ExampleQueue, stream, response)
+
+    def similar(self, stream: str, id: str, limit: int) -> SimilarExamples:
+        body = SimilarCall(stream=stream, id=id, limit=limit).model_dump_json().encode()
+        response = self._request(stream, "POST", "/similar", body)
+        if response.status_code == 404:
+            raise UnknownStream(stream)
+        if response.status_code == 410:
+            raise UnknownExample(error_detail(response))
+        return _parsed(SimilarExamples, stream, response)
 
     def _request(self, stream: str, method: str, path: str, body: bytes | None = None) -> httpx.Response:
         address = self._address(stream)

@@ -13,6 +13,7 @@ from prequel.services.gateway.routes import (
     operations,
     predict,
     predictions,
+    queue,
     stored_images,
     streams,
 )
@@ -24,6 +25,7 @@ ROUTERS = (
     lookup.router,
     predictions.router,
     predict.router,
+    queue.router,
     streams.router,
     backtests.router,
     commands.router,

@@ -1,7 +1,6 @@
 """Calls for predictions: one by its image, and the gallery's list."""
 
 import asyncio
-import hashlib
 import heapq
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
@@ -25,13 +24,10 @@ from prequel.services.gateway.http.schemas import PredictionAnswer, PredictionLi
 from prequel.services.gateway.view.dead_letters import DeadLetter
 from prequel.services.gateway.view.gallery import GalleryRow
 from prequel.shared.log.base import Position
+from prequel.shared.random_sample import is_sampled, sample_digest
 
 MAX_LISTED = 1_000
 """Rows in one answer, some megabyte of JSON; more are read page by page."""
-SAMPLE_BYTES = 256 // 5
-"""Values of a digest's first byte that make an image one of the sample: one in five. A hundred labels of the page then
-give a sample of twenty, whose accuracy is known to some 20 points, and four in five still go where they teach most."""
-
 Limit = Annotated[int, Query(ge=1, le=MAX_LISTED, description="how many at most")]
 Sort = Annotated[
     Literal["recent", "uncertain", "random"],
@@ -180,16 +176,12 @@ def in_random_order(rows: Iterator[GalleryRow], limit: int) -> list[GalleryRow]:
 
 
 def is_of_sample(row: GalleryRow) -> bool:
-    """Whether an image is of the random sample, by its position alone.
-
-    Drawn from images that have no label yet, a sample would be one of easy images where the uncertain ones are labelled
-    first: of 1,000 images that a model gets wrong in 22 % of cases, it said 19 % after 300 labels, and 17 % after 500.
-    """
-    return _digest(row)[0] < SAMPLE_BYTES
+    """Whether an image is of the random sample."""
+    return is_sampled(_digest(row))
 
 
 def _digest(row: GalleryRow) -> bytes:
-    return hashlib.sha256(str(row.position).encode()).digest()
+    return sample_digest(str(row.position))
 
 
 _SELECT: dict[str, Callable[[Iterator[GalleryRow], int], Sequence[GalleryRow]]] = {

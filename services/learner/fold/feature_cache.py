@@ -83,11 +83,21 @@ class FeatureCache:
         if not len(blocks):
             del self._blocks[blocks.dim]
 
+    def peek(self, position: Position) -> Vector | None:
+        """A copy of the vector, if it is in memory."""
+        blocks, slot = self._slots.get(position, (None, 0))
+        return blocks.row(slot).copy() if blocks is not None else None
+
     def blocks(self, dim: int) -> VectorBlocks:
         """The vectors in memory that have so many values."""
         if dim not in self._blocks:
             self._blocks[dim] = VectorBlocks(dim)
         return self._blocks[dim]
+
+    @property
+    def room(self) -> int:
+        """For how many more vectors there is room, by their number."""
+        return self._max_examples - len(self._slots) if self._has_room(0) else 0
 
     def _has_room(self, size: int) -> bool:
         return len(self._slots) < self._max_examples and self._bytes + size <= self._max_bytes
@@ -114,6 +124,14 @@ class FeatureCache:
                 self.attributes_read[event.position] = event.attributes
         return vectors
 
+    def read(self, positions: Iterable[Position]) -> dict[Position, Vector]:
+        """The vectors at these positions, from the log; those that it has no more are missing. It changes nothing here,
+        and is safe from any thread. Blocks; raises LogUnavailable."""
+        offsets: dict[int, list[int]] = {}
+        for position in positions:
+            offsets.setdefault(position.partition, []).append(position.offset)
+        return {event.position: event.vector for event in self._read(offsets)}
+
     def _read(self, offsets: dict[int, list[int]]) -> Iterator[Features]:
         """The feature events at these offsets, by partition; without those that were erased."""
         for partition, missing in offsets.items():
@@ -125,7 +143,11 @@ class FeatureCache:
                     raise Rejected("not-features", f"{EXAMPLES}:{partition}:{offset} is not a feature event any more")
                 yield event
 
+    def begins(self) -> dict[int, int]:
+        """Where the log begins now, by partition. Blocks; raises LogUnavailable. Safe from any thread."""
+        return {partition: begin for partition, (begin, _) in self._log.bounds(EXAMPLES).items()}
+
     def _begin(self, position: Position) -> int:
         if self._begins is None:
-            self._begins = {partition: begin for partition, (begin, _) in self._log.bounds(EXAMPLES).items()}
+            self._begins = self.begins()
         return self._begins.get(position.partition, 0)

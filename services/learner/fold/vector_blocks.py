@@ -32,7 +32,9 @@ class VectorBlocks:
         self._blocks: list[Rows] = []
         self._free: list[int] = []
         self.offsets: Numbers = np.empty(0, np.int64)
-        """By slot; FREE where there is none. Replaced when it grows."""
+        """By slot; FREE where there is none. Replaced when it grows, as the next."""
+        self.squares: Rows = np.empty(0, np.float32)
+        """Squared lengths by slot."""
 
     def __len__(self) -> int:
         """How many vectors there are."""
@@ -44,7 +46,7 @@ class VectorBlocks:
             self._grow()
         slot = self._free.pop()
         self.row(slot)[:] = vector
-        self.offsets[slot] = offset
+        self.offsets[slot], self.squares[slot] = offset, vector.dot(vector)
         return slot
 
     def remove(self, slot: int) -> None:
@@ -64,6 +66,36 @@ class VectorBlocks:
         blocks = list(self._blocks)
         return ((number * self._rows_per_block, rows) for number, rows in enumerate(blocks))
 
+    def slots(self, offsets: Numbers) -> Numbers:
+        """The slot of each of ``offsets`` [n], FREE where its vector is not here."""
+        held = self.offsets
+        order = np.argsort(held, kind="stable")
+        at = np.searchsorted(held, offsets, sorter=order).clip(max=max(0, len(held) - 1))
+        if not len(held):
+            return np.full(len(offsets), FREE, np.int64)
+        found: Numbers = np.where(held[order[at]] == offsets, order[at], FREE)
+        return found
+
+    def squared_distances(self, xs: Rows) -> Rows:
+        """Squared distances [n, slots] of ``xs`` [n, dim] to all slots, to about 1e-6 of the largest square: what is
+        close is to be measured again. Of a free slot, any number."""
+        squares, own = self.squares, np.einsum("ij,ij->i", xs, xs)
+        out = np.empty((len(xs), len(squares)), np.float32)
+        for begin, rows in self.blocks():
+            end = min(begin + len(rows), len(squares))
+            out[:, begin:end] = own[:, None] + squares[begin:end] - 2.0 * (xs @ rows[: end - begin].T)
+        return out
+
+    def partial_distances(self, xs: Rows, values: int) -> Rows:
+        """The same of the first ``values`` features alone: no more than the whole, and cheap."""
+        own = np.einsum("ij,ij->i", xs[:, :values], xs[:, :values])
+        out = np.empty((len(xs), len(self.squares)), np.float32)
+        for begin, rows in self.blocks():
+            part = rows[: max(0, out.shape[1] - begin), :values]
+            squares = np.einsum("ij,ij->i", part, part)
+            out[:, begin : begin + len(part)] = own[:, None] + squares - 2.0 * (xs[:, :values] @ part.T)
+        return out
+
     def gather(self, slots: Numbers) -> Rows:
         """Copies of the vectors in these slots, float32 [n, dim]."""
         out = np.empty((len(slots), self.dim), np.float32)
@@ -77,4 +109,5 @@ class VectorBlocks:
         begin, more = len(self.offsets), self._rows_per_block
         self._blocks.append(np.zeros((more, self.dim), np.float32))
         self.offsets = np.append(self.offsets, np.full(more, FREE, np.int64))
+        self.squares = np.append(self.squares, np.zeros(more, np.float32))
         self._free = list(range(begin + more - 1, begin - 1, -1))

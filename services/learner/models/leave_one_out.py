@@ -10,7 +10,7 @@ import numpy.typing as npt
 from prequel.services.learner.kernels.scores import predict_rows
 from prequel.services.learner.models.base import Matrix, Model, Probabilities, Vector
 from prequel.services.learner.models.labelled_sample import LabelledRows
-from prequel.services.learner.models.solver import Solver
+from prequel.services.learner.models.solver import HeldOut, Solver
 from prequel.services.learner.models.sums import Sums
 
 Numbers = npt.NDArray[np.int64]
@@ -81,13 +81,16 @@ class HeldOutScores:
     ) -> None:
         self._solver, self._sums, self._transform = solver, sums, transform
         self._classes, self._labels, self._temperature = classes, labels, temperature
+        self._held_out: HeldOut | None = None
+        """Made by the first call: whoever makes this object may hold a lock, and solving takes tens of milliseconds."""
 
     def predict(self, xs: Matrix, learned: Learned) -> Probabilities:
+        if self._classes and self._held_out is None:
+            self._sums.condense()  # This copy's: there is one way then to leave out a row, whatever is stored.
+            self._held_out = self._solver.leave_out(self._sums, self._classes)
         weights = np.where(learned.classes >= 0, self._sums.weights_at(learned.ages), 0.0)
         rows = LabelledRows(self._transform(xs), np.maximum(learned.classes, 0), weights)
         out: Probabilities = np.zeros((len(xs), self._labels))
-        if self._classes:
-            self._sums.condense()  # This copy's: there is one way then to leave out a row, whatever is stored.
-            scores = self._solver.held_out(self._sums, self._classes, rows)
-            predict_rows(scores, self._temperature, self._sums.counts, out)
+        if self._held_out is not None:
+            predict_rows(self._held_out(rows), self._temperature, self._sums.counts, out)
         return out

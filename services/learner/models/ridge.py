@@ -11,7 +11,7 @@ from prequel.services.learner.models.discriminant import Discriminant
 from prequel.services.learner.models.labelled_sample import LabelledRows
 from prequel.services.learner.models.least_squares import LeastSquares, one_hot
 from prequel.services.learner.models.projection import splitmix
-from prequel.services.learner.models.solver import NO_EXAMPLES, Solved
+from prequel.services.learner.models.solver import NO_EXAMPLES, HeldOut, Solved
 from prequel.services.learner.models.sums import Sums
 
 Array = npt.NDArray[np.float64]
@@ -85,14 +85,18 @@ class RidgeSolver:
             _leave_out_the_only(scores, sums.sample(), sums.counts[:classes])
         return Solved(weights, offsets, scores)
 
-    def held_out(self, sums: Sums, classes: int, rows: LabelledRows) -> Array:
+    def leave_out(self, sums: Sums, classes: int) -> HeldOut:
         equations = LeastSquares.of(sums)
         penalty = self._penalty(equations, sums, classes)
         if not penalty > 0.0:
-            return np.zeros((len(rows.rows), classes))
-        scores = equations.held_out(sums, classes, penalty, rows)
-        _leave_out_the_only(scores, rows, sums.counts[:classes])
-        return scores
+            return lambda rows: np.zeros((len(rows.rows), classes))
+
+        def held_out(rows: LabelledRows) -> Array:
+            scores = equations.held_out(sums, classes, penalty, rows)
+            _leave_out_the_only(scores, rows, sums.counts[:classes])
+            return scores
+
+        return held_out
 
     def _penalty(self, equations: LeastSquares, sums: Sums, classes: int) -> float:
         if self._shrinkage is not None:

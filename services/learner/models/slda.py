@@ -11,7 +11,7 @@ from prequel.services.learner.models.discriminant import Discriminant
 from prequel.services.learner.models.factors import DenseFactor, Factor, FewRows, RefinedFactor
 from prequel.services.learner.models.labelled_sample import LabelledRows
 from prequel.services.learner.models.projection import Projection
-from prequel.services.learner.models.solver import NO_EXAMPLES, Solved
+from prequel.services.learner.models.solver import NO_EXAMPLES, HeldOut, Solved
 from prequel.services.learner.models.sums import Sums
 
 Array = npt.NDArray[np.float64]
@@ -102,14 +102,15 @@ class LdaSolver:
         scores = _held_out(sums.sample(), frame, factor, means, solved) if held_out and factor is not None else None
         return Solved(weights, np.where(counts > 0.0, offsets, NO_EXAMPLES), scores)
 
-    def held_out(self, sums: Sums, classes: int, rows: LabelledRows) -> Array:
+    def leave_out(self, sums: Sums, classes: int) -> HeldOut:
         counts = np.maximum(sums.counts[:classes], 0.0)
         frame, factor = self._factorise(sums, counts) if counts.any() else (None, None)
         if frame is None or factor is None:  # Nothing was learned, or the matrix is lost in rounding.
             weights, offsets, _ = self(sums, classes, held_out=False)
-            return rows.rows @ weights.T + offsets
+            return lambda rows: rows.rows @ weights.T + offsets
         means = frame.scaled()
-        return _held_out(rows, frame, factor, means, factor.solve(means))
+        solved = factor.solve(means)
+        return lambda rows: _held_out(rows, frame, factor, means, solved)
 
     def _factorise(self, sums: Sums, counts: Array) -> tuple[_Frame, Factor | None]:
         centres = sums.totals[: len(counts)] / np.where(counts > 0.0, counts, 1.0)[:, None]

@@ -1,5 +1,6 @@
 """What solves sums for scores: the protocol that `slda` and `ridge` have a solver of."""
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -24,12 +25,15 @@ class Solved(NamedTuple):
     summand common to a row. A class of which it is the only example has NO_EXAMPLES there."""
 
 
+HeldOut = Callable[[LabelledRows], Array]
+"""The scores [n, classes] of learned rows, each as if it had not been learned; of one that weighs nothing as it is."""
+
+
 class Solver(Protocol):
     """Makes scores of the settled sums, or of the few examples that they keep."""
 
     def __call__(self, sums: Sums, classes: int, *, held_out: bool) -> Solved: ...
 
-    def held_out(self, sums: Sums, classes: int, rows: LabelledRows) -> Array:
-        """The scores [n, classes] of learned ``rows``, each as if it had not been learned; one that weighs nothing as
-        it is. ``sums`` store no examples."""
+    def leave_out(self, sums: Sums, classes: int) -> "HeldOut":
+        """Solve ``sums``, which store no examples, for scores of rows that were learned, each left out."""
         ...

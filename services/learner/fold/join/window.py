@@ -2,6 +2,10 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from prequel.services.learner.fold.calibration.ranking import ServedRun
 from prequel.services.learner.fold.join.new_example import UNLABELLED, FirstLabel, NewExample
@@ -85,6 +89,25 @@ class Window:
             live = [new_predictions(id, WindowExample(chunk, row)) for row, id in _live_rows(chunk, expired)]
             rows = [(NOT_LEARNED,) * old_models.count(None)] * expired + live
             chunk.change_models(old_models, list(zip(*rows, strict=True)))
+
+    def at(self, sequence: int) -> tuple[str, WindowExample] | None:
+        """The id of an example and itself, by its sequence number; None where it has left the window."""
+        if not self._oldest <= sequence < self._next:
+            return None
+        example = self._example(sequence)
+        return self._chunks[(sequence - self._chunks[0].start) // CHUNK].ids[example.row], example
+
+    def column(self, name: str) -> npt.NDArray[Any]:
+        """A copy of a column of all examples, the oldest first."""
+        return self._joined(lambda chunk: chunk.columns[name])
+
+    def known_classes(self, model: int) -> npt.NDArray[np.int64]:
+        """How many classes the model knew when it predicted each, below 0 as in ModelPrediction."""
+        return self._joined(lambda chunk: chunk.predicted["known"][model])
+
+    def _joined(self, column: Callable[[Chunk], npt.NDArray[Any]]) -> npt.NDArray[Any]:
+        columns = [column(chunk)[self._expired_rows(chunk) : len(chunk.ids)] for chunk in self._chunks]
+        return np.concatenate(columns) if columns else np.zeros(0, np.int64)
 
     def rows(self) -> list[tuple[str, Position, int]]:
         """Id, position and label of each example: what no model's rounding can change."""

@@ -13,6 +13,8 @@ class WindowExample:
 
     def __init__(self, chunk: Chunk, row: int) -> None:
         self._chunk, self._row = chunk, row
+        self.row = row
+        """Which one of its chunk it is."""
         self._predictions: list[ModelPrediction] | None = None
 
     @property

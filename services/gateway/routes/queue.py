@@ -1,0 +1,110 @@
+"""Calls for what to look at next by the models as they are now, and for the nearest labelled examples of an image."""
+
+from collections.abc import Callable
+from typing import Annotated, TypeVar
+
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import BaseModel
+
+from prequel.services.gateway.gateway import CurrentGateway, Gateway
+from prequel.services.gateway.http.answers import json_answer, problem_responses
+from prequel.services.gateway.http.parameters import ImageId, NormalizedLabel, StreamName, refuse_unknown_parameters
+from prequel.services.gateway.http.problems import Problem, invalid
+from prequel.services.gateway.remote.learner import LearnerUnavailable
+from prequel.services.gateway.routes.predictions import OfSample
+from prequel.shared.opinions import (
+    MAX_LISTED,
+    PLACE,
+    By,
+    ExampleQueue,
+    QueueRequest,
+    SimilarExamples,
+    UnknownExample,
+)
+from prequel.shared.queries import UnknownStream
+
+DEFAULT_SIMILAR = 12
+"""As many as fit below an image at a glance."""
+
+Answered = TypeVar("Answered", bound=BaseModel)
+OrderBy = Annotated[
+    By,
+    Query(
+        description="the images without a label: `uncertain`, least certain first; `disagreement`, those that models "
+        "call differently; `random`, the random sample first. Or those with one: `suspect`, the champion would call "
+        "them otherwise if it had not learned them"
+    ),
+]
+PredictedNow = Annotated[
+    str | None,
+    NormalizedLabel,
+    Query(max_length=128, description="only those that the champion calls so now; empty: as nothing"),
+]
+SuspectTruth = Annotated[
+    str | None, NormalizedLabel, Query(max_length=128, description="only suspects with this label")
+]
+Limit = Annotated[int, Query(ge=1, le=MAX_LISTED, description="how many at most")]
+After = Annotated[str | None, Query(pattern=PLACE, description="`next` of the page before")]
+
+router = APIRouter(tags=["predictions"], dependencies=[Depends(refuse_unknown_parameters)])
+
+
+@router.get(
+    "/v1/streams/{stream}/queue",
+    response_model=ExampleQueue,
+    responses=problem_responses(404, 422, 503),
+    summary="What to look at next",
+)
+async def read_queue(
+    *,
+    gateway: CurrentGateway,
+    stream: StreamName,
+    by: OrderBy,
+    predicted: PredictedNow = None,
+    truth: SuspectTruth = None,
+    sample: OfSample = None,
+    limit: Limit = 50,
+    after: After = None,
+) -> Response:
+    """Images of the window, by what the models say of them as they are now; nearly equal ones are folded together.
+
+    No score changes: what counts is the prediction of the time, which stands beside the opinion. It is made again after
+    each label. `not_asked` says how many images the models could not be asked about: features that are not in memory
+    are read from the log a few thousand at a time.
+    """
+    if truth is not None and by != "suspect":
+        raise invalid("truth", "only suspects have one: leave it out, or ask by=suspect")
+    request = QueueRequest(by=by, predicted=predicted, truth=truth, sample=sample, limit=limit, after=after)
+    queue = await _asked(gateway, stream, lambda: gateway.queries.queue(stream, request))
+    return json_answer(queue.model_dump())
+
+
+@router.get(
+    "/v1/streams/{stream}/similar/{id}",
+    response_model=SimilarExamples,
+    responses=problem_responses(404, 422, 503),
+    summary="The nearest labelled images",
+)
+async def read_similar(
+    gateway: CurrentGateway, stream: StreamName, id: ImageId, limit: Limit = DEFAULT_SIMILAR
+) -> Response:
+    """The labelled images of the window that are nearest to one of its images, with who labelled them and when.
+
+    By the distance between features, in which a model sees them. It says nothing of what a model has learned, but often
+    why it says what it says.
+    """
+    try:
+        similar = await _asked(gateway, stream, lambda: gateway.queries.similar(stream, id, limit))
+    except UnknownExample as error:
+        raise Problem(404, f"image {id} cannot be compared: {error}") from None
+    return json_answer(similar.model_dump())
+
+
+async def _asked(gateway: Gateway, stream: str, ask: Callable[[], Answered]) -> Answered:
+    """What the stream's learner answers. Raises Problem 404 where there is no such stream."""
+    try:
+        return await gateway.query_calls.run(ask)
+    except UnknownStream:
+        if await gateway.statuses.exists(stream):
+            raise LearnerUnavailable(f"no learner that answers has stream {stream} now: one is starting") from None
+        raise await gateway.known_streams.not_found(stream) from None
