@@ -1,6 +1,6 @@
 """The gateway's parts as every route gets them: the fields of ``Gateway``, brought by ``gateway: CurrentGateway``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -71,6 +71,7 @@ class Gateway:
     def start(self) -> None:
         """Call it on the event loop that will serve the requests."""
         self.live.on_stream_deleted.append(self._stream_deleted)
+        self.live.on_images_forgotten.append(self._images_forgotten)
         self.live.start()
 
     async def close(self) -> None:
@@ -93,6 +94,11 @@ class Gateway:
         self.known_streams.stream_deleted(stream)
         self.capacity.stream_deleted(stream, command)
         self.image_ids.stream_deleted(stream)
+
+    def _images_forgotten(self, stream: str, digests: Collection[str], images: Sequence[Position]) -> None:
+        """Forget single images in every part that remembers something of them."""
+        self.image_ids.images_forgotten(stream, digests)
+        self.thumbnails.forget({str(image) for image in images})
 
 
 async def current_gateway(request: Request) -> Gateway:

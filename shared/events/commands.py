@@ -14,7 +14,7 @@ from prequel.shared.events.fields import (
     parse_time,
     record_position,
 )
-from prequel.shared.events.headers import json_message, timestamp
+from prequel.shared.events.headers import json_message, read_headers, timestamp
 from prequel.shared.events.names import id_digest, valid_command
 from prequel.shared.events.types import APPLIED_TYPE, COMMAND_TYPE, Applied, Command, Rejected
 from prequel.shared.log.base import EXAMPLES, PREDICTIONS, Message, Position, Record
@@ -51,6 +51,7 @@ def decode_command(record: Record, headers: dict[str, str], stream: str) -> Comm
 
 def redacted_command(record: Record) -> Remains:
     """A command that forgets images, with digests in the place of their ids."""
+    record, _ = read_headers(record)
     body = parse_body(record.value)
     ids = body.pop("ids", [])
     digests = [id_digest(id) for id in ids] or body.get("digests", [])
@@ -58,7 +59,7 @@ def redacted_command(record: Record) -> Remains:
 
 
 def applied_json(applied: Applied) -> dict[str, Any]:
-    """The JSON form of a command's effect, in the log and over HTTP."""
+    """The JSON form of a command's effect, over HTTP; in the log it also says what was forgotten."""
     return {
         "id": applied.id,
         "stream": applied.stream,
@@ -76,7 +77,7 @@ def encode_applied(applied: Applied, *, source: str) -> Message:
     return json_message(
         PREDICTIONS,
         applied.stream,
-        applied_json(applied),
+        applied_json(applied) | ({"forgotten": list(applied.forgotten)} if applied.forgotten else {}),
         event_type=APPLIED_TYPE,
         id=f"{applied.id}@{applied.position}",
         source=source,
@@ -96,4 +97,5 @@ def applied_from_json(body: dict[str, Any], record: Record) -> Applied:
         by=str(body["by"]),
         time=parse_time(body["at"], record),
         catching_up=body.get("catching_up") is True,
+        forgotten=tuple(map(str, body.get("forgotten", ()))),
     )

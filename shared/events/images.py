@@ -48,6 +48,8 @@ def decode_image(record: Record) -> Image:
     Raises Rejected and nothing else, whatever the bytes.
     """
     record, headers = read_headers(record)
+    if headers.get("ce_type") == ERASED_TYPE and headers.get("ce_forgotten") == "true":
+        raise Rejected("forgotten", "the image was forgotten before it was extracted")
     if headers.get("ce_type") == ERASED_TYPE:
         raise Rejected("stream-deleted", "the stream was deleted before this image was extracted")
     check_type(headers, (IMAGE_TYPE, ""))

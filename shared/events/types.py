@@ -215,6 +215,8 @@ class Applied(NamedTuple):
     by: str
     time: float
     catching_up: bool = False
+    forgotten: tuple[str, ...] = ()
+    """The digests (``id_digest``) of the ids whose images it has forgotten, for those who show them."""
     """Whether the models, metrics and classes of the stream follow only when a replay of its log has caught up."""
 
 

@@ -12,6 +12,7 @@ from prequel.shared.events.dead_letters import encode_rejected
 from prequel.shared.events.decoding import decode_example
 from prequel.shared.events.features import encode_features
 from prequel.shared.events.images import decode_image
+from prequel.shared.events.names import id_digest
 from prequel.shared.events.outcomes import encode_outcome
 from prequel.shared.events.predictions import encode_prediction
 from prequel.shared.events.types import Applied, Command, Image, Label, Outcome, Prediction, Rejected
@@ -228,6 +229,8 @@ class EchoLearner:
         return encode_rejected(example, Rejected("too-many-streams", "so says the test"), source=SOURCE, time=0)
 
     def _apply_command(self, command: Command) -> Message:
+        if command.do == "example.forget":
+            return self._forget(command)
         known = command.do == "stream.delete" and any(name == command.stream for name, _ in self.predictions)
         result = _applied(command, known)
         with self._lock:
@@ -237,6 +240,14 @@ class EchoLearner:
                 self._store.delete([status.key(command.stream)])
                 self.predictions = {key: value for key, value in self.predictions.items() if key[0] != command.stream}
                 self.truths = {key: value for key, value in self.truths.items() if key[0] != command.stream}
+        return encode_applied(result, source=SOURCE)
+
+    def _forget(self, command: Command) -> Message:
+        ids = command.arguments["ids"]
+        with self._lock:
+            known = all(self.predictions.pop((command.stream, id), None) for id in ids)
+            self._advance(command.stream, command.position)
+        result = _applied(command, known)._replace(forgotten=tuple(map(id_digest, ids)) if known else ())
         return encode_applied(result, source=SOURCE)
 
     def _learn(self, label: Label) -> list[Message]:

@@ -119,7 +119,7 @@ def test_every_command_reaches_the_log_with_what_it_says(start: Start, example: 
     assert (answer.status_code, answer.json()["id"], answer.json()["do"]) == (200, "c1", example["do"])
     (command,) = commands_in(gateway.log)
     said = {name: value for name, value in example.items() if name not in ("do", "by")}
-    added = {"images"} if example["do"] == "stream.delete" else set()
+    added = {"images"} if example["do"] in ("stream.delete", "example.forget") else set()
     assert {name: value for name, value in command.arguments.items() if name not in added} == said
     assert (command.do, command.by) == (example["do"], example.get("by", "anonymous"))
 

@@ -57,5 +57,6 @@ def published(event: PredictionEvent) -> tuple[Message, dict[str, Any]]:
     if isinstance(event, Outcome):
         return encode_outcome(event, source="test"), outcome_json(event)
     if isinstance(event, Applied):
-        return encode_applied(event, source="test"), applied_json(event)
+        forgotten = {"forgotten": list(event.forgotten)} if event.forgotten else {}  # Not over HTTP.
+        return encode_applied(event, source="test"), applied_json(event) | forgotten
     return encode_drift(event, source="test"), drift_json(event)

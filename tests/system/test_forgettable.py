@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from prequel.shared.events.images import encode_image
-from prequel.shared.images.encryption import KEY_PREFIX, ImageCipher
+from prequel.shared.images.encryption import KEY_PREFIX, ImageCipher, key_name
 from prequel.shared.log.base import IMAGES
 from prequel.shared.log.kafka.log import KafkaLog
 from tests.servers import plain_http
@@ -77,12 +77,18 @@ def test_forgotten_images_are_unreadable_and_all_others_as_before(
     pixels = slice(60, 160)
     assert on_disk(running.folder, noise(3)[pixels])
     assert not on_disk(running.folder, noise(1)[pixels]) + on_disk(running.folder, noise(2)[pixels])
-    with closing(running.store()) as store:
-        assert len(store.keys(KEY_PREFIX)) == 2
-        ImageCipher(store).forget("pets", ["gone"])
+    command = {"do": "example.forget", "ids": ["gone"]}
+    answer = http.post("/v1/streams/pets/commands", json=command, params={"wait": 60}).json()
+    assert answer["status"] == "applied"
+    assert "In Kafka features and labels are kept for ever" in answer["records"]
     found = {id: http.get(f"/v1/streams/pets/images/{id}").status_code for id in ("gone", "kept", "plain")}
-    assert found == {"gone": 410, "kept": 200, "plain": 200}
+    assert found == {"gone": 404, "kept": 200, "plain": 200}
     assert http.get("/v1/streams/pets/images/kept").content == noise(2)
+    with closing(running.store()) as store:
+        wait_until(lambda: store.keys(KEY_PREFIX) == [key_name("pets", "kept")], DEADLINE_S, "the end of the key")
+        state = store.get_all(store.keys(""))
+    assert b"gone" not in b"".join([*state.values(), *(name.encode() for name in state)])
+    assert http.get("/v1/streams/pets").json()["images"] == 2
 
 
 def test_an_image_that_was_forgotten_before_it_was_extracted_is_a_dead_letter(

@@ -66,7 +66,9 @@ class CommandAccepted(BaseModel):
     id: str = Field(description="the command's id")
     stream: str
     position: str = Field(description="where the command stands in the log: partition:offset")
-    records: str | None = Field(None, description="what happens to a deleted stream's events in the log")
+    records: str | None = Field(
+        None, description="what remains of a deleted stream, or of a forgotten image, in the log"
+    )
 
 
 class BacktestSummary(BaseModel):

@@ -9,24 +9,22 @@ from prequel.services.gateway.append_queue import may_have_been_appended
 from prequel.services.gateway.blocking_calls import CallTimeout
 from prequel.services.gateway.gateway import SOURCE, CurrentGateway, Gateway
 from prequel.services.gateway.http.answers import json_answer, problem_responses
-from prequel.services.gateway.http.command_bodies import AddModel, AnyCommand, CommandBody, DeleteStream
+from prequel.services.gateway.http.command_bodies import AddModel, AnyCommand, CommandBody, DeleteStream, ForgetExamples
 from prequel.services.gateway.http.parameters import CommandKey, StreamName, Wait, refuse_unknown_parameters
 from prequel.services.gateway.http.problems import invalid, unavailable
 from prequel.services.gateway.http.schemas import AppliedAnswer, CommandAccepted
 from prequel.services.gateway.remote.learner import LearnerUnavailable
+from prequel.services.gateway.routes.remains import remains
 from prequel.services.gateway.view.dead_letters import DeadLetter
-from prequel.services.gateway.view.live import DELETE
+from prequel.services.gateway.view.live import DELETE, FORGET
 from prequel.shared.events.commands import applied_json, encode_command
 from prequel.shared.events.types import Applied
 from prequel.shared.log.base import LogUnavailable, Position
-from prequel.shared.log.erasable import ErasableLog
 from prequel.shared.queries import UnknownStream
 from prequel.shared.runtime.deadlines import STORE_READ_S
 from prequel.shared.store.base import StoreUnavailable
 
 CREATE = "stream.create"
-ERASED = "The stream's records are being erased from the log."
-RETAINED = "The stream's records stay in Kafka until retention ends them."
 
 RESPONSES: Any = {200: {"model": AppliedAnswer}, **problem_responses(404, 409, 422, 503)}
 
@@ -71,7 +69,9 @@ async def _send(gateway: Gateway, stream: str, command: CommandBody, wait: float
     position = await _append(gateway, stream, id, command, image_ends=image_ends)
     if command.do == CREATE:
         gateway.known_streams.add(stream)
-    note = {"records": ERASED if isinstance(gateway.log, ErasableLog) else RETAINED} if command.do == DELETE else {}
+    if isinstance(command, ForgetExamples):
+        gateway.live.hide_images(stream, command.ids, position)
+    note = remains(gateway, command.do)
     effect = await gateway.live.applied(position, wait)
     if isinstance(effect, Applied):
         return json_answer(applied_json(effect) | (note if effect.status != "refused" else {}))
@@ -112,12 +112,12 @@ async def _check(gateway: Gateway, stream: str, command: CommandBody) -> dict[st
     if isinstance(command, AddModel):
         await asyncio.gather(gateway.known_streams.require(stream), _check_model(gateway, stream, command.model))
         return {}
-    if command.do != DELETE:
+    if command.do not in (DELETE, FORGET):
         await gateway.known_streams.require(stream)
         return {}
     # Both at one time: the append comes after them, and all of it has to be answered within ANSWER_S.
     _, ends = await asyncio.gather(gateway.known_streams.require(stream), gateway.known_streams.image_ends())
-    # Images before these offsets belong to the deleted stream, however late their features come.
+    # Images before these offsets belong to the deleted stream, or are forgotten, however late their features come.
     return {"images": {str(partition): end for partition, end in ends.items()}}
 
 

@@ -1,11 +1,13 @@
 """The gallery: the newest predictions of every stream with their present truth, compact and in memory."""
 
 from collections import OrderedDict
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import orjson
 
 from prequel.services.gateway.view.deletions import StreamDeletions
+from prequel.services.gateway.view.forgotten import ForgottenImages
 from prequel.shared.events.types import Outcome, Prediction
 from prequel.shared.log.base import Position
 
@@ -82,13 +84,16 @@ class Gallery:
         self._streams: dict[str, StreamRows] = {}
         self._size = 0
         self._deletions = StreamDeletions()
+        self.forgotten = ForgottenImages()
 
     def __len__(self) -> int:
         return self._size
 
     def add(self, prediction: Prediction, value: bytes) -> GalleryRow:
         """Add a prediction, whose JSON is ``value``; return what is known of it now."""
-        if self._deletions.is_before(prediction.stream, prediction.position):
+        if self._deletions.is_before(prediction.stream, prediction.position) or self.forgotten.hides(
+            prediction.stream, prediction.id, prediction.position
+        ):
             return _row(prediction, value)
         stream = self._streams.setdefault(prediction.stream, StreamRows())
         known = stream.rows.get(prediction.id)
@@ -124,6 +129,18 @@ class Gallery:
         self._size -= len(removed.rows)
         self._deletions.add(stream, command)
 
+    def forget_images(self, stream: str, digests: Collection[str], command: Position) -> list[Position]:
+        """Forget the images that the command forgot, and return where they stand in the log.
+
+        Their older events are ignored if they come again.
+        """
+        self.forgotten.add(stream, digests, command)
+        rows = self._streams[stream].rows if stream in self._streams else {}
+        gone = [id for id, row in rows.items() if self.forgotten.hides(stream, id, row.position)]
+        removed = [rows.pop(id) for id in gone]
+        self._size -= len(removed)
+        return [Position.parse(row.json()["image"]) for row in removed]
+
     def is_before_deletion(self, stream: str, position: Position) -> bool:
         """Whether the stream was deleted after the event at ``position`` of ``examples``."""
         return self._deletions.is_before(stream, position)
@@ -134,7 +151,8 @@ class Gallery:
 
     def get(self, stream: str, id: str) -> GalleryRow | None:
         known = self._streams.get(stream)
-        return known.rows.get(id) if known else None
+        row = known.rows.get(id) if known else None
+        return None if row is None or self.forgotten.hides(stream, id, row.position) else row
 
     def has_predictions(self, stream: str) -> bool:
         known = self._streams.get(stream)
@@ -143,7 +161,12 @@ class Gallery:
     def newest(self, stream: str) -> list[GalleryRow]:
         """All rows of a stream, the newest first: a copy, so that another thread may work through it."""
         known = self._streams.get(stream)
-        return list(reversed(known.rows.values())) if known else []
+        if known is None:
+            return []
+        if not self.forgotten.any(stream):
+            return list(reversed(known.rows.values()))
+        shown = [row for id, row in known.rows.items() if not self.forgotten.hides(stream, id, row.position)]
+        return shown[::-1]
 
     def active_at(self, stream: str) -> str | None:
         """The time of a stream's newest image, as its prediction has it."""
@@ -156,6 +179,7 @@ class Gallery:
     def clear(self) -> None:
         self._streams.clear()
         self._deletions.clear()
+        self.forgotten.clear()
         self._size = 0
 
     def _evict(self, stream: StreamRows) -> None:

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from prequel.services.gateway.blocking_calls import BlockingCalls
 from prequel.services.gateway.http.problems import Problem
 from prequel.services.gateway.view.live import LiveView
 from prequel.shared.events.images import content_digest, decode_image
+from prequel.shared.events.names import id_digest
 from prequel.shared.events.types import Rejected
 from prequel.shared.images.encryption import ImageCipher
 from prequel.shared.log.base import IMAGES, Log, Position
@@ -73,6 +74,11 @@ class ImageIds:
         """Free the ids of images that were not appended to the log after all."""
         for id in ids:
             self._recent.pop((stream, id), None)
+
+    def images_forgotten(self, stream: str, digests: Collection[str]) -> None:
+        """Free the ids with these digests: an image that is sent again is a new one."""
+        for key in [key for key in self._recent if key[0] == stream and id_digest(key[1]) in digests]:
+            del self._recent[key]
 
     def stream_deleted(self, stream: str) -> None:
         """Free every id of the stream."""

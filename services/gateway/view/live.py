@@ -1,7 +1,7 @@
 """What the log says now: predictions, outcomes and drifts as they come, for requests that wait and for listeners."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 from prequel.services.gateway.view.dead_letters import DeadLetter, DeadLetterHandler, decode_dead_letters
@@ -9,16 +9,18 @@ from prequel.services.gateway.view.follower import TopicFollower
 from prequel.services.gateway.view.gallery import Gallery, GalleryRow
 from prequel.services.gateway.view.pending_results import PendingResults
 from prequel.services.gateway.view.read_your_writes import ReadYourWrites
-from prequel.services.gateway.view.subscriptions import LiveEvent, Subscriptions
+from prequel.services.gateway.view.subscriptions import Event, LiveEvent, Subscriptions
 from prequel.shared.config import Settings
 from prequel.shared.events.decoding import decode_prediction_event
 from prequel.shared.events.erased import is_erased
+from prequel.shared.events.names import id_digest
 from prequel.shared.events.types import Applied, Outcome, Prediction, Rejected
 from prequel.shared.log.base import DEAD_LETTERS, EXAMPLES, IMAGES, PREDICTIONS, Log, Position, Record
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.metrics import Metrics
 
 DELETE: Final = "stream.delete"
+FORGET: Final = "example.forget"
 MAX_OUTCOMES = 20_000
 """Outcomes remembered for requests that begin to wait after them: 20 s at a thousand labels a second."""
 MAX_DEAD_LETTERS = 2_000
@@ -47,6 +49,8 @@ class LiveView:
         """Whether everything has been read that the log had when the gateway started."""
         self.on_stream_deleted: list[Callable[[str, Position], None]] = []
         """Called with the stream and the position of the command that deleted it."""
+        self.on_images_forgotten: list[Callable[[str, Collection[str], Sequence[Position]], None]] = []
+        """Called with the stream, the digests of the ids, and where images that were shown stand in the log."""
         # 0: the gallery and ``_dead_letters`` below remember these results already.
         self._predictions: PendingResults[tuple[str, str], GalleryRow | DeadLetter] = PendingResults(0)
         self._outcomes: PendingResults[Position, Outcome | DeadLetter] = PendingResults(MAX_OUTCOMES)
@@ -163,7 +167,7 @@ class LiveView:
     def _apply(self, live: LiveEvent) -> bool:
         """Apply the event; whether it is new. An event of a deleted stream that a restarted learner repeats is not."""
         event = live.event
-        outdated = not isinstance(event, Applied) and self.gallery.is_before_deletion(event.stream, event.position)
+        outdated = self._is_outdated(event)
         if isinstance(event, Outcome):  # even if outdated: a request may wait for it
             if not outdated:
                 self.gallery.apply_outcome(event)
@@ -176,16 +180,47 @@ class LiveView:
         elif isinstance(event, Applied):
             if (event.do, event.status) == (DELETE, "applied"):
                 self._delete_stream(event.stream, event.position)
+            if event.do == FORGET:
+                self._forget_images(event)
             self._applied.resolve(event.position, event)
         if not outdated:
             self.subscriptions.remember(live)
         return not outdated
 
+    def _is_outdated(self, event: Event) -> bool:
+        """Whether it is of a stream that was deleted since, or of an image that was forgotten since."""
+        if isinstance(event, Applied):
+            return False
+        if isinstance(event, Prediction | Outcome) and self.gallery.forgotten.hides(
+            event.stream, event.id, event.position
+        ):
+            return True
+        return self.gallery.is_before_deletion(event.stream, event.position)
+
+    def hide_images(self, stream: str, ids: Collection[str], command: Position) -> None:
+        """Show these images no more: the command to forget them is in the log, and its effect will come."""
+        if self._applied.get(command) is None:
+            self.gallery.forgotten.add(stream, [id_digest(id) for id in ids], command)
+
+    def _forget_images(self, applied: Applied) -> None:
+        if applied.status == "refused":
+            self.gallery.forgotten.withdraw(applied.position)
+            return
+        stream, forgotten = applied.stream, self.gallery.forgotten
+        images = self.gallery.forget_images(stream, applied.forgotten, applied.position)
+        self._outcomes.forget(
+            lambda at, result: isinstance(result, Outcome) and forgotten.hides(result.stream, result.id, at)
+        )
+        self._dead_letters.forget(lambda key, _: key[0] == stream and id_digest(key[1]) in applied.forgotten)
+        self.subscriptions.forget_events(self._is_outdated)
+        for callback in self.on_images_forgotten:
+            callback(stream, applied.forgotten, images)
+
     def _delete_stream(self, stream: str, command: Position) -> None:
         self.gallery.delete_stream(stream, command)
         self.read_your_writes.stream_deleted(stream, command)
         self.subscriptions.forget(stream)
-        self._dead_letters.forget(lambda key: key[0] == stream)
+        self._dead_letters.forget(lambda key, _: key[0] == stream)
         for callback in self.on_stream_deleted:
             callback(stream, command)
 

@@ -29,8 +29,8 @@ class PendingResults(Generic[Key, Value]):
             self._results.popitem(last=False)
         self._wake(key, value)
 
-    def forget(self, matches: Callable[[Key], bool]) -> None:
-        self._results = OrderedDict((key, value) for key, value in self._results.items() if not matches(key))
+    def forget(self, matches: Callable[[Key, Value], bool]) -> None:
+        self._results = OrderedDict((key, value) for key, value in self._results.items() if not matches(key, value))
 
     def get(self, key: Key) -> Value | None:
         return self._results.get(key)

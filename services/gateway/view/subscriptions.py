@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import NamedTuple
 
 import orjson
@@ -17,11 +18,14 @@ MAX_SUBSCRIBERS = 512
 """Each may hold a full queue: all together less than 2 GB at worst, and at most an eighth of the connections."""
 
 
+Event = Prediction | Outcome | Drift | Applied
+
+
 class LiveEvent(NamedTuple):
     """An event of a learner, its JSON, and its position in ``predictions``, which is its id for listeners."""
 
     position: Position
-    event: Prediction | Outcome | Drift | Applied
+    event: Event
     value: bytes
 
     def encode(self) -> bytes:
@@ -106,7 +110,11 @@ class Subscriptions:
 
     def forget(self, stream: str) -> None:
         """Send nobody the events of a stream that was deleted."""
-        self._recent = deque((recent for recent in self._recent if recent.event.stream != stream), RECENT_EVENTS)
+        self.forget_events(lambda event: event.stream == stream)
+
+    def forget_events(self, matches: Callable[[Event], bool]) -> None:
+        """Send nobody these events again."""
+        self._recent = deque((recent for recent in self._recent if not matches(recent.event)), RECENT_EVENTS)
 
     def publish(self, event: LiveEvent) -> None:
         subscribers = self._subscribers_of(event.event.stream)

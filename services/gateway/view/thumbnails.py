@@ -3,7 +3,7 @@
 import io
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple, TypeVar
 
 from PIL import Image
@@ -73,6 +73,12 @@ class Thumbnails:
             while self._bytes > self._max_bytes:
                 self._bytes -= len(self._cached.popitem(last=False)[1].data)
         return made
+
+    def forget(self, images: Collection[str]) -> None:
+        """Keep no thumbnail of these images."""
+        with self._lock:
+            for key in [key for key in self._cached if key[0] in images]:
+                self._bytes -= len(self._cached.pop(key).data)
 
     def close(self) -> None:
         self._calls.close()

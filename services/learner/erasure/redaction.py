@@ -35,7 +35,8 @@ def _redact_image(record: Record, removal: Removal) -> Headers | None:
     except Rejected:
         return None
     gone = image.stream == removal.stream and removal.covers(image.position) and removal.concerns(image.id)
-    return erased_headers(subject=removal.stream) if gone else None
+    forgotten = {} if isinstance(removal, Deletion) else {"forgotten": "true"}
+    return erased_headers(subject=removal.stream, **forgotten) if gone else None
 
 
 def _redact_example(record: Record, removal: Removal) -> Headers | None:

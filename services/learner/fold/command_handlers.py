@@ -8,7 +8,7 @@ from prequel.services.learner.fold.commands import command_result, parse_deletio
 from prequel.services.learner.fold.decisions import class_handlers, model_handlers, stream_handlers
 from prequel.services.learner.fold.decisions.decisions import MAX_DECISIONS, Decision, decision_of
 from prequel.services.learner.fold.decisions.following import follow_decisions
-from prequel.services.learner.fold.decisions.forgetting import without_ids
+from prequel.services.learner.fold.decisions.forgetting import newly_forgotten, without_ids
 from prequel.services.learner.fold.decisions.refusal import Refused
 from prequel.services.learner.fold.decisions.undo_handler import find_undone, undo
 from prequel.services.learner.fold.stream import StreamState
@@ -89,7 +89,8 @@ def _decide(fold: "Fold", command: Command, batch: FoldBatch) -> Applied:
         raise
     follow_decisions(stream, fold.config)
     catching_up = any(decision.id == command.id for decision in stream.decisions.waiting)
-    return command_result(command, "applied")._replace(catching_up=catching_up)
+    forgotten = newly_forgotten(stream, command)
+    return command_result(command, "applied")._replace(catching_up=catching_up, forgotten=forgotten)
 
 
 def _undo(fold: "Fold", stream: StreamState, command: Command) -> None:

@@ -33,6 +33,12 @@ def forgotten_by(stream: str, decision: Decision) -> Forgotten:
     return Forgotten(stream, decision.position, ends, frozenset(decision.arguments["digests"]))
 
 
+def newly_forgotten(stream: StreamState, command: Command) -> tuple[str, ...]:
+    """What a command that was just applied forgot, by digests; nothing where it is another kind of command."""
+    forgotten = [d for d in stream.decisions.forgettings[-1:] if d.position == command.position]
+    return tuple(digest for decision in forgotten for digest in decision.arguments["digests"])
+
+
 def forgotten_arguments(stream: StreamState, command: Command) -> dict[str, Any]:
     """The command's arguments as the stream keeps them. Raises Refused.
 

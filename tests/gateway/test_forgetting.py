@@ -1,0 +1,148 @@
+"""Forgotten images are in no list and no answer any more, from the moment on that the command is durable."""
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from prequel.services.gateway.view.forgotten import MAX_IMAGES, ForgottenImages
+from prequel.services.gateway.view.gallery import Gallery
+from prequel.shared.events.decoding import decode_example
+from prequel.shared.events.names import id_digest
+from prequel.shared.events.predictions import encode_prediction
+from prequel.shared.events.types import Command
+from prequel.shared.log.base import EXAMPLES, Position
+from prequel.shared.log.sqlite.log import SqliteLog
+from tests.gateway.conftest import PNG, Served, Start, until
+from tests.gateway.echo_learner import predicted
+from tests.gateway.faults import FaultyLog
+
+DATA = PNG + b"=cat@0.9"
+PETS = "/v1/streams/pets"
+KEPT = ("retention_images", "retention_examples", "retention_predictions")
+
+
+def forget(gateway: Served, *ids: str, wait: float = 10) -> httpx.Response:
+    body = {"do": "example.forget", "ids": list(ids)}
+    return gateway.client.post(f"{PETS}/commands", json=body, params={"wait": wait})
+
+
+def two_images(gateway: Served) -> None:
+    """Before some events in ``examples``: the echo's predictions have the positions of their images."""
+    for id in ("gone", "kept"):
+        assert gateway.post_image(DATA, id=id, wait=10).status_code == 200
+    for label in ("a", "b", "c"):
+        gateway.post_label("gone", label, wait=10)
+
+
+def shown(gateway: Served, id: str) -> list[int]:
+    paths = (f"predictions/{id}", f"images/{id}", f"images/{id}?size=16")
+    return [gateway.client.get(f"{PETS}/{path}").status_code for path in paths]
+
+
+def listed(gateway: Served) -> list[str]:
+    return [each["id"] for each in gateway.client.get(f"{PETS}/predictions").json()["predictions"]]
+
+
+def test_what_is_forgotten_is_shown_nowhere(gateway: Served) -> None:
+    two_images(gateway)
+    assert shown(gateway, "gone") == [200, 200, 200]
+    answer = forget(gateway, "gone").json()
+    assert (answer["status"], "erased" in answer["records"], "forgotten" in answer) == ("applied", True, False)
+    assert (shown(gateway, "gone"), shown(gateway, "kept")) == ([404, 404, 404], [200, 200, 200])
+    assert listed(gateway) == ["kept"]
+    found = gateway.client.post(f"{PETS}/lookup", json={"ids": ["gone", "kept"]}).json()["examples"]
+    assert [each["id"] for each in found] == ["kept"]
+    with gateway.client.stream("GET", f"{PETS}/events", headers={"Last-Event-ID": "0:0"}) as events:
+        lines = events.iter_lines()
+        seen = [next(lines) for _ in range(6)]
+    assert "gone" not in "".join(seen)
+
+
+def test_the_same_id_again_is_a_new_image(gateway: Served) -> None:
+    """With other bytes too, which would be a conflict if the first were remembered."""
+    two_images(gateway)
+    forget(gateway, "gone")
+    other = PNG + b"other=dog@0.9"
+    for _ in range(5):  # until the echo's positions, those of images, are beyond the command's
+        gateway.post_image(DATA, wait=10)
+    answer = gateway.post_image(other, id="gone", wait=10)
+    assert (answer.status_code, answer.json()["prediction"]["label"]) == (200, "dog")
+    assert gateway.client.get(f"{PETS}/images/gone").content == other
+    assert shown(gateway, "gone") == [200, 200, 200]
+
+
+def test_the_command_in_the_log_says_which_images_it_means(gateway: Served) -> None:
+    two_images(gateway)
+    forget(gateway, "gone")
+    records = gateway.log.read(EXAMPLES, 0, range(gateway.log.bounds(EXAMPLES)[0].end))
+    (command,) = [event for record in records.values() if isinstance(event := decode_example(record), Command)]
+    assert (command.do, command.arguments) == ("example.forget", {"ids": ["gone"], "images": {"0": 2}})
+
+
+def test_a_refused_command_hides_nothing(gateway: Served) -> None:
+    two_images(gateway)
+    assert forget(gateway, "kept", "unknown").json()["status"] == "refused"
+    assert shown(gateway, "kept") == [200, 200, 200]
+
+
+def test_other_gateways_learn_of_it_and_new_ones_too(start: Start) -> None:
+    first, second = start(), start()
+    two_images(first)
+    until(lambda: shown(second, "gone") == [200, 200, 200])
+    forget(first, "gone")
+    until(lambda: shown(second, "gone") == [404, 404, 404])
+    third = start()
+    assert (listed(third), shown(third, "gone")) == (["kept"], [404, 404, 404])
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            dict.fromkeys(KEPT, "forever"),
+            "In Kafka the images are kept for ever, features and labels are kept for ever, predictions for ever",
+        ),
+        (
+            {"forgettable": True, KEPT[1]: "30d", KEPT[2]: "7d"},
+            "Nobody can read the images once the stream has caught up: their keys are deleted. "
+            "In Kafka features and labels are kept for 30 days, predictions for 7 days.",
+        ),
+    ],
+)
+def test_on_a_log_that_cannot_erase_the_answer_says_what_stays(
+    start: Start, tmp_path: Path, settings: dict[str, Any], said: str
+) -> None:
+    gateway = start(log=FaultyLog(SqliteLog(tmp_path / "log")), **settings)
+    two_images(gateway)
+    assert said in forget(gateway, "gone").json()["records"]
+    assert said in forget(gateway, "kept", wait=0).json()["records"]
+
+
+def test_what_waits_for_its_effect_is_hidden_and_comes_back_where_it_is_refused() -> None:
+    gallery = Gallery(10, 10)
+    prediction = predicted("pets", "a", Position(0, 1), DATA)
+    value = encode_prediction(prediction, source="test").value
+    gallery.add(prediction, value)
+    command = Position(0, 5)
+    gallery.forgotten.add("pets", [id_digest("a")], command)
+    assert (gallery.get("pets", "a"), gallery.newest("pets")) == (None, [])
+    gallery.forgotten.withdraw(command)
+    assert (gallery.get("pets", "a") is not None, len(gallery.newest("pets"))) == (True, 1)
+    assert gallery.forget_images("pets", [id_digest("a")], command) == [Position(0, 1)]
+    gallery.add(prediction, value)  # as a learner repeats it after a crash
+    assert (gallery.get("pets", "a"), len(gallery)) == (None, 0)
+    later = prediction._replace(position=Position(0, 6))
+    gallery.add(later, value)
+    assert gallery.get("pets", "a") is not None
+
+
+def test_only_so_many_are_remembered() -> None:
+    forgotten = ForgottenImages()
+    forgotten.add("first", [id_digest("a")], Position(0, 1))
+    forgotten.add("s", [str(n) for n in range(MAX_IMAGES)], Position(0, 2))
+    assert not forgotten.any("first")
+    assert not forgotten.hides("first", "a", Position(0, 0))
+    forgotten.withdraw(Position(0, 2))
+    assert not forgotten.any("s")
