@@ -218,6 +218,8 @@ class StreamStatus(BaseModel):
     """Those that the stream has of its own, by name as in a command ``stream.set``; the others are the learner's."""
     catching_up: CatchUpStatus | None = None
     """None while no command waits for a replay."""
+    other_features: dict[str, int] = {}
+    """How many features the log has of other backbones, by their ids: the stream can be switched to these."""
 
 
 class StreamDetail(BaseModel):

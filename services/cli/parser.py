@@ -26,6 +26,7 @@ COMMANDS: tuple[CliCommand, ...] = (
     stream_changes.MODELS,
     stream_changes.CLASSES,
     stream_changes.SET,
+    stream_changes.SWITCH,
     stream_changes.HISTORY,
     stream_changes.UNDO,
     stream_changes.FORGET,

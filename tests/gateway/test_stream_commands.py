@@ -46,6 +46,8 @@ def commands_in(log: Log) -> list[Command]:
         ({"do": "models.ad", "model": "ridge"}, "do"),
         ({"do": "stream.catch-up"}, "do"),
         ({"do": "stream.create", "backbone": "no such thing"}, "backbone"),
+        ({"do": "stream.switch"}, "backbone"),
+        ({"do": "stream.switch", "backbone": "no such thing"}, "backbone"),
         ({"do": "models.rebuild", "id": "has spaces"}, "id"),
         ({"do": "models.rebuild", "by": LONG}, "by"),
         ({"do": "models.rebuild", "from": "now"}, "from"),

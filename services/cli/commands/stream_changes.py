@@ -1,4 +1,4 @@
-"""The commands on the life of a stream: `streams`, `models`, `classes`, `set`, `history`, `undo`, `forget`."""
+"""The commands on the life of a stream: `streams`, `models`, `classes`, `set`, `switch`, `history`, `undo`, ..."""
 
 import argparse
 from collections.abc import Callable
@@ -122,6 +122,18 @@ def _add_set_arguments(parser: argparse.ArgumentParser) -> None:
     _add_change_arguments(parser)
 
 
+def _switch(arguments: argparse.Namespace) -> int:
+    from prequel.services.producer.commands.switch import switch_backbone
+
+    return _with_changes(arguments, lambda changes: switch_backbone(changes, arguments.backbone))
+
+
+def _add_switch_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_stream_argument(parser)
+    parser.add_argument("backbone", nargs="?", metavar="BACKBONE", help="its id, or how that begins; without it: list")
+    _add_change_arguments(parser)
+
+
 def _history(arguments: argparse.Namespace) -> int:
     from prequel.services.producer.commands.history import show_history
 
@@ -163,6 +175,7 @@ STREAMS = CliCommand("streams", "list the streams", _streams, _add_streams_argum
 MODELS = CliCommand("models", "list a stream's models, add, remove, promote or rebuild", _models, _add_models_arguments)
 CLASSES = CliCommand("classes", "list a stream's classes, rename, merge or delete", _classes, _add_classes_arguments)
 SET = CliCommand("set", "show or change the settings of a stream", _set, _add_set_arguments)
+SWITCH = CliCommand("switch", "let a stream learn from another backbone", _switch, _add_switch_arguments)
 HISTORY = CliCommand("history", "show who changed a stream, and who labelled", _history, _add_history_arguments)
 UNDO = CliCommand("undo", "take a change of a stream back", _undo, _add_undo_arguments)
 FORGET = CliCommand("forget", "forget images, as if they had never come", _forget, _add_forget_arguments)

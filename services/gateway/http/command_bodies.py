@@ -123,6 +123,21 @@ class SetStream(CommandBody):
         return self
 
 
+class SwitchBackbone(CommandBody):
+    """Learn from the features of another backbone, which `prequel reextract` has made, as if they had come first."""
+
+    do: Literal["stream.switch"]
+    backbone: Annotated[str, Field(min_length=1, description="its id, or the beginning of it")]
+    from_: Rebuilt = Field(None, alias="from")
+
+    @field_validator("backbone")
+    @classmethod
+    def _backbone(cls, spec: str) -> str:
+        if parse_spec(spec) is None:
+            raise ValueError(f"must be {RULE}")
+        return spec
+
+
 class AddModel(CommandBody):
     """Add a challenger: `log`, as if it had been there from the beginning; `now`, with nothing learned yet."""
 
@@ -211,6 +226,7 @@ _Commands = (
     CreateStream
     | DeleteStream
     | SetStream
+    | SwitchBackbone
     | AddModel
     | RemoveModel
     | PromoteModel
@@ -231,6 +247,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "delete a class": {"do": "class.delete", "label": "blurred"},
     "forget images": {"do": "example.forget", "ids": ["cam1-0001", "cam1-0002"]},
     "change settings": {"do": "stream.set", "title": "Pets", "goal": 0.95, "window": None},
+    "switch to another backbone": {"do": "stream.switch", "backbone": "mobilenetv2"},
     "undo a command": {"do": "undo", "command": "0b9d4f2c6a1e4d0f8a55c9d3e7b1f264"},
     "create the stream": {"do": "stream.create", "backbone": "mobilenetv2"},
     "delete the stream": {"do": "stream.delete"},

@@ -1,7 +1,7 @@
 """One batch of records on its way through the fold: examples not yet predicted, and the results so far."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from prequel.services.learner.fold.commands import Deletion, Removal
@@ -27,6 +27,8 @@ class FoldResult(NamedTuple):
     deletions: list[Deletion]
     late: list[Removal]
     """What features that came late belong to, among ``rejected``: their records are to be erased too."""
+    noted: Collection[str] = ()
+    """Streams that have features more of another backbone: of these there is no output."""
 
 
 class FoldBatch:
@@ -39,6 +41,7 @@ class FoldBatch:
     def __init__(self, features: Callable[[Position], Vector | None]) -> None:
         self.features = features
         self.outputs: list[Output] = []
+        self.noted = set[str]()
         self.duplicates = 0
         self.conflicts = Counter[str]()
         self.deletions: list[Deletion] = []

@@ -106,6 +106,7 @@ class Fold:
             misplaced=misplaced,
             deletions=batch.deletions,
             late=batch.late,
+            noted=batch.noted,
         )
 
     def stream_at(self, name: str, at: Position) -> StreamState:

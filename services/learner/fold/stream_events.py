@@ -13,6 +13,7 @@ def apply_features(stream: StreamState, event: Features, batch: FoldBatch, cache
     """Have a new example predicted with the batch; count one that is known. Raises Rejected."""
     if event.reextracted and stream.models and event.backbone != stream.backbone:
         stream.note_other_features(event.backbone, event.vector.size)
+        batch.noted.add(stream.name)
         return
     event = stream.names.translate(event)
     if batch.has_unpredicted(stream, event.id) or stream.knows(event.id):

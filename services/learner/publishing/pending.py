@@ -39,6 +39,7 @@ class PendingStreams:
     def add_result(self, partition: OwnedPartition, result: FoldResult) -> list[str]:
         """The streams that a batch has changed, and those that it has deleted, which are returned."""
         positions = {deletion.position for deletion in result.deletions}
+        self.changed |= {(partition.number, name) for name in result.noted if name in partition.fold.streams}
         deleted = []
         for _, event in result.outputs:
             key = partition.number, event.stream

@@ -82,6 +82,7 @@ def stream_status(
         goal=settings.pop("goal", None),
         settings=settings,
         catching_up=catching_up,
+        other_features={backbone: count for backbone, (_, count) in state.other_features.items()},
     )
 
 

@@ -20,7 +20,7 @@ from prequel.services.learner.fold.stream import StreamState
 from prequel.services.learner.fold.stream_events import apply_features, apply_stream_label
 from prequel.services.learner.replay.plan import ReplayPlan
 from prequel.services.learner.replay.rewriting import LastLabels, Rewriting
-from prequel.services.learner.replay.substitutes import Substitutes
+from prequel.services.learner.replay.substitutes import Substitutes, image_key
 from prequel.shared.events.decoding import decode_example
 from prequel.shared.events.types import Command, Defaults, ExampleEvent, Features, Label, Outcome, Rejected
 from prequel.shared.log.base import Position, Record
@@ -47,6 +47,7 @@ class StreamReplay:
         self.state: StreamState | None = None
         self._substitutes = substitutes
         self._found: dict[str, tuple[Position, Vector]] = {}
+        self._substituted = set[str]()
         self._registry, self._cache = registry, cache
         self.comparisons: Comparisons | None = None
         """For a back-test, what counts in place of the state's own."""
@@ -111,15 +112,19 @@ class StreamReplay:
     def _of_backbone(self, state: StreamState, event: Features) -> Features | None:
         """The features of the backbone that the stream was switched to; None where the log has none of them.
 
-        The image keeps its place. What was extracted later is where the features are read again.
+        The image keeps its place. What was extracted later is where the features are read again, and no image more: ids
+        are not remembered for ever, so without that an old one would be learned twice.
         """
-        if self._substitutes is None or event.backbone == self._substitutes.backbone:
+        if self._substitutes is None:
             return event
+        key, late = image_key(event), event.position.offset >= self._substitutes.before
+        if event.backbone == self._substitutes.backbone:
+            return None if event.reextracted and not late and key in self._substituted else event
         state.note_other_features(event.backbone, event.vector.size)
-        late = event.position.offset >= self._substitutes.before
-        if event.reextracted or late or event.id not in self._found:
+        if event.reextracted or late or key not in self._found:
             return None
-        position, vector = self._found[event.id]
+        self._substituted.add(key)
+        position, vector = self._found[key]
         return event._replace(backbone=self._substitutes.backbone, vector=vector, position=position)
 
     def _apply_label(self, event: Label, batch: FoldBatch) -> None:

@@ -30,7 +30,7 @@ def show_status(client: Client, stream: str | None, *, as_json: bool, console: C
         print_lines(console, *_stream_table(overview.streams))
         if stream:
             status = overview.streams[0]
-            print_lines(console, "", *model_table(status.models), *_evidence_lines(status))
+            print_lines(console, "", *model_table(status.models), *_evidence_lines(status), *_backbone_lines(status))
     if overview.log:
         print_lines(console, "", *_log_table(overview.log))
     return 0
@@ -79,6 +79,14 @@ def model_table(models: Mapping[str, ModelStatus]) -> list[str]:
 
 def _evidence_lines(status: StreamStatus) -> list[str]:
     lines = [*unscored_lines(status), *verdict_lines(status), *sample_lines(status), *label_order_lines(status)]
+    return ["", *lines] if lines else []
+
+
+def _backbone_lines(status: StreamStatus) -> list[str]:
+    lines = [
+        f"features of {backbone}: {count:,} (prequel switch {status.stream} {backbone})"
+        for backbone, count in status.other_features.items()
+    ]
     return ["", *lines] if lines else []
 
 
