@@ -186,7 +186,7 @@ class Fold:
             batch.late.append(deletion)
             raise Rejected("stream-deleted", f"stream {event.stream} was deleted after this image had come in")
         known = self.streams.get(event.stream)
-        if decision := known.decisions.forgetting(event) if known else None:
+        if decision := known.decisions.forgetting(event) if known and known.decisions else None:
             batch.late.append(forgotten_by(event.stream, decision))
             raise Rejected("forgotten", "the image was forgotten before its features came")
         self._check_room(event.stream, event.vector.size, batch)

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from prequel.services.learner.fold.calibration.calibrator import Calibrator
 from prequel.services.learner.fold.config import FoldConfig
-from prequel.services.learner.fold.decisions.class_names import ClassNames
 from prequel.services.learner.fold.decisions.decisions import Decisions
 from prequel.services.learner.fold.drift.error_drift import ErrorDrift
 from prequel.services.learner.fold.drift.feature_drift import FeatureDrift
@@ -61,7 +60,9 @@ class StreamState:
         self.admissible: Collection[str] | None = None
         """In a replay, the labels that the live stream has admitted; None where this is the live one."""
         self.reactions = [reaction(spec) for spec in config.models]
-        self.decisions = Decisions()
+        self._decisions = Decisions()
+        self.names = self._decisions.names
+        """What people call the classes. An attribute: every event is looked up in it."""
         self.begun = 0
         """The offset at which it began: earlier events of its name are of another stream, since deleted, or of none."""
         self.adopted: set[int] = set()
@@ -77,7 +78,9 @@ class StreamState:
         """By model, how many examples had been scored when it last reacted to a drift: what it learned before, it has
         forgotten, or half forgotten. 0 where it never did."""
         self.labels: list[str] = []
-        """The classes by number. People may call one something else since: see ``names``."""
+        """The classes by number. People may call one something else since: see ``class_names``."""
+        self.class_names: list[str] = []
+        """What people call them, by number: kept, since every prediction names its classes."""
         self.classes: dict[str, int] = {}
         """The inverse of ``labels``: class number by label."""
         self.scores = Scores(len(config.models), config.accuracy_window)
@@ -195,7 +198,18 @@ class StreamState:
                 return False
             self.classes[label] = len(self.labels)
             self.labels.append(label)
+            self.class_names.append(self.names.name(label))
         return True
+
+    @property
+    def decisions(self) -> Decisions:
+        """What people have decided about it."""
+        return self._decisions
+
+    @decisions.setter
+    def decisions(self, decisions: Decisions) -> None:
+        self._decisions, self.names = decisions, decisions.names
+        self.class_names = self.names.names(self.labels)
 
     def count_status(self, status: str) -> None:
         """Count a label by what became of it."""
@@ -212,18 +226,13 @@ class StreamState:
         """Whether its models are those that commands have given it, and not those of the settings."""
         return bool(self.decisions.about_models)
 
-    @property
-    def names(self) -> ClassNames:
-        """What people call the classes."""
-        return self.decisions.names
-
     def name_of(self, label: int) -> str | None:
         """What people call a class, None for -1."""
-        return self.names.name(self.labels[label]) if label >= 0 else None
+        return self.class_names[label] if label >= 0 else None
 
     def names_of(self, classes: Iterable[int]) -> list[str]:
         """What people call these classes."""
-        return self.names.names([self.labels[label] for label in classes])
+        return [self.class_names[label] for label in classes]
 
     def class_named(self, name: str) -> str | None:
         """The label of the class that is called so now; None where there is none."""
@@ -236,8 +245,10 @@ class StreamState:
 
     def probabilities_by_label(self, prediction: ModelPrediction) -> dict[str, float]:
         """A prediction's classes by label, most probable first."""
-        return dict(zip(self.names_of(prediction.classes), prediction.probabilities, strict=True))
+        names = map(self.class_names.__getitem__, prediction.classes)
+        return dict(zip(names, prediction.probabilities, strict=True))
 
     def labels_by_model(self, predicted: Sequence[int]) -> dict[str, str | None]:
         """The label that each model predicted, by spec; ``predicted`` are the classes, -1 for none."""
-        return dict(zip(self.config.models, map(self.name_of, predicted), strict=True))
+        names = [self.class_names[label] if label >= 0 else None for label in predicted]
+        return dict(zip(self.config.models, names, strict=True))

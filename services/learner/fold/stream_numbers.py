@@ -42,9 +42,9 @@ def stream_numbers(state: StreamState) -> dict[str, Any]:
 def load_stream_numbers(state: StreamState, numbers: dict[str, Any]) -> None:
     """The inverse of ``stream_numbers``, into an empty state."""
     state.seed, state.backbone, state.dim = numbers["seed"], numbers["backbone"], numbers["dim"]
-    state.decisions = decisions_from(numbers["decisions"]) if "decisions" in numbers else Decisions()
     state.begun, state.adopted = numbers["begun"], set(numbers["adopted"])
     state.labels = numbers["labels"]
+    state.decisions = decisions_from(numbers["decisions"]) if "decisions" in numbers else Decisions()
     state.classes = {label: number for number, label in enumerate(state.labels)}
     state.images, state.labelled, state.pending, state.learned = numbers["counts"]
     state.statuses, state.reset_at, state.drift_counts = (

@@ -60,7 +60,7 @@ def stream_status(
         label_coverage=state.labelled / state.images if state.images else 0.0,
         pending=state.pending,
         waiting=len(state.waiting),
-        labels=state.names.names(state.labels),
+        labels=state.class_names,
         statuses=dict(sorted(state.statuses.items())),
         champion=specs[0],
         window=state.config.window,
@@ -130,7 +130,7 @@ def _classes(state: StreamState, metrics: ClassMetrics, only: Sequence[int] | No
         only = np.flatnonzero((metrics.support > 0) | ~np.isnan(metrics.precision)).tolist()
     rows = zip(*(column[list(only)].tolist() for column in metrics), strict=True)
     return {
-        state.names.name(state.labels[label]): ClassStatus.model_construct(
+        state.class_names[label]: ClassStatus.model_construct(
             precision=_number(precision),
             recall=_number(recall),
             f1=_number(f1),
