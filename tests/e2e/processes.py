@@ -60,6 +60,11 @@ class Up:
     ) -> None:
         self.kill()
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         with (self.folder.parent / f"{self.folder.name}.out").open("ab") as output:
             self._process = subprocess.Popen(
@@ -87,6 +92,11 @@ class Up:
         return subprocess.run(
             command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=DEADLINE_S, check=False
         )
+
+    def begin(self, *arguments: str) -> "subprocess.Popen[bytes]":
+        """The same, without waiting for its end."""
+        command = [sys.executable, "-m", "services", *arguments]
+        return subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=subprocess.DEVNULL)
 
     def ready(self) -> bool:
         try:
