@@ -146,3 +146,15 @@ def test_only_so_many_are_remembered() -> None:
     assert not forgotten.hides("first", "a", Position(0, 0))
     forgotten.withdraw(Position(0, 2))
     assert not forgotten.any("s")
+
+
+def test_a_learner_that_has_not_caught_up_shows_it_to_nobody(gateway: Served) -> None:
+    two_images(gateway)
+    known = dict(gateway.learner.predictions)
+    forget(gateway, "gone")
+    gateway.learner.predictions |= known  # as a real one does until a replay takes its place
+    gateway.learner.truths["pets", "gone"] = None
+    queue = gateway.client.get(f"{PETS}/queue", params={"by": "uncertain"}).json()
+    assert [example["id"] for example in queue["examples"]] == ["kept"]
+    near = [gateway.client.get(f"{PETS}/similar/{id}").status_code for id in ("gone", "kept")]
+    assert near == [404, 200]

@@ -6,6 +6,7 @@ from typing import TypeVar
 from prequel.shared.log.base import Bounds, Log, Member, Message, PollResult, Position, Reader, Record
 from prequel.shared.log.erasable import ErasableLog, Remains
 from prequel.shared.store.base import Fence, Store
+from prequel.shared.store.scrubbable import ScrubbableStore
 
 Result = TypeVar("Result")
 
@@ -158,6 +159,11 @@ class KillableStore:
             self.swaps.append(value)
 
         self._kill_switch.do("swap", swap)
+
+    def scrub(self) -> bool:
+        store = self._store
+        assert isinstance(store, ScrubbableStore)
+        return self._kill_switch.do("scrub", store.scrub)
 
     def close(self) -> None:
         self._store.close()

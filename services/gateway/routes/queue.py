@@ -76,7 +76,7 @@ async def read_queue(
         raise invalid("truth", "only suspects have one: leave it out, or ask by=suspect")
     request = QueueRequest(by=by, predicted=predicted, truth=truth, sample=sample, limit=limit, after=after)
     queue = await _asked(gateway, stream, lambda: gateway.queries.queue(stream, request))
-    return json_answer(queue.model_dump())
+    return json_answer(_without_forgotten(gateway, queue).model_dump())
 
 
 @router.get(
@@ -93,11 +93,24 @@ async def read_similar(
     By the distance between features, in which a model sees them. It says nothing of what a model has learned, but often
     why it says what it says.
     """
+    forgotten = gateway.live.gallery.is_forgotten
+    if forgotten(stream, id):
+        raise Problem(404, f"image {id} cannot be compared: there is no such image")
     try:
         similar = await _asked(gateway, stream, lambda: gateway.queries.similar(stream, id, limit))
     except UnknownExample as error:
         raise Problem(404, f"image {id} cannot be compared: {error}") from None
+    similar.examples = [example for example in similar.examples if not forgotten(stream, example.id)]
     return json_answer(similar.model_dump())
+
+
+def _without_forgotten(gateway: Gateway, queue: ExampleQueue) -> ExampleQueue:
+    """Without images that are to be forgotten, which the learner still has until it has caught up."""
+    forgotten = gateway.live.gallery.is_forgotten
+    queue.examples = [example for example in queue.examples if not forgotten(queue.stream, example.id)]
+    for example in queue.examples:
+        example.duplicates = [id for id in example.duplicates if not forgotten(queue.stream, id)]
+    return queue
 
 
 async def _asked(gateway: Gateway, stream: str, ask: Callable[[], Answered]) -> Answered:

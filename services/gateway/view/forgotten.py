@@ -40,6 +40,10 @@ class ForgottenImages:
         command = self._commands.get((stream, id_digest(id)))
         return command is not None and position.partition == command.partition and position <= command
 
+    def names(self, stream: str, id: str) -> bool:
+        """Whether an image with this id was forgotten, whenever that was."""
+        return stream in self._streams and (stream, id_digest(id)) in self._commands
+
     def any(self, stream: str) -> bool:
         """Whether images of the stream were forgotten."""
         return stream in self._streams

@@ -154,6 +154,10 @@ class Gallery:
         row = known.rows.get(id) if known else None
         return None if row is None or self.forgotten.hides(stream, id, row.position) else row
 
+    def is_forgotten(self, stream: str, id: str) -> bool:
+        """Whether the image with this id was forgotten, and none has come since that has it."""
+        return self.forgotten.names(stream, id) and self.get(stream, id) is None
+
     def has_predictions(self, stream: str) -> bool:
         known = self._streams.get(stream)
         return known is not None and bool(known.rows)
