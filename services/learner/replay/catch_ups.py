@@ -60,10 +60,10 @@ class CatchUps:
         """By stream, how many decisions it had when commands of it were refused: the fold may have yet to meet that."""
         self._appended = 0
 
-    def take(self, stream: str, *, begun: int, given: int, begin: int) -> StreamReplay | None:
+    def take(self, stream: str, *, begun: int, given: int, begin: int, end: int) -> StreamReplay | None:
         running = self._running.get(stream)
-        if running is None or running.replay is None:
-            return None
+        if running is None or running.replay is None or running.replay.position > end:
+            return None  # A learner that was killed after it had appended the record meets that behind a new replay.
         plan = running.plan
         if (plan.begun, plan.decisions.given, running.begin) != (begun, given, begin):
             return None

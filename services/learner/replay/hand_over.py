@@ -36,13 +36,13 @@ def hand_over(fold: "Fold", stream: StreamState, command: Command) -> None:
         stream.decisions = stream.decisions.fail(str(problem)[:500])
         follow_decisions(stream, fold.config)
         return
-    begin = _number(command.arguments, "begin")
+    begin, end = _number(command.arguments, "begin"), command.position.offset
     if begin > command.position.offset or (keeps_past(stream, begin) and not joining_specs(stream)):
         raise Refused(f"the replay begins at {begin}, and this stream began at {stream.begun}")
-    replay = fold.replays.take(stream.name, begun=stream.begun, given=stream.decisions.given, begin=begin)
+    replay = fold.replays.take(stream.name, begun=stream.begun, given=stream.decisions.given, begin=begin, end=end)
     if replay is None:
-        replay = new_replay(fold, stream, command.position.partition, begin=begin, end=command.position.offset)
-    replay_to(fold, replay, command.position.offset)
+        replay = new_replay(fold, stream, command.position.partition, begin=begin, end=end)
+    replay_to(fold, replay, end)
     replayed, decisions = replay.begun_state(), stream.decisions.catch_up()
     if replay.plan.models is None:
         replayed.adopted, replayed.decisions = set(stream.adopted), decisions

@@ -31,6 +31,8 @@ class Rewriting:
     1. A class that became part of another one was that one all the time; of one that was deleted there was no label.
     2. An image that was forgotten never came, nor did labels for it; one that came after that is another one.
     3. Where models were rebuilt, the label that an example had then was the first one for it.
+    4. Two classes that are called the same are one: a class may come back, by an undo or since there is room for it
+       now, whose name another one has got since.
 
     The fold of what comes out is what a stream's state is by definition, whenever its decisions were made.
     """
@@ -50,7 +52,7 @@ class Rewriting:
         offset = event.position.offset
         if self._decisions.forgotten and self._is_forgotten(event):
             return None
-        if self._last and offset < self._last.offset and event.id in self._last.labels:
+        if self._last and offset < self._last.offset and event.id in self._last.labels and not _unlabelled(event):
             label = self._last.labels[event.id]
         else:
             label = self._label(offset, event.label)
@@ -70,11 +72,17 @@ class Rewriting:
         label: str | None = self._names.label(name)
         while fate := self._next_fate(label, offset):
             offset, label = fate.offset, fate.into
-        return label
+        now = self._decisions.names
+        return None if label is None else now.label(now.name(label))
 
     def _next_fate(self, label: str | None, offset: int) -> _Fate | None:
         """What became of a class first, after ``offset``."""
         return next((fate for fate in self._fates.get(label or "", ()) if fate.offset > offset), None)
+
+
+def _unlabelled(event: Features | Label) -> bool:
+    """Whether it is an image whose label, if it has one, came by itself: that comes when it did."""
+    return isinstance(event, Features) and event.label is None
 
 
 def _fate(decision: Decision) -> _Fate | None:

@@ -57,7 +57,7 @@ class StreamReplay:
         self._key = plan.stream.encode()
 
     def apply(self, records: Sequence[Record]) -> list[Output]:
-        """Fold records in; what became of the labels among them. Blocks, and raises LogUnavailable, as Fold.apply."""
+        """Fold records in; what became of the examples' labels among them. Blocks, and raises LogUnavailable."""
         self._cache.begin_batch()
         here, _, _ = self.relocations.sort(records)
         events = [event for record in here if (event := self._decode(record))]
@@ -135,7 +135,9 @@ class StreamReplay:
             if event.position.offset in self.plan.adopted:
                 self._orphans.apply(rewritten)
             return
-        batch.outputs += apply_stream_label(self.state, rewritten, batch)
+        outputs = apply_stream_label(self.state, rewritten, batch)
+        if rewritten.id in self.state.window:  # What only waits was never an example's label.
+            batch.outputs += outputs
 
     def _begin(self, offset: int) -> None:
         """Make the empty state when the record at which the live stream began is met, or the first one after that."""

@@ -12,12 +12,18 @@ from prequel.shared.events.types import Command, Rejected
 
 
 def rename_class(stream: StreamState, command: Command) -> Decision:
-    """Call a class something else, at once and exactly; where there is a class of that name, it is a merge."""
+    """Call a class something else, at once and exactly; where there is a class of that name, it is a merge.
+
+    A label that waits for its image is enough to make one.
+    """
     label, name = _class(stream, command, "from"), _name(command.arguments, "to")
     if stream.names.name(label) == name:
         raise Refused(f"the class is called {name} already")
-    if (into := stream.class_named(name)) is not None:
+    into = stream.class_named(name) or _waiting_class(stream, name)
+    if into is not None:
         return _merge(command, label, into)
+    if name in stream.names.names(stream.labels):
+        raise Refused(f"class {name} becomes part of another one: its name is free once that is done")
     return decision_of(command, change=Renaming(label, name))
 
 
@@ -45,6 +51,12 @@ def _class(stream: StreamState, command: Command, field: str) -> str:
     if label is None:
         raise Refused(f"there is no class {name} (field {field})")
     return label
+
+
+def _waiting_class(stream: StreamState, name: str) -> str | None:
+    """The label of a class of which there is no example, but a label that waits for its image."""
+    label = stream.names.label(name)
+    return label if stream.names.name(label) == name and stream.waiting.has_label(label) else None
 
 
 def _name(arguments: Mapping[str, Any], field: str) -> str:

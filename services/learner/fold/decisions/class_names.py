@@ -74,9 +74,9 @@ class ClassNames:
             del self._names[change.label], self._labels[change.name]
 
     def _merge(self, change: Merging) -> None:
-        for name in [name for name, label in self._labels.items() if label == change.label]:
-            self._labels[name] = change.into
-        self._labels[change.label] = change.into
+        for name in [change.label, *self._labels]:
+            if self.label(name) == change.label:  # Another class may be called what this one was called first.
+                self._labels[name] = change.into
 
 
 NO_NAMES = ClassNames()

@@ -199,8 +199,8 @@ class Decisions(Sequence[Decision]):
         elif decision.do == PROMOTE and spec in specs:
             specs.remove(spec)
             specs.insert(0, spec)
-        elif decision.do == REMOVE and spec in specs and not self._comes_back(decision):
-            specs.remove(spec)
+        elif decision.do == REMOVE and spec in specs and len(specs) > 1 and not self._comes_back(decision):
+            specs.remove(spec)  # The last one stays: what had been promoted instead may have been taken back.
 
     def _comes_back(self, removal: Decision) -> bool:
         """Whether the model that was removed is added from the log later: it was there all the time then."""

@@ -1,5 +1,6 @@
 """What ``undo`` does: it takes back what an earlier command has done, as if that had not been given."""
 
+from prequel.services.learner.fold.decisions.class_names import ClassNames, Renaming
 from prequel.services.learner.fold.decisions.decisions import (
     DELETE,
     MERGE,
@@ -8,6 +9,7 @@ from prequel.services.learner.fold.decisions.decisions import (
     SET,
     SWITCH,
     Decision,
+    Decisions,
     decision_of,
 )
 from prequel.services.learner.fold.decisions.own_settings import FOLDED
@@ -42,14 +44,26 @@ def find_undone(stream: StreamState, command: Command) -> Decision:
         raise Refused("that command was undone already")
     if target.do not in UNDOABLE:
         raise Refused(f"{target.do} cannot be undone: {_INSTEAD.get(target.do, 'it leaves nothing to take back')}")
+    if isinstance(target.change, Renaming) and (name := _taken(stream.decisions, target, target.change)):
+        raise Refused(f"another class has been called {name} since: rename the class instead")
     return target
 
 
 def undo(target: Decision, command: Command) -> Decision:
     """The decision to take ``target`` back: where the past has to be rewritten for that, a replay does it."""
-    return decision_of(command, replays=target.do != RENAME and not _only_shown(target))
+    return decision_of(command, replays=not _only_shown(target))
+
+
+def _taken(decisions: Decisions, undone: Decision, renaming: Renaming) -> str:
+    """The name that the class would have again, where it stands for another one; else empty."""
+    names = ClassNames(d.change for d in decisions.standing if d.change and d is not undone)
+    name = names.name(renaming.label)
+    return "" if names.label(name) == renaming.label else name
 
 
 def _only_shown(target: Decision) -> bool:
-    """Whether it changed settings that the fold does not depend on, or a name."""
+    """Whether it changed settings that the fold does not depend on.
+
+    A name is more than shown: labels that were given by it are of another class, had it not been.
+    """
     return target.do == SET and not any(name in FOLDED for name in target.arguments)

@@ -41,6 +41,10 @@ class WaitingLabels:
     def get(self, id: str) -> WaitingLabel | None:
         return self._labels.get(id)
 
+    def has_label(self, label: str) -> bool:
+        """Whether one of them is this one."""
+        return any(waiting.label == label for waiting in self._labels.values())
+
     def put(self, id: str, label: WaitingLabel) -> None:
         self._labels[id] = label
 

@@ -1,0 +1,166 @@
+"""What decisions do to each other, one case each: names that come back, labels that wait, models taken back."""
+
+from typing import Any
+
+import pytest
+
+from prequel.services.learner.fold.decisions.class_names import ClassNames, Merging, Renaming
+from prequel.services.learner.replay.hand_over import new_replay, replay_to
+from prequel.services.learner.replay.stream_replay import StreamReplay
+from tests.learner.life.history import Life
+from tests.learner.life.test_equal import check
+
+X = [1.0, 0.0, 0.0]
+
+
+def life_of(*labels: str | None, **settings: Any) -> Life:
+    """A stream of one image a label: ``i0``, ``i1`` and so on."""
+    life = Life(**settings)
+    for number, label in enumerate(labels):
+        life.do("features", "s", f"i{number}", [number, 1.0, 0.0], label)
+    return life
+
+
+def names(life: Life) -> list[str]:
+    state = life.fold.streams["s"]
+    return state.names.names(state.labels)
+
+
+def label_of(life: Life, id: str) -> str | None:
+    state = life.fold.streams["s"]
+    example = state.window.find(id)
+    assert example is not None
+    return state.name_of(example.label)
+
+
+def rename(life: Life, old: str, new: str) -> str:
+    return life.command("class.rename", **{"from": old, "to": new})
+
+
+def merge(life: Life, old: str, new: str) -> str:
+    return life.command("class.merge", **{"from": old, "to": new})
+
+
+def test_a_merge_leaves_alone_the_class_that_is_called_what_the_other_was_called_first() -> None:
+    changes: list[Renaming | Merging] = [Renaming("cat", "feline"), Renaming("dog", "cat"), Merging("cat", "bird")]
+    after = ClassNames(changes)
+    assert (after.label("feline"), after.label("cat"), after.name("dog")) == ("bird", "dog", "cat")
+
+
+def test_a_rename_that_is_undone_has_never_been() -> None:
+    """So a label that was given by the new name is of another class, as soon as a replay has made it so."""
+    life = life_of("a", "b")
+    rename(life, "a", "z")
+    life.do("features", "s", "i2", X, "z")
+    assert life.do("undo", "s", 0) == "applied"
+    assert names(life) == ["a", "b"]
+    assert label_of(life, "i2") == "a"
+    assert life.catch_up() == "applied"
+    assert label_of(life, "i2") == "z"
+    check(life)
+
+
+def test_a_rename_whose_name_is_taken_by_now_cannot_be_undone() -> None:
+    life = life_of("a", "b")
+    rename(life, "a", "z")
+    rename(life, "b", "a")
+    assert life.do("undo", "s", 1) == "refused another class has been called a since: rename the class instead"
+    rename(life, "a", "y")
+    assert rename(life, "z", "a") == "applied"
+    assert names(life) == ["a", "y"]
+    check(life)
+
+
+def test_a_class_that_comes_back_is_one_with_the_class_that_has_its_name() -> None:
+    life = life_of("a", "b", "a")
+    life.command("class.delete", label="a")
+    life.catch_up()
+    assert rename(life, "b", "a") == "applied"
+    assert life.do("undo", "s", 2) == "applied"
+    life.catch_up()
+    assert (names(life), label_of(life, "i0"), label_of(life, "i1")) == (["a"], "a", "a")
+    check(life)
+
+
+def test_a_name_that_a_label_waits_by_belongs_to_its_class() -> None:
+    life = life_of("a", "b")
+    life.do("label", "s", "later", "z")
+    rename(life, "a", "z")
+    life.do("features", "s", "later", X, None)
+    life.catch_up()
+    assert names(life) == ["z", "b"]
+    check(life)
+
+
+def test_the_name_of_a_class_that_is_being_merged_is_not_free_yet() -> None:
+    life = life_of("a", "b", "c")
+    merge(life, "a", "b")
+    assert rename(life, "c", "a").startswith("refused class a becomes part of another one")
+    life.catch_up()
+    assert rename(life, "c", "a") == "applied"
+    assert names(life) == ["b", "a"]
+
+
+def test_a_rebuild_does_not_make_labels_come_earlier() -> None:
+    life = life_of("a", "b")
+    life.do("features", "s", "i2", X, None)
+    life.do("features", "s", "i3", X, "b")
+    life.do("label", "s", "i2", "b")
+    life.do("label", "s", "i2", "a")
+    life.command("models.rebuild")
+    life.catch_up()
+    example = life.fold.streams["s"].window.find("i2")
+    assert example is not None
+    assert (example.learned_after, label_of(life, "i2")) == (3, "a")
+    check(life)
+
+
+def test_a_label_that_was_given_again_before_its_image_survives_a_rebuild() -> None:
+    life = life_of("a", "b")
+    for label in ("b", None, "a"):
+        life.do("label", "s", "later", label)
+    life.command("models.rebuild")
+    life.catch_up()
+    life.do("features", "s", "later", X, None)
+    assert label_of(life, "later") == "a"
+    check(life)
+
+
+def test_the_last_model_stays_where_the_promotion_of_another_one_is_taken_back() -> None:
+    life = life_of("a", "b")
+    life.command("models.promote", model="logistic")
+    life.do("defaults", "", {"models": "nearest"})
+    life.command("models.remove", model="nearest")
+    assert life.do("undo", "s", 1) == "applied"
+    life.catch_up()
+    assert life.fold.streams["s"].config.models == ("nearest",)
+
+
+class TooFar:
+    """A replay that another process has made to the log's end, beyond the record where the fold is to take it over."""
+
+    def __init__(self, replay: StreamReplay) -> None:
+        self._replay = replay
+        self.taken = False
+
+    def take(self, stream: str, *, begun: int, given: int, begin: int, end: int) -> StreamReplay | None:
+        self.taken = self._replay.position <= end
+        return self._replay if self.taken else None
+
+
+@pytest.mark.parametrize("more", [0, 3])
+def test_a_replay_that_has_gone_on_is_not_handed_over_where_it_would_have_been(more: int) -> None:
+    """As after a crash: the record stands in the log, and a new replay has folded what comes after it."""
+    life = life_of("a", "b", "a")
+    life.command("models.rebuild")
+    stream, end = life.fold.streams["s"], len(life.log.records)
+    for number in range(more):
+        life.log.features(f"more{number}", X, "a")
+    replay = new_replay(life.fold, stream, 0, begin=0, end=end)
+    replay_to(life.fold, replay, end + more)
+    del life.log.records[end:]
+    too_far = TooFar(replay)
+    life.fold.replays = too_far
+    life.catch_up()
+    assert (too_far.taken, life.fold.streams["s"].images) == (more == 0, 3)
+    check(life)
