@@ -12,6 +12,7 @@ from prequel.services.learner.erasure.redaction import redacted
 from prequel.services.learner.fold.decisions.forgetting import forgettings
 from prequel.services.learner.fold.partition import Fold
 from prequel.services.learner.fold.partition_parts import unsigned_part
+from prequel.services.learner.publishing.stream_commands import stream_commands
 from prequel.services.learner.snapshots.blobs import unpack
 from prequel.shared.events.features import encode_features
 from prequel.shared.events.names import id_digest
@@ -223,3 +224,9 @@ def test_an_image_that_is_older_than_what_is_remembered_can_be_forgotten_too() -
     history.log = log
     fold.apply([history.catch_up(fold)])
     assert fold.streams["s"].images == 8
+
+
+def test_the_history_says_how_many_and_not_which() -> None:
+    _, fold = forgotten([], ["i1", "i2"], [], [])
+    (newest, *_) = [entry for entry in stream_commands(fold.streams["s"].decisions) if entry.do == "example.forget"]
+    assert (newest.arguments, newest.status, newest.undoable) == ({"images": 2}, "applied", False)

@@ -1,6 +1,8 @@
 """A stream's decisions as the gateway shows them."""
 
-from prequel.services.learner.fold.decisions.decisions import Decision, Decisions
+from typing import Any
+
+from prequel.services.learner.fold.decisions.decisions import FORGET, Decision, Decisions
 from prequel.services.learner.fold.decisions.undo_handler import undoable
 from prequel.shared.status import CommandEntry
 
@@ -15,7 +17,7 @@ def _entry(decision: Decision, *, catching_up: bool) -> CommandEntry:
     return CommandEntry(
         id=decision.id,
         do=decision.do,
-        arguments=dict(decision.arguments),
+        arguments=_arguments(decision),
         by=decision.by,
         at=decision.time,
         position=str(decision.position),
@@ -25,3 +27,11 @@ def _entry(decision: Decision, *, catching_up: bool) -> CommandEntry:
         undoable=undoable(decision),
         catching_up=catching_up and not decision.why,
     )
+
+
+def _arguments(decision: Decision) -> dict[str, Any]:
+    """As they were given; of forgotten images only how many: their ids are gone."""
+    if decision.do != FORGET:
+        return dict(decision.arguments)
+    others = {name: value for name, value in decision.arguments.items() if name not in ("digests", "images")}
+    return {"images": len(decision.arguments.get("digests", ())), **others}
