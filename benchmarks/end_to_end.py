@@ -75,22 +75,24 @@ class Bare:
 
     def __init__(self, settings: Settings, backbone: Backbone, files: Sequence[bytes]) -> None:
         self.backbone = backbone
-        self.decoder = Decoder(backbone.size, max_pixels=10**8, max_bytes=10**8, threads=os.cpu_count() or 1)
-        pixels = [self.decoder.decode(files[number % len(files)]) for number in range(2 * settings.batch)]
+        self.decoder = Decoder(max_pixels=10**8, max_bytes=10**8, threads=os.cpu_count() or 1)
+        pixels = [
+            self.decoder.decode(files[number % len(files)], self.backbone.size) for number in range(2 * settings.batch)
+        ]
         self._batches: list[Images] = [np.stack(pixels[: settings.batch]), np.stack(pixels[settings.batch :])]
         self._files = files
         infer_all(backbone, self._batches, 2 * settings.batch)
 
     def rates(self, count: int) -> tuple[float, float]:
         feed = records(self._files, count)
-        decode = count / seconds(lambda: decode_all(self.decoder, feed))
+        decode = count / seconds(lambda: decode_all(self.decoder, feed, self.backbone.size))
         return decode, count / seconds(lambda: infer_all(self.backbone, self._batches, count))
 
     def one(self) -> float:
         """Median seconds of decoding and inferring one image."""
 
         def once() -> None:
-            self.backbone.extract(np.stack([self.decoder.decode(self._files[0])]))
+            self.backbone.extract(np.stack([self.decoder.decode(self._files[0], self.backbone.size)]))
 
         once()
         return statistics.median(seconds(once) for _ in range(50))

@@ -8,7 +8,7 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import cycle, islice
 from pathlib import Path
 from typing import NamedTuple
@@ -17,8 +17,10 @@ import numpy as np
 from PIL import Image
 from prometheus_client import CollectorRegistry
 
+from prequel.services.extractor.backbone_pool import BackbonePool
 from prequel.services.extractor.backbones.applications import APPLICATIONS
 from prequel.services.extractor.backbones.base import Backbone, Images
+from prequel.services.extractor.backbones.registry import choose
 from prequel.services.extractor.decoding import Decoder
 from prequel.services.extractor.extractor import ExtractorProcessor
 from prequel.services.extractor.loading import load
@@ -83,8 +85,8 @@ def cost(action: Callable[[], object], count: int) -> Cost:
     return Cost((time.perf_counter() - wall) / count, (time.process_time() - cpu) / count)
 
 
-def decode_all(decoder: Decoder, feed: Sequence[Record]) -> None:
-    for future in [decoder.submit(record.value) for record in feed]:
+def decode_all(decoder: Decoder, feed: Sequence[Record], size: int) -> None:
+    for future in [decoder.submit(record.value, size) for record in feed]:
         future.result()
 
 
@@ -104,20 +106,36 @@ def batched(feed: Sequence[Record], size: int) -> Iterator[Sequence[Record]]:
     return (feed[start : start + size] for start in range(0, len(feed), size))
 
 
+class AllDefault:
+    """StreamSpecs of streams that all have the default."""
+
+    def of(self, streams: Iterable[str]) -> Mapping[str, str]:
+        return dict.fromkeys(streams, "")
+
+
+def processor_of(settings: Settings, backbone: Backbone, decoder: Decoder) -> ExtractorProcessor:
+    """The extractor, with this backbone loaded."""
+    default, metrics = choose("", settings), Metrics(CollectorRegistry())
+    pool = BackbonePool(lambda choice: backbone, max_loaded=1, batch=settings.batch)
+    pool.wait(default)
+    streams, batch = AllDefault(), settings.batch
+    return ExtractorProcessor(
+        pool, streams, decoder, choose=lambda spec: default, batch=batch, batch_wait=0.0, metrics=metrics
+    )
+
+
 def measure(settings: Settings, backbone: Backbone, files: Sequence[bytes], *, count: int, rounds: int) -> None:
     """The three rates in turn, ``rounds`` times, and how they compare: medians over the rounds."""
     threads = settings.decode_threads or os.cpu_count() or 1
-    decoder = Decoder(backbone.size, max_pixels=10**8, max_bytes=10**8, threads=threads)
-    processor = ExtractorProcessor(
-        backbone, decoder, batch=settings.batch, batch_wait=0.0, metrics=Metrics(CollectorRegistry())
-    )
+    decoder = Decoder(max_pixels=10**8, max_bytes=10**8, threads=threads)
+    processor = processor_of(settings, backbone, decoder)
     feed = records(files, count)
-    pixels = np.stack([decoder.decode(data) for data in islice(cycle(files), 2 * settings.batch)])
+    pixels = np.stack([decoder.decode(data, backbone.size) for data in islice(cycle(files), 2 * settings.batch)])
     images = [pixels[: settings.batch], pixels[settings.batch :]]
     extract_all(processor, feed[: 3 * settings.batch])
     rows: list[tuple[Cost, Cost, Cost]] = []
     for number in range(rounds):
-        decode = cost(lambda: decode_all(decoder, feed), count)
+        decode = cost(lambda: decode_all(decoder, feed, backbone.size), count)
         infer = cost(lambda: infer_all(backbone, images, count), count)
         whole = cost(lambda: extract_all(processor, feed), count)
         rows.append((decode, infer, whole))

@@ -64,9 +64,22 @@ class Settings(BaseModel):
         description="address that browsers see if a proxy stands before the gateway: https://prequel.example.org",
     )
 
-    # The extractor. Another backbone, weights, pooling or image size gives other features, which old streams reject.
-    backbone: str = Field("compact", description="compact, or a keras.applications model (resnet50, mobilenetv2, ...)")
-    weights: str = Field("imagenet", description="imagenet, or a local weights file (.weights.h5, .h5, .keras)")
+    # The extractor. Backbone, weights, pooling and image size are for new streams: a stream keeps what it began with.
+    backbone: str = Field(
+        "compact",
+        description="the backbone of new streams: compact, or a keras.applications model (resnet50, mobilenetv2, ...)",
+    )
+    backbones_loaded: int = Field(
+        4,
+        ge=1,
+        le=64,
+        description="backbones in memory at one time, the most recently used; one more while it replaces another",
+    )
+    weights: str = Field(
+        "imagenet",
+        description="imagenet, a local weights file of that backbone (.weights.h5, .h5, .keras), or a folder of such "
+        "files with the backbones' names: resnet50.weights.h5",
+    )
     pooling: str = Field(
         "avg",
         pattern=r"^[A-Za-z0-9_.-]+( *, *[A-Za-z0-9_.-]+)*$",

@@ -2,12 +2,15 @@
 
 import platform
 import shutil
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
 
-from prequel.shared import topics
+import orjson
+
+from prequel.shared import status, topics
 from prequel.shared.config import Settings, without_secrets
 from prequel.shared.images.encryption import encrypted_key_name
 from prequel.shared.log.base import IMAGES, TOPICS, Log, LogUnavailable, Record
@@ -59,6 +62,8 @@ def examine(settings: Settings, log: Log, store: Store, now: float) -> Iterator[
     if log_works:
         yield from _checked("clock", lambda: _clock(log, now), reported)
     store_works = yield from _checked("store", lambda: _store(settings, store), reported)
+    if store_works:
+        yield from _checked("backbones of streams", lambda: _stream_backbones(settings, store), reported)
     if log_works and store_works:
         yield from _checked("retention", lambda: _retention(settings, log, store, now), reported)
         yield from _checked("images", lambda: _image_keys(log, store), reported)
@@ -156,6 +161,20 @@ def _newest_images(log: Log) -> Iterator[Record]:
         yield from log.read(IMAGES, partition, range(max(begin, end - NEWEST_IMAGES), end)).values()
 
 
+def _stream_backbones(settings: Settings, store: Store) -> Iterator[Finding]:
+    """More of them than may be loaded are no fault of anything, but slow where their images come at one time."""
+    statuses = store.get_all(store.keys(status.PREFIX)).values()
+    names = [orjson.loads(published).get("backbone") or settings.backbone for published in statuses]
+    counts = Counter(names).most_common()
+    found = ", ".join(f"{name}: {streams:,}" for name, streams in counts)
+    surplus = len(counts) > settings.backbones_loaded
+    remedy = (
+        f"raise PREQUEL_BACKBONES_LOADED={settings.backbones_loaded}, or give streams the same backbone: with "
+        f"{len(counts)}, each is loaded again when its turn comes"
+    )
+    yield Finding("backbones of streams", found or "no streams yet", remedy if surplus else "")
+
+
 def _disk(settings: Settings) -> Finding:
     folder = next(parent for parent in (settings.data, *settings.data.absolute().parents) if parent.exists())
     free = shutil.disk_usage(folder).free
@@ -170,8 +189,8 @@ def _gpu() -> Finding:
 
 def _weights(settings: Settings) -> Finding:
     of_file = settings.weights != "imagenet"
-    missing = of_file and not Path(settings.weights).is_file()
-    remedy = f"PREQUEL_WEIGHTS={settings.weights}: there is no such file; name one that exists" if missing else ""
+    missing = of_file and not Path(settings.weights).exists()
+    remedy = f"PREQUEL_WEIGHTS={settings.weights}: there is no such file or folder; name one" if missing else ""
     pooling = f", pooling {settings.pooling}" if settings.pooling != "avg" else ""
     weights = f", weights of {settings.weights}" if of_file else ""
     return Finding("backbone", f"{settings.backbone}{pooling}{weights}", remedy)

@@ -1,22 +1,22 @@
 """Features of one image on demand, without an event: the protocol, and how extractors announce their address."""
 
 from typing import Protocol
-from urllib.parse import quote
 
 from pydantic import BaseModel
 
 from prequel.shared.vectors import Vector
 
-PREFIX = "extractor/"
+KEY = "extractor"
+"""The store's key of all extractors: one, as each serves every backbone, and so a dead one leaves nothing behind."""
 
 ANNOUNCE_SECONDS = 5.0
-"""How often an extractor writes its address to the store. Of several with one backbone the newest announcement counts,
-so a dead one is forgotten after this time. Half would double the writes of an idle extractor; double would double the
-time for which predictions on demand fail."""
+"""How often an extractor writes its address to the store. Of several the newest announcement counts, so a dead one is
+forgotten after this time. Half would double the writes of an idle extractor; double would double the time for which
+predictions on demand fail."""
 
 
 class ExtractorUnavailable(Exception):
-    """No extractor with this backbone can be reached, or it is busy. Try again."""
+    """No extractor can be reached, it is busy, or this backbone cannot be loaded there. Try again."""
 
 
 class Announcement(BaseModel):
@@ -30,9 +30,10 @@ class Extraction(Protocol):
     """Makes features of an image that is not an event. Safe from any thread."""
 
     def extract(self, backbone: str, data: bytes) -> Vector:
-        """The features that the backbone of this id gives to an encoded image, under the same limits as in the stream.
+        """The features that a backbone gives to an encoded image, under the same limits as in the stream.
 
-        Blocks for one image and at most the batch in progress. Raises Rejected (`too-large`, `undecodable`) and
+        ``backbone`` is an id, or a spec. Blocks for one image and at most the batch in progress, and for seconds where
+        the backbone is to be loaded first. Raises Rejected (`too-large`, `undecodable`) and
         ExtractorUnavailable.
         """
         ...
@@ -47,11 +48,6 @@ class DeferredExtraction:
         if self.extraction is None:
             raise ExtractorUnavailable("the extractor is still loading its backbone")
         return self.extraction.extract(backbone, data)
-
-
-def announcement_key(backbone: str) -> str:
-    """The store's key of all extractors with this backbone: one for all, so that a dead one leaves nothing behind."""
-    return PREFIX + quote(backbone, safe="")
 
 
 def announcement(address: str, now: float) -> bytes:

@@ -170,7 +170,11 @@ class SnapshotStatus(BaseModel):
 
 
 class StreamStatus(BaseModel):
-    """A stream as of ``position`` (next to read). ``pending``: examples in the window that have no label yet."""
+    """A stream as of ``position`` (next to read). ``pending``: examples in the window that have no label yet.
+
+    ``backbone`` is the id of the one that it learns from, ``dim`` the length of its vectors. Before the first image
+    ``dim`` is 0, and ``backbone`` what was chosen for the stream, or empty.
+    """
 
     stream: str
     position: str

@@ -152,22 +152,25 @@ def new_id() -> str:
 
 
 def _start_extractor(process: Process, address: str | None, on_demand: extraction.DeferredExtraction) -> None:
-    """Start the extractor on a thread of its own, which loads the backbone and then gives it to ``on_demand`` too.
+    """Start the extractor on a thread of its own, which loads its backbone, and then serves ``on_demand`` too.
 
     ``address`` is where gateways of other processes reach it; None in the gateway's own process.
     """
     from prequel.services.extractor import extractor
     from prequel.services.extractor.announcer import Announcer
     from prequel.services.extractor.engines.conversion import ConversionInterrupted
+    from prequel.services.extractor.stream_backbones import StreamBackbones
     from prequel.shared.images.encryption import ImageCipher
 
     settings = process.settings
+    streams = StreamBackbones(process.store, process.health)
 
     def run() -> None:
         process.health.waits("extractor", f"loading backbone {settings.backbone}")
         try:
             processor = extractor.create(
                 settings,
+                streams,
                 cache=cache_folder(settings),
                 environ=os.environ,
                 metrics=process.metrics,
@@ -182,8 +185,9 @@ def _start_extractor(process: Process, address: str | None, on_demand: extractio
         with closing(processor):
             on_demand.extraction = processor.on_demand()
             if address:
-                announcer = Announcer(process.store, processor.backbone.id, address, time.time)
+                announcer = Announcer(process.store, address, time.time)
                 process.start("announcer", lambda: announcer.run(process.stop))
+            process.start("backbones of streams", lambda: streams.run(process.stop))
             process.run_processor(processor, checkpoint_seconds=EXTRACTOR_CHECKPOINT_SECONDS)
 
     process.start("extractor", run)
@@ -273,6 +277,7 @@ def _serve(
     on_demand: extraction.DeferredExtraction | None = None,
 ) -> None:
     """Answer HTTP in this thread until the process stops. Raises ConfigError where it cannot listen."""
+    from prequel.services.extractor.backbones import registry as backbones
     from prequel.services.gateway import app
     from prequel.services.gateway.assembly import Dependencies
     from prequel.services.gateway.http import serving
@@ -293,6 +298,7 @@ def _serve(
         new_id=new_id,
         usage=lambda: keeper.newest,
         extraction=on_demand,
+        backbone_problem=backbones.problem,
         invocation=invocation.invocation(sys.argv[0], sys.executable, Path.cwd(), os.environ),
     )
     gateway = app.create(dependencies)

@@ -15,10 +15,10 @@ _log = logging.getLogger(__name__)
 
 
 class Announcer:
-    """Announces one address for one backbone; where the store is unavailable, again at the next interval."""
+    """Announces one address; where the store is unavailable, again at the next interval."""
 
-    def __init__(self, store: Store, backbone: str, address: str, clock: Callable[[], float]) -> None:
-        self._store, self._backbone, self._address, self._clock = store, backbone, address, clock
+    def __init__(self, store: Store, address: str, clock: Callable[[], float]) -> None:
+        self._store, self._address, self._clock = store, address, clock
         self._failed = False
 
     def run(self, stop: threading.Event) -> None:
@@ -31,9 +31,7 @@ class Announcer:
     def announce(self) -> None:
         """Announce once. Only the first of several failures is logged: nothing but predictions on demand needs this."""
         try:
-            self._store.put(
-                extraction.announcement_key(self._backbone), extraction.announcement(self._address, self._clock())
-            )
+            self._store.put(extraction.KEY, extraction.announcement(self._address, self._clock()))
             self._failed = False
         except StoreUnavailable as error:
             if not self._failed:

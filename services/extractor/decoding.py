@@ -1,4 +1,4 @@
-"""Decoding: encoded image bytes to an array of the backbone's size, on a pool of threads."""
+"""Decoding: encoded image bytes to an array of a backbone's size, on a pool of threads."""
 
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,37 +26,36 @@ class Decoded(NamedTuple):
 class Decoder:
     """Decodes on a pool of threads. ``decode`` and ``submit`` may be called from any thread."""
 
-    def __init__(self, size: int, *, max_pixels: int, max_bytes: int, threads: int) -> None:
-        self._size = size
+    def __init__(self, *, max_pixels: int, max_bytes: int, threads: int) -> None:
         self._pool = ThreadPoolExecutor(threads, "decoder")
         self._reader = ImageReader(ImageLimits(max_bytes, max_pixels))
 
-    def submit(self, data: bytes) -> "Future[Decoded]":
+    def submit(self, data: bytes, size: int) -> "Future[Decoded]":
         """Decode in the background; the future raises what ``decode`` raises. Does not block."""
-        return self._pool.submit(self._timed, data)
+        return self._pool.submit(self._timed, data, size)
 
-    def decode(self, data: bytes) -> Pixels:
+    def decode(self, data: bytes, size: int) -> Pixels:
         """The image as a viewer shows it, resized to [size, size, 3] RGB uint8, transparent parts white.
 
         Upright by EXIF; the first frame of an animation; bilinear with antialiasing, as Keras's `load_img` has it with
         `interpolation="bilinear"`. Raises Rejected, `too-large` or `undecodable`, and nothing else, whatever the bytes.
         """
-        return self._read(data)[0]
+        return self._read(data, size)[0]
 
     def close(self) -> None:
         """Finish the images that are being decoded, and cancel those that wait."""
         self._pool.shutdown(cancel_futures=True)
         self._reader.close()
 
-    def _timed(self, data: bytes) -> Decoded:
+    def _timed(self, data: bytes, size: int) -> Decoded:
         begin = time.perf_counter()
-        pixels, damaged = self._read(data)
+        pixels, damaged = self._read(data, size)
         return Decoded(pixels, damaged, time.perf_counter() - begin)
 
-    def _read(self, data: bytes) -> tuple[Pixels, bool]:
+    def _read(self, data: bytes, size: int) -> tuple[Pixels, bool]:
         # A JPEG may be decoded at a fraction of its size, but not below this: with less left to average, edges alias.
-        enough = self._size * 3 // 2, self._size * 3 // 2
-        return self._reader.read(data, lambda loaded: (_resize(loaded, self._size), loaded.damaged), enough)
+        enough = size * 3 // 2, size * 3 // 2
+        return self._reader.read(data, lambda loaded: (_resize(loaded, size), loaded.damaged), enough)
 
 
 def _resize(loaded: Loaded, size: int) -> Pixels:

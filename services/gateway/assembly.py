@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from prequel.services.gateway.append_queue import AppendQueue
 from prequel.services.gateway.blocking_calls import BlockingCalls
+from prequel.services.gateway.chosen_backbones import ChosenBackbones
 from prequel.services.gateway.gateway import Gateway
 from prequel.services.gateway.http.sessions import Credentials
 from prequel.services.gateway.on_demand import OnDemandFeatures
@@ -47,11 +48,16 @@ def _not_measured() -> LogUsage | None:
     return None
 
 
+def _no_problem(backbone: str) -> str:
+    return ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Dependencies:
     """What the process provides. ``clock`` returns seconds since the epoch, ``new_id`` an unused id.
 
     ``queries`` None: the gateway asks learners over HTTP. ``extraction`` None: it asks extractors over HTTP.
+    ``backbone_problem`` says why no backbone can be chosen by a spec; empty where one can.
     ``invocation`` says how commands are typed in this installation. ``usage`` returns the log's size, once measured.
     """
 
@@ -64,6 +70,7 @@ class Dependencies:
     new_id: Callable[[], str]
     queries: Queries | None = None
     extraction: Extraction | None = None
+    backbone_problem: Callable[[str], str] = _no_problem
     usage: Callable[[], LogUsage | None] = _not_measured
     invocation: Invocation = field(default_factory=Invocation)
 
@@ -110,6 +117,7 @@ def _gateway(provided: Dependencies, remote: RemoteServices, queries: Queries, e
         image_queue=AppendQueue(log, "images", health),
         label_queue=AppendQueue(log, "labels", health),
         thumbnails=Thumbnails(ImageLimits(settings.max_image_bytes, settings.max_pixels)),
+        chosen_backbones=ChosenBackbones(provided.store, provided.backbone_problem),
         on_demand=OnDemandFeatures(extraction, statuses, settings.max_image_bytes),
         query_calls=BlockingCalls("gateway-queries", QUERY_THREADS, QUERY_S),
         lookup_calls=BlockingCalls("gateway-lookups", LOOKUP_THREADS, QUERY_S),

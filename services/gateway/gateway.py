@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 
 from prequel.services.gateway.append_queue import AppendQueue
 from prequel.services.gateway.blocking_calls import BlockingCalls
+from prequel.services.gateway.chosen_backbones import ChosenBackbones
 from prequel.services.gateway.http.sessions import Credentials
 from prequel.services.gateway.on_demand import OnDemandFeatures
 from prequel.services.gateway.remote.services import RemoteServices
@@ -64,6 +65,7 @@ class Gateway:
     label_queue: AppendQueue
     """Labels and commands. A queue of their own: a label must not wait behind images of many megabytes."""
     thumbnails: Thumbnails
+    chosen_backbones: ChosenBackbones
     on_demand: OnDemandFeatures
     query_calls: BlockingCalls
     lookup_calls: BlockingCalls
@@ -83,7 +85,7 @@ class Gateway:
             view.close()
         for part in (self.encryption, self.thumbnails):
             part.close()
-        for calls in (self.on_demand, self.query_calls, self.lookup_calls):
+        for calls in (self.chosen_backbones, self.on_demand, self.query_calls, self.lookup_calls):
             calls.close()
         self.remote.close()
 

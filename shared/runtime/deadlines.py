@@ -232,3 +232,30 @@ JOB_KILL_S = 10.0
 
 CONVERTER_SIGNAL_S = 10.0
 """Ctrl-C also reaches the process that converts a backbone, which may end before this one has noticed the signal."""
+
+DOWNLOAD_SILENCE_S = 60.0
+"""Between two parts of weights that are downloaded: a server that is silent for so long is not there, and the images of
+the streams that need them wait."""
+
+BACKBONE_BACKOFF = Backoff(15.0, 300.0)
+"""Until a backbone that could not be loaded is tried again when an image needs it: a try takes seconds of a core, and
+what is missing, weights or memory, is provided by people."""
+
+BACKBONE_ON_DEMAND_S = 2.0
+"""For a backbone that a prediction on demand has to wait for: it is loaded from the cache in half a second, and the
+caller's own LEARNER_READ_S is for all of it."""
+
+BACKBONE_HELD_S = 0.5
+"""One wait for a backbone while so many images need it that no more are taken in: polls go on between, as the sign of
+life that Member.poll is."""
+
+STREAM_BACKBONES_S = 1.0
+"""Between two looks at which backbones the streams have: for so long the images of a stream that was deleted, and
+created with another, are extracted with the old one. Half of it would double the reads of the store."""
+
+STREAM_BACKBONES_AGE_S = 10.0
+"""How old an answer may be when an image comes of a stream that had none for a while: it may have been deleted since.
+Looks at busy streams come earlier than that, so that no image waits for the store."""
+
+STREAM_BACKBONES_BACKOFF = Backoff(0.5, 5.0)
+"""The same while the store is away: what is known goes on being used."""

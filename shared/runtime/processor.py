@@ -23,8 +23,11 @@ class Processor(Protocol):
 
     name: str
     topic: str
-    max_records: int
-    """The most records that one poll returns."""
+
+    @property
+    def max_records(self) -> int:
+        """The most records that the next poll returns."""
+        ...
 
     def restore(self, partition: int, generation: int) -> int | None:
         """Take over a partition; return the offset to read from, None for the one that the group has committed.

@@ -1,11 +1,12 @@
 """Records for the extractor's tests, a clock that they set, and a backbone whose features are easy to compute."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from prometheus_client import CollectorRegistry
 
-from prequel.services.extractor.backbones.base import Images, OutOfMemory, Vectors
+from prequel.services.extractor.backbone_pool import BackbonePool
+from prequel.services.extractor.backbones.base import Backbone, BackboneConfig, Choice, Images, OutOfMemory, Vectors
 from prequel.services.extractor.decoding import Decoder
 from prequel.services.extractor.extractor import MAX_STREAMS, Decrypt, ExtractorProcessor, unencrypted
 from prequel.shared.events.images import encode_image
@@ -45,6 +46,24 @@ class Clock:
         return self.now
 
 
+CHOICE = Choice(BackboneConfig("mean", "avg", MeanColour.size, "none"))
+"""Stands for the backbone of the settings."""
+
+
+class AllDefault:
+    """StreamSpecs of streams that all have the default."""
+
+    def of(self, streams: Iterable[str]) -> Mapping[str, str]:
+        return dict.fromkeys(streams, "")
+
+
+def loaded_pool(backbone: Backbone, batch: int = BATCH) -> BackbonePool:
+    """A pool that has this backbone, whatever was chosen."""
+    pool = BackbonePool(lambda choice: backbone, max_loaded=1, batch=batch)
+    pool.wait(CHOICE)
+    return pool
+
+
 class Bench:
     """An extractor with a clock and a backbone of the test's, and its metrics."""
 
@@ -57,10 +76,12 @@ class Bench:
     ) -> None:
         self.backbone = backbone or MeanColour()
         self.clock, self.metrics = Clock(), Metrics(CollectorRegistry())
-        self.decoder = Decoder(self.backbone.size, max_pixels=10_000, max_bytes=100_000, threads=2)
+        self.decoder = Decoder(max_pixels=10_000, max_bytes=100_000, threads=2)
         self.processor = ExtractorProcessor(
-            self.backbone,
+            loaded_pool(self.backbone, batch),
+            AllDefault(),
             self.decoder,
+            choose=lambda spec: CHOICE,
             batch=batch,
             batch_wait=WAIT,
             metrics=self.metrics,

@@ -40,8 +40,8 @@ def test_widths_are_chosen_by_name() -> None:
 
 @pytest.mark.parametrize("name", ["resnet5", "", "resnet50_0.5", "mobilenet_x", "mobilenet_0.2.5", "ünet"])
 def test_unknown_names(name: str) -> None:
-    with pytest.raises(ConfigError, match=r"PREQUEL_BACKBONE=.* use "):
-        architecture(name)
+    with pytest.raises(ConfigError, match=rf"PREQUEL_BACKBONE={name}: unknown backbone {name}: use "):
+        configure(settings(backbone=name))
 
 
 def test_similar_names_are_suggested() -> None:

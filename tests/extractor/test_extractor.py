@@ -46,7 +46,7 @@ def test_an_image_becomes_a_feature_event_that_says_where_it_came_from(bench: Be
     event = example(message)
     assert (event.id, event.stream, event.label, event.time) == ("a-1", "pets", "cat", 1_700_000_005.0)
     assert (event.backbone, str(event.image)) == (bench.backbone.id, "2:5")
-    expected = bench.decoder.decode(source.value).reshape(-1, 3).mean(axis=0, dtype=np.float32)
+    expected = bench.decoder.decode(source.value, 8).reshape(-1, 3).mean(axis=0, dtype=np.float32)
     assert np.array_equal(event.vector, expected)
     assert dict(message.headers)["ce_precision"] == b"float32"
 

@@ -23,7 +23,7 @@ GOOD = {format: encoded(quadrants(), format) for format in FORMATS} | {"EXIF": w
 
 
 def make() -> Decoder:
-    return Decoder(SIZE, max_pixels=MAX_PIXELS, max_bytes=MAX_BYTES, threads=1)
+    return Decoder(max_pixels=MAX_PIXELS, max_bytes=MAX_BYTES, threads=1)
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def decoder() -> Iterator[Decoder]:
 
 def reason(decoder: Decoder, data: bytes) -> str:
     with pytest.raises(Rejected) as caught:
-        decoder.decode(data)
+        decoder.decode(data, SIZE)
     assert caught.value.detail
     return caught.value.reason
 
@@ -77,7 +77,7 @@ def test_images_cut_anywhere_are_shown_as_damaged_or_rejected(decoder: Decoder, 
 
 def shown_as(decoder: Decoder, data: bytes) -> str:
     try:
-        return "damaged" if decoder.submit(data).result().damaged else "whole"
+        return "damaged" if decoder.submit(data, SIZE).result().damaged else "whole"
     except Rejected as rejected:
         return rejected.reason
 
@@ -89,12 +89,12 @@ def test_the_header_alone_decides_about_size(decoder: Decoder, format: str) -> N
 
 
 def test_the_largest_image_that_is_allowed(decoder: Decoder) -> None:
-    assert decoder.decode(encoded(Image.new("RGB", (400, 250)), "PNG")).shape == (SIZE, SIZE, 3)
+    assert decoder.decode(encoded(Image.new("RGB", (400, 250)), "PNG"), SIZE).shape == (SIZE, SIZE, 3)
 
 
 def test_more_bytes_than_allowed(decoder: Decoder) -> None:
     exact = GOOD["PNG"] + bytes(MAX_BYTES - len(GOOD["PNG"]))
-    assert decoder.decode(exact).shape == (SIZE, SIZE, 3)
+    assert decoder.decode(exact, SIZE).shape == (SIZE, SIZE, 3)
     assert reason(decoder, exact + b"\0") == "too-large"
 
 
@@ -117,7 +117,7 @@ def test_bombs_in_png_colour_profiles(decoder: Decoder) -> None:
 
 def test_jpegs_of_very_many_scans(decoder: Decoder) -> None:
     ordinary = encoded(photograph(64, 64), "JPEG", progressive=True)
-    assert decoder.decode(ordinary).shape == (SIZE, SIZE, 3)
+    assert decoder.decode(ordinary, SIZE).shape == (SIZE, SIZE, 3)
     scan = ordinary[ordinary.rindex(b"\xff\xda") : -2]
     assert reason(decoder, ordinary[:-2] + scan * MAX_SCANS + b"\xff\xd9") == "too-large"
 
@@ -126,9 +126,9 @@ def test_bytes_like_scans_in_metadata_or_after_the_end_are_not_scans(decoder: De
     """Phones append videos to their pictures, whose bytes are anything."""
     noise = b"\xff\xda" * (2 * MAX_SCANS)
     ordinary = encoded(photograph(64, 64), "JPEG", progressive=True)
-    assert decoder.decode(ordinary + noise).shape == (SIZE, SIZE, 3)
+    assert decoder.decode(ordinary + noise, SIZE).shape == (SIZE, SIZE, 3)
     comment = b"\xff\xfe" + (len(noise) + 2).to_bytes(2) + noise
-    assert decoder.decode(ordinary[:2] + comment + ordinary[2:]).shape == (SIZE, SIZE, 3)
+    assert decoder.decode(ordinary[:2] + comment + ordinary[2:], SIZE).shape == (SIZE, SIZE, 3)
 
 
 BOMBS = """
@@ -137,15 +137,15 @@ BOMBS = """
     from prequel.shared.events.types import Rejected
     from tests.extractor.pictures import chunk, png, promised
 
-    decoder = Decoder(32, max_pixels=1_000_000, max_bytes=2**24, threads=1)
+    decoder = Decoder(max_pixels=1_000_000, max_bytes=2**24, threads=1)
     bombs = [promised(format, 1_001, 1_001) for format in ("JPEG", "PNG", "WEBP", "BMP", "GIF")]
     bombs += [promised(format, 13_000, 13_000) for format in ("JPEG", "PNG", "WEBP", "BMP", "GIF")]
     bombs += [png(8, 8, chunk(b"zTXt", b"x" + bytes(2) + BOMB)), png(8, 8, chunk(b"iCCP", b"x" + bytes(2) + BOMB))]
-    decoder.decode(png(64, 64))
+    decoder.decode(png(64, 64), 32)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for bomb in bombs:
         try:
-            decoder.decode(bomb)
+            decoder.decode(bomb, 32)
         except Rejected as rejected:
             print(rejected.reason)
     decoder.close()
@@ -171,11 +171,11 @@ def test_large_images_are_decoded_one_at_a_time() -> None:
         from prequel.services.extractor.decoding import Decoder
         from tests.extractor.pictures import encoded
 
-        decoder = Decoder(32, max_pixels=20_000_000, max_bytes=2**24, threads=8)
+        decoder = Decoder(max_pixels=20_000_000, max_bytes=2**24, threads=8)
         large = encoded(Image.new("RGB", (4_100, 4_000)), "PNG")
-        decoder.decode(large)
+        decoder.decode(large, 32)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        for future in [decoder.submit(large) for _ in range(8)]:
+        for future in [decoder.submit(large, 32) for _ in range(8)]:
             future.result()
         decoder.close()
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
@@ -187,7 +187,7 @@ def test_large_images_are_decoded_one_at_a_time() -> None:
 def seen(data: bytes) -> object:
     """The shape and type of the decoded image, or the reason of its rejection."""
     try:
-        pixels = make().decode(data)
+        pixels = make().decode(data, SIZE)
     except Rejected as rejected:
         return rejected.reason
     return pixels.shape, pixels.dtype
@@ -197,7 +197,7 @@ def seen(data: bytes) -> object:
 @settings(max_examples=300, deadline=None)
 def test_garbage_is_undecodable(data: bytes) -> None:
     with pytest.raises(Rejected):
-        make().decode(data)
+        make().decode(data, SIZE)
 
 
 @given(st.sampled_from(sorted(GOOD)), st.data())

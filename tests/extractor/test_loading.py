@@ -19,10 +19,11 @@ import pytest
 
 from prequel.services.extractor import engines, loading
 from prequel.services.extractor.backbones.base import Backbone, OutOfMemory
+from prequel.services.extractor.backbones.registry import choose
 from prequel.services.extractor.engines.conversion import ConversionInterrupted
 from prequel.services.extractor.engines.keras import KerasBackbone
 from prequel.services.extractor.engines.openvino import OpenVinoBackbone, _precision
-from prequel.services.extractor.loading import load
+from prequel.services.extractor.loading import BackboneLoader, load
 from prequel.shared.config import ConfigError
 from tests.extractor.networks import ENVIRON, random_weights, settings, varied
 
@@ -341,3 +342,35 @@ def test_keras_in_bfloat16_is_near_float32_and_leaves_no_policy_behind(weights: 
     assert not np.array_equal(rounded, exact)
     assert np.corrcoef(rounded.ravel(), exact.ravel())[0, 1] > 0.9
     assert keras.config.dtype_policy().name == "float32"
+
+
+def loader(cache: Path, environ: dict[str, str] = ENVIRON, **values: object) -> BackboneLoader:
+    return BackboneLoader(settings(**{"engine": "openvino", "batch": 4, **values}), cache, environ, threading.Event())
+
+
+def test_a_backbone_of_other_settings_is_loaded_by_its_id_where_its_weights_are_gone(warm: Path, weights: Path) -> None:
+    """As after a start with another PREQUEL_BACKBONE and PREQUEL_WEIGHTS: streams keep what they began with."""
+    before = small(weights, warm)
+    other = loader(warm, NO_PYTHON)
+    again = other.load(choose(before.id, settings(backbone="compact")))
+    assert again.id == before.id
+    assert np.array_equal(again.extract(varied(2, 64)), before.extract(varied(2, 64)))
+
+
+def test_other_weights_are_not_taken_for_those_of_an_id(warm: Path, weights: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    (folder / f"{SMALL}.weights.h5").write_bytes(weights.read_bytes())
+    chosen = choose(f"{SMALL}-avg-64-00000000", settings(weights=str(folder)))
+    with pytest.raises(ConfigError, match=rf"the weights here are those of {SMALL}-avg-64-\w+, not of {chosen.spec}"):
+        loader(warm).load(chosen)
+    right = choose(f"{SMALL}-avg-64", settings(weights=str(folder)))
+    assert loader(warm, NO_PYTHON).load(right).id == small(weights, warm).id
+
+
+def test_a_damaged_conversion_that_was_found_by_its_id_is_converted_again(weights: Path, tmp_path: Path) -> None:
+    first = small(weights, tmp_path)
+    (binary,) = tmp_path.glob("*/model.bin")
+    os.truncate(binary, binary.stat().st_size // 2)
+    own: dict[str, Any] = {"backbone": SMALL, "weights": str(weights), "image_size": 64}
+    assert loader(tmp_path, **own).load(choose(first.id, settings(**own))).id == first.id

@@ -24,8 +24,8 @@ def test_both_engines_give_the_same_features(name: str, tmp_path: Path) -> None:
         load(settings(backbone=name, engine=engine, precision="float32", batch=4), tmp_path, ENVIRON)
         for engine in ("keras", "openvino")
     ]
-    decoder = Decoder(engines[0].size, max_pixels=10_000, max_bytes=100_000, threads=1)
-    images = np.stack([decoder.decode(data) for data in FILES])
+    decoder = Decoder(max_pixels=10_000, max_bytes=100_000, threads=1)
+    images = np.stack([decoder.decode(data, engines[0].size) for data in FILES])
     decoder.close()
     keras, openvino = (engine.extract(images) for engine in engines)
     assert engines[0].id == engines[1].id

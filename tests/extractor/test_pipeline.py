@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 from prometheus_client import CollectorRegistry
 
-from prequel.services.extractor.backbones.base import Backbone
 from prequel.services.extractor.decoding import Decoder
 from prequel.services.extractor.extractor import ExtractorProcessor, create, unencrypted
 from prequel.services.extractor.loading import load
@@ -26,7 +25,7 @@ from prequel.shared.runtime.processor import Processed
 from prequel.shared.runtime.retry import Attempts
 from prequel.shared.runtime.runner import Runner
 from prequel.shared.runtime.session import Session
-from tests.extractor.feeding import PICTURES, Clock, MeanColour
+from tests.extractor.feeding import CHOICE, PICTURES, AllDefault, Clock, MeanColour, loaded_pool
 from tests.extractor.networks import ENVIRON, settings
 from tests.extractor.pictures import encoded, photograph
 
@@ -74,11 +73,6 @@ WANTED = {f"image-{number}" for number in range(COUNT) if number not in BAD}
 UNWANTED = {f"image-{number}" for number in BAD}
 
 
-def make(backbone: Backbone, metrics: Metrics, clock: Callable[[], float]) -> ExtractorProcessor:
-    decoder = Decoder(backbone.size, max_pixels=100_000, max_bytes=100_000, threads=2)
-    return ExtractorProcessor(backbone, decoder, batch=4, batch_wait=0.0, metrics=metrics, clock=clock)
-
-
 def test_images_in_features_out(tmp_path: Path) -> None:
     """The whole of it, as `prequel extractor` runs it: SQLite, the runner and its threads, `compact` on OpenVINO."""
     log = SqliteLog(tmp_path / "log", partitions=2)
@@ -87,7 +81,13 @@ def test_images_in_features_out(tmp_path: Path) -> None:
     chosen = settings(batch=8, precision="float32")
     metrics, stop = Metrics(CollectorRegistry()), threading.Event()
     processor = create(
-        chosen, cache=tmp_path / "cache", environ=ENVIRON, metrics=metrics, decrypt=unencrypted, stop=stop
+        chosen,
+        AllDefault(),
+        cache=tmp_path / "cache",
+        environ=ENVIRON,
+        metrics=metrics,
+        decrypt=unencrypted,
+        stop=stop,
     )
     runner = Runner(
         log,
@@ -115,10 +115,10 @@ def test_images_in_features_out(tmp_path: Path) -> None:
     assert set(rejected(log)) == UNWANTED
     assert sum(log.lag(GROUP, IMAGES).values()) == 0
     alone = load(chosen, tmp_path / "cache", ENVIRON)
-    decoder = Decoder(32, max_pixels=100_000, max_bytes=100_000, threads=1)
+    decoder = Decoder(max_pixels=100_000, max_bytes=100_000, threads=1)
     for id, event in events.items():
         number = int(id.removeprefix("image-"))
-        expected = alone.extract(decoder.decode(pictures[number % 5])[np.newaxis])[0]
+        expected = alone.extract(decoder.decode(pictures[number % 5], 32)[np.newaxis])[0]
         assert np.abs(event.vector - expected).max() < 1e-4
         assert event.backbone == alone.id
         assert event.stream == "ab"[number % 2]
@@ -184,8 +184,11 @@ def run_with_fault(folder: Path, at: int, after: bool) -> tuple[SqliteLog, Fault
 def life(log: FaultyLog, faults: Faults) -> None:
     """Run the extractor until everything is committed, or until LogUnavailable ends it."""
     clock, metrics, backbone = Clock(), Metrics(CollectorRegistry()), MeanColour()
-    decoder = Decoder(backbone.size, max_pixels=100_000, max_bytes=100_000, threads=1)
-    processor = FaultyProcessor(backbone, decoder, batch=4, batch_wait=0.0, metrics=metrics, clock=clock)
+    decoder = Decoder(max_pixels=100_000, max_bytes=100_000, threads=1)
+    streams, choose = AllDefault(), lambda spec: CHOICE
+    processor = FaultyProcessor(
+        loaded_pool(backbone), streams, decoder, choose=choose, batch=4, batch_wait=0.0, metrics=metrics, clock=clock
+    )
     processor.faults = faults
     member = log.join(GROUP, IMAGES)
     measuring = Attempts("metrics", Health(), METRIC_BACKOFF)

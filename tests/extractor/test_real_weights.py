@@ -31,10 +31,10 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def photographs() -> tuple[Images, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
     """All of them at 224 px, and which are dogs."""
-    decoder = Decoder(224, max_pixels=10**8, max_bytes=10**7, threads=2)
+    decoder = Decoder(max_pixels=10**8, max_bytes=10**7, threads=2)
     with tarfile.open(fileobj=io.BytesIO(ARCHIVE.read_bytes())) as tar:
         files = {member.name: tar.extractfile(member) for member in tar if member.isfile()}
-        futures = [decoder.submit(stream.read()) for stream in files.values() if stream]
+        futures = [decoder.submit(stream.read(), 224) for stream in files.values() if stream]
         images = np.stack([future.result().pixels for future in futures])
     decoder.close()
     return images, np.array(["dog/" in name for name in files])

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 
+from prequel.services.extractor.backbones.registry import problem
 from prequel.services.gateway import app
 from prequel.services.gateway.assembly import Dependencies
 from prequel.services.gateway.http import serving
@@ -138,6 +139,7 @@ def run(
             log=log,
             store=store,
             queries=queries,
+            backbone_problem=problem,
             metrics=metrics,
             health=health,
             clock=lambda: 1_000.0 + time.monotonic() - began,

@@ -4,8 +4,10 @@ from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
+import orjson
 import pytest
 
+from prequel.shared import status
 from prequel.shared.config import Settings, without_secrets
 from prequel.shared.doctor import Finding, examine
 from prequel.shared.events.images import encode_image
@@ -40,6 +42,16 @@ def test_the_backbone_comes_with_its_pooling_where_that_was_chosen(tmp_path: Pat
     assert findings(tmp_path / "a")["backbone"].found == "compact"
     found = findings(tmp_path / "b", backbone="mobilenetv2", pooling="multi")["backbone"]
     assert (found.ok, found.found) == (True, "mobilenetv2, pooling multi")
+
+
+def test_the_backbones_of_streams_are_counted_and_more_than_may_be_loaded_are_a_problem(tmp_path: Path) -> None:
+    with closing(SqliteStore(tmp_path / "store")) as store:
+        for stream, backbone in (("a", "vgg16-avg-224-01234567"), ("b", ""), ("c", "compact"), ("d", "compact")):
+            store.put(status.key(stream), orjson.dumps({"backbone": backbone}))
+    found = findings(tmp_path)["backbones of streams"]
+    assert (found.ok, found.found) == (True, "compact: 3, vgg16-avg-224-01234567: 1")
+    found = findings(tmp_path, backbones_loaded=1)["backbones of streams"]
+    assert "raise PREQUEL_BACKBONES_LOADED=1" in found.remedy
 
 
 def test_a_full_disk_is_reported_with_its_free_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

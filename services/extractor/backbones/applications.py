@@ -121,8 +121,8 @@ def _with_imagenet_weights(function: Any, options: dict[str, Any], name: str) ->
     except Exception as error:  # urllib, ssl and http raise many types
         raise ConfigError(
             f"PREQUEL_BACKBONE={name} needs ImageNet weights, which Keras could not download ({str(error)[:300]}): "
-            f"set PREQUEL_WEIGHTS to a local weights file of {name} without its top, or PREQUEL_BACKBONE=compact, "
-            "whose weights are packaged with Prequel"
+            f"set PREQUEL_WEIGHTS to a local weights file of {name} without its top, or to a folder that has it as "
+            f"{name}.weights.h5, or PREQUEL_BACKBONE=compact, whose weights are packaged with Prequel"
         ) from error
 
 

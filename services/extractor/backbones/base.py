@@ -58,6 +58,18 @@ class BackboneConfig(NamedTuple):
     weights: str
 
 
+class Choice(NamedTuple):
+    """A backbone that is to run: its configuration, and the digest that its weights must have; empty: any."""
+
+    config: BackboneConfig
+    digest: str = ""
+
+    @property
+    def spec(self) -> str:
+        """The backbone's id, or without a digest the beginning of it."""
+        return "-".join(map(str, (*self.config[:3], *filter(None, [self.digest]))))
+
+
 class Network(NamedTuple):
     """The layers of a backbone in Keras. ``base`` is the Keras model that has its weights.
 

@@ -34,7 +34,7 @@ class PackagedNetwork(NamedTuple):
         """Raises ConfigError where the settings ask for another size or pooling."""
         multi = settings.pooling == MULTI and self.build_multi is not None
         own = f"PREQUEL_BACKBONE={name} has its own"
-        if not (multi or settings.pooling == AVERAGE):
+        if not (multi or settings.pooling in (AVERAGE, self.pooling)):
             remedy = "unset, or set it to multi" if self.build_multi else "unset"
             raise ConfigError(
                 f"PREQUEL_POOLING={settings.pooling}: {own}: leave it {remedy}, or choose another backbone"

@@ -1,10 +1,13 @@
-"""The table of backbones by name, and the choice of one by the settings."""
+"""The table of backbones by name, and the choice of one by the settings or by a spec."""
 
 import difflib
 
 from prequel.services.extractor.backbones.applications import APPLICATIONS, application_of_width
-from prequel.services.extractor.backbones.base import Architecture, BackboneConfig
+from prequel.services.extractor.backbones.base import Architecture, BackboneConfig, Choice
 from prequel.services.extractor.backbones.compact import COMPACT
+from prequel.services.extractor.backbones.feature_maps import AVERAGE
+from prequel.services.extractor.backbones.weights_files import weights_of
+from prequel.shared.backbone_specs import RULE, parse_spec
 from prequel.shared.config import ConfigError, Settings
 
 BACKBONES: dict[str, Architecture] = {
@@ -19,12 +22,43 @@ def architecture(name: str) -> Architecture:
     if row := BACKBONES.get(name) or application_of_width(name):
         return row
     similar = difflib.get_close_matches(name, BACKBONES, 3) or ["compact", "mobilenetv2", "resnet50"]
-    raise ConfigError(
-        f"unknown backbone PREQUEL_BACKBONE={name}: use {', '.join(similar)} or another model of keras.applications"
-    )
+    raise ConfigError(f"unknown backbone {name}: use {', '.join(similar)} or another model of keras.applications")
 
 
 def configure(settings: Settings) -> BackboneConfig:
     """The backbone that the settings ask for. Raises ConfigError, naming the setting and the remedy."""
     name = settings.backbone.lower()
-    return architecture(name).configure(name, settings)
+    try:
+        row = architecture(name)
+    except ConfigError as error:
+        raise ConfigError(f"PREQUEL_BACKBONE={name}: {error}") from None
+    return row.configure(name, settings.model_copy(update={"weights": weights_of(name, settings)}))
+
+
+def problem(text: str) -> str:
+    """Why no backbone can be chosen by this spec; empty where one can. Weights are not looked for."""
+    try:
+        choose(text, Settings.model_validate({}))
+    except ConfigError as error:
+        return str(error)
+    return ""
+
+
+def choose(text: str, settings: Settings) -> Choice:
+    """The backbone that a spec asks for, which is a backbone's id or the beginning of one; empty: the settings' own.
+
+    Pooling and size that it leaves out are the settings' where they are of the same backbone, else the backbone's own.
+    Raises ConfigError.
+    """
+    if not text:
+        return Choice(configure(settings))
+    spec = parse_spec(text)
+    if spec is None:
+        raise ConfigError(f"{text[:100]!r} is no backbone: use {RULE}")
+    row, default = architecture(spec.name), spec.name == settings.backbone.lower()
+    chosen = {
+        "weights": weights_of(spec.name, settings),
+        "pooling": spec.pooling.replace("+", ",") or (settings.pooling if default else AVERAGE),
+        "image_size": spec.size or (settings.image_size if default else 0),
+    }
+    return Choice(row.configure(spec.name, settings.model_copy(update=chosen)), spec.digest)

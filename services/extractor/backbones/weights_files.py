@@ -4,7 +4,22 @@ from pathlib import Path
 from typing import Any
 
 from prequel.services.extractor.backbones.base import IMAGENET, BackboneConfig
-from prequel.shared.config import ConfigError
+from prequel.shared.config import ConfigError, Settings
+
+SUFFIXES = (".weights.h5", ".h5", ".keras")
+"""Of weights files, as Keras names its formats."""
+
+
+def weights_of(name: str, settings: Settings) -> str:
+    """PREQUEL_WEIGHTS for the backbone ``name``: a file is that of PREQUEL_BACKBONE, a folder has one for each name.
+
+    Where there is none for it, IMAGENET.
+    """
+    folder = Path(settings.weights)
+    if settings.weights != IMAGENET and folder.is_dir():
+        files = [folder / f"{name}{suffix}" for suffix in SUFFIXES]
+        return next((str(file) for file in files if file.is_file()), IMAGENET)
+    return settings.weights if name == settings.backbone.lower() else IMAGENET
 
 
 def existing_file(name: str, weights: str) -> str:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -12,7 +13,7 @@ from typing import Any
 
 from prequel.services.extractor.backbones.base import BackboneConfig
 from prequel.shared.config import ConfigError
-from prequel.shared.runtime.deadlines import CONVERTER_SIGNAL_S
+from prequel.shared.runtime.deadlines import CONVERTER_SIGNAL_S, DOWNLOAD_SILENCE_S
 
 POLL_SECONDS = 0.2
 """Between two looks, during a conversion, whether the process is to stop: Ctrl-C takes up to this long."""
@@ -74,6 +75,7 @@ def main(arguments: list[str]) -> int:
     """The other process: build the network in Keras, trace it, write model.xml, model.bin, about.json."""
     from prequel.services.extractor.engines import networks, openvino
 
+    socket.setdefaulttimeout(DOWNLOAD_SILENCE_S)  # Keras downloads weights without one.
     config, folder = BackboneConfig(*json.loads(arguments[0])), Path(arguments[1]) / OUTPUT
     folder.mkdir()
     try:

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -50,6 +50,16 @@ class ConversionCache:
                 self._convert(config, folder)
             about = json.loads((folder / ABOUT).read_text())
         return ConvertedNetwork(folder / MODEL, about["id"], about["dim"])
+
+    def find(self, id: str) -> ConvertedNetwork | None:
+        """The newest network of this id, whatever it was made of and by which version; None where there is none."""
+        found = dict[float, ConvertedNetwork]()
+        for file in self._folder.glob(f"*/{ABOUT}"):
+            with suppress(OSError, json.JSONDecodeError):  # One that is being removed, or was damaged.
+                about = json.loads(file.read_text())
+                if about["id"] == id:
+                    found[file.stat().st_mtime] = ConvertedNetwork(file.parent / MODEL, id, about["dim"])
+        return found[max(found)] if found else None
 
     def remove(self, network: ConvertedNetwork) -> None:
         """Remove a network, so that ``get`` converts it again. Raises ConfigError."""

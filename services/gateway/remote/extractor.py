@@ -24,7 +24,7 @@ class RemoteExtractor:
         self._addresses, self._client = addresses, client
 
     def extract(self, backbone: str, data: bytes) -> Vector:
-        response = self._post(self._address(backbone), backbone, data)
+        response = self._post(self._address(), backbone, data)
         if response.status_code in REJECTION_REASONS:
             raise Rejected(REJECTION_REASONS[response.status_code], error_detail(response))
         if response.status_code != 200:
@@ -36,15 +36,15 @@ class RemoteExtractor:
                 f"the extractor's answer holds no features ({error}): check that it runs this version of Prequel"
             ) from error
 
-    def _address(self, backbone: str) -> str:
-        raw = self._addresses.get(extraction.announcement_key(backbone))
+    def _address(self) -> str:
+        raw = self._addresses.get(extraction.KEY)
         if raw is None:
-            raise ExtractorUnavailable(f"no extractor with backbone {backbone} has published its address: start one")
+            raise ExtractorUnavailable("no extractor has published its address: start one")
         try:
             return Announcement.model_validate_json(raw).address
         except ValidationError as error:
             raise ExtractorUnavailable(
-                f"the address that an extractor published for backbone {backbone} cannot be read ({error}): "
+                f"the address that an extractor published cannot be read ({error}): "
                 "run the same version of Prequel for extractor and gateway"
             ) from error
 

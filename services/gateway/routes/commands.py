@@ -9,7 +9,14 @@ from prequel.services.gateway.append_queue import may_have_been_appended
 from prequel.services.gateway.blocking_calls import CallTimeout
 from prequel.services.gateway.gateway import SOURCE, CurrentGateway, Gateway
 from prequel.services.gateway.http.answers import json_answer, problem_responses
-from prequel.services.gateway.http.command_bodies import AddModel, AnyCommand, CommandBody, DeleteStream, ForgetExamples
+from prequel.services.gateway.http.command_bodies import (
+    AddModel,
+    AnyCommand,
+    CommandBody,
+    CreateStream,
+    DeleteStream,
+    ForgetExamples,
+)
 from prequel.services.gateway.http.parameters import CommandKey, StreamName, Wait, refuse_unknown_parameters
 from prequel.services.gateway.http.problems import invalid, unavailable
 from prequel.services.gateway.http.schemas import AppliedAnswer, CommandAccepted
@@ -71,6 +78,8 @@ async def _send(gateway: Gateway, stream: str, command: CommandBody, wait: float
         gateway.known_streams.add(stream)
     if isinstance(command, ForgetExamples):
         gateway.live.hide_images(stream, command.ids, position)
+    if isinstance(command, DeleteStream):
+        await gateway.chosen_backbones.forget(stream)
     note = remains(gateway, command.do)
     effect = await gateway.live.applied(position, wait)
     if isinstance(effect, Applied):
@@ -106,8 +115,10 @@ async def _append(
 
 async def _check(gateway: Gateway, stream: str, command: CommandBody) -> dict[str, Any]:
     """What the gateway adds to a command. Raises Problem where it makes no sense, LogUnavailable, CallTimeout."""
-    if command.do == CREATE:
+    if isinstance(command, CreateStream):
         await gateway.capacity.require_room(stream)
+        if command.backbone:
+            await gateway.chosen_backbones.choose(stream, command.backbone)
         return {}
     if isinstance(command, AddModel):
         await asyncio.gather(gateway.known_streams.require(stream), _check_model(gateway, stream, command.model))

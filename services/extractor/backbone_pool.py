@@ -1,0 +1,149 @@
+"""The backbones that are loaded: each when it is needed, and only so many, the most recently used."""
+
+import gc
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import NamedTuple
+
+from prequel.services.extractor.backbones.base import Backbone, BackboneConfig, Choice, OutOfMemory
+from prequel.services.extractor.engines.conversion import ConversionInterrupted
+from prequel.services.extractor.loaded_backbone import LoadedBackbone
+from prequel.shared.config import ConfigError
+from prequel.shared.runtime.deadlines import BACKBONE_BACKOFF
+
+MAX_FAILURES = 100
+"""Backbones remembered that could not be loaded, the newest. Anyone who may create streams can name many, and each that
+is forgotten costs one more try."""
+
+_log = logging.getLogger(__name__)
+
+
+class BackboneUnavailable(Exception):
+    """This backbone cannot be loaded here: the message says why, and what to do."""
+
+
+class _Failure(NamedTuple):
+    """The failed tries in a row, why the last one failed, and when the next one is due, by the pool's clock."""
+
+    tries: int
+    reason: str
+    next_due: float
+
+
+class BackbonePool:
+    """Backbones by what was chosen. ``load`` loads one; at most ``max_loaded`` stay, those used last.
+
+    They are loaded one after the other on a thread of the pool's own, while those that are there go on. The one that is
+    used least recently is unloaded after another was loaded, not before: until then its images go on too. Thread-safe.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[Choice], Backbone],
+        *,
+        max_loaded: int,
+        batch: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._load, self._max_loaded, self._batch, self._clock = load, max_loaded, batch, clock
+        self._thread = ThreadPoolExecutor(1, "backbone-loader")
+        self._lock = threading.Lock()
+        self._loaded: OrderedDict[str, LoadedBackbone] = OrderedDict()
+        """By id, the least recently used first."""
+        self._digests: dict[BackboneConfig, str] = {}
+        """Of the weights that a configuration has here, once it was loaded."""
+        self._loading: dict[Choice, Future[LoadedBackbone]] = {}
+        self._failures: dict[Choice, _Failure] = {}
+
+    def get(self, choice: Choice) -> LoadedBackbone | None:
+        """The backbone; None while it is being loaded, which this begins. Raises BackboneUnavailable."""
+        with self._lock:
+            choice = self._with_digest(choice)
+            if backbone := self._loaded.get(choice.spec):
+                self._loaded.move_to_end(choice.spec)
+                return backbone
+            failure = self._failures.get(choice)
+            if failure and self._clock() < failure.next_due:
+                raise BackboneUnavailable(failure.reason)
+            if choice not in self._loading:
+                self._loading[choice] = self._thread.submit(self._load_one, choice)
+            return None
+
+    def has(self, choice: Choice) -> bool:
+        """Whether it is loaded now. Does not count as a use."""
+        with self._lock:
+            return self._with_digest(choice).spec in self._loaded
+
+    def wait(self, choice: Choice, timeout: float | None = None) -> LoadedBackbone:
+        """The backbone, once it is loaded. Raises what loading it raised, TimeoutError, BackboneUnavailable."""
+        if backbone := self.get(choice):
+            return backbone
+        with self._lock:
+            loading = self._loading.get(self._with_digest(choice))
+        return loading.result(timeout) if loading else self.wait(choice, timeout)
+
+    def wait_for_any(self, timeout: float) -> None:
+        """Block until a backbone that is being loaded is, or could not be."""
+        with self._lock:
+            loading = list(self._loading.values())
+        wait(loading, timeout, FIRST_COMPLETED)
+
+    def close(self) -> None:
+        """Load no more. Does not wait for one that is being loaded."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _with_digest(self, choice: Choice) -> Choice:
+        return choice if choice.digest else choice._replace(digest=self._digests.get(choice.config, ""))
+
+    def _load_one(self, choice: Choice) -> LoadedBackbone:
+        began = self._clock()
+        try:
+            backbone = LoadedBackbone(self._load(choice), self._batch)
+        except Exception as error:
+            self._failed(choice, error)
+            raise
+        with self._lock:
+            if self._digests:  # The first one is what the process begins with: it says so itself.
+                _log.info("loaded backbone %s in %.1f s", backbone.id, self._clock() - began)
+            self._digests[choice.config] = backbone.id.rpartition("-")[2]
+            self._loaded[backbone.id] = backbone
+            self._loaded.move_to_end(backbone.id)
+            self._failures.pop(choice, None)
+            del self._loading[choice]
+        self._unload_surplus()
+        return backbone
+
+    def _failed(self, choice: Choice, error: Exception) -> None:
+        """Remember it, but for an interruption: that says nothing about the backbone."""
+        with self._lock:
+            del self._loading[choice]
+            if isinstance(error, ConversionInterrupted):
+                return
+            before = self._failures.pop(choice, None)
+            tries, reason = (before.tries if before else 0) + 1, _reason(error)
+            pause = BACKBONE_BACKOFF.pause(tries, 0.0)
+            self._failures[choice] = _Failure(tries, reason, self._clock() + pause)
+            if len(self._failures) > MAX_FAILURES:
+                del self._failures[next(iter(self._failures))]
+        if self._digests and (before is None or before.reason != reason):
+            # A bug of one backbone must not stop the streams of the others: it is here with its traceback.
+            bug = None if isinstance(error, ConfigError | OutOfMemory) else error
+            _log.warning("backbone %s cannot be loaded: %s", choice.spec, reason, exc_info=bug)
+
+    def _unload_surplus(self) -> None:
+        unloaded = []
+        with self._lock:
+            while len(self._loaded) > self._max_loaded:
+                unloaded.append(self._loaded.popitem(last=False)[0])
+        for id in unloaded:
+            _log.info("unloaded backbone %s: %d others were used since", id, self._max_loaded)
+        if unloaded:
+            gc.collect()  # Models of Keras are cycles: without it they keep their weights for some time.
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, ConfigError | OutOfMemory) else repr(error)
