@@ -65,3 +65,18 @@ class SizedModel(Protocol):
 def size_of(model: Model) -> int:
     """Bytes of a model's arrays. Copies the state of a model that is no ``SizedModel``."""
     return model.size if isinstance(model, SizedModel) else sum(array.nbytes for array in model.state().arrays.values())
+
+
+@runtime_checkable
+class GrowingModel(Protocol):
+    """A model that gets much larger with what it learns, and tells how large it can get."""
+
+    @property
+    def full_size(self) -> int:
+        """What ``size_of`` will be once it has learned enough, but for what grows with the number of classes."""
+        ...
+
+
+def full_size_of(model: Model) -> int:
+    """Bytes of a model's arrays once it has learned enough: at least what they are now."""
+    return max(size_of(model), model.full_size if isinstance(model, GrowingModel) else 0)

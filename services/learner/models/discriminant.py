@@ -173,6 +173,11 @@ class Discriminant(IncrementalModel):
         """See ``capabilities.SizedModel``."""
         return self._sums.size + 2 * 8 * len(self.labels) * self._sums.dim
 
+    @property
+    def full_size(self) -> int:
+        """See ``capabilities.GrowingModel``."""
+        return self._sums.full_size
+
     def _meta(self) -> dict[str, Any]:
         return {"seed": self._seed, "pace": list(self._pace)} | self._schedule.meta()
 

@@ -40,6 +40,11 @@ class NearestNeighbours(IncrementalModel):
         self._rows, self._targets = np.zeros((2, dim), np.float32), np.zeros(2, np.int64)
         self._lanes, self._distances = np.zeros(LANES), np.zeros(2)
 
+    @property
+    def full_size(self) -> int:
+        """See ``capabilities.GrowingModel``."""
+        return self._window * (4 * self._dim + 8)
+
     def _run(self, xs: Matrix, targets: Targets, known: int, *, predicting: bool, out: Probabilities) -> None:
         for i, (x, target) in enumerate(zip(xs, targets.tolist(), strict=True)):
             distances = self._measure(x)

@@ -8,7 +8,7 @@ import numpy as np
 from prequel.services.learner.kernels.scores import mix
 from prequel.services.learner.models.base import Matrix, ModelState, Probabilities, Targets, Vector
 from prequel.services.learner.models.block_product import BlockProduct
-from prequel.services.learner.models.capabilities import Loadable, correct, predict_many, size_of
+from prequel.services.learner.models.capabilities import Loadable, correct, full_size_of, predict_many, size_of
 from prequel.services.learner.models.classes import grown
 from prequel.services.learner.models.discriminant import Discriminant
 from prequel.services.learner.models.leave_one_out import Learned, LeaveOneOut, leave_one_out
@@ -74,6 +74,11 @@ class Mix:
         self._recent, self._counts = np.zeros(2), np.zeros(2)
         """Of each class, its share of the newest labels, and how many labels there were."""
         self._learned, self._surprise = 0, Surprise()
+
+    @property
+    def full_size(self) -> int:
+        """See ``capabilities.GrowingModel``."""
+        return sum(map(full_size_of, self.experts))
 
     def predict(self, x: Vector) -> Probabilities:
         return self._mixed([[expert.predict(x)] for expert in self.experts], _UNLABELLED, len(self.labels))[0]

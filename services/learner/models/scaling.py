@@ -7,7 +7,7 @@ import numpy as np
 from prequel.services.learner.kernels.compiled import frozen
 from prequel.services.learner.kernels.linear import observe, rescale, standardise
 from prequel.services.learner.models.base import Matrix, ModelState, Probabilities, Vector, require_dim
-from prequel.services.learner.models.capabilities import Loadable, predict_many, size_of
+from prequel.services.learner.models.capabilities import Loadable, full_size_of, predict_many, size_of
 from prequel.services.learner.models.transforms import InnerModel
 from prequel.services.learner.models.wrapping import fold_rows, nested, unnested
 
@@ -38,6 +38,11 @@ class ScaledModel:
         self._dim, self._seed, self._count = dim, seed, 0
         self._mean, self._variance, self._scale = np.zeros(dim), np.zeros(dim), np.zeros(dim, np.float32)
         self.labels = inner.labels
+
+    @property
+    def full_size(self) -> int:
+        """See ``capabilities.GrowingModel``."""
+        return full_size_of(self.inner)
 
     def predict(self, x: Vector) -> Probabilities:
         require_dim(x.size, self._dim)

@@ -108,6 +108,11 @@ class Sums:
         moment = 0 if self.stores_examples else 4 * self.dim * (self.dim + 1) + self._sample.size
         return moment + self.pending.filled * (4 * self.dim + 16)
 
+    @property
+    def full_size(self) -> int:
+        """Bytes of the second moment, which takes the place of the examples once there are enough of them."""
+        return 4 * self.dim * (self.dim + 1)
+
     def scatter(self) -> npt.NDArray[np.float64]:
         """A copy of the second moment with the pending examples in it."""
         matrix = self.second.copy(order="F")

@@ -7,7 +7,7 @@ import numpy as np
 from prequel.services.learner.kernels.compiled import LANES, frozen
 from prequel.services.learner.kernels.scores import normalise
 from prequel.services.learner.models.base import Matrix, ModelState, Probabilities, Vector, require_dim
-from prequel.services.learner.models.capabilities import Loadable, correct, predict_many, size_of
+from prequel.services.learner.models.capabilities import Loadable, correct, full_size_of, predict_many, size_of
 from prequel.services.learner.models.leave_one_out import Learned, LeaveOneOut, leave_one_out
 from prequel.services.learner.models.projection import Projection
 from prequel.services.learner.models.wrapping import nested, unnested
@@ -41,6 +41,11 @@ class TransformedModel:
         self.inner = inner
         self._dim, self._seed, self._transform = dim, seed, transform
         self.labels, self.exact = inner.labels, inner.exact
+
+    @property
+    def full_size(self) -> int:
+        """See ``capabilities.GrowingModel``."""
+        return full_size_of(self.inner)
 
     def predict(self, x: Vector) -> Probabilities:
         return self.inner.predict(self._transformed(x.reshape(1, -1))[0])

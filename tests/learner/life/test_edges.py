@@ -2,9 +2,12 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from prequel.services.learner.fold.decisions.class_names import ClassNames, Merging, Renaming
+from prequel.services.learner.models import registry
+from prequel.services.learner.models.capabilities import full_size_of, size_of
 from prequel.services.learner.replay.hand_over import new_replay, replay_to
 from prequel.services.learner.replay.stream_replay import StreamReplay
 from tests.learner.life.history import Life
@@ -164,3 +167,28 @@ def test_a_replay_that_has_gone_on_is_not_handed_over_where_it_would_have_been(m
     life.catch_up()
     assert (too_far.taken, life.fold.streams["s"].images) == (more == 0, 3)
     check(life)
+
+
+@pytest.mark.parametrize(
+    "spec", ["mix(ridge;width=8192, ridge;width=8191)", "l2|knn;window=1000000", "scale|ridge;width=8000"]
+)
+def test_a_model_that_would_grow_beyond_all_memory_is_refused(spec: str) -> None:
+    life = life_of("a", "b", max_model_bytes=2**24)
+    assert "would grow to" in life.command("models.add", model=spec)
+    assert life.command("models.add", model="l2|knn;window=1000") == "applied"
+    assert life.command("models.add", model="ridge;width=1000") == "applied"
+
+
+def test_models_that_join_count_for_the_next_one() -> None:
+    life = life_of("a", "b", max_model_bytes=2**20)
+    assert life.command("models.add", model="ridge;width=400") == "applied"
+    assert "PREQUEL_MAX_MODEL_BYTES" in life.command("models.add", model="ridge;width=401")
+
+
+@pytest.mark.parametrize("spec", ["ridge;width=32", "mix(slda, ridge;width=32)", "l2|slda", "project:4|knn;window=50"])
+def test_a_model_grows_to_the_size_that_it_tells(spec: str) -> None:
+    model, random = registry.create(spec, 16, seed=0), np.random.default_rng(0)
+    expected = full_size_of(model)
+    model.fold(random.normal(size=(900, 16)).astype(np.float32), ["a", "b"] * 450)
+    sample = 100_000  # The 256 rows that each of two keeps for calibration, and a few numbers for each class.
+    assert expected <= size_of(model) <= expected + sample

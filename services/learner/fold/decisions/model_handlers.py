@@ -14,6 +14,8 @@ from prequel.services.learner.fold.decisions.decisions import (
 from prequel.services.learner.fold.decisions.refusal import Refused
 from prequel.services.learner.fold.drift.reactions import reaction
 from prequel.services.learner.fold.stream import StreamState
+from prequel.services.learner.models.base import Model
+from prequel.services.learner.models.capabilities import full_size_of
 from prequel.services.learner.models.registry import is_pickled
 from prequel.services.learner.models.spec import UnknownModel
 from prequel.shared.events.types import Command
@@ -37,6 +39,7 @@ def add_model(fold: "Fold", stream: StreamState, command: Command) -> Decision:
     if len(stream.config.models) + len(joining_models(stream.decisions)) >= MAX_MODELS:
         raise Refused(f"the stream has {MAX_MODELS} models: remove one first")
     _check_spec(fold, stream, spec)
+    _check_room(fold, stream, spec)
     replays = origin == FROM_LOG and bool(stream.models)  # Before the first image there is nothing to learn from.
     return _decision(fold, command, spec, replays=replays)
 
@@ -95,11 +98,26 @@ def _spec(command: Command) -> str:
     return spec.strip()
 
 
+def _check_room(fold: "Fold", stream: StreamState, spec: str) -> None:
+    """Raises Refused for a model that would take the memory of all streams once it has learned enough."""
+    joining = [_new_model(fold, stream, new) for new in (*joining_models(stream.decisions), spec)]
+    size = sum(map(full_size_of, [*stream.models, *joining]))
+    if size > fold.config.max_model_bytes:
+        raise Refused(
+            f"with {spec}, the stream's models would grow to {size} bytes, more than the {fold.config.max_model_bytes} "
+            "that there are for all (PREQUEL_MAX_MODEL_BYTES)"
+        )
+
+
+def _new_model(fold: "Fold", stream: StreamState, spec: str) -> Model:
+    return fold.registry.create(reaction(spec).spec, stream.dim or PROBE_DIM, seed=stream.seed)
+
+
 def _check_spec(fold: "Fold", stream: StreamState, spec: str) -> None:
     """Raises Refused for a model that cannot be made, or whose state could not be signed."""
     try:
         model = reaction(spec).spec
-        fold.registry.create(model, stream.dim or PROBE_DIM, seed=stream.seed)
+        _new_model(fold, stream, spec)
     except UnknownModel as error:
         raise Refused(str(error)) from None
     # Whether this process has the key is not in the log; that the settings name such a model is.
