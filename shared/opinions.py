@@ -104,6 +104,7 @@ class OpinionQueries(Protocol):
         """Raises UnknownStream, and LogUnavailable while features cannot be read."""
         ...
 
-    def similar(self, stream: str, id: str, limit: int) -> SimilarExamples:
-        """The nearest labelled examples of image ``id``. Raises UnknownStream, UnknownExample, LogUnavailable."""
+    def similar(self, stream: str, id: str, limit: int, position: str | None = None) -> SimilarExamples:
+        """The nearest labelled examples of image ``id``; ``position`` is where its features stand in the log, which
+        is needed where it has left the window. Raises UnknownStream, UnknownExample, LogUnavailable."""
         ...

@@ -112,7 +112,7 @@ class DeferredQueries:
             raise UnknownStream(stream)
         return self.queries.queue(stream, request)
 
-    def similar(self, stream: str, id: str, limit: int) -> SimilarExamples:
+    def similar(self, stream: str, id: str, limit: int, position: str | None = None) -> SimilarExamples:
         if self.queries is None:
             raise UnknownStream(stream)
-        return self.queries.similar(stream, id, limit)
+        return self.queries.similar(stream, id, limit, position)

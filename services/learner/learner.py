@@ -185,8 +185,8 @@ class Learner:
     def queue(self, stream: str, request: QueueRequest) -> ExampleQueue:
         return self._queries.queue(stream, request)
 
-    def similar(self, stream: str, id: str, limit: int) -> SimilarExamples:
-        return self._queries.similar(stream, id, limit)
+    def similar(self, stream: str, id: str, limit: int, position: str | None = None) -> SimilarExamples:
+        return self._queries.similar(stream, id, limit, position)
 
     # The parts.
 

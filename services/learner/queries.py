@@ -11,10 +11,11 @@ from prequel.services.learner.fold.stream import StreamState
 from prequel.services.learner.models.spec import UnknownModel
 from prequel.services.learner.opinions.asking import Budget
 from prequel.services.learner.opinions.queue import ASK_S, StreamQueue
-from prequel.services.learner.opinions.similar import similar
+from prequel.services.learner.opinions.similar import Image, similar
 from prequel.services.learner.owned_partition import OwnedPartition
 from prequel.services.learner.publishing.stream_commands import stream_commands
 from prequel.services.learner.publishing.stream_status import stream_detail
+from prequel.shared.log.base import Position
 from prequel.shared.opinions import ExampleQueue, QueueRequest, SimilarExamples
 from prequel.shared.queries import Answer, UnknownStream
 from prequel.shared.status import StreamDetail, StreamHistory
@@ -104,13 +105,14 @@ class StreamQueries:
             position = str(partition.position)
         return self._queue.answer(state, partition.fold.cache, position, request)
 
-    def similar(self, stream: str, id: str, limit: int) -> SimilarExamples:
+    def similar(self, stream: str, id: str, limit: int, position: str | None = None) -> SimilarExamples:
         """The nearest labelled examples of an image. Raises UnknownStream, UnknownExample, LogUnavailable."""
         with self._lock:
             partition, state = self._find(stream)
-            position = str(partition.position)
+            answered_at = str(partition.position)
+        image = Image(id, Position.parse(position) if position else None)
         budget = Budget(self._clock, self._clock() + ASK_S)
-        return similar(state, partition.fold.cache, self._lock, position, id, limit, budget)
+        return similar(state, partition.fold.cache, self._lock, answered_at, image, limit, budget)
 
     def _find(self, stream: str) -> tuple[OwnedPartition, StreamState]:
         for partition in self._partitions.values():

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from prequel.shared.events.names import ID_PATTERN, STREAM_PATTERN
 from prequel.shared.log.base import LogUnavailable
-from prequel.shared.opinions import MAX_LISTED, QueueRequest, UnknownExample
+from prequel.shared.opinions import MAX_LISTED, PLACE, QueueRequest, UnknownExample
 from prequel.shared.queries import Queries, UnknownStream
 from prequel.shared.runtime.http_server import Reply, RequestError
 
@@ -28,6 +28,7 @@ class SimilarCall(BaseModel):
     stream: Stream
     id: Annotated[str, Field(pattern=f"^{ID_PATTERN}$")]
     limit: Annotated[int, Field(ge=1, le=MAX_LISTED)]
+    position: Annotated[str | None, Field(pattern=PLACE)] = None
 
 
 def answer_queue(queries: Queries, body: bytes) -> Reply:
@@ -39,7 +40,7 @@ def answer_queue(queries: Queries, body: bytes) -> Reply:
 def answer_similar(queries: Queries, body: bytes) -> Reply:
     """The same, and 410 where the stream has no such example any more."""
     call = _parsed(SimilarCall, body)
-    return _answered(call.stream, lambda: queries.similar(call.stream, call.id, call.limit))
+    return _answered(call.stream, lambda: queries.similar(call.stream, call.id, call.limit, call.position))
 
 
 def _parsed(call: type[Call], body: bytes) -> Call:

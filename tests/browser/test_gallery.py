@@ -53,10 +53,40 @@ def test_uncertain_ones_have_no_label_and_begin_with_the_least_sure(page: Page, 
         trained.send(shape)
     expect(tiles(page)).to_have_count(3)
     listed = []
-    for params in ({"sort": "uncertain", "sample": "false"}, {"sort": "random", "sample": "true"}):
-        answer = trained.client.get("/v1/streams/shapes/predictions", params={**params, "truth": ""}).json()
-        listed += [each["id"] for each in answer["predictions"]]
+    for params in ({"by": "uncertain", "sample": "false"}, {"by": "random", "sample": "true"}):
+        answer = trained.client.get("/v1/streams/shapes/queue", params=params).json()
+        listed += [each["id"] for each in answer["examples"]]
     assert [tile.get_attribute("data-id") for tile in tiles(page).all()] == listed
+
+
+def test_suspects_stand_with_what_the_champion_would_say_and_their_neighbours(page: Page, trained: System) -> None:
+    for number in range(6):
+        trained.send("bar", id=f"bar-{number}", label="bar")
+    trained.send("bar", id="wrong", label="ring")
+    page.get_by_role("radio", name="Suspect").check()
+    expect(page.locator("[data-id=wrong] .label")).to_have_text("bar")
+    expect(page.locator("[data-id=wrong] .mark")).to_contain_text("is ring")
+    page.locator("[data-id=wrong]").click()
+    expect(page.locator("dialog .left")).to_contain_text("So it is predicted now; when it came: bar.")
+    near = page.locator(".similar-images li")
+    expect(near.first).to_have_text("bar")
+    who = re.compile("bar, labelled by (producer|anonymous) at .*")
+    expect(near.first.locator("img")).to_have_attribute("alt", who)
+    page.locator("#correction").get_by_role("button", name="bar", exact=True).click()
+    expect(page.locator("dialog .verdict")).to_have_text("✓ right: it is “bar”")
+    suspects = trained.client.get("/v1/streams/shapes/queue", params={"by": "suspect"}).json()["examples"]
+    assert "wrong" not in [example["id"] for example in suspects]
+
+
+def test_the_random_sample_and_what_models_dispute_are_lists_of_their_own(page: Page, trained: System) -> None:
+    for _ in range(12):
+        trained.send("bar")
+    page.get_by_role("radio", name="Random").check()
+    drawn = trained.client.get("/v1/streams/shapes/queue", params={"by": "random", "sample": "true"}).json()["examples"]
+    expect(tiles(page)).to_have_count(len(drawn))
+    page.get_by_role("radio", name="Disputed").check()
+    disputed = trained.client.get("/v1/streams/shapes/queue", params={"by": "disagreement", "sample": "false"}).json()
+    expect(tiles(page)).to_have_count(len(disputed["examples"]))
 
 
 def test_of_a_class_live_too(page: Page, trained: System) -> None:

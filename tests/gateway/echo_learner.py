@@ -149,7 +149,7 @@ class EchoLearner:
             next=f"0:{following}" if following < len(waiting) else None,
         )
 
-    def similar(self, stream: str, id: str, limit: int) -> SimilarExamples:
+    def similar(self, stream: str, id: str, limit: int, position: str | None = None) -> SimilarExamples:
         """None is near anything."""
         if stream not in self._positions:
             raise UnknownStream(stream)

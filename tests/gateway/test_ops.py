@@ -100,7 +100,7 @@ class Pets:
             raise LogUnavailable("so says the test")
         return EMPTY_QUEUE.model_copy(update={"by": request.by, "next": request.after})
 
-    def similar(self, stream: str, id: str, limit: int) -> SimilarExamples:
+    def similar(self, stream: str, id: str, limit: int, position: str | None = None) -> SimilarExamples:
         if stream != "pets":
             raise UnknownStream(stream)
         if id == "gone":

@@ -413,6 +413,13 @@ def test_near_examples_of_what_is_not_there() -> None:
     asked = Asked(50, 100, models="ncm", window=40)
     with pytest.raises(UnknownExample, match="i3 is not among"):
         asked.queries.similar("s", "i3", 5)
+    asked.label(70, "class 1")
+    assert [example.id for example in asked.queries.similar("s", "i3", 5, "0:3").examples] == ["i70"], "from the log"
+    asked.label(70, None)
+    asked.examples.begin = 10
+    asked.fold.cache.remove(Position(0, 3))
+    with pytest.raises(UnknownExample, match="the log has the features"):
+        asked.queries.similar("s", "i3", 5, "0:3")
     with pytest.raises(UnknownStream):
         asked.queries.similar("t", "i3", 5)
     assert asked.queries.similar("s", "i99", 5).examples == [], "none in the window has a label"

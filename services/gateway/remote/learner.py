@@ -74,8 +74,8 @@ class RemoteLearner:
             raise UnknownStream(stream)
         return _parsed(ExampleQueue, stream, response)
 
-    def similar(self, stream: str, id: str, limit: int) -> SimilarExamples:
-        body = SimilarCall(stream=stream, id=id, limit=limit).model_dump_json().encode()
+    def similar(self, stream: str, id: str, limit: int, position: str | None = None) -> SimilarExamples:
+        body = SimilarCall(stream=stream, id=id, limit=limit, position=position).model_dump_json().encode()
         response = self._request(stream, "POST", "/similar", body)
         if response.status_code == 404:
             raise UnknownStream(stream)

@@ -88,7 +88,7 @@ async def read_queue(
 async def read_similar(
     gateway: CurrentGateway, stream: StreamName, id: ImageId, limit: Limit = DEFAULT_SIMILAR
 ) -> Response:
-    """The labelled images of the window that are nearest to one of its images, with who labelled them and when.
+    """The labelled images of the window that are nearest to an image, with who labelled them and when.
 
     By the distance between features, in which a model sees them. It says nothing of what a model has learned, but often
     why it says what it says.
@@ -96,8 +96,10 @@ async def read_similar(
     forgotten = gateway.live.gallery.is_forgotten
     if forgotten(stream, id):
         raise Problem(404, f"image {id} cannot be compared: there is no such image")
+    row = gateway.live.gallery.get(stream, id)
+    position = str(row.position) if row else None
     try:
-        similar = await _asked(gateway, stream, lambda: gateway.queries.similar(stream, id, limit))
+        similar = await _asked(gateway, stream, lambda: gateway.queries.similar(stream, id, limit, position))
     except UnknownExample as error:
         raise Problem(404, f"image {id} cannot be compared: {error}") from None
     similar.examples = [example for example in similar.examples if not forgotten(stream, example.id)]

@@ -1,6 +1,7 @@
 """The labelled examples of a stream's window that are nearest to one of its images."""
 
 import threading
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from prequel.services.learner.opinions.asking import Budget, read_back
 from prequel.services.learner.opinions.duplicates import SAMPLE, typical_square
 from prequel.services.learner.opinions.window_rows import Numbers, WindowRows, in_memory, vectors, window_rows
 from prequel.shared.events.headers import timestamp
+from prequel.shared.log.base import Position
 from prequel.shared.opinions import SimilarExample, SimilarExamples, UnknownExample
 
 SPARE = 16
@@ -18,11 +20,24 @@ SPARE = 16
 what is far closer together than this many."""
 
 
+class Image(NamedTuple):
+    """An image, and where its features stand in the log, if whoever asks knows."""
+
+    id: str
+    position: Position | None
+
+
 def similar(
-    state: StreamState, cache: FeatureCache, lock: threading.Lock, position: str, id: str, limit: int, budget: Budget
+    state: StreamState,
+    cache: FeatureCache,
+    lock: threading.Lock,
+    position: str,
+    image: Image,
+    limit: int,
+    budget: Budget,
 ) -> SimilarExamples:
-    """Of an image of the window, labelled or not. Blocks; raises UnknownExample and LogUnavailable."""
-    x, own = _features(state, cache, lock, id)
+    """Of an image of the stream, labelled or not. Blocks; raises UnknownExample and LogUnavailable."""
+    x, own = _features(state, cache, lock, image)
     with lock:
         blocks = cache.blocks(state.dim)
         rows = window_rows(state, blocks, labelled=True)
@@ -34,7 +49,7 @@ def similar(
         return SimilarExamples(
             stream=state.name,
             position=position,
-            id=id,
+            id=image.id,
             examples=_examples(state, near, squares),
             typical_distance=float(np.sqrt(_typical(rows, blocks))),
             asked=int(in_memory(rows).sum()),
@@ -42,17 +57,18 @@ def similar(
         )
 
 
-def _features(state: StreamState, cache: FeatureCache, lock: threading.Lock, id: str) -> tuple[Rows, int]:
-    """The features float32 [1, dim] of an image, and its sequence number."""
+def _features(state: StreamState, cache: FeatureCache, lock: threading.Lock, image: Image) -> tuple[Rows, int]:
+    """The features float32 [1, dim] of an image, and its sequence number; -1 where it has left the window."""
     with lock:
-        example = state.window.find(id)
-        if example is None:
-            raise UnknownExample(f"{id} is not among the newest {len(state.window)} images of {state.name}")
-        position, sequence = example.position, example.sequence
-        held = cache.peek(position)
-    x = held if held is not None else cache.read([position]).get(position)
-    if x is None:
-        raise UnknownExample(f"the log has the features of {id} no more")
+        example = state.window.find(image.id)
+        position, sequence = (example.position, example.sequence) if example else (image.position, -1)
+        if position is None:
+            raise UnknownExample(f"{image.id} is not among the newest {len(state.window)} images of {state.name}")
+        x = cache.peek(position)
+    if x is None and position.offset >= cache.begins().get(position.partition, 0):
+        x = cache.read([position]).get(position)
+    if x is None or x.size != state.dim:
+        raise UnknownExample(f"the log has the features of {image.id} no more")
     return x.reshape(1, -1), sequence
 
 

@@ -22,6 +22,29 @@ test("each kind asks the gateway for its own", () => {
   assert.deepEqual(WRONG.toQuery(9), { ...anything, sort: "recent", wrong: true });
 });
 
+test("what to look at next is asked of the models as they are now", () => {
+  const anything = { predicted: undefined, truth: undefined, sample: undefined, limit: 9 };
+  assert.equal(NEWEST.toQueueQuery(9), null);
+  assert.equal(WRONG.toQueueQuery(9), null);
+  assert.deepEqual(UNCERTAIN.toQueueQuery(9), { ...anything, by: "uncertain", sample: false });
+  const disputed = new GalleryFilter({ kind: "disagreement" });
+  assert.deepEqual(disputed.toQueueQuery(9), { ...anything, by: "disagreement", sample: false });
+  assert.deepEqual(new GalleryFilter({ kind: "random" }).toQueueQuery(9), { ...anything, by: "random", sample: true });
+  const suspect = new GalleryFilter({ kind: "suspect", predicted: "a", truth: "b" });
+  assert.deepEqual(suspect.toQueueQuery(9), { ...anything, by: "suspect", predicted: "a", truth: "b" });
+  assert.equal(new GalleryFilter({ kind: "uncertain", truth: "a" }).toQueueQuery(9), null);
+  assert.equal(new GalleryFilter({ kind: "suspect", model: "softmax" }).toQueueQuery(9), null);
+});
+
+test("a label says why its image was listed", () => {
+  assert.equal(NEWEST.reason, undefined);
+  assert.equal(UNCERTAIN.reason, "uncertain");
+  assert.equal(new GalleryFilter({ kind: "disagreement" }).reason, "disagreement");
+  assert.equal(new GalleryFilter({ kind: "random" }).reason, "random");
+  assert.equal(new GalleryFilter({ kind: "random", predicted: "a" }).reason, undefined);
+  assert.equal(new GalleryFilter({ kind: "suspect" }).reason, undefined);
+});
+
 test("classes and a challenger are asked for", () => {
   const filter = new GalleryFilter({ kind: "uncertain", predicted: "a", truth: "b", model: "softmax" });
   const { predicted, truth, model } = filter.toQuery(9);

@@ -4,8 +4,8 @@ import { errorOf, unreachable } from "./errors.js";
 
 /**
  * @import {
- *   AcceptedImage, AcceptedLabel, AccuracyCurve, ConfusionCounts, Installation, Outcome, Prediction, PredictionQuery,
- *   LabelReason, Reliability, StreamStatus, TrialPrediction,
+ *   AcceptedImage, AcceptedLabel, AccuracyCurve, ConfusionCounts, ExampleQueue, Installation, Outcome, Prediction,
+ *   PredictionQuery, LabelReason, QueueQuery, Reliability, SimilarExamples, StreamStatus, TrialPrediction,
  * } from "./types.js"
  */
 
@@ -105,6 +105,31 @@ export class GatewayClient {
     /** @type {{predictions: Prediction[]}} */
     const { predictions } = await this.#json(`${streamPath(stream)}/predictions?${queryString({ ...query })}`);
     return predictions;
+  }
+
+  /**
+   * Images to look at, as predictions of the models as they are now.
+   * @param {string} stream
+   * @param {QueueQuery} query
+   * @returns {Promise<Prediction[]>}
+   */
+  async queue(stream, query) {
+    /** @type {ExampleQueue} */
+    const { model, examples } = await this.#json(`${streamPath(stream)}/queue?${queryString({ ...query })}`);
+    return examples.map(({ id, position, at, truth, opinion, prediction, duplicate_count: duplicates }) => {
+      return { id, position, at, truth, model, image: "", ...opinion, past: prediction, duplicates };
+    });
+  }
+
+  /**
+   * The labelled images nearest to one.
+   * @param {string} stream
+   * @param {string} id
+   * @param {number} limit
+   * @returns {Promise<SimilarExamples>}
+   */
+  similar(stream, id, limit) {
+    return this.#json(`${streamPath(stream)}/similar/${encodeURIComponent(id)}?${queryString({ limit })}`);
   }
 
   /**

@@ -53,7 +53,7 @@
 
 /** @typedef {{models: Record<string, ReliabilityPoint[]>}} Reliability */
 
-/** How an image was chosen to be labelled. @typedef {"random" | "uncertain" | "correction"} LabelReason */
+/** How an image was chosen to be labelled. @typedef {"random" | "uncertain" | "disagreement" | "correction"} LabelReason */
 
 /**
  * What a gateway that is older than the page does not tell is undefined.
@@ -103,7 +103,44 @@
  * @property {Record<string, string>} [attributes]
  */
 
-/** @typedef {PredictionEvent & TrialPrediction} Prediction */
+/**
+ * Where a prediction is an opinion of the models as they are now: what was predicted when the image came, and how many
+ * nearly equal images it stands for.
+ * @typedef {{past?: Opinion, duplicates?: number}} FromQueue
+ */
+
+/** @typedef {PredictionEvent & TrialPrediction & FromQueue} Prediction */
+
+/** @typedef {Pick<TrialPrediction, "label" | "probabilities" | "models" | "unknown">} Opinion */
+
+/**
+ * An image to look at, with what the models say of it now.
+ * @typedef {object} QueuedExample
+ * @property {string} id
+ * @property {string} position
+ * @property {string} at
+ * @property {string | null} truth
+ * @property {Opinion} opinion
+ * @property {Opinion} prediction
+ * @property {number} duplicate_count
+ */
+
+/** @typedef {{model: string, exact: boolean, examples: QueuedExample[], not_asked: number}} ExampleQueue */
+
+/** @typedef {"uncertain" | "disagreement" | "random" | "suspect"} QueueOrder */
+
+/**
+ * @typedef {object} QueueQuery
+ * @property {QueueOrder} by
+ * @property {string} [predicted]
+ * @property {string} [truth]
+ * @property {boolean} [sample]
+ * @property {number} [limit]
+ */
+
+/** @typedef {{id: string, label: string, by: string, labelled_at: string, distance: number}} SimilarExample */
+
+/** @typedef {{examples: SimilarExample[], typical_distance: number}} SimilarExamples */
 
 /** @typedef {"learned" | "corrected" | "retracted" | "unchanged" | "waiting" | "expired" | "rejected"} OutcomeStatus */
 

@@ -11,6 +11,9 @@ import { sortNaturally } from "../lib/labels.js";
 const KINDS = [
   ["recent", "Newest"],
   ["uncertain", "Uncertain"],
+  ["disagreement", "Disputed"],
+  ["random", "Random"],
+  ["suspect", "Suspect"],
   ["wrong", "Wrong"],
 ];
 

@@ -68,9 +68,9 @@ export class Tile {
     this.#label.classList.toggle("long", (label ?? "").length > LONG_LABEL);
     setText(this.#confidence, confidence === null ? "" : formatPercent(confidence, 0));
     setText(this.#alternatives, content.alternatives ?? "");
-    setText(this.#mark, markText(label, truth));
+    setText(this.#mark, `${markText(label, truth)}${likeIt(prediction.duplicates)}`);
     this.button.dataset.verdict = judge(label, truth);
-    this.button.setAttribute("aria-label", spokenText(content));
+    this.button.setAttribute("aria-label", `${spokenText(content)}${likeIt(prediction.duplicates, "Images nearly equal to it")}`);
     this.button.title = truth === null ? (label ?? "") : `predicted ${name}, is ${truth}`;
   }
 
@@ -103,6 +103,16 @@ function markText(label, truth) {
  */
 function placeholderLabel(abstained) {
   return abstained ? "unsure" : "none yet";
+}
+
+/**
+ * How many nearly equal images a tile stands for, to be added to a text.
+ * @param {number} [count]
+ * @param {string} [words]
+ */
+function likeIt(count = 0, words = "") {
+  if (count === 0) return "";
+  return words === "" ? ` · +${count} alike` : ` ${words}: ${count}.`;
 }
 
 /** @param {TileContent} content */

@@ -4,6 +4,7 @@ import { messageOf } from "../api/errors.js";
 import { OUTCOME_PENDING } from "../api/label-history.js";
 import { ClassPicker } from "../components/class-picker.js";
 import { ProbabilityBars } from "../components/probability-bars.js";
+import { SimilarImages } from "../components/similar-images.js";
 import { button, element, setText, targetElement } from "../lib/dom.js";
 import { describeSet } from "../lib/evidence.js";
 import { formatPercent, quote } from "../lib/format.js";
@@ -46,6 +47,8 @@ export class CorrectionDialog extends EventTarget {
   #previous = button("← Previous", () => this.#move(-1), "quiet");
   #next = button("Next →", () => this.#move(1), "quiet");
   #facts = element("p", { className: "muted facts" });
+  #past = element("p", { className: "muted" });
+  #similar;
 
   /**
    * @param {HTMLDialogElement} dialog
@@ -62,6 +65,7 @@ export class CorrectionDialog extends EventTarget {
     this.#history = history;
     this.#neighbour = neighbour;
     this.#reasonOf = reasonOf;
+    this.#similar = new SimilarImages(client);
     this.#build();
     history.addEventListener("change", () => this.#showUndo());
     this.#image.addEventListener("error", () => this.#showThumbnail());
@@ -109,9 +113,9 @@ export class CorrectionDialog extends EventTarget {
   #build() {
     const undoRow = element("div", { className: "row" }, this.#retract, this.#undo);
     const question = element("h3", {}, "What is it really?");
-    const left = element("div", { className: "left" }, this.#image, this.#models);
+    const left = element("div", { className: "left" }, this.#image, this.#models, this.#past);
     const right = element("div", { className: "right" });
-    right.append(this.#bars.root, this.#set, question, this.#picker.root, this.#outcome, undoRow);
+    right.append(this.#bars.root, this.#set, question, this.#picker.root, this.#outcome, undoRow, this.#similar.root);
     const close = button("Close", () => this.#dialog.close(), "quiet");
     this.#dialog.append(
       element("header", { className: "card-head" }, this.#title, this.#verdict),
@@ -133,6 +137,7 @@ export class CorrectionDialog extends EventTarget {
     setText(this.#outcome, "");
     this.#bars.clear();
     this.#picker.clear();
+    void this.#similar.show(this.#stream, prediction.id);
     this.#paint(prediction);
   }
 
@@ -146,6 +151,7 @@ export class CorrectionDialog extends EventTarget {
     this.#verdict.dataset.verdict = verdict;
     this.#bars.update(probabilities, this.#classes?.labels ?? []);
     setText(this.#set, describeSet(prediction) ?? "");
+    setText(this.#past, pastOf(prediction));
     this.#models.replaceChildren(...modelRows(prediction));
     this.#picker.update(this.#classes, truth, probabilities);
     this.#retract.disabled = truth === null;
@@ -223,6 +229,15 @@ export class CorrectionDialog extends EventTarget {
 function titleOf({ label, probabilities, unknown }) {
   if (label !== null) return `Predicted ${quote(label)}, ${formatPercent(probabilities[label] ?? 0)}`;
   return unknown ? "Unsure: none of the known classes" : "Not predicted yet";
+}
+
+/**
+ * Beside an opinion of now, what was predicted when the image came: that is what is scored.
+ * @param {Prediction} prediction
+ */
+function pastOf({ past }) {
+  if (past === undefined) return "";
+  return `So it is predicted now; when it came: ${past.label ?? (past.unknown ? "unsure" : "nothing yet")}.`;
 }
 
 /**

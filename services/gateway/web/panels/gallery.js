@@ -145,7 +145,7 @@ export class Gallery {
    */
   reasonOf(id) {
     if (this.#random.has(id)) return "random";
-    return this.#filters.filter.kind === "uncertain" ? "uncertain" : undefined;
+    return this.#filters.filter.reason;
   }
 
   /**
@@ -176,11 +176,14 @@ export class Gallery {
    */
   async #fetch(stream) {
     const { filter } = this.#filters;
-    const query = filter.toQuery(MAX_TILES);
-    if (!filter.mixesInRandom) return { list: await this.#client.predictions(stream, query), random: new Set() };
+    const queue = filter.toQueueQuery(MAX_TILES);
+    if (queue === null) {
+      return { list: await this.#client.predictions(stream, filter.toQuery(MAX_TILES)), random: new Set() };
+    }
+    if (!filter.mixesInRandom) return { list: await this.#client.queue(stream, queue), random: new Set() };
     const [uncertain, drawn] = await Promise.all([
-      this.#client.predictions(stream, { ...query, sample: false }),
-      this.#client.predictions(stream, { ...query, sort: "random", sample: true }),
+      this.#client.queue(stream, queue),
+      this.#client.queue(stream, { ...queue, by: "random", sample: true }),
     ]);
     return mixInRandom(uncertain, drawn, MAX_TILES);
   }
