@@ -35,9 +35,10 @@ class ErasableLog(Protocol):
         """
         ...
 
-    def scrub(self, topic: str) -> bool:
-        """A step towards files of the topic without a byte of what was erased or pruned; whether that is reached.
+    def scrub(self, topic: str, *, begin: bool) -> bool:
+        """A step towards files of the topic without a byte of what was erased or pruned before a call with ``begin``.
 
-        False also where a reader keeps an old version alive: call again. For one thread at a time.
+        Whether that is reached: until then call again, without. For one thread at a time; where several erase in
+        turns, whatever one of them began is enough for those that began earlier.
         """
         ...

@@ -87,11 +87,13 @@ class Database:
         with self.reading() as connection:
             self._checkpointer.truncate(connection)
 
-    def scrub(self) -> bool:
-        """A step towards a file and a WAL without a byte of what was deleted; whether that is reached.
+    def scrub(self, *, begin: bool) -> bool:
+        """A step towards a file and a WAL without a byte of what was deleted before a call with ``begin``.
 
-        False also where a reader keeps an old version alive. For one thread at a time.
+        Whether that is reached; False also where a reader keeps an old version alive. For one thread at a time.
         """
+        if begin:
+            self._free_pages, self._scrubbed = FreePages(), False
         with self.reading() as connection:
             self._scrubbed = self._scrubbed or self._free_pages.step(connection)
             self._checkpointer.after_commit(connection, STEP_BYTES)

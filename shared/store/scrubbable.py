@@ -7,9 +7,9 @@ from typing import Protocol, runtime_checkable
 class ScrubbableStore(Protocol):
     """Blocks, and raises StoreUnavailable. Of Redis, the server frees memory itself, and rewrites its file."""
 
-    def scrub(self) -> bool:
-        """A step towards files without a byte of what was deleted or replaced; whether that is reached.
+    def scrub(self, *, begin: bool) -> bool:
+        """A step towards files without a byte of what was deleted or replaced before a call with ``begin``.
 
-        False also where a reader keeps an old version alive: call again. For one thread at a time.
+        Whether that is reached: until then call again, without. For one thread at a time.
         """
         ...

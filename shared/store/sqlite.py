@@ -104,9 +104,9 @@ class SqliteStore:
             plain = "DELETE FROM items WHERE key = ? AND owner IS NULL"
             connection.executemany(plain, [(name,) for name in delete])
 
-    def scrub(self) -> bool:
-        """See shared.store.scrubbable.ScrubbableStore. For one thread at a time."""
-        return self._database.scrub()
+    def scrub(self, *, begin: bool) -> bool:
+        """See shared.store.scrubbable.ScrubbableStore."""
+        return self._database.scrub(begin=begin)
 
     def close(self) -> None:
         """Release the file. May be called again; any other call then raises StoreUnavailable."""

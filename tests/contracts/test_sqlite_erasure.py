@@ -25,8 +25,7 @@ def test_erased_bytes_are_in_no_file_and_offsets_stay(tmp_path: Path, size: int)
         assert log.erase("t", 0, range(0, 6), mentioning=b"s", redact=redact) == 2
         assert log.erase("t", 0, range(6, 13), mentioning=b"nobody", redact=redact) == 0
         assert log.erase("t", 0, range(6, 13), mentioning=b"s", redact=redact) == 2
-        while not log.scrub("t"):
-            pass
+        scrub(log)
         content = b"".join(path.read_bytes() for path in (tmp_path / "log").glob("t.sqlite*"))
         assert content.count(b"erase-") == 0
         assert b"erase-" not in content
@@ -46,6 +45,12 @@ def test_the_offset_of_an_erased_last_record_is_not_used_again(tmp_path: Path) -
         assert log.append([Message("t", b"s", b"x")])[0].offset == 1
 
 
+def scrub(log: SqliteLog) -> None:
+    done = log.scrub("t", begin=True)
+    while not done:
+        done = log.scrub("t", begin=False)
+
+
 def prune(log: SqliteLog, before: int) -> None:
     while log.pruning("t").delete_oldest(0, before):
         pass
@@ -63,8 +68,10 @@ def test_scrubbing_overwrites_what_was_pruned_before(tmp_path: Path, size: int) 
         for value in [secret] * 8 + [kept] * 40:
             log.append([Message("t", b"s", value)])
         prune(log, 8)
-        while not log.scrub("t"):
+        done = log.scrub("t", begin=True)
+        while not done:
             assert list(log.read("t", 0, range(8, 48))), "others go on meanwhile"
+            done = log.scrub("t", begin=False)
         content = files(tmp_path / "log")
         assert (b"S3CRET" in content, b"K3PTK3PT" in content) == (False, True)
         assert log.append([Message("t", b"s", secret)])[0].offset == 48
@@ -80,10 +87,25 @@ def test_scrubbing_goes_on_after_a_kill_at_any_step(tmp_path: Path) -> None:
         prune(log, 6)
     for steps in range(1, 15, 3):
         with closing(SqliteLog(tmp_path / "log")) as log:
-            for _ in range(steps):
-                log.scrub("t")
+            for step in range(steps):
+                log.scrub("t", begin=not step)
     with closing(SqliteLog(tmp_path / "log")) as log:
-        while not log.scrub("t"):
-            pass
+        scrub(log)
         assert b"S3CRET" not in files(tmp_path / "log")
         assert [record.value for record in log.read("t", 0, range(7)).values()] == [b"kept"]
+
+
+def test_who_scrubs_in_turns_with_another_waits_for_what_was_begun_last(tmp_path: Path) -> None:
+    """One has erased when the other's scrubbing was under way: only what begins after that covers it."""
+    with closing(SqliteLog(tmp_path / "log")) as log:
+        for _ in range(4):
+            log.append([Message("t", b"s", b"F1RST" * 10**5)])
+        for _ in range(4):
+            log.append([Message("t", b"s", b"S3CRET" * 10**5)])
+        log.append([Message("t", b"s", b"kept")])
+        prune(log, 4)
+        assert not log.scrub("t", begin=True)
+        assert not log.scrub("t", begin=False)
+        prune(log, 8)
+        scrub(log)
+        assert (b"F1RST" in files(tmp_path / "log"), b"S3CRET" in files(tmp_path / "log")) == (False, False)

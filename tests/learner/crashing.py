@@ -99,10 +99,10 @@ class KillableLog:
             "erase", lambda: log.erase(topic, partition, offsets, mentioning=mentioning, redact=redact)
         )
 
-    def scrub(self, topic: str) -> bool:
+    def scrub(self, topic: str, *, begin: bool) -> bool:
         assert isinstance(self._log, ErasableLog)
         log = self._log
-        return self._kill_switch.do("scrub", lambda: log.scrub(topic))
+        return self._kill_switch.do("scrub", lambda: log.scrub(topic, begin=begin))
 
     def follow(self, topic: str, positions: Mapping[int, int]) -> Reader:
         return self._log.follow(topic, positions)
@@ -160,10 +160,10 @@ class KillableStore:
 
         self._kill_switch.do("swap", swap)
 
-    def scrub(self) -> bool:
+    def scrub(self, *, begin: bool) -> bool:
         store = self._store
         assert isinstance(store, ScrubbableStore)
-        return self._kill_switch.do("scrub", store.scrub)
+        return self._kill_switch.do("scrub", lambda: store.scrub(begin=begin))
 
     def close(self) -> None:
         self._store.close()

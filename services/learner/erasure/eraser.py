@@ -3,6 +3,7 @@
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 from prequel.services.learner.erasure.redaction import redacted
 from prequel.services.learner.erasure.waiting import WaitingImages
@@ -151,8 +152,7 @@ class RecordEraser:
         if isinstance(self._log, ErasableLog):
             yield from self._erase_records(self._log, removal)
         if isinstance(removal, Forgotten) and isinstance(self._store, ScrubbableStore):
-            while not self._store.scrub():
-                yield
+            yield from _repeated(self._store.scrub)
 
     def _erase_records(self, log: ErasableLog, removal: Removal) -> Iterator[None]:
         bounds = {topic: self._log.bounds(topic) for topic in TOPICS}
@@ -171,13 +171,19 @@ class RecordEraser:
                             redact=lambda record: redacted(record, removal),
                         )
                         yield
-            while not log.scrub(topic):
-                yield
+            yield from _repeated(partial(log.scrub, topic))
 
     @property
     def _key(self) -> str:
         """Where the store has the position in ``examples`` before which everything is done."""
         return f"erased/{self._partition}"
+
+
+def _repeated(scrub: Callable[..., bool]) -> Iterator[None]:
+    done = scrub(begin=True)
+    while not done:
+        yield
+        done = scrub(begin=False)
 
 
 def _said(removal: Removal) -> str:

@@ -119,9 +119,9 @@ class SqliteLog:
         """See shared.log.erasable.ErasableLog."""
         return self._topic(topic).erase(partition, offsets, mentioning=mentioning, redact=redact)
 
-    def scrub(self, topic: str) -> bool:
+    def scrub(self, topic: str, *, begin: bool) -> bool:
         """See shared.log.erasable.ErasableLog."""
-        return self._topic(topic).scrub()
+        return self._topic(topic).scrub(begin=begin)
 
     def follow(self, topic: str, positions: Mapping[int, int]) -> SqliteReader:
         return SqliteReader(self._topic(topic), positions, max_bytes=self._max_poll_bytes)

@@ -117,9 +117,9 @@ class Topic:
 
         return erase_rows(self._database, partition, offsets, mentioning=mentioning, redact=redact_row)
 
-    def scrub(self) -> bool:
+    def scrub(self, *, begin: bool) -> bool:
         """See shared.log.erasable.ErasableLog."""
-        return self._database.scrub()
+        return self._database.scrub(begin=begin)
 
     def check(self, partition: int, offset: int) -> None:
         """Raises OffsetOutOfRange unless reading can begin there."""
