@@ -48,11 +48,15 @@ class ModelStatus(BaseModel):
 
 
 class CurvePoint(BaseModel):
-    """Accuracy per model after ``scored`` scored examples: since the start, and over the last window of them."""
+    """Accuracy per model after ``scored`` scored examples: since the start, and over the last window of them.
+
+    ``interval`` is where the accuracy since the start lies, of the points that have one: see ``Interval``.
+    """
 
     scored: int
     accuracy: dict[str, float]
     window_accuracy: dict[str, float]
+    interval: dict[str, Interval] = {}
 
 
 class ReliabilityPoint(BaseModel):

@@ -125,7 +125,7 @@ def test_the_reliability_of_the_model_that_is_shown(told: Callable[..., Page]) -
     )
     expect(trust).to_contain_text("score 14.2, alarm above 9.0")
     expect(trust).to_contain_text("64 are of images drawn at random")
-    page.get_by_label("Model").select_option("softmax")
+    page.locator("#confusion-model").select_option("softmax")
     expect(trust).to_contain_text("On average softmax is 80.0 % sure and 30.0 % right: it is too sure.")
     expect(trust.locator(".dot")).to_have_count(1)
 

@@ -113,7 +113,7 @@ def test_a_cell_of_the_matrix_leads_to_its_images(page: Page) -> None:
 
 
 def test_a_challengers_cell_leads_to_what_the_challenger_predicted(page: Page, trained: System) -> None:
-    page.get_by_label("Model").select_option("softmax")
+    page.locator("#confusion-model").select_option("softmax")
     of_softmax = trained.client.get("/v1/streams/shapes/confusion", params={"model": "softmax"}).json()
     expect(page.locator(".matrix tbody td")).to_have_text(cells(of_softmax))
     cell = page.locator(".matrix td.miss").first
@@ -183,7 +183,7 @@ def test_another_models_matrix_and_classes_can_be_shown(page: Page, trained: Sys
     of_softmax = trained.client.get("/v1/streams/shapes/confusion", params={"model": "softmax"}).json()
     assert of_nearest["rows"] != of_softmax["rows"]
     expect(counts).to_have_text(cells(of_nearest))
-    page.get_by_label("Model").select_option("softmax")
+    page.locator("#confusion-model").select_option("softmax")
     expect(counts).to_have_text(cells(of_softmax))
 
 

@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 
 from prequel.services.learner.fold.calibration.ranking import own_predictions
 from prequel.services.learner.fold.drift.reactions import check_spec
+from prequel.services.learner.fold.evaluation.intervals import accuracy_interval
 from prequel.services.learner.fold.evaluation.prequential import Prequential, ScoredLabel
 from prequel.services.learner.fold.partition import Fold
 from prequel.services.learner.fold.partition_parts import unsigned_part
 from prequel.services.learner.fold.restored_partition import restore_fold
 from prequel.services.learner.fold.stream import StreamState
 from prequel.services.learner.models.spec import UnknownModel
-from prequel.services.learner.publishing.stream_status import stream_detail, stream_status
+from prequel.services.learner.publishing.stream_status import MAX_INTERVALS, stream_detail, stream_status
 from prequel.services.learner.snapshots.envelope import Envelope, SnapshotId
 from prequel.services.learner.snapshots.root import Root
 from prequel.shared.events.decoding import decode_example
@@ -655,6 +656,24 @@ def test_the_status_of_many_classes_is_bounded_and_the_detail_has_all() -> None:
     others = [each.support for label, each in every.items() if label not in shown]
     assert min(each.support for each in shown.values()) >= max(others)
     assert StreamDetail.model_validate_json(everything.model_dump_json()) == everything
+
+
+@pytest.mark.parametrize("labelled", [3, 40, 300])
+def test_points_of_the_curve_have_intervals_as_far_as_they_are_few(labelled: int) -> None:
+    log = ExampleLog()
+    for number in range(labelled):
+        log.features(f"i{number}", [number % 7, 1.0, number % 11], f"class {number % 2}")
+    fold = new_fold(log)
+    fold.apply(log.records)
+    state = fold.streams["s"]
+    points = stream_detail(state, Position(0, 9)).curve
+    known = [point for point in points if point.interval]
+    assert len(known) == min(len(points), MAX_INTERVALS + 1) or len(points) > MAX_INTERVALS >= len(known) - 1
+    assert (known[0], known[-1]) == (points[0], points[-1])
+    for model, (low, high) in known[-1].interval.items():
+        assert (low, high) == accuracy_interval(
+            round(points[-1].accuracy[model] * points[-1].scored), points[-1].scored
+        )
 
 
 @settings(max_examples=30, deadline=None)

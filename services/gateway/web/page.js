@@ -2,8 +2,10 @@
 
 import { LabelHistory } from "./api/label-history.js";
 import { LiveStream } from "./api/live-stream.js";
+import { StreamChanges } from "./api/stream-changes.js";
 import { installShortcuts } from "./components/keyboard-shortcuts.js";
 import { Notifications } from "./components/notifications.js";
+import { QuestionDialog } from "./components/question-dialog.js";
 import { ClassOrder } from "./lib/class-order.js";
 import { find, setOptions, setText } from "./lib/dom.js";
 import { formatPercent } from "./lib/format.js";
@@ -11,11 +13,15 @@ import { storeDeletedStream, takeDeletedStream } from "./lib/storage.js";
 import { throttle } from "./lib/throttle.js";
 import { Alerts } from "./panels/alerts.js";
 import { AccuracyChart } from "./panels/accuracy-chart.js";
+import { Backtests } from "./panels/backtests.js";
+import { ClassChanges } from "./panels/class-changes.js";
 import { ClassReport } from "./panels/class-report.js";
 import { ConfusionMatrix } from "./panels/confusion-matrix.js";
 import { CorrectionDialog } from "./panels/correction-dialog.js";
 import { Gallery } from "./panels/gallery.js";
+import { History } from "./panels/history.js";
 import { KeyFigures } from "./panels/key-figures.js";
+import { ModelChanges } from "./panels/model-changes.js";
 import { ModelTable } from "./panels/model-table.js";
 import { modelNames } from "./panels/panel.js";
 import { TrustReport } from "./panels/trust-report.js";
@@ -29,6 +35,35 @@ import { TryPanel } from "./panels/try-panel.js";
 
 /** Figures that change more often than this cannot be read. */
 const UPDATE_INTERVAL_MS = 200;
+
+/**
+ * The panels through which a stream is changed.
+ * @param {GatewayClient} client
+ * @param {Notifications} notifications
+ * @returns {Panel[]}
+ */
+function changePanels(client, notifications) {
+  const changes = new StreamChanges(client, notifications);
+  const question = new QuestionDialog(find("#question", HTMLDialogElement));
+  /** @type {Backtests} */
+  const backtests = new Backtests(find("#backtests"), {
+    changes,
+    onAdd: (model) => models.add(model),
+    onPromote: (model) => models.promote(model),
+  });
+  /** @type {ModelChanges} */
+  const models = new ModelChanges(find("#model-changes"), {
+    changes,
+    question,
+    onTry: (specs) => backtests.start(specs),
+  });
+  return [
+    models,
+    backtests,
+    new ClassChanges(find("#class-changes"), { changes, question }),
+    new History(find("#history"), { changes }),
+  ];
+}
 
 /** Follows one stream at a time. */
 export class Page {
@@ -83,6 +118,7 @@ export class Page {
       this.#gallery,
       this.#dialog,
       this.#tryPanel,
+      ...changePanels(client, notifications),
     ];
     this.#connectParts();
     const deleted = takeDeletedStream();
@@ -180,6 +216,7 @@ export class Page {
    * @param {AppliedCommand} command
    */
   #onApplied(command) {
+    for (const panel of this.#panels) panel.applyCommand?.();
     if (command.do !== "stream.delete" || command.status !== "applied") return;
     storeDeletedStream(command.stream);
     location.reload();

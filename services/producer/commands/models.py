@@ -33,7 +33,7 @@ def change_models(
     (spec,) = specs
     if action == "add":
         beginning = {"from_": begin} if begin else {}
-        return changes.give("models.add", f"{spec} is one of its models", model=spec, **beginning)
+        return changes.give("models.add", f"{spec} joins its models", model=spec, **beginning)
     _require_model(status, spec)
     if action == "promote":
         return changes.give("models.promote", f"{spec} answers now", model=spec)

@@ -41,14 +41,14 @@ export class GatewayClient {
    */
   async streams() {
     /** @type {{streams: {stream: string, active_at?: string | null}[]}} */
-    const { streams } = await this.#json("v1/streams");
+    const { streams } = await this.json("v1/streams");
     const lastActive = streams.map(({ stream, active_at: at }) => ({ stream, time: at ? Date.parse(at) : 0 }));
     return lastActive.sort((a, b) => b.time - a.time).map(({ stream }) => stream);
   }
 
   /** @returns {Promise<Installation>} */
   installation() {
-    return this.#json("v1/installation");
+    return this.json("v1/installation");
   }
 
   /**
@@ -56,7 +56,7 @@ export class GatewayClient {
    * @returns {Promise<string[]>}
    */
   async notReadyReasons() {
-    // Not #json: "not ready" is answered with 503, and its reasons are what is asked for.
+    // Not json: "not ready" is answered with 503, and its reasons are what is asked for.
     const response = await this.#fetch("readyz");
     /** @type {{reasons: Record<string, string>}} */
     const { reasons } = await response.json();
@@ -68,7 +68,7 @@ export class GatewayClient {
    * @returns {Promise<StreamStatus>}
    */
   status(stream) {
-    return this.#json(streamPath(stream));
+    return this.json(streamPath(stream));
   }
 
   /**
@@ -76,7 +76,7 @@ export class GatewayClient {
    * @returns {Promise<AccuracyCurve>}
    */
   curve(stream) {
-    return this.#json(`${streamPath(stream)}/curve`);
+    return this.json(`${streamPath(stream)}/curve`);
   }
 
   /**
@@ -85,7 +85,7 @@ export class GatewayClient {
    * @returns {Promise<ConfusionCounts>}
    */
   confusion(stream, model) {
-    return this.#json(`${streamPath(stream)}/confusion?${queryString({ model })}`);
+    return this.json(`${streamPath(stream)}/confusion?${queryString({ model })}`);
   }
 
   /**
@@ -93,7 +93,7 @@ export class GatewayClient {
    * @returns {Promise<Reliability>}
    */
   reliability(stream) {
-    return this.#json(`${streamPath(stream)}/reliability`);
+    return this.json(`${streamPath(stream)}/reliability`);
   }
 
   /**
@@ -103,7 +103,7 @@ export class GatewayClient {
    */
   async predictions(stream, query) {
     /** @type {{predictions: Prediction[]}} */
-    const { predictions } = await this.#json(`${streamPath(stream)}/predictions?${queryString({ ...query })}`);
+    const { predictions } = await this.json(`${streamPath(stream)}/predictions?${queryString({ ...query })}`);
     return predictions;
   }
 
@@ -115,7 +115,7 @@ export class GatewayClient {
    */
   async queue(stream, query) {
     /** @type {ExampleQueue} */
-    const { model, examples } = await this.#json(`${streamPath(stream)}/queue?${queryString({ ...query })}`);
+    const { model, examples } = await this.json(`${streamPath(stream)}/queue?${queryString({ ...query })}`);
     return examples.map(({ id, position, at, truth, opinion, prediction, duplicate_count: duplicates }) => {
       return { id, position, at, truth, model, image: "", ...opinion, past: prediction, duplicates };
     });
@@ -129,7 +129,7 @@ export class GatewayClient {
    * @returns {Promise<SimilarExamples>}
    */
   similar(stream, id, limit) {
-    return this.#json(`${streamPath(stream)}/similar/${encodeURIComponent(id)}?${queryString({ limit })}`);
+    return this.json(`${streamPath(stream)}/similar/${encodeURIComponent(id)}?${queryString({ limit })}`);
   }
 
   /**
@@ -140,7 +140,7 @@ export class GatewayClient {
    */
   prediction(stream, id, wait) {
     const path = `${streamPath(stream)}/predictions/${encodeURIComponent(id)}?${queryString({ wait })}`;
-    return this.#json(path, {}, wait);
+    return this.json(path, {}, wait);
   }
 
   /**
@@ -151,7 +151,7 @@ export class GatewayClient {
    */
   predict(stream, image) {
     const headers = { "Content-Type": image.type || "application/octet-stream" };
-    return this.#json(`${streamPath(stream)}/predict`, { method: "POST", headers, body: image });
+    return this.json(`${streamPath(stream)}/predict`, { method: "POST", headers, body: image });
   }
 
   /**
@@ -165,7 +165,7 @@ export class GatewayClient {
     // Not every browser knows HEIC by its name; the gateway looks at the bytes.
     const headers = { "Content-Type": image.type || "image/unknown" };
     const path = `${streamPath(stream)}/images?${queryString({ wait })}`;
-    return this.#json(path, { method: "POST", headers, body: image }, wait);
+    return this.json(path, { method: "POST", headers, body: image }, wait);
   }
 
   /**
@@ -181,7 +181,7 @@ export class GatewayClient {
   sendLabel(stream, id, label, { wait, why }) {
     const body = JSON.stringify({ id, label, by: "page", why });
     const path = `${streamPath(stream)}/labels?${queryString({ wait })}`;
-    return this.#json(path, { method: "POST", headers: JSON_HEADERS, body }, wait);
+    return this.json(path, { method: "POST", headers: JSON_HEADERS, body }, wait);
   }
 
   /**
@@ -214,11 +214,11 @@ export class GatewayClient {
    * @param {number} [wait]
    * @returns {Promise<any>}
    */
-  async #json(path, request = {}, wait = 0) {
+  async json(path, request = {}, wait = 0) {
     const response = await this.#fetch(path, request, wait);
     if (response.status === 401) {
       await this.#obtainKey();
-      return this.#json(path, request, wait);
+      return this.json(path, request, wait);
     }
     if (!response.ok) throw await errorOf(response);
     return response.json().catch(() => null);
@@ -256,8 +256,11 @@ export class GatewayClient {
   }
 }
 
-/** @param {string} stream */
-function streamPath(stream) {
+/**
+ * @param {string} stream
+ * @returns {string}
+ */
+export function streamPath(stream) {
   return `v1/streams/${encodeURIComponent(stream)}`;
 }
 

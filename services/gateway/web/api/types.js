@@ -77,6 +77,66 @@
  * @property {Record<string, number>} [label_reasons] Labels by why they were given.
  * @property {PredictionSets | null} [sets]
  * @property {AbstentionStatus | null} [unknown]
+ * @property {string} [title] What people call the stream; empty: its name.
+ * @property {CatchUp | null} [catching_up]
+ */
+
+/**
+ * A replay of the log that some commands wait for: `progress` is 0 to 1, `models` those that join with it.
+ * @typedef {{progress: number, commands: string[], models: string[], problem: string}} CatchUp
+ */
+
+/**
+ * A command that changes a stream, with its own fields.
+ * @typedef {{do: string, [field: string]: unknown}} StreamCommand
+ */
+
+/**
+ * What became of a command; without a status, the learner has not processed it yet.
+ * @typedef {object} CommandOutcome
+ * @property {string} id
+ * @property {"applied" | "refused" | "unchanged"} [status]
+ * @property {string} [why]
+ * @property {boolean} [catching_up]
+ */
+
+/**
+ * A command that the stream was given, and what became of it.
+ * @typedef {object} HistoryEntry
+ * @property {string} id
+ * @property {string} do
+ * @property {Record<string, any>} arguments
+ * @property {string} by
+ * @property {string} at
+ * @property {"applied" | "refused" | "undone"} status
+ * @property {string} why
+ * @property {string | null} undone_by
+ * @property {boolean} undoable
+ * @property {boolean} catching_up
+ */
+
+/** @typedef {{by: Record<string, number>, why: Record<string, number>}} LabelCounts */
+
+/** The newest command first. @typedef {{commands: HistoryEntry[], labels: LabelCounts}} StreamHistory */
+
+/**
+ * Models that are tried on the past of a stream.
+ * @typedef {object} Backtest
+ * @property {string} id
+ * @property {"waiting" | "running" | "done" | "failed" | "cancelled" | "forgotten"} status
+ * @property {number} progress 0 to 1
+ * @property {string[]} models
+ * @property {string} why
+ * @property {BacktestResult | null} [result]
+ */
+
+/**
+ * @typedef {object} BacktestResult
+ * @property {string} champion
+ * @property {number} labelled
+ * @property {string[]} [notes] What is missing, as sentences.
+ * @property {Record<string, ModelMetrics>} models
+ * @property {Record<string, Verdict>} verdicts Each against the champion.
  */
 
 /**
@@ -168,7 +228,14 @@
 
 /** @typedef {{stream: string, do: string, status: string}} AppliedCommand */
 
-/** @typedef {{scored: number, accuracy: Record<string, number>, window_accuracy: Record<string, number>}} CurvePoint */
+/**
+ * `interval`: where the accuracy since the start lies, 95 %; some points only.
+ * @typedef {object} CurvePoint
+ * @property {number} scored
+ * @property {Record<string, number>} accuracy
+ * @property {Record<string, number>} window_accuracy
+ * @property {Record<string, [number, number]>} [interval]
+ */
 
 /** @typedef {{scored: number, model: string}} DriftMark */
 

@@ -3,6 +3,7 @@
 import { axisRange } from "../lib/axis-range.js";
 import { element, setText } from "../lib/dom.js";
 import { formatCount, formatPercent } from "../lib/format.js";
+import { interpolate } from "../lib/interpolate.js";
 import uPlot from "../vendor/uplot/uPlot.esm.js";
 import { colourNumber } from "./model-colours.js";
 
@@ -17,6 +18,9 @@ const MIN_WIDTH = 240;
 const DEFAULT_HEIGHT = 280;
 /** Between grid lines closer than this, whole per cents would repeat. */
 const FINE_STEP = 0.01;
+
+/** One end of an interval: only the band between the two is seen. @type {uPlot.Series} */
+const END = { width: 0, points: { show: false } };
 
 /** Pixels of the mark of changed images. */
 const FLAG = { width: 9, height: 7 };
@@ -79,26 +83,44 @@ export class AccuracyPlot {
     return this.#lines().map(({ model, measure }) => this.#content.points.map((point) => point[measure][model] ?? null));
   }
 
+  /** The champion's interval is drawn: bands of several could not be told apart, and a window's would be new with each label. */
+  #banded() {
+    return this.#content.choice === "window_accuracy" ? [] : this.#content.models.slice(0, 1);
+  }
+
+  /**
+   * The upper and the lower end of each model's interval.
+   * @param {number[]} xs
+   */
+  #ends(xs) {
+    return this.#banded().flatMap((model) =>
+      [1, 0].map((end) => interpolate(xs, this.#content.points.map(({ interval }) => interval?.[model]?.[end] ?? null))),
+    );
+  }
+
   /** @returns {uPlot.AlignedData} */
   #data() {
-    return [this.#content.points.map((point) => point.scored), ...this.#columns()];
+    const xs = this.#content.points.map((point) => point.scored);
+    return [xs, ...this.#ends(xs), ...this.#columns()];
   }
 
   /** @returns {uPlot.Options} */
   #options() {
     const grid = { stroke: cssColour("--line"), width: 1 };
+    const ends = this.#banded().flatMap(() => [END, END]);
     const axis = { stroke: cssColour("--muted"), grid, ticks: { show: false }, font: "12px system-ui, sans-serif" };
     return {
       ...this.#size(),
       padding: [12, 12, 0, 0],
       legend: { show: false },
-      cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
+      cursor: { y: false, drag: { x: false, y: false }, points: { size: (_, series) => (series > ends.length ? 7 : 0) } },
       scales: { x: { time: false }, y: { range: () => axisRange(this.#columns()) } },
       axes: [
         { ...axis, grid: { show: false }, size: 32, values: (_, ticks) => ticks.map(formatCount) },
         { ...axis, size: 52, values: (_, ticks, ...[, , step]) => percentTicks(ticks, step) },
       ],
-      series: [{}, ...this.#lines().map((line) => this.#series(line))],
+      series: [{}, ...ends, ...this.#lines().map((line) => this.#series(line))],
+      bands: this.#banded().map((_, index) => ({ series: [2 * index + 1, 2 * index + 2], fill: `${modelColour(index)}2e` })),
       hooks: { setCursor: [(plot) => this.#showReadout(plot)], draw: [(plot) => this.#drawDrifts(plot)] },
     };
   }
@@ -109,10 +131,11 @@ export class AccuracyPlot {
    */
   #series({ model, index, measure }) {
     const stroke = modelColour(index);
-    const isThin = measure === "window_accuracy" && this.#content.choice === "both";
+    const isRecent = measure === "window_accuracy";
+    const isThin = isRecent && this.#content.choice === "both";
     const style = isThin ? { width: 1, alpha: 0.55 } : { width: index === 0 ? 2.5 : 1.75 };
     /** @type {uPlot.Series.Fill | undefined} */
-    const fill = index === 0 && !isThin ? (plot) => fadingFill(plot, stroke) : undefined;
+    const fill = index === 0 && isRecent && !isThin ? (plot) => fadingFill(plot, stroke) : undefined;
     return { label: model, stroke, fill, points: { show: false }, spanGaps: true, ...style };
   }
 

@@ -2,11 +2,12 @@
 
 import { AccuracyPlot } from "../components/accuracy-plot.js";
 import { buildSegments, element } from "../lib/dom.js";
+import { formatInterval } from "../lib/evidence.js";
 import { formatCount, formatPercent } from "../lib/format.js";
 import { throttle } from "../lib/throttle.js";
 
 /** @import { GatewayClient } from "../api/client.js" */
-/** @import { AccuracyCurve } from "../api/types.js" */
+/** @import { AccuracyCurve, CurvePoint } from "../api/types.js" */
 /** @import { PlotContent } from "../components/accuracy-plot.js" */
 /** @import { Panel, Snapshot } from "./panel.js" */
 
@@ -98,13 +99,22 @@ export class AccuracyChart {
 }
 
 /**
+ * @param {CurvePoint} point
+ * @param {string} model
+ */
+function accuracyOf({ accuracy, interval }, model) {
+  const ends = formatInterval(interval?.[model]);
+  return `${formatPercent(accuracy[model])}${ends === null ? "" : ` (${ends})`}`;
+}
+
+/**
  * The chart in words, for those who do not see it.
  * @param {PlotContent} content
  */
 function describe({ points, drifts, featureDrifts, models }) {
   const newest = points.at(-1);
   if (!newest) return "No accuracy yet.";
-  const accuracies = models.map((model) => `${model} ${formatPercent(newest.accuracy[model])}`).join(", ");
+  const accuracies = models.map((model) => `${model} ${accuracyOf(newest, model)}`).join(", ");
   const marks = drifts.map(({ model, scored }) => `${model} at ${formatCount(scored)}`);
   const changes = featureDrifts.map(({ scored }) => `at ${formatCount(scored)}`);
   return [

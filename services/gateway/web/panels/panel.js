@@ -19,6 +19,7 @@
  * @property {(stream: string) => void} reset Another stream is followed from now on: nothing of the one before stays.
  * @property {(snapshot: Snapshot) => void} update Called at most five times a second.
  * @property {(outcome: Outcome) => void} [applyOutcome] Called for each label of this stream, whoever gave it.
+ * @property {() => void} [applyCommand] Called for each command of this stream, whoever gave it.
  */
 
 /**

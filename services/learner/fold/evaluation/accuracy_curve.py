@@ -12,11 +12,13 @@ class CurveSection(NamedTuple):
     """One point of the curve.
 
     ``end`` is the first index that is beyond it; ``scored`` the number of scored examples up to it, the curve's axis;
-    ``accuracy`` each model's accuracy since the start, ``recent`` the same over about the last window.
+    ``right`` how many of them each model predicted right, ``accuracy`` its accuracy since the start, ``recent`` the
+    same over about the last window.
     """
 
     end: int
     scored: int
+    right: list[int]
     accuracy: list[float]
     recent: list[float]
 
@@ -38,8 +40,8 @@ def accuracy_curve(scores: Prequential) -> list[CurveSection]:
     for at in np.flatnonzero(scores.curve_scored).tolist():
         before = (int(scored[at - window]), right[:, at - window]) if at >= window else (0, 0 * right[:, 0])
         recent = (right[:, at] - before[1]) / max(1, int(scored[at]) - before[0])
-        accuracy = (right[:, at] / scored[at]).tolist()
-        points.append(CurveSection((at + 1) * scores.stride, int(scored[at]), accuracy, recent.tolist()))
+        numbers = right[:, at].tolist(), (right[:, at] / scored[at]).tolist(), recent.tolist()
+        points.append(CurveSection((at + 1) * scores.stride, int(scored[at]), *numbers))
     return points
 
 

@@ -25,11 +25,15 @@ class ModelGroup(NamedTuple):
 
 
 class ChampionCurvePoint(NamedTuple):
-    """Scored examples; by model the accuracy since the start, and over about the last window (None before any)."""
+    """Scored examples; by model the accuracy since the start, and over about the last window (None before any).
+
+    ``counts`` are each model's right predictions and scored examples until there, which its accuracy is made of.
+    """
 
     scored: int
     accuracy: list[float | None]
     recent: list[float | None]
+    counts: list[tuple[int, int]]
 
 
 class Scores:
@@ -155,7 +159,10 @@ class Scores:
         models = sum(len(group.members) for group in self.groups)
         champion = accuracy_curve(self.groups[0].metrics)
         ends = [section.end + self.groups[0].shift for section in champion]
-        points = [ChampionCurvePoint(section.scored, [None] * models, [None] * models) for section in champion]
+        points = [
+            ChampionCurvePoint(section.scored, [None] * models, [None] * models, [(0, 0)] * models)
+            for section in champion
+        ]
         for group in self.groups:
             curve = accuracy_curve(group.metrics)
             own_ends = [section.end + group.shift for section in curve]
@@ -165,6 +172,7 @@ class Scores:
                     for number, member in enumerate(group.members):
                         point.accuracy[member] = curve[at].accuracy[number]
                         point.recent[member] = curve[at].recent[number]
+                        point.counts[member] = (curve[at].right[number], curve[at].scored)
         return points
 
     # As data.
