@@ -73,7 +73,7 @@ class Machine:
     def learn(self, kill_switch: KillSwitch, wrap: type["SnapshotBeforeOutputs"] | None = None) -> None:
         """One process, from its start to the end of the log or to its death."""
         stop = threading.Event()
-        log, store = KillableLog(self.log, kill_switch, stop.set), KillableStore(self.store, kill_switch)
+        log, store = self.killable_log(kill_switch, stop), KillableStore(self.store, kill_switch)
         settings = Settings.model_validate({"models": "nearest,logistic", **LIMITS})
         metrics = Metrics(CollectorRegistry())
         learner = Learner(
@@ -103,6 +103,10 @@ class Machine:
             assert kill_switch.dead
         finally:
             self.roots += store.swaps
+
+    def killable_log(self, kill_switch: KillSwitch, stop: threading.Event) -> KillableLog:
+        """The log as the process has it, which sets ``stop`` off once that has done its work."""
+        return KillableLog(self.log, kill_switch, stop.set)
 
     def digests(self) -> dict[int, str]:
         """Offset -> digest of every snapshot that was ever written."""

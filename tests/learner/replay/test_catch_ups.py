@@ -17,7 +17,7 @@ from prequel.shared.config import Settings
 from prequel.shared.events.commands import encode_command
 from prequel.shared.events.decoding import decode_prediction_event
 from prequel.shared.events.types import Applied
-from prequel.shared.log.base import EXAMPLES, PREDICTIONS, Message
+from prequel.shared.log.base import EXAMPLES, PREDICTIONS, Message, Position
 from prequel.shared.log.sqlite.log import SqliteLog
 from prequel.shared.runtime.metrics import Metrics
 from prequel.shared.status import StreamStatus, key
@@ -179,6 +179,30 @@ def test_a_learner_that_restarts_begins_the_replay_anew(start: Start) -> None:
     running.turns(8)
     assert running.status.labels == ["a", "b"]
     assert len(running.results("stream.catch-up")) == 1
+    assert _digest(running) == running.folded_again().digest()
+
+
+def test_the_record_that_a_killed_learner_had_appended_is_met_by_a_replay_that_has_gone_on(start: Start) -> None:
+    """A learner that is behind replays to the log's end, and comes to that record only afterwards."""
+    running = start()
+    running.append(*examples())
+    running.command("models.rebuild")
+    running.turn()
+    running.restart()
+    before = running.folded_again()
+    given, settings = before.streams["s"].decisions.given, len(before.history)
+    more = examples(40)[12:40]
+    running.append(*more[:14])
+    running.command("stream.catch-up", given=given, settings=settings, begin=0)
+    running.append(*more[14:])
+    corrections = ExampleLog()
+    for label in "abc":  # Once more, they would be counted once more.
+        corrections.label("i20", label)
+    running.append(*(Message(EXAMPLES, record.key, record.value, record.headers) for record in corrections.records))
+    for _ in range(30):
+        running.turn(max_records=2)
+    assert [result.status for result in running.results("stream.catch-up")] == ["applied", "refused"]
+    assert running.learner.answer("s", np.zeros(3, np.float32)).position == str(Position(0, running.position))
     assert _digest(running) == running.folded_again().digest()
 
 
