@@ -21,10 +21,13 @@ from prequel.shared.runtime.process import Process
 from prequel.shared.runtime.signals import stop_on_signals
 
 if TYPE_CHECKING:
+    from prequel.services.extractor.backbones.base import Choice
+    from prequel.services.extractor.extractor import ExtractorProcessor
     from prequel.services.learner.learner import Learner
     from prequel.services.learner.replay.jobs.base import JobContext, Workers
     from prequel.services.producer.client import Client
     from prequel.shared.retention.keeper import RetentionKeeper
+    from prequel.shared.store.base import Store
 
 EXTRACTOR_CHECKPOINT_SECONDS = 1.0
 """The extractor has no state: a checkpoint only commits its position, which is cheap. A crash repeats the images since
@@ -144,6 +147,30 @@ def cache_folder(settings: Settings) -> Path:
         raise ConfigError(
             f"PREQUEL_CACHE is not set, and this user has no home folder ({error}): set it to a folder"
         ) from None
+
+
+@contextmanager
+def one_backbone(
+    choice: "Choice", settings: Settings, store: "Store", stop: threading.Event
+) -> "Iterator[tuple[ExtractorProcessor, str]]":
+    """An extractor for this backbone alone, and the backbone's id. Raises ConfigError, ConversionInterrupted."""
+    from prometheus_client import CollectorRegistry
+
+    from prequel.services.extractor.reextraction.one_backbone import load_extractor
+    from prequel.shared.images.encryption import ImageCipher
+    from prequel.shared.runtime.metrics import Metrics
+
+    extractor, backbone = load_extractor(
+        choice,
+        settings,
+        cache=cache_folder(settings),
+        environ=os.environ,
+        metrics=Metrics(CollectorRegistry()),
+        decrypt=ImageCipher(store).decrypt,
+        stop=stop,
+    )
+    with closing(extractor):
+        yield extractor, backbone
 
 
 def new_id() -> str:

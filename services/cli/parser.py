@@ -7,6 +7,7 @@ from prequel.services.cli.commands import clients, operators, services, stream_c
 from prequel.services.cli.commands.backtest import BACKTEST
 from prequel.services.cli.commands.base import CliCommand
 from prequel.services.cli.commands.demo import DEMO
+from prequel.services.cli.commands.reextract import REEXTRACT
 
 COMMANDS: tuple[CliCommand, ...] = (
     services.UP,
@@ -26,6 +27,7 @@ COMMANDS: tuple[CliCommand, ...] = (
     stream_changes.MODELS,
     stream_changes.CLASSES,
     stream_changes.SET,
+    REEXTRACT,
     stream_changes.SWITCH,
     stream_changes.HISTORY,
     stream_changes.UNDO,

@@ -57,7 +57,11 @@ class Image(NamedTuple):
 
 
 class Features(NamedTuple):
-    """The feature vector (float32, shape [dim]) of one image; ``image`` is the image's position in the log."""
+    """The feature vector (float32, shape [dim]) of one image; ``image`` is the image's position in the log.
+
+    Those of another backbone, for an image whose features came before, have the header ``ce_reextracted: true``, and
+    ``ce_id`` and ``ce_image`` as these had them: a stream can be switched to them.
+    """
 
     id: str
     stream: str

@@ -213,6 +213,16 @@ PRODUCER_COMMAND_S = 10.0
 PRODUCER_BACKTEST_S = 0.5
 """Between two looks at a back-test, which takes minutes; its learner notes the progress as often."""
 
+REEXTRACT_POLL_S = 0.5
+"""Between two looks at a replay that takes minutes, or for images that came while a stream was switched."""
+
+REEXTRACT_QUIET_S = 5.0
+"""No image comes with features of the old backbone for so long: the extractors have seen that the stream was switched
+(STREAM_BACKBONES_S), and have finished what they had begun."""
+
+REEXTRACT_SETTLE_S = 60.0
+"""Until that: after a minute an extractor has not the new backbone's weights, or is of an earlier version."""
+
 PRODUCER_SETTLE_S = 10.0
 """Until the last labels show in the answers: they are in the log, and the learner has already read them."""
 

@@ -73,6 +73,7 @@ class Bench:
         batch: int = BATCH,
         max_streams: int = MAX_STREAMS,
         decrypt: Decrypt = unencrypted,
+        batch_wait: float = WAIT,
     ) -> None:
         self.backbone = backbone or MeanColour()
         self.clock, self.metrics = Clock(), Metrics(CollectorRegistry())
@@ -83,7 +84,7 @@ class Bench:
             self.decoder,
             choose=lambda spec: CHOICE,
             batch=batch,
-            batch_wait=WAIT,
+            batch_wait=batch_wait,
             metrics=self.metrics,
             decrypt=decrypt,
             max_streams=max_streams,

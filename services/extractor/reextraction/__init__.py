@@ -1,0 +1,1 @@
+"""Re-extraction: features of a stream's stored images through another backbone."""
