@@ -201,6 +201,7 @@ class Learner:
         metrics = self._context.metrics
         with self._lock:
             result = partition.fold.apply(records)
+            self._queries.drop_old()
         self._agree(partition)
         count_outputs(result, partition.fold.streams, metrics, topic=self.topic)
         self._publisher.add_result(partition, result)

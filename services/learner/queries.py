@@ -98,6 +98,10 @@ class StreamQueries:
             return str(problem)
         return ""
 
+    def drop_old(self) -> None:
+        """Forget what was said of streams that have changed since. Call it under the lock."""
+        self._queue.drop_old()
+
     def queue(self, stream: str, request: QueueRequest) -> ExampleQueue:
         """What to look at next. Raises UnknownStream, LogUnavailable."""
         with self._lock:

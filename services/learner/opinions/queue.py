@@ -28,6 +28,10 @@ class StreamQueue:
         self._turn = threading.Lock()
         """Held by the one query that works: the next finds what it has been told."""
 
+    def drop_old(self) -> None:
+        """Forget what was said of streams that have changed since. Call it under the learner's lock."""
+        self._memory.drop_old()
+
     def answer(self, state: StreamState, cache: FeatureCache, position: str, request: QueueRequest) -> ExampleQueue:
         """Blocks while features are read from the log. Raises LogUnavailable."""
         with self._turn:
