@@ -10,7 +10,9 @@ from prequel.services.learner.fold.commands import CommandHistory
 from prequel.services.learner.fold.config import FoldConfig, with_defaults
 from prequel.services.learner.fold.config_changes import change_config
 from prequel.services.learner.fold.config_history import ConfigChange, ConfigHistory
+from prequel.services.learner.fold.decisions.following import follow_decisions
 from prequel.services.learner.fold.decisions.forgetting import forgotten_by
+from prequel.services.learner.fold.decisions.own_settings import own_config
 from prequel.services.learner.fold.feature_cache import FeatureCache
 from prequel.services.learner.fold.join.orphan_labels import OrphanLabels
 from prequel.services.learner.fold.label_features import read_ahead, with_attributes
@@ -112,7 +114,7 @@ class Fold:
     def stream_at(self, name: str, at: Position) -> StreamState:
         """The stream, which begins here where there is none. Raises Rejected where there are too many."""
         if name not in self.streams:
-            self.streams[name] = self._new_stream(name)
+            self.streams[name] = self._new_stream(name, at)
             self.streams[name].begun = at.offset
             self.streams[name].adopt(self.orphan_labels.remove_stream(name))
         return self.streams[name]
@@ -163,6 +165,8 @@ class Fold:
             change_config(self, change, event.position.partition)
             return
         if self.live_streams is not None:
+            if isinstance(event, Command):
+                self._follow_settings(event, batch)
             if not _replayed(event, self.live_streams.get(event.stream)):
                 return
             if isinstance(event, Features | Label):
@@ -209,9 +213,20 @@ class Fold:
                 self._check_room(event.stream, event.dim, batch)
                 self.stream_at(event.stream, event.position).check_features(event.backbone, event.dim)
 
-    def _new_stream(self, name: str) -> StreamState:
+    def _follow_settings(self, event: Command, batch: FoldBatch) -> None:
+        """In a replay, let a stream have the settings of its own that it has had from this command on."""
+        if self.live_streams is not None and (stream := self.streams.get(event.stream)):
+            batch.flush(stream)
+            stream.decisions = self.live_streams[event.stream].decisions.settings_until(event.position.offset)
+            follow_decisions(stream, self.config)
+
+    def _new_stream(self, name: str, at: Position) -> StreamState:
         if self.live_streams is not None:
-            return self.live_streams[name].empty_copy(self.config)
+            live = self.live_streams[name]
+            own = live.decisions.settings_until(at.offset)
+            stream = live.empty_copy(own_config(self.config, own.settings, self.config.models))
+            stream.decisions = own
+            return stream
         if len(self.streams) >= self.config.max_streams:
             # The text is in the state, where a command is refused for it: another one is another digest.
             raise Rejected("too-many-streams", f"this partition holds {len(self.streams)} (PREQUEL_MAX_STREAMS)")

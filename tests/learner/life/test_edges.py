@@ -11,6 +11,7 @@ from prequel.services.learner.models.capabilities import full_size_of, size_of
 from prequel.services.learner.replay.hand_over import new_replay, replay_to
 from prequel.services.learner.replay.stream_replay import StreamReplay
 from tests.learner.life.history import Life
+from tests.learner.life.plain import Plain
 from tests.learner.life.test_equal import check
 
 X = [1.0, 0.0, 0.0]
@@ -192,3 +193,20 @@ def test_a_model_grows_to_the_size_that_it_tells(spec: str) -> None:
     model.fold(random.normal(size=(900, 16)).astype(np.float32), ["a", "b"] * 450)
     sample = 100_000  # The 256 rows that each of two keeps for calibration, and a few numbers for each class.
     assert expected <= size_of(model) <= expected + sample
+
+
+@pytest.mark.parametrize("window", [3, 50])
+def test_a_model_that_settings_bring_learns_what_the_streams_own_window_let_it(window: int) -> None:
+    life = life_of(*"abcab")
+    life.do("features", "s", "late", X, None)
+    life.command("stream.set", window=window)
+    for number in range(5, 14):
+        life.do("features", "s", f"i{number}", [number % 3, 1.0, 0.0], "abc"[number % 3])
+    life.do("label", "s", "late", "c")
+    life.do("label", "s", "i11", "a")
+    life.do("defaults", "", {"models": "nearest,logistic,ncm"})
+    state = life.fold.streams["s"]
+    plain = Plain(life, "s", state).fold().streams["s"]
+    assert state.config.models == plain.config.models
+    ncm, expected = (each.models[2].state().arrays["counts"].tolist() for each in (state, plain))
+    assert ncm == expected

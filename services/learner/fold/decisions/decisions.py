@@ -173,6 +173,10 @@ class Decisions(Sequence[Decision]):
                 settings |= decision.arguments
         return {name: value for name, value in settings.items() if value is not None}
 
+    def settings_until(self, offset: int) -> "Decisions":
+        """Those about the stream's own settings alone, up to ``offset``: what a replay of single models follows."""
+        return Decisions(d for d in self.standing if d.do == SET and d.position.offset <= offset)
+
     @cached_property
     def about_models(self) -> tuple[Decision, ...]:
         """Those about models. Where there is one, the stream's models are its own, no longer those of the settings."""
