@@ -157,7 +157,7 @@ class CatchUps:
             return
         problem = (
             f"the log begins at {begin}, and this stream began at {stream.begun}: what it learned before would be lost;"
-            ' give the command again with "from": "log" where that is wanted'
+            ' give the command again with "from": "log" where that is wanted (a merge together with models.rebuild)'
         )
         settings = len(self._partitions[number].fold.history)
         self._append(

@@ -210,3 +210,34 @@ def test_a_model_that_settings_bring_learns_what_the_streams_own_window_let_it(w
     assert state.config.models == plain.config.models
     ncm, expected = (each.models[2].state().arrays["counts"].tolist() for each in (state, plain))
     assert ncm == expected
+
+
+def test_where_the_beginning_is_gone_only_models_that_join_are_caught_up() -> None:
+    life = life_of("a", "b", "a", "b", "c")
+    life.log.begin = 2
+    life.command("models.add", model="ncm")
+    assert life.catch_up() == "applied"
+    state = life.fold.streams["s"]
+    assert (state.config.models, state.images, state.labelled) == (("nearest", "logistic", "ncm"), 5, 5)
+    assert state.models[2].state().arrays["counts"].tolist() == [1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("do", "arguments"),
+    [
+        ("class.merge", {"from": "log", "to": "b"}),
+        ("class.delete", {"label": "log"}),
+        ("models.rebuild", {}),
+        ("example.forget", {"ids": ["i4"]}),
+    ],
+)
+def test_where_the_beginning_is_gone_nothing_is_lost_unless_it_is_wanted(do: str, arguments: dict[str, Any]) -> None:
+    life = life_of("log", "b", "log", "b", "c")
+    life.log.begin = 2
+    before = life.fold.streams["s"]
+    assert life.command(do, **arguments) == "applied"
+    assert life.catch_up().startswith("refused the replay begins at 2, and this stream began at 0")
+    assert life.fold.streams["s"] is before
+    life.command("models.rebuild", **{"from": "log"})
+    assert life.catch_up() == "applied"
+    assert life.fold.streams["s"].images <= 3

@@ -64,8 +64,11 @@ class Decision(NamedTuple):
 
     @property
     def rebuilds_from_log(self) -> bool:
-        """Whether whoever gave it has agreed to lose what the log does not have any more."""
-        return self.do != ADD and self.arguments.get("from") == FROM_LOG
+        """Whether whoever gave it has agreed to lose what the log does not have any more.
+
+        Not with a command about two classes: there, ``from`` is the name of one, which may be called log.
+        """
+        return self.do not in (ADD, RENAME, MERGE) and self.arguments.get("from") == FROM_LOG
 
 
 class Decisions(Sequence[Decision]):
