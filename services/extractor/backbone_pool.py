@@ -19,6 +19,10 @@ MAX_FAILURES = 100
 """Backbones remembered that could not be loaded, the newest. Anyone who may create streams can name many, and each that
 is forgotten costs one more try."""
 
+THREADS = 2
+"""Loads at one time: behind one alone, a backbone that is in the cache would wait for another's download. Each may add
+a backbone to memory before it takes one out, so more of them would."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -37,7 +41,7 @@ class _Failure(NamedTuple):
 class BackbonePool:
     """Backbones by what was chosen. ``load`` loads one; at most ``max_loaded`` stay, those used last.
 
-    They are loaded one after the other on a thread of the pool's own, while those that are there go on. The one that is
+    They are loaded on threads of the pool's own, while those that are there go on. The one that is
     used least recently is unloaded after another was loaded, not before: until then its images go on too. Thread-safe.
     """
 
@@ -50,7 +54,7 @@ class BackbonePool:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._load, self._max_loaded, self._batch, self._clock = load, max_loaded, batch, clock
-        self._thread = ThreadPoolExecutor(1, "backbone-loader")
+        self._threads = ThreadPoolExecutor(THREADS, "backbone-loader")
         self._lock = threading.Lock()
         self._loaded: OrderedDict[str, LoadedBackbone] = OrderedDict()
         """By id, the least recently used first."""
@@ -70,7 +74,7 @@ class BackbonePool:
             if failure and self._clock() < failure.next_due:
                 raise BackboneUnavailable(failure.reason)
             if choice not in self._loading:
-                self._loading[choice] = self._thread.submit(self._load_one, choice)
+                self._loading[choice] = self._threads.submit(self._load_one, choice)
             return None
 
     def has(self, choice: Choice) -> bool:
@@ -94,7 +98,7 @@ class BackbonePool:
 
     def close(self) -> None:
         """Load no more. Does not wait for one that is being loaded."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _with_digest(self, choice: Choice) -> Choice:
         return choice if choice.digest else choice._replace(digest=self._digests.get(choice.config, ""))

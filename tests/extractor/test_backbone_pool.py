@@ -5,11 +5,12 @@ import logging
 import threading
 import weakref
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
-from prequel.services.extractor.backbone_pool import MAX_FAILURES, BackbonePool, BackboneUnavailable
+from prequel.services.extractor.backbone_pool import MAX_FAILURES, THREADS, BackbonePool, BackboneUnavailable
 from prequel.services.extractor.backbones.base import Backbone, BackboneConfig, Choice, Images, OutOfMemory, Vectors
 from prequel.services.extractor.engines.conversion import ConversionInterrupted
 from prequel.shared.config import ConfigError
@@ -60,6 +61,12 @@ class Pool:
         self.pool = BackbonePool(self.loader, max_loaded=max_loaded, batch=4, clock=self.clock)
 
 
+def settle(pool: BackbonePool) -> None:
+    """Wait for the loads that have begun, and for what they unload."""
+    pool._threads.shutdown(wait=True)
+    pool._threads = ThreadPoolExecutor(THREADS)
+
+
 @pytest.fixture
 def fixture() -> Iterator[Pool]:
     fixture = Pool()
@@ -80,6 +87,14 @@ def test_one_is_loaded_once_while_others_are_used(fixture: Pool) -> None:
     assert loader.loads == ["a", "b"]
 
 
+def test_one_that_takes_long_does_not_delay_another(fixture: Pool) -> None:
+    fixture.loader.open(A, C)
+    fixture.pool.wait(A)
+    assert fixture.pool.get(B) is None
+    assert fixture.pool.wait(C, 10).id == "c-avg-8-0123abcd"
+    assert (fixture.pool.has(B), sorted(fixture.loader.loads)) == (False, ["a", "b", "c"])
+
+
 def test_an_id_and_its_beginning_are_one_backbone(fixture: Pool) -> None:
     fixture.loader.open(A)
     first = fixture.pool.wait(A)
@@ -96,8 +111,7 @@ def test_the_least_recently_used_is_unloaded_and_its_memory_is_free(fixture: Poo
         pool.wait(B)
         pool.get(A)
         pool.wait(C)
-        pool.wait_for_any(0)
-        fixture.pool._thread.submit(lambda: None).result()  # After the last load, what it unloaded is collected.
+        settle(pool)
         assert [loader.made[name]() is None for name in "abc"] == [False, True, False]
     finally:
         gc.enable()
@@ -112,7 +126,7 @@ def test_the_one_that_is_replaced_is_used_until_the_other_is_there() -> None:
     assert [fixture.pool.get(B), fixture.pool.get(A)] == [None, first]
     fixture.loader.open(B)
     fixture.pool.wait(B)
-    fixture.pool._thread.submit(lambda: None).result()
+    settle(fixture.pool)
     assert (fixture.pool.has(A), fixture.pool.has(B)) == (False, True)
 
 

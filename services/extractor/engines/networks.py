@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -55,17 +56,22 @@ def trace(model: Any, source: Any) -> Any:
     return model(tensor(source), training=False).output
 
 
+_building = threading.Lock()
+"""Keras's defaults are those of the process: two networks that were built at one time would mix them up."""
+
+
 @contextlib.contextmanager
 def _defaults(precision: str, layout: str) -> Iterator[None]:
     """Set Keras's global defaults of arithmetic and layout while a network is built, then restore them.
 
     Layers take both from there; a learner in the same process builds Keras networks too.
     """
-    policy, image_format = keras.config.dtype_policy(), keras.config.image_data_format()
-    keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
-    keras.config.set_image_data_format(layout)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(policy)
-        keras.config.set_image_data_format(image_format)
+    with _building:
+        policy, image_format = keras.config.dtype_policy(), keras.config.image_data_format()
+        keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
+        keras.config.set_image_data_format(layout)
+        try:
+            yield
+        finally:
+            keras.config.set_dtype_policy(policy)
+            keras.config.set_image_data_format(image_format)
