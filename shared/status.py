@@ -10,6 +10,9 @@ MAX_LABELS = 50
 """Classes in a published status, in a confusion matrix and in the metrics by class: the most frequent ones. With a
 thousand each status would be 300 KB, written four times a second."""
 
+MAX_RENAMED = 1_000
+"""Former names of classes in a published status, 30 KB: as many as a stream has classes, unless set otherwise."""
+
 Interval = tuple[float, float]
 """Its ends, the lower one first: 95 % of all streams never see it miss, however often one looks."""
 
@@ -226,6 +229,8 @@ class StreamStatus(BaseModel):
     """Those that the stream has of its own, by name as in a command ``stream.set``; the others are the learner's."""
     catching_up: CatchUpStatus | None = None
     """None while no command waits for a replay."""
+    renamed: dict[str, str] = {}
+    """What classes are called now, by names that they have had and events of the past have: 1,000 at most."""
     other_features: dict[str, int] = {}
     """How many features the log has of other backbones, by their ids: the stream can be switched to these."""
 

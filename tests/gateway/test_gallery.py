@@ -57,6 +57,18 @@ def test_the_truth_follows_the_labels() -> None:
         assert truth(gallery, "a") == expected
 
 
+def test_a_prediction_is_told_with_what_its_classes_are_called_now() -> None:
+    gallery = Gallery(10, 40)
+    apply(gallery, image("a", 0, truth="other", data=PNG + b"=cat@0.7"))
+    (row,) = gallery.newest("pets")
+    now = row.renamed({"cat": "feline", "dog": "hound"})
+    assert (now.label, now.truth, now.models()) == ("feline", "other", {"echo": "feline", "contrary": "hound"})
+    assert now.json()["probabilities"] == {"feline": 0.7, "other": 1 - 0.7}
+    merged = row.renamed({"cat": "other"}).json()
+    assert (merged["label"], merged["truth"], merged["probabilities"]) == ("other", "other", {"other": 1.0})
+    assert row.renamed({}).json() == row.json()
+
+
 def test_a_label_that_came_with_the_image_is_overruled_by_later_ones_only() -> None:
     gallery = Gallery(10, 40)
     apply(gallery, image("a", 5, truth="cat"))

@@ -79,6 +79,22 @@ def test_classes_are_listed_and_renamed(terminal: Terminal, client: Client) -> N
     assert (terminal.questions, sorted(client.stream("colours").labels)) == ([], ["blue", "crimson", "green"])  # type: ignore[union-attr]
 
 
+def test_old_predictions_have_the_new_name_and_are_found_by_it(terminal: Terminal, client: Client) -> None:
+    def truths() -> list[str]:
+        return sorted(row["truth"] for row in client.recent("colours", 20))
+
+    terminal.classes("rename", "red", "crimson")
+    assert truths() == ["blue"] * 3 + ["crimson"] * 3 + ["green"] * 3
+    newest = client.recent("colours", 20)
+    named = [[row["label"], *row["models"].values(), *row["probabilities"]] for row in newest]
+    assert "red" not in {label for labels in named for label in labels}
+    found = client.prediction("colours", next(row["id"] for row in newest if row["truth"] == "crimson"))
+    assert found is not None
+    assert found["truth"] == "crimson"
+    undo(terminal.changes, client.history("colours")["commands"][0]["id"])  # type: ignore[index]
+    assert "crimson" not in truths()
+
+
 def test_a_merge_says_what_becomes_one_class_and_asks(terminal: Terminal, client: Client) -> None:
     assert terminal.classes("rename", "red", "green") == 0
     assert terminal.questions == ["Merge them? [y/N] "]
@@ -216,7 +232,7 @@ def test_history_says_who_did_what_and_undo_takes_it_back(terminal: Terminal, cl
     assert "refused: nearest is the champion already" in refused
     id = renamed.split()[-1]
     assert undo(terminal.changes, id[:8]) == 0
-    assert re.fullmatch(r"colours: class.rename red -> crimson of \S+ is undone", terminal.printed().strip())
+    assert re.match(r"colours: class.rename red -> crimson of \S+ is undone\n", terminal.printed())
     assert "red" in client.stream("colours").labels  # type: ignore[union-attr]
     show_history(terminal.changes, as_json=False)
     assert "undone by " in terminal.printed().splitlines()[1]

@@ -2,13 +2,13 @@
 
 import asyncio
 import heapq
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Annotated, Literal, NamedTuple
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from prequel.services.gateway.gateway import CurrentGateway
+from prequel.services.gateway.gateway import CurrentGateway, Gateway
 from prequel.services.gateway.http.answers import json_answer, problem_responses
 from prequel.services.gateway.http.parameters import (
     MAX_MODEL,
@@ -25,6 +25,7 @@ from prequel.services.gateway.view.dead_letters import DeadLetter
 from prequel.services.gateway.view.gallery import GalleryRow
 from prequel.shared.log.base import Position
 from prequel.shared.random_sample import is_sampled, sample_digest
+from prequel.shared.store.base import StoreUnavailable
 
 MAX_LISTED = 1_000
 """Rows in one answer, some megabyte of JSON; more are read page by page."""
@@ -115,7 +116,7 @@ async def read_prediction(gateway: CurrentGateway, stream: StreamName, id: Image
             f"there is no prediction of image {id} in stream {stream}: not made yet (ask with wait), or too old to be "
             "in memory (PREQUEL_VIEW_PREDICTIONS)",
         )
-    return json_answer(result.json())
+    return json_answer(result.renamed(await _names(gateway, stream)).json())
 
 
 @router.get(
@@ -144,14 +145,24 @@ async def list_predictions(
     if not gateway.live.current:
         raise unavailable("the gateway is still reading the newest predictions")
     condition = PredictionFilter(predicted, truth, wrong, Position.parse(before) if before else None, model, sample)
-    rows = gateway.live.gallery.newest(stream)
+    names, rows = await _names(gateway, stream), gateway.live.gallery.newest(stream)
+    renamed = (row.renamed(names) for row in rows)
     # On another thread: with ``model`` it parses up to 20,000 rows, and a sort reads them all.
-    selected = await asyncio.to_thread(_SELECT[sort], filter(condition.matches, rows), limit)
+    selected = await asyncio.to_thread(_SELECT[sort], filter(condition.matches, renamed), limit)
     if model and rows and not selected:
         _require_model(rows[0], model)
     has_more = sort == "recent" and len(selected) == limit
     following = str(selected[-1].position) if has_more else None
     return json_answer({"predictions": [row.json() for row in selected], "next": following})
+
+
+async def _names(gateway: Gateway, stream: str) -> Mapping[str, str]:
+    """What classes of the stream are called now, by former names; none while that cannot be known."""
+    try:
+        status = await gateway.statuses.get(stream)
+    except StoreUnavailable:
+        return {}
+    return status.renamed if status else {}
 
 
 def _require_model(row: GalleryRow, model: str) -> None:

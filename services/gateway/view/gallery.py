@@ -1,7 +1,7 @@
 """The gallery: the newest predictions of every stream with their present truth, compact and in memory."""
 
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 import orjson
@@ -42,10 +42,20 @@ class GalleryRow(NamedTuple):
     margin: float
     refused: RefusedLabel | None = None
     """The newest label that was refused, if any; the truth may be newer."""
+    names: Mapping[str, str] = {}
+    """What classes are called now, by their names in ``value``."""
+
+    def renamed(self, names: Mapping[str, str]) -> "GalleryRow":
+        """The same, with what the classes are called now by what they were called when it was made."""
+        if not names:
+            return self
+        return self._replace(names=names, label=_now(names, self.label), truth=_now(names, self.truth))
 
     def json(self) -> dict[str, Any]:
         """The prediction with its present truth, as HTTP answers have it."""
         answer: dict[str, Any] = orjson.loads(self.value)
+        if self.names:
+            answer |= _with_names(answer, self.names)
         answer["truth"] = self.truth
         return answer
 
@@ -53,7 +63,7 @@ class GalleryRow(NamedTuple):
         """The label that each model predicted. Parsed at each call: stored, they would double the gallery's memory for
         the few calls that need them."""
         models: dict[str, str | None] = orjson.loads(self.value).get("models", {})
-        return models
+        return {model: _now(self.names, label) for model, label in models.items()} if self.names else models
 
 
 class StreamRows:
@@ -211,3 +221,25 @@ def margin(prediction: Prediction) -> float:
     """
     best = sorted(prediction.probabilities.values(), reverse=True)[:2]
     return float(best[0] - sum(best[1:])) if best else 0.0
+
+
+def _now(names: Mapping[str, str], label: str | None) -> str | None:
+    """What a class is called now; None stays None."""
+    return None if label is None else names.get(label, label)
+
+
+def _with_names(prediction: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """The fields of a prediction's JSON that name classes, with what these are called now.
+
+    Of classes that have become one since, the probabilities are added: it is either.
+    """
+    probabilities: dict[str, float] = {}
+    for label, probability in prediction.get("probabilities", {}).items():
+        now = names.get(label, label)
+        probabilities[now] = probabilities.get(now, 0.0) + probability
+    return {
+        "label": _now(names, prediction.get("label")),
+        "models": {model: _now(names, label) for model, label in prediction.get("models", {}).items()},
+        "probabilities": probabilities,
+        "set": [*dict.fromkeys(names.get(each, each) for each in prediction.get("set", []))],
+    }

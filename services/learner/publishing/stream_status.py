@@ -1,6 +1,7 @@
 """A stream's state as the status that the gateway serves."""
 
 from collections.abc import Sequence
+from itertools import islice
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from prequel.services.learner.fold.stream import StreamState
 from prequel.shared.log.base import Position
 from prequel.shared.status import (
     MAX_LABELS,
+    MAX_RENAMED,
     CatchUpStatus,
     ClassStatus,
     Confusion,
@@ -83,6 +85,7 @@ def stream_status(
         conflicts=state.conflicts.numbers(),
         snapshot=snapshot,
         address=address,
+        renamed=dict(islice(state.names.renamed().items(), MAX_RENAMED)),
         title=settings.pop("title", ""),
         goal=settings.pop("goal", None),
         settings=settings,

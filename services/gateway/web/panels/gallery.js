@@ -80,6 +80,11 @@ export class Gallery {
     this.#restart();
   }
 
+  /** Old predictions are told with what their classes are called now. */
+  applyCommand() {
+    void this.refresh();
+  }
+
   /** @param {Snapshot} snapshot */
   update(snapshot) {
     this.#filters.update(snapshot);

@@ -61,6 +61,15 @@ class ClassNames:
         """What people call these classes."""
         return [self.name(label) for label in labels]
 
+    def renamed(self) -> dict[str, str]:
+        """What classes are called now, by each name that they have had, where it is another.
+
+        >>> ClassNames([Renaming("cat", "feline"), Merging("kitten", "cat")]).renamed()
+        {'kitten': 'feline', 'cat': 'feline'}
+        """
+        names = [*self._labels, *self._names]
+        return {name: now for name in names if (now := self.name(self.label(name))) != name}
+
     def translate(self, event: Event) -> Event:
         """The event with the label that the fold knows."""
         if event.label is None or event.label not in self._labels:
