@@ -154,7 +154,6 @@ class Learner:
     def discard(self, partition: int) -> None:
         with self._lock:
             revoked = self._partitions.pop(partition, None)
-        self._backtests.revoke(partition)
         self._jobs.cancel_all(lambda owner: owner.partition == partition)
         self._catch_ups.discard(partition)
         self._publisher.remove_partition(partition, list(revoked.fold.streams) if revoked else [])

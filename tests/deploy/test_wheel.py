@@ -96,6 +96,30 @@ def test_it_runs_as_a_module_too(environment: Path, tmp_path: Path) -> None:
     assert prequel.__version__ in _run(environment, tmp_path, "python", "-m", "prequel.services", "--version")
 
 
+RUNS_A_JOB = """
+import time
+from prequel.services.cli.composition import job_workers
+from prequel.services.learner.replay.jobs.base import Job, JobFailed
+from prequel.shared.config import Settings
+from prequel.shared.log.base import EXAMPLES
+from prequel.shared.runtime.backends import open_log
+
+settings = Settings.model_validate({"data": "here"})
+open_log(settings).partitions(EXAMPLES)
+job = job_workers(settings).start(Job("unheard-of", {}))
+while not job.poll():
+    time.sleep(0.01)
+try:
+    job.outcome()
+except JobFailed as error:
+    print(error)
+"""
+
+
+def test_a_learner_starts_its_jobs_from_it(environment: Path, tmp_path: Path) -> None:
+    assert "this Prequel has no job 'unheard-of'" in _run(environment, tmp_path, "python", "-c", RUNS_A_JOB)
+
+
 def test_its_types_are_seen_by_who_uses_it(environment: Path, tmp_path: Path) -> None:
     (tmp_path / "uses.py").write_text(USES_TYPES)
     mypy = [sys.executable, "-m", "mypy", "--strict", "--python-executable", str(environment / "bin" / "python")]

@@ -23,7 +23,8 @@ from prequel.services.learner.replay.jobs.queue import MAX_QUEUED
 from prequel.shared import backtests
 from prequel.shared.backtests import MAX_MODELS, Backtest, BacktestRefused, BacktestRequest, BacktestResult
 from prequel.shared.config import Settings
-from prequel.shared.events.types import Outcome, Prediction
+from prequel.shared.events.features import encode_features
+from prequel.shared.events.types import Image, Outcome, Prediction
 from prequel.shared.log.base import EXAMPLES, Message, Position, Record
 from prequel.shared.log.sqlite.log import SqliteLog
 from prequel.shared.queries import UnknownStream
@@ -218,6 +219,18 @@ def test_it_reads_the_part_that_is_asked_for(bench: Bench) -> None:
         assert (result.begin, result.end) == (f"0:{since}", f"0:{len(records) + shift}")
         state = plain(records[150:], "nearest,ncm")
         assert (result.images, result.labelled) == (state.images, state.labelled)
+
+
+def test_a_part_that_begins_with_what_the_stream_refused_is_read_like_any_other(bench: Bench) -> None:
+    examples = bench.examples
+    for number in range(10):
+        examples.features(f"i{number}", [1, 0, number % 2], "ab"[number % 2])
+    image = Image("odd", "s", "a", 1_000.0, b"", Position(0, 10))
+    examples.append(encode_features(image, np.ones(4, np.float32), "another-4", source="test"))
+    for number in range(10):
+        examples.features(f"j{number}", [1, 0, number % 2], "ab"[number % 2])
+    bench.learn(examples.records)
+    assert bench.run("ncm", since=str(bench.log.bounds(EXAMPLES)[0].end - 11)).images == 10
 
 
 def test_of_the_last_examples_it_reads_those(bench: Bench) -> None:
@@ -524,7 +537,8 @@ def test_the_next_learner_goes_on_with_it(bench: Bench, turns: int, checkpoint: 
     assert bench.workers.running == 0
     bench.learner.process(())
     bench.begin()
-    bench.turn(20)
+    for _ in range(2):
+        bench.turn(20)
     assert (bench.workers.running, bench.known().status) == (0, "waiting"), "the fold is not where it was"
     bench.workers.may_end = True
     for _ in range(4):

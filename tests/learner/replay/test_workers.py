@@ -22,7 +22,8 @@ DEADLINE_S = 60.0
 
 
 def child_processes() -> ChildProcesses:
-    return ChildProcesses(COMMAND, {**os.environ, "PYTHONPATH": str(ROOT)}, SETTINGS)
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "2"}
+    return ChildProcesses(COMMAND, environ, SETTINGS)
 
 
 @pytest.fixture(params=["in process", "child process"])

@@ -132,11 +132,6 @@ class Backtests:
         finally:
             self._lock.release()
 
-    def revoke(self, partition: int) -> None:
-        """Forget those of a partition that another learner owns now, or will: it goes on with what is in the store."""
-        with self._lock:
-            self._active = {name: each for name, each in self._active.items() if each.partition != partition}
-
     def stream_deleted(self, stream: str) -> None:
         """End and forget all of a stream."""
         self._jobs.cancel_all(lambda owner: owner.stream == stream)
@@ -151,7 +146,7 @@ class Backtests:
             self._stored.delete(self._stored.all(stream))
             self._deleted.discard(stream)
         for name, active in list(self._active.items()):
-            if active.partition not in self._partitions:  # Revoked while it was asked for.
+            if active.partition not in self._partitions:  # Revoked: its next owner goes on with what is in the store.
                 del self._active[name]
             elif active.queued is None:
                 self._begin_again(active)

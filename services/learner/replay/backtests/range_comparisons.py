@@ -40,9 +40,6 @@ class RangeComparisons(Comparisons):
     def count(self, index: int, truth: int, predicted: Sequence[int], sign: int) -> None:
         self._count(index, truth, predicted, sign)
 
-    def restart(self, model: int, index: int) -> None:
-        """A drift is a part of the range like any other."""
-
     def _counted(self, index: int) -> bool:
         return bisect_right(self._turns, index) % 2 == 0
 
