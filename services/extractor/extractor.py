@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from prequel.services.extractor.backbone_pool import BackbonePool
+from prequel.services.extractor.backbone_pool import BackbonePool, BackboneUnavailable
 from prequel.services.extractor.backbones.base import Choice, Vectors
 from prequel.services.extractor.backbones.registry import choose
 from prequel.services.extractor.decoding import Decoded, Decoder
@@ -147,18 +147,26 @@ class ExtractorProcessor:
         now = self._clock()
         images = self._decrypt([_decode_event(record) for record in records])
         specs = self._specs.of(image.stream for image in images if isinstance(image, Image))
+        # Once for all images of a poll: it looks for weights files.
+        choices = {spec: self._chosen(spec) for spec in set(specs.values())}
         return [
             PendingImage(record, now, rejected=image)
             if isinstance(image, Rejected)
-            else self._begin_image(record, now, image, specs[image.stream])
+            else self._begin_image(record, now, image, choices[specs[image.stream]])
             for record, image in zip(records, images, strict=True)
         ]
 
-    def _begin_image(self, record: Record, now: float, image: Image, spec: str) -> PendingImage:
+    def _chosen(self, spec: str) -> Choice | BackboneUnavailable:
         try:
-            choice = self._choose(spec)
+            return self._choose(spec)
         except ConfigError as error:
-            return PendingImage(record, now, image, rejected=unavailable(image.stream, spec, error))
+            return BackboneUnavailable(f"{spec}, which cannot be loaded here: {error}")
+
+    def _begin_image(
+        self, record: Record, now: float, image: Image, choice: Choice | BackboneUnavailable
+    ) -> PendingImage:
+        if isinstance(choice, BackboneUnavailable):
+            return PendingImage(record, now, image, rejected=unavailable(image.stream, choice))
         # One whose backbone is not there may be held for long: its pixels would take memory for nothing.
         loaded = self._pool.has(choice)
         decoded = self._decoder.submit(image.data, choice.config.size) if loaded else None

@@ -114,7 +114,7 @@ class _Backbones:
         found = self._find(pending.choice)
         if isinstance(found, BackboneUnavailable):
             stream = pending.image.stream if pending.image else ""
-            return unavailable(stream, pending.choice.spec, found)
+            return unavailable(stream, found)
         return found
 
     def _find(self, choice: Choice) -> LoadedBackbone | BackboneUnavailable | None:
@@ -122,10 +122,10 @@ class _Backbones:
             try:
                 self._found[choice] = self._get(choice)
             except BackboneUnavailable as error:
-                self._found[choice] = error
+                self._found[choice] = BackboneUnavailable(f"{choice.spec}, which cannot be loaded here: {error}")
         return self._found[choice]
 
 
-def unavailable(stream: str, spec: str, error: Exception) -> Rejected:
+def unavailable(stream: str, backbone: BackboneUnavailable) -> Rejected:
     """Why an image of the stream becomes a dead letter: its backbone cannot be loaded here."""
-    return Rejected("backbone-unavailable", f"stream {stream} learns from {spec}, which cannot be loaded here: {error}")
+    return Rejected("backbone-unavailable", f"stream {stream} learns from {backbone}")
