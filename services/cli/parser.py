@@ -3,11 +3,10 @@
 import argparse
 
 from prequel import __version__
-from prequel.services.cli.commands import clients, operators, services, stream_changes
+from prequel.services.cli.commands import clients, operators, reextract, services, stream_changes
 from prequel.services.cli.commands.backtest import BACKTEST
 from prequel.services.cli.commands.base import CliCommand
 from prequel.services.cli.commands.demo import DEMO
-from prequel.services.cli.commands.reextract import REEXTRACT
 
 COMMANDS: tuple[CliCommand, ...] = (
     services.UP,
@@ -27,7 +26,7 @@ COMMANDS: tuple[CliCommand, ...] = (
     stream_changes.MODELS,
     stream_changes.CLASSES,
     stream_changes.SET,
-    REEXTRACT,
+    reextract.REEXTRACT,
     stream_changes.SWITCH,
     stream_changes.HISTORY,
     stream_changes.UNDO,

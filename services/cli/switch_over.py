@@ -88,5 +88,7 @@ class SwitchOver:
             if self._stop.wait(REEXTRACT_POLL_S):
                 raise Interrupted
         late = self._work.job.total - before
-        self._work.say(*([f"{self._changes.stream}: {late:,} images that came in between were added"] if late else []))
+        self._work.say(
+            *([f"{self._changes.stream}: images that came in between, and were added: {late:,}"] if late else [])
+        )
         return 0
