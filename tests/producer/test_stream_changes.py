@@ -188,6 +188,13 @@ def test_models_are_listed_with_what_they_are(terminal: Terminal) -> None:
     ]
 
 
+def test_a_rebuild_may_agree_to_lose_what_the_log_lost(terminal: Terminal, client: Client) -> None:
+    assert terminal.models("rebuild", begin="log") == 0
+    assert client.history("colours")["commands"][0]["arguments"] == {"from": "log"}  # type: ignore[index]
+    with pytest.raises(WrongUsage, match="from"):
+        terminal.models("rebuild", begin="now")
+
+
 def test_settings_are_set_shown_and_taken_back(terminal: Terminal, client: Client) -> None:
     assert terminal.set() == 0
     assert "colours has no settings of its own; there are title, goal" in terminal.printed()

@@ -83,7 +83,8 @@ def _add_models_arguments(parser: argparse.ArgumentParser) -> None:
         "--from",
         dest="begin",
         choices=("log", "now"),
-        help="where an added model begins: with the earliest record of the log (default), or with the next label",
+        help="where an added model begins: with the earliest record of the log (default), or with the next label; "
+        "rebuild --from log: also where that loses what retention has removed",
     )
     _add_json_argument(parser)
     _add_change_arguments(parser)

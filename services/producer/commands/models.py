@@ -19,8 +19,8 @@ def change_models(
     changes: StreamChanges, action: str | None, specs: Sequence[str], *, begin: str | None, as_json: bool
 ) -> int:
     """List the models, or do what ``action`` says with the one that is named; the exit code. Raises ProducerError."""
-    if begin and action != "add":
-        raise WrongUsage("--from is for add: it says where the new model begins to learn")
+    if begin and action not in ("add", "rebuild"):
+        raise WrongUsage("--from is for add and rebuild: it says where they begin to learn")
     if action is None:
         return _show(changes, as_json)
     if len(specs) != (action != "rebuild"):
@@ -28,11 +28,11 @@ def change_models(
             "rebuild takes no model: it rebuilds all" if action == "rebuild" else f"{action} takes one model"
         )
     status = changes.status()
+    beginning = {"from_": begin} if begin else {}
     if action == "rebuild":
-        return changes.give("models.rebuild", "the models are rebuilt")
+        return changes.give("models.rebuild", "the models are rebuilt", **beginning)
     (spec,) = specs
     if action == "add":
-        beginning = {"from_": begin} if begin else {}
         return changes.give("models.add", f"{spec} joins its models", model=spec, **beginning)
     _require_model(status, spec)
     if action == "promote":
