@@ -404,6 +404,7 @@ def test_nothing_is_said_where_all_labels_come_class_after_class() -> None:
         (["ridgee"], {}, "models", "did you mean ridge?"),
         (["ncm", "ncm"], {}, "models", "name each model once"),
         ([f"slda;decay=0.00{n}" for n in range(1, MAX_MODELS + 2)], {}, "models", "name 8 at most"),
+        (["mix(ridge;width=8192,ridge;width=8000)"], {}, "models", "PREQUEL_MAX_MODEL_BYTES: name fewer"),
         (["river:linear_model.Perceptron"], {}, "models", "PREQUEL_SNAPSHOT_KEY"),
         (["ncm"], {"since": "1:3"}, "since", "are in partition 0"),
         (["ncm"], {"since": "0:99999"}, "since", "is not before"),

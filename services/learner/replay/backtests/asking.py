@@ -1,7 +1,8 @@
 """Makes a job of a request for a back-test, or says why that cannot be run."""
 
-from prequel.services.learner.fold.drift.reactions import check_spec
+from prequel.services.learner.fold.drift.reactions import check_spec, reaction
 from prequel.services.learner.fold.stream import StreamState
+from prequel.services.learner.models.capabilities import full_size_of
 from prequel.services.learner.models.spec import UnknownModel
 from prequel.services.learner.owned_partition import OwnedPartition
 from prequel.services.learner.replay.backtests.replaying import BacktestJob
@@ -22,6 +23,7 @@ def backtest_job(
     _check_models(models[1:], signed=signed)
     if not state.labelled:
         raise BacktestRefused(f"stream {state.name} has no labelled example yet: no prediction could be scored")
+    _check_size(models, partition, state)
     first = min([state.begun, *state.adopted])
     return BacktestJob(
         plan=plan_of(partition.fold, state, partition.number)._replace(models=tuple(models)),
@@ -42,6 +44,18 @@ def _check_models(specs: list[str], *, signed: bool) -> None:
             check_spec(spec, signed=signed)
         except UnknownModel as problem:
             raise BacktestRefused(str(problem), "models") from problem
+
+
+def _check_size(specs: list[str], partition: OwnedPartition, state: StreamState) -> None:
+    """Refuse models that would not fit beside each other once they have learned enough, as ``models.add`` does."""
+    fold = partition.fold
+    models = [fold.registry.create(reaction(spec).spec, state.dim, seed=state.seed) for spec in specs]
+    size, limit = sum(map(full_size_of, models)), fold.config.max_model_bytes
+    if size > limit:
+        raise BacktestRefused(
+            f"they would grow to {size:,} bytes, more than the {limit:,} of PREQUEL_MAX_MODEL_BYTES: name fewer",
+            "models",
+        )
 
 
 def _begin(request: BacktestRequest, partition: OwnedPartition, state: StreamState) -> int:
