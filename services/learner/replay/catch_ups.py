@@ -56,8 +56,9 @@ class CatchUps:
     def __init__(self, context: LearnerContext, partitions: Mapping[int, OwnedPartition], jobs: JobQueue) -> None:
         self._context, self._partitions, self._jobs = context, partitions, jobs
         self._running: dict[str, CatchUp] = {}
-        self._refused: dict[str, int] = {}
-        """By stream, how many decisions it had when commands of it were refused: the fold may have yet to meet that."""
+        self._refused: dict[str, tuple[int, int]] = {}
+        """By stream, where it began and how many decisions it had when its commands were refused: the fold may have yet
+        to meet that."""
         self._appended = 0
 
     def take(self, stream: str, *, begun: int, given: int, begin: int, end: int) -> StreamReplay | None:
@@ -153,7 +154,7 @@ class CatchUps:
 
     def _refuse(self, number: int, stream: StreamState, begin: int) -> None:
         """The commands came by the log itself, or retention was faster than they were."""
-        if self._refused.get(stream.name) == stream.decisions.given:
+        if self._refused.get(stream.name) == (stream.begun, stream.decisions.given):
             return
         problem = (
             f"the log begins at {begin}, and this stream began at {stream.begun}: what it learned before would be lost;"
@@ -164,7 +165,7 @@ class CatchUps:
             stream.name,
             {"given": stream.decisions.given, "settings": settings, "begin": begin, "problem": problem},
         )
-        self._refused[stream.name] = stream.decisions.given
+        self._refused[stream.name] = stream.begun, stream.decisions.given
 
     def _append(self, stream: str, arguments: Mapping[str, object]) -> None:
         self._appended += 1

@@ -22,7 +22,7 @@ from prequel.services.learner.replay.plan import ReplayPlan
 from prequel.services.learner.replay.rewriting import LastLabels, Rewriting
 from prequel.services.learner.replay.substitutes import Substitutes, image_key
 from prequel.shared.events.decoding import decode_example
-from prequel.shared.events.types import Command, Defaults, ExampleEvent, Features, Label, Outcome, Rejected
+from prequel.shared.events.types import Defaults, ExampleEvent, Features, Label, Outcome, Rejected
 from prequel.shared.log.base import Position, Record
 from prequel.shared.vectors import Vector
 
@@ -52,6 +52,8 @@ class StreamReplay:
         self.comparisons: Comparisons | None = None
         """For a back-test, what counts in place of the state's own."""
         self._rewriting = Rewriting(plan.decisions, last_labels)
+        configured = (*plan.decisions.about_settings, *plan.decisions.about_models)
+        self._configured_at = {decision.position.offset for decision in configured}
         self.relocations = Relocations(plan.partitions)
         self._orphans = OrphanLabels(max(1, len(plan.adopted)), 0)
         self._key = plan.stream.encode()
@@ -90,7 +92,7 @@ class StreamReplay:
 
     def _step(self, event: ExampleEvent, batch: FoldBatch) -> None:
         self._begin(event.position.offset)
-        if isinstance(event, Defaults | Command):
+        if isinstance(event, Defaults) or event.position.offset in self._configured_at:
             batch.flush()
             self._configure(event.position.offset)
         elif isinstance(event, Label):

@@ -171,14 +171,19 @@ class Decisions(Sequence[Decision]):
     def settings_at(self, offset: int | None) -> dict[str, Any]:
         """The stream's own settings after the decision at ``offset``; None: now."""
         settings: dict[str, Any] = {}
-        for decision in self.standing:
-            if decision.do == SET and (offset is None or decision.position.offset <= offset):
+        for decision in self.about_settings:
+            if offset is None or decision.position.offset <= offset:
                 settings |= decision.arguments
         return {name: value for name, value in settings.items() if value is not None}
 
     def settings_until(self, offset: int) -> "Decisions":
         """Those about the stream's own settings alone, up to ``offset``: what a replay of single models follows."""
-        return Decisions(d for d in self.standing if d.do == SET and d.position.offset <= offset)
+        return Decisions(d for d in self.about_settings if d.position.offset <= offset)
+
+    @cached_property
+    def about_settings(self) -> tuple[Decision, ...]:
+        """Those about the stream's own settings."""
+        return tuple(decision for decision in self.standing if decision.do == SET)
 
     @cached_property
     def about_models(self) -> tuple[Decision, ...]:
