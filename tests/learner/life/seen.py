@@ -56,9 +56,8 @@ def shown_of(state: StreamState) -> tuple[Any, Any]:
     """What people see of it."""
     at = Position(0, 0)
     status = stream_status(state, at, now=0, snapshot=None, address=None)
-    return status.model_dump(exclude={"title", "goal", "settings", "catching_up", "conflicts"}), stream_detail(
-        state, at
-    ).model_dump()
+    shown = status.model_dump(exclude={"title", "goal", "settings", "catching_up", "renamed", "conflicts"})
+    return shown, stream_detail(state, at).model_dump()
 
 
 def different(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
