@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from prequel.services.learner.fold.feature_cache import FeatureCache
 from prequel.services.learner.fold.vector_blocks import BLOCK_BYTES, VectorBlocks
+from prequel.shared.events.types import Features
 from prequel.shared.log.base import Position
 from prequel.shared.vectors import Vector
 from tests.learner.building import ExampleLog, as_log
@@ -50,6 +51,25 @@ def test_it_holds_the_newest_and_what_it_holds_is_right(steps: list[tuple[int, s
     assert held(cache) == expected
     everything = cache.fetch([Position(0, number) for number in range(31)])
     assert {at.offset: float(x[0]) for at, x in everything.items()} == {number: number + 1.0 for number in range(31)}
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(0, 9), max_size=8), st.integers(0, 12), st.sampled_from([3, 40_000]))
+def test_a_run_is_held_as_its_vectors_one_by_one(sizes: list[int], room: int, dim: int) -> None:
+    log = as_log(ExampleLog())
+    whole, single = (FeatureCache(log, room, 2**20) for _ in range(2))
+    for run, size in enumerate(sizes):
+        numbers = range(10 * run, 10 * run + size)
+        xs = np.array([vector(number, dim) for number in numbers], np.float32).reshape(size, dim)
+        whole.put_run([example_at(number, x) for number, x in zip(numbers, xs, strict=True)], xs)
+        for number, x in zip(numbers, xs, strict=True):
+            single.put(Position(0, number), x)
+        assert held(whole, dim) == held(single, dim)
+        assert whole.room == single.room
+
+
+def example_at(offset: int, x: Vector) -> Features:
+    return Features(f"i{offset}", "s", None, 0.0, "b", x, Position(0, offset), Position(0, offset))
 
 
 def test_a_vector_that_was_fetched_stays_when_its_slot_is_taken_again() -> None:

@@ -4,7 +4,10 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from prequel.services.learner.fold.commands import Deletion, Removal
+from prequel.services.learner.fold.feature_cache import FeatureCache
 from prequel.services.learner.fold.new_examples import predict_run
 from prequel.services.learner.fold.outputs import Output
 from prequel.services.learner.fold.stream import StreamState
@@ -35,11 +38,11 @@ class FoldBatch:
     """Runs of new examples, one a stream, are predicted together: a model takes many vectors faster than one by one.
 
     A run is flushed before anything that must see its examples predicted. ``features`` gives the vector at a position,
-    None where retention has removed it.
+    None where retention has removed it; those of new examples go into ``cache``, a run at a time.
     """
 
-    def __init__(self, features: Callable[[Position], Vector | None]) -> None:
-        self.features = features
+    def __init__(self, features: Callable[[Position], Vector | None], cache: FeatureCache) -> None:
+        self.features, self._cache = features, cache
         self.outputs: list[Output] = []
         self.noted = set[str]()
         self.duplicates = 0
@@ -67,7 +70,10 @@ class FoldBatch:
         for name in [stream.name] if stream else list(self._runs):
             if name in self._runs:
                 state, run = self._runs.pop(name)
-                self.outputs += predict_run(state, list(run.values()))
+                events = list(run.values())
+                xs = np.stack([event.vector for event in events])
+                self._cache.put_run(events, xs)
+                self.outputs += predict_run(state, events, xs)
 
     def rejected_labels(self, records: Sequence[Record]) -> Iterable[tuple[Record, Rejected]]:
         """The records whose label was rejected: they are dead letters too.

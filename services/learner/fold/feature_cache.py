@@ -1,10 +1,11 @@
 """The newest feature vectors in memory; all others are read back from the log by position."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from prequel.services.learner.fold.log_range import read_range
 from prequel.services.learner.fold.vector_blocks import VectorBlocks
+from prequel.services.learner.models.base import Matrix
 from prequel.shared.events.attributes import NO_ATTRIBUTES, Attributes
 from prequel.shared.events.decoding import decode_example
 from prequel.shared.events.types import Erased, Features, Rejected
@@ -65,6 +66,26 @@ class FeatureCache:
         self._bytes += vector.nbytes
         if attributes:
             self._attributes[position] = attributes
+
+    def put_run(self, events: Sequence[Features], xs: Matrix) -> None:
+        """As ``put`` for each of some new examples, at once; ``xs`` are their vectors, float32 [n, dim]."""
+        for event in events:
+            self.remove(event.position)
+        size = 4 * xs.shape[1]
+        most = min(self._max_examples, self._max_bytes // size)
+        events, xs = events[len(events) - most :] if len(events) > most else events, xs[-most:] if most else xs[:0]
+        while self._slots and not self._fits(len(events), size):
+            self.remove(next(iter(self._slots)))
+        if not events or not self._fits(len(events), size):
+            return
+        blocks = self.blocks(xs.shape[1])
+        slots = blocks.add_run(xs, [event.position.offset for event in events])
+        self._slots.update((event.position, (blocks, slot)) for event, slot in zip(events, slots, strict=True))
+        self._bytes += size * len(events)
+        self._attributes.update((event.position, event.attributes) for event in events if event.attributes)
+
+    def _fits(self, vectors: int, size: int) -> bool:
+        return len(self._slots) + vectors <= self._max_examples and self._bytes + vectors * size <= self._max_bytes
 
     def put_old(self, position: Position, vector: Vector) -> None:
         """Copy the vector of an older example, which was read again, if there is room: it is evicted first."""

@@ -23,6 +23,7 @@ from prequel.services.learner.fold.outputs import Output, outcome_event, predict
 from prequel.services.learner.fold.predictions import ModelPrediction
 from prequel.services.learner.fold.scoring import MAX_MARKS, Predicted, score_first_label
 from prequel.services.learner.fold.stream import FeatureMark, StreamState
+from prequel.services.learner.models.base import Matrix
 from prequel.shared.events.types import FEATURES_DETECTOR, Drift, Features
 
 
@@ -39,17 +40,19 @@ class _KnownLabel(NamedTuple):
     first: FirstSeen
 
 
-def predict_run(state: StreamState, run: Sequence[Features]) -> list[Output]:
+def predict_run(state: StreamState, run: Sequence[Features], xs: Matrix) -> list[Output]:
     """Predict each new example of a run; learn the labels that are known, and score the predictions made before.
+
+    ``xs`` are the vectors, float32 [n, dim].
 
     However a sequence of events is cut into runs, state and outputs are the same: a run exists because one call of a
     model with many vectors is faster than many calls. A model that reacts to drift must do so before the next example,
     so then examples are taken one by one.
     """
     if len(run) > 1 and any(reaction.kind != "none" for reaction in state.reactions):
-        return [output for event in run for output in predict_run(state, [event])]
+        alone = [predict_run(state, [event], xs[row : row + 1]) for row, event in enumerate(run)]
+        return [output for one in alone for output in one]
     known = [_known_label(state, event) for event in run]
-    xs = np.stack([event.vector for event in run])
     learned = [label.learned for label in known]
     rankings = [ranking(model.fold(xs, learned), state.class_numbers(model)) for model in state.models]
     truths = [UNLABELLED if label is None else state.classes[label] for label in learned]

@@ -87,7 +87,7 @@ class Fold:
         self.stored.pop(PARTITION_KEY, None)
         here, misplaced, copies = self.relocations.sort(records)
         decoded, rejected = _decode(here)
-        batch = FoldBatch(read_ahead((event for _, event in decoded), self.streams, self.cache))
+        batch = FoldBatch(read_ahead((event for _, event in decoded), self.streams, self.cache), self.cache)
         batch.duplicates = copies
         for record, event in decoded:
             try:
@@ -195,7 +195,7 @@ class Fold:
             raise Rejected("forgotten", "the image was forgotten before its features came")
         self._check_room(event.stream, event.vector.size, batch)
         stream = self.stream_at(event.stream, event.position)
-        apply_features(stream, event, batch, self.cache)
+        apply_features(stream, event, batch)
 
     def _apply_label(self, event: Label, batch: FoldBatch) -> list[Output]:
         stream = self.streams.get(event.stream)

@@ -2,14 +2,13 @@
 
 from prequel.services.learner.fold.batch import FoldBatch
 from prequel.services.learner.fold.correction import apply_label
-from prequel.services.learner.fold.feature_cache import FeatureCache
 from prequel.services.learner.fold.new_examples import count_conflict
 from prequel.services.learner.fold.outputs import Output
 from prequel.services.learner.fold.stream import StreamState
 from prequel.shared.events.types import Features, Label
 
 
-def apply_features(stream: StreamState, event: Features, batch: FoldBatch, cache: FeatureCache) -> None:
+def apply_features(stream: StreamState, event: Features, batch: FoldBatch) -> None:
     """Have a new example predicted with the batch; count one that is known. Raises Rejected."""
     if event.reextracted and stream.models and event.backbone != stream.backbone:
         stream.note_other_features(event.backbone, event.vector.size)
@@ -22,7 +21,6 @@ def apply_features(stream: StreamState, event: Features, batch: FoldBatch, cache
     if stream.knows(event.id):
         batch.count_duplicate(count_conflict(stream, event))
     else:
-        cache.put(event.position, event.vector, event.attributes)
         batch.add(stream, event)
 
 

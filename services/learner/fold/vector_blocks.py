@@ -1,6 +1,6 @@
 """Feature vectors of one size in contiguous blocks: thousands are read at the speed of memory, without a copy."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +48,19 @@ class VectorBlocks:
         self.row(slot)[:] = vector
         self.offsets[slot], self.squares[slot] = offset, vector.dot(vector)
         return slot
+
+    def add_run(self, xs: Rows, offsets: Sequence[int]) -> list[int]:
+        """Copy the rows of ``xs`` into slots; their numbers."""
+        while len(self._free) < len(xs):
+            self._grow()
+        slots = self._free[-1 : -len(xs) - 1 : -1]
+        del self._free[-len(xs) :]
+        numbers, rows = np.divmod(slots, self._rows_per_block)
+        for number in np.unique(numbers):
+            chosen = numbers == number
+            self._blocks[number][rows[chosen]] = xs[chosen]
+        self.offsets[slots] = offsets
+        return slots
 
     def remove(self, slot: int) -> None:
         """Free the slot. The vector is overwritten: one that is forgotten must not stay in memory."""
@@ -110,4 +123,4 @@ class VectorBlocks:
         self._blocks.append(np.zeros((more, self.dim), np.float32))
         self.offsets = np.append(self.offsets, np.full(more, FREE, np.int64))
         self.squares = np.append(self.squares, np.zeros(more, np.float32))
-        self._free = list(range(begin + more - 1, begin - 1, -1))
+        self._free = [*range(begin + more - 1, begin - 1, -1), *self._free]

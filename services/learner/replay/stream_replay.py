@@ -65,7 +65,7 @@ class StreamReplay:
         events = [event for record in here if (event := self._decode(record))]
         streams = {self.plan.stream: self.state} if self.state else {}
         self._found = self._substitutes.fetch(self.plan.partition, events) if self._substitutes else {}
-        batch = FoldBatch(read_ahead(events, streams, self._cache))
+        batch = FoldBatch(read_ahead(events, streams, self._cache), self._cache)
         for event in events:
             self._step(event, batch)
         batch.flush()
@@ -107,7 +107,7 @@ class StreamReplay:
             return
         try:
             if (features := self._of_backbone(self.state, rewritten)) is not None:
-                apply_features(self.state, features, batch, self._cache)
+                apply_features(self.state, features, batch)
         except Rejected:
             return  # As it was in the live fold, which has said why.
 
