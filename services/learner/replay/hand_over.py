@@ -46,6 +46,7 @@ def hand_over(fold: "Fold", stream: StreamState, command: Command) -> None:
     replayed, decisions = replay.begun_state(), stream.decisions.catch_up()
     if replay.plan.models is None:
         replayed.adopted, replayed.decisions = set(stream.adopted), decisions
+        replayed.begun = max(stream.begun, begin)  # What the log had lost, somebody has agreed to lose.
         _drop_forgotten(fold, stream)
         fold.streams[stream.name] = replayed
         return

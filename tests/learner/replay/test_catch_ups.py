@@ -237,6 +237,9 @@ def test_a_past_that_the_log_has_lost_is_not_thrown_away(start: Start) -> None:
     running.turns(4)
     assert sorted(running.status.labels) == ["a", "b"]
     assert running.status.images < 12
+    running.command("class.merge", **{"from": "a", "to": "b"})
+    running.turns(4)
+    assert running.status.labels == ["b"], "the stream begins where its log does now"
 
 
 @pytest.mark.parametrize("corrected", [True, False])
