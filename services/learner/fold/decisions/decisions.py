@@ -148,7 +148,7 @@ class Decisions(Sequence[Decision]):
     @property
     def full(self) -> bool:
         """Whether no more can be applied: none of those that are kept can be dropped."""
-        return len(self) >= MAX_DECISIONS and all(_matters(decision) for decision in self)
+        return len(self) >= MAX_DECISIONS and _idle(self) is None
 
     # What follows from them.
 
@@ -254,12 +254,18 @@ def _newest(decisions: Sequence[Decision]) -> Sequence[Decision]:
     """Without the oldest that has no effect any more, where there are too many: see ``Decisions.full``."""
     if len(decisions) <= MAX_DECISIONS:
         return decisions
-    idle = next((at for at, decision in enumerate(decisions) if not _matters(decision)), 0)
+    idle = _idle(decisions) or 0
     return [*decisions[:idle], *decisions[idle + 1 :]]
 
 
+def _idle(decisions: Sequence[Decision]) -> int | None:
+    """The oldest on which neither a replay nor a name depends; None where there is none."""
+    rebuilds = [at for at, decision in enumerate(decisions) if decision.stands and decision.do == REBUILD]
+    idle = (at for at, decision in enumerate(decisions) if not _matters(decision) and at not in rebuilds[-1:])
+    return next(idle, None)
+
+
 def _matters(decision: Decision) -> bool:
-    """Whether a replay, or a name, depends on it."""
     return (decision.stands and decision.do not in (UNDO, REBUILD)) or decision.do == SWITCH
 
 
