@@ -1,5 +1,6 @@
 """The fields that several events have (stream, id, label, time, JSON body), parsed from what anybody may have sent."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +20,10 @@ from prequel.shared.events.names import (
 )
 from prequel.shared.events.types import Rejected
 from prequel.shared.log.base import Position, Record
+
+MAX_NESTED = 50
+"""How deep objects and lists may be nested in JSON. No event has more than three levels; Python allows about 1,000
+calls within one another, and snapshots are written by a library that allows 254."""
 
 # Each parse_ function raises Rejected and nothing else, whatever it is given, except where its docstring says more.
 
@@ -83,7 +88,22 @@ def parse_body(value: bytes) -> dict[str, Any]:
         raise Rejected("malformed", f"the value is not JSON: {error}") from None
     if not isinstance(body, dict):
         raise Rejected("malformed", "the value is not a JSON object")
+    if value.count(b"[") + value.count(b"{") > MAX_NESTED and _is_nested_deeper(body, MAX_NESTED):
+        raise Rejected("malformed", f"objects and lists are nested more than {MAX_NESTED} deep")
     return body
+
+
+def _is_nested_deeper(body: object, limit: int) -> bool:
+    level = [body]
+    for _ in range(limit):
+        level = [child for node in level for child in _children(node)]
+    return any(isinstance(node, dict | list) for node in level)
+
+
+def _children(node: object) -> Iterable[object]:
+    if isinstance(node, dict):
+        return node.values()
+    return node if isinstance(node, list) else ()
 
 
 def parse_body_time(body: dict[str, Any], headers: dict[str, str], record: Record) -> float:

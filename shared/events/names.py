@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from hashlib import blake2b
+from typing import TypeGuard
 
 STREAM_PATTERN = r"[a-z0-9][a-z0-9._-]{0,62}"
 ID_PATTERN = r"[A-Za-z0-9._:-]{1,128}"
@@ -44,6 +45,12 @@ def id_digest(id: str) -> str:
 def valid_digest(text: str) -> bool:
     """Whether it may be what ``id_digest`` returned."""
     return _DIGEST.fullmatch(text) is not None
+
+
+def valid_digests(value: object) -> TypeGuard[list[str]]:
+    """Whether it is a list of such texts, and not empty."""
+    texts = value if isinstance(value, list) else []
+    return bool(texts) and all(isinstance(text, str) and valid_digest(text) for text in texts)
 
 
 def valid_why(text: str) -> bool:

@@ -230,3 +230,21 @@ def test_the_history_says_how_many_and_not_which() -> None:
     _, fold = forgotten([], ["i1", "i2"], [], [])
     (newest, *_) = [entry for entry in stream_commands(fold.streams["s"].decisions) if entry.do == "example.forget"]
     assert (newest.arguments, newest.status, newest.undoable) == ({"images": 2}, "applied", False)
+
+
+@pytest.mark.parametrize("ids", [[1, None], ["else"], 5, {"a": 1}])
+def test_a_command_with_digests_is_what_they_say_whatever_stands_beside_them(ids: object) -> None:
+    log = ExampleLog()
+    log.features("i0", [1, 0, 0], "x")
+    command = log.command("f", "example.forget", ids=ids, digests=[id_digest("i0")])
+    fold = new_fold(log)
+    fold.apply(log.records)
+    (forgotten,) = forgettings(fold.streams["s"])
+    remains = redacted(command, forgotten.forgotten)
+    assert remains is not None
+    assert forgotten.forgotten.ids == {id_digest("i0")}
+    log.records[-1] = command._replace(value=remains.value)
+    again = new_fold(log)
+    again.apply(log.records)
+    assert again.digest() == fold.digest()
+    assert b"ids" not in remains.value

@@ -295,3 +295,13 @@ def check_dead_letter(record: Record, rejected: Rejected) -> None:
     added = {"ce_type", "ce_reason", "ce_origin", "ce_detail"}
     unchanged = [pair for pair in record.headers if pair[0] not in added]
     assert list(dead_letter.headers)[: len(unchanged)] == unchanged
+
+
+@pytest.mark.parametrize("event_type", [LABEL_TYPE, COMMAND_TYPE])
+def test_json_that_is_nested_deeper_than_python_can_follow_is_rejected(event_type: str) -> None:
+    """Its text alone, for a history or a dead letter, would end the learner, and each one after it."""
+    deep = b"[" * 1_000 + b"]" * 1_000
+    body = b'{"id": "i", "do": "class.rename", "label": "cat", "from": %s, "by": %s}' % (deep, deep)
+    headers = tuple({**GOOD_LABEL, "ce_type": event_type.encode()}.items())
+    with pytest.raises(Rejected, match="nested more than 50 deep"):
+        decode_example(Record(EXAMPLES, 0, 0, b"pets", body, headers, 0.0))

@@ -70,7 +70,7 @@ def _id_of(record: Record) -> str:
         id = body.get("id", id) if isinstance(body, dict) else id
     except orjson.JSONDecodeError:
         pass
-    return str(id)
+    return str(id) if isinstance(id, str | int) else ""
 
 
 def _label_headers(event: Label) -> Headers:

@@ -241,3 +241,12 @@ def test_where_the_beginning_is_gone_nothing_is_lost_unless_it_is_wanted(do: str
     life.command("models.rebuild", **{"from": "log"})
     assert life.catch_up() == "applied"
     assert life.fold.streams["s"].images <= 3
+
+
+def test_what_a_command_says_beside_its_arguments_does_not_fill_the_history() -> None:
+    life, much = life_of("a", "b"), ["x" * 5_000] * 50
+    beside: dict[str, Any] = {"from": "a", "to": "c", "title": much, "digests": much}
+    assert life.command("class.rename", **beside) == "applied"
+    assert "at most 1000 characters" in life.command("models.add", model="scale|" * 400 + "ncm")
+    (renamed, added) = life.fold.streams["s"].decisions
+    assert sum(len(str(each.arguments)) for each in (renamed, added)) < 25_000

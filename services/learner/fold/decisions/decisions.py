@@ -17,7 +17,7 @@ MAX_FORGOTTEN = 100_000
 leave it out. A whole stream is forgotten by deleting it."""
 
 MAX_TEXT, MAX_LISTED = 1_000, 10
-"""Characters and elements kept of an argument of a refused command: for people, who see what was wrong with it."""
+"""Characters and elements kept of an argument: for people, who see what was wrong with a command that was refused."""
 ARGUMENTS = frozenset(
     (
         *("from", "to", "label", "ids", "digests", "images", "model", "command", "backbone"),
@@ -25,6 +25,8 @@ ARGUMENTS = frozenset(
     )
 )
 """What a command may say. All else is left out of the history: anybody may write to the log, and the state is small."""
+_OF_FORGETTING = ("digests", "images")
+"""Those of them that say what was forgotten: needed whole, and checked before."""
 
 RENAME, MERGE, DELETE, FORGET = "class.rename", "class.merge", "class.delete", "example.forget"
 ADD, REMOVE, PROMOTE, REBUILD = "models.add", "models.remove", "models.promote", "models.rebuild"
@@ -100,6 +102,11 @@ class Decisions(Sequence[Decision]):
     def waiting(self) -> tuple[Decision, ...]:
         """Those that a replay has yet to rewrite the past for."""
         return tuple(d for d in self._decisions if d.replays and d.number > self.caught_up and not d.why)
+
+    @property
+    def newest_offset(self) -> int:
+        """Where the newest stands that was applied: two of one stream with equal ``given`` say the same."""
+        return max((decision.position.offset for decision in self._decisions if decision.number), default=0)
 
     def find(self, id: str) -> Decision | None:
         """The newest decision with this id."""
@@ -285,7 +292,9 @@ def decision_of(command: Command, **more: Any) -> Decision:
 
 
 def _common(command: Command) -> tuple[Position, str, str, Mapping[str, Any], str, float]:
-    arguments = {name: value for name, value in command.arguments.items() if name in ARGUMENTS}
+    given = {name: value for name, value in command.arguments.items() if name in ARGUMENTS}
+    whole = _OF_FORGETTING if command.do == FORGET else ()
+    arguments = {name: value if name in whole else _brief(value) for name, value in given.items()}
     return command.position, command.id, command.do, arguments, command.by, command.time
 
 

@@ -7,7 +7,7 @@ from prequel.services.learner.fold.commands import Forgotten, image_ends
 from prequel.services.learner.fold.decisions.decisions import MAX_FORGOTTEN, Decision
 from prequel.services.learner.fold.decisions.refusal import Refused
 from prequel.services.learner.fold.stream import StreamState
-from prequel.shared.events.names import ID_RULE, id_digest, valid_digest, valid_id
+from prequel.shared.events.names import ID_RULE, id_digest, valid_digests, valid_id
 from prequel.shared.events.types import Command
 
 MAX_IDS = 1_000
@@ -60,12 +60,8 @@ def without_ids(command: Command) -> Command:
 
 def _digests(stream: StreamState, arguments: Mapping[str, Any]) -> list[str]:
     digests = arguments.get("digests")
-    if (
-        isinstance(digests, list)
-        and digests
-        and all(isinstance(digest, str) and valid_digest(digest) for digest in digests)
-    ):
-        return digests[:MAX_IDS]
+    if valid_digests(digests):
+        return list(digests)[:MAX_IDS]
     ids = arguments.get("ids")
     if not isinstance(ids, list) or not 0 < len(ids) <= MAX_IDS:
         raise Refused(f"field ids must be a list of 1 to {MAX_IDS} ids")

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 MAX_MODELS = 16
 """Models of one stream: each costs time and memory for every image. A comparison of more is a back-test's."""
+MAX_SPEC = 1_000
+"""Characters of a spec: every status and event names it, and each transform in it is a call within another."""
 PROBE_DIM = 8
 """Features of a model that is made only to check its spec, while no features say how many there are."""
 
@@ -95,6 +97,8 @@ def _spec(command: Command) -> str:
     spec = command.arguments.get("model")
     if not isinstance(spec, str) or not spec.strip():
         raise Refused("field model must be a model's spec, like slda or ridge;width=1024")
+    if len(spec) > MAX_SPEC:
+        raise Refused(f"field model must have at most {MAX_SPEC} characters")
     return spec.strip()
 
 
