@@ -43,6 +43,8 @@ class CatchUp:
     def is_of(self, stream: StreamState, settings: int) -> bool:
         """Whether it replays the past that this stream has now, and not that of one deleted, or decided about since."""
         plan = self.plan
+        if not plan.admits_classes_of(stream):
+            return False
         return (plan.begun, plan.decisions.given, self.settings) == (stream.begun, stream.decisions.given, settings)
 
 

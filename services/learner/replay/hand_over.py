@@ -40,7 +40,7 @@ def hand_over(fold: "Fold", stream: StreamState, command: Command) -> None:
     if begin > command.position.offset or (keeps_past(stream, begin) and not joining_specs(stream)):
         raise Refused(f"the replay begins at {begin}, and this stream began at {stream.begun}")
     replay = fold.replays.take(stream.name, begun=stream.begun, given=stream.decisions.given, begin=begin, end=end)
-    if replay is None:
+    if replay is None or not replay.plan.admits_classes_of(stream):
         replay = new_replay(fold, stream, command.position.partition, begin=begin, end=end)
     replay_to(fold, replay, end)
     replayed, decisions = replay.begun_state(), stream.decisions.catch_up()

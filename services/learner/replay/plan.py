@@ -33,6 +33,10 @@ class ReplayPlan(NamedTuple):
     classes: tuple[str, ...] | None = None
     backbone: tuple[str, int] = ("", 0)
 
+    def admits_classes_of(self, state: StreamState) -> bool:
+        """Whether the stream has no class that has come since: a replay of single models would not learn it."""
+        return self.classes is None or self.classes == tuple(state.labels)
+
     def as_json(self) -> dict[str, Any]:
         """As JSON holds it; ``plan_from`` is the inverse."""
         return self._asdict() | {

@@ -41,7 +41,7 @@ def find_substitutes(plan: ReplayPlan, cache: FeatureCache, *, begin: int) -> Su
     """Read where they are; None for a stream that was never switched. Blocks; raises LogUnavailable."""
     if not plan.decisions.ever_switched or plan.classes is not None:
         return None
-    backbone, before = plan.decisions.backbone, plan.decisions[-1].position.offset
+    backbone, before = plan.decisions.backbone, plan.decisions.newest_offset
     offsets: dict[str, dict[str, int]] = {}
     for records in cache.read_range(plan.partition, max(begin, plan.begun), before):
         for event in _features(records, plan.stream.encode()):

@@ -242,6 +242,21 @@ def test_a_past_that_the_log_has_lost_is_not_thrown_away(start: Start) -> None:
     assert running.status.labels == ["b"], "the stream begins where its log does now"
 
 
+def test_a_model_that_joins_learns_a_class_that_comes_while_it_catches_up(start: Start) -> None:
+    """So it does where the fold has to replay by itself."""
+    running = start(polls=3)
+    running.append(*examples())
+    running.turn()
+    running.log.pruning(EXAMPLES).delete_oldest(0, before=5)
+    running.command("models.add", model="ncm")
+    running.turn()
+    running.append(*examples(15, labels="abd")[12:])
+    running.turns(8)
+    (partition,) = running.learner._partitions.values()
+    assert partition.fold.streams["s"].config.models == ("nearest", "ncm")
+    assert "d" in partition.fold.streams["s"].models[1].labels
+
+
 @pytest.mark.parametrize("corrected", [True, False])
 def test_models_are_rebuilt_once_a_day_where_corrections_were_not_exact(start: Start, corrected: bool) -> None:
     running = start(models="logistic", rebuild_at="03:30")

@@ -8,6 +8,7 @@ import pytest
 from prequel.services.learner.fold.partition import Fold
 from prequel.services.learner.fold.stream import StreamState
 from prequel.services.learner.publishing.stream_status import stream_detail, stream_status
+from prequel.services.learner.replay.hand_over import new_replay, replay_to
 from prequel.shared.events.features import REEXTRACTED, encode_features
 from prequel.shared.events.types import Applied, Image
 from prequel.shared.log.base import Position, Record
@@ -201,3 +202,16 @@ def test_what_cannot_be_switched_to_is_refused_and_nothing_changes(backbone: str
     assert (status, reason.startswith(why)) == ("refused", True), reason
     assert learned(fold.streams["s"]) == before
     assert not fold.streams["s"].decisions.pending
+
+
+def test_a_command_that_is_refused_does_not_change_what_a_replay_reads() -> None:
+    """The replay that another process has begun, and one that the fold makes by itself, are the same."""
+    fold, pictures = switched()
+    begun = new_replay(fold, fold.streams["s"], 0, begin=0, end=len(pictures.log.records))
+    fold.apply([pictures.own(30, "a"), pictures.own(31, "b"), pictures.other(31, "b"), pictures.other(30, "a")])
+    assert command(fold, pictures.log, "models.remove", model="none-such")[0] == "refused"
+    itself = new_replay(fold, fold.streams["s"], 0, begin=0, end=len(pictures.log.records))
+    for replay in (begun, itself):
+        replay_to(fold, replay, len(pictures.log.records))
+    assert list(begun.begun_state().window.rows()) == list(itself.begun_state().window.rows())
+    assert learned(begun.begun_state()) == learned(itself.begun_state())

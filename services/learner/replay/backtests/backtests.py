@@ -147,6 +147,8 @@ class Backtests:
             self._deleted.discard(stream)
         for name, active in list(self._active.items()):
             if active.partition not in self._partitions:  # Revoked: its next owner goes on with what is in the store.
+                if active.queued is not None:  # Asked for while it was revoked.
+                    self._jobs.cancel(active.queued)
                 del self._active[name]
             elif active.queued is None:
                 self._begin_again(active)
