@@ -39,6 +39,8 @@ class CatchUp:
     """Whether the record is in the log at which the fold takes it over."""
     problem: str = ""
     retry_at: float = 0.0
+    shown: tuple[float, str, bool] = (0.0, "", False)
+    """Progress, problem and whether it is appended, as they were last shown."""
 
     def is_of(self, stream: StreamState, settings: int) -> bool:
         """Whether it replays the past that this stream has now, and not that of one deleted, or decided about since."""
@@ -58,9 +60,11 @@ class CatchUps:
     def __init__(self, context: LearnerContext, partitions: Mapping[int, OwnedPartition], jobs: JobQueue) -> None:
         self._context, self._partitions, self._jobs = context, partitions, jobs
         self._running: dict[str, CatchUp] = {}
-        self._refused: dict[str, tuple[int, int]] = {}
-        """By stream, where it began and how many decisions it had when its commands were refused: the fold may have yet
-        to meet that."""
+        self._refused: dict[str, tuple[int, int, int]] = {}
+        """By stream, where it began, and how many decisions it had and settings the log, when its commands were
+        refused: the fold may have yet to meet that."""
+        self._begins: dict[int, int] | None = None
+        """Where the log begins, by partition, once a stream has asked in this turn: Kafka is asked over the network."""
         self._appended = 0
 
     def take(self, stream: str, *, begun: int, given: int, begin: int, end: int) -> StreamReplay | None:
@@ -78,6 +82,7 @@ class CatchUps:
 
         Does not wait for a replay. Blocks where one is handed over, which is an append; raises LogUnavailable.
         """
+        self._begins = None
         waiting = list(self._waiting_streams())
         names = {stream.name for _, stream in waiting}
         for name in [name for name in self._running if name not in names]:
@@ -118,11 +123,12 @@ class CatchUps:
             return False
         if running.job.ended:
             self._finish(running, number)
-        return True
+        shown, running.shown = running.shown, (running.job.progress, running.problem, running.appended)
+        return shown != running.shown
 
     def _begin(self, number: int, stream: StreamState) -> bool:
         fold = self._partitions[number].fold
-        begin = self._context.log.bounds(EXAMPLES)[number].begin
+        begin = self._begin_of(number)
         if keeps_past(stream, begin) and any(decision.do != ADD for decision in stream.decisions.waiting):
             self._refuse(number, stream, begin)
             return True
@@ -134,6 +140,12 @@ class CatchUps:
         self._running[stream.name] = CatchUp(plan=plan, settings=len(fold.history), begin=begin, job=job)
         logger.info("stream %s: %s replay its log beside the live fold", stream.name, _commands(stream))
         return True
+
+    def _begin_of(self, number: int) -> int:
+        """Where the log of a partition begins. Blocks where it is the first to be asked for; raises LogUnavailable."""
+        if self._begins is None:
+            self._begins = {partition: bounds.begin for partition, bounds in self._context.log.bounds(EXAMPLES).items()}
+        return self._begins[number]
 
     def _finish(self, running: CatchUp, number: int) -> None:
         """Take the replay over from its job, and have the fold take it over at a record of the log."""
@@ -156,18 +168,19 @@ class CatchUps:
 
     def _refuse(self, number: int, stream: StreamState, begin: int) -> None:
         """The commands came by the log itself, or retention was faster than they were."""
-        if self._refused.get(stream.name) == (stream.begun, stream.decisions.given):
+        settings = len(self._partitions[number].fold.history)
+        refused = stream.begun, stream.decisions.given, settings
+        if self._refused.get(stream.name) == refused:
             return
         problem = (
             f"the log begins at {begin}, and this stream began at {stream.begun}: what it learned before would be lost;"
             ' give the command again with "from": "log" where that is wanted (a merge together with models.rebuild)'
         )
-        settings = len(self._partitions[number].fold.history)
         self._append(
             stream.name,
             {"given": stream.decisions.given, "settings": settings, "begin": begin, "problem": problem},
         )
-        self._refused[stream.name] = stream.begun, stream.decisions.given
+        self._refused[stream.name] = refused
 
     def _append(self, stream: str, arguments: Mapping[str, object]) -> None:
         self._appended += 1

@@ -257,6 +257,31 @@ def test_a_model_that_joins_learns_a_class_that_comes_while_it_catches_up(start:
     assert "d" in partition.fold.streams["s"].models[1].labels
 
 
+def test_settings_that_come_before_a_refusal_is_met_do_not_leave_the_stream_waiting(start: Start) -> None:
+    running = start()
+    running.append(*examples())
+    running.turn()
+    running.log.pruning(EXAMPLES).delete_oldest(0, before=5)
+    running.command("class.delete", label="c")
+    settings = ExampleLog().defaults(models="nearest", window=50)
+    running.append(Message(EXAMPLES, settings.key, settings.value, settings.headers))
+    running.turn(max_records=1)
+    running.turns(4)
+    first, *_, last = [result.status for result in running.results("stream.catch-up")]
+    assert (first, last) == ("refused", "applied")
+    assert running.status.catching_up is None
+
+
+def test_a_status_is_published_again_only_when_its_replay_has_got_on(start: Start) -> None:
+    running = start(polls=1_000)
+    running.append(*examples())
+    running.command("models.add", model="ncm")
+    running.turns(2)
+    (partition,) = running.learner._partitions.values()
+    assert partition.fold.streams["s"].decisions.pending
+    assert running.learner._catch_ups.work() == []
+
+
 @pytest.mark.parametrize("corrected", [True, False])
 def test_models_are_rebuilt_once_a_day_where_corrections_were_not_exact(start: Start, corrected: bool) -> None:
     running = start(models="logistic", rebuild_at="03:30")
