@@ -3,18 +3,20 @@
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from rich.console import Console
 
 from prequel.services.cli.main import main
 from prequel.services.producer.client import Client, connect
 from prequel.services.producer.commands.backtest import BacktestOptions, run_backtest
-from prequel.services.producer.errors import ProducerError, RequestRefused, WrongUsage
+from prequel.services.producer.connection import GatewayConnection
+from prequel.services.producer.errors import ProducerError, RequestRefused, Stopped, WrongUsage
 from tests.gateway.conftest import Served, Start
 from tests.gateway.conftest import start as start  # a fixture
 from tests.gateway.echo_backtests import ENDLESS
@@ -100,6 +102,22 @@ def test_ctrl_c_cancels_it_at_the_gateway(endless: Served, console: Console) -> 
     stop = threading.Event()
     threading.Timer(0.3, stop.set).start()
     with closing(connect(endless.url, None, stop=stop, clock=time.monotonic)) as client:
+        code = run_backtest(client, "pets", BacktestOptions("ridge", last=ENDLESS), id="b1", console=console, stop=stop)
+    assert (code, printed(console)) == (130, "cancelled\n")
+    assert endless.client.get("/v1/streams/pets/backtests").json()["backtests"] == []
+
+
+def test_ctrl_c_cancels_one_whose_answer_did_not_come(endless: Served, console: Console) -> None:
+    stop = threading.Event()
+
+    class Answerless(Client):
+        def start_backtest(self, stream: str, id: str, body: Mapping[str, Any]) -> dict[str, Any]:
+            super().start_backtest(stream, id, body)
+            stop.set()
+            raise Stopped("stopped before the gateway answered")
+
+    connection = GatewayConnection(httpx.Client(base_url=endless.url), stop, time.monotonic, timeout_s=5)
+    with closing(Answerless(connection)) as client:
         code = run_backtest(client, "pets", BacktestOptions("ridge", last=ENDLESS), id="b1", console=console, stop=stop)
     assert (code, printed(console)) == (130, "cancelled\n")
     assert endless.client.get("/v1/streams/pets/backtests").json()["backtests"] == []

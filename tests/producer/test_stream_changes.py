@@ -233,11 +233,11 @@ def test_history_says_who_did_what_and_undo_takes_it_back(terminal: Terminal, cl
     header, renamed, goal, refused, *_ = terminal.printed().splitlines()
     assert header.split() == ["when", "by", "what", "id"]
     assert re.match(
-        r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  ann  class.rename red -> crimson  +applied +[0-9a-f]{32}$", renamed
+        r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  ann  class.rename red -> crimson  +[0-9a-f]{32}  applied$", renamed
     )
     assert "stream.set goal=0.9" in goal
     assert "refused: nearest is the champion already" in refused
-    id = renamed.split()[-1]
+    id = renamed.split()[-2]
     assert undo(terminal.changes, id[:8]) == 0
     assert re.match(r"colours: class.rename red -> crimson of \S+ is undone\n", terminal.printed())
     assert "red" in client.stream("colours").labels  # type: ignore[union-attr]
@@ -246,7 +246,24 @@ def test_history_says_who_did_what_and_undo_takes_it_back(terminal: Terminal, cl
     with pytest.raises(ProducerError, match="is not undone: it is undone"):
         undo(terminal.changes, id)
     with pytest.raises(ProducerError, match="is not undone: it is refused"):
-        undo(terminal.changes, refused.split()[-1])
+        undo(terminal.changes, refused.split("  refused")[0].split()[-1])
+
+
+def test_a_model_that_was_removed_is_added_again_not_undone(terminal: Terminal) -> None:
+    terminal.models("add", "ridge;width=8", begin="now")
+    terminal.models("remove", "ridge;width=8")
+    terminal.printed()
+    show_history(terminal.changes, as_json=True)
+    removed = json.loads(terminal.printed())["commands"][0]["id"]
+    with pytest.raises(ProducerError, match="is not undone: add the model again with prequel models colours add 'rid"):
+        undo(terminal.changes, removed)
+
+
+def test_a_class_is_counted_by_the_model_that_knows_most_of_it(terminal: Terminal) -> None:
+    terminal.models("add", "ncm", begin="now")
+    terminal.models("promote", "ncm")
+    terminal.classes("delete", "red")
+    assert re.search(r"all labels red \([1-9] scored\) will be taken back", terminal.printed())
 
 
 def test_history_is_a_list_for_programs_with_the_labels(terminal: Terminal) -> None:
@@ -258,7 +275,14 @@ def test_history_is_a_list_for_programs_with_the_labels(terminal: Terminal) -> N
     assert sum(history["labels"]["why"].values()) == 9
 
 
-@pytest.mark.parametrize(("id", "message"), [("nothing", "no command has the id"), ("00000", "2 commands have an id")])
+@pytest.mark.parametrize(
+    ("id", "message"),
+    [
+        ("nothing", "no command has the id"),
+        ("00000", "2 commands have an id"),
+        ("0", "0 is too short: give 4 characters"),
+    ],
+)
 def test_an_id_must_be_that_of_one_command(terminal: Terminal, id: str, message: str) -> None:
     changes = replace(terminal.changes, new_id=iter(["000001", "000002"]).__next__)
     for name in ("crimson", "scarlet"):

@@ -39,8 +39,8 @@ def run_backtest(
     """
     check_stream(stream)
     client.check()
-    _start(client, stream, options, id)
     try:
+        _start(client, stream, options, id)
         with _progress(console, options) as progress:
             found = _wait(client, stream, id, progress, stop)
     except Stopped:

@@ -82,4 +82,6 @@ def _delete(changes: StreamChanges, status: StreamStatus, label: str) -> int:
 
 
 def _described(status: StreamStatus, label: str) -> str:
-    return f"{label} ({_row(status, label)['scored']:,} scored)"
+    """With the count of the model that knows most: a champion that was added later has scored only what came since."""
+    known = [model.classes[label].support for model in status.models.values() if label in model.classes]
+    return f"{label} ({max(known, default=0):,} scored)"

@@ -1,6 +1,7 @@
 """The commands `history` and `undo`: who changed a stream, and taking a change back."""
 
 import json
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,9 +36,16 @@ def undo(changes: StreamChanges, command: str) -> int:
     found = _find(changes, command)
     text = described(found)
     if not found["undoable"]:
-        reason = f"it is {found['status']}" if found["status"] != "applied" else "it is not one that can be undone"
-        raise ProducerError(f"{text} of {found['at'][:19]} is not undone: {reason}")
+        raise ProducerError(f"{text} of {found['at'][:19]} is not undone: {_why_not(changes.stream, found)}")
     return changes.give("undo", f"{text} of {found['at'][:19]} is undone", command=found["id"])
+
+
+def _why_not(stream: str, command: Mapping[str, Any]) -> str:
+    if command["status"] != "applied":
+        return f"it is {command['status']}"
+    if command["do"] == "models.remove":
+        return f"add the model again with prequel models {stream} add {shlex.quote(command['arguments']['model'])}"
+    return "it is not one that can be undone"
 
 
 def described(command: Mapping[str, Any]) -> str:
@@ -68,13 +76,19 @@ def _find(changes: StreamChanges, id: str) -> dict[str, Any]:
     found = exact or [command for command in commands if len(id) >= MIN_PREFIX and command["id"].startswith(id)]
     if len(found) == 1:
         return dict(found[0])
-    problem = f"{len(found)} commands have an id that begins with {id}" if found else f"no command has the id {id}"
+    if found:
+        problem = f"{len(found)} commands have an id that begins with {id}"
+    elif len(id) < MIN_PREFIX:
+        problem = f"{id} is too short: give {MIN_PREFIX} characters of an id, or more"
+    else:
+        problem = f"no command has the id {id}"
     raise ProducerError(f"{problem}; `prequel history {changes.stream}` lists all")
 
 
 def _table(commands: list[dict[str, Any]]) -> list[str]:
-    rows = [["when", "by", "what", "", "id"]]
-    rows += [[_when(each), each["by"], described(each), _result(each), each["id"]] for each in commands]
+    # What became of it comes last: a reason is a sentence, and would push an id out of sight.
+    rows = [["when", "by", "what", "id", ""]]
+    rows += [[_when(each), each["by"], described(each), each["id"], _result(each)] for each in commands]
     return aligned(rows, right=())
 
 

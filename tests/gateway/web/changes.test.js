@@ -15,8 +15,9 @@ test("a command is a sentence about who gave it", () => {
     ["class.delete", { label: "blur" }, "deleted the class “blur”"],
     ["example.forget", { ids: ["a"] }, "forgot a"],
     ["example.forget", { ids: ["a", "b"] }, "forgot 2 images"],
+    ["stream.switch", { backbone: "compact-multi" }, "let it learn from compact-multi"],
     ["stream.set", { goal: 0.9, window: null }, "set goal to 0.9, window to the default"],
-    ["stream.switch", {}, "stream.switch"],
+    ["stream.later", {}, "stream.later"],
   ];
   for (const [name, fields, text] of cases) assert.equal(describeCommand(given(name, fields)), text);
 });

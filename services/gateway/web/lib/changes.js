@@ -8,6 +8,7 @@ import { formatCount, formatPercent, quote } from "./format.js";
 const SENTENCES = {
   "stream.create": () => "created the stream",
   "stream.set": (given) => `set ${Object.entries(given).map(setting).join(", ")}`,
+  "stream.switch": ({ backbone }) => `let it learn from ${backbone}`,
   "models.add": ({ model, from }) => `added ${model}${from === "now" ? ", from then on" : ""}`,
   "models.remove": ({ model }) => `removed ${model}`,
   "models.promote": ({ model }) => `let ${model} answer`,

@@ -106,10 +106,13 @@ export class ClassChanges {
     if (answer !== null) await this.#give({ do: "class.delete", label }, `The class ${quote(label)} is deleted.`);
   }
 
-  /** @param {string} label */
+  /**
+   * As many as the model that knows most has scored: a champion that was added later knows only what came since.
+   * @param {string} label
+   */
   #examples(label) {
-    const status = this.#status;
-    return `${formatCount(status?.models[status.champion]?.classes[label]?.support ?? 0)} scored images`;
+    const counts = Object.values(this.#status?.models ?? {}).map(({ classes }) => classes[label]?.support ?? 0);
+    return `${formatCount(Math.max(0, ...counts))} scored images`;
   }
 
   /**

@@ -26,6 +26,8 @@ export class History {
   #shown = "";
   #list = element("ol", { className: "changeable" });
   #empty = element("p", { className: "muted" }, "Nobody has changed this stream yet.");
+  /** Whether the gateway has answered: before that nobody knows who has changed the stream. */
+  #isKnown = false;
   #labels = element("p", { className: "muted" });
   #more = button("Show all", () => this.#showAll(), "quiet");
   #fetchLater = throttle(() => this.refresh(), FETCH_INTERVAL_MS);
@@ -47,6 +49,7 @@ export class History {
     this.#stream = stream;
     this.#position = "";
     this.#areAllShown = false;
+    this.#isKnown = false;
     this.#history = { commands: [], labels: { by: {}, why: {} } };
     this.#show();
   }
@@ -68,6 +71,7 @@ export class History {
     const history = stream ? await this.#changes.history(stream).catch(() => null) : null;
     if (!history || stream !== this.#stream) return;
     this.#history = history;
+    this.#isKnown = true;
     this.#show();
   }
 
@@ -80,7 +84,7 @@ export class History {
     const { commands, labels } = this.#history;
     const shown = this.#areAllShown ? commands : commands.slice(0, FEW);
     setText(this.#labels, describeLabelCounts(labels));
-    this.#empty.hidden = commands.length > 0;
+    this.#empty.hidden = !this.#isKnown || commands.length > 0;
     this.#more.hidden = shown.length === commands.length;
     const key = JSON.stringify(shown);
     if (key === this.#shown) return;
