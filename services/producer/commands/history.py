@@ -53,6 +53,9 @@ def described(command: Mapping[str, Any]) -> str:
     arguments = dict(command["arguments"])
     if command["do"] in ("class.rename", "class.merge"):
         words = [f"{arguments.get('from')} -> {arguments.get('to')}"]
+    elif command["do"] == "example.forget":
+        # Their ids are forgotten, too; where the command was refused, their number is not known.
+        words = [f"images={arguments['images']:,}"] if arguments.get("images") else []
     elif command["do"] == "stream.set":
         words = [f"{name}={'default' if value is None else value}" for name, value in arguments.items()]
     else:

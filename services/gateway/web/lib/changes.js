@@ -16,7 +16,7 @@ const SENTENCES = {
   "class.rename": ({ from, to }) => `renamed ${quote(from)} to ${quote(to)}`,
   "class.merge": ({ from, to }) => `merged ${quote(from)} into ${quote(to)}`,
   "class.delete": ({ label }) => `deleted the class ${quote(label)}`,
-  "example.forget": ({ ids = [] }) => `forgot ${ids.length === 1 ? ids[0] : `${formatCount(ids.length)} images`}`,
+  "example.forget": ({ images }) => `forgot ${images ? `${formatCount(images)} ${images === 1 ? "image" : "images"}` : "images"}`,
   undo: ({ command }) => `undid ${command}`,
 };
 
