@@ -39,6 +39,8 @@ class ClassNames:
         """The label of a class by the name, where they differ."""
         self._names: dict[str, str] = {}
         """The inverse for the names that are shown."""
+        self._all_names: dict[str, set[str]] = {}
+        """The inverse of ``_labels``: without it, a thousand mergings would be looked through a thousand times."""
         for change in changes:
             self.apply(change)
 
@@ -78,14 +80,23 @@ class ClassNames:
 
     def _rename(self, change: Renaming) -> None:
         self._names[change.label] = change.name
-        self._labels[change.name] = change.label
+        self._stand_for([change.name], change.label)
         if change.label == change.name:
             del self._names[change.label], self._labels[change.name]
+            self._all_names[change.label].remove(change.name)
 
     def _merge(self, change: Merging) -> None:
-        for name in [change.label, *self._labels]:
-            if self.label(name) == change.label:  # Another class may be called what this one was called first.
-                self._labels[name] = change.into
+        names = list(self._all_names.get(change.label, ()))
+        if change.label not in self._labels:  # Else another class is called what this one was called first.
+            names.append(change.label)
+        self._stand_for(names, change.into)
+
+    def _stand_for(self, names: Iterable[str], label: str) -> None:
+        for name in names:
+            if name in self._labels:
+                self._all_names[self._labels[name]].remove(name)
+            self._labels[name] = label
+            self._all_names.setdefault(label, set()).add(name)
 
 
 NO_NAMES = ClassNames()
