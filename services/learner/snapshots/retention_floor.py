@@ -26,11 +26,15 @@ class RetentionFloor:
 def floor_of(position: int, streams: Mapping[str, StreamState]) -> Floor:
     """The floor of the state before ``position``: labels read the window's features, a restart the record before.
 
-    A stream that waits for a replay needs all that the log has of it.
+    A stream that waits for a replay needs all that the log has of it, labels that had come before it began too.
     """
     oldest = [(name, state.window.oldest()) for name, state in streams.items()]
     floors = [Floor(example.position.offset, name, example.time) for name, example in oldest if example is not None]
-    floors += [Floor(state.begun, name, 0.0) for name, state in streams.items() if state.decisions.pending]
+    floors += [
+        Floor(min([state.begun, *state.adopted]), name, 0.0)
+        for name, state in streams.items()
+        if state.decisions.pending
+    ]
     return min([*floors, Floor(max(0, position - 1), "", 0.0)], key=_offset)
 
 

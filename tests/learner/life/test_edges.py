@@ -10,6 +10,7 @@ from prequel.services.learner.models import registry
 from prequel.services.learner.models.capabilities import full_size_of, size_of
 from prequel.services.learner.replay.hand_over import new_replay, replay_to
 from prequel.services.learner.replay.stream_replay import StreamReplay
+from prequel.services.learner.snapshots.retention_floor import floor_of
 from tests.learner.life.history import Life
 from tests.learner.life.plain import Plain
 from tests.learner.life.test_equal import check
@@ -250,3 +251,12 @@ def test_what_a_command_says_beside_its_arguments_does_not_fill_the_history() ->
     assert "at most 1000 characters" in life.command("models.add", model="scale|" * 400 + "ncm")
     (renamed, added) = life.fold.streams["s"].decisions
     assert sum(len(str(each.arguments)) for each in (renamed, added)) < 25_000
+
+
+def test_what_a_waiting_stream_needs_of_the_log_begins_with_the_labels_that_waited_for_it() -> None:
+    life = Life()
+    life.do("label", "s", "i0", "a")
+    life.do("features", "t", "i0", X, "a")
+    life.do("features", "s", "i0", X, None)
+    assert life.command("models.rebuild") == "applied"
+    assert floor_of(life.fold.position, life.fold.streams).offset == 0
