@@ -254,9 +254,13 @@ def test_a_model_that_was_removed_is_added_again_not_undone(terminal: Terminal) 
     terminal.models("remove", "ridge;width=8")
     terminal.printed()
     show_history(terminal.changes, as_json=True)
-    removed = json.loads(terminal.printed())["commands"][0]["id"]
-    with pytest.raises(ProducerError, match="is not undone: add the model again with prequel models colours add 'rid"):
+    removed, added = (command["id"] for command in json.loads(terminal.printed())["commands"][:2])
+    with pytest.raises(ProducerError, match="is not undone: give prequel models colours add 'ridge;width=8' instead"):
         undo(terminal.changes, removed)
+    with pytest.raises(
+        ProducerError, match="is not undone: give prequel models colours remove 'ridge;width=8' instead"
+    ):
+        undo(terminal.changes, added)
 
 
 def test_a_class_is_counted_by_the_model_that_knows_most_of_it(terminal: Terminal) -> None:

@@ -13,6 +13,8 @@ from prequel.shared.events.names import ID_RULE, valid_id
 
 MIN_PREFIX = 4
 """Characters of an id that are enough, where they are those of one command only: fewer are mistyped too easily."""
+OPPOSITES = {"models.add": "remove", "models.remove": "add"}
+"""What takes a command on a model back: `undo` does not, since a model that is added again learns anew."""
 MAX_ARGUMENTS = 60
 """Characters of a command's arguments in the table; `--json` has all."""
 
@@ -43,8 +45,13 @@ def undo(changes: StreamChanges, command: str) -> int:
 def _why_not(stream: str, command: Mapping[str, Any]) -> str:
     if command["status"] != "applied":
         return f"it is {command['status']}"
-    if command["do"] == "models.remove":
-        return f"add the model again with prequel models {stream} add {shlex.quote(command['arguments']['model'])}"
+    if command["do"] in OPPOSITES:
+        opposite, model = OPPOSITES[command["do"]], shlex.quote(command["arguments"]["model"])
+        return f"give prequel models {stream} {opposite} {model} instead"
+    if command["do"] == "example.forget":
+        return "what is forgotten cannot come back"
+    if command["do"] == "undo":
+        return "give the command that it took back once more instead"
     return "it is not one that can be undone"
 
 
