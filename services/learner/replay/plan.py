@@ -23,8 +23,6 @@ class ReplayPlan(NamedTuple):
     begun: int
     adopted: frozenset[int]
     seed: int
-    since: int
-    """Labels from this offset on may have waited for the stream to begin: those before were for one since deleted."""
     deleted: dict[int, int]
     """Images before these offsets, by partition, are of a deleted stream of the same name."""
     decisions: Decisions
@@ -70,7 +68,6 @@ def plan_of(fold: "Fold", state: StreamState, partition: int) -> ReplayPlan:
         begun=state.begun,
         adopted=frozenset(state.adopted),
         seed=state.seed,
-        since=deletion.position.offset + 1 if deletion else 0,
         deleted=dict(deletion.images) if deletion else {},
         decisions=state.decisions,
         history=ConfigHistory.from_rows(fold.history.rows()),
