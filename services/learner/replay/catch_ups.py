@@ -138,7 +138,7 @@ class CatchUps:
         except QueueFull:  # The learner is stopping: whoever owns the partition next begins it.
             return False
         self._running[stream.name] = CatchUp(plan=plan, settings=len(fold.history), begin=begin, job=job)
-        logger.info("stream %s: %s replay its log beside the live fold", stream.name, _commands(stream))
+        logger.info("stream %s: replaying its log beside the live fold, for %s", stream.name, _commands(stream))
         return True
 
     def _begin_of(self, number: int) -> int:
