@@ -22,7 +22,8 @@ from prequel.services.learner.fold.config import fold_config
 from prequel.services.learner.fold.feature_cache import FeatureCache
 from prequel.services.learner.fold.partition import Fold
 from prequel.services.learner.models import registry
-from prequel.services.learner.replay.backtests.replaying import KIND, BacktestJob, backtest
+from prequel.services.learner.replay.backtests.job import KIND, BacktestJob
+from prequel.services.learner.replay.backtests.replaying import backtest
 from prequel.services.learner.replay.jobs.base import Job, JobContext
 from prequel.services.learner.replay.plan import plan_of
 from prequel.shared.config import Settings

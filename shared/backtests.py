@@ -26,12 +26,16 @@ long stream would keep all others waiting for hours; with half as many, nobody c
 class BacktestRequest(BaseModel):
     """What is to be tried: ``models`` are specs.
 
+    ``backbone`` is the beginning of the id of another backbone whose features they are tried on, beside the champion on
+    the stream's own (empty: all on the stream's own); then they may be left out, for the champion's spec.
+
     ``since`` is where the range begins, ``partition:offset`` or an offset (None: where the stream begins), ``last`` how
     many of the newest examples are in it (None: all).
     """
 
     id: str
     models: list[str]
+    backbone: str = ""
     since: str | None = None
     last: int | None = None
 
@@ -40,7 +44,8 @@ class BacktestResult(BaseModel):
     """Every model on identical events, each example scored before it was learned, beginning with nothing learned.
 
     ``begin`` and ``end`` are positions, the first record that was read and the one after the last; ``notes`` are
-    sentences on what is missing. ``verdicts`` are over the whole range, by model, each against the champion.
+    sentences on what is missing. ``verdicts`` are over the whole range, by model, each against the champion. Where
+    ``backbone`` is not empty, all models but the champion learned from its features, and are called ``SPEC on ID``.
     """
 
     begin: str
@@ -49,6 +54,7 @@ class BacktestResult(BaseModel):
     images: int
     labelled: int
     champion: str
+    backbone: str = ""
     models: dict[str, ModelStatus]
     verdicts: dict[str, VerdictStatus]
     label_order: LabelOrderStatus
@@ -72,6 +78,7 @@ class Backtest(BaseModel):
     progress: float = 0.0
     champion: str
     models: list[str]
+    backbone: str = ""
     since: str | None = None
     last: int | None = None
     asked_at: float

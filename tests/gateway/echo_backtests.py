@@ -27,7 +27,8 @@ class EchoBacktests:
             status=RUNNING if request.last == ENDLESS else DONE,
             progress=0.25 if request.last == ENDLESS else 1.0,
             champion="echo",
-            models=request.models,
+            models=request.models or ["echo"],
+            backbone=request.backbone,
             since=request.since,
             last=request.last,
             asked_at=at,
@@ -35,7 +36,7 @@ class EchoBacktests:
         )
         self._asked[stream, request.id] = backtest
         if backtest.status == DONE:
-            result = result_of(request.models).model_dump_json().encode()
+            result = result_of(backtest.models, request.backbone).model_dump_json().encode()
             self._store.put(backtests.result_key(stream, request.id), result)
         self._store.put(backtests.key(stream, request.id), backtest.model_dump_json().encode())
         return backtest
@@ -48,14 +49,16 @@ class EchoBacktests:
         return backtest.model_copy(update={"status": CANCELLED if backtest.status == RUNNING else FORGOTTEN})
 
 
-def result_of(models: list[str]) -> Result:
+def result_of(specs: list[str], backbone: str = "") -> Result:
     """The champion was right in 80 of 100 cases, every other model in 90."""
+    models = [f"{spec} on {backbone}" if backbone else spec for spec in specs]
     return Result(
         begin="0:0",
         end="0:200",
         images=120,
         labelled=101,
         champion="echo",
+        backbone=backbone,
         models={"echo": _metrics(80)} | {model: _metrics(90) for model in models},
         verdicts={model: _verdict(model) for model in models},
         label_order=LabelOrderStatus(mixed=True, text="The newest 101 labels come mixed."),

@@ -37,6 +37,7 @@ def test_a_back_test_is_started_read_listed_and_forgotten(pets: Served) -> None:
         "progress": 1.0,
         "champion": "echo",
         "models": ["ridge"],
+        "backbone": "",
         "since": "0:3",
         "last": None,
         "asked_at": "1970-01-01T00:16:40.000Z",
@@ -74,6 +75,13 @@ def test_models_may_be_one_text_and_since_an_offset(pets: Served) -> None:
     assert (started["models"], started["since"]) == (["ridge", "echo"], "7")
 
 
+def test_with_another_backbone_the_models_may_be_left_out(pets: Served) -> None:
+    started = start(pets, {"backbone": "compact"}).json()
+    assert (started["models"], started["backbone"]) == (["echo"], "compact")
+    result = pets.client.get(f"{URL}/{started['id']}").json()["result"]
+    assert (result["backbone"], list(result["models"])) == ("compact", ["echo", "echo on compact"])
+
+
 def test_the_newest_is_first_in_the_list(pets: Served) -> None:
     ids = [start(pets, {"models": "ridge"}).json()["id"] for _ in range(3)]
     assert [each["id"] for each in pets.client.get(URL).json()["backtests"]] == ids[::-1]
@@ -100,6 +108,8 @@ def test_sent_again_with_its_key_it_is_one(pets: Served) -> None:
         ({"models": "ridge", "since": -1}, "since", "must be an offset, or partition:offset"),
         ({"models": "ridge", "last": 0}, "last", "must be 1 or more"),
         ({"models": "ridge", "last": "many"}, "last", "must be a whole number"),
+        ({"backbone": ""}, "models", "is missing"),
+        ({"backbone": 7}, "backbone", "must be text"),
         ({"models": "ridge", "lats": 5}, "lats", "is unknown here"),
     ],
 )

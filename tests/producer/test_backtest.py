@@ -22,9 +22,10 @@ from tests.gateway.conftest import start as start  # a fixture
 from tests.gateway.echo_backtests import ENDLESS
 from tests.producer.conftest import Stream, System
 from tests.producer.test_delete import printed
+from tests.producer.test_switch import OTHER, extract_again, wait_for
 
 
-def backtest(client: Client, console: Console, models: str, id: str = "b1", **options: Any) -> int:
+def backtest(client: Client, console: Console, models: str | None, id: str = "b1", **options: Any) -> int:
     asked = BacktestOptions(models, **options)
     return run_backtest(client, "pets", asked, id=id, console=console, stop=threading.Event())
 
@@ -63,6 +64,12 @@ def test_programs_get_json(system: System, client: Client, console: Console) -> 
         ("ridgee", {}, "--models: there is no model 'ridgee'.*did you mean ridge"),
         ("ncm", {"since": "7:3"}, "--since: the events of this stream are in partition 0"),
         ("ncm", {"last": 0}, "--last: must be 1 or more"),
+        (None, {}, "--models: is missing"),
+        (
+            None,
+            {"backbone": "compact"},
+            "--backbone: the log has no features.*: prequel reextract pets --backbone compact",
+        ),
     ],
 )
 def test_a_wrong_argument_is_named(
@@ -137,3 +144,45 @@ def test_what_would_have_been_better_is_said_with_how_to_use_it(endless: Served,
         "ridge would have been better than echo on 100 labels: 90.0 % against 80.0 %. "
         "To let it answer: prequel models pets add ridge, then prequel models pets promote ridge"
     ) in printed(console)
+
+
+@pytest.mark.parametrize(
+    ("models", "remedy"),
+    [
+        (
+            None,
+            "echo on compact would have been better than echo on 100 labels: 90.0 % against 80.0 %. "
+            "To let it answer: prequel switch pets compact\n",
+        ),
+        (
+            "ridge",
+            "To let it answer: prequel switch pets compact, then prequel models pets add ridge, "
+            "then prequel models pets promote ridge\n",
+        ),
+    ],
+)
+def test_another_backbone_that_would_have_been_better_is_said_with_the_switch(
+    endless: Served, console: Console, models: str | None, remedy: str
+) -> None:
+    with closing(connect(endless.url, None, stop=threading.Event(), clock=time.monotonic)) as client:
+        assert backtest(client, console, models, backbone="compact") == 0
+    assert remedy in printed(console)
+
+
+@pytest.fixture
+def twice(stream: Stream, photos: Callable[[int], Path], system: System, client: Client) -> None:
+    """A stream of nine images, eight of which have features of another backbone."""
+    stream(photos(3))
+    extract_again(system, 8)
+    wait_for(client, lambda status: status.other_features == {OTHER: 8})
+
+
+@pytest.mark.usefixtures("twice")
+def test_another_backbone_is_compared_on_the_images_that_have_both(client: Client, console: Console) -> None:
+    asked = BacktestOptions(None, backbone="dark")
+    assert run_backtest(client, "colours", asked, id="b1", console=console, stop=threading.Event()) == 0
+    lines = printed(console).splitlines()
+    assert next(line for line in lines if "the champion is" in line).startswith("8 images with 8 labels")
+    assert f"1 image has no features of {OTHER}, and no part in this" in " ".join(lines)
+    rows = [line for line in lines if line.startswith("nearest ") and "would" not in line and "told" not in line]
+    assert [row.split()[0:2] for row in rows] == [["nearest", "7"], ["nearest", "on"]]

@@ -10,7 +10,9 @@ def _run(arguments: argparse.Namespace) -> int:
     from prequel.services.cli import composition
     from prequel.services.producer.commands.backtest import BacktestOptions, run_backtest
 
-    options = BacktestOptions(arguments.models, arguments.since, arguments.last, arguments.json)
+    options = BacktestOptions(
+        arguments.models, arguments.since, arguments.last, arguments.json, backbone=arguments.backbone
+    )
     return run_with_client(
         arguments,
         lambda client, console, stop: run_backtest(
@@ -21,7 +23,12 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("stream", help="name of the stream")
-    parser.add_argument("--models", required=True, metavar="SPEC,...", help="what to try beside the champion")
+    parser.add_argument("--models", metavar="SPEC,...", help="what to try beside the champion")
+    parser.add_argument(
+        "--backbone",
+        metavar="B",
+        help="try them, or the champion's spec, on features that `prequel reextract` has made",
+    )
     parser.add_argument("--since", metavar="P", help="begin at this position of the log; default: the whole stream")
     parser.add_argument("--last", type=int, metavar="N", help="only the newest N examples")
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")

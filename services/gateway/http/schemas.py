@@ -80,6 +80,7 @@ class BacktestSummary(BaseModel):
     progress: float = Field(description="the share that is done, 0 to 1")
     champion: str
     models: list[str] = Field(description="those that are tried beside it")
+    backbone: str = Field(description="id of the backbone that these are tried on; empty: the stream's own")
     since: str | None
     last: int | None
     asked_at: str

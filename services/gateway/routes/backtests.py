@@ -12,6 +12,7 @@ from prequel.services.gateway.http.parameters import MAX_MODEL, CommandKey, Stre
 from prequel.services.gateway.http.problems import Problem, invalid
 from prequel.services.gateway.http.schemas import BacktestAnswer, BacktestList, BacktestSummary
 from prequel.services.gateway.view.backtests import summary
+from prequel.shared.backbone_specs import MAX_SPEC_LENGTH
 from prequel.shared.backtests import MAX_MODELS, BacktestRefused, BacktestRequest
 from prequel.shared.events.names import ID_PATTERN
 from prequel.shared.model_specs import split_outside
@@ -46,7 +47,17 @@ class BacktestBody(BaseModel):
         list[Spec],
         BeforeValidator(_split, json_schema_input_type=list[str] | str),
         Field(min_length=1, max_length=MAX_MODELS + 1),
-    ] = Field(description="specs, in a list or separated by commas; the champion is always replayed beside them")
+    ] = Field(
+        [],
+        description="specs, in a list or separated by commas; the champion is always replayed beside them. May be left "
+        "out with a backbone: then the champion's spec",
+    )
+    backbone: str = Field(
+        "",
+        max_length=MAX_SPEC_LENGTH,
+        description="try them on the features of another backbone, which `prequel reextract` has made: its id, or the "
+        "beginning of it; empty: the stream's own",
+    )
     since: Annotated[str | None, BeforeValidator(_position, json_schema_input_type=str | int | None)] = Field(
         None, description="where to begin in the log, partition:offset or an offset; null: where the stream begins"
     )
@@ -69,7 +80,11 @@ async def start_backtest(
 
     The answer is 202 once it is in the learner's queue: 409 where there is nothing to replay, or no room to wait.
     """
-    request = BacktestRequest(id=id or gateway.new_id(), models=body.models, since=body.since, last=body.last)
+    if not body.models and not body.backbone:
+        raise invalid("models", "is missing")
+    request = BacktestRequest(
+        id=id or gateway.new_id(), models=body.models, backbone=body.backbone, since=body.since, last=body.last
+    )
     try:
         backtest = await gateway.query_calls.run(lambda: gateway.queries.start_backtest(stream, request))
     except BacktestRefused as refused:

@@ -119,6 +119,8 @@ class StreamReplay:
         """
         if self._substitutes is None:
             return event
+        if not self._substitutes.takes(event):
+            return None
         key, late = image_key(event), event.position.offset >= self._substitutes.before
         if event.backbone == self._substitutes.backbone:
             return None if event.reextracted and not late and key in self._substituted else event

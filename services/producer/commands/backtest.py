@@ -22,12 +22,21 @@ INVALID = 422
 
 
 class BacktestOptions(NamedTuple):
-    """``models`` are specs separated by commas, ``since`` is a position, ``last`` a number of examples."""
+    """``models`` are specs separated by commas, ``since`` is a position, ``last`` a number of examples.
 
-    models: str
+    ``backbone`` is the beginning of an id; with it ``models`` may be None.
+    """
+
+    models: str | None
     since: str | None = None
     last: int | None = None
     as_json: bool = False
+    backbone: str | None = None
+
+    def body(self) -> dict[str, object]:
+        """As the gateway takes it: what is not asked for is left out, which gateways of earlier versions know too."""
+        asked = {"models": self.models, "backbone": self.backbone, "since": self.since, "last": self.last}
+        return {name: value for name, value in asked.items() if value is not None}
 
 
 def run_backtest(
@@ -60,7 +69,7 @@ def run_backtest(
 def _start(client: Client, stream: str, options: BacktestOptions, id: str) -> None:
     """Raises WrongUsage where the gateway names a wrong argument."""
     try:
-        client.start_backtest(stream, id, {"models": options.models, "since": options.since, "last": options.last})
+        client.start_backtest(stream, id, options.body())
     except RequestRefused as refused:
         if refused.status_code == INVALID:
             raise WrongUsage(f"--{refused}") from None
@@ -97,7 +106,7 @@ def _progress(console: Console, options: BacktestOptions) -> Iterator[Progress]:
 
 def _result_lines(stream: str, result: BacktestResult) -> list[str]:
     verdicts = [
-        verdict.text + (_remedy(stream, model) if verdict.verdict == "better" else "")
+        verdict.text + (_remedy(stream, model, result) if verdict.verdict == "better" else "")
         for model, verdict in result.verdicts.items()
     ]
     order = [] if result.label_order.mixed else [result.label_order.text]
@@ -110,9 +119,12 @@ def _result_lines(stream: str, result: BacktestResult) -> list[str]:
     ]
 
 
-def _remedy(stream: str, model: str) -> str:
-    spec = shlex.quote(model)
-    return f" To let it answer: prequel models {stream} add {spec}, then prequel models {stream} promote {spec}"
+def _remedy(stream: str, model: str, result: BacktestResult) -> str:
+    name = model.removesuffix(f" on {result.backbone}")
+    steps = [f"prequel switch {stream} {result.backbone}"] if result.backbone else []
+    if name != result.champion:
+        steps += [f"prequel models {stream} {do} {shlex.quote(name)}" for do in ("add", "promote")]
+    return f" To let it answer: {', then '.join(steps)}"
 
 
 def _parse(result: object) -> BacktestResult:

@@ -57,4 +57,5 @@ test("a back-test says how far it is, or why it failed", () => {
   const backtest = { status: "running", progress: 0.5, models: ["ridge", "ncm"], why: "" };
   assert.equal(describeBacktest(backtest), "ridge, ncm: running, 50 %");
   assert.equal(describeBacktest({ ...backtest, status: "failed", why: "no room" }), "ridge, ncm: failed: no room");
+  assert.equal(describeBacktest({ ...backtest, status: "done", backbone: "compact" }), "ridge, ncm on compact: done");
 });

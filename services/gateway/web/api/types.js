@@ -126,6 +126,7 @@
  * @property {"waiting" | "running" | "done" | "failed" | "cancelled" | "forgotten"} status
  * @property {number} progress 0 to 1
  * @property {string[]} models
+ * @property {string} [backbone] That they are tried on; empty, or from an old gateway missing: the stream's own.
  * @property {string} why
  * @property {BacktestResult | null} [result]
  */
@@ -133,6 +134,7 @@
 /**
  * @typedef {object} BacktestResult
  * @property {string} champion
+ * @property {string} [backbone] That all models but the champion learned from; empty: the stream's own.
  * @property {number} labelled
  * @property {string[]} [notes] What is missing, as sentences.
  * @property {Record<string, ModelMetrics>} models

@@ -79,9 +79,9 @@ function counted(counts, unnamed) {
  * @param {Backtest} backtest
  * @returns {string}
  */
-export function describeBacktest({ status, progress, models, why }) {
+export function describeBacktest({ status, progress, models, backbone, why }) {
   const state = status === "running" ? `running, ${formatPercent(progress, 0)}` : status;
-  return `${models.join(", ")}: ${state}${why ? `: ${why}` : ""}`;
+  return `${models.join(", ")}${backbone ? ` on ${backbone}` : ""}: ${state}${why ? `: ${why}` : ""}`;
 }
 
 /** @param {[string, unknown]} setting */

@@ -147,12 +147,13 @@ export class Backtests {
    * @param {BacktestResult} result
    * @param {string} name
    */
-  #modelRow({ champion, models, verdicts }, name) {
+  #modelRow({ champion, backbone, models, verdicts }, name) {
     const role = name === champion ? "champion" : (VERDICTS[verdicts[name]?.verdict] ?? "");
     const verdict = element("td", { title: verdicts[name]?.text ?? "" }, role);
     const numbers = [formatPercent(models[name].accuracy), formatInterval(models[name].interval) ?? ""];
     const cells = numbers.map((text) => element("td", {}, text));
-    const action = element("td", {}, ...(name === champion ? [] : [this.#action(name)]));
+    // A model on another backbone is no model of this stream before it is switched to that one.
+    const action = element("td", {}, ...(name === champion || backbone ? [] : [this.#action(name)]));
     return element("tr", {}, element("th", { scope: "row" }, name), ...cells, verdict, action);
   }
 

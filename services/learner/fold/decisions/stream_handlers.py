@@ -28,6 +28,12 @@ def switch_backbone(stream: StreamState, command: Command) -> Decision:
     spec = command.arguments.get("backbone")
     if not isinstance(spec, str) or not spec:
         raise Refused("field backbone must be the name or the id of a backbone")
+    arguments = {**command.arguments, "backbone": find_other_backbone(stream, spec)}
+    return decision_of(command._replace(arguments=arguments), replays=True)
+
+
+def find_other_backbone(stream: StreamState, spec: str) -> str:
+    """The id of the backbone that is meant, of those whose features the log has. Raises Refused."""
     if stream.models and matches(spec, stream.backbone):
         raise Refused(f"the stream learns from {stream.backbone} already")
     found = [backbone for backbone in stream.other_features if matches(spec, backbone)]
@@ -38,8 +44,7 @@ def switch_backbone(stream: StreamState, command: Command) -> Decision:
         )
     if len(found) > 1:
         raise Refused(f"{spec} is the beginning of several: name one of {', '.join(found)}")
-    arguments = {**command.arguments, "backbone": found[0]}
-    return decision_of(command._replace(arguments=arguments), replays=True)
+    return found[0]
 
 
 def forget_examples(stream: StreamState, command: Command) -> Decision:

@@ -1,11 +1,13 @@
 """Makes a job of a request for a back-test, or says why that cannot be run."""
 
+from prequel.services.learner.fold.decisions.refusal import Refused
+from prequel.services.learner.fold.decisions.stream_handlers import find_other_backbone
 from prequel.services.learner.fold.drift.reactions import check_spec, reaction
 from prequel.services.learner.fold.stream import StreamState
 from prequel.services.learner.models.capabilities import full_size_of
 from prequel.services.learner.models.spec import UnknownModel
 from prequel.services.learner.owned_partition import OwnedPartition
-from prequel.services.learner.replay.backtests.replaying import BacktestJob
+from prequel.services.learner.replay.backtests.job import BacktestJob
 from prequel.services.learner.replay.plan import plan_of
 from prequel.shared.backtests import MAX_MODELS, BacktestRefused, BacktestRequest
 from prequel.shared.log.base import Position
@@ -19,37 +21,52 @@ def backtest_job(
     ``signed`` is whether there is a key that pickled models can be signed with.
     """
     champion = state.config.models[0]
-    models = [champion, *(spec for spec in request.models if spec != champion)]
-    _check_models(models[1:], signed=signed)
+    named = request.models
+    models = (named or [champion]) if request.backbone else [spec for spec in named if spec != champion]
+    _check_models(models, champion, signed=signed)
     if not state.labelled:
         raise BacktestRefused(f"stream {state.name} has no labelled example yet: no prediction could be scored")
-    _check_size(models, partition, state)
+    other = _find_backbone(request.backbone, state)
+    dim = state.other_features[other][0] if other else state.dim
+    _check_size([(champion, state.dim), *((spec, dim) for spec in models)], partition, state)
     first = min([state.begun, *state.adopted])
     return BacktestJob(
-        plan=plan_of(partition.fold, state, partition.number)._replace(models=tuple(models)),
+        plan=plan_of(partition.fold, state, partition.number)._replace(models=(champion, *models)),
         begin=max(first, _begin(request, partition, state)),
         end=partition.fold.position,
         classes=tuple(state.labels),
         backbone=(state.backbone, state.dim),
+        other=other,
     )
 
 
-def _check_models(specs: list[str], *, signed: bool) -> None:
+def _find_backbone(spec: str, state: StreamState) -> str:
+    """The id of the other backbone; empty where none is asked for."""
+    try:
+        return find_other_backbone(state, spec) if spec else ""
+    except Refused as refused:
+        raise BacktestRefused(str(refused), "backbone") from None
+
+
+def _check_models(specs: list[str], champion: str, *, signed: bool) -> None:
     if len(set(specs)) < len(specs):
         raise BacktestRefused("name each model once", "models")
     if len(specs) > MAX_MODELS:
         raise BacktestRefused(f"{len(specs)} models are too many: name {MAX_MODELS} at most", "models")
-    for spec in specs:
+    for spec in set(specs) - {champion}:
         try:
             check_spec(spec, signed=signed)
         except UnknownModel as problem:
             raise BacktestRefused(str(problem), "models") from problem
 
 
-def _check_size(specs: list[str], partition: OwnedPartition, state: StreamState) -> None:
-    """Refuse models that would not fit beside each other once they have learned enough, as ``models.add`` does."""
+def _check_size(specs: list[tuple[str, int]], partition: OwnedPartition, state: StreamState) -> None:
+    """Refuse models that would not fit beside each other once they have learned enough, as ``models.add`` does.
+
+    ``specs`` are with the number of values in a vector.
+    """
     fold = partition.fold
-    models = [fold.registry.create(reaction(spec).spec, state.dim, seed=state.seed) for spec in specs]
+    models = [fold.registry.create(reaction(spec).spec, dim, seed=state.seed) for spec, dim in specs]
     size, limit = sum(map(full_size_of, models)), fold.config.max_model_bytes
     if size > limit:
         raise BacktestRefused(

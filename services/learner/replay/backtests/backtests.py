@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from prequel.services.learner.context import LearnerContext
 from prequel.services.learner.owned_partition import OwnedPartition
 from prequel.services.learner.replay.backtests.asking import backtest_job
-from prequel.services.learner.replay.backtests.replaying import KIND, BacktestJob
+from prequel.services.learner.replay.backtests.job import KIND, BacktestJob
 from prequel.services.learner.replay.backtests.stored import StoredBacktests
 from prequel.services.learner.replay.jobs.base import Job
 from prequel.services.learner.replay.jobs.queue import JobOwner, JobQueue, QueuedJob, QueueFull
@@ -209,6 +209,7 @@ def _asked_for(stream: str, request: BacktestRequest, job: BacktestJob, *, now: 
         status=WAITING,
         champion=champion,
         models=models,
+        backbone=job.other,
         since=request.since,
         last=request.last,
         asked_at=now,
