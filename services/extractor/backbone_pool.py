@@ -65,6 +65,11 @@ class BackbonePool:
 
     def get(self, choice: Choice) -> LoadedBackbone | None:
         """The backbone; None while it is being loaded, which this begins. Raises BackboneUnavailable."""
+        found = self._find(choice)
+        return None if isinstance(found, Future) else found
+
+    def _find(self, choice: Choice) -> "LoadedBackbone | Future[LoadedBackbone]":
+        """The backbone, or what loads it: both in one step, since it may be loaded before anybody looks again."""
         with self._lock:
             choice = self._with_digest(choice)
             if backbone := self._loaded.get(choice.spec):
@@ -75,7 +80,7 @@ class BackbonePool:
                 raise BackboneUnavailable(failure.reason)
             if choice not in self._loading:
                 self._loading[choice] = self._threads.submit(self._load_one, choice)
-            return None
+            return self._loading[choice]
 
     def has(self, choice: Choice) -> bool:
         """Whether it is loaded now. Does not count as a use."""
@@ -84,11 +89,8 @@ class BackbonePool:
 
     def wait(self, choice: Choice, timeout: float | None = None) -> LoadedBackbone:
         """The backbone, once it is loaded. Raises what loading it raised, TimeoutError, BackboneUnavailable."""
-        if backbone := self.get(choice):
-            return backbone
-        with self._lock:
-            loading = self._loading.get(self._with_digest(choice))
-        return loading.result(timeout) if loading else self.wait(choice, timeout)
+        found = self._find(choice)
+        return found.result(timeout) if isinstance(found, Future) else found
 
     def wait_for_any(self, timeout: float) -> None:
         """Block until a backbone that is being loaded is, or could not be."""

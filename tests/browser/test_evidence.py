@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import pytest
@@ -165,18 +166,21 @@ def test_sets_stand_beside_predictions_that_are_not_sure(trained: System, open_p
 
 
 def test_labels_say_how_their_images_were_chosen(trained: System, open_page: Open) -> None:
-    def listed(sample: str) -> list[object]:
-        params = {"truth": "", "sample": sample}
-        return list(trained.client.get("/v1/streams/shapes/predictions", params=params).json()["predictions"])
+    def listed(by: str, sample: str) -> list[object]:
+        params = {"by": by, "sample": sample}
+        return list(trained.client.get("/v1/streams/shapes/queue", params=params).json()["examples"])
 
-    while not listed("true") or len(listed("false")) < 4:
-        trained.send("dot")
+    # Different ones: nearly equal images are one in the list.
+    for shape, shade in product(("dot", "left", "low", "cross", "bar", "ring"), (250, 130, 60)):
+        if listed("random", "true") and len(listed("uncertain", "false")) >= 4:
+            break
+        trained.send(shape, shade=shade)
     page = open_page("/#/shapes")
-    with page.expect_response(re.compile("sort=random")) as drawn:
+    with page.expect_response(re.compile("/queue.*by=random")) as drawn:
         page.get_by_role("radio", name="Uncertain").check()
-    first = drawn.value.json()["predictions"][0]["id"]
+    first = drawn.value.json()["examples"][0]["id"]
     tiles = page.locator("#tiles .tile")
-    expect(tiles).to_have_count(len(listed("true")) + len(listed("false")))
+    expect(tiles).to_have_count(len(listed("random", "true")) + len(listed("uncertain", "false")))
     expect(page.locator("#gallery-note")).to_contain_text("Every fifth is drawn at random")
     assert tiles.nth(4).get_attribute("data-id") == first
     uncertain = str(tiles.first.get_attribute("data-id"))

@@ -179,7 +179,8 @@ def test_streams_and_their_status(gateway: Served) -> None:
 def test_curve_and_confusion(gateway: Served) -> None:
     gateway.post_image(wait=10)
     curve = gateway.client.get("/v1/streams/pets/curve").json()
-    assert curve["points"][0] == {"scored": 1, "accuracy": {"echo": 1.0}, "window_accuracy": {"echo": 1.0}}
+    accuracy = {"accuracy": {"echo": 1.0}, "window_accuracy": {"echo": 1.0}}
+    assert curve["points"][0] == {"scored": 1, **accuracy, "interval": {}}
     champion = gateway.client.get("/v1/streams/pets/confusion").json()
     assert (champion["model"], champion["labels"]) == ("echo", ["cat"])
     assert gateway.client.get("/v1/streams/pets/confusion", params={"model": "echo"}).json() == champion

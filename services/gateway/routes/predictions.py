@@ -157,9 +157,12 @@ async def list_predictions(
 
 
 async def _names(gateway: Gateway, stream: str) -> Mapping[str, str]:
-    """What classes of the stream are called now, by former names; none while that cannot be known."""
+    """What classes of the stream are called now, by former names; none while that cannot be known.
+
+    Does not wait for a status: whoever waits for a prediction must not wait for the next one of those, too.
+    """
     try:
-        status = await gateway.statuses.get(stream)
+        status = await gateway.statuses.newest(stream)
     except StoreUnavailable:
         return {}
     return status.renamed if status else {}

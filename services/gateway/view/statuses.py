@@ -60,6 +60,10 @@ class StreamStatuses:
             await self.partitions.get(Position.parse(known.position).partition)
         return known
 
+    async def newest(self, stream: str) -> StreamStatus | None:
+        """The newest status there is. Does not wait for events to be included; raises StoreUnavailable."""
+        return self._valid(await self._newest(stream))
+
     async def exists(self, stream: str) -> bool:
         """Whether any learner publishes a status of it. Does not wait for events to be included."""
         cached = await self._newest(stream)
