@@ -109,6 +109,7 @@ def test_the_least_recently_used_is_unloaded_and_its_memory_is_free(fixture: Poo
     try:
         pool.wait(A)
         pool.wait(B)
+        settle(pool)  # The thread that has loaded it holds it until then.
         pool.get(A)
         pool.wait(C)
         settle(pool)

@@ -8,7 +8,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from rich.console import Console
 
@@ -23,6 +22,7 @@ from tests.gateway.echo_backtests import ENDLESS
 from tests.producer.conftest import Stream, System
 from tests.producer.test_delete import printed
 from tests.producer.test_switch import OTHER, extract_again, wait_for
+from tests.servers import plain_http
 
 
 def backtest(client: Client, console: Console, models: str | None, id: str = "b1", **options: Any) -> int:
@@ -123,7 +123,7 @@ def test_ctrl_c_cancels_one_whose_answer_did_not_come(endless: Served, console: 
             stop.set()
             raise Stopped("stopped before the gateway answered")
 
-    connection = GatewayConnection(httpx.Client(base_url=endless.url), stop, time.monotonic, timeout_s=5)
+    connection = GatewayConnection(plain_http.client(endless.url, timeout=30), stop, time.monotonic, timeout_s=5)
     with closing(Answerless(connection)) as client:
         code = run_backtest(client, "pets", BacktestOptions("ridge", last=ENDLESS), id="b1", console=console, stop=stop)
     assert (code, printed(console)) == (130, "cancelled\n")

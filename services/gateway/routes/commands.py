@@ -84,7 +84,8 @@ async def _send(gateway: Gateway, stream: str, command: CommandBody, wait: float
     note = remains(gateway, command.do)
     effect = await gateway.live.applied(position, wait)
     if isinstance(effect, Applied):
-        if command.do.startswith("class."):  # Lists of predictions say what classes are called now; they never wait.
+        if command.do == "undo" or command.do.startswith("class."):
+            # Lists of predictions say what classes are called now, by the newest status: they never wait for one.
             with suppress(StoreUnavailable):
                 await gateway.statuses.get(stream)
         return json_answer(applied_json(effect) | (note if effect.status != "refused" else {}))
