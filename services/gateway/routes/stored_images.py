@@ -46,7 +46,7 @@ async def read_image(
         return Response(status_code=304, headers=headers)
     image = gateway.thumbnails.cached(str(position), size or 0)
     if image is None:
-        image = await gateway.thumbnails.run(lambda: _read(gateway, position, size))
+        image = await gateway.thumbnails.run(lambda: _read(gateway, stream, id, position, size))
     return Response(image.data, headers=headers, media_type=image.content_type)
 
 
@@ -58,19 +58,25 @@ async def _position(gateway: Gateway, stream: str, id: str) -> Position:
     if isinstance(result, DeadLetter):
         return result.origin
     if result is None:
-        raise Problem(
-            404,
-            f"there is no image {id} in stream {stream}: an image is found once it has a prediction, as long as that "
-            "is in memory (PREQUEL_VIEW_PREDICTIONS)",
-        )
+        raise _no_image(id, stream)
     return Position.parse(result.json()["image"])
 
 
-def _read(gateway: Gateway, position: Position, size: int | None) -> EncodedImage:
+def _no_image(id: str, stream: str) -> Problem:
+    return Problem(
+        404,
+        f"there is no image {id} in stream {stream}: an image is found once it has a prediction, as long as that "
+        "is in memory (PREQUEL_VIEW_PREDICTIONS)",
+    )
+
+
+def _read(gateway: Gateway, stream: str, id: str, position: Position, size: int | None) -> EncodedImage:
     """Blocks. Raises Problem, LogUnavailable, StoreUnavailable."""
     record = gateway.log.read(IMAGES, position.partition, [position.offset]).get(position.offset)
-    if record is None or is_erased(record):
-        raise Problem(410, f"the image at {position} is no longer in the log: retention or a deletion has removed it")
+    if record is not None and is_erased(record):
+        raise _no_image(id, stream)  # Whoever was forgotten must not be told of: a view may know an id a little longer.
+    if record is None:
+        raise Problem(410, f"the image at {position} is no longer in the log: retention has removed it")
     data = _image_bytes(gateway, record)
     if size is None:
         return EncodedImage(data, sniffed_media_type(data))
