@@ -16,7 +16,7 @@ from prequel.shared.status import StreamStatus
 from tests.e2e.processes import ROOT, Up, eventually, scanned
 from tests.servers import plain_http
 
-DIGITS, LATE, NEW = 200, 30, 10
+DIGITS, LATE, NEW = 800, 30, 10
 OTHER = "compact-multi"
 
 
@@ -73,7 +73,7 @@ def test_a_stream_changes_its_backbone_while_images_come_and_the_work_is_killed(
     before = learned(up)
     kill_in_the_middle(up)
     made = int(reextract(up, "--backbone", OTHER).split("features of ")[1].split()[0])
-    assert made < DIGITS - 20, "what was done before the kill stays"
+    assert 0 < made < DIGITS - 20
     assert learned(up) == before
     # Others come while it switches: the extractor makes features of the first backbone for some of them.
     sending = threading.Thread(target=send, args=(up, more, "digits", "--rate", "10"))
