@@ -1,16 +1,17 @@
 """The whole of `reextract --switch`: extracts, switches, and adds the images that came in between."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from prequel.services.cli.extractor_progress import ExtractorProgress
 from prequel.services.cli.reextract import ReextractedStream, progress_bar
 from prequel.services.extractor.reextraction.reextraction import Interrupted
 from prequel.services.producer.commands.switch import switch_backbone
 from prequel.services.producer.errors import ProducerError
 from prequel.services.producer.stream_changes import StreamChanges
 from prequel.shared.log.base import Position
-from prequel.shared.runtime.deadlines import REEXTRACT_POLL_S, REEXTRACT_QUIET_S, REEXTRACT_SETTLE_S
+from prequel.shared.runtime.deadlines import REEXTRACT_POLL_S, REEXTRACT_SETTLE_S, STREAM_BACKBONES_AGE_S
 from prequel.shared.status import StreamStatus
 
 
@@ -21,12 +22,15 @@ class SwitchOver:
         self,
         changes: StreamChanges,
         work: ReextractedStream,
+        extractors: ExtractorProgress,
         *,
         stop: threading.Event,
         clock: Callable[[], float],
-        quiet_s: float = REEXTRACT_QUIET_S,
+        notice_s: float = STREAM_BACKBONES_AGE_S,
     ) -> None:
-        self._changes, self._work, self._stop, self._clock, self._quiet_s = changes, work, stop, clock, quiet_s
+        """``notice_s``: seconds until every extractor has seen the switch."""
+        self._changes, self._work, self._extractors = changes, work, extractors
+        self._stop, self._clock, self._notice_s = stop, clock, notice_s
         self._older = set[str]()
         """Ids of commands that were given before."""
 
@@ -69,26 +73,35 @@ class SwitchOver:
 
     def _wait_for(self, condition: Callable[[StreamStatus], bool]) -> None:
         while (status := self._changes.client.stream(self._changes.stream)) is None or not condition(status):
-            if self._stop.wait(REEXTRACT_POLL_S):
-                raise Interrupted
+            self._pause(REEXTRACT_POLL_S)
 
     def _take_in_late_images(self) -> int:
-        """Extract the images that were extracted with the old backbone after the switch, until none come any more."""
-        quiet_since, deadline, before = self._clock(), self._clock() + REEXTRACT_SETTLE_S, self._work.job.total
-        while self._clock() - quiet_since < self._quiet_s:
-            if images := self._work.missing.read():
-                self._work.job.extract(images)
-                quiet_since = self._clock()
-            if self._clock() > deadline:
-                self._work.say(
-                    "images still come with features of the old backbone: start the extractors again, with "
-                    "PREQUEL_WEIGHTS for the new one if it needs them, then give this command again without --switch"
-                )
-                return 1
-            if self._stop.wait(REEXTRACT_POLL_S):
-                raise Interrupted
-        late = self._work.job.total - before
+        """Extract the images that extractors had begun with the old backbone before they saw the switch."""
+        before = self._work.job.total
+        self._pause(self._notice_s)
+        ends = self._extractors.ends()
+        finished = self._wait_for_extractors(ends)
+        images = self._work.missing.read()
+        self._work.job.extract(images)
+        if late := self._work.job.total - before:
+            self._work.say(f"{self._changes.stream}: images that came in between, and were added: {late:,}")
+        if finished and all(image.offset < ends[image.partition] for image in images):
+            return 0
         self._work.say(
-            *([f"{self._changes.stream}: images that came in between, and were added: {late:,}"] if late else [])
+            "the extractors have not changed to the new backbone: start them again, with PREQUEL_WEIGHTS for it if it "
+            "needs them, then give this command again without --switch"
         )
-        return 0
+        return 1
+
+    def _wait_for_extractors(self, ends: Mapping[int, int]) -> bool:
+        """Whether they have finished the images before ``ends``; not, where they get no further for some time."""
+        left, moved = self._extractors.left(ends), self._clock()
+        while left and self._clock() - moved < REEXTRACT_SETTLE_S:
+            self._pause(REEXTRACT_POLL_S)
+            if (now := self._extractors.left(ends)) < left:
+                left, moved = now, self._clock()
+        return not left
+
+    def _pause(self, seconds: float) -> None:
+        if self._stop.wait(seconds):
+            raise Interrupted

@@ -214,14 +214,11 @@ PRODUCER_BACKTEST_S = 0.5
 """Between two looks at a back-test, which takes minutes; its learner notes the progress as often."""
 
 REEXTRACT_POLL_S = 0.5
-"""Between two looks at a replay that takes minutes, or for images that came while a stream was switched."""
-
-REEXTRACT_QUIET_S = 5.0
-"""No image comes with features of the old backbone for so long: the extractors have seen that the stream was switched
-(STREAM_BACKBONES_S), and have finished what they had begun."""
+"""Between two looks at a replay that takes minutes, or at how far the extractors have come."""
 
 REEXTRACT_SETTLE_S = 60.0
-"""Until that: after a minute an extractor has not the new backbone's weights, or is of an earlier version."""
+"""The extractors finish none of the images that they have for so long after a switch: they are not running, or have not
+the new backbone's weights."""
 
 PRODUCER_SETTLE_S = 10.0
 """Until the last labels show in the answers: they are in the log, and the learner has already read them."""
@@ -265,7 +262,8 @@ created with another, are extracted with the old one. Half of it would double th
 
 STREAM_BACKBONES_AGE_S = 10.0
 """How old an answer may be when an image comes of a stream that had none for a while: it may have been deleted since.
-Looks at busy streams come earlier than that, so that no image waits for the store."""
+Looks at busy streams come earlier than that, so that no image waits for the store. After a switch `reextract` waits as
+long: then every extractor has seen it."""
 
 STREAM_BACKBONES_BACKOFF = Backoff(0.5, 5.0)
 """The same while the store is away: what is known goes on being used."""

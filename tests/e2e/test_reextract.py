@@ -82,9 +82,6 @@ def test_a_stream_changes_its_backbone_while_images_come_and_the_work_is_killed(
     sending.join()
     assert status(up).backbone.startswith(OTHER)
     send(up, newest)
-    # Extractors notice a switch about a second late: features of the old backbone may still come, as dead letters that
-    # say what to do about them. Where there are none, the command says so.
-    up.run("reextract", "digits", "--backbone", OTHER)
     eventually(lambda: status(up).images == DIGITS + LATE + NEW, "every image learned, each once")
     # A replay puts those that came in between where they came: then it is as if it had had it from the beginning.
     command(up, "models.rebuild")

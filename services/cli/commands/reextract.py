@@ -17,6 +17,7 @@ from prequel.services.cli.commands.gateway_client import (
 from prequel.services.cli.exit_codes import INTERRUPTED, WRONG_USAGE
 
 if TYPE_CHECKING:
+    from prequel.services.cli.extractor_progress import ExtractorProgress
     from prequel.services.cli.reextract import ReextractedStream
 
 
@@ -45,6 +46,7 @@ def _run(arguments: argparse.Namespace, stop: threading.Event) -> int:
     from rich.console import Console
 
     from prequel.services.cli import composition
+    from prequel.services.cli.extractor_progress import ExtractorProgress
     from prequel.services.cli.reextract import ReextractedStream, own_backbone
     from prequel.services.extractor.backbones.registry import choose
     from prequel.shared.retention.pruning import ReplayableLog
@@ -64,13 +66,19 @@ def _run(arguments: argparse.Namespace, stop: threading.Event) -> int:
                 log, arguments.stream, backbone, extractor, own=own, batch=settings.batch, console=Console(), stop=stop
             )
             if arguments.switch and not work.is_own:
-                return _extract_and_switch(arguments, work, stop)
+                progress = ExtractorProgress(log, f"{settings.group}-extractor")
+                return _extract_and_switch(arguments, work, progress, stop)
             work.extract(time.monotonic)
             work.say_what_next()
             return 0
 
 
-def _extract_and_switch(arguments: argparse.Namespace, work: "ReextractedStream", stop: threading.Event) -> int:
+def _extract_and_switch(
+    arguments: argparse.Namespace,
+    work: "ReextractedStream",
+    extractors: "ExtractorProgress",
+    stop: threading.Event,
+) -> int:
     from rich.console import Console
 
     from prequel.services.cli import composition
@@ -88,7 +96,7 @@ def _extract_and_switch(arguments: argparse.Namespace, work: "ReextractedStream"
             new_id=composition.new_id,
             by=arguments.by,
         )
-        return SwitchOver(changes, work, stop=stop, clock=time.monotonic).run()
+        return SwitchOver(changes, work, extractors, stop=stop, clock=time.monotonic).run()
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
