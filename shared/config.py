@@ -73,7 +73,8 @@ class Settings(BaseModel):
         4,
         ge=1,
         le=64,
-        description="backbones in memory at one time, the most recently used; one more while it replaces another",
+        description="backbones in memory at one time: those that images wait for, then the most recently used; "
+        "one more while it replaces another",
     )
     weights: str = Field(
         "imagenet",

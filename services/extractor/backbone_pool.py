@@ -1,12 +1,13 @@
-"""The backbones that are loaded: each when it is needed, and only so many, the most recently used."""
+"""The backbones that are loaded: each when it is needed, and only so many: those that images wait for stay."""
 
 import gc
 import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from itertools import islice
 from typing import NamedTuple
 
 from prequel.services.extractor.backbones.base import Backbone, BackboneConfig, Choice, OutOfMemory
@@ -39,10 +40,11 @@ class _Failure(NamedTuple):
 
 
 class BackbonePool:
-    """Backbones by what was chosen. ``load`` loads one; at most ``max_loaded`` stay, those used last.
+    """Backbones by what was chosen. ``load`` loads one; at most ``max_loaded`` stay: what images
+    wait for, that of the oldest image first (see ``need``), then those used last.
 
-    They are loaded on threads of the pool's own, while those that are there go on. The one that is
-    used least recently is unloaded after another was loaded, not before: until then its images go on too. Thread-safe.
+    They are loaded on threads of the pool's own, while those that are there go on. The one that
+    has to go is unloaded after another was loaded, not before: until then its images go on too. Thread-safe.
     """
 
     def __init__(
@@ -58,29 +60,57 @@ class BackbonePool:
         self._lock = threading.Lock()
         self._loaded: OrderedDict[str, LoadedBackbone] = OrderedDict()
         """By id, the least recently used first."""
+        self._needed: list[Choice] = []
+        """At most ``max_loaded``: where more are loaded, one that is not needed is among them."""
         self._digests: dict[BackboneConfig, str] = {}
         """Of the weights that a configuration has here, once it was loaded."""
         self._loading: dict[Choice, Future[LoadedBackbone]] = {}
         self._failures: dict[Choice, _Failure] = {}
 
+    def need(self, choices: Iterable[Choice]) -> None:
+        """The backbones that images wait for, that of the oldest image first.
+
+        The first ``max_loaded`` of them are not unloaded until this is called again: one that was loaded for an image
+        serves it first. Else another, loaded during a long batch, could take its place each time.
+        """
+        with self._lock:
+            self._needed = list(islice(choices, self._max_loaded))
+
     def get(self, choice: Choice) -> LoadedBackbone | None:
-        """The backbone; None while it is being loaded, which this begins. Raises BackboneUnavailable."""
-        found = self._find(choice)
+        """The backbone; None while it is being loaded, which this begins, or while all places are for others.
+
+        Raises BackboneUnavailable.
+        """
+        with self._lock:
+            found = self._find(choice) if self._has_place(choice) else self._find_loaded(choice)
         return None if isinstance(found, Future) else found
 
     def _find(self, choice: Choice) -> "LoadedBackbone | Future[LoadedBackbone]":
         """The backbone, or what loads it: both in one step, since it may be loaded before anybody looks again."""
-        with self._lock:
-            choice = self._with_digest(choice)
-            if backbone := self._loaded.get(choice.spec):
-                self._loaded.move_to_end(choice.spec)
-                return backbone
-            failure = self._failures.get(choice)
-            if failure and self._clock() < failure.next_due:
-                raise BackboneUnavailable(failure.reason)
-            if choice not in self._loading:
-                self._loading[choice] = self._threads.submit(self._load_one, choice)
-            return self._loading[choice]
+        choice = self._with_digest(choice)
+        if backbone := self._find_loaded(choice):
+            return backbone
+        if choice not in self._loading:
+            self._loading[choice] = self._threads.submit(self._load_one, choice)
+        return self._loading[choice]
+
+    def _find_loaded(self, choice: Choice) -> LoadedBackbone | None:
+        """The backbone, now used most recently; None where it may be loaded. Raises BackboneUnavailable."""
+        choice = self._with_digest(choice)
+        if backbone := self._loaded.get(choice.spec):
+            self._loaded.move_to_end(choice.spec)
+            return backbone
+        failure = self._failures.get(choice)
+        if failure and self._clock() < failure.next_due:
+            raise BackboneUnavailable(failure.reason)
+        return None
+
+    def _has_place(self, choice: Choice) -> bool:
+        return len(self._needed) < self._max_loaded or self._with_digest(choice).spec in self._needed_specs()
+
+    def _needed_specs(self) -> set[str]:
+        """As of now: the first load of a configuration says which digest it has."""
+        return {self._with_digest(choice).spec for choice in self._needed}
 
     def has(self, choice: Choice) -> bool:
         """Whether it is loaded now. Does not count as a use."""
@@ -89,7 +119,8 @@ class BackbonePool:
 
     def wait(self, choice: Choice, timeout: float | None = None) -> LoadedBackbone:
         """The backbone, once it is loaded. Raises what loading it raised, TimeoutError, BackboneUnavailable."""
-        found = self._find(choice)
+        with self._lock:
+            found = self._find(choice)
         return found.result(timeout) if isinstance(found, Future) else found
 
     def wait_for_any(self, timeout: float) -> None:
@@ -144,9 +175,11 @@ class BackbonePool:
         unloaded = []
         with self._lock:
             while len(self._loaded) > self._max_loaded:
-                unloaded.append(self._loaded.popitem(last=False)[0])
+                needed = self._needed_specs()
+                unloaded.append(next(id for id in self._loaded if id not in needed))
+                del self._loaded[unloaded[-1]]
         for id in unloaded:
-            _log.info("unloaded backbone %s: %d others were used since", id, self._max_loaded)
+            _log.info("unloaded backbone %s: %d others are needed or were used since", id, self._max_loaded)
         if unloaded:
             gc.collect()  # Models of Keras are cycles: without it they keep their weights for some time.
 

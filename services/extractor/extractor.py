@@ -175,6 +175,7 @@ class ExtractorProcessor:
     def _next_batch(self) -> Batch:
         """What is next as of now; it changes with the queue, and where images are held with the pool."""
         if self._next is None or self._next.held_bytes:
+            self._pool.need(self._queue.choices())
             self._next = self._queue.next_batch(self._pool.get, self._batch)
         return self._next
 

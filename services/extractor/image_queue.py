@@ -54,6 +54,10 @@ class ImageQueue:
             self._images.append(pending)
             self._ends[pending.record.partition] = pending.record.offset + 1
 
+    def choices(self) -> Iterable[Choice]:
+        """The backbones that images wait for, that of the oldest image first, each once."""
+        return dict.fromkeys(pending.choice for pending in self._images if pending.choice is not None)
+
     def next_batch(self, get: Callable[[Choice], LoadedBackbone | None], size: int) -> Batch:
         """At most ``size`` images for the backbone of the oldest one that can be extracted; ``get`` is the pool's.
 

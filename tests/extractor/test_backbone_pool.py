@@ -131,6 +131,24 @@ def test_the_one_that_is_replaced_is_used_until_the_other_is_there() -> None:
     assert (fixture.pool.has(A), fixture.pool.has(B)) == (False, True)
 
 
+def test_those_needed_first_stay_while_others_are_loaded_and_used(fixture: Pool) -> None:
+    pool, loader = fixture.pool, fixture.loader
+    loader.open(A, B, C)
+    pool.need([A, B, C])
+    pool.wait(A)
+    pool.wait(B)
+    assert pool.get(C) is None
+    settle(pool)
+    assert loader.loads == ["a", "b"], "both places are needed"
+    assert pool.wait(C).id == "c-avg-8-0123abcd", "who waits for it has it nevertheless"
+    settle(pool)
+    assert (pool.has(A), pool.has(B), pool.has(C)) == (True, True, False)
+    pool.need([B, C])
+    assert pool.get(C) is None
+    settle(pool)
+    assert (pool.has(A), pool.has(B), pool.has(C)) == (False, True, True)
+
+
 @pytest.mark.parametrize("error", [ConfigError("no weights"), OutOfMemory("1 image"), ValueError("a bug")])
 def test_a_failure_is_kept_for_a_while_and_others_go_on(
     error: Exception, fixture: Pool, caplog: pytest.LogCaptureFixture
