@@ -31,10 +31,13 @@ class QueueRequest(BaseModel):
 class Opinion(BaseModel):
     """What the models say of an example."""
 
-    label: str | None = Field(description="null before the first label, and where the champion abstains")
-    probabilities: dict[str, float] = Field(description="the champion's five largest")
+    label: str | None = Field(
+        description="the champion's, or, while that has learned no label, that of the first other model that has; null "
+        "before the first label, and where the model abstains"
+    )
+    probabilities: dict[str, float] = Field(description="the same model's five largest")
     models: dict[str, str | None] = Field(description="the label that each model predicts")
-    unknown: bool = Field(False, description="whether the champion abstains")
+    unknown: bool = Field(False, description="whether the model abstains")
 
 
 class QueuedExample(BaseModel):
@@ -45,9 +48,12 @@ class QueuedExample(BaseModel):
     at: str = Field(description="when its image came")
     truth: str | None
     opinion: Opinion = Field(
-        description="of the models as they are now; for a suspect, the champion's as if it had not learned it"
+        description="of the models as they are now; for a suspect, `model`'s as if it had not learned it"
     )
-    prediction: Opinion = Field(description="of the time, which is the one that is scored")
+    prediction: Opinion = Field(
+        description="of the time, which is the one that is scored: the champion's, or, where that was added later, "
+        "that of the first other model that was there"
+    )
     duplicates: list[str] = Field(description="ids of nearly equal images that are folded into this one, 100 at most")
     duplicate_count: int = Field(description="how many there are")
 
@@ -58,13 +64,16 @@ class ExampleQueue(BaseModel):
     stream: str
     position: str
     by: str
-    model: str = Field(description="the champion")
+    model: str = Field(
+        description="whose opinions these are: the champion, or, while that has learned no label, the first other "
+        "model that has"
+    )
     exact: bool = Field(
-        description="false where the champion cannot leave out an example: then a suspect is one whose label it has "
+        description="false where `model` cannot leave out an example: then a suspect is one whose label it has "
         "learned and still denies"
     )
     examples: list[QueuedExample]
-    asked: int = Field(description="of how many examples the champion was asked")
+    asked: int = Field(description="of how many examples `model` was asked")
     not_asked: int = Field(description="of how many it was not: their features are not in memory, or time was up")
     next: str | None
 

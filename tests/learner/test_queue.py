@@ -120,6 +120,54 @@ def test_images_from_before_the_first_label_get_an_opinion_with_it() -> None:
     assert asked.queue("uncertain", predicted="").examples == []
 
 
+def promoted_from_now(by: str = "uncertain") -> tuple[Asked, ExampleQueue]:
+    """A stream whose champion has just been added from now on, and its queue before."""
+    asked = Asked(40, 100, models="slda")
+    before = asked.queue(by, limit=100)
+    asked.examples.command("c1", "models.add", model="ncm", **{"from": "now"})
+    asked.examples.command("c2", "models.promote", model="ncm")
+    asked.catch_up()
+    assert asked.fold.streams["s"].config.models == ("ncm", "slda")
+    return asked, before
+
+
+@pytest.mark.parametrize("by", ["uncertain", "suspect"])
+def test_before_a_new_champion_has_learned_a_label_another_model_says_what_it_thinks(by: str) -> None:
+    asked, before = promoted_from_now(by)
+    after = asked.queue(by, limit=100)
+    assert (after.model, after.asked, ids(after.examples)) == ("slda", before.asked, ids(before.examples))
+    for old, new in zip(before.examples, after.examples, strict=True):
+        assert new.opinion.label == old.opinion.label is not None
+        assert new.opinion.probabilities == old.opinion.probabilities
+        assert new.opinion.models == {"ncm": None, "slda": old.opinion.models["slda"]}
+    assert asked.queue(by, predicted="").examples == []
+    assert asked.queue("disagreement").examples == [], "who knows nothing does not disagree"
+
+
+def test_a_new_champion_has_an_opinion_of_every_image_with_its_first_label() -> None:
+    asked, _ = promoted_from_now()
+    asked.label(40, "cat")
+    queue = asked.queue("uncertain", limit=100)
+    assert (queue.model, queue.asked, queue.not_asked) == ("ncm", 59, 0)
+    assert {example.opinion.label for example in queue.examples} == {"cat"}
+
+
+def test_of_an_image_before_the_champion_stands_what_the_first_other_model_predicted_of_it() -> None:
+    asked, before = promoted_from_now()
+    predicted = {example.id: example.prediction for example in before.examples}
+    asked.examples.features("new", asked.xs[0].tolist())
+    asked.catch_up()
+    for example in asked.queue("uncertain", limit=100).examples:
+        if example.id == "new":
+            assert example.prediction.label is None, "the champion was there, and knew no class"
+        else:
+            assert example.prediction.label == predicted[example.id].label is not None
+            assert example.prediction.probabilities == predicted[example.id].probabilities
+    asked.examples.command("c3", "models.remove", model="slda")
+    asked.catch_up()
+    assert {example.prediction.label for example in asked.queue("uncertain").examples} == {None}
+
+
 def test_an_answer_is_remembered_until_a_label_changes_the_models() -> None:
     asked = Asked(60, 120)
     state, calls = asked.fold.streams["s"], list[int]()

@@ -22,13 +22,13 @@ def version(state: StreamState) -> Hashable:
 
 
 class StreamMemory:
-    """Of one version of a stream: what each model says, and what the champion says without each example."""
+    """Of one version of a stream: what each model says, and what one of them says without each example."""
 
     def __init__(self, state: StreamState) -> None:
         self._state, self._version = ref(state), version(state)
         """Not the state itself: what a deleted stream, or a forgotten image, has left must not stay in memory."""
         self.leaving_out: LeavingOut | None = None
-        """The champion without one example at a time, once somebody has asked for suspects: some 20 MB for each model
+        """That model without one example at a time, once somebody has asked for suspects: some 20 MB for each model
         of sums at 1,280 features, until the next label."""
         self._said: dict[int | str, Served] = {}
 

@@ -39,15 +39,15 @@ class StreamQueue:
             scene = read_scene(state, cache, self._memory, self._lock, request)
             if read_back(cache, scene.rows, self._lock, budget):
                 scene = read_scene(state, cache, self._memory, self._lock, request)
-            ranked, champion = _ranked(scene, request, budget)
-            page = QueuePage(scene, ranked, champion).take(request)
-            asked = len(champion.sequences)
+            ranked, said = _ranked(scene, request, budget)
+            page = QueuePage(scene, ranked, said).take(request)
+            asked = len(said.sequences)
             with self._lock:
                 return ExampleQueue(
                     stream=state.name,
                     position=position,
                     by=request.by,
-                    model=state.config.models[0],
+                    model=state.config.models[scene.speaker],
                     exact=request.by != "suspect" or scene.leaves_out,
                     examples=page.examples(),
                     asked=asked,
@@ -57,19 +57,19 @@ class StreamQueue:
 
 
 def _ranked(scene: Scene, request: QueueRequest, budget: Budget) -> tuple[Ranked, Served]:
-    """The order, and what the champion says of all that it was asked."""
-    champion = scene.ask(0, scene.rows.chosen(in_memory(scene.rows)), budget)
+    """The order, and what the speaker says of all that it was asked."""
+    asked = scene.ask(scene.speaker, scene.rows.chosen(in_memory(scene.rows)), budget)
     if scene.leaves_out:
-        champion = scene.leave_out(champion, budget)
-    said = champion if request.predicted is None else champion.chosen(scene.predicted(champion, request.predicted))
+        asked = scene.leave_out(asked, budget)
+    said = asked if request.predicted is None else asked.chosen(scene.predicted(asked, request.predicted))
     if request.by == "uncertain":
-        return uncertain(said), champion
+        return uncertain(said), asked
     rows = scene.rows_of(said)
     if request.by == "suspect":
-        return suspect(said, rows.labels, scene.names), champion
+        return suspect(said, rows.labels, scene.names), asked
     if request.by == "random":
-        return at_random(rows), champion
-    others = [scene.ask(number, rows, budget) for number in range(1, len(scene.askings))]
+        return at_random(rows), asked
+    others = [scene.ask(number, rows, budget) for number in scene.others]
     for other in others:
         said = said.chosen(other.holds(said.sequences))
     return disagreement(said, [other.at(said.sequences) for other in others], scene.names), said

@@ -8,7 +8,6 @@ from prequel.services.learner.fold.join.new_example import UNLABELLED
 from prequel.services.learner.fold.join.window_example import WindowExample
 from prequel.services.learner.fold.predictions import ModelPrediction
 from prequel.services.learner.fold.stream import StreamState
-from prequel.services.learner.fold.vector_blocks import Rows
 from prequel.services.learner.opinions.duplicates import Folding, Group
 from prequel.services.learner.opinions.orders import Ranked
 from prequel.services.learner.opinions.scene import Scene
@@ -24,10 +23,10 @@ MAX_IDS = 100
 
 
 class QueuePage:
-    """The examples of ``ranked``, all of which the champion was asked about."""
+    """The examples of ``ranked``, of all of which ``spoken`` has what the speaker says."""
 
-    def __init__(self, scene: Scene, ranked: Ranked, champion: Served) -> None:
-        self._scene, self._ranked, self._champion = scene, ranked, champion
+    def __init__(self, scene: Scene, ranked: Ranked, spoken: Served) -> None:
+        self._scene, self._ranked, self._spoken = scene, ranked, spoken
         self._rows = scene.rows.chosen(np.searchsorted(scene.rows.sequences, ranked.sequences))
         self._groups: list[Group] = []
         self._xs, self._said = np.zeros((0, scene.blocks.dim), np.float32), list[Served]()
@@ -35,7 +34,7 @@ class QueuePage:
         """The ``after`` of the next page; None where this is the last."""
 
     def take(self, request: QueueRequest) -> "QueuePage":
-        """Choose the examples of the page, and ask the challengers about them."""
+        """Choose the examples of the page, and ask the other models about them."""
         begin = self._begin(request.after)
         folding = Folding(self._rows, self._scene.blocks, self._rows.labels)
         folding.take_through(begin, request.limit + 1)
@@ -46,8 +45,9 @@ class QueuePage:
             self.next = f"{self._ranked.ranks[last]}:{self._ranked.sequences[last]}"
         firsts = self._rows.chosen(np.array([group.first for group in self._groups], np.int64))
         self._xs, _ = vectors(firsts, self._scene.blocks)
-        challengers = self._scene.askings[1:] if self._groups else []
-        self._said = [asking.say(firsts.sequences, self._xs) for asking in challengers]
+        askings = self._scene.askings if self._groups else []
+        others = [asking for number, asking in enumerate(askings) if number != self._scene.speaker]
+        self._said = [asking.say(firsts.sequences, self._xs) for asking in others]
         return self
 
     def examples(self) -> list[QueuedExample]:
@@ -79,30 +79,30 @@ class QueuePage:
         )
 
     def _opinion(self, row: int, sequence: int) -> Opinion:
-        champion = self._champion.at(np.array([sequence])).prediction(0)
-        others = [said.prediction(row) for said in self._said]
-        return opinion(self._scene.state, self._xs[row], [champion, *others])
+        state, speaker = self._scene.state, self._scene.speaker
+        predictions = [said.prediction(row) for said in self._said]
+        predictions.insert(speaker, self._spoken.at(np.array([sequence])).prediction(0))
+        unknown = state.novelty.unknown(self._xs[row], predictions[speaker])
+        return _opinion(state, predictions, speaker, unknown=unknown)
 
     def _ids(self, places: Sequence[int]) -> list[str]:
         found = (self._scene.state.window.at(int(self._ranked.sequences[place])) for place in places)
         return [each[0] for each in found if each is not None]
 
 
-def opinion(state: StreamState, x: Rows, predictions: Sequence[ModelPrediction]) -> Opinion:
-    """What the models of a stream say of features ``x`` [dim], the champion first."""
-    return _opinion(state, predictions, unknown=state.novelty.unknown(x, predictions[0]))
-
-
 def past_opinion(state: StreamState, example: WindowExample) -> Opinion:
-    """What the models that the stream has now said when the example came."""
-    return _opinion(state, example.predictions, unknown=example.unknown)
+    """What the models that the stream has now said when the example came: its champion, or, where that was added
+    later, the first that was there."""
+    there = (number for number, prediction in enumerate(example.predictions) if prediction.known >= 0)
+    return _opinion(state, example.predictions, next(there, 0), unknown=example.unknown)
 
 
-def _opinion(state: StreamState, predictions: Sequence[ModelPrediction], *, unknown: bool) -> Opinion:
-    champion = predictions[0]
+def _opinion(state: StreamState, predictions: Sequence[ModelPrediction], speaker: int, *, unknown: bool) -> Opinion:
+    """``predictions`` are of all models; ``speaker`` is the one whose opinion it is."""
+    spoken = predictions[speaker]
     return Opinion(
-        label=None if unknown else state.name_of(champion.top_class),
-        probabilities=dict(list(state.probabilities_by_label(champion).items())[:SHOWN]),
+        label=None if unknown else state.name_of(spoken.top_class),
+        probabilities=dict(list(state.probabilities_by_label(spoken).items())[:SHOWN]),
         models=state.labels_by_model([prediction.top_class for prediction in predictions]),
         unknown=unknown,
     )

@@ -24,7 +24,7 @@ LEFT_OUT = "left out"
 @dataclass(kw_only=True)
 class Scene:
     """``rows`` are the examples that are asked about, ``names`` int64 [classes] the numbers of what people call the
-    classes, by class; ``leaves_out`` is whether the champion can leave out an example, and is to."""
+    classes, by class; ``leaves_out`` is whether the speaker can leave out an example, and is to."""
 
     state: StreamState
     blocks: VectorBlocks
@@ -32,6 +32,10 @@ class Scene:
     rows: WindowRows
     memory: StreamMemory
     askings: list[Asking]
+    speaker: int
+    """The model whose opinion it is: the champion, or, before that has learned a label, the first that has."""
+    others: list[int]
+    """The other models that have learned a label."""
     leaves_out: bool
     names: Numbers
     numbers: dict[str, int]
@@ -47,7 +51,7 @@ class Scene:
         return said.at(rows.sequences[said.holds(rows.sequences)])
 
     def leave_out(self, beliefs: Served, budget: Budget) -> Served:
-        """What the champion says of examples without them; ``beliefs`` is what it says with them."""
+        """What the speaker says of examples without them; ``beliefs`` is what it says with them."""
         missing = beliefs.chosen(self.memory.missing(LEFT_OUT, beliefs.sequences))
         if self.memory.leaving_out is not None and len(missing.sequences):
             answers = self.memory.leaving_out.ask(self.rows_of(missing), missing, self.blocks, budget)
@@ -60,7 +64,7 @@ class Scene:
         return self.rows.chosen(np.searchsorted(self.rows.sequences, said.sequences))
 
     def predicted(self, said: Served, name: str) -> Mask:
-        """Which examples the champion calls so; an empty name: those it says nothing of yet."""
+        """Which examples the speaker calls so; an empty name: those it says nothing of yet."""
         wanted = self.numbers.get(name, -2) if name else -1
         return np.asarray(np.append(self.names, -1)[said.top_classes] == wanted)
 
@@ -78,11 +82,12 @@ def read_scene(
         by_class = np.array([numbers[name] for name in names], np.int64)
         rows = _filtered(rows, request, numbers, by_class)
         remembered = memory.of(state)
-        leaves_out = suspects and bool(state.models) and state.models[0].exact
+        speaker, *others = [number for number, model in enumerate(state.models) if model.labels] or [0]
+        leaves_out = suspects and bool(state.models) and state.models[speaker].exact
         wanted = leaves_out and len(remembered.missing(LEFT_OUT, rows.sequences)) > 0
         if wanted and remembered.leaving_out is None:
-            model = leave_one_out(state.models[0])
-            remembered.leaving_out = LeavingOut(state, model) if model else None
+            model = leave_one_out(state.models[speaker])
+            remembered.leaving_out = LeavingOut(state, speaker, model) if model else None
         return Scene(
             state=state,
             blocks=blocks,
@@ -90,6 +95,8 @@ def read_scene(
             rows=rows,
             memory=remembered,
             askings=[Asking(state, number, blocks, lock) for number in range(len(state.models))],
+            speaker=speaker,
+            others=others,
             leaves_out=leaves_out,
             names=by_class,
             numbers=numbers,

@@ -1,4 +1,4 @@
-"""Labelled examples as the champion would see them if it had not learned them."""
+"""Labelled examples as a model would see them if it had not learned them."""
 
 from copy import deepcopy
 
@@ -13,22 +13,22 @@ from prequel.services.learner.opinions.served import Numbers, Served, served
 from prequel.services.learner.opinions.window_rows import WindowRows, vectors
 
 ROWS = 1_024
-"""Examples left out in one go, those first whose labels the champion believes least. Where it still believes all labels
+"""Examples left out in one go, those first whose labels the model believes least. Where it still believes all labels
 of so many without them, it believes the others too: it is not asked further."""
 
 
 class LeavingOut:
-    """The champion of a stream as it is now, without one example at a time; on a copy, and so without the lock."""
+    """A model of a stream as it is now, without one example at a time; on a copy, and so without the lock."""
 
-    def __init__(self, state: StreamState, model: LeaveOneOut) -> None:
-        """Call it under the lock; ``model`` is the copy."""
-        self._model, self._calibrator = model, deepcopy(state.calibrators[0])
-        self._numbers = state.class_numbers(state.models[0])
+    def __init__(self, state: StreamState, number: int, model: LeaveOneOut) -> None:
+        """Call it under the lock; ``model`` is the copy of the stream's model ``number``."""
+        self._model, self._calibrator = model, deepcopy(state.calibrators[number])
+        self._numbers = state.class_numbers(state.models[number])
         self._learned_after, self._learned_at = (
             state.window.column(name).astype(np.int64) for name in ("learned_after", "learned_at")
         )
-        self._known = state.window.known_classes(0)
-        self._oldest, self._learned, self._reset_at = state.window.bounds[0], state.learned, state.reset_at[0]
+        self._known = state.window.known_classes(number)
+        self._oldest, self._learned, self._reset_at = state.window.bounds[0], state.learned, state.reset_at[number]
 
     def ask(self, rows: WindowRows, beliefs: Served, blocks: VectorBlocks, budget: Budget) -> list[Served]:
         """What it says of labelled ``rows`` that have slots; ``beliefs`` are its opinions of them, with them.
