@@ -11,6 +11,7 @@ MAX_LISTED = 200
 
 PLACE = r"^\d{1,18}:\d{1,18}$"
 """The place of an example in a queue: its rank, and its number in the stream."""
+PLACE_RULE = "the `next` of the page before, which is two numbers with a colon between them, as in 120:7"
 
 
 class QueueRequest(BaseModel):

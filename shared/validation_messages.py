@@ -9,11 +9,14 @@ from prequel.shared.events.names import (
     ID_RULE,
     LABEL_PATTERN,
     LABEL_RULE,
+    POSITION_PATTERN,
+    POSITION_RULE,
     STREAM_PATTERN,
     STREAM_RULE,
     WHY_PATTERN,
     WHY_RULE,
 )
+from prequel.shared.opinions import PLACE, PLACE_RULE
 
 _MESSAGES = {
     "missing": "is missing",
@@ -62,7 +65,14 @@ def _unknown_tag(tag: str, known: list[str]) -> str:
 
 
 def _rule_of(pattern: str) -> str | None:
-    """The rule in words for the pattern of a name; None for another pattern."""
-    rules = {STREAM_PATTERN: STREAM_RULE, ID_PATTERN: ID_RULE, LABEL_PATTERN: LABEL_RULE, WHY_PATTERN: WHY_RULE}
+    """The rule in words for the pattern of a name or a place; None for another pattern."""
+    rules = {
+        STREAM_PATTERN: STREAM_RULE,
+        ID_PATTERN: ID_RULE,
+        LABEL_PATTERN: LABEL_RULE,
+        WHY_PATTERN: WHY_RULE,
+        POSITION_PATTERN: POSITION_RULE,
+        PLACE.strip("^$"): PLACE_RULE,
+    }
     # Pydantic's own regular expressions know no surrogates, so models use a label's pattern without them.
     return {known.replace(r"\ud800-\udfff", ""): rule for known, rule in rules.items()}.get(pattern.strip("^$"))

@@ -9,11 +9,13 @@ STREAM_PATTERN = r"[a-z0-9][a-z0-9._-]{0,62}"
 ID_PATTERN = r"[A-Za-z0-9._:-]{1,128}"
 WHY_PATTERN = r"[a-z][a-z0-9-]{0,31}"
 COMMAND_PATTERN = r"[a-z][a-z-]{0,31}(\.[a-z][a-z-]{0,31}){0,3}"
+POSITION_PATTERN = r"\d{1,9}:\d{1,18}"
 LABEL_PATTERN = r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,128}"
 
 # The same in words, for messages: "must be ...".
 STREAM_RULE = "1 to 63 small letters, digits, dots, hyphens and underscores, the first a letter or a digit"
 ID_RULE = "1 to 128 letters (a-z, A-Z), digits, dots, colons, hyphens and underscores"
+POSITION_RULE = "a position in the log, which is its partition and an offset, as in 0:57"
 LABEL_RULE = "1 to 128 characters, no control characters"
 WHY_RULE = "a word of 1 to 32 small letters, digits and hyphens that begins with a letter, like random or correction"
 

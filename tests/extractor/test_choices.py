@@ -58,3 +58,19 @@ def test_what_is_no_backbone_has_a_reason(spec: str) -> None:
         choose(spec, settings())
     assert problem(spec)
     assert not problem("mobilenetv2-block_6_expand_relu+last-96")
+
+
+@pytest.mark.parametrize(
+    ("spec", "nearest"),
+    [
+        ("mobilnetv2", "use mobilenetv2, "),
+        ("MobileNetV2", "use mobilenetv2, "),
+        ("mobilenet-v2", "did you mean mobilenetv2?"),
+        ("efficientnet-b0-avg", "use efficientnetb"),
+        ("resnet 50", "use resnet50, "),
+        ("typo", "use compact, mobilenetv2, resnet50 "),
+    ],
+)
+def test_of_no_backbone_the_nearest_are_named_before_anything_else(spec: str, nearest: str) -> None:
+    assert problem(spec).startswith(("unknown backbone " + spec, f"unknown backbone {spec!r}"))
+    assert problem(spec).partition(": ")[2].startswith(nearest)

@@ -9,6 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from prequel.services.gateway.http.static_files import WEB
+from prequel.shared.validation_messages import explain
 from tests.gateway.conftest import PNG, Served
 
 
@@ -185,3 +186,22 @@ def test_requests_are_measured_by_the_template_of_their_route(gateway: Served) -
     assert counted["/v1/streams", "other", "405"] == 1
     assert counted["none", "GET", "403"] == 1
     assert counted["/{file}", "GET", "200"] == 1
+
+
+def patterns(description: Any) -> set[str]:
+    """Every regular expression in a description."""
+    if isinstance(description, list):
+        return set().union(*map(patterns, description))
+    if not isinstance(description, dict):
+        return set()
+    own = description.get("pattern")
+    return set().union({own} if isinstance(own, str) else (), *map(patterns, description.values()))
+
+
+def test_what_must_have_a_form_is_refused_in_words(shared_gateway: Served) -> None:
+    found = patterns(shared_gateway.client.get("/openapi.json").json())
+    assert len(found) >= 5
+    for pattern in found:
+        text = explain({"type": "string_pattern_mismatch", "ctx": {"pattern": pattern}, "msg": f"matches {pattern}"})
+        assert text.startswith("must be "), pattern
+        assert pattern not in text

@@ -2,7 +2,7 @@
 
 import pytest
 
-from prequel.shared.opinions import ExampleQueue, QueueRequest, SimilarExamples
+from prequel.shared.opinions import PLACE_RULE, ExampleQueue, QueueRequest, SimilarExamples
 from prequel.shared.queries import UnknownStream
 from tests.gateway.conftest import Served, Start
 from tests.gateway.echo_learner import EchoLearner
@@ -66,6 +66,11 @@ def test_what_is_asked_reaches_the_learner(start: Start) -> None:
 def test_what_is_wrong_is_named(pets: Served, query: str, named: str) -> None:
     answer = problem(pets.client.get(f"{QUEUE}?{query}"), 422)
     assert answer["errors"][0]["field"].endswith(named)
+
+
+def test_a_wrong_place_is_explained_without_a_regular_expression(pets: Served) -> None:
+    answer = problem(pets.client.get(f"{QUEUE}?by=random&after=x"), 422)
+    assert answer["errors"][0]["message"] == f"must be {PLACE_RULE}"
 
 
 def test_of_no_stream_the_nearest_is_told(pets: Served) -> None:

@@ -64,6 +64,8 @@ def test_programs_get_json(system: System, client: Client, console: Console) -> 
         ("ridgee", {}, "--models: there is no model 'ridgee'.*did you mean ridge"),
         ("ncm", {"since": "7:3"}, "--since: the events of this stream are in partition 0"),
         ("ncm", {"last": 0}, "--last: must be 1 or more"),
+        ("", {}, "--models: must name models, separated by commas, as in slda,ridge;width=1024"),
+        ("ncm, ", {}, "--models: must name models, separated by commas"),
         (None, {}, "--models: is missing"),
         (
             None,

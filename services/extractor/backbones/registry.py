@@ -1,13 +1,14 @@
 """The table of backbones by name, and the choice of one by the settings or by a spec."""
 
 import difflib
+import re
 
 from prequel.services.extractor.backbones.applications import APPLICATIONS, application_of_width
 from prequel.services.extractor.backbones.base import Architecture, BackboneConfig, Choice
 from prequel.services.extractor.backbones.compact import COMPACT
 from prequel.services.extractor.backbones.feature_maps import AVERAGE
 from prequel.services.extractor.backbones.weights_files import weights_of
-from prequel.shared.backbone_specs import RULE, parse_spec
+from prequel.shared.backbone_specs import MAX_SPEC_LENGTH, RULE, parse_spec
 from prequel.shared.config import ConfigError, Settings
 
 BACKBONES: dict[str, Architecture] = {
@@ -21,8 +22,7 @@ def architecture(name: str) -> Architecture:
     """The row of ``name``; `mobilenet_0.25` is `mobilenet` of a quarter of the width. Raises ConfigError."""
     if row := BACKBONES.get(name) or application_of_width(name):
         return row
-    similar = difflib.get_close_matches(name, BACKBONES, 3) or ["compact", "mobilenetv2", "resnet50"]
-    raise ConfigError(f"unknown backbone {name}: use {', '.join(similar)} or another model of keras.applications")
+    raise ConfigError(f"unknown backbone {name}: {_nearest(name)}")
 
 
 def configure(settings: Settings) -> BackboneConfig:
@@ -54,7 +54,9 @@ def choose(text: str, settings: Settings) -> Choice:
         return Choice(configure(settings))
     spec = parse_spec(text)
     if spec is None:
-        raise ConfigError(f"{text[:100]!r} is no backbone: use {RULE}")
+        raise ConfigError(f"unknown backbone {text[:100]!r}: {_nearest(text)}. It is written as {RULE}")
+    if (joined := _letters(spec.name + spec.pooling)) in BACKBONES and spec.pooling:
+        raise ConfigError(f"unknown backbone {text[:100]}: did you mean {joined}?")
     row, default = architecture(spec.name), spec.name == settings.backbone.lower()
     chosen = {
         "weights": weights_of(spec.name, settings),
@@ -62,3 +64,15 @@ def choose(text: str, settings: Settings) -> Choice:
         "image_size": spec.size or (settings.image_size if default else 0),
     }
     return Choice(row.configure(spec.name, settings.model_copy(update=chosen)), spec.digest)
+
+
+def _nearest(name: str) -> str:
+    """What to use instead of what is no backbone's name."""
+    letters = _letters(name.partition("-")[0])
+    similar = difflib.get_close_matches(letters, BACKBONES, 3) or ["compact", "mobilenetv2", "resnet50"]
+    return f"use {', '.join(similar)} or another model of keras.applications"
+
+
+def _letters(name: str) -> str:
+    """Small letters and digits of a name: how keras.applications names its models here."""
+    return re.sub(r"[^a-z0-9]", "", name[:MAX_SPEC_LENGTH].lower())

@@ -7,7 +7,7 @@ from fastapi import Header, Path, Query, Request
 from pydantic import BeforeValidator
 
 from prequel.services.gateway.http.problems import Problem
-from prequel.shared.events.names import ID_PATTERN, LABEL_PATTERN, STREAM_PATTERN, normal_label
+from prequel.shared.events.names import ID_PATTERN, LABEL_PATTERN, POSITION_PATTERN, STREAM_PATTERN, normal_label
 
 MAX_WAIT_SECONDS = 60.0
 """Many proxies cut a request off that is silent for longer, and a client may always wait again."""
@@ -16,7 +16,7 @@ LABEL = f"^{LABEL_PATTERN}$".replace(r"\ud800-\udfff", "")
 MAX_MODEL = 2_000
 """Characters of a model's spec, which has all specs of a mixture in it; with 200, the page could not ask for the matrix
 of one of ten models. Servers and proxies take some 8,000 for the whole address."""
-POSITION = r"^\d{1,9}:\d{1,18}$"
+POSITION = f"^{POSITION_PATTERN}$"
 
 
 def _normalized(value: object) -> object:

@@ -24,7 +24,12 @@ Spec = Annotated[str, StringConstraints(min_length=1, max_length=MAX_MODEL, stri
 
 def _split(models: object) -> object:
     """Specs separated by commas become a list of them."""
-    return split_outside(models, ",") if isinstance(models, str) else models
+    if not isinstance(models, str):
+        return models
+    specs = split_outside(models, ",")
+    if not all(spec.strip() for spec in specs):
+        raise ValueError("must name models, separated by commas, as in slda,ridge;width=1024, and none of them empty")
+    return specs
 
 
 def _position(since: object) -> object:
