@@ -59,12 +59,12 @@ class StreamChanges:
     def _outcome(self, answer: dict[str, Any], done: str) -> list[str]:
         if "status" not in answer:
             return [f"{self.stream}: the command is in the log; the learner has not processed it yet ({done})"]
-        if not answer.get("catching_up"):
-            return [f"{self.stream}: {done}"]
-        return [
-            f"{self.stream}: {done}",
-            f"a replay of the log is catching up with it; `prequel models {self.stream}` says how far it is",
-        ]
+        lines = [f"{self.stream}: {done}"]
+        if answer.get("catching_up"):
+            lines.append(
+                f"a replay of the log is catching up with it; `prequel models {self.stream}` says how far it is"
+            )
+        return [*lines, answer["advice"]] if answer.get("advice") else lines
 
 
 def require_stream(client: Client, stream: str) -> StreamStatus:

@@ -71,6 +71,7 @@ def applied_json(applied: Applied) -> dict[str, Any]:
         "by": applied.by,
         "at": timestamp(applied.time),
         **({"catching_up": True} if applied.catching_up else {}),
+        **({"advice": applied.advice} if applied.advice else {}),
     }
 
 
@@ -99,4 +100,5 @@ def applied_from_json(body: dict[str, Any], record: Record) -> Applied:
         time=parse_time(body["at"], record),
         catching_up=body.get("catching_up") is True,
         forgotten=tuple(map(str, body.get("forgotten", ()))),
+        advice=str(body.get("advice", "")),
     )

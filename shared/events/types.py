@@ -219,9 +219,11 @@ class Applied(NamedTuple):
     by: str
     time: float
     catching_up: bool = False
+    """Whether the models, metrics and classes of the stream follow only when a replay of its log has caught up."""
     forgotten: tuple[str, ...] = ()
     """The digests (``id_digest``) of the ids whose images it has forgotten, for those who show them."""
-    """Whether the models, metrics and classes of the stream follow only when a replay of its log has caught up."""
+    advice: str = ""
+    """What to do besides, in a sentence; empty where there is nothing."""
 
 
 PredictionEvent = Prediction | Outcome | Drift | Applied

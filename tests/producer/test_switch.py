@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from prequel.services.producer.client import Client
+from prequel.services.producer.commands.history import undo
 from prequel.services.producer.commands.status import show_status
 from prequel.services.producer.commands.switch import switch_backbone
 from prequel.services.producer.errors import ProducerError
@@ -65,6 +66,19 @@ def test_a_switch_asks_where_images_would_be_left_out_and_then_does_it(terminal:
     assert (done, terminal.questions) == (f"colours: it learns from {OTHER}", ["Switch without them? [y/N] "])
     status = wait_for(client, lambda status: status.backbone == OTHER)
     assert (status.images, status.dim, status.other_features) == (8, 2, {"mean-colour": 9})
+
+
+def test_undo_says_how_later_images_get_features_of_the_backbone_before(terminal: Terminal, client: Client) -> None:
+    switch_backbone(terminal.changes, "dark")
+    wait_for(client, lambda status: status.backbone == OTHER)
+    history = client.history("colours")
+    assert history is not None
+    (switch,) = [each for each in history["commands"] if each["do"] == "stream.switch"]
+    assert undo(terminal.changes, switch["id"]) == 0
+    done, _, advice = terminal.printed().splitlines()[-3:]
+    assert done.startswith(f"colours: stream.switch mean-colour -> {OTHER} of ")
+    assert advice.startswith("images, if any, that came while it learned from dark-avg-8-00000000 have no features of")
+    assert advice.endswith("prequel reextract colours --backbone mean-colour makes them")
 
 
 def test_nobody_is_asked_where_every_image_has_them(terminal: Terminal, client: Client, system: System) -> None:

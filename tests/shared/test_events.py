@@ -151,6 +151,7 @@ applied = st.builds(
     why=st.text(st.characters(codec="utf-8"), max_size=60),
     by=st.text(st.characters(codec="utf-8"), max_size=128),
     time=times,
+    advice=st.text(st.characters(codec="utf-8"), max_size=60),
 )
 more = st.dictionaries(
     st.sampled_from(["images", "from", "to", "model"]),

@@ -110,6 +110,7 @@ class AppliedAnswer(CommandAccepted):
     by: str | None = None
     at: str | None = None
     catching_up: bool = Field(False, description="whether its full effect comes once a replay has caught up")
+    advice: str = Field("", description="what to do besides, as after the undo of a switch")
 
 
 class AcceptedWithPrediction(Accepted):

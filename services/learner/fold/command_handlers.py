@@ -10,7 +10,7 @@ from prequel.services.learner.fold.decisions.decisions import MAX_DECISIONS, Dec
 from prequel.services.learner.fold.decisions.following import follow_decisions
 from prequel.services.learner.fold.decisions.forgetting import newly_forgotten, without_ids
 from prequel.services.learner.fold.decisions.refusal import Refused
-from prequel.services.learner.fold.decisions.undo_handler import find_undone, undo
+from prequel.services.learner.fold.decisions.undo_handler import find_undone, undo, undo_advice
 from prequel.services.learner.fold.stream import StreamState
 from prequel.services.learner.replay.hand_over import hand_over
 from prequel.shared.backbone_specs import RULE, parse_spec
@@ -83,19 +83,21 @@ def _decide(fold: "Fold", command: Command, batch: FoldBatch) -> Applied:
     try:
         if stream.decisions.full:
             raise Refused(f"the stream has {MAX_DECISIONS} commands in its history, as many as it can keep")
-        _DECISIONS[command.do](fold, stream, command)
+        advice = _DECISIONS[command.do](fold, stream, command)
     except Refused as error:
         stream.decisions = stream.decisions.refuse(without_ids(command), error.why)
         raise
     follow_decisions(stream, fold.config)
     catching_up = any(decision.id == command.id for decision in stream.decisions.waiting)
     forgotten = newly_forgotten(stream, command)
-    return command_result(command, "applied")._replace(catching_up=catching_up, forgotten=forgotten)
+    applied = command_result(command, "applied")
+    return applied._replace(catching_up=catching_up, forgotten=forgotten, advice=advice)
 
 
-def _undo(fold: "Fold", stream: StreamState, command: Command) -> None:
+def _undo(fold: "Fold", stream: StreamState, command: Command) -> str:
     target = find_undone(stream, command)
     stream.decisions = stream.decisions.undo(target, undo(target, command))
+    return undo_advice(stream, target)
 
 
 def _stream(fold: "Fold", command: Command) -> StreamState:
@@ -110,14 +112,15 @@ def _of_stream(decide: Callable[[StreamState, Command], Decision]) -> "DecisionH
 
 
 def _of_fold(decide: Callable[["Fold", StreamState, Command], Decision]) -> "DecisionHandler":
-    def handle(fold: "Fold", stream: StreamState, command: Command) -> None:
+    def handle(fold: "Fold", stream: StreamState, command: Command) -> str:
         stream.decisions = stream.decisions.apply(decide(fold, stream, command))
+        return ""
 
     return handle
 
 
 PartitionHandler = Callable[["Fold", Command, FoldBatch], Applied]
-DecisionHandler = Callable[["Fold", StreamState, Command], None]
+DecisionHandler = Callable[["Fold", StreamState, Command], str]
 _PARTITION_HANDLERS: Mapping[str, PartitionHandler] = {
     "stream.create": _create,
     "stream.delete": _delete,
@@ -136,4 +139,4 @@ _DECISIONS: Mapping[str, DecisionHandler] = {
     "example.forget": _of_stream(stream_handlers.forget_examples),
     "undo": _undo,
 }
-"""Each makes a decision, or raises Refused: nothing has changed then."""
+"""Each makes a decision, and returns what to do besides; or raises Refused: nothing has changed then."""

@@ -58,7 +58,9 @@ def _why_not(stream: str, command: Mapping[str, Any]) -> str:
 def described(command: Mapping[str, Any]) -> str:
     """A command in a line: `class.rename moggy -> cat`."""
     arguments = dict(command["arguments"])
-    if command["do"] in ("class.rename", "class.merge"):
+    if command["do"] == "stream.switch" and "from" in arguments:
+        words = [f"{arguments['from']} -> {arguments.get('backbone')}"]
+    elif command["do"] in ("class.rename", "class.merge"):
         words = [f"{arguments.get('from')} -> {arguments.get('to')}"]
     elif command["do"] == "example.forget":
         # Their ids are forgotten, too; where the command was refused, their number is not known.

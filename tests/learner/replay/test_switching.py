@@ -144,6 +144,31 @@ def test_images_that_come_between_switch_and_hand_over_are_learned_with_their_la
     assert after[3] == rest[2]
 
 
+def test_undo_says_how_the_images_that_came_meanwhile_get_features_of_the_backbone_before() -> None:
+    fold, pictures = switched()
+    switch = next(entry for entry in fold.streams["s"].decisions if entry.do == "stream.switch")
+    assert switch.arguments == {"backbone": OTHER, "from": "test-3"}
+    hand_over(fold, pictures.log)
+    fold.apply([pictures.other(number, again=False) for number in (30, 31)])
+    again = stored_and_read(fold)
+    undo = pictures.log.command("back", "undo", command=switch.id)
+    for each in (fold, again):
+        (applied,) = [output.event for output in each.apply([undo]).outputs if isinstance(output.event, Applied)]
+        assert applied.advice == (
+            f"at least 2 images that came while it learned from {OTHER} have no features of test-3 and are left out: "
+            "prequel reextract s --backbone test-3 makes them"
+        )
+    assert fold.digest() == again.digest()
+
+
+def test_undo_of_a_switch_that_was_not_handed_over_needs_nothing_more() -> None:
+    fold, pictures = switched()
+    switch = next(entry for entry in fold.streams["s"].decisions if entry.do == "stream.switch")
+    result = fold.apply([pictures.log.command("back", "undo", command=switch.id)])
+    (applied,) = [output.event for output in result.outputs if isinstance(output.event, Applied)]
+    assert (applied.status, applied.advice) == ("applied", "")
+
+
 def test_images_older_than_the_ids_that_are_remembered_are_learned_once() -> None:
     fold, pictures = switched(window=5, duplicates=5)
     state = hand_over(fold, pictures.log)

@@ -232,6 +232,12 @@ class Decisions(Sequence[Decision]):
         switched = [decision.arguments["backbone"] for decision in self.standing if decision.do == SWITCH]
         return switched[-1] if switched else ""
 
+    @property
+    def backbone_before_switches(self) -> str:
+        """The backbone that the stream had before anybody switched it; empty where nobody did."""
+        switches = (decision for decision in self._decisions if decision.do == SWITCH and not decision.why)
+        return next((str(decision.arguments.get("from", "")) for decision in switches), "")
+
     @cached_property
     def ever_switched(self) -> bool:
         """Whether images may have features of one backbone only, of which there are several."""

@@ -28,7 +28,8 @@ def switch_backbone(stream: StreamState, command: Command) -> Decision:
     spec = command.arguments.get("backbone")
     if not isinstance(spec, str) or not spec:
         raise Refused("field backbone must be the name or the id of a backbone")
-    arguments = {**command.arguments, "backbone": find_other_backbone(stream, spec)}
+    # Where it comes from, so that an undo can say whose features later images lack.
+    arguments = {**command.arguments, "backbone": find_other_backbone(stream, spec), "from": stream.backbone}
     return decision_of(command._replace(arguments=arguments), replays=True)
 
 

@@ -54,6 +54,19 @@ def undo(target: Decision, command: Command) -> Decision:
     return decision_of(command, replays=not _only_shown(target))
 
 
+def undo_advice(stream: StreamState, target: Decision) -> str:
+    """What to do besides, once ``target`` is undone: features to make for images that came after a switch."""
+    backbone = stream.decisions.backbone or stream.decisions.backbone_before_switches
+    if target.do != SWITCH or not backbone or backbone == stream.backbone:
+        return ""
+    _, known = stream.other_features.get(backbone, (0, 0))
+    count = f"at least {stream.images - known:,} images" if stream.images > known else "images, if any,"
+    return (
+        f"{count} that came while it learned from {stream.backbone} have no features of {backbone} and are left out: "
+        f"prequel reextract {stream.name} --backbone {backbone} makes them"
+    )
+
+
 def _taken(decisions: Decisions, undone: Decision, renaming: Renaming) -> str:
     """The name that the class would have again, where it stands for another one; else empty."""
     names = ClassNames(d.change for d in decisions.standing if d.change and d is not undone)
