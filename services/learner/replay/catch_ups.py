@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from prequel.services.learner.context import SOURCE, LearnerContext
-from prequel.services.learner.fold.decisions.decisions import ADD, CATCH_UP
+from prequel.services.learner.fold.decisions.decisions import CATCH_UP
 from prequel.services.learner.fold.decisions.model_handlers import joining_models
 from prequel.services.learner.fold.stream import StreamState
 from prequel.services.learner.models.spec import UnknownModel
 from prequel.services.learner.owned_partition import OwnedPartition
 from prequel.services.learner.replay.catch_up_job import plan_catch_up
-from prequel.services.learner.replay.hand_over import keeps_past, stream_plan
+from prequel.services.learner.replay.hand_over import stream_plan, would_lose
 from prequel.services.learner.replay.jobs.queue import DONE, JobOwner, JobQueue, QueuedJob, QueueFull
 from prequel.services.learner.replay.plan import ReplayPlan
 from prequel.services.learner.replay.stored_replay import decode_replay
@@ -35,12 +35,16 @@ class CatchUp:
     job: QueuedJob
     replay: StreamReplay | None = None
     """Once the job has made it."""
-    appended: bool = False
-    """Whether the record is in the log at which the fold takes it over."""
+    appended_at: int | None = None
+    """The offset of the record at which the fold takes it over, once that is in the log."""
     problem: str = ""
     retry_at: float = 0.0
     shown: tuple[float, str, bool] = (0.0, "", False)
     """Progress, problem and whether it is appended, as they were last shown."""
+
+    @property
+    def appended(self) -> bool:
+        return self.appended_at is not None
 
     def is_of(self, stream: StreamState, settings: int) -> bool:
         """Whether it replays the past that this stream has now, and not that of one deleted, or decided about since."""
@@ -119,6 +123,9 @@ class CatchUps:
             running = None
         if running is None or (running.problem and self._context.clock() >= running.retry_at):
             return self._begin(number, stream)
+        if running.appended_at is not None and fold.position > running.appended_at:
+            self._retry(running, "the record at which it was to be handed over was refused")
+            return True
         if running.appended or running.problem:
             return False
         if running.job.ended:
@@ -129,8 +136,8 @@ class CatchUps:
     def _begin(self, number: int, stream: StreamState) -> bool:
         fold = self._partitions[number].fold
         begin = self._begin_of(number)
-        if keeps_past(stream, begin) and any(decision.do != ADD for decision in stream.decisions.waiting):
-            self._refuse(number, stream, begin)
+        if problem := would_lose(stream, begin):
+            self._refuse(number, stream, begin, problem)
             return True
         plan = stream_plan(fold, stream, number, begin=begin)
         try:
@@ -159,35 +166,36 @@ class CatchUps:
             )
             running.job.result = b""
         except (ValueError, UnknownModel) as error:
-            running.problem, running.retry_at = str(error), context.clock() + CATCH_UP_RETRY_S
-            logger.warning("stream %s: catching up failed, and is tried again: %s", running.plan.stream, error)
+            self._retry(running, str(error))
             return
         arguments = {"given": running.plan.decisions.given, "settings": running.settings, "begin": running.begin}
-        self._append(running.plan.stream, arguments)
-        running.appended = True
+        running.appended_at = self._append(running.plan.stream, arguments)
 
-    def _refuse(self, number: int, stream: StreamState, begin: int) -> None:
+    def _retry(self, running: CatchUp, problem: str) -> None:
+        running.problem, running.retry_at = problem, self._context.clock() + CATCH_UP_RETRY_S
+        running.appended_at = None
+        logger.warning("stream %s: catching up failed, and is tried again: %s", running.plan.stream, problem)
+
+    def _refuse(self, number: int, stream: StreamState, begin: int, problem: str) -> None:
         """The commands came by the log itself, or retention was faster than they were."""
         settings = len(self._partitions[number].fold.history)
         refused = stream.begun, stream.decisions.given, settings
         if self._refused.get(stream.name) == refused:
             return
-        problem = (
-            f"the log begins at {begin}, and this stream began at {stream.begun}: what it learned before would be lost;"
-            ' give the command again with "from": "log" where that is wanted (a merge together with models.rebuild)'
-        )
         self._append(
             stream.name,
             {"given": stream.decisions.given, "settings": settings, "begin": begin, "problem": problem},
         )
         self._refused[stream.name] = refused
 
-    def _append(self, stream: str, arguments: Mapping[str, object]) -> None:
+    def _append(self, stream: str, arguments: Mapping[str, object]) -> int:
+        """The record's offset."""
         self._appended += 1
         owner, now = self._context.owner, self._context.clock()
         id = f"catch-up:{owner}:{self._appended}"
         message = encode_command(stream, id, CATCH_UP, arguments=arguments, by="learner", time=now, source=SOURCE)
-        self._context.log.append([message])
+        (position,) = self._context.log.append([message])
+        return position.offset
 
 
 def _commands(stream: StreamState) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from prequel.services.learner.fold.decisions.decisions import ADD
 from prequel.services.learner.fold.decisions.following import follow_decisions
 from prequel.services.learner.fold.decisions.forgetting import forgettings
 from prequel.services.learner.fold.decisions.model_handlers import joining_models
@@ -22,25 +23,28 @@ if TYPE_CHECKING:
 def hand_over(fold: "Fold", stream: StreamState, command: Command) -> None:
     """Put the replay in the stream's place, folded up to this command.
 
-    Blocks while what is left of the replay, or all of it, is read from the log. Raises Refused where the stream has
-    been decided about since the replay began, LogUnavailable.
+    Nothing that the command says is taken over: anybody may write to the log. It only says where to do what the log
+    itself asks for. Blocks while what is left of the replay, or all of it, is read from the log. Raises Refused where
+    the stream has been decided about since the replay began, or the log is not as the command says; LogUnavailable.
     """
-    problem = command.arguments.get("problem")
     if not stream.decisions.pending:
         raise Refused("nothing waits for a replay")
     if _number(command.arguments, "given") != stream.decisions.given or (
         _number(command.arguments, "settings") != len(fold.history)
     ):
         raise Refused("commands or settings have changed since the replay began")
-    if problem:
-        stream.decisions = stream.decisions.fail(str(problem)[:500])
-        follow_decisions(stream, fold.config)
-        return
     begin, end = _number(command.arguments, "begin"), command.position.offset
-    if begin > command.position.offset or (keeps_past(stream, begin) and not joining_specs(stream)):
+    if begin > (log_begin := fold.cache.begins().get(command.position.partition, 0)):
+        raise Refused(f"the log begins at {log_begin}, and not at {begin}")
+    if command.arguments.get("problem"):
+        _fail(fold, stream, begin)
+        return
+    if keeps_past(stream, begin) and not joining_specs(stream):
         raise Refused(f"the replay begins at {begin}, and this stream began at {stream.begun}")
     replay = fold.replays.take(stream.name, begun=stream.begun, given=stream.decisions.given, begin=begin, end=end)
     if replay is None or not replay.plan.admits_classes_of(stream):
+        if keeps_past(stream, log_begin) and not keeps_past(stream, begin):
+            raise Refused(f"the log begins at {log_begin} by now, and this stream began at {stream.begun}")
         replay = new_replay(fold, stream, command.position.partition, begin=begin, end=end)
     replay_to(fold, replay, end)
     replayed, decisions = replay.begun_state(), stream.decisions.catch_up()
@@ -53,6 +57,25 @@ def hand_over(fold: "Fold", stream: StreamState, command: Command) -> None:
     change_models(replayed, joining_specs(stream), None)  # Without the companion.
     stream.decisions = decisions
     follow_decisions(stream, fold.config, replayed)
+
+
+def would_lose(stream: StreamState, begin: int) -> str:
+    """Why commands that rewrite the past are refused where the log begins at ``begin``; empty where they are not."""
+    if not keeps_past(stream, begin) or all(decision.do == ADD for decision in stream.decisions.waiting):
+        return ""
+    return (
+        f"the log begins at {begin}, and this stream began at {stream.begun}: what it learned before would be lost;"
+        ' give the command again with "from": "log" where that is wanted (a merge together with models.rebuild)'
+    )
+
+
+def _fail(fold: "Fold", stream: StreamState, begin: int) -> None:
+    """Refuse the commands that wait, after all. Raises Refused where they lose nothing."""
+    problem = would_lose(stream, begin)
+    if not problem:
+        raise Refused(f"a replay from {begin} on would lose nothing of this stream, which began at {stream.begun}")
+    stream.decisions = stream.decisions.fail(problem)
+    follow_decisions(stream, fold.config)
 
 
 def _drop_forgotten(fold: "Fold", stream: StreamState) -> None:

@@ -219,6 +219,22 @@ def test_a_replay_that_fails_is_shown_and_tried_again(start: Start) -> None:
     assert running.status.labels == ["a", "b"]
 
 
+def test_a_stream_does_not_wait_for_ever_where_the_record_of_its_hand_over_is_refused(start: Start) -> None:
+    """Here since somebody has used up the record's id: what is given twice counts once."""
+    running = start()
+    running.append(*examples())
+    running.command("stream.catch-up", id="catch-up:o1:1", given=1, settings=1, begin=0)
+    running.command("class.delete", label="c")
+    running.turns(4)
+    catching_up = running.status.catching_up
+    assert catching_up is not None
+    assert catching_up.problem == "the record at which it was to be handed over was refused"
+    running.now += 60
+    running.turns(4)
+    assert running.status.labels == ["a", "b"]
+    assert running.status.catching_up is None
+
+
 def test_a_past_that_the_log_has_lost_is_not_thrown_away(start: Start) -> None:
     running = start()
     running.append(*examples())
