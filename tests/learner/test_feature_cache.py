@@ -31,6 +31,13 @@ def held(cache: FeatureCache, dim: int = 3) -> dict[int, float]:
     return {int(blocks.offsets[slot]): float(blocks.row(int(slot))[0]) for slot in slots}
 
 
+def squares(cache: FeatureCache, dim: int) -> list[float]:
+    """The squared lengths of the vectors in memory, in the order of their offsets."""
+    blocks = cache.blocks(dim)
+    slots = sorted(np.flatnonzero(blocks.offsets >= 0).tolist(), key=lambda slot: int(blocks.offsets[slot]))
+    return [float(blocks.squares[slot]) for slot in slots]
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 30), st.sampled_from(["put", "put_old", "remove"]))), st.integers(0, 6))
 def test_it_holds_the_newest_and_what_it_holds_is_right(steps: list[tuple[int, str]], room: int) -> None:
@@ -65,6 +72,7 @@ def test_a_run_is_held_as_its_vectors_one_by_one(sizes: list[int], room: int, di
         for number, x in zip(numbers, xs, strict=True):
             single.put(Position(0, number), x)
         assert held(whole, dim) == held(single, dim)
+        assert np.isclose(squares(whole, dim), squares(single, dim)).all()
         assert whole.room == single.room
 
 

@@ -389,6 +389,15 @@ def test_what_retention_has_removed_is_not_asked_about() -> None:
     assert queue.not_asked == 0
 
 
+@pytest.mark.parametrize("by", ["uncertain", "disagreement", "random", "suspect"])
+def test_a_stream_without_images_has_an_empty_queue(by: str) -> None:
+    asked = Asked(0, 0)
+    asked.examples.command("c", "stream.create")
+    asked.catch_up()
+    queue = asked.queue(by)
+    assert (queue.examples, queue.asked, queue.not_asked, queue.next) == ([], 0, 0, None)
+
+
 def test_no_stream_has_no_queue() -> None:
     with pytest.raises(UnknownStream):
         Asked(1, 2).queries.queue("t", QueueRequest(by="random"))
@@ -442,6 +451,17 @@ def test_the_nearest_labelled_examples_with_who_labelled_them() -> None:
     assert answer.typical_distance == pytest.approx(float(np.sqrt((random**2).mean())), rel=0.15)
     own = asked.queries.similar("s", "i7", 3)
     assert "i7" not in [example.id for example in own.examples], "not itself"
+
+
+def test_near_examples_are_the_nearest_of_many_however_long_their_vectors_are() -> None:
+    asked = Asked(0, 1)
+    lengths = np.random.default_rng(3).uniform(0.1, 10.0, 300)
+    xs = np.random.default_rng(4).standard_normal((300, DIM)) * lengths[:, None]
+    for number, x in enumerate(xs):
+        asked.examples.features(f"n{number}", x.tolist(), "some")
+    asked.catch_up()
+    nearest = np.argsort(np.linalg.norm(xs[1:] - xs[0], axis=1), kind="stable")[:5] + 1
+    assert [example.id for example in asked.queries.similar("s", "n0", 5).examples] == [f"n{at}" for at in nearest]
 
 
 def test_a_correction_shows_in_near_examples_at_once() -> None:

@@ -20,7 +20,7 @@ FREE = -1
 
 
 class VectorBlocks:
-    """Vectors float32 [dim] in numbered slots, each with the offset of its example in the log.
+    """Vectors float32 [dim] in numbered slots, each with the offset of its example in the log; no slots where dim is 0.
 
     A slot that is freed is taken again by the next vector: what reads slots without the learner's lock must ask
     afterwards whether they still hold what it wanted (``offsets``).
@@ -28,7 +28,7 @@ class VectorBlocks:
 
     def __init__(self, dim: int) -> None:
         self.dim = dim
-        self._rows_per_block = min(_MAX_ROWS, max(1, BLOCK_BYTES // (4 * dim)))
+        self._rows_per_block = min(_MAX_ROWS, max(1, BLOCK_BYTES // max(1, 4 * dim)))
         self._blocks: list[Rows] = []
         self._free: list[int] = []
         self.offsets: Numbers = np.empty(0, np.int64)
@@ -59,7 +59,7 @@ class VectorBlocks:
         for number in np.unique(numbers):
             chosen = numbers == number
             self._blocks[number][rows[chosen]] = xs[chosen]
-        self.offsets[slots] = offsets
+        self.offsets[slots], self.squares[slots] = offsets, np.vecdot(xs, xs)
         return slots
 
     def remove(self, slot: int) -> None:
@@ -92,7 +92,7 @@ class VectorBlocks:
     def squared_distances(self, xs: Rows) -> Rows:
         """Squared distances [n, slots] of ``xs`` [n, dim] to all slots, to about 1e-6 of the largest square: what is
         close is to be measured again. Of a free slot, any number."""
-        squares, own = self.squares, np.einsum("ij,ij->i", xs, xs)
+        squares, own = self.squares, np.vecdot(xs, xs)
         out = np.empty((len(xs), len(squares)), np.float32)
         for begin, rows in self.blocks():
             end = min(begin + len(rows), len(squares))
