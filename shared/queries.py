@@ -78,41 +78,30 @@ class DeferredQueries:
     queries: Queries | None = None
 
     def answer(self, stream: str, features: Vector) -> Answer:
-        if self.queries is None:
-            raise UnknownStream(stream)
-        return self.queries.answer(stream, features)
+        return self._set(stream).answer(stream, features)
 
     def detail(self, stream: str) -> StreamDetail:
-        if self.queries is None:
-            raise UnknownStream(stream)
-        return self.queries.detail(stream)
+        return self._set(stream).detail(stream)
 
     def history(self, stream: str) -> StreamHistory:
-        if self.queries is None:
-            raise UnknownStream(stream)
-        return self.queries.history(stream)
+        return self._set(stream).history(stream)
 
     def model_problem(self, stream: str, spec: str) -> str:
-        if self.queries is None:
-            raise UnknownStream(stream)
-        return self.queries.model_problem(stream, spec)
+        return self._set(stream).model_problem(stream, spec)
 
     def start_backtest(self, stream: str, request: BacktestRequest) -> Backtest:
-        if self.queries is None:
-            raise UnknownStream(stream)
-        return self.queries.start_backtest(stream, request)
+        return self._set(stream).start_backtest(stream, request)
 
     def end_backtest(self, stream: str, id: str) -> Backtest | None:
-        if self.queries is None:
-            raise UnknownStream(stream)
-        return self.queries.end_backtest(stream, id)
+        return self._set(stream).end_backtest(stream, id)
 
     def queue(self, stream: str, request: QueueRequest) -> ExampleQueue:
-        if self.queries is None:
-            raise UnknownStream(stream)
-        return self.queries.queue(stream, request)
+        return self._set(stream).queue(stream, request)
 
     def similar(self, stream: str, id: str, limit: int, position: str | None = None) -> SimilarExamples:
+        return self._set(stream).similar(stream, id, limit, position)
+
+    def _set(self, stream: str) -> Queries:
         if self.queries is None:
             raise UnknownStream(stream)
-        return self.queries.similar(stream, id, limit, position)
+        return self.queries

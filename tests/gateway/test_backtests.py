@@ -143,9 +143,6 @@ class Away:
     def start_backtest(self, stream: str, request: BacktestRequest) -> Backtest:
         raise LearnerUnavailable(f"the learner of {stream} at x cannot be reached: so says the test")
 
-    def end_backtest(self, stream: str, id: str) -> Backtest | None:
-        raise UnknownStream(stream)
-
 
 def test_while_no_learner_answers_what_is_stored_is_shown(start: Start) -> None:
     gateway = start(queries=Away())
@@ -157,3 +154,21 @@ def test_while_no_learner_answers_what_is_stored_is_shown(start: Start) -> None:
     assert [each["id"] for each in gateway.client.get(URL).json()["backtests"]] == ["b1"]
     assert gateway.client.get(f"{URL}/b1").json()["progress"] == 0.5
     assert gateway.client.get(f"{URL}/odd").status_code == 404
+
+
+class Starting:
+    """A learner that has not restored the stream yet."""
+
+    def start_backtest(self, stream: str, request: BacktestRequest) -> Backtest:
+        raise UnknownStream(stream)
+
+    def end_backtest(self, stream: str, id: str) -> Backtest | None:
+        raise UnknownStream(stream)
+
+
+def test_while_its_learner_is_starting_a_stream_is_not_called_unknown(start: Start) -> None:
+    gateway = start(queries=Starting())
+    assert gateway.post_image(id="i1", wait=10).status_code == 200
+    for answer in (gateway.client.post(URL, json={"models": "ridge"}), gateway.client.delete(f"{URL}/b1")):
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        assert "one is starting" in answer.json()["detail"]

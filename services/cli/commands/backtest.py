@@ -3,7 +3,7 @@
 import argparse
 
 from prequel.services.cli.commands.base import CliCommand
-from prequel.services.cli.commands.gateway_client import add_gateway_arguments, run_with_client
+from prequel.services.cli.commands.gateway_client import add_gateway_arguments, add_json_argument, run_with_client
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -31,7 +31,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--since", metavar="P", help="begin at this position of the log; default: the whole stream")
     parser.add_argument("--last", type=int, metavar="N", help="only the newest N examples")
-    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    add_json_argument(parser)
     add_gateway_arguments(parser)
 
 

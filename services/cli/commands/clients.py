@@ -10,6 +10,7 @@ from prequel.services.cli.commands.base import CliCommand
 from prequel.services.cli.commands.gateway_client import (
     add_confirmation_argument,
     add_gateway_arguments,
+    add_json_argument,
     confirmation,
     run_with_client,
 )
@@ -179,7 +180,7 @@ def _status(arguments: argparse.Namespace) -> int:
 
 def _add_status_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("stream", nargs="?", help="name of a stream; without it, all are listed")
-    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    add_json_argument(parser)
     add_gateway_arguments(parser)
 
 

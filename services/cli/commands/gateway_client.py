@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from prequel.services.producer.client import Client
     from prequel.services.producer.confirmation import Confirmation
+    from prequel.services.producer.stream_changes import StreamChanges
 
 Call = Callable[["Client", "Console", threading.Event], int]
 """What a command does with a client, until the event is set; the exit code."""
@@ -29,6 +30,18 @@ def add_gateway_arguments(parser: argparse.ArgumentParser) -> None:
 def add_confirmation_argument(parser: argparse.ArgumentParser) -> None:
     """``--yes``, which ``confirmation`` reads."""
     parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
+
+
+def add_change_arguments(parser: argparse.ArgumentParser) -> None:
+    """``--yes``, ``--by``, ``--url`` and ``--api-key``, which ``stream_changes`` and ``run_with_client`` read."""
+    add_confirmation_argument(parser)
+    parser.add_argument("--by", default="prequel", metavar="NAME", help="who makes the change (prequel)")
+    add_gateway_arguments(parser)
+
+
+def add_json_argument(parser: argparse.ArgumentParser) -> None:
+    """``--json``."""
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
 
 
 def run_with_client(arguments: argparse.Namespace, call: Call) -> int:
@@ -47,6 +60,21 @@ def run_with_client(arguments: argparse.Namespace, call: Call) -> int:
     except ProducerError as error:
         print(f"prequel: {error}", file=sys.stderr)
         return WRONG_USAGE if isinstance(error, WrongUsage) else 1
+
+
+def stream_changes(arguments: argparse.Namespace, client: "Client", console: "Console") -> "StreamChanges":
+    """What changes the stream that the arguments name."""
+    from prequel.services.cli import composition
+    from prequel.services.producer.stream_changes import StreamChanges
+
+    return StreamChanges(
+        client=client,
+        stream=arguments.stream,
+        console=console,
+        confirmation=confirmation(arguments, console),
+        new_id=composition.new_id,
+        by=arguments.by,
+    )
 
 
 def confirmation(arguments: argparse.Namespace, console: "Console") -> "Confirmation":

@@ -9,11 +9,7 @@ from contextlib import closing, nullcontext
 from typing import TYPE_CHECKING
 
 from prequel.services.cli.commands.base import CliCommand, add_data_argument
-from prequel.services.cli.commands.gateway_client import (
-    add_confirmation_argument,
-    add_gateway_arguments,
-    confirmation,
-)
+from prequel.services.cli.commands.gateway_client import add_change_arguments, stream_changes
 from prequel.services.cli.exit_codes import INTERRUPTED, WRONG_USAGE
 
 if TYPE_CHECKING:
@@ -83,19 +79,10 @@ def _extract_and_switch(
 
     from prequel.services.cli import composition
     from prequel.services.cli.switch_over import SwitchOver
-    from prequel.services.producer.stream_changes import StreamChanges
 
-    console = Console()
     with closing(composition.connect_client(arguments.url, arguments, stop)) as client:
         client.check()  # Before hours of work, not after them.
-        changes = StreamChanges(
-            client=client,
-            stream=arguments.stream,
-            console=console,
-            confirmation=confirmation(arguments, console),
-            new_id=composition.new_id,
-            by=arguments.by,
-        )
+        changes = stream_changes(arguments, client, Console())
         return SwitchOver(changes, work, extractors, stop=stop, clock=time.monotonic).run()
 
 
@@ -103,10 +90,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("stream", help="name of the stream")
     parser.add_argument("--backbone", required=True, metavar="B", help="a backbone, as in mobilenetv2 or compact-multi")
     parser.add_argument("--switch", action="store_true", help="let the stream learn from it when all are extracted")
-    parser.add_argument("--by", default="prequel", metavar="NAME", help="who switches (prequel)")
     add_data_argument(parser)
-    add_confirmation_argument(parser)
-    add_gateway_arguments(parser)
+    add_change_arguments(parser)
 
 
 REEXTRACT = CliCommand(

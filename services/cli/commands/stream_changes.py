@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from prequel.services.cli.commands.base import CliCommand
 from prequel.services.cli.commands.gateway_client import (
-    add_confirmation_argument,
+    add_change_arguments,
     add_gateway_arguments,
-    confirmation,
+    add_json_argument,
     run_with_client,
+    stream_changes,
 )
 
 if TYPE_CHECKING:
@@ -18,32 +19,7 @@ if TYPE_CHECKING:
 
 def _with_changes(arguments: argparse.Namespace, call: Callable[["StreamChanges"], int]) -> int:
     """``call`` with what changes the stream that the arguments name; the exit code."""
-    from prequel.services.cli import composition
-    from prequel.services.producer.stream_changes import StreamChanges
-
-    return run_with_client(
-        arguments,
-        lambda client, console, stop: call(
-            StreamChanges(
-                client=client,
-                stream=arguments.stream,
-                console=console,
-                confirmation=confirmation(arguments, console),
-                new_id=composition.new_id,
-                by=arguments.by,
-            )
-        ),
-    )
-
-
-def _add_change_arguments(parser: argparse.ArgumentParser) -> None:
-    add_confirmation_argument(parser)
-    parser.add_argument("--by", default="prequel", metavar="NAME", help="who makes the change (prequel)")
-    add_gateway_arguments(parser)
-
-
-def _add_json_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    return run_with_client(arguments, lambda client, console, stop: call(stream_changes(arguments, client, console)))
 
 
 def _add_stream_argument(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +35,7 @@ def _streams(arguments: argparse.Namespace) -> int:
 
 
 def _add_streams_arguments(parser: argparse.ArgumentParser) -> None:
-    _add_json_argument(parser)
+    add_json_argument(parser)
     add_gateway_arguments(parser)
 
 
@@ -86,8 +62,8 @@ def _add_models_arguments(parser: argparse.ArgumentParser) -> None:
         help="where an added model begins: with the earliest record of the log (default), or with the next label; "
         "rebuild --from log: also where that loses what retention has removed",
     )
-    _add_json_argument(parser)
-    _add_change_arguments(parser)
+    add_json_argument(parser)
+    add_change_arguments(parser)
 
 
 def _classes(arguments: argparse.Namespace) -> int:
@@ -104,8 +80,8 @@ def _add_classes_arguments(parser: argparse.ArgumentParser) -> None:
     actions = ("rename", "merge", "delete")
     parser.add_argument("action", nargs="?", choices=actions, help="without it, the classes are listed")
     parser.add_argument("name", nargs="*", metavar="NAME", help="rename OLD NEW, merge OLD NEW, or delete NAME")
-    _add_json_argument(parser)
-    _add_change_arguments(parser)
+    add_json_argument(parser)
+    add_change_arguments(parser)
 
 
 def _set(arguments: argparse.Namespace) -> int:
@@ -119,8 +95,8 @@ def _add_set_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "setting", nargs="*", metavar="NAME=VALUE", help="title, goal, window, ...; NAME=default: the learner's own"
     )
-    _add_json_argument(parser)
-    _add_change_arguments(parser)
+    add_json_argument(parser)
+    add_change_arguments(parser)
 
 
 def _switch(arguments: argparse.Namespace) -> int:
@@ -132,7 +108,7 @@ def _switch(arguments: argparse.Namespace) -> int:
 def _add_switch_arguments(parser: argparse.ArgumentParser) -> None:
     _add_stream_argument(parser)
     parser.add_argument("backbone", nargs="?", metavar="BACKBONE", help="its id, or how that begins; without it: list")
-    _add_change_arguments(parser)
+    add_change_arguments(parser)
 
 
 def _history(arguments: argparse.Namespace) -> int:
@@ -144,7 +120,7 @@ def _history(arguments: argparse.Namespace) -> int:
 
 def _add_history_arguments(parser: argparse.ArgumentParser) -> None:
     _add_stream_argument(parser)
-    _add_json_argument(parser)
+    add_json_argument(parser)
     add_gateway_arguments(parser)
 
 
@@ -157,7 +133,7 @@ def _undo(arguments: argparse.Namespace) -> int:
 def _add_undo_arguments(parser: argparse.ArgumentParser) -> None:
     _add_stream_argument(parser)
     parser.add_argument("command", help="the command's id, or how it begins: `prequel history S` lists all")
-    _add_change_arguments(parser)
+    add_change_arguments(parser)
 
 
 def _forget(arguments: argparse.Namespace) -> int:
@@ -169,7 +145,7 @@ def _forget(arguments: argparse.Namespace) -> int:
 def _add_forget_arguments(parser: argparse.ArgumentParser) -> None:
     _add_stream_argument(parser)
     parser.add_argument("id", nargs="+", help="ids of images, as the page and the HTTP calls show them")
-    _add_change_arguments(parser)
+    add_change_arguments(parser)
 
 
 STREAMS = CliCommand("streams", "list the streams", _streams, _add_streams_arguments)

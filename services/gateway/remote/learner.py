@@ -33,8 +33,6 @@ class RemoteLearner:
     def answer(self, stream: str, features: Vector) -> Answer:
         body = orjson.dumps({"stream": stream, "features": features}, option=orjson.OPT_SERIALIZE_NUMPY)
         response = self._request(stream, "POST", "/predict", body)
-        if response.status_code == 404:
-            raise UnknownStream(stream)
         if response.status_code == 422:
             raise ValueError(error_detail(response))
         return _parsed(Answer, stream, response)
@@ -43,10 +41,7 @@ class RemoteLearner:
         return _parsed(StreamDetail, stream, self._request(stream, "GET", f"/detail/{stream}"))
 
     def history(self, stream: str) -> StreamHistory:
-        response = self._request(stream, "GET", f"/history/{stream}")
-        if response.status_code == 404:
-            raise UnknownStream(stream)
-        return _parsed(StreamHistory, stream, response)
+        return _parsed(StreamHistory, stream, self._request(stream, "GET", f"/history/{stream}"))
 
     def model_problem(self, stream: str, spec: str) -> str:
         response = self._request(stream, "POST", "/model-problem", orjson.dumps({"stream": stream, "model": spec}))
@@ -55,41 +50,36 @@ class RemoteLearner:
     def start_backtest(self, stream: str, request: BacktestRequest) -> Backtest:
         body = orjson.dumps({"stream": stream, **request.model_dump()})
         response = self._request(stream, "POST", "/backtests/start", body)
-        if response.status_code == 404:
-            raise UnknownStream(stream)
         if response.status_code in (409, 422):
             raise refused(response.status_code, error_detail(response))
         return _parsed(Backtest, stream, response)
 
     def end_backtest(self, stream: str, id: str) -> Backtest | None:
         response = self._request(stream, "POST", "/backtests/end", orjson.dumps({"stream": stream, "id": id}))
-        if response.status_code == 404:
-            raise UnknownStream(stream)
         return None if response.content == b"null" else _parsed(Backtest, stream, response)
 
     def queue(self, stream: str, request: QueueRequest) -> ExampleQueue:
         body = QueueCall(stream=stream, request=request).model_dump_json().encode()
-        response = self._request(stream, "POST", "/queue", body)
-        if response.status_code == 404:
-            raise UnknownStream(stream)
-        return _parsed(ExampleQueue, stream, response)
+        return _parsed(ExampleQueue, stream, self._request(stream, "POST", "/queue", body))
 
     def similar(self, stream: str, id: str, limit: int, position: str | None = None) -> SimilarExamples:
         body = SimilarCall(stream=stream, id=id, limit=limit, position=position).model_dump_json().encode()
         response = self._request(stream, "POST", "/similar", body)
-        if response.status_code == 404:
-            raise UnknownStream(stream)
         if response.status_code == 410:
             raise UnknownExample(error_detail(response))
         return _parsed(SimilarExamples, stream, response)
 
     def _request(self, stream: str, method: str, path: str, body: bytes | None = None) -> httpx.Response:
+        """Raises UnknownStream where the learner answers 404: the stream was deleted, or another learner has it now."""
         address = self._address(stream)
         headers = {"Content-Type": "application/json"} if body else {}
         try:
-            return self._client.request(method, f"http://{address}{path}", content=body, headers=headers)
+            response = self._client.request(method, f"http://{address}{path}", content=body, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise LearnerUnavailable(f"the learner of {stream} at {address} cannot be reached: {error}") from error
+        if response.status_code == 404:
+            raise UnknownStream(stream)
+        return response
 
     def _address(self, stream: str) -> str:
         raw = self._addresses.get(status.key(stream))

@@ -11,12 +11,12 @@ from prequel.services.gateway.http.answers import json_answer, problem_responses
 from prequel.services.gateway.http.parameters import MAX_MODEL, CommandKey, StreamName, refuse_unknown_parameters
 from prequel.services.gateway.http.problems import Problem, invalid
 from prequel.services.gateway.http.schemas import BacktestAnswer, BacktestList, BacktestSummary
+from prequel.services.gateway.routes.learner_answers import learner_answer
 from prequel.services.gateway.view.backtests import summary
 from prequel.shared.backbone_specs import MAX_SPEC_LENGTH
 from prequel.shared.backtests import MAX_MODELS, BacktestRefused, BacktestRequest
 from prequel.shared.events.names import ID_PATTERN
 from prequel.shared.model_specs import split_outside
-from prequel.shared.queries import UnknownStream
 
 BacktestId = Annotated[str, Path(pattern=f"^{ID_PATTERN}$", description="id of the back-test")]
 Spec = Annotated[str, StringConstraints(min_length=1, max_length=MAX_MODEL, strip_whitespace=True)]
@@ -91,11 +91,11 @@ async def start_backtest(
         id=id or gateway.new_id(), models=body.models, backbone=body.backbone, since=body.since, last=body.last
     )
     try:
-        backtest = await gateway.query_calls.run(lambda: gateway.queries.start_backtest(stream, request))
+        backtest = await learner_answer(
+            gateway, stream, gateway.query_calls.run(lambda: gateway.queries.start_backtest(stream, request))
+        )
     except BacktestRefused as refused:
         raise invalid(refused.field, refused.why) if refused.field else Problem(409, refused.why) from None
-    except UnknownStream:
-        raise await gateway.known_streams.not_found(stream) from None
     return json_answer(summary(backtest), 202)
 
 
@@ -135,10 +135,9 @@ async def read_backtest(gateway: CurrentGateway, stream: StreamName, id: Backtes
 )
 async def end_backtest(gateway: CurrentGateway, stream: StreamName, id: BacktestId) -> Response:
     """One that waits or runs is `cancelled`, and stays in the list; one that has ended is `forgotten`."""
-    try:
-        ended = await gateway.query_calls.run(lambda: gateway.queries.end_backtest(stream, id))
-    except UnknownStream:
-        raise await gateway.known_streams.not_found(stream) from None
+    ended = await learner_answer(
+        gateway, stream, gateway.query_calls.run(lambda: gateway.queries.end_backtest(stream, id))
+    )
     if ended is None:
         raise _no_backtest(stream, id)
     return json_answer(summary(ended))

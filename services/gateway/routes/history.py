@@ -8,9 +8,8 @@ from prequel.services.gateway.gateway import CurrentGateway
 from prequel.services.gateway.http.answers import json_answer, problem_responses
 from prequel.services.gateway.http.parameters import StreamName, refuse_unknown_parameters
 from prequel.services.gateway.http.schemas import HistoryAnswer
-from prequel.services.gateway.remote.learner import LearnerUnavailable
+from prequel.services.gateway.routes.learner_answers import learner_answer
 from prequel.shared.events.headers import timestamp
-from prequel.shared.queries import UnknownStream
 from prequel.shared.status import CommandEntry
 
 router = APIRouter(tags=["streams"], dependencies=[Depends(refuse_unknown_parameters)])
@@ -27,12 +26,7 @@ async def read_history(gateway: CurrentGateway, stream: StreamName) -> Response:
 
     Its learner is asked. It includes every command whose effect a call here has answered.
     """
-    try:
-        history = await gateway.histories.get(stream)
-    except UnknownStream:
-        if await gateway.statuses.exists(stream):
-            raise LearnerUnavailable(f"no learner that answers has stream {stream} now: one is starting") from None
-        raise await gateway.known_streams.not_found(stream) from None
+    history = await learner_answer(gateway, stream, gateway.histories.get(stream))
     answer = {
         "stream": stream,
         "position": history.position,

@@ -1,16 +1,14 @@
 """Calls for what to look at next by the models as they are now, and for the nearest labelled examples of an image."""
 
-from collections.abc import Callable
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import BaseModel
 
 from prequel.services.gateway.gateway import CurrentGateway, Gateway
 from prequel.services.gateway.http.answers import json_answer, problem_responses
 from prequel.services.gateway.http.parameters import ImageId, NormalizedLabel, StreamName, refuse_unknown_parameters
 from prequel.services.gateway.http.problems import Problem, invalid
-from prequel.services.gateway.remote.learner import LearnerUnavailable
+from prequel.services.gateway.routes.learner_answers import learner_answer
 from prequel.services.gateway.routes.predictions import OfSample
 from prequel.shared.opinions import (
     MAX_LISTED,
@@ -21,12 +19,10 @@ from prequel.shared.opinions import (
     SimilarExamples,
     UnknownExample,
 )
-from prequel.shared.queries import UnknownStream
 
 DEFAULT_SIMILAR = 12
 """As many as fit below an image at a glance."""
 
-Answered = TypeVar("Answered", bound=BaseModel)
 OrderBy = Annotated[
     By,
     Query(
@@ -75,7 +71,9 @@ async def read_queue(
     if truth is not None and by != "suspect":
         raise invalid("truth", "only suspects have one: leave it out, or ask by=suspect")
     request = QueueRequest(by=by, predicted=predicted, truth=truth, sample=sample, limit=limit, after=after)
-    queue = await _asked(gateway, stream, lambda: gateway.queries.queue(stream, request))
+    queue = await learner_answer(
+        gateway, stream, gateway.query_calls.run(lambda: gateway.queries.queue(stream, request))
+    )
     return json_answer(_without_forgotten(gateway, queue).model_dump())
 
 
@@ -99,7 +97,9 @@ async def read_similar(
     row = gateway.live.gallery.get(stream, id)
     position = str(row.position) if row else None
     try:
-        similar = await _asked(gateway, stream, lambda: gateway.queries.similar(stream, id, limit, position))
+        similar = await learner_answer(
+            gateway, stream, gateway.query_calls.run(lambda: gateway.queries.similar(stream, id, limit, position))
+        )
     except UnknownExample as error:
         raise Problem(404, f"image {id} cannot be compared: {error}") from None
     similar.examples = [example for example in similar.examples if not forgotten(stream, example.id)]
@@ -113,13 +113,3 @@ def _without_forgotten(gateway: Gateway, queue: ExampleQueue) -> ExampleQueue:
     for example in queue.examples:
         example.duplicates = [id for id in example.duplicates if not forgotten(queue.stream, id)]
     return queue
-
-
-async def _asked(gateway: Gateway, stream: str, ask: Callable[[], Answered]) -> Answered:
-    """What the stream's learner answers. Raises Problem 404 where there is no such stream."""
-    try:
-        return await gateway.query_calls.run(ask)
-    except UnknownStream:
-        if await gateway.statuses.exists(stream):
-            raise LearnerUnavailable(f"no learner that answers has stream {stream} now: one is starting") from None
-        raise await gateway.known_streams.not_found(stream) from None

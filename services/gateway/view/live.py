@@ -207,14 +207,15 @@ class LiveView:
             self.gallery.forgotten.withdraw(applied.position)
             return
         stream, forgotten = applied.stream, self.gallery.forgotten
-        images = self.gallery.forget_images(stream, applied.forgotten, applied.position)
+        digests = frozenset(applied.forgotten)  # Every id that is in memory is looked for among them.
+        images = self.gallery.forget_images(stream, digests, applied.position)
         self._outcomes.forget(
             lambda at, result: isinstance(result, Outcome) and forgotten.hides(result.stream, result.id, at)
         )
-        self._dead_letters.forget(lambda key, _: key[0] == stream and id_digest(key[1]) in applied.forgotten)
+        self._dead_letters.forget(lambda key, _: key[0] == stream and id_digest(key[1]) in digests)
         self.subscriptions.forget_events(self._is_outdated)
         for callback in self.on_images_forgotten:
-            callback(stream, applied.forgotten, images)
+            callback(stream, digests, images)
 
     def _delete_stream(self, stream: str, command: Position) -> None:
         self.gallery.delete_stream(stream, command)

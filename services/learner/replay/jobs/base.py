@@ -38,6 +38,14 @@ JobFunction = Callable[[Job, JobContext, Report], bytes]
 """Does all of the work and returns the result. Raises JobFailed, LogUnavailable, StoreUnavailable, ConfigError."""
 
 
+def result(outcome: bytes | JobFailed | None) -> bytes:
+    """What a job that has ended with ``outcome`` has made. Raises JobFailed where it has failed."""
+    assert outcome is not None, "a job is asked for its result only once it has ended"
+    if isinstance(outcome, JobFailed):
+        raise outcome
+    return outcome
+
+
 class RunningJob(Protocol):
     """A job from its start to its end. Thread-safe; no call blocks, but an in-process job runs in ``poll``."""
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 import orjson
 from pydantic import SecretStr
 
-from prequel.services.learner.replay.jobs.base import Job, JobFailed
+from prequel.services.learner.replay.jobs.base import Job, JobFailed, result
 from prequel.shared.config import Settings
 from prequel.shared.runtime.deadlines import JOB_KILL_S
 
@@ -65,10 +65,7 @@ class ChildJob:
         return self._outcome is not None
 
     def outcome(self) -> bytes:
-        assert self._outcome is not None, "a job is asked for its result only once it has ended"
-        if isinstance(self._outcome, JobFailed):
-            raise self._outcome
-        return self._outcome
+        return result(self._outcome)
 
     def cancel(self) -> None:
         with self._lock:
@@ -114,8 +111,8 @@ class ChildJob:
             for line in stdout:
                 message = orjson.loads(line)
                 if "result" in message:
-                    result = stdout.read(message["result"])
-                    return result if len(result) == message["result"] else None
+                    made = stdout.read(message["result"])
+                    return made if len(made) == message["result"] else None
                 if "error" in message:
                     return JobFailed(message["error"])
                 self.progress = message["progress"]

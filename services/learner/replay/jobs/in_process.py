@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from prequel.services.learner.replay.jobs.base import Job, JobContext, JobFailed, JobFunction
+from prequel.services.learner.replay.jobs.base import Job, JobContext, JobFailed, JobFunction, result
 from prequel.services.learner.replay.jobs.running import run_job
 
 
@@ -35,10 +35,7 @@ class InProcessJob:
         return self._outcome is not None
 
     def outcome(self) -> bytes:
-        assert self._outcome is not None, "a job is asked for its result only once it has ended"
-        if isinstance(self._outcome, JobFailed):
-            raise self._outcome
-        return self._outcome
+        return result(self._outcome)
 
     def cancel(self) -> None:
         if self._outcome is None:
