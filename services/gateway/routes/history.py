@@ -22,7 +22,7 @@ router = APIRouter(tags=["streams"], dependencies=[Depends(refuse_unknown_parame
     summary="Who changed a stream",
 )
 async def read_history(gateway: CurrentGateway, stream: StreamName) -> Response:
-    """The newest 1,000 commands, the newest first, and the labels counted by who gave them and why.
+    """The commands, the newest first, and the labels counted by who gave them and why. A stream keeps 10,000 commands.
 
     Its learner is asked. It includes every command whose effect a call here has answered.
     """

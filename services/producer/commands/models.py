@@ -10,10 +10,6 @@ from prequel.services.producer.stream_changes import StreamChanges, nearest
 from prequel.services.producer.tables import aligned, score
 from prequel.shared.status import StreamStatus
 
-ACTIONS = ("add", "remove", "promote", "rebuild")
-BEGINNINGS = ("log", "now")
-"""Where a new model begins to learn: with the earliest record that the log has, or with the next label."""
-
 
 def change_models(
     changes: StreamChanges, action: str | None, specs: Sequence[str], *, begin: str | None, as_json: bool
