@@ -4,6 +4,7 @@ import gc
 import logging
 import threading
 import time
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -44,7 +45,8 @@ class BackbonePool:
     wait for, that of the oldest image first (see ``need``), then those used last.
 
     They are loaded on threads of the pool's own, while those that are there go on. The one that
-    has to go is unloaded after another was loaded, not before: until then its images go on too. Thread-safe.
+    has to go is unloaded after another was loaded, not before: until then its images go on too. One in
+    use as it is unloaded keeps its memory until it is not, and ``free_unused`` is called. Thread-safe.
     """
 
     def __init__(
@@ -60,6 +62,8 @@ class BackbonePool:
         self._lock = threading.Lock()
         self._loaded: OrderedDict[str, LoadedBackbone] = OrderedDict()
         """By id, the least recently used first."""
+        self._unloaded: list[weakref.ref[LoadedBackbone]] = []
+        """Those that somebody still used when they were unloaded."""
         self._needed: list[Choice] = []
         """At most ``max_loaded``: where more are loaded, one that is not needed is among them."""
         self._digests: dict[BackboneConfig, str] = {}
@@ -129,6 +133,15 @@ class BackbonePool:
             loading = list(self._loading.values())
         wait(loading, timeout, FIRST_COMPLETED)
 
+    def free_unused(self) -> None:
+        """Free the memory of backbones that were in use as they were unloaded, and are no more. Quick if none is."""
+        with self._lock:
+            used = [backbone for backbone in self._unloaded if backbone()]
+            let_go = len(used) < len(self._unloaded)
+            self._unloaded = used
+        if let_go:
+            gc.collect()  # Models of Keras are cycles: without it they keep their weights for some time.
+
     def close(self) -> None:
         """Load no more. Does not wait for one that is being loaded."""
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -172,16 +185,19 @@ class BackbonePool:
             _log.warning("backbone %s cannot be loaded: %s", choice.spec, reason, exc_info=bug)
 
     def _unload_surplus(self) -> None:
-        unloaded = []
-        with self._lock:
-            while len(self._loaded) > self._max_loaded:
-                needed = self._needed_specs()
-                unloaded.append(next(id for id in self._loaded if id not in needed))
-                del self._loaded[unloaded[-1]]
-        for id in unloaded:
+        while id := self._unload_one():
             _log.info("unloaded backbone %s: %d others are needed or were used since", id, self._max_loaded)
-        if unloaded:
-            gc.collect()  # Models of Keras are cycles: without it they keep their weights for some time.
+        self.free_unused()
+
+    def _unload_one(self) -> str | None:
+        """The id of what was surplus; None where nothing is."""
+        with self._lock:
+            if len(self._loaded) <= self._max_loaded:
+                return None
+            needed = self._needed_specs()
+            id = next(id for id in self._loaded if id not in needed)
+            self._unloaded.append(weakref.ref(self._loaded.pop(id)))
+            return id
 
 
 def _reason(error: Exception) -> str:

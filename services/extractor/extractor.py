@@ -105,6 +105,7 @@ class ExtractorProcessor:
 
     def process(self, records: Sequence[Record]) -> Processed:
         """Start to decode new images; infer a batch if one is due. Raises StoreUnavailable, also for keys of images."""
+        self._pool.free_unused()  # In each turn: an extractor without images must not keep a backbone in memory either.
         if records:
             self._queue.extend(self._begin(records))
             self._next = None

@@ -1,6 +1,8 @@
 """An extractor of several backbones: each image through its stream's own, in order, while others are being loaded."""
 
+import gc
 import threading
+import weakref
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -28,12 +30,12 @@ SIZES = {"a": 8, "b": 16, "c": 8}
 
 
 class Sized:
-    """A backbone whose features are the size of its images, and its own name as a number."""
+    """A backbone whose features are its images' size, and its own name as a number; a cycle, as models of Keras."""
 
     dim, precision = 2, "float32"
 
     def __init__(self, choice: Choice) -> None:
-        self.name, self.size = choice.config.name, choice.config.size
+        self.name, self.size, self.itself = choice.config.name, choice.config.size, self
         self.id = f"{self.name}-avg-{self.size}-00000000"
         self.batches: list[int] = []
 
@@ -213,6 +215,23 @@ def test_no_backbone_is_unloaded_before_it_has_served_what_waits_for_it() -> Non
     done = several.finish()
     assert (ids(done), done.positions) == (["0:1"], {0: 3})
     several.close()
+
+
+def test_an_extractor_without_images_keeps_no_backbone_that_was_unloaded_while_it_was_used() -> None:
+    several = Several("a", max_loaded=1)
+    gc.disable()
+    try:
+        used, memory = several.pool.wait(several.choose("a")), weakref.ref(several.made.pop("a"))
+        several.open("b")
+        assert not several.pool.has(several.choose("a"))
+        several.processor.process(())
+        assert memory()
+        del used
+        several.processor.process(())
+        assert memory() is None
+    finally:
+        gc.enable()
+        several.close()
 
 
 def test_a_revoked_partition_takes_its_held_images_along(several: Several) -> None:
