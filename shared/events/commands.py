@@ -15,7 +15,7 @@ from prequel.shared.events.fields import (
     record_position,
 )
 from prequel.shared.events.headers import json_message, read_headers, timestamp
-from prequel.shared.events.names import id_digest, valid_command, valid_digests
+from prequel.shared.events.names import id_digest, split_hashes, valid_command, valid_digests
 from prequel.shared.events.types import APPLIED_TYPE, COMMAND_TYPE, Applied, Command, Rejected
 from prequel.shared.log.base import EXAMPLES, PREDICTIONS, Message, Position, Record
 from prequel.shared.log.erasable import Remains
@@ -53,9 +53,9 @@ def redacted_command(record: Record) -> Remains:
     """A command that forgets images, with digests in the place of their ids."""
     record, _ = read_headers(record)
     body = parse_body(record.value)
-    ids, digests = body.pop("ids", []), body.get("digests")
+    ids, hashed, digests = body.pop("ids", []), body.pop("hashed", None), body.get("digests")
     if not valid_digests(digests):  # Where it has them they count, whatever stands beside them: see `forgetting.py`.
-        digests = [id_digest(id) for id in ids]
+        digests = [id_digest(id) for id in ids] if hashed is None else [split_hashes(text)[0] for text in hashed]
     return Remains(record.headers, orjson.dumps({**body, "digests": digests}))
 
 

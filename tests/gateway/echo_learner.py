@@ -12,7 +12,7 @@ from prequel.shared.events.dead_letters import encode_rejected
 from prequel.shared.events.decoding import decode_example
 from prequel.shared.events.features import encode_features
 from prequel.shared.events.images import decode_image
-from prequel.shared.events.names import id_digest
+from prequel.shared.events.names import id_digest, split_hashes
 from prequel.shared.events.outcomes import encode_outcome
 from prequel.shared.events.predictions import encode_prediction
 from prequel.shared.events.types import Applied, Command, Image, Label, Outcome, Prediction, Rejected
@@ -243,11 +243,13 @@ class EchoLearner:
         return encode_applied(result, source=SOURCE)
 
     def _forget(self, command: Command) -> Message:
-        ids = command.arguments["ids"]
+        digests = [split_hashes(text)[0] for text in command.arguments["hashed"]]
         with self._lock:
+            by_digest = {id_digest(id): id for stream, id in self.predictions if stream == command.stream}
+            ids = [by_digest.get(digest, "") for digest in digests]
             known = all(self.predictions.pop((command.stream, id), None) for id in ids)
             self._advance(command.stream, command.position)
-        result = _applied(command, known)._replace(forgotten=tuple(map(id_digest, ids)) if known else ())
+        result = _applied(command, known)._replace(forgotten=tuple(digests) if known else ())
         return encode_applied(result, source=SOURCE)
 
     def _learn(self, label: Label) -> list[Message]:

@@ -9,7 +9,7 @@ import pytest
 from prequel.services.gateway.view.forgotten import MAX_IMAGES, ForgottenImages
 from prequel.services.gateway.view.gallery import Gallery
 from prequel.shared.events.decoding import decode_example
-from prequel.shared.events.names import id_digest
+from prequel.shared.events.names import id_digest, id_hashes
 from prequel.shared.events.predictions import encode_prediction
 from prequel.shared.events.types import Command
 from prequel.shared.log.base import EXAMPLES, Position
@@ -73,12 +73,16 @@ def test_the_same_id_again_is_a_new_image(gateway: Served) -> None:
     assert shown(gateway, "gone") == [200, 200, 200]
 
 
-def test_the_command_in_the_log_says_which_images_it_means(gateway: Served) -> None:
+@pytest.mark.parametrize("id", ["gone", "a-number-plate"])
+def test_the_command_in_the_log_says_which_images_it_means_but_has_no_id(gateway: Served, id: str) -> None:
+    """Whether it is refused or not."""
     two_images(gateway)
-    forget(gateway, "gone")
+    assert forget(gateway, id).json()["status"] == ("applied" if id == "gone" else "refused")
     records = gateway.log.read(EXAMPLES, 0, range(gateway.log.bounds(EXAMPLES)[0].end))
     (command,) = [event for record in records.values() if isinstance(event := decode_example(record), Command)]
-    assert (command.do, command.arguments) == ("example.forget", {"ids": ["gone"], "images": {"0": 2}})
+    assert (command.do, command.arguments) == ("example.forget", {"hashed": [id_hashes(id)], "images": {"0": 2}})
+    (written,) = [record for record in records.values() if b"example.forget" in record.value]
+    assert id.encode() not in b"".join([written.value, *(value for _, value in written.headers)])
 
 
 def test_a_refused_command_hides_nothing(gateway: Served) -> None:

@@ -11,6 +11,7 @@ from prequel.services.gateway.view.histories import StreamHistories
 from prequel.services.gateway.view.read_your_writes import ReadYourWrites
 from prequel.shared.config import Settings
 from prequel.shared.events.decoding import decode_example
+from prequel.shared.events.names import id_hashes
 from prequel.shared.events.types import Command
 from prequel.shared.log.base import EXAMPLES, Log, Position
 from prequel.shared.queries import UnknownStream
@@ -120,7 +121,8 @@ def test_every_command_reaches_the_log_with_what_it_says(start: Start, example: 
     answer = gateway.client.post(COMMANDS_PATH, json={**example, "id": "c1"}, params={"wait": 10})
     assert (answer.status_code, answer.json()["id"], answer.json()["do"]) == (200, "c1", example["do"])
     (command,) = commands_in(gateway.log)
-    said = {name: value for name, value in example.items() if name not in ("do", "by")}
+    said = {name: value for name, value in example.items() if name not in ("do", "by", "ids")}
+    said |= {"hashed": list(map(id_hashes, example["ids"]))} if "ids" in example else {}
     added = {"images"} if example["do"] in ("stream.delete", "example.forget") else set()
     assert {name: value for name, value in command.arguments.items() if name not in added} == said
     assert (command.do, command.by) == (example["do"], example.get("by", "anonymous"))

@@ -15,7 +15,7 @@ from prequel.services.learner.fold.partition_parts import unsigned_part
 from prequel.services.learner.publishing.stream_commands import stream_commands
 from prequel.services.learner.snapshots.blobs import unpack
 from prequel.shared.events.features import encode_features
-from prequel.shared.events.names import id_digest
+from prequel.shared.events.names import id_digest, id_hashes
 from prequel.shared.events.types import Applied, Image
 from prequel.shared.log.base import Position, Record
 from tests.learner.building import BACKBONE, DIM, ExampleLog, new_fold
@@ -201,6 +201,11 @@ def test_late_features_are_a_dead_letter_that_says_so_and_names_nobody() -> None
         ({"ids": ["i0", "a b"]}, "number 2 of ids is not an id"),
         ({"ids": ["i0", "i9"]}, "number 2 of ids"),
         ({"ids": ["i0"], "images": {"x": 1}}, "field images"),
+        ({"hashed": []}, "1 to 1000"),
+        ({"hashed": "i0"}, "1 to 1000"),
+        ({"hashed": [id_hashes("i0"), id_digest("i0")]}, "1 to 1000"),
+        ({"hashed": [id_hashes("i0"), {}]}, "1 to 1000"),
+        ({"hashed": [id_hashes("i0"), id_hashes("i9")]}, "the stream knows no image with the id that is number 2 of"),
     ],
 )
 def test_what_is_refused_changes_nothing(arguments: dict[str, Any], why: str) -> None:
@@ -211,6 +216,33 @@ def test_what_is_refused_changes_nothing(arguments: dict[str, Any], why: str) ->
     (result,) = [output.event for output in fold.apply(log.records).outputs if isinstance(output.event, Applied)]
     assert (result.status, why in result.why) == ("refused", True), result.why
     assert (fold.streams["s"].decisions.pending, fold.streams["s"].images) == (False, 1)
+
+
+@pytest.mark.parametrize(
+    ("id", "status"), [("i8", "applied"), ("i5", "applied"), ("late", "applied"), ("x", "refused")]
+)
+def test_hashes_of_an_id_say_as_much_as_the_id(id: str, status: str) -> None:
+    """Of an image in the window, of one that has left it, of a label that waits, of none."""
+    states, commands = [], list[dict[str, Any]]([{"ids": [id]}, {"hashed": [id_hashes(id)]}])
+    for arguments in commands:
+        log = ExampleLog()
+        for number in range(9):
+            log.features(f"i{number}", [1, 0, number], "x")
+        log.label("late", "x")
+        command = log.command("f", "example.forget", **arguments)
+        fold = new_fold(log, models="nearest", window=2, duplicates=20)
+        results = [each.event for each in fold.apply(log.records).outputs if isinstance(each.event, Applied)]
+        assert [result.status for result in results] == [status]
+        states.append((fold.digest(), results, [each.forgotten for each in forgettings(fold.streams["s"])]))
+    assert states[0] == states[1]
+    if status == "applied":
+        remains = redacted(command, states[1][2][0])
+        assert remains is not None
+        log.records[-1] = command._replace(value=remains.value)
+        again = new_fold(log, models="nearest", window=2, duplicates=20)
+        again.apply(log.records)
+        assert again.digest() == states[1][0]
+        assert b"hashed" not in remains.value
 
 
 def test_an_image_that_is_older_than_what_is_remembered_can_be_forgotten_too() -> None:

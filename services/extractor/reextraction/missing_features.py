@@ -6,7 +6,7 @@ from contextlib import closing
 
 from prequel.services.extractor.reextraction.position_set import PositionSet
 from prequel.shared.events.decoding import decode_example
-from prequel.shared.events.names import id_digest, valid_digest
+from prequel.shared.events.names import id_digest, split_hashes, valid_digest, valid_hashes
 from prequel.shared.events.types import Command, Features, Rejected
 from prequel.shared.log.base import EXAMPLES, IMAGES, Log, LogUnavailable, OffsetOutOfRange, Position, Record
 from prequel.shared.log.partitioner import partition_for
@@ -87,7 +87,8 @@ class MissingFeatures:
             self._found = _Found()
         elif event.do == "example.forget":
             ids, digests = _texts(event.arguments.get("ids")), _texts(event.arguments.get("digests"))
-            numbers = map(_number, [*map(id_digest, ids), *filter(valid_digest, digests)])
+            hashed = [split_hashes(text)[0] for text in filter(valid_hashes, _texts(event.arguments.get("hashed")))]
+            numbers = map(_number, [*map(id_digest, ids), *filter(valid_digest, digests), *hashed])
             self._forgotten |= dict.fromkeys(numbers, _image_ends(event))
 
     def _is_gone(self, image: Position, id: int) -> bool:

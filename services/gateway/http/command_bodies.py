@@ -18,7 +18,7 @@ from pydantic_core import PydanticCustomError
 
 from prequel.services.gateway.http.parameters import LABEL, MAX_MODEL, NormalizedLabel
 from prequel.shared.backbone_specs import RULE, parse_spec
-from prequel.shared.events.names import ID_PATTERN
+from prequel.shared.events.names import ID_PATTERN, id_hashes
 
 CATCH_UP = "stream.catch-up"
 """Written by the learner that has replayed the log, never given by a person: at its position the replay takes over."""
@@ -204,6 +204,11 @@ class ForgetExamples(CommandBody):
             twice = next(id for at, id in enumerate(ids) if id in ids[:at])
             raise ValueError(f"names {twice} twice")
         return ids
+
+    def arguments(self) -> dict[str, Any]:
+        """With hashes in the place of the ids: what the learner refuses stays in the log, with all that it says."""
+        others = {name: value for name, value in super().arguments().items() if name != "ids"}
+        return {"hashed": [id_hashes(id) for id in self.ids], **others}
 
 
 class UndoCommand(CommandBody):

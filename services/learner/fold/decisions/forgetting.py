@@ -1,13 +1,14 @@
 """Which images were forgotten, one by one: by digests of their ids, since the ids themselves must not stay anywhere."""
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any, NamedTuple
 
 from prequel.services.learner.fold.commands import Forgotten, image_ends
 from prequel.services.learner.fold.decisions.decisions import MAX_FORGOTTEN, Decision
 from prequel.services.learner.fold.decisions.refusal import Refused
 from prequel.services.learner.fold.stream import StreamState
-from prequel.shared.events.names import ID_RULE, id_digest, valid_digests, valid_id
+from prequel.shared.events.names import ID_RULE, id_digest, split_hashes, valid_digests, valid_hashes, valid_id
 from prequel.shared.events.types import Command
 
 MAX_IDS = 1_000
@@ -55,13 +56,16 @@ def forgotten_arguments(stream: StreamState, command: Command) -> dict[str, Any]
 
 def without_ids(command: Command) -> Command:
     """The command as the history keeps it where it was refused."""
-    return command._replace(arguments={name: value for name, value in command.arguments.items() if name != "ids"})
+    kept = {name: value for name, value in command.arguments.items() if name not in ("ids", "hashed")}
+    return command._replace(arguments=kept)
 
 
 def _digests(stream: StreamState, arguments: Mapping[str, Any]) -> list[str]:
     digests = arguments.get("digests")
     if valid_digests(digests):
         return list(digests)[:MAX_IDS]
+    if "hashed" in arguments:
+        return _of_hashed(stream, arguments["hashed"])
     ids = arguments.get("ids")
     if not isinstance(ids, list) or not 0 < len(ids) <= MAX_IDS:
         raise Refused(f"field ids must be a list of 1 to {MAX_IDS} ids")
@@ -72,6 +76,18 @@ def _digests(stream: StreamState, arguments: Mapping[str, Any]) -> list[str]:
         if not _may_know(stream, id):
             raise Refused(f"the stream knows no image with the id that is number {number} of ids")
     return [id_digest(id) for id in ids]
+
+
+def _of_hashed(stream: StreamState, hashed: object) -> list[str]:
+    """The digests of ids of which a gateway has written ``id_hashes`` alone: what is refused stays in the log."""
+    if not isinstance(hashed, list) or not 0 < len(hashed) <= MAX_IDS or not all(map(valid_hashes, hashed)):
+        raise Refused(f"field hashed must be a list of 1 to {MAX_IDS} hashes of ids, as a gateway writes them")
+    known = {id_digest(id) for id in chain(stream.window.ids(), stream.waiting.ids())}
+    found = [split_hashes(text) for text in hashed]
+    for number, (digest, short) in enumerate(found, 1):
+        if not (digest in known or stream.expired_ids.full or stream.expired_ids.has_hash(short)):
+            raise Refused(f"the stream knows no image with the id that is number {number} of ids")
+    return [digest for digest, _ in found]
 
 
 def _may_know(stream: StreamState, id: str) -> bool:

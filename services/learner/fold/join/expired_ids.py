@@ -1,10 +1,11 @@
 """The ids of examples that have left the window: a duplicate of one is recognised, a label for one has expired."""
 
 from collections import deque
-from hashlib import blake2b
 
 import numpy as np
 import numpy.typing as npt
+
+from prequel.shared.events.names import short_id_hash
 
 
 class ExpiredIds:
@@ -20,7 +21,11 @@ class ExpiredIds:
         self._known: set[int] = set()
 
     def __contains__(self, id: str) -> bool:
-        return bool(self._known) and _hash(id) in self._known
+        return bool(self._known) and self.has_hash(short_id_hash(id))
+
+    def has_hash(self, value: int) -> bool:
+        """Whether an id has come that has this ``short_id_hash``."""
+        return value in self._known
 
     @property
     def full(self) -> bool:
@@ -29,7 +34,7 @@ class ExpiredIds:
 
     def add(self, id: str) -> None:
         """Remember an id, and forget the oldest where there are too many."""
-        value = _hash(id)
+        value = short_id_hash(id)
         if self._size and value not in self._known:
             self._order.append(value)
             self._known.add(value)
@@ -53,7 +58,3 @@ class ExpiredIds:
         self._order = deque(array.tolist())
         self._known = set(self._order)
         return self
-
-
-def _hash(id: str) -> int:
-    return int.from_bytes(blake2b(id.encode(), digest_size=8).digest(), "little")

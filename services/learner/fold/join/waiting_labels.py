@@ -1,5 +1,6 @@
 """Labels that came before their features, bounded: they wait in their stream."""
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from prequel.shared.log.base import Position
@@ -37,6 +38,10 @@ class WaitingLabels:
     def resize(self, max_labels: int) -> None:
         """Change how many may wait; where more wait already, they go on waiting."""
         self._max_labels = max_labels
+
+    def ids(self) -> Iterator[str]:
+        """The id of each example that a label waits for."""
+        return iter(self._labels)
 
     def get(self, id: str) -> WaitingLabel | None:
         return self._labels.get(id)

@@ -109,6 +109,10 @@ class Window:
         columns = [column(chunk)[self._expired_rows(chunk) : len(chunk.ids)] for chunk in self._chunks]
         return np.concatenate(columns) if columns else np.zeros(0, np.int64)
 
+    def ids(self) -> Iterator[str]:
+        """The id of each example."""
+        return (id for chunk in self._chunks for _, id in _live_rows(chunk, self._expired_rows(chunk)))
+
     def rows(self) -> list[tuple[str, Position, int]]:
         """Id, position and label of each example: what no model's rounding can change."""
         return [
