@@ -15,6 +15,7 @@ from prequel.services.cli.parser import create_parser
 from prequel.shared.config import PREFIX, REMOVED, Settings
 from prequel.shared.environment import secret_settings, variable_name
 from tests.documentation.files import docstring, first_comment, modules, scripts
+from tests.documentation.http import description
 from tests.documentation.pages import BLOCKS, PAGES, README, ROOT, fences, read, regenerated
 
 TEXT = "\n".join(map(read, PAGES))
@@ -165,3 +166,31 @@ def names_of(node: ast.stmt) -> Iterator[str]:
         yield from (target.id for target in node.targets if isinstance(target, ast.Name))
     elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
         yield node.target.id
+
+
+def query_parameters() -> Iterator[tuple[str, str, str]]:
+    """Method, path and name of every query parameter of the HTTP API."""
+    for path, methods in description()["paths"].items():
+        for method, described in methods.items():
+            for each in described.get("parameters", []):
+                if each["in"] == "query":
+                    yield method.upper(), path, each["name"]
+
+
+def test_the_reference_has_every_query_parameter_of_every_call() -> None:
+    sections = {part.partition("\n")[0]: part for part in read(ROOT / "docs" / "http.md").split("\n### ")}
+    missing = [
+        (method, path, name)
+        for method, path, name in query_parameters()
+        if not any(f"\n`{method} {path}`\n" in part and f"| `{name}` (query) |" in part for part in sections.values())
+    ]
+    assert missing == []
+
+
+def test_the_page_on_labelling_names_every_parameter_of_the_queue() -> None:
+    page, names = (
+        read(ROOT / "docs" / "labelling.md"),
+        {n for _, path, n in query_parameters() if path.endswith("/queue")},
+    )
+    assert {"by", "sample", "after"} <= names
+    assert [name for name in sorted(names) if not re.search(rf"`{name}(=|`)", page)] == []
