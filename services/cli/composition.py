@@ -193,7 +193,6 @@ def _start_extractor(process: Process, address: str | None, on_demand: extractio
     streams = StreamBackbones(process.store, process.health)
 
     def run() -> None:
-        process.health.waits("extractor", f"loading backbone {settings.backbone}")
         try:
             processor = extractor.create(
                 settings,
@@ -217,6 +216,7 @@ def _start_extractor(process: Process, address: str | None, on_demand: extractio
             process.start("backbones of streams", lambda: streams.run(process.stop))
             process.run_processor(processor, checkpoint_seconds=EXTRACTOR_CHECKPOINT_SECONDS)
 
+    process.health.waits("extractor", f"loading backbone {settings.backbone}")
     process.start("extractor", run)
 
 
@@ -257,7 +257,6 @@ def _start_learner(process: Process, address: str | None) -> "Learner":
     )
 
     def run() -> None:
-        process.health.waits("learner", "compiling the models")
         for spec in specs:
             registry.compile(spec, 8)
         calibrator.compile()
@@ -266,6 +265,7 @@ def _start_learner(process: Process, address: str | None) -> "Learner":
         with closing(learner):
             process.run_processor(learner, checkpoint_seconds=settings.checkpoint_seconds, ready=learner.ready)
 
+    process.health.waits("learner", "compiling the models")
     process.start("learner", run)
     return learner
 

@@ -75,15 +75,18 @@ class Process:
         """Run one service beside its operations server until ``stop``; return the exit code. Raises ConfigError.
 
         ``service`` gets the address of that server, to announce it, starts threads, and returns the learner's queries.
+        The process is not ready before ``service`` has returned: what is not ready then either has said so itself.
         """
         queries = DeferredQueries()
         # The server first: probes and scrapes are answered while a backbone loads or a state is restored.
         server = self._operations_server(queries, extraction)
         host, port = server.address
+        self.health.waits("process", "starting; this takes seconds")
         server.start()
         print(f"health and metrics at http://{host}:{port}", flush=True)
         try:
             queries.queries = service(self.settings.advertise or f"{_reachable(host)}:{port}")
+            self.health.works("process")
             self.stop.wait()
         finally:
             server.close()

@@ -4,6 +4,7 @@ import socket
 from contextlib import closing
 from pathlib import Path
 
+import httpx
 import pytest
 
 from prequel.shared.config import ConfigError, Settings
@@ -11,6 +12,7 @@ from prequel.shared.log.base import IMAGES, Message
 from prequel.shared.log.sqlite.log import MAX_RECORD_BYTES
 from prequel.shared.runtime.backends import open_log, open_store
 from prequel.shared.runtime.process import Process
+from tests.servers import plain_http
 
 
 def test_the_embedded_log_takes_the_largest_image_that_the_settings_allow(tmp_path: Path) -> None:
@@ -32,6 +34,20 @@ def test_an_operations_port_in_use_is_reported_with_its_setting(tmp_path: Path) 
         ):
             process.run_service(lambda address: None)
     process.close()
+
+
+def test_it_is_not_ready_before_its_service_has_been_started(tmp_path: Path) -> None:
+    process = Process(Settings.model_validate({"data": tmp_path, "ops_port": 0}))
+    answers: list[httpx.Response] = []
+
+    def service(address: str) -> None:
+        answers.append(plain_http.get(f"http://{address}/readyz", timeout=30))
+        process.stop.set()
+
+    assert process.run_service(service) == 0
+    assert answers[0].status_code == 503
+    assert answers[0].json()["reasons"] == {"process": "starting; this takes seconds"}
+    assert process.health.reasons == {}
 
 
 @pytest.mark.parametrize("address", ["redis://:pa/ss@host:6379", "redis://user:pa#ss@host", "redis://host:port"])

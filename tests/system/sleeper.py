@@ -89,6 +89,7 @@ def main() -> int:
             address=address,
         )
         seconds = process.settings.checkpoint_seconds
+        process.health.waits("learner", "joining its group")
         process.start("learner", lambda: process.run_processor(learner, checkpoint_seconds=seconds))
         return learner
 
