@@ -17,15 +17,15 @@ from tests.servers.redis import NoRedis, Redis, binary
 from tests.servers.session import missing
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def proxy() -> Iterator[Proxy]:
     with Proxy() as started:
         yield started
 
 
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory, proxy: Proxy) -> Iterator[Kafka]:
-    """A broker that the tests may kill; one of its listeners leads through the proxy."""
+@pytest.fixture(scope="session")
+def mortal(tmp_path_factory: pytest.TempPathFactory, proxy: Proxy) -> Iterator[Kafka]:
+    """A broker that any test may kill, in whatever file; one of its listeners leads through the proxy."""
     try:
         server = Kafka(tmp_path_factory.mktemp("faults") / "cluster", proxied_at=proxy.port)
         server.start()
@@ -34,6 +34,13 @@ def broker(tmp_path_factory: pytest.TempPathFactory, proxy: Proxy) -> Iterator[K
     proxy.target = server.nodes[0].ports["PROXIED"]
     yield server
     server.discard()
+
+
+@pytest.fixture
+def broker(mortal: Kafka) -> Kafka:
+    """It runs, though the test before may have killed it."""
+    mortal.start()
+    return mortal
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +76,6 @@ def open_client() -> Iterator[OpenLog]:
 
 @pytest.fixture
 def topic(broker: Kafka, open_log: OpenLog) -> str:
-    broker.start()  # Where the test before has killed it.
     return new_topic(open_log(broker.bootstrap(), timeout_s=10.0))
 
 

@@ -4,6 +4,7 @@ import base64
 import shutil
 import signal
 import subprocess
+import tempfile
 import uuid
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from prequel.shared.log.kafka.clients import new_admin
 from prequel.shared.log.kafka.cluster import KafkaCluster
 from tests.servers import kafka_settings
 from tests.servers.certificates import Certificates
+from tests.servers.class_archive import archive
 from tests.servers.jars import jars
 from tests.servers.kafka_settings import LISTENERS, PASSWORD, UNPRIVILEGED_PASSWORD, UNPRIVILEGED_USER, USER
 from tests.servers.ports import free_port, listening, wait_until
@@ -59,10 +61,14 @@ class Node:
             *arguments,
         ]
 
-    def start(self) -> None:
+    def start(self, *options: str) -> None:
+        """``options`` are Java's."""
         with (self.folder / "out.log").open("ab") as out:
             self.process = subprocess.Popen(
-                self.java("kafka.Kafka", str(self.properties)), stdout=out, stderr=out, stdin=subprocess.DEVNULL
+                self.java(*options, "kafka.Kafka", str(self.properties)),
+                stdout=out,
+                stderr=out,
+                stdin=subprocess.DEVNULL,
             )
 
     def end(self, sent: signal.Signals) -> None:
@@ -107,15 +113,19 @@ class Kafka:
         """host:port,... of a listener."""
         return ",".join(f"127.0.0.1:{node.ports[listener]}" for node in self.nodes)
 
-    def start(self) -> None:
-        """Format the storage where it is new, start every node, wait until all of them answer."""
+    def start(self, *options: str) -> None:
+        """Format the storage where it is new, start every node, wait until all of them answer.
+
+        ``options`` are Java's; without any, it has the classes of earlier brokers.
+        """
+        options = options or _classes()
         fresh = [node for node in self.nodes if not node.folder.exists()]
         for node in fresh:
             self._configure(node)
-        self._format(fresh)
+        self._format(fresh, options)
         for node in self.nodes:
             if node.process is None:
-                node.start()
+                node.start(*options)
         wait_until(self._answers, START_S, f"Kafka starting\n{self.nodes[0].tail()}")
 
     def stop(self) -> None:
@@ -168,7 +178,7 @@ class Kafka:
         finally:
             admin.close()
 
-    def _format(self, nodes: list[Node]) -> None:
+    def _format(self, nodes: list[Node], options: tuple[str, ...]) -> None:
         # As Kafka's own ids, never with a hyphen in front: its tool would take that for an option.
         cluster = base64.urlsafe_b64encode(b"\0" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
         users = [
@@ -179,7 +189,9 @@ class Kafka:
         ]
         running = [
             subprocess.Popen(
-                node.java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(node.properties), *users),
+                node.java(
+                    *options, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(node.properties), *users
+                ),
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
@@ -203,3 +215,22 @@ class Kafka:
             **self._properties,
         }
         node.properties.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+
+
+def _classes() -> tuple[str, ...]:
+    """The option to begin with the classes of an earlier broker."""
+    return (f"-XX:SharedArchiveFile={archive(_keep_classes)}",)
+
+
+def _keep_classes(file: Path) -> None:
+    """Let a broker write the classes that it has loaded, which it does when it ends."""
+    with tempfile.TemporaryDirectory() as folder:
+        broker = Kafka(Path(folder) / "first")
+        try:
+            broker.start(f"-XX:ArchiveClassesAtExit={file}")
+            (process,) = (node.process for node in broker.nodes)
+            assert process is not None
+            process.terminate()
+            process.wait(START_S)
+        finally:
+            broker.discard()

@@ -59,7 +59,9 @@ class Redis:
             )  # fmt: skip
 
     def start(self) -> None:
-        self.launch()
+        """Wait until it answers; where it does not run, start it first."""
+        if self.process is None:
+            self.launch()
         wait_until(self._answers, 60, f"Redis starting, see {self.folder / 'out.log'}")
 
     def stop(self) -> None:

@@ -148,7 +148,9 @@ class Cluster:
         self.services.clear()
 
     def reset(self) -> None:
-        """Topics without records, a store without keys, groups of another name."""
+        """Topics without records, a store without keys, groups of another name; what a test has killed runs again."""
+        self.redis.start()
+        self.kafka.start()
         self._inherited["PREQUEL_GROUP"] = f"g-{uuid.uuid4().hex[:8]}"
         with self.redis.client() as client:
             client.flushall()

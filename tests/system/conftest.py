@@ -1,4 +1,4 @@
-"""One cluster for the tests that break no server."""
+"""One cluster for the tests that leave its servers as they found them, however many files they are in."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -9,7 +9,7 @@ from prequel.shared.log.kafka.log import KafkaLog
 from tests.system.cluster import Cluster
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     with Cluster(tmp_path_factory.mktemp("cluster")) as made:
         yield made
