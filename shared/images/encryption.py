@@ -66,10 +66,6 @@ class ImageCipher:
             raise decrypted
         return decrypted.data
 
-    def forget(self, stream: str, ids: Sequence[str]) -> None:
-        """Delete the keys of these images: from now on nobody can read them, wherever copies of them are."""
-        delete_keys(self._store, stream, [id_digest(id) for id in ids])
-
     def _encrypt(self, key: bytes, context: bytes, data: bytes) -> EncryptedImage:
         # Imported here: only installations on Kafka have the package (the extra `kafka`).
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -84,7 +80,10 @@ def key_name(stream: str, id: str) -> str:
 
 
 def delete_keys(store: Store, stream: str, digests: Iterable[str]) -> None:
-    """Delete the keys of the images whose ids have these digests (``id_digest``). Blocks; raises StoreUnavailable."""
+    """Delete the keys of the images whose ids have these digests (``id_digest``).
+
+    From then on nobody can read them, wherever copies of them are. Blocks; raises StoreUnavailable.
+    """
     store.delete([f"{KEY_PREFIX}{stream}/{digest}" for digest in digests])
 
 

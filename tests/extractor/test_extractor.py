@@ -11,8 +11,9 @@ from prequel.services.extractor.backbones.base import OutOfMemory
 from prequel.services.extractor.extractor import IDLE_SECONDS, ExtractorProcessor
 from prequel.shared.events.decoding import decode_example
 from prequel.shared.events.images import ENCRYPTION
+from prequel.shared.events.names import id_digest
 from prequel.shared.events.types import Features
-from prequel.shared.images.encryption import ImageCipher
+from prequel.shared.images.encryption import ImageCipher, delete_keys
 from prequel.shared.log.base import EXAMPLES, Message, Record
 from prequel.shared.store.base import StoreUnavailable
 from prequel.shared.store.sqlite import SqliteStore
@@ -197,7 +198,7 @@ def test_encrypted_images_are_decrypted_together_and_those_without_a_key_are_rej
     store = CountingStore(tmp_path / "store.sqlite")
     cipher = ImageCipher(store)
     sent = [encrypted(cipher, record(0, id="gone")), encrypted(cipher, record(1, id="kept")), record(2, id="plain")]
-    cipher.forget("pets", ["gone"])
+    delete_keys(store, "pets", [id_digest("gone")])
     bench = Bench(decrypt=cipher.decrypt)
     store.reads = 0
     bench.processor.process(sent)

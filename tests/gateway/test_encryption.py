@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from prequel.shared.events.images import decode_image
-from prequel.shared.images.encryption import KEY_PREFIX, ImageCipher
+from prequel.shared.events.names import id_digest
+from prequel.shared.images.encryption import KEY_PREFIX, delete_keys
 from prequel.shared.log.base import IMAGES, Log, Message, Record
 from prequel.shared.log.sqlite.log import SqliteLog
 from tests.gateway.conftest import PNG, Served, Start, until
@@ -43,7 +44,7 @@ def test_the_log_has_no_byte_of_the_image_and_its_readers_all(gateway: Served) -
 
 def test_without_its_key_an_image_is_gone(gateway: Served) -> None:
     gateway.post_image(DATA, id="i", wait=10)
-    ImageCipher(gateway.store).forget("pets", ["i"])
+    delete_keys(gateway.store, "pets", [id_digest("i")])
     answer = gateway.client.get("/v1/streams/pets/images/i")
     assert (answer.status_code, "forgotten" in answer.json()["detail"]) == (410, True)
 

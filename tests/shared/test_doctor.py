@@ -11,7 +11,8 @@ from prequel.shared import status
 from prequel.shared.config import Settings, without_secrets
 from prequel.shared.doctor import Finding, examine
 from prequel.shared.events.images import encode_image
-from prequel.shared.images.encryption import ImageCipher
+from prequel.shared.events.names import id_digest
+from prequel.shared.images.encryption import ImageCipher, delete_keys
 from prequel.shared.log.base import IMAGES, Message
 from prequel.shared.log.sqlite.log import SqliteLog
 from prequel.shared.store.sqlite import SqliteStore
@@ -113,6 +114,6 @@ def test_lost_keys_of_images_are_told_from_forgotten_ones(tmp_path: Path, kept: 
                 for id, (data, key) in zip("ab", images, strict=True)
             ]
         )
-        ImageCipher(store).forget("pets", [id for id in "ab" if id not in kept])
+        delete_keys(store, "pets", [id_digest(id) for id in "ab" if id not in kept])
     finding = findings(tmp_path)["images"]
     assert (finding.found, finding.ok) == (f"keys of {len(kept)} of the newest 2 encrypted ones", ok)

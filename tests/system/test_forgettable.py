@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from prequel.shared.events.images import encode_image
-from prequel.shared.images.encryption import KEY_PREFIX, ImageCipher, key_name
+from prequel.shared.events.names import id_digest
+from prequel.shared.images.encryption import KEY_PREFIX, delete_keys, key_name
 from prequel.shared.log.base import IMAGES
 from prequel.shared.log.kafka.log import KafkaLog
 from tests.servers import plain_http
@@ -99,7 +100,7 @@ def test_an_image_that_was_forgotten_before_it_was_extracted_is_a_dead_letter(
     extractor.kill()
     assert send(http, "unseen", noise(4), wait=0).status_code == 202
     with closing(running.store()) as store:
-        ImageCipher(store).forget("pets", ["unseen"])
+        delete_keys(store, "pets", [id_digest("unseen")])
     extractor.start()
     wait_until(lambda: bool(dead_letters(log)), DEADLINE_S, "the dead letter")
     assert [reason for reason, _ in dead_letters(log).values()] == ["forgotten"]
