@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -46,10 +47,22 @@ def weights(scratch: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def warm(scratch: Path, weights: Path) -> Path:
+def converted(scratch: Path, weights: Path) -> Path:
+    """A cache with SMALL of these weights and nothing else: copy it, and change the copy."""
+    small(weights, scratch / "converted")
+    return scratch / "converted"
+
+
+@pytest.fixture(scope="module")
+def warm(scratch: Path, converted: Path) -> Path:
     """A cache that has SMALL with these weights already."""
-    small(weights, scratch / "cache")
-    return scratch / "cache"
+    return Path(shutil.copytree(converted, scratch / "cache"))
+
+
+@pytest.fixture
+def own(converted: Path, tmp_path: Path) -> Path:
+    """A copy of ``converted`` for one test, which may damage it."""
+    return Path(shutil.copytree(converted, tmp_path / "cache"))
 
 
 def small(weights: Path, cache: Path, environ: dict[str, str] = ENVIRON, **values: object) -> Backbone:
@@ -92,18 +105,15 @@ def test_whatever_decides_the_vectors_decides_the_cache_key(
     assert len(list(warm.iterdir())) == before + 1
 
 
-def test_a_damaged_conversion_is_converted_again(
-    weights: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    first = small(weights, tmp_path)
-    vectors = first.extract(varied(2, 64))
-    (binary,) = tmp_path.glob("*/model.bin")
+def test_a_damaged_conversion_is_converted_again(weights: Path, own: Path, caplog: pytest.LogCaptureFixture) -> None:
+    vectors = small(weights, own, NO_PYTHON).extract(varied(2, 64))
+    (binary,) = own.glob("*/model.bin")
     os.truncate(binary, binary.stat().st_size // 2)
-    assert np.array_equal(small(weights, tmp_path).extract(varied(2, 64)), vectors)
+    assert np.array_equal(small(weights, own).extract(varied(2, 64)), vectors)
     assert len(own_messages(caplog)) == 1
     assert "is damaged" in own_messages(caplog)[0]
     binary.with_name("about.json").unlink()
-    assert np.array_equal(small(weights, tmp_path).extract(varied(2, 64)), vectors)
+    assert np.array_equal(small(weights, own).extract(varied(2, 64)), vectors)
     assert len(own_messages(caplog)) == 1
 
 
@@ -368,9 +378,9 @@ def test_other_weights_are_not_taken_for_those_of_an_id(warm: Path, weights: Pat
     assert loader(warm, NO_PYTHON).load(right).id == small(weights, warm).id
 
 
-def test_a_damaged_conversion_that_was_found_by_its_id_is_converted_again(weights: Path, tmp_path: Path) -> None:
-    first = small(weights, tmp_path)
-    (binary,) = tmp_path.glob("*/model.bin")
+def test_a_damaged_conversion_that_was_found_by_its_id_is_converted_again(weights: Path, own: Path) -> None:
+    first = small(weights, own, NO_PYTHON)
+    (binary,) = own.glob("*/model.bin")
     os.truncate(binary, binary.stat().st_size // 2)
-    own: dict[str, Any] = {"backbone": SMALL, "weights": str(weights), "image_size": 64}
-    assert loader(tmp_path, **own).load(choose(first.id, settings(**own))).id == first.id
+    chosen: dict[str, Any] = {"backbone": SMALL, "weights": str(weights), "image_size": 64}
+    assert loader(own, **chosen).load(choose(first.id, settings(**chosen))).id == first.id
