@@ -15,6 +15,7 @@ from prequel.services.learner.models.networks.keras_variables import (
     optimiser_slots,
     read_variables,
 )
+from prequel.services.learner.models.networks.network_pool import POOL
 
 _RATE = 1e-3
 """Learning rate of both networks: Keras' default for RMSprop."""
@@ -116,7 +117,8 @@ class ConditionalGan:
     def _networks(self) -> Any:
         if self._capacity < class_capacity(self.classes):
             self._capacity, self._stale = class_capacity(self.classes), True
-            self._nets = self._compiled()
+            shape = (type(self), self._dim, self._noise, self._hidden, self._capacity)
+            self._nets = POOL.lend(self, shape, self._compiled)
         if self._stale:
             generator, discriminator, both = self._nets
             for name, net, optimizer in (
