@@ -118,7 +118,9 @@ class LabelledSample:
             self._bound = float(together[order[SIZE]])
         chosen = np.sort(order[:SIZE])
         stay, new = chosen[chosen < size], near[chosen[chosen >= size] - size]
-        slots = np.setdiff1d(np.arange(len(chosen)), stay)
+        free = np.ones(len(chosen), bool)
+        free[stay] = False
+        slots = np.flatnonzero(free)
         if len(chosen) > size:
             self._reserve(len(chosen))
         rows, classes, weights = self._rows
