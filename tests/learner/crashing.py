@@ -15,6 +15,10 @@ class Killed(BaseException):
     """The process is dead: nothing that it does from here on happens."""
 
 
+READS = {"poll", "seek", "committed", "bounds", "read", "get", "get_all", "keys", "keys_with_values"}
+"""Operations that change nothing which outlives the process."""
+
+
 class KillSwitch:
     """Counts operations; ``at`` = 2k kills before operation k happens, 2k + 1 after it has."""
 
@@ -31,6 +35,14 @@ class KillSwitch:
         result = operation()
         self._die(self.at == 2 * number + 1)
         return result
+
+    def instants(self) -> list[int]:
+        """Values of ``at`` that leave, between them, all that a kill at any instant of this process can leave.
+
+        What outlives a process is the same from one operation that changes something to the next, whatever it reads
+        meanwhile: so the first instant, and the one after each such operation.
+        """
+        return [0, *(2 * number + 1 for number, name in enumerate(self.operations) if name not in READS)]
 
     def _die(self, now: bool) -> None:
         if now:

@@ -115,7 +115,7 @@ def digests() -> Mapping[int, str]:
 
 @pytest.fixture
 def findings(servers: Cluster, digests: dict[int, str], tmp_path: Path) -> "Findings":
-    return Findings(servers, digests, undisturbed_predictions(tmp_path / "calm"))
+    return Findings(servers, digests, undisturbed_predictions(tmp_path / "calm", KillSwitch()))
 
 
 class Findings:
