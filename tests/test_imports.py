@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -60,12 +61,18 @@ def _dynamic(call: ast.Call) -> str:
     return str(call.args[0].value)
 
 
-def product_imports() -> list[Import]:
+@cache
+def tree_of(path: Path) -> ast.Module:
+    """Parsed once: a dozen rules read the same trees."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def product_imports() -> tuple[Import, ...]:
     found: list[Import] = []
     for path in product():
-        file = path.relative_to(ROOT).as_posix()
-        found += imports(ast.parse(path.read_text(encoding="utf-8")), file)
-    return found
+        found += imports(tree_of(path), path.relative_to(ROOT).as_posix())
+    return tuple(found)
 
 
 def top(module: str) -> str:
@@ -133,7 +140,7 @@ def test_the_environment_is_read_in_the_composition_root_only() -> None:
         file = path.relative_to(ROOT).as_posix()
         if file == COMPOSITION_ROOT:
             continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree_of(path)):
             name = node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
             if name in ("environ", "environb", "getenv", "putenv") and _names_os(node):
                 wrong.append(f"{file}:{node.lineno} uses os.{name}")  # type: ignore[attr-defined]  # all names have one

@@ -1,6 +1,7 @@
 """Prediction sets: they hold the truth as often as promised, and a correction leaves what a right label would have."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -62,12 +63,17 @@ def served(draws: Sequence[tuple[ModelPrediction, int]], level: float, delay: in
     return held, sizes
 
 
+@cache
+def drawn(classes: int, honest: float) -> Sequence[tuple[ModelPrediction, int]]:
+    champion = Champion(classes, seed=1)
+    return [champion.draw(1.5, honest) for _ in range(4_000)]
+
+
 @pytest.mark.parametrize("classes", [2, 10, 30])
 @pytest.mark.parametrize("honest", [0.5, 1.0, 3.0])
 @pytest.mark.parametrize("level", [0.6, 0.9, 0.99])
 def test_sets_hold_the_truth_as_often_as_promised(classes: int, honest: float, level: float) -> None:
-    champion = Champion(classes, seed=1)
-    held, _ = served([champion.draw(1.5, honest) for _ in range(4_000)], level)
+    held, _ = served(drawn(classes, honest), level)
     right = np.mean(held[500:])
     assert right >= level - 0.012
     assert level > 0.6 or classes == 2 or right <= level + 0.1

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,9 +21,20 @@ FOR_CLIENTS = {
 """A header for clients; what they may ask for; answers that mean "try again"; numbers of images."""
 
 
-def modules() -> list[Path]:
-    paths = (path for folder in ("services", "shared") for path in (ROOT / folder).rglob("*.py"))
-    return sorted(path for path in paths if path != TABLE)
+@cache
+def modules() -> list[tuple[str, ast.Module]]:
+    """Every file but the table, parsed once."""
+    paths = sorted(path for folder in ("services", "shared") for path in (ROOT / folder).rglob("*.py"))
+    return [
+        (path.relative_to(ROOT).as_posix(), ast.parse(path.read_text(encoding="utf-8")))
+        for path in paths
+        if path != TABLE
+    ]
+
+
+@cache
+def calls() -> list[tuple[str, ast.Call]]:
+    return [(file, node) for file, tree in modules() for node in ast.walk(tree) if isinstance(node, ast.Call)]
 
 
 def numeric(node: ast.expr | None) -> bool:
@@ -31,9 +43,8 @@ def numeric(node: ast.expr | None) -> bool:
 
 def test_no_other_file_names_a_wait_or_a_retry() -> None:
     wrong = []
-    for path in modules():
-        file = path.relative_to(ROOT).as_posix()
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+    for file, tree in modules():
+        for node in tree.body:
             for target in _targets(node):
                 name = ast.unparse(target)
                 if WAITING.search(name) and name.isupper() and _made_of_numbers(node) and not _allowed(file, name):
@@ -57,11 +68,9 @@ def _allowed(file: str, name: str) -> bool:
 
 def test_no_call_has_a_timeout_of_its_own() -> None:
     wrong = [
-        f"{path.relative_to(ROOT)}:{node.lineno}"
-        for path in modules()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call)
-        and any(
+        f"{file}:{node.lineno}"
+        for file, node in calls()
+        if any(
             each.arg in PARAMETERS and numeric(each.value) and ast.unparse(each.value) != "0" for each in node.keywords
         )
     ]
@@ -94,15 +103,6 @@ MAY_WAIT = {
     "shared/runtime/publisher.py self._in_flight.popleft().result()": "for an append, with the log's deadlines",
     "shared/runtime/operations.py self._thread.join()": "for a loop that ends once told, and checks ten times a second",
 }
-
-
-def calls() -> list[tuple[str, ast.Call]]:
-    return [
-        (path.relative_to(ROOT).as_posix(), node)
-        for path in modules()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call)
-    ]
 
 
 def test_only_calls_with_a_reason_wait_forever() -> None:

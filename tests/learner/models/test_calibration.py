@@ -1,6 +1,7 @@
 """Probabilities: sane from the first examples on, measured on examples held out, and as if no label had been wrong."""
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -182,18 +183,30 @@ def test_one_outlier_does_not_make_all_predictions_even() -> None:
 @pytest.mark.parametrize("scale", [1e3, 1e6, 1e9])
 def test_scores_survive_an_outlier_that_is_taken_back(scale: float) -> None:
     """Rounding leaves 1e-16 of its square in the second moment, which must not pass for a direction without noise."""
-    xs, labels = stream(3_000, 60, 3)
-    xs *= 0.1  # classes that overlap
-    xs += np.random.default_rng(1).normal(size=xs.shape).astype(np.float32)
-    clean, model = discriminant("slda", 60), discriminant("slda", 60)
-    clean.fold(xs[:2_000], labels[:2_000])
+    xs, labels = overlapping()
+    model = discriminant("slda", 60)
     model.fold(xs[:1_000], labels[:1_000])
     outlier = (scale * np.random.default_rng(0).normal(size=60)).astype(np.float32)
     model.learn(outlier, labels[0])
     model.unlearn(outlier, labels[0])
     model.fold(xs[1_000:2_000], labels[1_000:2_000])
-    right = [accuracy(each, xs[2_000:], labels[2_000:]) for each in (clean, model)]
-    assert right[1] > right[0] - (0.02 if scale < 1e9 else 0.1)
+    right = accuracy(model, xs[2_000:], labels[2_000:])
+    assert right > accuracy_without_outlier() - (0.02 if scale < 1e9 else 0.1)
+
+
+def overlapping() -> tuple[Matrix, list[str]]:
+    xs, labels = stream(3_000, 60, 3)
+    xs *= 0.1
+    xs += np.random.default_rng(1).normal(size=xs.shape).astype(np.float32)
+    return xs, labels
+
+
+@cache
+def accuracy_without_outlier() -> float:
+    xs, labels = overlapping()
+    clean = discriminant("slda", 60)
+    clean.fold(xs[:2_000], labels[:2_000])
+    return accuracy(clean, xs[2_000:], labels[2_000:])
 
 
 def accuracy(model: Discriminant, xs: Matrix, labels: list[str]) -> float:
@@ -218,12 +231,13 @@ def test_class_means_survive_outliers_one_of_which_is_taken_back(spec: str) -> N
 
 @pytest.mark.parametrize("spec", ["slda", "ridge;width=64", "mix(slda,ridge;width=64)"])
 def test_a_label_taken_back_first_after_a_restart_finds_room_for_every_class(spec: str) -> None:
-    xs, labels = stream(400, 20, 50)
+    xs, _ = stream(200, 20, 50)
+    labels = [f"class {number % 50}" for number in range(200)]
     model = registry.create(spec, 20, seed=0)
     model.fold(xs, labels)
     twin = registry.restore(spec, model.state())
     for either in (model, twin):
-        for x, label in zip(xs[-200:], labels[-200:], strict=True):
+        for x, label in zip(xs[-100:], labels[-100:], strict=True):
             either.unlearn(x, label)
     assert contents(twin.state()) == contents(model.state())
     discriminants = twin.experts if isinstance(twin, Mix) else [twin]

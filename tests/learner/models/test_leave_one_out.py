@@ -45,20 +45,21 @@ def wrong_in_places(count: int, dim: int = 24) -> tuple[Matrix, list[str]]:
 
 @pytest.mark.parametrize("spec", EXACT)
 def test_it_is_what_the_others_alone_teach(spec: str) -> None:
-    xs, labels = wrong_in_places(COUNT)
+    count = 100
+    xs, labels = wrong_in_places(count)
     model = taught(spec, xs, labels)
     said = held_out(model, xs, labels)
     same, distance = 0, 0.0
-    rows = [*range(0, COUNT, 18), *range(5, COUNT, 26)]  # the first were labelled wrongly
+    rows = [*range(0, count, 9), *range(5, count, 40)]  # the first were labelled wrongly
     for at in rows:
-        others = np.delete(np.arange(COUNT), at)
+        others = np.delete(np.arange(count), at)
         without = taught(spec, xs[others], [labels[other] for other in others])
         order = [without.labels.index(label) for label in model.labels]
         expected = without.predict(xs[at])[order]
         same += int(expected.argmax() == said[at].argmax())
         distance = max(distance, float(np.abs(expected - said[at]).max()))
     assert same == len(rows), f"{same} labels are the same, probabilities differ by {distance}"
-    assert distance < 0.1
+    assert distance < 0.06, "what the model says where nothing is left out is 0.08 or more away"
 
 
 @pytest.mark.parametrize("spec", EXACT)
