@@ -14,6 +14,14 @@ from prequel.shared.events.predictions import encode_prediction
 from prequel.shared.events.types import Command
 from prequel.shared.log.base import EXAMPLES, Position
 from prequel.shared.log.sqlite.log import SqliteLog
+from prequel.shared.opinions import (
+    ExampleQueue,
+    Opinion,
+    QueuedExample,
+    QueueRequest,
+    SimilarExample,
+    SimilarExamples,
+)
 from tests.gateway.conftest import PNG, Served, Start, until
 from tests.gateway.echo_learner import predicted
 from tests.gateway.faults import FaultyLog
@@ -54,9 +62,14 @@ def test_what_is_forgotten_is_shown_nowhere(gateway: Served) -> None:
     assert listed(gateway) == ["kept"]
     found = gateway.client.post(f"{PETS}/lookup", json={"ids": ["gone", "kept"]}).json()["examples"]
     assert [each["id"] for each in found] == ["kept"]
-    with gateway.client.stream("GET", f"{PETS}/events", headers={"Last-Event-ID": "0:0"}) as events:
-        lines = events.iter_lines()
-        seen = [next(lines) for _ in range(6)]
+    gateway.post_image(DATA, id="last", wait=10)
+    seen = list[str]()
+    with gateway.client.stream("GET", f"{PETS}/events", headers={"Last-Event-ID": "0:1"}) as events:
+        for line in events.iter_lines():
+            seen.append(line)
+            if '"last"' in line or "reset" in line:
+                break
+    assert '"last"' in seen[-1], "what has come since the event 0:1"
     assert "gone" not in "".join(seen)
 
 
@@ -87,7 +100,8 @@ def test_the_command_in_the_log_says_which_images_it_means_but_has_no_id(gateway
 
 def test_a_refused_command_hides_nothing(gateway: Served) -> None:
     two_images(gateway)
-    assert forget(gateway, "kept", "unknown").json()["status"] == "refused"
+    answer = forget(gateway, "kept", "unknown").json()
+    assert (answer["status"], "records" in answer) == ("refused", False), "and it erases nothing"
     assert shown(gateway, "kept") == [200, 200, 200]
 
 
@@ -162,3 +176,66 @@ def test_a_learner_that_has_not_caught_up_shows_it_to_nobody(gateway: Served) ->
     assert [example["id"] for example in queue["examples"]] == ["kept"]
     near = [gateway.client.get(f"{PETS}/similar/{id}").status_code for id in ("gone", "kept")]
     assert near == [404, 200]
+
+
+def test_it_is_hidden_as_soon_as_the_command_is_durable(gateway: Served) -> None:
+    two_images(gateway)
+    gateway.learner.close()
+    assert forget(gateway, "gone", wait=0).status_code == 202
+    assert (shown(gateway, "gone"), shown(gateway, "kept")) == ([404, 404, 404], [200, 200, 200])
+    assert listed(gateway) == ["kept"]
+
+
+def test_what_was_refused_of_it_first_is_forgotten_too(gateway: Served) -> None:
+    assert gateway.post_image(PNG + b"broken", id="gone", wait=10).status_code == 422
+    two_images(gateway)
+    forget(gateway, "gone")
+    assert shown(gateway, "gone") == [404, 404, 404]
+
+
+class NotCaughtUp:
+    """A learner that still has the image: nearly equal to another one, and near it."""
+
+    def queue(self, stream: str, request: QueueRequest) -> ExampleQueue:
+        opinion = Opinion(label="cat", probabilities={"cat": 1.0}, models={"echo": "cat"}, unknown=False)
+        example = QueuedExample(
+            id="kept",
+            position="0:1",
+            at="2026-01-01T00:00:00.000Z",
+            truth=None,
+            opinion=opinion,
+            prediction=opinion,
+            duplicates=["gone", "third"],
+            duplicate_count=2,
+        )
+        return ExampleQueue(
+            stream=stream,
+            position="0:9",
+            by=request.by,
+            model="echo",
+            exact=True,
+            examples=[example],
+            asked=3,
+            not_asked=0,
+            next=None,
+        )
+
+    def similar(self, stream: str, id: str, limit: int, position: str | None = None) -> SimilarExamples:
+        at = "2026-01-01T00:00:00.000Z"
+        examples = [
+            SimilarExample(id=each, position="0:0", at=at, label="cat", by="ann", labelled_at=at, distance=1.0)
+            for each in ("gone", "third")
+        ]
+        return SimilarExamples(
+            stream=stream, position="0:9", id=id, examples=examples, typical_distance=2.0, asked=2, not_asked=0
+        )
+
+
+def test_beside_another_image_it_is_not_named_either(start: Start) -> None:
+    gateway = start(queries=NotCaughtUp())
+    two_images(gateway)
+    forget(gateway, "gone")
+    (example,) = gateway.client.get(f"{PETS}/queue", params={"by": "random"}).json()["examples"]
+    assert (example["id"], example["duplicates"]) == ("kept", ["third"])
+    near = gateway.client.get(f"{PETS}/similar/kept").json()["examples"]
+    assert [each["id"] for each in near] == ["third"]
