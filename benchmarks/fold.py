@@ -20,6 +20,7 @@ from prequel.shared.events.types import Image, Outcome, Prediction
 from prequel.shared.log.base import EXAMPLES, Position, Record
 from prequel.shared.log.sqlite.log import SqliteLog
 from prequel.shared.model_specs import split_outside
+from prequel.shared.runtime.garbage_collection import collect_less_often
 from prequel.shared.vectors import Vector
 
 BATCH = 512
@@ -32,6 +33,7 @@ def main() -> None:
     parser.add_argument("--models", default="logistic,softmax")
     parser.add_argument("--runs", type=int, default=3)
     arguments = parser.parse_args()
+    collect_less_often()  # As a learner does.
     records = list(labelled_records(*features(arguments.features, arguments.events)))
     for spec in split_outside(arguments.models, ","):
         registry.compile(spec, 8)

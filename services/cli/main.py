@@ -42,8 +42,10 @@ def _run(parsed: argparse.Namespace) -> int:
     from prequel.services.cli import composition
     from prequel.shared.config import ConfigError
     from prequel.shared.log.base import LogUnavailable
+    from prequel.shared.runtime.garbage_collection import collect_less_often
     from prequel.shared.store.base import Fenced, StoreUnavailable
 
+    collect_less_often()
     try:
         composition.configure_logging()
         code = int(parsed.run(parsed))

@@ -1,6 +1,7 @@
 """The command line on unusual systems: no home folder, odd paths, closed files, Ctrl-C while it starts."""
 
 import argparse
+import gc
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 
 from prequel import __version__
 from prequel.services.cli.composition import cache_folder, job_workers
-from prequel.services.cli.exit_codes import BROKEN_PIPE, INTERRUPTED
+from prequel.services.cli.exit_codes import BROKEN_PIPE, INTERRUPTED, WRONG_USAGE
 from prequel.services.cli.main import main
 from prequel.services.cli.parser import COMMANDS
 from prequel.services.learner.replay.jobs.base import Job, JobFailed
@@ -21,8 +22,20 @@ from prequel.shared.config import ConfigError, Settings
 from prequel.shared.log.base import EXAMPLES, TOPICS
 from prequel.shared.log.sqlite.log import SqliteLog
 from prequel.shared.runtime.backends import open_log, open_store
+from prequel.shared.runtime.garbage_collection import YOUNG_OBJECTS
 from prequel.shared.store.sqlite import SqliteStore
 from tests.e2e.processes import DEADLINE_S, ROOT, eventually, free_port
+
+
+def test_every_command_has_garbage_collected_as_seldom_as_a_fold_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREQUEL_WINDOW", "wrong")
+    before = gc.get_threshold()
+    try:
+        gc.set_threshold(700, 10, 10)
+        assert main(["up"]) == WRONG_USAGE
+        assert gc.get_threshold() == (YOUNG_OBJECTS, 10, 10)
+    finally:
+        gc.set_threshold(*before)
 
 
 @pytest.fixture

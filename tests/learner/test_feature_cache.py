@@ -76,6 +76,22 @@ def test_a_run_is_held_as_its_vectors_one_by_one(sizes: list[int], room: int, di
         assert whole.room == single.room
 
 
+@pytest.mark.parametrize("runs", [[7], [1, 1, 5], [3, 600, 3]])
+def test_distances_are_those_of_what_was_put_in_runs_and_in_slots_that_are_taken_again(runs: list[int]) -> None:
+    random, blocks = np.random.default_rng(0), VectorBlocks(BLOCK_BYTES // 4 // 300)
+    taken = dict[int, Vector]()
+    for count in runs:
+        xs = (random.normal(size=(count, blocks.dim)) * random.uniform(0.1, 9, (count, 1))).astype(np.float32)
+        taken |= dict(zip(blocks.add_run(xs, range(count)), xs, strict=True))
+        freed = list(taken)[::2]
+        blocks.remove_run(freed)
+        taken = {slot: x for slot, x in taken.items() if slot not in freed}
+    x = random.normal(size=(1, blocks.dim)).astype(np.float32)
+    expected = [float(np.square(x - row).sum()) for row in taken.values()]
+    np.testing.assert_allclose(blocks.squared_distances(x)[0, list(taken)], expected, rtol=1e-4)
+    assert len(blocks) == len(taken)
+
+
 def example_at(offset: int, x: Vector) -> Features:
     return Features(f"i{offset}", "s", None, 0.0, "b", x, Position(0, offset), Position(0, offset))
 

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice, repeat
 
 from prequel.services.learner.fold.log_range import read_range
 from prequel.services.learner.fold.vector_blocks import VectorBlocks
@@ -24,7 +25,9 @@ class FeatureCache:
 
     def __init__(self, log: Log, max_examples: int, max_bytes: int) -> None:
         self._log, self._max_examples, self._max_bytes = log, max_examples, max_bytes
-        self._slots: OrderedDict[Position, tuple[VectorBlocks, int]] = OrderedDict()
+        self._slots: OrderedDict[Position, tuple[int, int]] = OrderedDict()
+        """Where each vector is: its size, and its slot in the blocks of that size. Numbers alone, so that the garbage
+        collector need not look through 20,000 of them again and again."""
         self._blocks: dict[int, VectorBlocks] = {}
         """By the size of a vector."""
         self._bytes = 0
@@ -57,32 +60,35 @@ class FeatureCache:
     def put(self, position: Position, vector: Vector, attributes: Attributes = NO_ATTRIBUTES) -> None:
         """Copy the vector of a new example, and evict the oldest where there are too many."""
         self.remove(position)
-        while self._slots and not self._has_room(vector.nbytes):
-            self.remove(next(iter(self._slots)))
+        self._make_room(1, vector.nbytes)
         if not self._has_room(vector.nbytes):
             return
-        blocks = self.blocks(vector.size)
-        self._slots[position] = blocks, blocks.add(vector, position.offset)
+        self._slots[position] = vector.size, self.blocks(vector.size).add(vector, position.offset)
         self._bytes += vector.nbytes
         if attributes:
             self._attributes[position] = attributes
 
     def put_run(self, events: Sequence[Features], xs: Matrix) -> None:
         """As ``put`` for each of some new examples, at once; ``xs`` are their vectors, float32 [n, dim]."""
-        for event in events:
-            self.remove(event.position)
-        size = 4 * xs.shape[1]
+        self._remove_all([event.position for event in events if event.position in self._slots])
+        dim, size = xs.shape[1], 4 * xs.shape[1]
         most = min(self._max_examples, self._max_bytes // size)
         events, xs = events[len(events) - most :] if len(events) > most else events, xs[-most:] if most else xs[:0]
-        while self._slots and not self._fits(len(events), size):
-            self.remove(next(iter(self._slots)))
+        self._make_room(len(events), size)
         if not events or not self._fits(len(events), size):
             return
-        blocks = self.blocks(xs.shape[1])
-        slots = blocks.add_run(xs, [event.position.offset for event in events])
-        self._slots.update((event.position, (blocks, slot)) for event, slot in zip(events, slots, strict=True))
+        positions = [event.position for event in events]
+        slots = self.blocks(dim).add_run(xs, [position.offset for position in positions])
+        self._slots.update(zip(positions, zip(repeat(dim), slots, strict=False), strict=True))
         self._bytes += size * len(events)
         self._attributes.update((event.position, event.attributes) for event in events if event.attributes)
+
+    def _make_room(self, vectors: int, size: int) -> None:
+        """Evict the oldest until so many vectors of ``size`` bytes fit, or nothing is left."""
+        too_many = max(0, len(self._slots) + vectors - self._max_examples)
+        self._remove_all(list(islice(self._slots, too_many)))
+        while self._slots and not self._fits(vectors, size):
+            self.remove(next(iter(self._slots)))
 
     def _fits(self, vectors: int, size: int) -> bool:
         return len(self._slots) + vectors <= self._max_examples and self._bytes + vectors * size <= self._max_bytes
@@ -95,19 +101,29 @@ class FeatureCache:
 
     def remove(self, position: Position) -> None:
         """Forget the vector at a position, if it is in memory; its bytes are overwritten."""
-        if position not in self._slots:
-            return
-        blocks, slot = self._slots.pop(position)
-        blocks.remove(slot)
-        self._bytes -= 4 * blocks.dim
-        self._attributes.pop(position, None)
-        if not len(blocks):
-            del self._blocks[blocks.dim]
+        if position in self._slots:
+            self._remove_all([position])
+
+    def _remove_all(self, positions: Sequence[Position]) -> None:
+        """The same of these positions, which are in memory."""
+        freed: dict[int, list[int]] = {}
+        for position in positions:
+            dim, slot = self._slots.pop(position)
+            freed.setdefault(dim, []).append(slot)
+            self._attributes.pop(position, None)
+        for dim, slots in freed.items():
+            self._blocks[dim].remove_run(slots)
+            self._bytes -= 4 * dim * len(slots)
+            if not len(self._blocks[dim]):
+                del self._blocks[dim]
 
     def peek(self, position: Position) -> Vector | None:
         """A copy of the vector, if it is in memory."""
-        blocks, slot = self._slots.get(position, (None, 0))
-        return blocks.row(slot).copy() if blocks is not None else None
+        return self._row(position).copy() if position in self._slots else None
+
+    def _row(self, position: Position) -> Vector:
+        dim, slot = self._slots[position]
+        return self._blocks[dim].row(slot)
 
     def blocks(self, dim: int) -> VectorBlocks:
         """The vectors in memory that have so many values."""
@@ -131,8 +147,7 @@ class FeatureCache:
         """
         readable = [position for position in dict.fromkeys(positions) if position.offset >= self._begin(position)]
         # Copies: a slot is taken again by a new example, perhaps before the batch that asks has used the vector.
-        places = {position: self._slots[position] for position in readable if position in self._slots}
-        vectors: dict[Position, Vector] = {at: blocks.row(slot).copy() for at, (blocks, slot) in places.items()}
+        vectors: dict[Position, Vector] = {at: self._row(at).copy() for at in readable if at in self._slots}
         if self._attributes:
             self.attributes_read.update({at: self._attributes[at] for at in vectors if at in self._attributes})
         missing: dict[int, list[int]] = {}

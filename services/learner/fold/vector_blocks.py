@@ -1,6 +1,7 @@
 """Feature vectors of one size in contiguous blocks: thousands are read at the speed of memory, without a copy."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -42,12 +43,7 @@ class VectorBlocks:
 
     def add(self, vector: Vector, offset: int) -> int:
         """Copy the vector into a slot; its number."""
-        if not self._free:
-            self._grow()
-        slot = self._free.pop()
-        self.row(slot)[:] = vector
-        self.offsets[slot], self.squares[slot] = offset, vector.dot(vector)
-        return slot
+        return self.add_run(vector.reshape(1, -1), [offset])[0]
 
     def add_run(self, xs: Rows, offsets: Sequence[int]) -> list[int]:
         """Copy the rows of ``xs`` into slots; their numbers."""
@@ -55,18 +51,32 @@ class VectorBlocks:
             self._grow()
         slots = self._free[-1 : -len(xs) - 1 : -1]
         del self._free[-len(xs) :]
-        numbers, rows = np.divmod(slots, self._rows_per_block)
-        for number in np.unique(numbers):
-            chosen = numbers == number
-            self._blocks[number][rows[chosen]] = xs[chosen]
+        for rows, chosen in self._stretches(slots):
+            rows[:] = xs[chosen]
         self.offsets[slots], self.squares[slots] = offsets, np.vecdot(xs, xs)
         return slots
 
     def remove(self, slot: int) -> None:
         """Free the slot. The vector is overwritten: one that is forgotten must not stay in memory."""
-        self.row(slot)[:] = 0.0
-        self.offsets[slot] = FREE
-        self._free.append(slot)
+        self.remove_run([slot])
+
+    def remove_run(self, slots: Sequence[int]) -> None:
+        """As ``remove`` for each of some slots: they are the first to be taken again, in their order."""
+        self.offsets[slots] = FREE
+        for rows, _ in self._stretches(slots):
+            rows[:] = 0.0
+        self._free += slots[::-1]
+
+    def _stretches(self, slots: Sequence[int]) -> Iterator[tuple[Rows, slice]]:
+        """The rows of these slots, and which of ``slots`` they are; together those that follow one another in a block.
+
+        Nearly always they do, as slots are taken and freed in their order: a copy of a stretch is one copy of memory.
+        """
+        numbers, rows = np.divmod(slots, self._rows_per_block)
+        ends = np.flatnonzero((np.diff(slots) != 1) | (rows[1:] == 0)) + 1
+        for begin, end in pairwise([0, *ends.tolist(), len(slots)]):
+            row = rows[begin]
+            yield self._blocks[numbers[begin]][row : row + end - begin], slice(begin, end)
 
     def row(self, slot: int) -> Rows:
         """The vector in a slot, to be copied: it is another one once the slot is taken again."""
