@@ -48,7 +48,7 @@ def _create(fold: "Fold", command: Command, batch: FoldBatch) -> Applied:
     except Rejected as error:
         raise Refused(error.detail) from None
     stream.backbone = backbone
-    stream.decisions = stream.decisions.apply(decision_of(command))
+    stream.decide(decision_of(command))
     return command_result(command, "applied")
 
 
@@ -85,10 +85,10 @@ def _decide(fold: "Fold", command: Command, batch: FoldBatch) -> Applied:
             raise Refused(f"the stream has {MAX_DECISIONS} commands in its history, as many as it can keep")
         advice = _DECISIONS[command.do](fold, stream, command)
     except Refused as error:
-        stream.decisions = stream.decisions.refuse(without_ids(command), error.why)
+        stream.refuse(without_ids(command), error.why)
         raise
     follow_decisions(stream, fold.config)
-    catching_up = any(decision.id == command.id for decision in stream.decisions.waiting)
+    catching_up = stream.decisions[-1].replays
     forgotten = newly_forgotten(stream, command)
     applied = command_result(command, "applied")
     return applied._replace(catching_up=catching_up, forgotten=forgotten, advice=advice)
@@ -113,7 +113,7 @@ def _of_stream(decide: Callable[[StreamState, Command], Decision]) -> "DecisionH
 
 def _of_fold(decide: Callable[["Fold", StreamState, Command], Decision]) -> "DecisionHandler":
     def handle(fold: "Fold", stream: StreamState, command: Command) -> str:
-        stream.decisions = stream.decisions.apply(decide(fold, stream, command))
+        stream.decide(decide(fold, stream, command))
         return ""
 
     return handle

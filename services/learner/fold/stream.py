@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from prequel.services.learner.fold.calibration.calibrator import Calibrator
 from prequel.services.learner.fold.config import FoldConfig
-from prequel.services.learner.fold.decisions.decisions import Decisions
+from prequel.services.learner.fold.decisions.decisions import Decision, Decisions
 from prequel.services.learner.fold.drift.error_drift import ErrorDrift
 from prequel.services.learner.fold.drift.feature_drift import FeatureDrift
 from prequel.services.learner.fold.drift.reactions import reaction
@@ -25,7 +25,7 @@ from prequel.services.learner.fold.novelty import Novelty
 from prequel.services.learner.fold.predictions import ModelPrediction
 from prequel.services.learner.models.base import Model
 from prequel.shared.backbone_specs import matches
-from prequel.shared.events.types import Rejected
+from prequel.shared.events.types import Command, Rejected
 
 MAX_OTHER_BACKBONES = 8
 """Other backbones whose features a stream counts: whoever compares more does so on files."""
@@ -61,8 +61,8 @@ class StreamState:
         """In a replay, the labels that the live stream has admitted; None where this is the live one."""
         self.reactions = [reaction(spec) for spec in config.models]
         self._decisions = Decisions()
-        self.names = self._decisions.names
-        """What people call the classes. An attribute: every event is looked up in it."""
+        self.names = self._decisions.new_names()
+        """What people call the classes. Its own: later decisions change it."""
         self.begun = 0
         """The offset at which it began: earlier events of its name are of another stream, since deleted, or of none."""
         self.adopted: set[int] = set()
@@ -208,8 +208,20 @@ class StreamState:
 
     @decisions.setter
     def decisions(self, decisions: Decisions) -> None:
-        self._decisions, self.names = decisions, decisions.names
+        self._decisions, self.names = decisions, decisions.new_names()
         self.class_names = self.names.names(self.labels)
+
+    def decide(self, decision: Decision) -> None:
+        """Take in one more decision that is applied. However many there are, only what it changes is made anew."""
+        self._decisions = self._decisions.apply(decision)
+        if decision.change:
+            self.names.apply(decision.change)
+            if (number := self.classes.get(decision.change.label)) is not None:
+                self.class_names[number] = self.names.name(decision.change.label)
+
+    def refuse(self, command: Command, why: str) -> None:
+        """Keep in the history that a command was refused: nothing else changes."""
+        self._decisions = self._decisions.refuse(command, why)
 
     def count_status(self, status: str) -> None:
         """Count a label by what became of it."""

@@ -22,7 +22,7 @@ def rename_class(stream: StreamState, command: Command) -> Decision:
     into = stream.class_named(name) or _waiting_class(stream, name)
     if into is not None:
         return _merge(command, label, into)
-    if name in stream.names.names(stream.labels):
+    if name in stream.class_names:
         raise Refused(f"class {name} becomes part of another one: its name is free once that is done")
     return decision_of(command, change=Renaming(label, name))
 

@@ -97,7 +97,3 @@ class ClassNames:
                 self._all_names[self._labels[name]].remove(name)
             self._labels[name] = label
             self._all_names.setdefault(label, set()).add(name)
-
-
-NO_NAMES = ClassNames()
-"""Of a stream whose classes are called what they were called first: shared, and never changed."""

@@ -1,10 +1,10 @@
 """The decisions about one stream in their order, and what follows from them: names, settings, models."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from prequel.services.learner.fold.decisions.class_names import NO_NAMES, ClassNames, Merging, Renaming
+from prequel.services.learner.fold.decisions.class_names import ClassNames, Merging, Renaming
 from prequel.shared.events.names import id_digest
 from prequel.shared.events.types import Command, Features
 from prequel.shared.log.base import Position
@@ -32,6 +32,7 @@ RENAME, MERGE, DELETE, FORGET = "class.rename", "class.merge", "class.delete", "
 ADD, REMOVE, PROMOTE, REBUILD = "models.add", "models.remove", "models.promote", "models.rebuild"
 CREATE, SET, SWITCH, CATCH_UP = "stream.create", "stream.set", "stream.switch", "stream.catch-up"
 UNDO = "undo"
+_ABOUT_MODELS = (ADD, REMOVE, PROMOTE)
 FROM_LOG, FROM_NOW = "log", "now"
 
 
@@ -101,7 +102,12 @@ class Decisions(Sequence[Decision]):
     @cached_property
     def waiting(self) -> tuple[Decision, ...]:
         """Those that a replay has yet to rewrite the past for."""
-        return tuple(d for d in self._decisions if d.replays and d.number > self.caught_up and not d.why)
+        return tuple(d for d in self._decisions if _replays(d) and d.number > self.caught_up)
+
+    @cached_property
+    def joining(self) -> tuple[Decision, ...]:
+        """Those of them that add a model."""
+        return tuple(decision for decision in self.waiting if decision.do == ADD)
 
     @property
     def newest_offset(self) -> int:
@@ -118,11 +124,11 @@ class Decisions(Sequence[Decision]):
         """With a command that was refused, which has no effect but to be in the history."""
         refused = Decision(*_common(command), why=why)
         brief = {name: _brief(value) for name, value in refused.arguments.items()}
-        return self._replaced([*self._decisions, refused._replace(arguments=brief)])
+        return self._followed_by(refused._replace(arguments=brief), self.given)
 
     def apply(self, decision: Decision) -> "Decisions":
         """With one more that was applied."""
-        return self._replaced([*self._decisions, decision._replace(number=self.given + 1)], given=self.given + 1)
+        return self._followed_by(decision._replace(number=self.given + 1), self.given + 1)
 
     def undo(self, target: Decision, undo: Decision) -> "Decisions":
         """With ``target`` taken back by ``undo``."""
@@ -142,6 +148,14 @@ class Decisions(Sequence[Decision]):
         kept = [d._replace(undone_by="") if d.undone_by in failed else d for d in self._decisions]
         refused = [d._replace(why=why) if d.id in failed and d.number > self.caught_up else d for d in kept]
         return self._replaced(refused, given=self.given + 1)
+
+    def _followed_by(self, decision: Decision, given: int) -> "Decisions":
+        """With one more. What follows from these is handed on: with ten thousand, none of them is looked at again."""
+        after = self._replaced([*self._decisions, decision], given=given)
+        if len(after) > len(self):  # Else one was dropped.
+            known = self.__dict__.keys() & HANDED_ON.keys()
+            after.__dict__.update({name: HANDED_ON[name](self.__dict__[name], decision) for name in known})
+        return after
 
     def _replaced(
         self, decisions: Sequence[Decision], *, given: int | None = None, caught_up: int | None = None
@@ -166,22 +180,26 @@ class Decisions(Sequence[Decision]):
 
     @cached_property
     def names(self) -> ClassNames:
-        """What the classes are called now."""
-        changes = [decision.change for decision in self.standing if decision.change]
-        return ClassNames(changes) if changes else NO_NAMES
+        """What the classes are called now; not to be changed."""
+        return self.new_names()
+
+    def new_names(self) -> ClassNames:
+        """The same for one's own, to which later changes can be applied."""
+        return ClassNames(decision.change for decision in self.standing if decision.change)
+
+    @cached_property
+    def set_values(self) -> dict[str, Any]:
+        """The values that the stream's own settings were given last, None where that of all streams holds again."""
+        return _set_values(self.about_settings)
 
     @property
     def settings(self) -> dict[str, Any]:
         """The stream's own settings now."""
-        return self.settings_at(None)
+        return {name: value for name, value in self.set_values.items() if value is not None}
 
-    def settings_at(self, offset: int | None) -> dict[str, Any]:
-        """The stream's own settings after the decision at ``offset``; None: now."""
-        settings: dict[str, Any] = {}
-        for decision in self.about_settings:
-            if offset is None or decision.position.offset <= offset:
-                settings |= decision.arguments
-        return {name: value for name, value in settings.items() if value is not None}
+    def settings_at(self, offset: int) -> dict[str, Any]:
+        """The stream's own settings after the decision at ``offset``."""
+        return self.settings_until(offset).settings
 
     def settings_until(self, offset: int) -> "Decisions":
         """Those about the stream's own settings alone, up to ``offset``: what a replay of single models follows."""
@@ -195,7 +213,7 @@ class Decisions(Sequence[Decision]):
     @cached_property
     def about_models(self) -> tuple[Decision, ...]:
         """Those about models. Where there is one, the stream's models are its own, no longer those of the settings."""
-        return tuple(decision for decision in self.standing if decision.do in (ADD, REMOVE, PROMOTE))
+        return tuple(decision for decision in self.standing if decision.do in _ABOUT_MODELS)
 
     def models_at(self, offset: int | None, defaults: tuple[str, ...]) -> tuple[str, ...]:
         """The stream's models after the decision at ``offset`` (None: now), the champion first.
@@ -261,6 +279,33 @@ class Decisions(Sequence[Decision]):
         decision = self.forgotten.get(id_digest(event.id)) if self.forgotten else None
         ends = decision.arguments.get("images", {}) if decision else {}
         return decision if event.image.offset < ends.get(str(event.image.partition), 0) else None
+
+
+def _set_values(decisions: Iterable[Decision]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for decision in decisions:
+        values |= decision.arguments
+    return values
+
+
+def _replays(decision: Decision) -> bool:
+    return decision.replays and not decision.why
+
+
+def _those(belongs: Callable[[Decision], bool]) -> Callable[[tuple[Decision, ...], Decision], tuple[Decision, ...]]:
+    return lambda held, decision: (*held, decision) if belongs(decision) else held
+
+
+HANDED_ON: Mapping[str, Callable[[Any, Decision], Any]] = {
+    "waiting": _those(_replays),
+    "joining": _those(lambda decision: _replays(decision) and decision.do == ADD),
+    "standing": _those(lambda decision: decision.stands),
+    "about_settings": _those(lambda decision: decision.stands and decision.do == SET),
+    "about_models": _those(lambda decision: decision.stands and decision.do in _ABOUT_MODELS),
+    "forgettings": _those(lambda decision: decision.stands and decision.do == FORGET),
+    "set_values": lambda held, decision: held | decision.arguments if decision.stands and decision.do == SET else held,
+}
+"""Properties of Decisions, and what each is with one more decision."""
 
 
 def _newest(decisions: Sequence[Decision]) -> Sequence[Decision]:

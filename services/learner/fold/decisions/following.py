@@ -13,7 +13,7 @@ def follow_decisions(state: StreamState, defaults: FoldConfig, replayed: StreamS
     begin here. A model that waits for a replay is none yet.
     """
     wanted = state.decisions.models_at(None, defaults.models)
-    waiting = {d.arguments["model"] for d in state.decisions.waiting if d.do == "models.add"}
+    waiting = {d.arguments["model"] for d in state.decisions.joining}
     joins = set(replayed.config.models) if replayed else set()
     specs = tuple(spec for spec in wanted if spec in state.config.models or spec in joins or spec not in waiting)
     take_models(state, defaults, specs, replayed)

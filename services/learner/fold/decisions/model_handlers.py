@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 from prequel.services.learner.fold.decisions.decisions import (
-    ADD,
     FROM_LOG,
     FROM_NOW,
     REMOVE,
@@ -77,8 +76,7 @@ def rebuild_models(stream: StreamState, command: Command) -> Decision:
 
 def joining_models(decisions: Decisions) -> list[str]:
     """The models that join once a replay has caught them up."""
-    joining = [d for d in decisions.waiting if d.do == ADD and d.stands]
-    return [d.arguments["model"] for d in joining if not _removed_since(decisions, d)]
+    return [d.arguments["model"] for d in decisions.joining if d.stands and not _removed_since(decisions, d)]
 
 
 def _decision(fold: "Fold", command: Command, spec: str, *, replays: bool = False) -> Decision:
