@@ -15,7 +15,6 @@ from prequel.services.learner.models.networks.keras_variables import (
     optimiser_slots,
     read_variables,
 )
-from prequel.services.learner.models.networks.network_pool import POOL
 
 _RATE = 1e-3
 """Learning rate of both networks: Keras' default for RMSprop."""
@@ -117,8 +116,7 @@ class ConditionalGan:
     def _networks(self) -> Any:
         if self._capacity < class_capacity(self.classes):
             self._capacity, self._stale = class_capacity(self.classes), True
-            shape = (type(self), self._dim, self._noise, self._hidden, self._capacity)
-            self._nets = POOL.lend(self, shape, self._compiled)
+            self._nets = self._compiled()
         if self._stale:
             generator, discriminator, both = self._nets
             for name, net, optimizer in (

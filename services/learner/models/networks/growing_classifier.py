@@ -17,7 +17,6 @@ from prequel.services.learner.models.networks.keras_variables import (
     optimiser_slots,
     read_variables,
 )
-from prequel.services.learner.models.networks.network_pool import POOL
 
 _SPARE_BIAS = np.float32(-1e9)
 """Bias of a unit that is no class yet: its softmax is exactly 0, and so is every gradient through it."""
@@ -75,8 +74,7 @@ class GrowingClassifier:
         """The Keras network with room for the present classes, the present weights and velocities in it."""
         units = class_capacity(self.weights[-1].size)
         if self._net is None or self._net.output_shape[-1] < units:
-            shape = (type(self), self._dim, self._hidden, self._momentum, units)
-            self._net, self._stale = POOL.lend(self, shape, lambda: self._compiled(units)), True
+            self._net, self._stale = self._compiled(units), True
         if self._stale:
             assign_variables(self._net.trainable_variables, _widened(self.weights, units, _SPARE_BIAS))
             assign_variables(optimiser_slots(self._net.optimizer), _widened(self.velocities, units, np.float32(0)))
