@@ -97,7 +97,7 @@ $(READY): requirements.lock pyproject.toml
 # What tests talk to beside Python packages, from Debian's archive where that can be; RUNLEVEL=1: installed, not started.
 servers:
 	@missing=""; \
-	for program in chromium kcat npm prometheus redis-server; do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+	for program in chromium-headless-shell kcat npm prometheus redis-server; do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	root=""; [ "$$(id -u)" = 0 ] || root="sudo -n"; \
 	if command -v apt-get >/dev/null && $$root true 2>/dev/null; then \

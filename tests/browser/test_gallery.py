@@ -177,6 +177,28 @@ def test_a_prediction_that_is_fetched_while_its_image_loads_is_shown_once(page: 
         route.continue_()
 
 
+def test_what_comes_while_an_older_list_is_fetched_stays(page: Page, trained: System) -> None:
+    """The list as it was before a prediction and a label comes after both: on a slow machine, or a slow network."""
+    asked: list[Route] = []
+    page.route("**/v1/streams/shapes/predictions?*", lambda route: asked.append(route), times=1)
+    with page.expect_request("**/v1/streams/shapes/predictions?*"):
+        hide(page, True)
+        hide(page, False)
+    expect(page.locator("#connection")).to_have_text("Live")
+    older = asked[0].fetch()
+    *kept, labelled, left_out = older.json()["predictions"]
+    mark = page.locator(f"[data-id='{labelled['id']}'] .mark")
+    before = mark.inner_text()
+    trained.send("dot", id="meanwhile")
+    trained.label(labelled["id"], "dot" if labelled["truth"] != "dot" else "bar")
+    expect(mark).not_to_have_text(before)
+    corrected = mark.inner_text()
+    asked[0].fulfill(response=older, json={**older.json(), "predictions": [*kept, labelled]})
+    expect(page.locator(f"[data-id='{left_out['id']}']")).to_have_count(0)
+    expect(page.locator("[data-id=meanwhile]")).to_be_visible()
+    expect(mark).to_have_text(corrected)
+
+
 def test_another_models_matrix_and_classes_can_be_shown(page: Page, trained: System) -> None:
     counts = page.locator(".matrix tbody td")
     of_nearest = trained.client.get("/v1/streams/shapes/confusion").json()

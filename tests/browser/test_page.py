@@ -189,9 +189,16 @@ def test_a_page_that_missed_a_deletion_shows_nothing_of_it(
 
 
 def test_a_hidden_page_keeps_no_connection_and_catches_up_when_it_is_seen(trained: System, open_page: Open) -> None:
-    page = open_page("/#/shapes")
-    expect(page.locator("#connection")).to_have_text("Live")
+    page = open_page("/healthz")
+    paused_routes: list[Route] = []
+    page.route("**/v1/streams/shapes/events", lambda route: paused_routes.append(route), times=1)
+    with page.expect_request("**/v1/streams/shapes/events"):
+        page.goto(trained.url + "/#/shapes")
     expect(page.locator("#tiles .tile")).to_have_count(5)
+    # The connection makes the page fetch once more: what is fetched after it is hidden would show what came since.
+    with page.expect_event("requestfinished", lambda request: "/shapes/predictions" in request.url):
+        paused_routes[0].continue_()
+    expect(page.locator("#connection")).to_have_text("Live")
     with page.expect_event("requestfailed", lambda request: request.url.endswith("/events")):
         hide(page, True)
     asked: list[str] = []

@@ -35,6 +35,11 @@ export class Gallery {
   #stream = null;
   /** Counts the fetches: the answer to an older one is out of date. */
   #fetchCount = 0;
+  /**
+   * While a fetch is under way, the labels that have come since it began: its answer may be older.
+   * @type {Map<string, string | null> | null}
+   */
+  #truthsSince = null;
   /** Whether the tiles pass the filter that is chosen now. */
   #isCurrent = false;
   /** Whether a fetch has to follow as soon as nothing pauses the gallery. */
@@ -93,6 +98,7 @@ export class Gallery {
   /** @param {Outcome} outcome */
   applyOutcome(outcome) {
     if (isApplied(outcome)) {
+      this.#truthsSince?.set(outcome.id, outcome.label);
       for (const tile of [...this.#grid.tiles, ...this.#loading]) {
         if (tile.prediction.id === outcome.id) tile.setTruth(outcome.label);
       }
@@ -113,22 +119,23 @@ export class Gallery {
     this.#flushLater();
   }
 
-  /** Fetches what the filter asks for; while paused with tiles that pass it, only once nothing pauses the gallery. */
+  /**
+   * Fetches what the filter asks for; while paused with tiles that pass it, only once nothing pauses the gallery. What
+   * comes meanwhile is shown after the answer, which may not have it yet.
+   */
   async refresh() {
     const fetchNumber = ++this.#fetchCount;
-    this.#isFetchDue = this.#isCurrent && this.#pause.isPaused;
-    if (this.#stream === null || this.#isFetchDue) return;
+    this.#truthsSince = null;
+    if (this.#stream === null || this.#putsOffFetch()) return;
     this.#arrived = [];
+    this.#truthsSince = new Map();
     try {
       const { list: predictions, random } = await this.#fetch(this.#stream);
-      if (fetchNumber !== this.#fetchCount) return;
-      this.#isCurrent = true;
-      this.#random = random;
-      this.#show(predictions.map((prediction) => this.#tileOf(prediction)));
-      this.#setNote();
+      if (fetchNumber === this.#fetchCount) this.#take(predictions, random);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (fetchNumber !== this.#fetchCount) return;
+      this.#truthsSince = null;
       this.#setNote(error.message);
       this.#refetchLater();
     }
@@ -193,6 +200,30 @@ export class Gallery {
     return mixInRandom(uncertain, drawn, MAX_TILES);
   }
 
+  /** Whether nothing may move now: then the fetch is due afterwards. */
+  #putsOffFetch() {
+    this.#isFetchDue = this.#isCurrent && this.#pause.isPaused;
+    return this.#isFetchDue;
+  }
+
+  /**
+   * @param {Prediction[]} predictions
+   * @param {Set<string>} random
+   */
+  #take(predictions, random) {
+    const truths = this.#truthsSince ?? new Map();
+    this.#truthsSince = null;
+    if (this.#putsOffFetch()) return;
+    for (const prediction of predictions) {
+      if (truths.has(prediction.id)) prediction.truth = truths.get(prediction.id);
+    }
+    this.#isCurrent = true;
+    this.#random = random;
+    this.#show(predictions.map((prediction) => this.#tileOf(prediction)));
+    this.#setNote();
+    if (this.#arrived.length > 0) this.#flushLater();
+  }
+
   #restart() {
     this.#arrived = [];
     this.#random = new Set();
@@ -211,7 +242,7 @@ export class Gallery {
 
   /** New tiles come in once their images are loaded, so that nothing flickers. */
   async #flush() {
-    if (this.#loading.length > 0) return;
+    if (this.#loading.length > 0 || this.#truthsSince !== null) return;
     if (this.#pause.isPaused) {
       if (this.#arrived.length > 0) this.#setNote(pausedNote(this.#arrived.length));
       return;
