@@ -1,5 +1,6 @@
 """Forgotten images are in no list and no answer any more, from the moment on that the command is durable."""
 
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,12 @@ import pytest
 
 from prequel.services.gateway.view.forgotten import MAX_IMAGES, ForgottenImages
 from prequel.services.gateway.view.gallery import Gallery
+from prequel.services.gateway.view.live import LiveView
+from prequel.services.gateway.view.thumbnails import Thumbnails
 from prequel.shared.events.decoding import decode_example
 from prequel.shared.events.names import id_digest, id_hashes
 from prequel.shared.events.predictions import encode_prediction
-from prequel.shared.events.types import Command
+from prequel.shared.events.types import Command, Outcome
 from prequel.shared.log.base import EXAMPLES, Position
 from prequel.shared.log.sqlite.log import SqliteLog
 from prequel.shared.opinions import (
@@ -191,6 +194,23 @@ def test_what_was_refused_of_it_first_is_forgotten_too(gateway: Served) -> None:
     two_images(gateway)
     forget(gateway, "gone")
     assert shown(gateway, "gone") == [404, 404, 404]
+
+
+def in_memory(id: str) -> tuple[int, int]:
+    """How many outcomes of the image the gateways of this process hold, and how many thumbnails of any."""
+    gc.collect()  # Gateways of earlier tests that nobody holds any more would be counted at first, and then not.
+    objects = gc.get_objects()
+    outcomes = [result for each in objects if isinstance(each, LiveView) for result in each._outcomes._results.values()]
+    thumbnails = [image for each in objects if isinstance(each, Thumbnails) for image in each._cached]
+    return sum(isinstance(result, Outcome) and result.id == id for result in outcomes), len(thumbnails)
+
+
+def test_a_gateway_keeps_nothing_of_it_in_memory(gateway: Served) -> None:
+    two_images(gateway)
+    assert shown(gateway, "gone") == shown(gateway, "kept") == [200, 200, 200]
+    outcomes, thumbnails = in_memory("gone")  # Those of other tests' gateways among them.
+    forget(gateway, "gone")
+    assert in_memory("gone") == (outcomes - 3, thumbnails - 1)
 
 
 class NotCaughtUp:

@@ -8,9 +8,9 @@ import numpy as np
 from prequel.services.learner.kernels.scores import mix
 from prequel.services.learner.models.base import Matrix, ModelState, Probabilities, Targets, Vector
 from prequel.services.learner.models.block_product import BlockProduct
-from prequel.services.learner.models.capabilities import Loadable, correct, full_size_of, predict_many, size_of
+from prequel.services.learner.models.capabilities import Loadable, correct, full_size_of, size_of
 from prequel.services.learner.models.classes import grown
-from prequel.services.learner.models.discriminant import Discriminant
+from prequel.services.learner.models.discriminant import Discriminant, predict_each
 from prequel.services.learner.models.leave_one_out import Learned, LeaveOneOut, leave_one_out
 from prequel.services.learner.models.pending_examples import BLOCK
 from prequel.services.learner.models.solve_schedule import Pace
@@ -85,7 +85,7 @@ class Mix:
 
     def predict_many(self, xs: Matrix) -> Probabilities:
         """See ``capabilities.predict_many``."""
-        return self.mixed([predict_many(expert, xs) for expert in self.experts])
+        return self.mixed(predict_each(self.experts, xs))
 
     def mixed(self, predicted: Sequence[Probabilities]) -> Probabilities:
         """The mixture now of what each expert predicts of n rows: [n, classes] each, and of all."""
