@@ -280,3 +280,12 @@ def test_an_expert_that_says_no_number_silences_only_itself() -> None:
     assert np.isfinite(model.weights).all()
     assert model.weights[1] > 0.9
     assert accuracy(model.labels, predicted[100:], labels[100:]) == accuracy(alone.labels, expected[100:], labels[100:])
+
+
+@pytest.mark.parametrize("spec", ["mix", "mix(slda, ridge, slda;decay=0.2)", "mix(logistic, slda;decay=0.2, knn)"])
+def test_many_rows_are_mixed_as_one_by_one(spec: str) -> None:
+    """Also where experts share a product: after so many labels each has scores of its own."""
+    xs, labels = stream(300, 16, 3)
+    model = mixture(spec, 16)
+    model.fold(xs, labels)
+    np.testing.assert_allclose(model.predict_many(xs), [model.predict(x) for x in xs], rtol=1e-9, atol=1e-12)
