@@ -1,6 +1,5 @@
 """The backbones that are loaded: each when it is needed, and only so many: those that images wait for stay."""
 
-import gc
 import logging
 import threading
 import time
@@ -16,6 +15,7 @@ from prequel.services.extractor.engines.conversion import ConversionInterrupted
 from prequel.services.extractor.loaded_backbone import LoadedBackbone
 from prequel.shared.config import ConfigError
 from prequel.shared.runtime.deadlines import BACKBONE_BACKOFF
+from prequel.shared.runtime.garbage_collection import collect_everything
 
 MAX_FAILURES = 100
 """Backbones remembered that could not be loaded, the newest. Anyone who may create streams can name many, and each that
@@ -140,7 +140,7 @@ class BackbonePool:
             let_go = len(used) < len(self._unloaded)
             self._unloaded = used
         if let_go:
-            gc.collect()  # Models of Keras are cycles: without it they keep their weights for some time.
+            collect_everything()  # Models of Keras are cycles: without it they keep their weights for some time.
 
     def close(self) -> None:
         """Load no more. Does not wait for one that is being loaded."""

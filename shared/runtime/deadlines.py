@@ -135,6 +135,9 @@ ERASE_PAUSE_S = 0.01
 REPLAY_POLL_S = 1.0
 """One poll of a replay: it returns with the first record, and all the records wanted are already in the log."""
 
+COLLECTION_POLL_S = 0.001
+"""Until another thread's garbage collection is looked at again: one takes a few milliseconds to tenths of a second."""
+
 CATCH_UP_RETRY_S = 10.0
 """Until a catch-up that failed is tried again: a log that was away is back, or an operator has read why it fails."""
 

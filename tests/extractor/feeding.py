@@ -1,11 +1,12 @@
 """Records for the extractor's tests, a clock that they set, and a backbone whose features are easy to compute."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from prometheus_client import CollectorRegistry
 
-from prequel.services.extractor.backbone_pool import BackbonePool
+from prequel.services.extractor.backbone_pool import THREADS, BackbonePool
 from prequel.services.extractor.backbones.base import Backbone, BackboneConfig, Choice, Images, OutOfMemory, Vectors
 from prequel.services.extractor.decoding import Decoder
 from prequel.services.extractor.extractor import MAX_STREAMS, Decrypt, ExtractorProcessor, unencrypted
@@ -127,3 +128,9 @@ def record(offset: int, value: bytes | None = None, partition: int = 0, extra: H
 
 def records(offsets: Sequence[int], partition: int = 0) -> list[Record]:
     return [record(offset, partition=partition) for offset in offsets]
+
+
+def settle(pool: BackbonePool) -> None:
+    """Wait for the loads that have begun, and for what they unload: the thread that has loaded one holds it longer."""
+    pool._threads.shutdown(wait=True)
+    pool._threads = ThreadPoolExecutor(THREADS)

@@ -5,16 +5,16 @@ import logging
 import threading
 import weakref
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
-from prequel.services.extractor.backbone_pool import MAX_FAILURES, THREADS, BackbonePool, BackboneUnavailable
+from prequel.services.extractor.backbone_pool import MAX_FAILURES, BackbonePool, BackboneUnavailable
 from prequel.services.extractor.backbones.base import Backbone, BackboneConfig, Choice, Images, OutOfMemory, Vectors
 from prequel.services.extractor.engines.conversion import ConversionInterrupted
 from prequel.shared.config import ConfigError
-from tests.extractor.feeding import Clock
+from tests.extractor.feeding import Clock, settle
+from tests.garbage import another_collection
 
 A, B, C = (Choice(BackboneConfig(name, "avg", 8, "imagenet")) for name in "abc")
 
@@ -63,12 +63,6 @@ class Pool:
     def __init__(self, max_loaded: int = 2) -> None:
         self.loader, self.clock = Loader(), Clock()
         self.pool = BackbonePool(self.loader, max_loaded=max_loaded, batch=4, clock=self.clock)
-
-
-def settle(pool: BackbonePool) -> None:
-    """Wait for the loads that have begun, and for what they unload."""
-    pool._threads.shutdown(wait=True)
-    pool._threads = ThreadPoolExecutor(THREADS)
 
 
 @pytest.fixture
@@ -161,6 +155,20 @@ def test_the_thread_that_has_loaded_one_may_hold_it_a_little_longer() -> None:
     pool.free_unused()
     assert loader.freed() == ["a"]
     pool.close()
+
+
+@pytest.mark.usefixtures("no_collections")
+def test_memory_is_free_though_another_thread_collects_garbage_meanwhile(fixture: Pool) -> None:
+    """Python's own call does nothing then: the memory had stayed until all objects were looked through again."""
+    pool, loader = fixture.pool, fixture.loader
+    loader.open(A, B, C)
+    for choice in (A, B):
+        pool.wait(choice)
+    settle(pool)
+    with another_collection() as end:
+        threading.Timer(0.1, end).start()
+        pool.wait(C)
+    assert loader.freed() == ["a"]
 
 
 def test_the_one_that_is_replaced_is_used_until_the_other_is_there() -> None:

@@ -24,7 +24,7 @@ from prequel.shared.log.base import EXAMPLES, Message, Record
 from prequel.shared.runtime.metrics import Metrics
 from prequel.shared.runtime.processor import Processed
 from prequel.shared.store.base import StoreUnavailable
-from tests.extractor.feeding import BATCH, WAIT, Clock, record
+from tests.extractor.feeding import BATCH, WAIT, Clock, record, settle
 
 SIZES = {"a": 8, "b": 16, "c": 8}
 
@@ -226,6 +226,7 @@ def test_an_extractor_without_images_keeps_no_backbone_that_was_unloaded_while_i
         assert not several.pool.has(several.choose("a"))
         several.processor.process(())
         assert memory()
+        settle(several.pool)  # The thread that has loaded it holds it until then.
         del used
         several.processor.process(())
         assert memory() is None

@@ -25,6 +25,7 @@ from prequel.shared.opinions import (
     SimilarExample,
     SimilarExamples,
 )
+from prequel.shared.runtime.garbage_collection import collect_everything
 from tests.gateway.conftest import PNG, Served, Start, until
 from tests.gateway.echo_learner import predicted
 from tests.gateway.faults import FaultyLog
@@ -198,7 +199,7 @@ def test_what_was_refused_of_it_first_is_forgotten_too(gateway: Served) -> None:
 
 def in_memory(id: str) -> tuple[int, int]:
     """How many outcomes of the image the gateways of this process hold, and how many thumbnails of any."""
-    gc.collect()  # Gateways of earlier tests that nobody holds any more would be counted at first, and then not.
+    collect_everything()  # Gateways of earlier tests that nobody holds any more would be counted first, and then not.
     objects = gc.get_objects()
     outcomes = [result for each in objects if isinstance(each, LiveView) for result in each._outcomes._results.values()]
     thumbnails = [image for each in objects if isinstance(each, Thumbnails) for image in each._cached]

@@ -1,7 +1,6 @@
 """Servers that accept and never answer: every call of the gateway answers in time, and says what hangs."""
 
 import asyncio
-import gc
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from prequel.services.gateway.view.store_reads import StoreReads
 from prequel.shared.log.base import Bounds, Record
 from prequel.shared.queries import Answer
 from prequel.shared.runtime.deadlines import ANSWER_S, FOLLOWER_CLOSE_S, GATEWAY_CLOSE_S
+from prequel.shared.runtime.garbage_collection import collect_everything
 from prequel.shared.runtime.health import Health
 from prequel.shared.status import StreamDetail, StreamHistory
 from tests.gateway.conftest import PNG, Served, Start, until
@@ -258,6 +258,6 @@ def test_a_store_that_fails_after_the_request_has_ended_is_no_bug(caplog: pytest
         await asyncio.wait(reading)
 
     asyncio.run(ask())
-    gc.collect()
+    collect_everything()
     statuses.close()
     assert "never retrieved" not in caplog.text

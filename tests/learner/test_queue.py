@@ -1,6 +1,5 @@
 """The queue: opinions of the models now, ranked as asked, folded, paged; and nothing of it is in the state."""
 
-import gc
 import threading
 from collections.abc import Sequence
 from types import SimpleNamespace
@@ -16,6 +15,7 @@ from prequel.shared.log.base import Position
 from prequel.shared.opinions import ExampleQueue, QueuedExample, QueueRequest, UnknownExample
 from prequel.shared.queries import UnknownStream
 from prequel.shared.random_sample import is_sampled, sample_digest
+from prequel.shared.runtime.garbage_collection import collect_everything
 from tests.learner.building import ExampleLog, new_fold
 from tests.learner.models.suite import stream
 
@@ -504,6 +504,6 @@ def test_what_was_said_of_a_stream_that_changed_or_ended_does_not_stay_in_memory
     asked.queue("suspect")
     asked.examples.delete("d1")
     asked.catch_up()
-    gc.collect()
+    collect_everything()
     asked.queries.drop_old()
     assert list(remembered) == []
