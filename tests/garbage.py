@@ -24,7 +24,9 @@ def another_collection() -> Iterator[Callable[[], None]]:
     _Slow(began, end)
     thread = threading.Thread(target=gc.collect)
     thread.start()
-    assert began.wait(60)
-    yield end.set
-    end.set()
-    thread.join()
+    try:
+        assert began.wait(60)
+        yield end.set
+    finally:
+        end.set()
+        thread.join()
