@@ -38,6 +38,9 @@ LEARNER_CONNECT_S, LEARNER_READ_S = 1.0, 3.0
 READ_YOUR_WRITES_S = 2.0
 """Until a status includes what a call with `wait` has answered: a learner publishes within a quarter of a second."""
 
+DELETED_STATUS_S = 1.0
+"""Until the status of a stream that was deleted is gone: a learner removes it within a quarter of a second."""
+
 READ_YOUR_WRITES_BACKOFF = Backoff(0.01, 0.1)
 """Between two reads of such a status: the store does not notify, and an idle learner publishes within 10 ms."""
 

@@ -1,5 +1,6 @@
 """Commands over HTTP: what each may say, what is refused at once, and what became of those that were given."""
 
+import threading
 from typing import Any
 
 import pytest
@@ -9,14 +10,15 @@ from prequel.services.gateway.http.command_bodies import COMMANDS, SetStream
 from prequel.services.gateway.remote.learner import LearnerUnavailable
 from prequel.services.gateway.view.histories import StreamHistories
 from prequel.services.gateway.view.read_your_writes import ReadYourWrites
+from prequel.shared import status
 from prequel.shared.config import Settings
 from prequel.shared.events.decoding import decode_example
 from prequel.shared.events.names import id_hashes
 from prequel.shared.events.types import Command
 from prequel.shared.log.base import EXAMPLES, Log, Position
 from prequel.shared.queries import UnknownStream
-from prequel.shared.status import StreamHistory
-from tests.gateway.conftest import Served, Start
+from prequel.shared.status import StreamHistory, StreamStatus
+from tests.gateway.conftest import Served, Start, until
 from tests.gateway.echo_learner import EchoLearner
 from tests.gateway.test_errors import fields, problem
 
@@ -210,3 +212,31 @@ async def test_history_waits_for_what_was_answered(reaches: list[str], answered:
     histories = StreamHistories(Behind(reaches), writes)
     assert (await histories.get("pets")).position == answered
     histories.close()
+
+
+class Deleted:
+    """A learner that has deleted the stream already."""
+
+    def history(self, stream: str) -> StreamHistory:
+        raise UnknownStream(stream)
+
+
+def test_a_stream_is_unknown_as_soon_as_its_learner_has_deleted_it(start: Start) -> None:
+    """The learner removes the status a little later: that it were only starting would be wrong."""
+    gateway = start(queries=Deleted())
+    gateway.post_image(id="first", wait=10)
+    until(lambda: gateway.store.get(status.key("pets")) is not None)
+    threading.Timer(0.1, lambda: gateway.store.delete([status.key("pets")])).start()
+    assert gateway.client.get(HISTORY).status_code == 404
+
+
+def test_a_status_from_before_a_deletion_is_of_no_stream(start: Start) -> None:
+    gateway = start(queries=Deleted())
+    gateway.post_image(id="first", wait=10)
+    gateway.post_label("first", "cat", wait=10)
+    until(lambda: gateway.store.get(status.key("pets")) is not None)
+    old = StreamStatus.model_validate_json(gateway.store.get(status.key("pets")) or b"")
+    deleted = gateway.client.delete("/v1/streams/pets", params={"wait": 10}).json()
+    stale = old.model_copy(update={"position": deleted["position"]})  # Next to read: it does not include the command.
+    gateway.store.put(status.key("pets"), stale.model_dump_json().encode())
+    assert gateway.client.get(HISTORY).status_code == 404

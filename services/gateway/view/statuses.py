@@ -15,7 +15,7 @@ from prequel.services.gateway.view.status_cache import CachedStatus, StatusCache
 from prequel.services.gateway.view.store_reads import StoreReads
 from prequel.shared import status
 from prequel.shared.log.base import Position
-from prequel.shared.runtime.deadlines import READ_YOUR_WRITES_BACKOFF, READ_YOUR_WRITES_S
+from prequel.shared.runtime.deadlines import DELETED_STATUS_S, READ_YOUR_WRITES_BACKOFF, READ_YOUR_WRITES_S
 from prequel.shared.status import StreamStatus
 from prequel.shared.store.base import StoreUnavailable
 
@@ -68,6 +68,19 @@ class StreamStatuses:
         """Whether any learner publishes a status of it. Does not wait for events to be included."""
         cached = await self._newest(stream)
         return cached is not None and cached.status is not None
+
+    async def remains(self, stream: str) -> bool:
+        """Whether it has a status, and keeps it for longer than one remains of a stream that was deleted just now.
+
+        Blocks DELETED_STATUS_S at most; raises StoreUnavailable.
+        """
+        deadline, tries = asyncio.get_running_loop().time() + DELETED_STATUS_S, 0
+        while await self.newest(stream):
+            if asyncio.get_running_loop().time() > deadline:
+                return True
+            tries += 1
+            await asyncio.sleep(READ_YOUR_WRITES_BACKOFF.pause(tries, random.random()))
+        return False
 
     async def all(self) -> list[StreamStatus]:
         """Every stream's status; the newest known of those that cannot be read now."""
