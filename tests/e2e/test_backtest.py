@@ -82,7 +82,7 @@ def status(up: Up, id: str) -> str:
 
 def jobs(parent: int | None = None) -> list[int]:
     """The processes of jobs on this machine that are not zombies, of one parent or of all of this folder's tests."""
-    done = subprocess.run(["ps", "-eo", "pid=,ppid=,stat=,args="], capture_output=True, text=True, check=True)
+    done = subprocess.run(["ps", "-wweo", "pid=,ppid=,stat=,args="], capture_output=True, text=True, check=True)
     rows = [line.split(maxsplit=3) for line in done.stdout.splitlines()]
     return [
         int(pid)
