@@ -1,0 +1,1 @@
+"""Offline work: extract, evaluate and predict with the same parts as the services, without a log."""
