@@ -1,0 +1,52 @@
+"""Rows on their way from a file or into one: checked, and in pieces of the size that is wanted."""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from prequel.shared.features.base import FeatureFileError, FeatureRows, RowInfo, Vectors
+
+PIECE_BYTES = 8 * 2**20
+"""Vectors that a file is written and read in. With a tenth of it, the calls for each piece would show at 100,000 values
+a row; ten times as much gains nothing, and a few pieces are in memory at one time."""
+
+
+def piece_rows(dim: int) -> int:
+    """Rows of a piece: at least one, however long it is."""
+    return max(1, PIECE_BYTES // (4 * dim))
+
+
+def regroup(pieces: Iterable[FeatureRows], size: int) -> Iterator[FeatureRows]:
+    """The same rows, ``size`` at a time; vectors are copied only where a batch is of several pieces."""
+    infos, parts = list[RowInfo](), list[Vectors]()
+    for piece in pieces:
+        begin = 0
+        while begin < len(piece.infos):
+            end = begin + size - len(infos)
+            infos += piece.infos[begin:end]
+            parts.append(piece.vectors[begin:end])
+            begin = end
+            if len(infos) == size:
+                yield _batch(infos, parts)
+                infos, parts = [], []
+    if infos:
+        yield _batch(infos, parts)
+
+
+def _batch(infos: list[RowInfo], parts: list[Vectors]) -> FeatureRows:
+    return FeatureRows(infos, parts[0] if len(parts) == 1 else np.concatenate(parts))
+
+
+def check_finite(vectors: Vectors, first_row: int, file: object) -> None:
+    """Raises FeatureFileError, naming the row, unless all values are finite. ``first_row`` is counted from 0."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(vectors.sum()):  # At the speed of memory; a sum of finite numbers may overflow, though.
+            return
+    finite = np.isfinite(vectors)
+    if finite.all():
+        return
+    row, value = np.argwhere(~finite)[0]
+    raise FeatureFileError(
+        f"{file}: row {first_row + row + 1:,}, value {value + 1:,} is not a finite number: remove the row, or make its "
+        "features again"
+    )
