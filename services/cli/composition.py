@@ -23,6 +23,7 @@ from prequel.shared.runtime.signals import stop_on_signals
 if TYPE_CHECKING:
     from prequel.services.extractor.backbones.base import Choice
     from prequel.services.extractor.extractor import ExtractorProcessor
+    from prequel.services.gateway.export_process import StartExport
     from prequel.services.learner.learner import Learner
     from prequel.services.learner.replay.jobs.base import JobContext, Workers
     from prequel.services.producer.client import Client
@@ -107,14 +108,39 @@ def job_workers(settings: Settings) -> "Workers":
     """Processes of this installation, with this one's environment but for its settings."""
     from prequel.services.learner.replay.jobs.child_process import ChildProcesses
 
+    return ChildProcesses(_own_command("run-job"), _child_environ(settings), settings)
+
+
+def _own_command(command: str) -> list[str]:
+    """A command of this installation."""
+    # -P: Python would look for modules in this folder first, wherever it was started.
+    return [sys.executable, "-P", "-m", "prequel.services", command]
+
+
+def _child_environ(settings: Settings) -> dict[str, str]:
+    """This process's environment but for its settings, which are sent."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    environ |= {
+    return environ | {
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
         f"{PREFIX}LOG_LEVEL": settings.log_level,
         f"{PREFIX}LOG_FORMAT": settings.log_format,
     }
-    # -P: Python would look for modules in this folder first, wherever the learner was started.
-    return ChildProcesses([sys.executable, "-P", "-m", "prequel.services", "run-job"], environ, settings)
+
+
+def export_starter(settings: Settings) -> "StartExport":
+    """Starts a process of this installation for each export."""
+    from prequel.services.gateway.export_process import ExportProcess
+    from prequel.services.learner.replay.jobs.child_process import ONE_THREAD, plain
+
+    command, environ = _own_command("run-export"), {**_child_environ(settings), **ONE_THREAD}
+    return lambda request: ExportProcess(command, environ, plain(settings), request)
+
+
+def run_export() -> int:
+    """Make the export that a gateway has ordered on standard input; the exit code."""
+    from prequel.services.learner.exports import child
+
+    return child.run(_job_context)
 
 
 def connect_client(url: str, arguments: argparse.Namespace, stop: threading.Event) -> "Client":
@@ -326,6 +352,7 @@ def _serve(
         usage=lambda: keeper.newest,
         extraction=on_demand,
         backbone_problem=backbones.problem,
+        start_export=export_starter(process.settings),
         invocation=invocation.invocation(sys.argv[0], sys.executable, Path.cwd(), os.environ),
     )
     gateway = app.create(dependencies)

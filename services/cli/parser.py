@@ -7,6 +7,7 @@ from prequel.services.cli.commands import clients, operators, reextract, service
 from prequel.services.cli.commands.backtest import BACKTEST
 from prequel.services.cli.commands.base import CliCommand
 from prequel.services.cli.commands.demo import DEMO
+from prequel.services.cli.commands.export import EXPORT
 
 COMMANDS: tuple[CliCommand, ...] = (
     services.UP,
@@ -32,10 +33,11 @@ COMMANDS: tuple[CliCommand, ...] = (
     stream_changes.UNDO,
     stream_changes.FORGET,
     BACKTEST,
+    EXPORT,
 )
 """Every command, in the order of `prequel --help`. A new command is a file in commands/ and a row here."""
 
-HIDDEN_COMMANDS: tuple[CliCommand, ...] = (services.RUN_JOB,)
+HIDDEN_COMMANDS: tuple[CliCommand, ...] = (services.RUN_JOB, services.RUN_EXPORT)
 """Commands that only Prequel itself runs: `prequel --help` does not list them."""
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from prequel.services.gateway.append_queue import AppendQueue
 from prequel.services.gateway.blocking_calls import BlockingCalls
 from prequel.services.gateway.chosen_backbones import ChosenBackbones
+from prequel.services.gateway.export_process import StartExport, no_exports
+from prequel.services.gateway.exports import Exports
 from prequel.services.gateway.gateway import Gateway
 from prequel.services.gateway.http.sessions import Credentials
 from prequel.services.gateway.on_demand import OnDemandFeatures
@@ -71,6 +73,7 @@ class Dependencies:
     queries: Queries | None = None
     extraction: Extraction | None = None
     backbone_problem: Callable[[str], str] = _no_problem
+    start_export: StartExport = no_exports
     usage: Callable[[], LogUsage | None] = _not_measured
     invocation: Invocation = field(default_factory=Invocation)
 
@@ -119,6 +122,7 @@ def _gateway(provided: Dependencies, remote: RemoteServices, queries: Queries, e
         thumbnails=Thumbnails(ImageLimits(settings.max_image_bytes, settings.max_pixels)),
         chosen_backbones=ChosenBackbones(provided.store, provided.backbone_problem),
         on_demand=OnDemandFeatures(extraction, statuses, settings.max_image_bytes),
+        exports=Exports(provided.start_export),
         query_calls=BlockingCalls("gateway-queries", QUERY_THREADS, QUERY_S),
         lookup_calls=BlockingCalls("gateway-lookups", LOOKUP_THREADS, QUERY_S),
     )

@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from prequel.services.gateway.append_queue import AppendQueue
 from prequel.services.gateway.blocking_calls import BlockingCalls
 from prequel.services.gateway.chosen_backbones import ChosenBackbones
+from prequel.services.gateway.exports import Exports
 from prequel.services.gateway.http.sessions import Credentials
 from prequel.services.gateway.on_demand import OnDemandFeatures
 from prequel.services.gateway.remote.services import RemoteServices
@@ -67,6 +68,7 @@ class Gateway:
     thumbnails: Thumbnails
     chosen_backbones: ChosenBackbones
     on_demand: OnDemandFeatures
+    exports: Exports
     query_calls: BlockingCalls
     lookup_calls: BlockingCalls
 
@@ -77,6 +79,7 @@ class Gateway:
         self.live.start()
 
     async def close(self) -> None:
+        self.exports.close()
         # First the followers: they end every request that waits. Then the queues, whose appends those requests began.
         await self.live.close()
         await self.image_queue.close()

@@ -1,8 +1,8 @@
 """A client of the gateway: its HTTP calls as methods."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple, Self
 from urllib.parse import quote
 
@@ -17,9 +17,9 @@ from prequel.services.producer.connection import (
     json_member,
     not_prequel,
 )
-from prequel.services.producer.errors import GatewayError, RequestRefused, WrongUsage
+from prequel.services.producer.errors import GatewayError, RequestRefused, Stopped, WrongUsage
 from prequel.services.producer.sources.base import LoadedImage
-from prequel.shared.runtime.deadlines import PRODUCER_ANSWER_S, PRODUCER_CONNECT_S, PRODUCER_RETRY_S
+from prequel.shared.runtime.deadlines import EXPORT_SILENCE_S, PRODUCER_ANSWER_S, PRODUCER_CONNECT_S, PRODUCER_RETRY_S
 from prequel.shared.status import StreamStatus
 
 NOT_FOUND = 404
@@ -33,6 +33,30 @@ class Overview(NamedTuple):
 
     streams: list[StreamStatus]
     log: dict[str, Any] | None
+
+
+class ExportedStream:
+    """An export that arrives. ``complete`` is whether the log reaches back to the beginning of the stream, which has
+    had ``examples``, ``labelled`` of them with a label."""
+
+    def __init__(self, answer: httpx.Response) -> None:
+        self._answer = answer
+        self.complete = answer.headers.get("Prequel-Complete") != "false"
+        self.examples = int(answer.headers.get("Prequel-Examples", 0))
+        self.labelled = int(answer.headers.get("Prequel-Labelled", 0))
+
+    def pieces(self, stop: threading.Event) -> Iterator[bytes]:
+        """Its bytes. Blocks; raises GatewayError where it breaks off, Stopped where ``stop`` is set."""
+        try:
+            for piece in self._answer.iter_bytes():
+                if stop.is_set():
+                    raise Stopped("stopped before the export was whole")
+                yield piece
+        except httpx.TransportError as error:
+            raise GatewayError(
+                f"the export broke off before its end ({error}): the log of the gateway says why; give the same "
+                "command again"
+            ) from None
 
 
 class Client:
@@ -166,6 +190,13 @@ class Client:
     def end_backtest(self, stream: str, id: str) -> None:
         """Cancel a back-test, or forget one that has ended."""
         self._connection.request("DELETE", f"/v1/streams/{stream}/backtests/{id}")
+
+    @contextmanager
+    def export(self, stream: str, what: str, format: str) -> "Iterator[ExportedStream]":
+        """An export while it arrives. Raises RequestRefused, GatewayError."""
+        params = {"what": what, "format": format}
+        with self._connection.streamed(f"/v1/streams/{stream}/export", params, EXPORT_SILENCE_S) as answer:
+            yield ExportedStream(answer)
 
     def not_ready(self) -> dict[str, str]:
         """The reasons why the services cannot work now, by component; empty when they can."""

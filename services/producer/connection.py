@@ -3,14 +3,15 @@
 import itertools
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
 import orjson
 
 from prequel.services.producer.errors import GatewayError, RequestRefused, Stopped
-from prequel.shared.runtime.deadlines import PRODUCER_BACKOFF
+from prequel.shared.runtime.deadlines import PRODUCER_BACKOFF, PRODUCER_CONNECT_S
 
 UNAVAILABLE = frozenset((429, 502, 503, 504))
 """Status codes of a gateway, or of a proxy before it, that cannot answer now."""
@@ -61,6 +62,20 @@ class GatewayConnection:
     def get_once(self, path: str) -> httpx.Response:
         """The answer to one try. Raises httpx.TransportError where no gateway is reached."""
         return self._http.get(path)
+
+    @contextmanager
+    def streamed(self, path: str, params: Mapping[str, str], silence_s: float) -> Iterator[httpx.Response]:
+        """The successful answer to one try, its body not read yet; ``silence_s`` is how long it may be silent between
+        two parts. Raises GatewayError, RequestRefused."""
+        timeout = httpx.Timeout(silence_s, connect=PRODUCER_CONNECT_S)
+        try:
+            with self._http.stream("GET", path, params=dict(params), timeout=timeout) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    checked_json(answer)
+                yield answer
+        except httpx.TransportError as error:
+            raise self.unreachable(error) from None
 
     def unreachable(self, problem: object) -> GatewayError:
         return GatewayError(

@@ -25,17 +25,26 @@ _WANTED = {"id": foreign.IDS, "name": foreign.NAMES, "label": foreign.LABELS, "s
 def write_parquet(path: Path, meta: FeatureMeta, infos: Sequence[RowInfo], pieces: Iterable[Vectors]) -> None:
     """Write a whole file, a row group for each piece. Vectors are not compressed: they hardly would be, and reading is
     then as fast as the disk. Raises OSError."""
+    write_parquet_rows(path, meta, _with_infos(infos, pieces))
+
+
+def write_parquet_rows(target: Any, meta: FeatureMeta, pieces: Iterable[FeatureRows]) -> None:
+    """The same to a path, or to what pyarrow can write to, with the infos of each piece as it comes."""
     schema = _schema(meta)
     plain = {"compression": "none", "use_dictionary": False, "write_statistics": False}
-    begin = 0
-    with pyarrow.parquet.ParquetWriter(path, schema, **plain) as writer:
-        for vectors in pieces:
-            rows = infos[begin : begin + len(vectors)]
-            columns = [pyarrow.array(column, pyarrow.string()) for column in zip(*rows, strict=True)]
+    with pyarrow.parquet.ParquetWriter(target, schema, **plain) as writer:
+        for infos, vectors in pieces:
+            columns = [pyarrow.array(column, pyarrow.string()) for column in zip(*infos, strict=True)]
             values = pyarrow.array(np.ascontiguousarray(vectors).reshape(-1))
             lists = pyarrow.FixedSizeListArray.from_arrays(values, type=schema.field("features").type)
             writer.write_batch(pyarrow.record_batch([*columns, lists], schema=schema))
-            begin += len(vectors)
+
+
+def _with_infos(infos: Sequence[RowInfo], pieces: Iterable[Vectors]) -> Iterator[FeatureRows]:
+    begin = 0
+    for vectors in pieces:
+        yield FeatureRows(list(infos[begin : begin + len(vectors)]), vectors)
+        begin += len(vectors)
 
 
 def _schema(meta: FeatureMeta) -> Any:

@@ -216,6 +216,9 @@ PRODUCER_POLL_S = 1.0
 PRODUCER_COMMAND_S = 10.0
 """Until the learner has carried out a command; if it needs longer, it carries it out later all the same."""
 
+EXPORT_SILENCE_S = 300.0
+"""Between two parts of an export: one of few labels in a large log, read at the lowest priority, is silent for long."""
+
 PRODUCER_BACKTEST_S = 0.5
 """Between two looks at a back-test, which takes minutes; its learner notes the progress as often."""
 
@@ -239,6 +242,10 @@ PRODUCER_SILENCE_S = 15.0
 
 OPS_IDLE_S = 30.0
 """The next request, or the rest of one, on a connection of the operations server: each connection is a thread."""
+
+EXPORT_START_S = 60.0
+"""Until an export has its first byte: the stream is restored for it as by a learner that starts, in a second or two; a
+state of gigabytes takes longer."""
 
 JOB_KILL_S = 10.0
 """For the process of a replay to be gone after SIGKILL, which takes milliseconds; longer only where its disk hangs."""

@@ -46,8 +46,15 @@ def _run_job(arguments: argparse.Namespace) -> int:
     return composition.run_job()
 
 
+def _run_export(arguments: argparse.Namespace) -> int:
+    from prequel.services.cli import composition
+
+    return composition.run_export()
+
+
 UP = CliCommand("up", "run all services in this process", _run_all, add_service_arguments)
 EXTRACTOR = CliCommand("extractor", "run the extractor alone", _run_extractor)
 LEARNER = CliCommand("learner", "run the learner alone", _run_learner)
 GATEWAY = CliCommand("gateway", "run the gateway alone", _run_gateway)
 RUN_JOB = CliCommand("run-job", "do one job of a learner, which starts this itself: a replay of the log", _run_job)
+RUN_EXPORT = CliCommand("run-export", "make one export, for a gateway, which starts this itself", _run_export)

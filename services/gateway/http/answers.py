@@ -18,6 +18,7 @@ PROBLEM_MEANINGS = {
     413: "The body, or the image, is larger than allowed.",
     415: "The Content-Type is not supported here.",
     422: "Something is invalid; errors names the field.",
+    501: "A package that this needs is not installed where the gateway runs.",
     503: "The log, the store or the learner is unavailable: send it again after Retry-After seconds.",
 }
 

@@ -33,12 +33,12 @@ def run(kinds: Mapping[str, JobFunction], open_context: OpenContext) -> int:
     Standard output gets a JSON object a line: ``{"progress": 0.5}``, and at the end ``{"error": sentence}``, or
     ``{"result": n}`` and n bytes. Whatever else is printed here goes to standard error.
     """
-    _step_back()
-    output = _take_standard_output()
+    step_back()
+    output = take_standard_output()
     order = sys.stdin.buffer.readline()
     if not order:
         return 1  # The learner has died before it could say anything.
-    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+    threading.Thread(target=end_with_parent, name="parent", daemon=True).start()
     try:
         result = _do(orjson.loads(order), kinds, open_context, output)
     except JobFailed as error:
@@ -59,13 +59,14 @@ def _do(order: dict[str, Any], kinds: Mapping[str, JobFunction], open_context: O
         raise JobFailed(str(error)) from error
 
 
-def _step_back() -> None:
+def step_back() -> None:
+    """Give this process the lowest priority, for time and for memory."""
     os.nice(NICENESS)
     with suppress(OSError):  # Not Linux, or a container that does not allow it.
         Path("/proc/self/oom_score_adj").write_text(KILL_FIRST)
 
 
-def _take_standard_output() -> IO[bytes]:
+def take_standard_output() -> IO[bytes]:
     """Standard output for the learner alone: what libraries print would be taken for an answer."""
     own = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
@@ -77,7 +78,7 @@ def _send(output: IO[bytes], message: Mapping[str, object], content: bytes = b""
     output.flush()
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Nothing comes after the job but the end of file, when the learner's process has died. Nobody needs a result then.
 
     Not through ``sys.stdin``: a thread that waits inside it keeps Python from ending.

@@ -1,0 +1,38 @@
+"""The command `export`: what a stream has learned from goes where the user wants it."""
+
+import argparse
+from pathlib import Path
+
+from prequel.services.cli.commands.base import CliCommand
+from prequel.services.cli.commands.gateway_client import add_gateway_arguments, run_with_client
+
+WHAT = ("labels", "predictions", "features", "images")
+FORMATS = ("csv", "ndjson", "parquet", "zip", "tar")
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from prequel.services.producer.commands.export import Wanted, export_stream
+
+    wanted = Wanted(arguments.stream, arguments.what, arguments.format, arguments.out, arguments.force)
+    return run_with_client(
+        arguments, lambda client, console, stop: export_stream(client, wanted, console=console, stop=stop)
+    )
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("stream", help="name of the stream")
+    parser.add_argument("--what", choices=WHAT, required=True, help="what to export")
+    parser.add_argument(
+        "--format", choices=FORMATS, help="default: by the name of --out, else csv; features: parquet; images: a folder"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE|DIR", help="where to (STREAM-WHAT.FORMAT, in this folder)")
+    parser.add_argument("--force", action="store_true", help="replace the file, or add to the folder, if it is there")
+    add_gateway_arguments(parser)
+
+
+EXPORT = CliCommand(
+    "export",
+    "export a stream's labels, predictions, features or images, to a file or a folder",
+    _export,
+    _add_arguments,
+)

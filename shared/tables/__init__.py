@@ -1,0 +1,1 @@
+"""Tables on their way out, in pieces: CSV, NDJSON, Parquet."""
