@@ -5,11 +5,12 @@ import io
 import pytest
 from PIL import Image
 
-from prequel.services.gateway.view.thumbnails import Thumbnails, sniffed_media_type, thumbnail
+from prequel.services.gateway.view.thumbnails import Thumbnails, sniffed_media_type
 from prequel.shared.events.predictions import encode_prediction
 from prequel.shared.events.types import Rejected
 from prequel.shared.images.limits import MAX_SCANS, ImageLimits
 from prequel.shared.images.reading import ImageReader
+from prequel.shared.images.thumbnails import thumbnail
 from prequel.shared.log.base import Position
 from tests.gateway.conftest import PNG, Served
 from tests.gateway.echo_learner import predicted

@@ -10,9 +10,10 @@ from prequel.services.gateway.http.parameters import ImageId, StreamName, refuse
 from prequel.services.gateway.http.problems import Problem, unavailable
 from prequel.services.gateway.http.schemas import BINARY
 from prequel.services.gateway.view.dead_letters import DeadLetter
-from prequel.services.gateway.view.thumbnails import EncodedImage, sniffed_media_type
+from prequel.services.gateway.view.thumbnails import sniffed_media_type
 from prequel.shared.events.erased import is_erased
 from prequel.shared.events.types import Rejected
+from prequel.shared.images.thumbnails import EncodedImage
 from prequel.shared.log.base import IMAGES, Position, Record
 
 MIN_SIDE, MAX_SIDE = 16, 1024

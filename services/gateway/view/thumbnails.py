@@ -1,37 +1,23 @@
 """Thumbnails of stored images, made by Pillow within limits, the newest kept in memory."""
 
-import io
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection
-from typing import NamedTuple, TypeVar
-
-from PIL import Image
+from typing import TypeVar
 
 from prequel.services.gateway.blocking_calls import BlockingCalls
-from prequel.shared.images.colours import to_plain_mode, upright
 from prequel.shared.images.formats import detect_format, media_type
 from prequel.shared.images.limits import ImageLimits
-from prequel.shared.images.reading import ImageReader, Loaded
+from prequel.shared.images.reading import ImageReader
+from prequel.shared.images.thumbnails import EncodedImage, thumbnail
 from prequel.shared.runtime.deadlines import QUERY_S
 
 MAX_CACHED_BYTES = 32 * 2**20
 """Some thousand thumbnails of the gallery's size: more than a screen shows and scrolls through."""
 THREADS = 2
 """With more, a gallery that is scrolled would take the processor's cores from the stream."""
-PHOTO_SIDE = 64
-"""Pixels. Larger thumbnails without transparency are JPEGs; smaller ones stay exact."""
-JPEG_QUALITY = 85
-"""At 75 edges show blocks at these sizes; at 95 a thumbnail is twice as large and looks the same."""
 
 Result = TypeVar("Result")
-
-
-class EncodedImage(NamedTuple):
-    """Encoded bytes and their media type."""
-
-    data: bytes
-    content_type: str
 
 
 def sniffed_media_type(data: bytes) -> str:
@@ -83,25 +69,3 @@ class Thumbnails:
     def close(self) -> None:
         self._calls.close()
         self._reader.close()
-
-
-def thumbnail(data: bytes, side: int, reader: ImageReader) -> EncodedImage:
-    """The image upright and no larger than ``side`` x ``side``; never enlarged. Raises Rejected."""
-    return reader.read(data, lambda loaded: _encode(_shrunk(loaded, side)), (side, side))
-
-
-def _shrunk(loaded: Loaded, side: int) -> Image.Image:
-    image = to_plain_mode(loaded.image)
-    image = image if image.mode == "RGBA" else image.convert("RGB")
-    image.thumbnail((side, side))
-    return upright(image, loaded.image)
-
-
-def _encode(image: Image.Image) -> EncodedImage:
-    exact = image.mode == "RGBA" or max(image.size) <= PHOTO_SIDE
-    stream = io.BytesIO()
-    if exact:
-        image.save(stream, "PNG")
-    else:
-        image.save(stream, "JPEG", quality=JPEG_QUALITY)
-    return EncodedImage(stream.getvalue(), "image/png" if exact else "image/jpeg")

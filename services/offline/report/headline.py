@@ -1,0 +1,153 @@
+"""What an evaluation has found, in words and a few figures: the top of the report."""
+
+from typing import NamedTuple
+
+from prequel.services.offline.evaluation.result import Evaluation
+from prequel.services.offline.report import wording
+from prequel.shared.status import ModelStatus, VerdictStatus
+
+
+class Figure(NamedTuple):
+    """A number with its name, and what to know of it."""
+
+    name: str
+    value: str
+    note: str
+
+
+class Alert(NamedTuple):
+    """What a reader should know before the numbers are believed."""
+
+    title: str
+    text: str
+
+
+def figures_of(evaluation: Evaluation) -> list[Figure]:
+    """Those of the first model, the most important first."""
+    result = evaluation.prequential
+    model = result.models[result.champion]
+    return [
+        Figure("Prequential accuracy", wording.percent(model.accuracy), _accuracy_note(model)),
+        *_held_out_figure(evaluation),
+        Figure("Recent accuracy", wording.percent(model.window_accuracy), "newest labels only"),
+        Figure("Kappa", wording.decimal(model.kappa), "0 chance, 1 perfect"),
+        Figure("Log loss", wording.decimal(model.log_loss), "0 sure and right"),
+        Figure("Examples", wording.count(result.images), _labelled_note(evaluation)),
+    ]
+
+
+def _accuracy_note(model: ModelStatus) -> str:
+    if model.interval is None:
+        return "no prediction was scored"
+    return (
+        f"{wording.interval(model.interval)} with 95{wording.NBSP}% certainty; each example scored before it is learned"
+    )
+
+
+def _held_out_figure(evaluation: Evaluation) -> list[Figure]:
+    held_out = evaluation.held_out
+    if held_out is None:
+        return []
+    model = held_out.models[evaluation.prequential.champion]
+    note = f"{wording.quantity(held_out.scored, 'example')}, never learned"
+    return [Figure("Held out", wording.percent(model.accuracy), note)]
+
+
+def _labelled_note(evaluation: Evaluation) -> str:
+    result = evaluation.prequential
+    if result.labelled == result.images:
+        return "all labelled"
+    return f"{wording.count(result.labelled)} labelled"
+
+
+def sentences_of(evaluation: Evaluation) -> list[str]:
+    """What came out, for a reader who reads nothing else."""
+    result = evaluation.prequential
+    champion = result.champion
+    model = result.models[champion]
+    if model.accuracy is None:
+        return [_nothing_scored(evaluation)]
+    scored = wording.quantity(model.scored, "example")
+    learned = (
+        f"{champion} was right on {wording.percent(model.accuracy)} of {scored}, "
+        "each of which it predicted before it learned it."
+    )
+    return [learned, *_held_out_sentence(evaluation), *_comparison(evaluation)]
+
+
+def _nothing_scored(evaluation: Evaluation) -> str:
+    result = evaluation.prequential
+    if not result.labelled:
+        return f"None of {wording.quantity(result.images, 'example')} has a label, so no prediction could be scored."
+    return "Every label came before any class was known, or there is only one: no prediction could be scored."
+
+
+def _held_out_sentence(evaluation: Evaluation) -> list[str]:
+    held_out, champion = evaluation.held_out, evaluation.prequential.champion
+    if held_out is None:
+        return []
+    model = held_out.models[champion]
+    if model.accuracy is None:
+        return [f"None of the {wording.quantity(held_out.images, 'example')} that were held out has a label."]
+    return [
+        f"Of {wording.quantity(held_out.scored, 'example')} that were held out, it predicted "
+        f"{wording.percent(model.accuracy)} right ({wording.interval(model.interval)})."
+    ]
+
+
+def _comparison(evaluation: Evaluation) -> list[str]:
+    """Which of several models is the best, as far as that is known."""
+    verdicts = evaluation.prequential.verdicts
+    if not verdicts:
+        return []
+    champion = evaluation.prequential.champion
+    better = sorted(
+        (name for name in verdicts if verdicts[name].verdict == "better"), key=lambda name: -_lead(verdicts[name])
+    )
+    unknown = [name for name, verdict in verdicts.items() if verdict.verdict in ("open", "silent")]
+    if better:
+        return [f"{wording.listed(better)} did better than {champion}."]
+    if unknown:
+        return [f"{wording.listed(unknown)} cannot be told apart from {champion} on these labels."]
+    return [f"No other model did as well: {wording.listed(list(verdicts))} did worse."]
+
+
+def _lead(verdict: VerdictStatus) -> float:
+    return verdict.difference or 0.0
+
+
+def alerts_of(evaluation: Evaluation) -> list[Alert]:
+    """Nothing where all is as it should be."""
+    result = evaluation.prequential
+    alerts = []
+    if not result.label_order.mixed and result.models[result.champion].accuracy is not None:
+        text = f"{result.label_order.text} Repeating the last label is then nearly always right."
+        alerts.append(Alert("Accuracy looks better than it is.", text))
+    notes = [*evaluation.notes, *result.notes]
+    alerts += [Alert("", note) for note in dict.fromkeys(notes)]
+    return alerts
+
+
+def facts_of(evaluation: Evaluation) -> list[tuple[str, str]]:
+    """How the evaluation was made, name by name: enough to make it again."""
+    held_out = evaluation.held_out
+    return [
+        ("Source", evaluation.source),
+        *([("Folder", evaluation.folder)] if evaluation.folder else []),
+        ("Backbone", evaluation.backbone or "unknown"),
+        ("Features", wording.quantity(evaluation.dim, "value")),
+        ("Models", ", ".join(evaluation.models)),
+        ("Order", evaluation.order),
+        ("Seed", str(evaluation.seed)),
+        ("Labels come", _label_delay(evaluation.label_delay)),
+        *(
+            [("Mini-batches", f"of {wording.quantity(evaluation.mini_batch, 'example')}")]
+            if evaluation.mini_batch > 1
+            else []
+        ),
+        ("Held out", f"{held_out.split}: {wording.quantity(held_out.images, 'example')}" if held_out else "nothing"),
+    ]
+
+
+def _label_delay(delay: int) -> str:
+    return f"{wording.quantity(delay, 'example')} later" if delay else "with each example"
