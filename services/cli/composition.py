@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -163,6 +163,19 @@ def check_models(settings: Settings) -> list[str]:
         raise ConfigError(f"PREQUEL_MODELS={settings.models}: {error}") from error
 
 
+def compile_fold(specs: Sequence[str]) -> None:
+    """Compile what a fold of these models runs, or load it from the cache on disk, so that no example has to wait."""
+    from prequel.services.learner.fold.calibration import calibrator
+    from prequel.services.learner.fold.drift import adwin, feature_drift
+    from prequel.services.learner.models import registry
+
+    for spec in specs:
+        registry.compile(spec, 8)
+    calibrator.compile()
+    feature_drift.compile()
+    adwin.compile()
+
+
 def cache_folder(settings: Settings) -> Path:
     """The folder of converted backbones. Raises ConfigError where neither a setting nor a home folder names one."""
     if settings.cache:
@@ -262,8 +275,6 @@ def _job_context(settings: Settings) -> "Iterator[JobContext]":
 
 def _start_learner(process: Process, address: str | None) -> "Learner":
     """Start the learner on a thread of its own; returns it for queries. Raises ConfigError."""
-    from prequel.services.learner.fold.calibration import calibrator
-    from prequel.services.learner.fold.drift import adwin, feature_drift
     from prequel.services.learner.learner import Learner
     from prequel.services.learner.models import registry
 
@@ -283,11 +294,7 @@ def _start_learner(process: Process, address: str | None) -> "Learner":
     )
 
     def run() -> None:
-        for spec in specs:
-            registry.compile(spec, 8)
-        calibrator.compile()
-        feature_drift.compile()
-        adwin.compile()
+        compile_fold(specs)
         with closing(learner):
             process.run_processor(learner, checkpoint_seconds=settings.checkpoint_seconds, ready=learner.ready)
 

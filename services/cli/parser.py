@@ -7,6 +7,7 @@ from prequel.services.cli.commands import clients, operators, reextract, service
 from prequel.services.cli.commands.backtest import BACKTEST
 from prequel.services.cli.commands.base import CliCommand
 from prequel.services.cli.commands.demo import DEMO
+from prequel.services.cli.commands.evaluate import EVALUATE
 from prequel.services.cli.commands.export import EXPORT
 
 COMMANDS: tuple[CliCommand, ...] = (
@@ -34,6 +35,7 @@ COMMANDS: tuple[CliCommand, ...] = (
     stream_changes.FORGET,
     BACKTEST,
     EXPORT,
+    EVALUATE,
 )
 """Every command, in the order of `prequel --help`. A new command is a file in commands/ and a row here."""
 
