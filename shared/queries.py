@@ -31,6 +31,10 @@ class ModelCheck(BaseModel):
     problem: str
 
 
+class ModelCannotLeave(ValueError):
+    """The stream has no such model, or none that can leave; the text says why, and what to do."""
+
+
 class UnknownStream(LookupError):
     """No learner owns this stream."""
 
@@ -54,6 +58,13 @@ class Queries(OpinionQueries, Protocol):
         """Why the stream's learner cannot make this model, and what it could; empty where it can.
 
         Raises UnknownStream.
+        """
+        ...
+
+    def model_file(self, stream: str, spec: str) -> bytes:
+        """One of the stream's models as a file (.npz) that `prequel predict` reads; ``spec`` empty: the champion.
+
+        Raises UnknownStream, ModelCannotLeave.
         """
         ...
 
@@ -88,6 +99,9 @@ class DeferredQueries:
 
     def model_problem(self, stream: str, spec: str) -> str:
         return self._set(stream).model_problem(stream, spec)
+
+    def model_file(self, stream: str, spec: str) -> bytes:
+        return self._set(stream).model_file(stream, spec)
 
     def start_backtest(self, stream: str, request: BacktestRequest) -> Backtest:
         return self._set(stream).start_backtest(stream, request)

@@ -10,6 +10,7 @@ from prequel.services.gateway.export_process import StartExport, no_exports
 from prequel.services.gateway.exports import Exports
 from prequel.services.gateway.gateway import Gateway
 from prequel.services.gateway.http.sessions import Credentials
+from prequel.services.gateway.model_files import ModelFiles
 from prequel.services.gateway.on_demand import OnDemandFeatures
 from prequel.services.gateway.remote import services
 from prequel.services.gateway.remote.services import RemoteServices
@@ -31,6 +32,7 @@ from prequel.shared.images.limits import ImageLimits
 from prequel.shared.invocation import Invocation
 from prequel.shared.log.base import Log
 from prequel.shared.log.erasable import ErasableLog
+from prequel.shared.model_files import ModelConverter
 from prequel.shared.queries import Queries
 from prequel.shared.retention.usage import LogUsage
 from prequel.shared.runtime.deadlines import QUERY_S
@@ -59,6 +61,7 @@ class Dependencies:
     """What the process provides. ``clock`` returns seconds since the epoch, ``new_id`` an unused id.
 
     ``queries`` None: the gateway asks learners over HTTP. ``extraction`` None: it asks extractors over HTTP.
+    ``convert_model`` None: models leave as arrays only.
     ``backbone_problem`` says why no backbone can be chosen by a spec; empty where one can.
     ``invocation`` says how commands are typed in this installation. ``usage`` returns the log's size, once measured.
     """
@@ -74,6 +77,7 @@ class Dependencies:
     extraction: Extraction | None = None
     backbone_problem: Callable[[str], str] = _no_problem
     start_export: StartExport = no_exports
+    convert_model: ModelConverter | None = None
     usage: Callable[[], LogUsage | None] = _not_measured
     invocation: Invocation = field(default_factory=Invocation)
 
@@ -123,6 +127,7 @@ def _gateway(provided: Dependencies, remote: RemoteServices, queries: Queries, e
         chosen_backbones=ChosenBackbones(provided.store, provided.backbone_problem),
         on_demand=OnDemandFeatures(extraction, statuses, settings.max_image_bytes),
         exports=Exports(provided.start_export),
+        model_files=ModelFiles(queries, provided.convert_model),
         query_calls=BlockingCalls("gateway-queries", QUERY_THREADS, QUERY_S),
         lookup_calls=BlockingCalls("gateway-lookups", LOOKUP_THREADS, QUERY_S),
     )

@@ -11,6 +11,7 @@ from prequel.services.gateway.blocking_calls import BlockingCalls
 from prequel.services.gateway.chosen_backbones import ChosenBackbones
 from prequel.services.gateway.exports import Exports
 from prequel.services.gateway.http.sessions import Credentials
+from prequel.services.gateway.model_files import ModelFiles
 from prequel.services.gateway.on_demand import OnDemandFeatures
 from prequel.services.gateway.remote.services import RemoteServices
 from prequel.services.gateway.view.backtests import StreamBacktests
@@ -69,6 +70,7 @@ class Gateway:
     chosen_backbones: ChosenBackbones
     on_demand: OnDemandFeatures
     exports: Exports
+    model_files: ModelFiles
     query_calls: BlockingCalls
     lookup_calls: BlockingCalls
 
@@ -88,7 +90,7 @@ class Gateway:
             view.close()
         for part in (self.encryption, self.thumbnails):
             part.close()
-        for calls in (self.chosen_backbones, self.on_demand, self.query_calls, self.lookup_calls):
+        for calls in (self.chosen_backbones, self.on_demand, self.model_files, self.query_calls, self.lookup_calls):
             calls.close()
         self.remote.close()
 

@@ -175,6 +175,9 @@ class Learner:
     def model_problem(self, stream: str, spec: str) -> str:
         return self._queries.model_problem(stream, spec)
 
+    def model_file(self, stream: str, spec: str) -> bytes:
+        return self._queries.model_file(stream, spec)
+
     def start_backtest(self, stream: str, request: BacktestRequest) -> Backtest:
         return self._backtests.start(stream, request)
 

@@ -13,6 +13,7 @@ from prequel.services.learner.opinions.asking import Budget
 from prequel.services.learner.opinions.queue import ASK_S, StreamQueue
 from prequel.services.learner.opinions.similar import Image, similar
 from prequel.services.learner.owned_partition import OwnedPartition
+from prequel.services.learner.portable.leaving import portable_model
 from prequel.services.learner.publishing.stream_commands import stream_commands
 from prequel.services.learner.publishing.stream_status import stream_detail
 from prequel.shared.log.base import Position
@@ -97,6 +98,13 @@ class StreamQueries:
         except UnknownModel as problem:
             return str(problem)
         return ""
+
+    def model_file(self, stream: str, spec: str) -> bytes:
+        """One of the stream's models as it is now, as a file. Raises UnknownStream, ModelCannotLeave."""
+        with self._lock:
+            partition, state = self._find(stream)
+            model = portable_model(state, str(partition.position), spec)
+        return model.dump()
 
     def drop_old(self) -> None:
         """Forget what was said of streams that have changed since. Call it under the lock."""

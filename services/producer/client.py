@@ -198,6 +198,12 @@ class Client:
         with self._connection.streamed(f"/v1/streams/{stream}/export", params, EXPORT_SILENCE_S) as answer:
             yield ExportedStream(answer)
 
+    def model_file(self, stream: str, spec: str) -> bytes:
+        """A model of the stream as arrays (.npz); ``spec`` empty: the champion. Raises RequestRefused, GatewayError."""
+        params = {"model": spec} if spec else {}
+        with self._connection.streamed(f"/v1/streams/{stream}/model", params, PRODUCER_ANSWER_S) as answer:
+            return b"".join(answer.iter_bytes())
+
     def not_ready(self) -> dict[str, str]:
         """The reasons why the services cannot work now, by component; empty when they can."""
         try:

@@ -253,6 +253,10 @@ JOB_KILL_S = 10.0
 CONVERTER_SIGNAL_S = 10.0
 """Ctrl-C also reaches the process that converts a backbone, which may end before this one has noticed the signal."""
 
+MODEL_CONVERSION_S = 120.0
+"""Making a Keras or ONNX file of a model, in a process of its own: ten seconds to import Keras on a cold disk, as many
+to build the largest backbones. With half, a laptop under load would not finish; with double, nobody waits for it."""
+
 DOWNLOAD_SILENCE_S = 60.0
 """Between two parts of weights that are downloaded: a server that is silent for so long is not there, and the images of
 the streams that need them wait."""

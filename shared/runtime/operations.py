@@ -12,7 +12,7 @@ from prequel.shared.api_keys import ApiKeys, request_key
 from prequel.shared.events.names import STREAM_RULE, valid_stream
 from prequel.shared.events.types import Rejected
 from prequel.shared.extraction import Extraction, ExtractorUnavailable
-from prequel.shared.queries import ModelCheck, Queries, UnknownStream
+from prequel.shared.queries import ModelCannotLeave, ModelCheck, Queries, UnknownStream
 from prequel.shared.runtime.backtest_calls import end_backtest, start_backtest
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.http_server import HttpServer, Reply, RequestError, json_reply
@@ -26,6 +26,7 @@ PUBLIC_PATHS = ("/healthz", "/readyz")
 DETAIL = "/detail/"
 HISTORY = "/history/"
 EXTRACT = "/extract/"
+OCTETS = "application/octet-stream"
 BACKTESTS = {"/backtests/start": start_backtest, "/backtests/end": end_backtest}
 
 
@@ -35,11 +36,11 @@ class OperationsServer:
     With ``queries``, ``POST /predict`` takes ``{"stream", "features"}`` and answers a shared.queries.Answer: 404 where
     the stream is unknown, 422 where the features do not fit it; ``GET /detail/STREAM`` answers a
     shared.status.StreamDetail, ``GET /history/STREAM`` a StreamHistory; ``POST /model-problem`` takes ``{"stream",
-    "model"}`` and answers a shared.queries.ModelCheck; ``POST /backtests/start`` and ``/end`` answer a
-    shared.backtests.Backtest: see backtest_calls.py. With ``extraction``, ``POST /extract/BACKBONE`` takes the bytes
-    of an image and answers ``{"features"}``: 413 and 422 where the image has none, 503 where the extractor is
-    unavailable or busy. With ``keys``, all but the two health checks need one. Raises OSError where it
-    cannot listen on host and port.
+    "model"}`` and answers a shared.queries.ModelCheck, ``POST /model-file`` the file, 422 where it cannot leave; ``POST
+    /backtests/start`` and ``/end`` answer a shared.backtests.Backtest: see backtest_calls.py. With ``extraction``,
+    ``POST /extract/BACKBONE`` takes the bytes of an image and answers ``{"features"}``: 413 and 422 where the image has
+    none, 503 where the extractor is unavailable or busy. With ``keys``, all but the two health checks need one. Raises
+    OSError where it cannot listen on host and port.
     """
 
     def __init__(
@@ -107,6 +108,8 @@ class OperationsServer:
             return _predict(self._queries, body)
         if path == "/model-problem" and self._queries is not None:
             return _model_problem(self._queries, body)
+        if path == "/model-file" and self._queries is not None:
+            return _model_file(self._queries, body)
         if path in BACKTESTS and self._queries is not None:
             return BACKTESTS[path](self._queries, *_query(body))
         if path == "/queue" and self._queries is not None:
@@ -131,11 +134,27 @@ def _history(queries: Queries, stream: str) -> Reply:
 
 
 def _model_problem(queries: Queries, body: bytes) -> Reply:
+    stream, spec = _model_query(body)
+    try:
+        return json_reply(200, ModelCheck(problem=queries.model_problem(stream, spec)).model_dump())
+    except UnknownStream:
+        raise RequestError(404, f"no stream {stream} here") from None
+
+
+def _model_query(body: bytes) -> tuple[str, str]:
+    """The stream and the model that a query is about."""
     stream, query = _query(body)
     if not isinstance(query.get("model"), str):
         raise RequestError(422, "model: must be a model's spec, like ridge;width=512")
+    return stream, query["model"]
+
+
+def _model_file(queries: Queries, body: bytes) -> Reply:
+    stream, spec = _model_query(body)
     try:
-        return json_reply(200, ModelCheck(problem=queries.model_problem(stream, query["model"])).model_dump())
+        return Reply(200, queries.model_file(stream, spec), OCTETS)
+    except ModelCannotLeave as error:
+        raise RequestError(422, str(error)) from None
     except UnknownStream:
         raise RequestError(404, f"no stream {stream} here") from None
 

@@ -27,7 +27,7 @@ from prequel.shared.opinions import (
     SimilarExamples,
     UnknownExample,
 )
-from prequel.shared.queries import Answer, UnknownStream
+from prequel.shared.queries import Answer, ModelCannotLeave, UnknownStream
 from prequel.shared.status import (
     CommandEntry,
     Confusion,
@@ -107,6 +107,13 @@ class EchoLearner:
         if stream not in self._positions:
             raise UnknownStream(stream)
         return "" if spec in MODELS else f"there is no model {spec!r} (did you mean ridge?); there are: echo, ridge"
+
+    def model_file(self, stream: str, spec: str) -> bytes:
+        """Bytes that name stream and model; no model is called ``river``."""
+        self._require(stream)
+        if spec == "river":
+            raise ModelCannotLeave("a pickle")
+        return f"{stream}/{spec or MODELS[0]}".encode()
 
     def start_backtest(self, stream: str, request: BacktestRequest) -> Backtest:
         self._require(stream)

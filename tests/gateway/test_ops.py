@@ -16,7 +16,7 @@ from prequel.shared.api_keys import ApiKeys
 from prequel.shared.backtests import Backtest, BacktestRefused, BacktestRequest
 from prequel.shared.log.base import LogUnavailable
 from prequel.shared.opinions import ExampleQueue, QueueRequest, SimilarExamples, UnknownExample
-from prequel.shared.queries import Answer, UnknownStream
+from prequel.shared.queries import Answer, ModelCannotLeave, UnknownStream
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.http_server import MAX_BODY_BYTES
 from prequel.shared.runtime.metrics import Metrics
@@ -76,6 +76,13 @@ class Pets:
         if stream != "pets":
             raise UnknownStream(stream)
         return "" if spec == "sum" else f"there is no model {spec!r}"
+
+    def model_file(self, stream: str, spec: str) -> bytes:
+        if stream != "pets":
+            raise UnknownStream(stream)
+        if spec != "sum":
+            raise ModelCannotLeave(f"there is no model {spec!r}")
+        return b"\x00arrays"
 
     def start_backtest(self, stream: str, request: BacktestRequest) -> Backtest:
         if stream != "pets":

@@ -6,11 +6,13 @@ from pathlib import Path
 from prequel.services.cli.commands.base import CliCommand
 from prequel.services.cli.commands.gateway_client import add_gateway_arguments, run_with_client
 
-WHAT = ("labels", "predictions", "features", "images")
-FORMATS = ("csv", "ndjson", "parquet", "zip", "tar")
+WHAT = ("labels", "predictions", "features", "images", "model")
+FORMATS = ("csv", "ndjson", "parquet", "zip", "tar", "npz", "onnx", "keras")
 
 
 def _export(arguments: argparse.Namespace) -> int:
+    if arguments.what == "model":
+        return _export_model(arguments)
     from prequel.services.producer.commands.export import Wanted, export_stream
 
     wanted = Wanted(arguments.stream, arguments.what, arguments.format, arguments.out, arguments.force)
@@ -19,12 +21,26 @@ def _export(arguments: argparse.Namespace) -> int:
     )
 
 
+def _export_model(arguments: argparse.Namespace) -> int:
+    from prequel.services.producer.commands.export_model import WantedModel, export_model
+    from prequel.shared.model_files import no_converter
+
+    spec, out = arguments.model or "", arguments.out
+    wanted = WantedModel(arguments.stream, spec, arguments.format, out, arguments.force)
+    return run_with_client(
+        arguments, lambda client, console, stop: export_model(client, wanted, convert=no_converter, console=console)
+    )
+
+
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("stream", help="name of the stream")
     parser.add_argument("--what", choices=WHAT, required=True, help="what to export")
     parser.add_argument(
-        "--format", choices=FORMATS, help="default: by the name of --out, else csv; features: parquet; images: a folder"
+        "--format",
+        choices=FORMATS,
+        help="default: by the name of --out, else csv; features: parquet; images: a folder; model: npz",
     )
+    parser.add_argument("--model", metavar="SPEC", help="with --what model: which one; default: the champion")
     parser.add_argument("--out", type=Path, metavar="FILE|DIR", help="where to (STREAM-WHAT.FORMAT, in this folder)")
     parser.add_argument("--force", action="store_true", help="replace the file, or add to the folder, if it is there")
     add_gateway_arguments(parser)
@@ -32,7 +48,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 EXPORT = CliCommand(
     "export",
-    "export a stream's labels, predictions, features or images, to a file or a folder",
+    "export a stream's labels, predictions, features, images or a model, to a file or a folder",
     _export,
     _add_arguments,
 )

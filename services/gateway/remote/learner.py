@@ -11,7 +11,7 @@ from prequel.services.gateway.remote.replies import error_detail
 from prequel.shared import status
 from prequel.shared.backtests import Backtest, BacktestRequest
 from prequel.shared.opinions import ExampleQueue, QueueRequest, SimilarExamples, UnknownExample
-from prequel.shared.queries import Answer, ModelCheck, UnknownStream
+from prequel.shared.queries import Answer, ModelCannotLeave, ModelCheck, UnknownStream
 from prequel.shared.runtime.backtest_calls import refused
 from prequel.shared.runtime.opinion_calls import QueueCall, SimilarCall
 from prequel.shared.status import StreamDetail, StreamHistory, StreamStatus
@@ -46,6 +46,13 @@ class RemoteLearner:
     def model_problem(self, stream: str, spec: str) -> str:
         response = self._request(stream, "POST", "/model-problem", orjson.dumps({"stream": stream, "model": spec}))
         return _parsed(ModelCheck, stream, response).problem
+
+    def model_file(self, stream: str, spec: str) -> bytes:
+        response = self._request(stream, "POST", "/model-file", orjson.dumps({"stream": stream, "model": spec}))
+        if response.status_code == 422:
+            raise ModelCannotLeave(error_detail(response))
+        _require_success(stream, response)
+        return response.content
 
     def start_backtest(self, stream: str, request: BacktestRequest) -> Backtest:
         body = orjson.dumps({"stream": stream, **request.model_dump()})
@@ -97,9 +104,13 @@ class RemoteLearner:
         return address
 
 
-def _parsed(model: type[Body], stream: str, response: httpx.Response) -> Body:
+def _require_success(stream: str, response: httpx.Response) -> None:
     if response.status_code != 200:
         raise LearnerUnavailable(f"the learner of {stream} answered {response.status_code}: {error_detail(response)}")
+
+
+def _parsed(model: type[Body], stream: str, response: httpx.Response) -> Body:
+    _require_success(stream, response)
     try:
         return model.model_validate_json(response.content)
     except ValidationError as error:

@@ -31,7 +31,7 @@ class Novelty:
     """
 
     def __init__(self, probability: float, distance: float) -> None:
-        self._probability, self._distance = probability, distance
+        self.probability, self.distance = probability, distance
         self.since = 0
         """How many examples had been scored when the sums began: a label that was learned before is not in them."""
         self._counts: FloatArray = np.zeros(0)
@@ -40,20 +40,20 @@ class Novelty:
 
     def change(self, probability: float, distance: float, scored: int) -> None:
         """Use other thresholds, after so many scored examples; the sums begin where a distance is switched on."""
-        if bool(distance) != bool(self._distance):
+        if bool(distance) != bool(self.distance):
             self.since = scored
             self._counts, self._totals, self._squares = np.zeros(0), np.zeros((0, 0)), np.zeros(0)
-        self._probability, self._distance = probability, distance
+        self.probability, self.distance = probability, distance
 
     def unknown(self, x: Vector, prediction: ModelPrediction) -> bool:
         """Whether to abstain on a vector of shape [dim]; never before the champion knows a class."""
         if not prediction.classes:
             return False
-        return prediction.probabilities[0] < self._probability or (self._distance > 0 and self._far(x))
+        return prediction.probabilities[0] < self.probability or (self.distance > 0 and self._far(x))
 
     def learn(self, x: Vector, label: int, sign: int = 1) -> None:
         """Add an example to its class, or with -1 take it out."""
-        if not self._distance:
+        if not self.distance:
             return
         if label >= len(self._counts):
             self._grow(label + 1, len(x))
@@ -63,16 +63,20 @@ class Novelty:
         self._totals[label] += sign * wide
         self._squares[label] += sign * float(np.square(wide).sum())
 
-    def _far(self, x: Vector) -> bool:
+    def spreads(self) -> tuple[FloatArray, FloatArray]:
+        """The means [classes, dim] and variances [classes] of the classes that have enough examples to be far from."""
         known = self._counts >= MIN_EXAMPLES
-        if not known.any():
-            return False
         counts = self._counts[known]
         means = self._totals[known] / counts[:, None]
-        variances = self._squares[known] / counts - (means**2).sum(axis=1)
+        return means, self._squares[known] / counts - (means**2).sum(axis=1)
+
+    def _far(self, x: Vector) -> bool:
+        means, variances = self.spreads()
+        if not len(means):
+            return False
         distances = ((means - x) ** 2).sum(axis=1)
         # Equal examples have no variance: then anything but the same is far.
-        return bool((distances > self._distance * np.maximum(variances, 1e-12)).all())
+        return bool((distances > self.distance * np.maximum(variances, 1e-12)).all())
 
     def _grow(self, classes: int, dim: int) -> None:
         more = classes - len(self._counts)

@@ -221,6 +221,21 @@ def calibrate(
 
 
 @kernel
+def constants(
+    known: int, sharpen: bool, fit: Array, bins: Array, doubt: Array, state: Array, calibration: Array, shares: Array
+) -> None:
+    """All that ``calibrate`` does now to a prediction of ``known`` classes, whatever the prediction.
+
+    ``calibration`` becomes what ``serve`` takes, but for the share of the bin: ``shares`` float64 [BINS] becomes that
+    of each bin, and a confidence gets what lies between those of the two bins next to it (``_bin_share``).
+    """
+    solve(fit, known, state[5], sharpen, calibration)
+    calibration[4] = _doubt(doubt[DOUBT_BLOCKS] / UNIT)
+    for slot in range(BINS):
+        shares[slot] = _share_of_bin(bins, slot, known)
+
+
+@kernel
 def _doubt(excess: float) -> float:
     """The weight, by Bayes' rule, of even probabilities beside a model whose log loss on the newest labels was higher.
 

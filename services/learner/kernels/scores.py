@@ -41,7 +41,7 @@ _NEWEST_SHARE = 0.02
 _MAX_IMBALANCE = 0.1
 """The largest squared distance between the newest labels' shares and all labels' at which they count as a sample. A run
 of one class among ten is 0.9 away; labels drawn at random are about 0.01 away."""
-_DOUBT = 0.5
+DOUBT = 0.5
 """Examples of each class that are imagined at random: see ``predict_scores``. Twice as many cost more log loss late in
 easy streams than they save in hard ones early; with a tenth, one surprise costs as much as a hundred hits."""
 _MAX_LOG = 30.0
@@ -95,7 +95,7 @@ def predict_scores(scores: Array, temperature: Array, counts: Array, classes: in
     for k in range(classes):
         out[k] = math.exp(sharpness * (scores[k] - largest))
         total += out[k]
-    share = _DOUBT * classes / (examples + classes) if classes > 1 else 0.0
+    share = DOUBT * classes / (examples + classes) if classes > 1 else 0.0
     for k in range(classes):
         out[k] = (1.0 - share) * out[k] / total + share / classes
 

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from prequel.services.learner.kernels.scores import measure
+from prequel.services.learner.kernels.scores import DOUBT, measure
 from prequel.services.learner.models.base import Arrays, Matrix
 from prequel.services.learner.models.classes import grown
 from prequel.services.learner.models.labelled_sample import row_numbers
+from prequel.services.learner.portable.steps import Softmax
 
 Array = npt.NDArray[np.float64]
 
@@ -88,6 +89,12 @@ class Calibration:
         log_sharpness = measure(self._held_out, self._classes, self._prior, self.temperature[0], self.probabilities)
         learned, curvature = (self.temperature[1], self.temperature[2]) if keep else (0.0, 0.0)
         self.temperature[:] = log_sharpness, learned, curvature
+
+    def portable(self, counts: Array) -> Softmax:
+        """What ``kernels.scores.predict_scores`` makes of scores, where ``counts`` [classes] have been learned."""
+        classes = len(counts)
+        share = DOUBT * classes / (float(np.maximum(counts, 0.0).sum()) + classes) if classes > 1 else 0.0
+        return Softmax(float(np.exp(self.temperature[0] + self.temperature[1])), share)
 
     def grow(self, classes: int) -> None:
         """Make room for so many classes."""

@@ -1,10 +1,12 @@
-"""What only some models can do: take over a state, correct in their own way, predict many rows, tell their size."""
+"""What only some models can do: take over a state, correct in their own way, predict many rows, tell a size, leave."""
 
 from typing import Protocol, cast, runtime_checkable
 
 import numpy as np
 
 from prequel.services.learner.models.base import Matrix, Model, ModelState, Probabilities, Vector
+from prequel.services.learner.portable.steps import Step
+from prequel.shared.queries import ModelCannotLeave
 
 
 class Loadable(Model, Protocol):
@@ -80,3 +82,24 @@ class GrowingModel(Protocol):
 def full_size_of(model: Model) -> int:
     """Bytes of a model's arrays once it has learned enough: at least what they are now."""
     return max(size_of(model), model.full_size if isinstance(model, GrowingModel) else 0)
+
+
+class PortableModel(Protocol):
+    """A model whose predictions are a few steps on arrays."""
+
+    def portable(self) -> tuple[Step, ...]:
+        """As ``portable_steps`` below. Asked only of a model that has learned a label."""
+        ...
+
+
+def portable_steps(name: str, model: Model) -> tuple[Step, ...]:
+    """The steps from features to the probabilities that ``predict`` gives now, up to rounding; arrays are copies.
+
+    Raises ModelCannotLeave, with ``name``, where there are none.
+    """
+    if hasattr(model, "portable"):
+        return cast(PortableModel, model).portable()
+    raise ModelCannotLeave(
+        f"{name} cannot leave Prequel: its state is a pickle of River's own objects, which nothing but River can run; "
+        "use one of Prequel's own models, such as mix or logistic, or ask this stream over HTTP"
+    )

@@ -1,8 +1,8 @@
 """Shared by `slda` and `ridge`: linear scores solved from sums on a schedule, with calibrated probabilities."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
-from typing import Any, TypeGuard
+from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -19,6 +19,7 @@ from prequel.services.learner.models.pending_examples import BLOCK
 from prequel.services.learner.models.solve_schedule import ALONE, Pace, SolveSchedule, correction_price, max_lag
 from prequel.services.learner.models.solver import NO_EXAMPLES, Solver
 from prequel.services.learner.models.sums import Sums
+from prequel.services.learner.portable.steps import Linear, Step
 
 
 @cache
@@ -28,6 +29,16 @@ def _limit_threads() -> None:
     To look through all its libraries takes over a millisecond, as long as making 20 models.
     """
     threadpool_limits(1, user_api="blas")
+
+
+class Transform(Protocol):
+    """What features pass first: [n, dim] to [n, width], float32, each row by itself."""
+
+    def __call__(self, xs: Matrix) -> Matrix: ...
+
+    def portable(self) -> Step:
+        """The same as a step of a model that leaves."""
+        ...
 
 
 class Discriminant(IncrementalModel):
@@ -53,7 +64,7 @@ class Discriminant(IncrementalModel):
         *,
         seed: int,
         width: int,
-        transform: Callable[[Matrix], Matrix] | None = None,
+        transform: Transform | None = None,
         fading: float = 1.0,
         sharpness: float,
     ) -> None:
@@ -86,6 +97,15 @@ class Discriminant(IncrementalModel):
         if scores.shape[1]:
             predict_rows(scores, self._calibration.temperature, self._sums.counts, out)
         return out
+
+    def portable(self) -> tuple[Step, ...]:
+        """See ``capabilities.portable_steps``. Classes that are not solved yet have no score."""
+        weights, offsets = np.zeros((len(self.labels), self._sums.dim)), np.full(len(self.labels), NO_EXAMPLES)
+        solved = len(self._weights)
+        known = self._sums.counts[:solved] > 0.0
+        weights[:solved][known], offsets[:solved][known] = self._weights[known], self._offsets[known]
+        before = (self._transform.portable(),) if self._transform else ()
+        return (*before, Linear(weights, offsets), self._calibration.portable(self._sums.counts[:solved]))
 
     def leave_one_out(self) -> LeaveOneOut:
         """See ``leave_one_out.leave_one_out``; solved from the sums as they are now, whatever the schedule says."""

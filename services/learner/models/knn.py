@@ -10,12 +10,7 @@ from prequel.services.learner.kernels.distances import squared_distances
 from prequel.services.learner.models.base import Arrays, Matrix, ModelState, Probabilities, Targets, Vector
 from prequel.services.learner.models.classes import grown
 from prequel.services.learner.models.incremental import IncrementalModel
-
-_DOUBT = 0.5
-"""Votes that every class has besides, as in `slda`: five equal votes are not certainty. Without them, calibration must
-bend everything for the sake of true classes without a vote (CIFAR-10 through MobileNetV2: expected calibration error
-0.046 instead of 0.023, log loss 1.83 instead of 1.76); a tenth of them leaves 0.040. The sums are squared, for of ten
-classes five equal votes would else have 0.55, and in a mixture, which nothing calibrates, hardly any weight."""
+from prequel.services.learner.portable.steps import VOTES, Neighbours, Step
 
 
 class NearestNeighbours(IncrementalModel):
@@ -54,6 +49,11 @@ class NearestNeighbours(IncrementalModel):
                 known = max(known, target + 1)
                 self._keep(x, target, distances)
 
+    def portable(self) -> tuple[Step, ...]:
+        """See ``capabilities.portable_steps``: the examples of the window are in it."""
+        arrays = self._arrays()
+        return (Neighbours(arrays["rows"], arrays["targets"], self._k, len(self.labels)),)
+
     def _meta(self) -> dict[str, Any]:
         return {"learned": self._learned}
 
@@ -74,7 +74,7 @@ class NearestNeighbours(IncrementalModel):
 
     def _votes(self, distances: npt.NDArray[np.float64], classes: int) -> Probabilities:
         nearest = np.argsort(distances, kind="stable")[: self._k]
-        squares = np.square(np.bincount(self._targets[nearest], minlength=classes) + _DOUBT)
+        squares = np.square(np.bincount(self._targets[nearest], minlength=classes) + VOTES)
         shares: Probabilities = squares / squares.sum()
         return shares
 

@@ -11,6 +11,7 @@ from prequel.services.learner.models.capabilities import Loadable
 from prequel.services.learner.models.classes import grown
 from prequel.services.learner.models.incremental import IncrementalModel
 from prequel.services.learner.models.rehearsal.rehearse import rehearse
+from prequel.services.learner.portable import steps
 
 RIVER_RATE, REHEARSAL_RATE = 0.01, 0.003
 """Learning rates: without rehearsal River's default; with it about a third, for each example then brings more steps."""
@@ -80,6 +81,13 @@ class Linear(IncrementalModel):
             self._after,
             out,
         )
+
+    def portable(self) -> tuple[steps.Step, ...]:
+        """See ``capabilities.portable_steps``."""
+        classes = len(self.labels)
+        scores = steps.Linear(self._weights[:classes].copy(), self._intercepts[:classes].copy())
+        last = steps.Softmax() if self._multinomial else steps.OneVsRest()
+        return steps.Standardise(self._mean.copy(), self._scale.copy()), scores, last
 
     def _grow(self, classes: int) -> None:
         self._weights, self._intercepts = grown(self._weights, classes), grown(self._intercepts, classes)

@@ -8,6 +8,7 @@ from prequel.services.learner.models.base import Arrays, Matrix, ModelState, Pro
 from prequel.services.learner.models.calibration import Calibration
 from prequel.services.learner.models.classes import grown
 from prequel.services.learner.models.incremental import IncrementalModel
+from prequel.services.learner.portable.steps import Linear, Step
 
 
 def perceptron(dim: int, *, seed: int, rate: float) -> "Margin":
@@ -58,6 +59,12 @@ class Margin(IncrementalModel):
             self._lanes,
             out,
         )
+
+    def portable(self) -> tuple[Step, ...]:
+        """See ``capabilities.portable_steps``."""
+        end = len(self.labels) + 1
+        scores = Linear(self._weights[1:end].copy(), self._intercepts[1:end].copy())
+        return scores, self._calibration.portable(self._counts[: len(self.labels)])
 
     def _grow(self, classes: int) -> None:
         self._weights, self._intercepts = grown(self._weights, classes + 1), grown(self._intercepts, classes + 1)

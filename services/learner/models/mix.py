@@ -8,7 +8,7 @@ import numpy as np
 from prequel.services.learner.kernels.scores import mix
 from prequel.services.learner.models.base import Matrix, ModelState, Probabilities, Targets, Vector
 from prequel.services.learner.models.block_product import BlockProduct
-from prequel.services.learner.models.capabilities import Loadable, correct, full_size_of, size_of
+from prequel.services.learner.models.capabilities import Loadable, correct, full_size_of, portable_steps, size_of
 from prequel.services.learner.models.classes import grown
 from prequel.services.learner.models.discriminant import Discriminant, predict_each
 from prequel.services.learner.models.leave_one_out import Learned, LeaveOneOut, leave_one_out
@@ -16,6 +16,7 @@ from prequel.services.learner.models.pending_examples import BLOCK
 from prequel.services.learner.models.solve_schedule import Pace
 from prequel.services.learner.models.surprise import Surprise
 from prequel.services.learner.models.wrapping import joined, parted
+from prequel.services.learner.portable.steps import Mixture, Step
 
 _MIN_PROBABILITY = 1e-3
 """The least probability that an expert's weight is updated by: one label that it was sure could not be costs it a
@@ -95,6 +96,11 @@ class Mix:
         evidence = self._prior, self.weights, self._recent, self._counts, losses
         mix(stacked, none, classes, _MIN_PROBABILITY, self._share, *evidence, out)
         return out
+
+    def portable(self) -> tuple[Step, ...]:
+        """See ``capabilities.portable_steps``."""
+        experts = tuple(portable_steps("one of the mixture's models", expert) for expert in self.experts)
+        return (Mixture(self.weights.copy(), experts),)
 
     def learn(self, x: Vector, label: str) -> None:
         self.fold(x.reshape(1, -1), [label])

@@ -11,6 +11,7 @@ from prequel.services.learner.models.incremental import IncrementalModel
 from prequel.services.learner.models.networks.growing_classifier import GrowingClassifier
 from prequel.services.learner.models.rehearsal.rehearse import rehearse
 from prequel.services.learner.models.scaling import ScaledModel
+from prequel.services.learner.portable import steps
 
 HIDDEN = (256, 16)
 """Units of the two hidden layers."""
@@ -67,6 +68,14 @@ class Mlp(IncrementalModel):
         scores = (hidden @ kernel + bias).astype(np.float64)
         shares = np.exp(scores - scores.max())
         return np.asarray(shares / shares.sum())
+
+    def portable(self) -> tuple[steps.Step, ...]:
+        """See ``capabilities.portable_steps``."""
+        weights = self._net.weights
+        pairs = zip(weights[::2], weights[1::2], strict=True)
+        layers = [steps.Linear(kernel.T.copy(), bias.copy()) for kernel, bias in pairs]
+        hidden = [step for layer in layers[:-1] for step in (layer, steps.Rectify())]
+        return steps.Clip(float(_MAX_DEVIATION)), *hidden, layers[-1], steps.Softmax()
 
     def _learn(self, x: Vector, target: int) -> None:
         if target >= (self._net.weights[-1].size if self._net.weights else 0):

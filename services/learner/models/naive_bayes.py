@@ -7,6 +7,7 @@ from prequel.services.learner.kernels.naive_bayes import fold_gaussians, remove_
 from prequel.services.learner.models.base import Arrays, Matrix, ModelState, Probabilities, Targets, Vector
 from prequel.services.learner.models.classes import grown
 from prequel.services.learner.models.incremental import IncrementalModel
+from prequel.services.learner.portable.steps import NO_EXAMPLES, Gaussians, Softmax, Step
 
 
 class NaiveBayes(IncrementalModel):
@@ -58,6 +59,15 @@ class NaiveBayes(IncrementalModel):
             self._exponents,
             out,
         )
+
+    def portable(self) -> tuple[Step, ...]:
+        """See ``capabilities.portable_steps``."""
+        classes = len(self.labels)
+        counts = self._counts[:classes]
+        known = counts > 0.0
+        priors = np.where(known, np.log(np.where(known, counts, 1.0) / counts.sum()), NO_EXAMPLES)
+        own = self._means[:classes], self._precisions[:classes], self._heights[:classes]
+        return Gaussians(priors, *(array.copy() for array in own)), Softmax()
 
     def _grow(self, classes: int) -> None:
         self._counts, self._means = grown(self._counts, classes), grown(self._means, classes)

@@ -11,6 +11,7 @@ from prequel.services.learner.models.calibration import Calibration
 from prequel.services.learner.models.classes import grown
 from prequel.services.learner.models.incremental import IncrementalModel
 from prequel.services.learner.models.leave_one_out import LeaveOneOut, OneByOne
+from prequel.services.learner.portable.steps import NO_EXAMPLES, Linear, Step
 
 
 class NearestClassMean(IncrementalModel):
@@ -42,6 +43,20 @@ class NearestClassMean(IncrementalModel):
     def _add(self, x: Vector, target: int, sign: float) -> None:
         sums = self._energy, self._counts, self._totals, self._squares
         add_to_mean(frozen(x), target, sign, *sums, self._lanes)
+
+    def portable(self) -> tuple[Step, ...]:
+        """See ``capabilities.portable_steps``, and ``kernels.scores.score_means``."""
+        classes = len(self.labels)
+        counts, squares, energy = self._counts[:classes], self._squares[:classes], float(self._energy[0])
+        known = counts > 0.0
+        safe = np.where(known, counts, 1.0)
+        total, between = float(counts[known].sum()), float((squares / safe)[known].sum())
+        spread = (energy - between) / max(total, 1.0)
+        if not spread > 1e-12 * energy / max(total, 1.0):
+            spread = max(energy, between, 1e-300)
+        weights = np.where(known[:, None], self._totals[:classes] / safe[:, None] / spread, 0.0)
+        offsets = np.where(known, -0.5 * squares / safe / safe / spread, NO_EXAMPLES)
+        return Linear(weights, offsets), self._calibration.portable(counts)
 
     def leave_one_out(self) -> LeaveOneOut:
         """See ``leave_one_out.leave_one_out``: rows leave the sums and come back, and the temperature stays."""

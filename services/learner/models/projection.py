@@ -6,6 +6,7 @@ import numpy.typing as npt
 from prequel.services.learner.kernels.compiled import frozen
 from prequel.services.learner.kernels.projection import project
 from prequel.services.learner.models.base import Matrix
+from prequel.services.learner.portable.steps import Project
 
 COPIES = 4
 """How many outputs each feature goes to. One would let two features that meet in an output hide each other; each more
@@ -38,6 +39,10 @@ class Projection:
         out = np.empty((len(xs), self.width), np.float32)
         project(frozen(xs), self._places, self._signs, self._scale, np.zeros(self.width), out)
         return out
+
+    def portable(self) -> Project:
+        """The same as a step of a model that leaves."""
+        return Project(self._places, self._signs, self._scale, self.width)
 
 
 def splitmix(seed: int, size: int) -> npt.NDArray[np.uint64]:

@@ -13,6 +13,7 @@ from prequel.services.learner.models.least_squares import LeastSquares, one_hot
 from prequel.services.learner.models.projection import splitmix
 from prequel.services.learner.models.solver import NO_EXAMPLES, HeldOut, Solved
 from prequel.services.learner.models.sums import Sums
+from prequel.services.learner.portable import steps
 
 Array = npt.NDArray[np.float64]
 
@@ -59,6 +60,10 @@ class RandomFeatures:
         out = np.empty((len(xs), self._width), np.float32)
         random_features(frozen(xs), self._places, self._signs, self._scale, np.zeros(self._width), out)
         return out
+
+    def portable(self) -> steps.RandomFeatures:
+        """The same as a step of a model that leaves."""
+        return steps.RandomFeatures(self._places, self._signs, self._scale)
 
 
 class RidgeSolver:

@@ -7,9 +7,10 @@ import numpy as np
 from prequel.services.learner.kernels.compiled import frozen
 from prequel.services.learner.kernels.linear import observe, rescale, standardise
 from prequel.services.learner.models.base import Matrix, ModelState, Probabilities, Vector, require_dim
-from prequel.services.learner.models.capabilities import Loadable, full_size_of, predict_many, size_of
+from prequel.services.learner.models.capabilities import Loadable, full_size_of, portable_steps, predict_many, size_of
 from prequel.services.learner.models.transforms import InnerModel
 from prequel.services.learner.models.wrapping import fold_rows, nested, unnested
+from prequel.services.learner.portable.steps import Standardise, Step
 
 
 def scale(dim: int, *, seed: int, inner: InnerModel) -> "ScaledModel":
@@ -57,6 +58,10 @@ class ScaledModel:
         for x, z in zip(frozen(xs), zs, strict=True):
             standardise(x, self._mean, self._scale, z)
         return predict_many(self.inner, zs)
+
+    def portable(self) -> tuple[Step, ...]:
+        """See ``capabilities.portable_steps``."""
+        return (Standardise(self._mean.copy(), self._scale.copy()), *portable_steps("the model in it", self.inner))
 
     def learn(self, x: Vector, label: str) -> None:
         require_dim(x.size, self._dim)

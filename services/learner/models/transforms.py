@@ -7,10 +7,19 @@ import numpy as np
 from prequel.services.learner.kernels.compiled import LANES, frozen
 from prequel.services.learner.kernels.scores import normalise
 from prequel.services.learner.models.base import Matrix, ModelState, Probabilities, Vector, require_dim
-from prequel.services.learner.models.capabilities import Loadable, correct, full_size_of, predict_many, size_of
+from prequel.services.learner.models.capabilities import (
+    Loadable,
+    correct,
+    full_size_of,
+    portable_steps,
+    predict_many,
+    size_of,
+)
+from prequel.services.learner.models.discriminant import Transform
 from prequel.services.learner.models.leave_one_out import Learned, LeaveOneOut, leave_one_out
 from prequel.services.learner.models.projection import Projection
 from prequel.services.learner.models.wrapping import nested, unnested
+from prequel.services.learner.portable import steps
 
 InnerModel = Callable[[int], Loadable]
 """Makes the model behind a transform, from the number of features that it will get."""
@@ -37,7 +46,7 @@ class TransformedModel:
     It is exact if the inner model is.
     """
 
-    def __init__(self, inner: Loadable, dim: int, *, seed: int, transform: Callable[[Matrix], Matrix]) -> None:
+    def __init__(self, inner: Loadable, dim: int, *, seed: int, transform: Transform) -> None:
         self.inner = inner
         self._dim, self._seed, self._transform = dim, seed, transform
         self.labels, self.exact = inner.labels, inner.exact
@@ -53,6 +62,10 @@ class TransformedModel:
     def predict_many(self, xs: Matrix) -> Probabilities:
         """See ``capabilities.predict_many``."""
         return predict_many(self.inner, self._transformed(xs))
+
+    def portable(self) -> tuple[steps.Step, ...]:
+        """See ``capabilities.portable_steps``."""
+        return (self._transform.portable(), *portable_steps("the model in it", self.inner))
 
     def learn(self, x: Vector, label: str) -> None:
         self.inner.learn(self._transformed(x.reshape(1, -1))[0], label)
@@ -107,3 +120,7 @@ class UnitLength:
         out = np.empty(xs.shape, np.float32)
         normalise(frozen(xs), np.zeros(LANES), out)
         return out
+
+    def portable(self) -> steps.UnitLength:
+        """The same as a step of a model that leaves."""
+        return steps.UnitLength()

@@ -63,7 +63,7 @@ def export_stream(client: Client, wanted: Wanted, *, console: Console, stop: thr
     _check_target(wanted)
     client.check()
     try:
-        with _disk_errors(target), client.export(wanted.stream, wanted.what, format) as export:
+        with disk_errors(target), client.export(wanted.stream, wanted.what, format) as export:
             lines = unpack_images(export, target, stop) if wanted.is_folder else [_download(export, wanted, stop)]
     except Stopped:
         print_lines(console, "interrupted: give the same command again to begin anew")
@@ -88,7 +88,7 @@ def _check_target(wanted: Wanted) -> None:
 def _download(export: ExportedStream, wanted: Wanted, stop: threading.Event) -> str:
     """Under another name until it is whole, so that nobody takes a part for all of it."""
     target, rows, size = wanted.target, -1, 0
-    with _whole_file(target) as file:
+    with whole_file(target) as file:
         for piece in export.pieces(stop):
             file.write(piece)
             size += len(piece)
@@ -100,7 +100,8 @@ def _download(export: ExportedStream, wanted: Wanted, stop: threading.Event) -> 
 
 
 @contextmanager
-def _whole_file(target: Path) -> Iterator[IO[bytes]]:
+def whole_file(target: Path) -> Iterator[IO[bytes]]:
+    """The file to write, which gets its name once it is whole."""
     partial = target.with_name(f".{target.name}.partial")
     try:
         with partial.open("wb") as file:
@@ -111,7 +112,8 @@ def _whole_file(target: Path) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def _disk_errors(target: Path) -> Iterator[None]:
+def disk_errors(target: Path) -> Iterator[None]:
+    """Errors of the disk as ProducerError."""
     try:
         yield
     except OSError as error:

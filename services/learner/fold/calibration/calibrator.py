@@ -17,6 +17,7 @@ from prequel.services.learner.kernels.calibration import (
     RELIABILITY_BLOCKS,
     calibrate,
     calibrate_run,
+    constants,
     recount,
 )
 
@@ -110,6 +111,13 @@ class Calibrator:
                 np.empty_like(raw),
             )
 
+    def constants(self, known: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:
+        """What ``calibrate`` does now to any prediction of so many classes, at least 1: see ``kernels.calibration``."""
+        calibration, shares = np.empty(5, np.float32), np.empty(BINS)
+        counts = self._fit, self._bins, self._doubt, self._state
+        constants(known, self._sharpen, *counts, calibration, shares)
+        return calibration, shares
+
     def shift(self, indices: int) -> None:
         """Make the stream's indices larger by so many: another stream takes the calibrator over."""
         self._state[0] += indices
@@ -150,3 +158,4 @@ def compile() -> None:
     calibrator, one = Calibrator(active=True), np.zeros(1, np.int64)
     (prediction,) = calibrator.calibrate_run(ranking([np.ones(1)], [0]), one, one, one).predictions()
     calibrator.count(calibrator.calibrate(prediction), 0, 0, mixed=True)
+    calibrator.constants(1)

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 
 from prequel.services.learner.models.base import Matrix, ModelState, Probabilities, Vector
-from prequel.services.learner.models.capabilities import Loadable, predict_many
+from prequel.services.learner.models.capabilities import Loadable, portable_steps, predict_many
 from prequel.services.learner.models.rehearsal.memory import Memory
 from prequel.services.learner.models.wrapping import fold_rows, nested, unnested
+from prequel.services.learner.portable.steps import Step
 
 
 class RehearsedModel:
@@ -40,6 +41,10 @@ class RehearsedModel:
     def predict_many(self, xs: Matrix) -> Probabilities:
         """See ``capabilities.predict_many``."""
         return predict_many(self._inner, xs)
+
+    def portable(self) -> tuple[Step, ...]:
+        """See ``capabilities.portable_steps``: nothing of what it remembers is in it."""
+        return portable_steps("the model in it", self._inner)
 
     def learn(self, x: Vector, label: str) -> None:
         self._inner.learn(x, label)

@@ -1,0 +1,1 @@
+"""A model without its learning: the steps from features to probabilities, and the file in which they leave."""
