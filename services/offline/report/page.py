@@ -35,36 +35,58 @@ class Phase(NamedTuple):
 
 def render(evaluation: Evaluation, pictures: Pictures) -> str:
     """The page, with everything in it that it needs. Blocks for the pictures."""
-    result, models = evaluation.prequential, list(evaluation.prequential.models)
-    held_out = evaluation.held_out
     page = _template().render(
-        evaluation=evaluation,
-        result=result,
-        held_out=held_out,
-        version=__version__,
-        models=models,
-        colours={model: f"series-{number % COLOURS + 1}" for number, model in enumerate(models)},
-        dashed={model for number, model in enumerate(models) if number >= COLOURS},
-        verdict_names=VERDICTS,
-        title=f"Evaluation of {_last_part(evaluation.source)}",
-        scored=any(result.confusion[model].labels for model in result.confusion),
-        many_classes=any(len(status.classes) >= MAX_LABELS for status in result.models.values()),
-        figures=headline.figures_of(evaluation),
-        sentences=headline.sentences_of(evaluation),
-        alerts=headline.alerts_of(evaluation),
-        facts=headline.facts_of(evaluation),
-        plots=plots_of(result, models),
-        phases=_phases(evaluation),
-        classes={model: _classes(status) for model, status in result.models.items()},
-        forgetting={model: _mean_forgetting(status) for model, status in result.models.items()},
-        max_classes=MAX_LABELS,
-        mistakes=mistakes_by_model(evaluation.mistakes, models, pictures),
-        held_out_mistakes=mistakes_by_model(evaluation.held_out_mistakes, models, pictures),
-        best=_best(list(result.models.values())),
-        best_held_out=_best(list(held_out.models.values())) if held_out else {},
+        **_about(evaluation),
+        **_scores(evaluation),
+        **_mistakes(evaluation, pictures),
+        plots=plots_of(evaluation.prequential, list(evaluation.prequential.models)),
         diagram=reliability,
+        version=__version__,
     )
     return str(page)
+
+
+def _about(evaluation: Evaluation) -> dict[str, Any]:
+    """The words at the top and the end, and how each model is drawn."""
+    models = list(evaluation.prequential.models)
+    return {
+        "title": f"Evaluation of {_last_part(evaluation.source)}",
+        "evaluation": evaluation,
+        "figures": headline.figures_of(evaluation),
+        "sentences": headline.sentences_of(evaluation),
+        "alerts": headline.alerts_of(evaluation),
+        "facts": headline.facts_of(evaluation),
+        "models": models,
+        "colours": {model: f"series-{number % COLOURS + 1}" for number, model in enumerate(models)},
+        "dashed": models[COLOURS:],
+        "verdict_names": VERDICTS,
+    }
+
+
+def _scores(evaluation: Evaluation) -> dict[str, Any]:
+    """The tables and diagrams of what was scored."""
+    result, held_out, phases = evaluation.prequential, evaluation.held_out, _phases(evaluation)
+    return {
+        "result": result,
+        "held_out": held_out,
+        "scored": any(confusion.labels for confusion in result.confusion.values()),
+        "best": _best(list(result.models.values())),
+        "best_held_out": _best(list(held_out.models.values())) if held_out else {},
+        "phases": phases,
+        "dense": any(matrix.dense for phase in phases for matrix in phase.matrices.values()),
+        "classes": {model: _classes(status) for model, status in result.models.items()},
+        "forgetting": {model: _mean_forgetting(status) for model, status in result.models.items()},
+        "many_classes": any(len(status.classes) >= MAX_LABELS for status in result.models.values()),
+        "max_classes": MAX_LABELS,
+    }
+
+
+def _mistakes(evaluation: Evaluation, pictures: Pictures) -> dict[str, Any]:
+    models = list(evaluation.prequential.models)
+    learned = mistakes_by_model(evaluation.mistakes, models, pictures)
+    held_out = mistakes_by_model(evaluation.held_out_mistakes, models, pictures)
+    pictured = any(each.pictured for each in [*learned, *held_out])
+    return {"mistakes": learned, "held_out_mistakes": held_out, "pictured": pictured}
 
 
 def _last_part(source: str) -> str:
