@@ -16,6 +16,13 @@ _SPEC = re.compile(
 )
 
 
+BACKBONE_PATTERN = rf"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{{1,{MAX_SPEC_LENGTH}}}"
+BACKBONE_RULE = f"1 to {MAX_SPEC_LENGTH} characters, no control characters"
+_BACKBONE = re.compile(BACKBONE_PATTERN)
+OWN_BACKBONE = "custom"
+"""What features are said to come from whose sender does not say it."""
+
+
 class BackboneSpec(NamedTuple):
     """The parts of a spec; those that it leaves out are empty, or 0."""
 
@@ -36,6 +43,11 @@ def parse_spec(text: str) -> BackboneSpec | None:
         return None
     name, pooling, size, digest = match["name"], match["pooling"], match["size"], match["digest"]
     return BackboneSpec(name, pooling or "", int(size or 0), digest or "")
+
+
+def valid_backbone(text: str) -> bool:
+    """Whether features may be said to come from it: the id of a backbone, or their sender's own word for theirs."""
+    return _BACKBONE.fullmatch(text) is not None
 
 
 def matches(spec: str, id: str) -> bool:

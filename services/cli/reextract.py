@@ -74,6 +74,16 @@ class ReextractedStream:
         """Say how many of the images are not stored any more. Raises CannotReextract where there is nothing to do."""
         if self.is_own and not images:
             raise CannotReextract(f"{self.stream} learns from {self.backbone} already, and every image has features")
+        if (others := self.missing.without_image) and not images and not self.missing.known:
+            raise CannotReextract(
+                f"all {others:,} examples of {self.stream} came as features, without an image to extract: send "
+                "features of the other backbone into a stream of their own, and compare the two"
+            )
+        if others:
+            self.say(
+                f"{self.stream}: {others:,} examples came as features, without an image: they will have no features of "
+                "this backbone, and what was learned from them is left out after a switch"
+            )
         begins = {partition: bounds.begin for partition, bounds in self._log.bounds(IMAGES).items()}
         gone = sum(position.offset < begins[position.partition] for position in images)
         if gone and gone == len(images) and not self.missing.known:

@@ -24,6 +24,7 @@ from prequel.services.gateway.view.known_streams import KnownStreams
 from prequel.services.gateway.view.live import LiveView
 from prequel.services.gateway.view.statuses import StreamStatuses
 from prequel.services.gateway.view.store_reads import StoreReads
+from prequel.services.gateway.view.stream_features import StreamFeatures
 from prequel.services.gateway.view.thumbnails import Thumbnails
 from prequel.shared.config import Settings, without_secrets
 from prequel.shared.extraction import Extraction
@@ -121,7 +122,9 @@ def _gateway(provided: Dependencies, remote: RemoteServices, queries: Queries, e
         backtests=StreamBacktests(store),
         capacity=StreamCapacity(statuses),
         known_streams=KnownStreams(log, live, statuses, settings.group),
+        stream_features=StreamFeatures(statuses, live),
         image_queue=AppendQueue(log, "images", health),
+        example_queue=AppendQueue(log, "features", health),
         label_queue=AppendQueue(log, "labels", health),
         thumbnails=Thumbnails(ImageLimits(settings.max_image_bytes, settings.max_pixels)),
         chosen_backbones=ChosenBackbones(provided.store, provided.backbone_problem),

@@ -23,6 +23,7 @@ from prequel.services.gateway.view.image_ids import ImageIds
 from prequel.services.gateway.view.known_streams import KnownStreams
 from prequel.services.gateway.view.live import LiveView
 from prequel.services.gateway.view.statuses import StreamStatuses
+from prequel.services.gateway.view.stream_features import StreamFeatures
 from prequel.services.gateway.view.thumbnails import Thumbnails
 from prequel.shared.config import Settings
 from prequel.shared.images.encryption import ImageCipher
@@ -63,7 +64,10 @@ class Gateway:
     backtests: StreamBacktests
     capacity: StreamCapacity
     known_streams: KnownStreams
+    stream_features: StreamFeatures
     image_queue: AppendQueue
+    example_queue: AppendQueue
+    """Features. A queue of their own: they may be megabytes, as images are."""
     label_queue: AppendQueue
     """Labels and commands. A queue of their own: a label must not wait behind images of many megabytes."""
     thumbnails: Thumbnails
@@ -85,6 +89,7 @@ class Gateway:
         # First the followers: they end every request that waits. Then the queues, whose appends those requests began.
         await self.live.close()
         await self.image_queue.close()
+        await self.example_queue.close()
         await self.label_queue.close()
         for view in (self.known_streams, self.image_ids, self.statuses, self.details, self.histories):
             view.close()
@@ -99,6 +104,7 @@ class Gateway:
         self.statuses.stream_deleted(stream, command)
         self.details.stream_deleted(stream)
         self.known_streams.stream_deleted(stream)
+        self.stream_features.stream_deleted(stream)
         self.capacity.stream_deleted(stream, command)
         self.image_ids.stream_deleted(stream)
 

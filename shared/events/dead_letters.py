@@ -5,10 +5,10 @@ from prequel.shared.events.headers import BINARY, event_headers
 from prequel.shared.events.types import REJECTED_TYPE, Rejected
 from prequel.shared.log.base import DEAD_LETTERS, Message, Record
 
-_IDENTIFYING = ("ce_id", "ce_subject", "ce_image", "ce_source", "ce_time")
+_IDENTIFYING = ("ce_id", "ce_subject", "ce_image", "ce_dim", "ce_source", "ce_time")
 """Attributes by which somebody who waits for a record may recognize it."""
 _SHORT_BYTES = 256
-"""Longest attribute or key that an abridged dead letter keeps: the longest valid id is half as long, and five of them
+"""Longest attribute or key that an abridged dead letter keeps: the longest valid id is half as long, and six of them
 stay far below the smallest record that any log takes."""
 _MAX_DETAIL = 500
 """Longest detail, in characters: it may quote what a stranger sent."""

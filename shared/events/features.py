@@ -1,4 +1,4 @@
-"""The event `features` (topic `examples`): the feature vector that an extractor made of an image."""
+"""The event `features` (topic `examples`): the feature vector that an extractor made of an image, or somebody sent."""
 
 import re
 
@@ -37,6 +37,23 @@ def encode_features(image: Image, vector: Vector, backbone: str, *, source: str,
     return Message(EXAMPLES, image.stream.encode(), vector_bytes(vector), tuple(headers))
 
 
+def encode_example(
+    id: str, stream: str, vector: Vector, backbone: str, *, label: str | None, time: float, source: str
+) -> Message:
+    """Features without an image, as their sender made them: ``vector`` is float32 [dim], ``backbone`` the sender's word
+    for what made it. Its digest is that of the vector's bytes, so that another vector under the same id is noticed."""
+    value = vector_bytes(vector)
+    headers = [
+        *event_headers(FEATURES_TYPE, id, source=source, time=time, content_type=BINARY),
+        ("ce_backbone", backbone.encode()),
+        ("ce_dim", str(vector.size).encode()),
+        ("ce_digest", content_digest(value).encode()),
+    ]
+    if label is not None:
+        headers.append(("ce_label", label.encode()))
+    return Message(EXAMPLES, stream.encode(), value, tuple(headers))
+
+
 def decode_features(record: Record, headers: dict[str, str], stream: str) -> Features:
     """``headers`` are the record's attributes, ``stream`` its key (see decode_example). Raises Rejected."""
     try:
@@ -48,7 +65,7 @@ def decode_features(record: Record, headers: dict[str, str], stream: str) -> Fea
     if not headers.get("ce_backbone"):
         raise Rejected("bad-features", "header ce_backbone is missing")
     try:
-        image = Position.parse(headers.get("ce_image", ""))
+        image = Position.parse(headers["ce_image"]) if "ce_image" in headers else None
     except ValueError as error:
         raise Rejected("bad-features", f"header ce_image: {error}") from None
     digest = headers.get("ce_digest", "")

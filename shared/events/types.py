@@ -57,7 +57,8 @@ class Image(NamedTuple):
 
 
 class Features(NamedTuple):
-    """The feature vector (float32, shape [dim]) of one image; ``image`` is the image's position in the log.
+    """The feature vector (float32, shape [dim]) of one image; ``image`` is the image's position in the log, None where
+    somebody sent features of their own, without an image.
 
     Those of another backbone, for an image whose features came before, have the header ``ce_reextracted: true``, and
     ``ce_id`` and ``ce_image`` as these had them: a stream can be switched to them.
@@ -69,11 +70,11 @@ class Features(NamedTuple):
     time: float
     backbone: str
     vector: Vector
-    image: Position
+    image: Position | None
     position: Position
     attributes: Attributes = NO_ATTRIBUTES
     digest: str = ""
-    """``content_digest`` of the image's bytes; empty where the extractor that wrote the event did not give one."""
+    """``content_digest`` of the image's bytes, without an image of the vector's; empty where the event has none."""
     reextracted: bool = False
     """Whether they are those of another backbone, for an image whose features came before."""
 
@@ -146,7 +147,8 @@ class Prediction(NamedTuple):
 
     ``model`` is the champion, ``label`` and ``probabilities`` are its prediction; ``models`` has every model's label.
     ``truth`` is the label that came with the image, if one did. The truth is among the ``set_size`` labels of the set
-    in a share ``set_level`` of cases; ``set`` has the 10 most probable of them.
+    in a share ``set_level`` of cases; ``set`` has the 10 most probable of them. ``image`` is None where the example
+    came as features, without an image.
     """
 
     id: str
@@ -157,7 +159,7 @@ class Prediction(NamedTuple):
     probabilities: Mapping[str, float]
     models: Mapping[str, str | None]
     truth: str | None
-    image: Position
+    image: Position | None
     time: float
     unknown: bool = False
     """Whether the champion abstained: ``label`` is None then, and ``models`` has the label that it would have given."""

@@ -25,7 +25,7 @@ PICTURE = b"\xff\xd8\xff..."
 
 WRITERS = {
     types.IMAGE_TYPE: "anybody: the gateway, a Kafka client",
-    types.FEATURES_TYPE: "extractor",
+    types.FEATURES_TYPE: "extractor; the gateway, for features that somebody sent",
     types.LABEL_TYPE: "anybody: the gateway, a Kafka client",
     types.COMMAND_TYPE: "anybody: the gateway, a Kafka client",
     types.DEFAULTS_TYPE: "learner",

@@ -278,7 +278,7 @@ def test_whatever_happens_each_image_is_finished_once_in_its_streams_order(steps
         finished.extend(example(message) for message in done.messages)
         rejected.extend(source.offset for source, _ in done.rejected)
         position = done.positions.get(0, position)
-        over = {event.image.offset for event in finished} | set(rejected)
+        over = {_offset(event) for event in finished} | set(rejected)
         assert over >= set(range(position)), "a position passed an image that is not finished"
 
     for step in steps:
@@ -299,7 +299,12 @@ def test_whatever_happens_each_image_is_finished_once_in_its_streams_order(steps
             check(several.finish())
     several.close()
     assert position == len(sent)
-    assert sorted([event.image.offset for event in finished] + rejected) == list(range(len(sent)))
+    assert sorted([_offset(event) for event in finished] + rejected) == list(range(len(sent)))
     for stream in "xyz":
-        of_stream = [event.image.offset for event in finished if event.stream == stream]
+        of_stream = [_offset(event) for event in finished if event.stream == stream]
         assert of_stream == sorted(of_stream)
+
+
+def _offset(event: Features) -> int:
+    assert event.image is not None
+    return event.image.offset

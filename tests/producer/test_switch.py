@@ -27,6 +27,7 @@ def extract_again(system: System, count: int) -> None:
     """Features of two values for the first images of the stream, as another backbone would make them."""
     known = [event for event in map(decode_example, system.records(EXAMPLES)) if isinstance(event, Features)]
     for event in known[:count]:
+        assert event.image is not None
         image = Image(event.id, event.stream, event.label, event.time, b"", event.image)
         system.log.append(
             [encode_features(image, np.array([1, 0], np.float32), OTHER, source="test", extra=(REEXTRACTED,))]

@@ -12,7 +12,7 @@ from prequel.shared.events.attributes import NO_ATTRIBUTES
 from prequel.shared.events.commands import encode_command
 from prequel.shared.events.decoding import decode_example, decode_prediction_event
 from prequel.shared.events.drifts import encode_drift
-from prequel.shared.events.features import encode_features
+from prequel.shared.events.features import encode_example, encode_features
 from prequel.shared.events.headers import timestamp
 from prequel.shared.events.images import content_digest, decode_image, encode_image
 from prequel.shared.events.labels import encode_label
@@ -90,6 +90,25 @@ def test_features(
     )
 
 
+@given(ids, streams, st.none() | labels, times, backbones, vectors, positions)
+def test_features_without_an_image(
+    id: str,
+    stream: str,
+    label: str | None,
+    time: float,
+    backbone: str,
+    vector: np.ndarray[Any, np.dtype[np.float32]],
+    position: Position,
+) -> None:
+    message = encode_example(id, stream, vector, backbone, label=label, time=time, source="prequel/test")
+    assert (message.topic, message.key) == (EXAMPLES, stream.encode())
+    features = decode_example(recorded(message, position))
+    assert isinstance(features, Features)
+    assert features._replace(time=time, vector=vector) == Features(
+        id, stream, label, time, backbone, vector, None, position, NO_ATTRIBUTES, content_digest(vector.tobytes())
+    )
+
+
 @given(streams, ids, st.none() | labels, st.text(st.characters(codec="utf-8"), max_size=128), reasons, times, positions)
 def test_labels(stream: str, id: str, label: str | None, by: str, why: str, time: float, position: Position) -> None:
     message = encode_label(stream, id, label, by=by, time=time, event_id="e", source="test", why=why)
@@ -110,7 +129,7 @@ predictions = st.builds(
     probabilities=shares,
     models=st.dictionaries(ids, st.none() | labels, max_size=4),
     truth=st.none() | labels,
-    image=positions,
+    image=st.none() | positions,
     time=times,
     unknown=st.booleans(),
     labels=st.lists(labels, max_size=10).map(tuple),

@@ -31,6 +31,8 @@ class MissingFeatures:
         """Next to read."""
         self.known = 0
         """How many features of the backbone the log has."""
+        self.without_image = 0
+        """How many examples of another backbone came as features: there is nothing to extract them from."""
         self.own_end = 0
         """After the newest record of the stream."""
         self._seen, self._done = PositionSet(), PositionSet()
@@ -71,6 +73,9 @@ class MissingFeatures:
             self._take_command(event)
 
     def _take_features(self, event: Features) -> None:
+        if event.image is None:
+            self.without_image += event.backbone != self._backbone
+            return
         # Anybody may write features of images that there never were.
         if event.image.offset >= self._image_ends.get(event.image.partition, 0):
             return
@@ -84,7 +89,7 @@ class MissingFeatures:
     def _take_command(self, event: Command) -> None:
         if event.do == "stream.delete":
             self._deleted |= _image_ends(event)
-            self._found = _Found()
+            self._found, self.without_image = _Found(), 0
         elif event.do == "example.forget":
             ids, digests = _texts(event.arguments.get("ids")), _texts(event.arguments.get("digests"))
             hashed = [split_hashes(text)[0] for text in filter(valid_hashes, _texts(event.arguments.get("hashed")))]

@@ -32,7 +32,7 @@ class PredictionAnswer(BaseModel):
     probabilities: dict[str, float] = Field(description="the ten largest")
     models: dict[str, str | None] = Field(description="the label that each model predicted")
     truth: str | None
-    image: str
+    image: str | None = Field(description="where it stands in the log; null: the example came as features, without one")
     at: str
     unknown: bool = Field(False, description="whether the champion abstains: then label is null")
     set: list[str] = Field([], description="the labels that hold the truth in a share set_level of cases, 10 at most")

@@ -85,20 +85,20 @@ def _remedy(body: bytes) -> str:
 
 
 async def _read_form(request: Request, max_bytes: int) -> list[Upload]:
-    async with _parsed_form(request) as form:
+    async with parsed_form(request, max_files=MAX_FILES, max_fields=2 * MAX_FILES) as form:
         uploads = [
             await _read_file(file, f"file {number} ({(file.filename or '')[:100]})", max_bytes)
             for number, file in enumerate(_files(form), 1)
         ]
-        ids, labels = _field_values(form, ID_FIELD), _field_values(form, LABEL_FIELD)
+        ids, labels = (field_values(form, field, len(uploads), "file") for field in (ID_FIELD, LABEL_FIELD))
         return [upload._replace(id=id, label=label) for upload, id, label in zip(uploads, ids, labels, strict=True)]
 
 
 @asynccontextmanager
-async def _parsed_form(request: Request) -> AsyncIterator[FormData]:
+async def parsed_form(request: Request, *, max_files: int, max_fields: int) -> AsyncIterator[FormData]:
     """The form; Starlette writes its large files to the folder of temporary files."""
     try:
-        async with request.form(max_files=MAX_FILES, max_fields=2 * MAX_FILES) as form:
+        async with request.form(max_files=max_files, max_fields=max_fields) as form:
             yield form
     except OSError as error:
         raise unavailable(
@@ -107,18 +107,17 @@ async def _parsed_form(request: Request) -> AsyncIterator[FormData]:
         ) from error
 
 
-def _field_values(form: FormData, field: FormField) -> list[str] | list[None]:
-    """One value for each file, in the order of the files, or none at all."""
+def field_values(form: FormData, field: FormField, count: int, unit: str) -> list[str] | list[None]:
+    """One value for each of ``count`` files or rows (``unit``), in their order, or none at all."""
     values = [field.normalize(str(value)) for value in form.getlist(field.name)]
-    files = len(form.getlist("file"))
-    if values and len(values) != files:
+    if values and len(values) != count:
         raise invalid(
-            field.name, f"found {len(values)} times with {files} files; send it once for each file, in their order"
+            field.name, f"found {len(values)} times with {count} {unit}s; send it once for each {unit}, in their order"
         )
     for number, value in enumerate(values, 1):
         if not field.valid(value):
             raise invalid(f"{field.name} {number}", f"{value[:150]!r} is not a valid {field.name}: use {field.rule}")
-    return values or [None] * files
+    return values or [None] * count
 
 
 def _files(form: FormData) -> list[UploadFile]:

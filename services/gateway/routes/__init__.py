@@ -5,6 +5,7 @@ from prequel.services.gateway.routes import (
     commands,
     documentation,
     events,
+    examples,
     exports,
     history,
     images,
@@ -22,6 +23,7 @@ from prequel.services.gateway.routes import (
 
 ROUTERS = (
     images.router,
+    examples.router,
     stored_images.router,
     labels.router,
     lookup.router,

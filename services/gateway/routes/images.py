@@ -1,14 +1,13 @@
 """The call that sends images."""
 
-import asyncio
 from collections.abc import Sequence
-from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
 from prequel.services.gateway.append_queue import may_have_been_appended
 from prequel.services.gateway.gateway import SOURCE, CurrentGateway, Gateway
-from prequel.services.gateway.http.answers import dead_letter_problem, json_answer, problem_responses
+from prequel.services.gateway.http.answers import problem_responses
+from prequel.services.gateway.http.ids import chosen_ids
 from prequel.services.gateway.http.parameters import (
     IdempotencyKey,
     LabelParameter,
@@ -16,15 +15,14 @@ from prequel.services.gateway.http.parameters import (
     Wait,
     refuse_unknown_parameters,
 )
-from prequel.services.gateway.http.problems import invalid, unavailable
+from prequel.services.gateway.http.problems import unavailable
 from prequel.services.gateway.http.schemas import BINARY, Accepted, AcceptedWithPrediction
 from prequel.services.gateway.http.uploads import Upload, read_uploads
-from prequel.services.gateway.view.dead_letters import DeadLetter
+from prequel.services.gateway.routes.accepted import Appended, accepted_answer
 from prequel.services.gateway.view.image_ids import ImageWithId
 from prequel.shared.events.images import encode_image
-from prequel.shared.events.names import valid_id
 from prequel.shared.images.encryption import EncryptedImage
-from prequel.shared.log.base import LogUnavailable, Position, RecordTooLarge
+from prequel.shared.log.base import IMAGES, LogUnavailable, Position, RecordTooLarge
 from prequel.shared.store.base import StoreUnavailable
 
 _TEXTS = {"type": "array", "items": {"type": "string"}}
@@ -81,31 +79,18 @@ async def send_images(
     if not gateway.live.gallery.has_predictions(stream):  # else it exists, and the store need not be asked
         await gateway.capacity.require_room(stream)
     uploads = await read_uploads(request, gateway.settings.max_image_bytes)
-    ids = [upload.id or new_id for upload, new_id in zip(uploads, _ids(gateway, id, len(uploads)), strict=True)]
+    ids = chosen_ids([upload.id for upload in uploads], id, gateway.new_id)
     uploads = _with_labels(uploads, label)
     if id is not None or uploads[0].id is not None:  # ids that the gateway made are new
         await gateway.image_ids.admit(stream, _images_with_ids(ids, uploads))
     positions = await _append(gateway, stream, uploads, ids)
-    pairs = zip(ids, positions, strict=True)
-    answers: list[dict[str, Any]] = [{"id": image_id, "stream": stream, "position": str(at)} for image_id, at in pairs]
-    complete = wait > 0 and await _add_predictions(gateway, stream, answers, positions=positions, wait=wait)
-    return json_answer(answers if len(answers) > 1 else answers[0], 200 if complete else 202)
+    accepted = [Appended(id, IMAGES, at) for id, at in zip(ids, positions, strict=True)]
+    return await accepted_answer(gateway, stream, accepted, wait, several=len(accepted) > 1)
 
 
 def _with_labels(uploads: Sequence[Upload], label: str | None) -> list[Upload]:
     """The request's label for each image that has none of its own; an empty label is none."""
     return [upload._replace(label=(label if upload.label is None else upload.label) or None) for upload in uploads]
-
-
-def _ids(gateway: Gateway, key: str | None, count: int) -> list[str]:
-    if key is None:
-        return [gateway.new_id() for _ in range(count)]
-    ids = [key] if count == 1 else [f"{key}.{number}" for number in range(1, count + 1)]
-    if not valid_id(ids[-1]):
-        raise invalid(
-            "Idempotency-Key", f"too long for {count} images, whose ids are the key with .1, .2, ... appended"
-        )
-    return ids
 
 
 def _images_with_ids(ids: Sequence[str], uploads: Sequence[Upload]) -> list[ImageWithId]:
@@ -157,23 +142,3 @@ async def _encrypt(
         raise unavailable(
             f"the store, which keeps the images' keys, cannot be reached: {error}; nothing was stored, send it again"
         ) from error
-
-
-async def _add_predictions(
-    gateway: Gateway, stream: str, answers: Sequence[dict[str, Any]], *, positions: Sequence[Position], wait: float
-) -> bool:
-    """Add to each answer the prediction that comes within ``wait`` seconds; whether all came.
-
-    Raises Problem where the only image became a dead letter; among several it is told in that image's answer.
-    """
-    pairs = zip(answers, positions, strict=True)
-    waiting = (gateway.live.prediction(stream, answer["id"], wait=wait, image=at) for answer, at in pairs)
-    results = await asyncio.gather(*waiting)
-    for answer, result in zip(answers, results, strict=True):
-        if isinstance(result, DeadLetter):
-            if len(answers) == 1:
-                raise dead_letter_problem(result, answer["position"])
-            answer["refused"] = {"reason": result.reason, "detail": result.detail}
-        elif result:
-            answer["prediction"] = result.json()
-    return all(results)

@@ -56,11 +56,16 @@ async def _position(gateway: Gateway, stream: str, id: str) -> Position:
     result = await gateway.live.prediction(stream, id)
     if result is None and not gateway.live.current:
         raise unavailable("the gateway is still reading the newest predictions")
-    if isinstance(result, DeadLetter):
-        return result.origin
     if result is None:
         raise _no_image(id, stream)
-    return Position.parse(result.json()["image"])
+    image = _rejected_image(result) if isinstance(result, DeadLetter) else result.image()
+    if image is None:
+        raise Problem(404, f"example {id} of stream {stream} came as features: it has no image")
+    return image
+
+
+def _rejected_image(dead_letter: DeadLetter) -> Position | None:
+    return dead_letter.origin if dead_letter.topic == IMAGES else None
 
 
 def _no_image(id: str, stream: str) -> Problem:

@@ -12,7 +12,8 @@ from prequel.shared.log.base import IMAGES, Log, Position, Record
 class DeadLetter(NamedTuple):
     """A record that was rejected, with the reason.
 
-    ``topic`` and ``origin`` are where the record stands in the log; for features, where their image does.
+    ``topic`` and ``origin`` are where the record stands in the log; for features, where their image does, if they have
+    one. ``of_example``: it was an image or features, so that there will be no prediction.
     """
 
     topic: str
@@ -22,6 +23,7 @@ class DeadLetter(NamedTuple):
     reason: str
     detail: str
     time: float
+    of_example: bool
 
 
 class DeadLetterHandler:
@@ -39,8 +41,10 @@ class DeadLetterHandler:
             self._deliver(dead_letter, await self._of_deleted_stream(dead_letter))
 
     async def _of_deleted_stream(self, dead_letter: DeadLetter) -> bool:
-        command = self._gallery.deletion_of(dead_letter.stream) if dead_letter.topic == IMAGES else None
-        return command is not None and await self._deleted_images.contains(command, dead_letter.origin)
+        command = self._gallery.deletion_of(dead_letter.stream) if dead_letter.of_example else None
+        if command is None or dead_letter.topic == IMAGES:
+            return command is not None and await self._deleted_images.contains(command, dead_letter.origin)
+        return dead_letter.origin.partition == command.partition and dead_letter.origin < command
 
 
 def decode_dead_letters(records: Sequence[Record]) -> list[DeadLetter]:
@@ -65,4 +69,5 @@ def _decode(record: Record) -> DeadLetter | None:
         reason=headers.get("ce_reason", ""),
         detail=headers.get("ce_detail", ""),
         time=record.appended_at,
+        of_example=topic == IMAGES or "ce_dim" in headers,
     )

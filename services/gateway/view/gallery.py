@@ -59,6 +59,11 @@ class GalleryRow(NamedTuple):
         answer["truth"] = self.truth
         return answer
 
+    def image(self) -> Position | None:
+        """Where the image stands in the log; None where the example came as features. Parsed at each call."""
+        image = orjson.loads(self.value)["image"]
+        return None if image is None else Position.parse(image)
+
     def models(self) -> dict[str, str | None]:
         """The label that each model predicted. Parsed at each call: stored, they would double the gallery's memory for
         the few calls that need them."""
@@ -140,7 +145,7 @@ class Gallery:
         self._deletions.add(stream, command)
 
     def forget_images(self, stream: str, digests: Collection[str], command: Position) -> list[Position]:
-        """Forget the images that the command forgot, and return where they stand in the log.
+        """Forget the images that the command forgot, and return where they stand in the log, as far as they are images.
 
         Their older events are ignored if they come again.
         """
@@ -149,7 +154,7 @@ class Gallery:
         gone = [id for id, row in rows.items() if self.forgotten.hides(stream, id, row.position)]
         removed = [rows.pop(id) for id in gone]
         self._size -= len(removed)
-        return [Position.parse(row.json()["image"]) for row in removed]
+        return [image for row in removed if (image := row.image())]
 
     def is_before_deletion(self, stream: str, position: Position) -> bool:
         """Whether the stream was deleted after the event at ``position`` of ``examples``."""

@@ -1,4 +1,4 @@
-"""The first image under each id: its bytes and label, so that another image with the same id is refused, not lost."""
+"""What came first under each id: its bytes and label, so that something else with the same id is refused, not lost."""
 
 import asyncio
 from collections import OrderedDict
@@ -7,13 +7,16 @@ from typing import NamedTuple
 
 from prequel.services.gateway.blocking_calls import BlockingCalls
 from prequel.services.gateway.http.problems import Problem
+from prequel.services.gateway.view.gallery import GalleryRow
 from prequel.services.gateway.view.live import LiveView
+from prequel.shared.events.decoding import decode_example
 from prequel.shared.events.images import content_digest, decode_image
 from prequel.shared.events.names import id_digest
-from prequel.shared.events.types import Rejected
+from prequel.shared.events.types import ExampleEvent, Features, Rejected
 from prequel.shared.images.encryption import ImageCipher
-from prequel.shared.log.base import IMAGES, Log, Position
+from prequel.shared.log.base import EXAMPLES, IMAGES, Log, Position
 from prequel.shared.runtime.deadlines import FIRST_READ_S
+from prequel.shared.vectors import vector_bytes
 
 MAX_RECENT = 10_000
 """Images that this gateway accepted last, 300 bytes each: an image that is sent again within seconds has no prediction
@@ -32,7 +35,7 @@ class FirstImage(NamedTuple):
 
 
 class ImageWithId(NamedTuple):
-    """An image whose sender chose its id; ``field`` names the id in the request."""
+    """An image, or the bytes of features, whose sender chose its id; ``field`` names the id in the request."""
 
     field: str
     id: str
@@ -93,8 +96,8 @@ class ImageIds:
         known = {id: self._remembered(stream, id) for id in ids}
         rows = {id: row for id in ids if known[id] is None and (row := self._live.gallery.get(stream, id))}
         if rows:
-            positions = {id: Position.parse(row.json()["image"]) for id, row in rows.items()}
-            read = await self._calls.run(lambda: {id: self._read(at) for id, at in positions.items()})
+            places = {id: _place(row) for id, row in rows.items()}
+            read = await self._calls.run(lambda: {id: self._read(*place) for id, place in places.items()})
             for id, first in read.items():
                 self._remember((stream, id), first)
             known |= read
@@ -110,12 +113,14 @@ class ImageIds:
             return None
         return recent
 
-    def _read(self, position: Position) -> FirstImage:
-        """The image as it stands in the log. Blocks; raises LogUnavailable, StoreUnavailable."""
-        record = self._log.read(IMAGES, position.partition, [position.offset]).get(position.offset)
+    def _read(self, topic: str, position: Position) -> FirstImage:
+        """The image, or the features, as the log has them. Blocks; raises LogUnavailable, StoreUnavailable."""
+        record = self._log.read(topic, position.partition, [position.offset]).get(position.offset)
         if record is None:
             return FirstImage(None, None)
         try:
+            if topic == EXAMPLES:
+                return _first_features(decode_example(record))
             label = decode_image(record).label
             return FirstImage(content_digest(self._cipher.image_bytes(record)), label)
         except Rejected:  # the log has been replaced since the prediction was made, or the image was forgotten
@@ -132,17 +137,29 @@ class ImageIds:
         truth = row.truth if row else None
         known = {"id": image.id, "label": first.label, "digest": first.digest, "truth": truth}
         if first.digest not in (None, digest):
-            message = f"stream {stream} has another image with id {image.id}: send this one with another id"
+            message = f"stream {stream} has another example with id {image.id}: send this one with another id"
             return _conflict_problem("content", image.field, message, known)
         if image.label is not None and image.label not in (first.label, truth):
             present = truth or first.label
             state = "has no label" if present is None else f"has the label {present!r}"
             message = (
-                f"image {image.id} was sent before and {state}: to label it {image.label!r}, send that to "
+                f"example {image.id} was sent before and {state}: to label it {image.label!r}, send that to "
                 f"/v1/streams/{stream}/labels"
             )
             return _conflict_problem("label", image.field, message, known)
         return None
+
+
+def _place(row: GalleryRow) -> tuple[str, Position]:
+    """Topic and position of what was sent: the image, or features without one."""
+    image = row.image()
+    return (EXAMPLES, row.position) if image is None else (IMAGES, image)
+
+
+def _first_features(event: ExampleEvent) -> FirstImage:
+    if not isinstance(event, Features):
+        return FirstImage(None, None)
+    return FirstImage(content_digest(vector_bytes(event.vector)), event.label)
 
 
 def _conflict_problem(conflict: str, field: str, message: str, first: dict[str, str | None]) -> Problem:

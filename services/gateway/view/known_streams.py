@@ -151,5 +151,5 @@ def _creates(record: Record, stream: str, deleted_images: Mapping[int, int]) -> 
         return False
     if not isinstance(event, Image | Features | Command) or event.stream != stream:
         return False
-    image = event.image if isinstance(event, Features) else event.position
-    return isinstance(event, Command) or image.offset >= deleted_images.get(image.partition, 0)
+    image = event.position if isinstance(event, Image) else event.image if isinstance(event, Features) else None
+    return image is None or image.offset >= deleted_images.get(image.partition, 0)

@@ -15,10 +15,12 @@ from prequel.shared.events.decoding import decode_prediction_event
 from prequel.shared.events.erased import is_erased
 from prequel.shared.events.names import id_digest
 from prequel.shared.events.types import Applied, Outcome, Prediction, Rejected
-from prequel.shared.log.base import DEAD_LETTERS, EXAMPLES, IMAGES, PREDICTIONS, Log, Position, Record
+from prequel.shared.log.base import DEAD_LETTERS, EXAMPLES, PREDICTIONS, Log, Position, Record
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.metrics import Metrics
 
+Origin = tuple[str, Position]
+"""A topic and a position in it."""
 DELETE: Final = "stream.delete"
 FORGET: Final = "example.forget"
 MAX_OUTCOMES = 20_000
@@ -86,31 +88,31 @@ class LiveView:
         await asyncio.gather(*(follower.close() for follower in self._followers))
 
     async def prediction(
-        self, stream: str, id: str, *, wait: float = 0, image: Position | None = None
+        self, stream: str, id: str, *, wait: float = 0, origin: Origin | None = None
     ) -> GalleryRow | DeadLetter | None:
         """The prediction with its present truth, or its dead letter; None if neither came within ``wait`` seconds.
 
-        With ``image``, the position of the image, dead letters of earlier images with the same id do not count. After
-        a call with ``wait`` that returns a prediction, the stream's status includes it.
+        With ``origin``, where the image or the features stand, dead letters of earlier ones with the same id do not
+        count. After a call with ``wait`` that returns a prediction, the stream's status includes it.
         """
-        result = await self._prediction(stream, id, wait, image)
+        result = await self._prediction(stream, id, wait, origin)
         if wait > 0 and isinstance(result, GalleryRow):
             self.read_your_writes.require(stream, result.position)
         return result
 
     async def _prediction(
-        self, stream: str, id: str, wait: float, image: Position | None
+        self, stream: str, id: str, wait: float, origin: Origin | None
     ) -> GalleryRow | DeadLetter | None:
         if row := self.gallery.get(stream, id):
             return row
 
-        def of_image(result: GalleryRow | DeadLetter) -> bool:
-            return not isinstance(result, DeadLetter) or image in (None, result.origin)
+        def is_meant(result: GalleryRow | DeadLetter) -> bool:
+            return not isinstance(result, DeadLetter) or origin in (None, (result.topic, result.origin))
 
         dead_letter = self._dead_letters.get((stream, id))
-        if dead_letter and of_image(dead_letter):
+        if dead_letter and is_meant(dead_letter):
             return dead_letter
-        return await self._predictions.wait((stream, id), wait, of_image)
+        return await self._predictions.wait((stream, id), wait, is_meant)
 
     def rejected_image(self, stream: str, id: str) -> DeadLetter | None:
         """The dead letter of the newest image with this id, if it became one and is remembered."""
@@ -228,7 +230,7 @@ class LiveView:
     def _dead_letter(self, dead_letter: DeadLetter, of_deleted_stream: bool) -> None:
         """A dead letter of a deleted stream is not remembered, since a new stream's image may have the same id: only
         requests that wait now get it."""
-        if dead_letter.topic == IMAGES:
+        if dead_letter.of_example:
             if not of_deleted_stream:
                 self._dead_letters.resolve((dead_letter.stream, dead_letter.id), dead_letter)
             self._predictions.resolve((dead_letter.stream, dead_letter.id), dead_letter)

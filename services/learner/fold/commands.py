@@ -26,9 +26,9 @@ class Deletion(NamedTuple):
     images: Mapping[int, int]
     """Partition -> next offset, when the command was given."""
 
-    def covers(self, image: Position) -> bool:
-        """Whether the image at this position had come before the command."""
-        return image.offset < self.images.get(image.partition, 0)
+    def covers(self, image: Position | None) -> bool:
+        """Whether the image at this position had come before the command; None, which is no image, never had."""
+        return image is not None and image.offset < self.images.get(image.partition, 0)
 
     def concerns(self, id: str) -> bool:
         """Whether the image with this id was deleted: every image of the stream was."""
@@ -45,9 +45,9 @@ class Forgotten(NamedTuple):
     ids: frozenset[str]
     """As ``id_digest`` makes them."""
 
-    def covers(self, image: Position) -> bool:
+    def covers(self, image: Position | None) -> bool:
         """As in Deletion."""
-        return image.offset < self.images.get(image.partition, 0)
+        return image is not None and image.offset < self.images.get(image.partition, 0)
 
     def concerns(self, id: str) -> bool:
         """Whether the image with this id is one of them."""

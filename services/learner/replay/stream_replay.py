@@ -101,7 +101,8 @@ class StreamReplay:
             self._apply_features(event, batch)
 
     def _apply_features(self, event: Features, batch: FoldBatch) -> None:
-        deleted = event.image.offset < self.plan.deleted.get(event.image.partition, 0)
+        image = event.image
+        deleted = image is not None and image.offset < self.plan.deleted.get(image.partition, 0)
         rewritten = self._rewriting.event(event)
         if self.state is None or deleted or rewritten is None:
             return

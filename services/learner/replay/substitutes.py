@@ -56,7 +56,7 @@ class Substitutes:
 
 def image_key(event: Features) -> str:
     """One image: an id that was forgotten, and sent again, is another one."""
-    return f"{event.image}/{event.id}"
+    return f"{event.image or event.position}/{event.id}"
 
 
 def find_substitutes(plan: ReplayPlan, cache: FeatureCache, *, begin: int) -> Substitutes | None:

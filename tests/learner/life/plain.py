@@ -201,6 +201,7 @@ class Plain:
         offset = event.position.offset
         if isinstance(event, Label):
             return offset < self._begun and offset not in self._adopted
+        assert event.image is not None
         return offset < self._begun or event.image.offset < self._life.deleted_before(self._stream)
 
     def _create(self, offset: int) -> Message:

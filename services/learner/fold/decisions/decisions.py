@@ -276,6 +276,8 @@ class Decisions(Sequence[Decision]):
 
         An image that was sent after the command is another one, with the same id.
         """
+        if event.image is None:  # What was forgotten of its kind stands before the command: this came after it.
+            return None
         decision = self.forgotten.get(id_digest(event.id)) if self.forgotten else None
         ends = decision.arguments.get("images", {}) if decision else {}
         return decision if event.image.offset < ends.get(str(event.image.partition), 0) else None

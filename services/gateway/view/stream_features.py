@@ -1,0 +1,74 @@
+"""Which features each stream takes, by their backbone and their length: others are refused before the log."""
+
+from collections import OrderedDict
+from typing import NamedTuple
+
+from prequel.services.gateway.http.problems import Problem
+from prequel.services.gateway.view.live import LiveView
+from prequel.services.gateway.view.statuses import StreamStatuses
+from prequel.shared.backbone_specs import matches
+from prequel.shared.store.base import StoreUnavailable
+
+MAX_NEW_STREAMS = 10_000
+"""Streams whose first features this gateway accepted, 200 bytes each. Their learners publish them within a second; with
+fewer, features that do not fit could follow within that second, and become dead letters instead of being refused."""
+
+
+class FeatureKind(NamedTuple):
+    """``backbone`` is the id of one, or the sender's own word; ``dim`` the length of the vectors."""
+
+    backbone: str
+    dim: int
+
+
+class StreamFeatures:
+    """Call it on the event loop only. In doubt nothing is refused: the learner decides then."""
+
+    def __init__(self, statuses: StreamStatuses, live: LiveView) -> None:
+        self._statuses, self._live = statuses, live
+        self._first: OrderedDict[str, tuple[FeatureKind, str]] = OrderedDict()
+        """By stream that was new, the kind and the id of what this gateway accepted first."""
+
+    async def require(self, stream: str, kind: FeatureKind, *, id: str, field: str) -> None:
+        """Raises Problem 409, for example ``field``, where the stream learns from other features.
+
+        Of a new stream it remembers these, of the example ``id``: of two requests at once, exactly one is first.
+        """
+        try:
+            status = await self._statuses.newest(stream)
+        except StoreUnavailable:
+            status = None
+        if status and status.dim:
+            _check(stream, FeatureKind(status.backbone, status.dim), kind, field)
+            return
+        if status and not matches(status.backbone, kind.backbone):
+            raise _conflict(f"{field}backbone", f"stream {stream} is to learn from {status.backbone}", kind.backbone)
+        first, first_id = self._first.get(stream, (kind, id))
+        if self._live.rejected_image(stream, first_id):  # Then the stream has not begun with it.
+            first, first_id = kind, id
+        _check(stream, first, kind, field)
+        self._remember(stream, first, first_id)
+
+    def stream_deleted(self, stream: str) -> None:
+        self._first.pop(stream, None)
+
+    def _remember(self, stream: str, kind: FeatureKind, id: str) -> None:
+        self._first[stream] = kind, id
+        self._first.move_to_end(stream)
+        if len(self._first) > MAX_NEW_STREAMS:
+            self._first.popitem(last=False)
+
+
+def _check(stream: str, known: FeatureKind, sent: FeatureKind, field: str) -> None:
+    state = f"stream {stream} learns from {known.backbone} with {known.dim} values"
+    if sent.backbone != known.backbone:
+        raise _conflict(
+            f"{field}backbone", state, f"{sent.backbone}; where these are of it, say backbone={known.backbone}"
+        )
+    if sent.dim != known.dim:
+        raise _conflict(f"{field}features", state, str(sent.dim))
+
+
+def _conflict(field: str, state: str, sent: str) -> Problem:
+    message = f"{state}, not {sent}; send other features to another stream"
+    return Problem(409, message, more={"errors": [{"field": field, "message": message}]})
