@@ -13,11 +13,12 @@ CHANGING = ("learned", "corrected", "retracted")
 
 @dataclass(slots=True)
 class ExampleRow:
-    """``position`` is that of the features, ``image`` that of the image. Without a label the last four are empty."""
+    """``position`` is that of the features, ``image`` that of the image, None where the example came without one.
+    Without a label the last four are empty."""
 
     id: str
     position: Position
-    image: Position
+    image: Position | None
     at: float
     label: str | None = None
     by: str = ""
@@ -25,6 +26,11 @@ class ExampleRow:
     labelled_at: float = 0.0
     then: Prediction | None = None
     """What was predicted at the time, where it was asked for and is still in the log."""
+
+    @property
+    def image_text(self) -> str | None:
+        """``image`` as tables have it."""
+        return None if self.image is None else str(self.image)
 
     def take(self, outcome: Outcome, label: Label | None) -> None:
         """Have the label that ``outcome`` is of; ``label`` is the event, None where the log has it no more."""

@@ -58,13 +58,13 @@ def export_images(current: CurrentStream, cipher: ImageCipher, archive: Archive)
 def _images(log: Log, cipher: ImageCipher, stream: str, rows: Sequence[ExampleRow]) -> Iterator[_Found]:
     for begin in range(0, len(rows), READ_IMAGES):
         piece = rows[begin : begin + READ_IMAGES]
-        images = _read(log, cipher, [row.image for row in piece])
+        images = _read(log, cipher, [row.image for row in piece if row.image])
         for row in piece:
-            image = images.get(row.image)
+            image = images.get(row.image) if row.image else None
             if isinstance(image, Image) and (image.id, image.stream) == (row.id, stream):
                 yield _Found(row, image.data)
             else:
-                yield _Found(row, problem=_problem(image))
+                yield _Found(row, problem=_problem(image) if row.image else _NONE)
 
 
 def _problem(image: Image | Rejected | None) -> str:
@@ -88,12 +88,12 @@ def _read(log: Log, cipher: ImageCipher, positions: Sequence[Position]) -> dict[
 
 
 def _file_row(name: str, row: ExampleRow) -> Row:
-    return {"file": name} | ({"id": row.id, "image": str(row.image)} if row.label is None else dict(label_row(row)))
+    return {"file": name} | ({"id": row.id, "image": row.image_text} if row.label is None else dict(label_row(row)))
 
 
 def _missing_row(found: _Found) -> Row:
     row = found.row
-    return {"id": row.id, "label": row.label, "image": str(row.image), "why_missing": found.problem}
+    return {"id": row.id, "label": row.label, "image": row.image_text, "why_missing": found.problem}
 
 
 class _Table:

@@ -25,7 +25,7 @@ class PastPredictions:
         self._partition = partition_for(self._key, log.partitions(PREDICTIONS))
         begin, self._end = log.bounds(PREDICTIONS)[self._partition]
         self._reader = log.follow(PREDICTIONS, {self._partition: begin})
-        self._found: dict[tuple[str, Position], Prediction] = {}
+        self._found: dict[tuple[str, Position | None], Prediction] = {}
         self._newest = -1
         """The largest offset of features of which a prediction was read."""
 

@@ -42,7 +42,7 @@ def label_row(row: ExampleRow) -> Row:
         "by": row.by,
         "why": row.why or None,
         "at": timestamp(row.labelled_at),
-        "image": str(row.image),
+        "image": row.image_text,
     }
 
 
@@ -59,7 +59,7 @@ def _prediction_rows(current: CurrentStream, rows: Sequence[ExampleRow]) -> list
     present = present_opinions(current.state, vectors(current.cache, rows))
     champion = current.state.config.models[0]
     return [
-        {"id": row.id, "truth": row.label, "at": timestamp(row.at), "image": str(row.image)}
+        {"id": row.id, "truth": row.label, "at": timestamp(row.at), "image": row.image_text}
         | _then(row)
         | _now(champion, now)
         for row, now in zip(rows, present, strict=True)
