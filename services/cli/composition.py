@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from prequel.services.gateway.export_process import StartExport
     from prequel.services.learner.learner import Learner
     from prequel.services.learner.replay.jobs.base import JobContext, Workers
+    from prequel.services.offline.extraction.image_backbone import ImageBackbone
     from prequel.services.producer.client import Client
     from prequel.shared.retention.keeper import RetentionKeeper
     from prequel.shared.store.base import Store
@@ -210,6 +211,16 @@ def one_backbone(
     )
     with closing(extractor):
         yield extractor, backbone
+
+
+@contextmanager
+def image_backbone(choice: "Choice", settings: Settings, stop: threading.Event) -> "Iterator[ImageBackbone]":
+    """A backbone with its decoder, for work without a log. Raises ConfigError, ConversionInterrupted."""
+    from prequel.services.offline.extraction.image_backbone import load_image_backbone
+
+    loaded = load_image_backbone(choice, settings, cache=cache_folder(settings), environ=os.environ, stop=stop)
+    with closing(loaded):
+        yield loaded
 
 
 def new_id() -> str:

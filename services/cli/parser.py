@@ -3,7 +3,7 @@
 import argparse
 
 from prequel import __version__
-from prequel.services.cli.commands import clients, operators, reextract, services, stream_changes
+from prequel.services.cli.commands import clients, offline, operators, reextract, services, stream_changes
 from prequel.services.cli.commands.backtest import BACKTEST
 from prequel.services.cli.commands.base import CliCommand
 from prequel.services.cli.commands.demo import DEMO
@@ -34,8 +34,9 @@ COMMANDS: tuple[CliCommand, ...] = (
     stream_changes.UNDO,
     stream_changes.FORGET,
     BACKTEST,
-    EXPORT,
+    offline.EXTRACT,
     EVALUATE,
+    EXPORT,
 )
 """Every command, in the order of `prequel --help`. A new command is a file in commands/ and a row here."""
 

@@ -42,15 +42,20 @@ def open_features(path: Path) -> FeatureReader:
 def create_features(path: Path, meta: FeatureMeta, *, replace: bool = False) -> FeatureWriter:
     """A new file, or one that was begun with the same ``meta`` and is gone on with; to be closed.
 
-    Raises FeatureFileError where it was begun with another meta, is finished already and not to be replaced, or cannot
-    be written.
+    ``replace``: a finished file is replaced when the new one is, and one that was begun with another meta is begun
+    again. Otherwise both raise FeatureFileError, as does a file that cannot be written.
     """
     format = _format(path)
     if path.exists() and not replace:
         raise FeatureFileError(f"{path} exists already: remove it, or write another file")
-    writer = PartialFile(path, meta, format.file)
+    writer = PartialFile(path, meta, format.file, replace=replace)
     writer.open()
     return writer
+
+
+def check_extension(path: Path) -> None:
+    """Raises FeatureFileError where a file of this name cannot be written."""
+    _format(path)
 
 
 def _format(path: Path) -> Format:

@@ -38,14 +38,17 @@ class PartialFile:
     A row counts if both its vector and its line are there: what a crash cut off is removed when the folder is opened.
     """
 
-    def __init__(self, path: Path, meta: FeatureMeta, format: FileFormat) -> None:
-        self._path, self._meta, self._format = path, meta, format
+    def __init__(self, path: Path, meta: FeatureMeta, format: FileFormat, *, replace: bool = False) -> None:
+        self._path, self._meta, self._format, self._replace = path, meta, format, replace
         self._folder = partial_folder(path)
         self._rows: list[RowInfo] = []
         self._open_files = ExitStack()
 
     def open(self) -> None:
-        """Begin the folder, or go on with what it has. Raises FeatureFileError where it was begun with another meta."""
+        """Begin the folder, or go on with what it has. Raises FeatureFileError where it was begun with another meta.
+
+        With ``replace`` it is then begun again.
+        """
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             if not self._open_files.enter_context(FileLock(self._folder / LOCK).exclusive()):
@@ -112,7 +115,11 @@ class PartialFile:
         except ValidationError as error:
             raise FeatureFileError(f"{file} is damaged: remove the folder {self._folder}, and begin again") from error
         other = [name for name, value in self._meta if name != "labels" and value != getattr(found, name)]
-        if other:
+        if other and self._replace:
+            for name in (ROWS, VECTORS):
+                (self._folder / name).unlink(missing_ok=True)
+            _write_durably(file, self._meta.model_dump_json().encode())
+        elif other:
             begun = ", ".join(f"{name} {getattr(found, name)!r}, now {getattr(self._meta, name)!r}" for name in other)
             raise FeatureFileError(
                 f"{self._folder} was begun with other options: {begun}. Give the same as then, remove the folder, or "

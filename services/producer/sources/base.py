@@ -41,7 +41,8 @@ class ImageTime(NamedTuple):
 class Survey:
     """Counts of a source, by names only: images, those with a label, other files (``ignored``), unreadable folders.
 
-    ``skipped_folders`` counts, by name, hidden folders and those of operating systems.
+    ``skipped_folders`` counts, by name, hidden folders and those of operating systems. ``empty_folders`` have neither
+    images nor folders.
     """
 
     images: int = 0
@@ -50,6 +51,7 @@ class Survey:
     ignored: int = 0
     unreadable: list[str] = field(default_factory=list)
     skipped_folders: Counter[str] = field(default_factory=Counter)
+    empty_folders: list[str] = field(default_factory=list)
 
     def add(self, image: SourceImage) -> None:
         self.images += 1

@@ -36,6 +36,8 @@ class Folder:
             except OSError as error:
                 survey.unreadable.append(f"{folder or self._root}: {error.strerror}")
                 continue
+            if folder and not folders and not any(map(is_image, files)):
+                survey.empty_folders.append(folder)
             yield from self._images(folder, files, survey)
             to_visit += [f"{folder}{name}/" for name in reversed(folders)]
 
@@ -94,18 +96,23 @@ def folder_labels(root: Path) -> LabelRule:
     Images beside the class folders have no label. Where all folders at the top are splits (train, test, val, ...),
     images directly in a split have none either; beside any other folder, `train` is a class like the others.
     """
-    try:
-        top_folders = _list_folder(root)[1]
-    except OSError:
-        top_folders = []
-    splits = {name for name in top_folders if name.lower() in SPLITS}
-    only_splits = len(splits) == len(top_folders)
+    splits = split_folders(root)
 
     def label(name: str) -> str | None:
         parent = name.rpartition("/")[0]
-        return None if not parent or (only_splits and parent in splits) else parent.rpartition("/")[2]
+        return None if not parent or parent in splits else parent.rpartition("/")[2]
 
     return label
+
+
+def split_folders(root: Path) -> frozenset[str]:
+    """The folders at the top if all of them are splits (train, test, val, ...), else none: then `train` is a class."""
+    try:
+        top_folders = _list_folder(root)[1]
+    except OSError:
+        return frozenset()
+    splits = frozenset(name for name in top_folders if name.lower() in SPLITS)
+    return splits if len(splits) == len(top_folders) else frozenset()
 
 
 def filename_label(name: str) -> str | None:
