@@ -13,8 +13,10 @@ from prequel.services.cli.commands.gateway_client import add_json_argument
 from prequel.services.cli.exit_codes import WRONG_USAGE
 
 if TYPE_CHECKING:
+    from prequel.services.offline.evaluation.command import Report
     from prequel.services.offline.evaluation.examples import Examples
     from prequel.services.offline.evaluation.result import Evaluation
+    from prequel.shared.config import Settings
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
@@ -52,7 +54,8 @@ def _run(arguments: argparse.Namespace, stop: threading.Event) -> int:
         evaluator = Evaluator(examples, options, fold_config(settings), tools)
         with console.status("compiling the models"):
             composition.compile_fold(specs)
-        output = Output(console, arguments.json, arguments.report, _report)
+        report = _report_writer(settings) if arguments.report else _no_report
+        output = Output(console, arguments.json, arguments.report, report)
         return run_evaluation(evaluator, arguments.source, output, time.monotonic)
 
 
@@ -66,8 +69,28 @@ def _examples(arguments: argparse.Namespace) -> "Examples":
     return FileExamples(open_features(Path(arguments.source)), arguments.source, arguments.backbone or "")
 
 
-def _report(evaluation: "Evaluation", directory: Path) -> Path:
-    return directory / "evaluation.json"
+def _report_writer(settings: "Settings") -> "Report":
+    """Writes the report. Imports all that needs before hours of work, not after. Raises EvaluationError."""
+    from prequel.services.offline.evaluation.errors import EvaluationError
+
+    try:
+        from prequel.services.offline.report.pictures import SourcePictures
+        from prequel.services.offline.report.writing import write_report
+        from prequel.shared.images.limits import ImageLimits
+    except ImportError as error:
+        raise EvaluationError(f"--report needs {error.name}: pip install 'prequel-stream[offline]'") from error
+
+    def write(evaluation: "Evaluation", directory: Path) -> Path:
+        limits = ImageLimits(settings.max_image_bytes, settings.max_pixels)
+        with closing(SourcePictures(evaluation.folder, limits)) as pictures:
+            (page, *_) = write_report(evaluation, directory, pictures)
+        return page
+
+    return write
+
+
+def _no_report(evaluation: "Evaluation", directory: Path) -> Path:
+    return directory
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:

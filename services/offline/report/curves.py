@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from prequel.services.offline.report import wording
 from prequel.services.offline.report.axes import Tick, accuracy_range, accuracy_ticks, count_ticks
 from prequel.shared.backtests import BacktestResult
 from prequel.shared.status import CurvePoint, DriftMark
@@ -11,6 +12,9 @@ SIDE = 1_000
 """Units of the drawing, in both directions: a point is placed to a tenth of one, less than a screen can show."""
 MAX_BANDS = 3
 """Models whose intervals are drawn; of more, only that of the first, for bands of several could not be told apart."""
+
+MAX_NAMED = 8
+"""Drifts of a model that are named below the plot: more numbers nobody reads, and all are marked in it."""
 
 Curve = list[tuple[float, float]]
 """Scored examples and accuracy, in order."""
@@ -28,6 +32,13 @@ class Mark(NamedTuple):
 
     model: str
     left: float
+    text: str
+
+
+class Drifts(NamedTuple):
+    """Those of one model, in words."""
+
+    model: str
     text: str
 
 
@@ -122,6 +133,18 @@ def _marks(drifts: Sequence[DriftMark], scale: _Scale) -> list[Mark]:
         )
         for mark in drifts
     ]
+
+
+def drifts_of(result: BacktestResult) -> list[Drifts]:
+    """After how many labels the error of each model drifted, of those whose error did."""
+    after = {model: [mark.scored for mark in result.drifts if mark.model == model] for model in result.models}
+    return [Drifts(model, _drifts_text(model, scored)) for model, scored in after.items() if scored]
+
+
+def _drifts_text(model: str, scored: Sequence[int]) -> str:
+    named = [f"{each:,}" for each in scored[:MAX_NAMED]]
+    more = f", and {wording.quantity(len(scored) - MAX_NAMED, 'more time')}" if len(scored) > MAX_NAMED else ""
+    return f"the error of {model} drifted after {', '.join(named) if more else wording.listed(named)} labels{more}"
 
 
 def _per_cent(share: float) -> float:

@@ -1,10 +1,19 @@
 """What an evaluation has found, in words and a few figures: the top of the report."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from prequel.services.offline.evaluation.result import Evaluation
 from prequel.services.offline.report import wording
 from prequel.shared.status import ModelStatus, VerdictStatus
+
+COMPARISONS = {
+    "better": "{models} did better than {champion}",
+    "open": "{models} cannot be told apart from {champion}",
+    "worse": "{models} did worse than {champion}",
+    "silent": "{models} cannot be compared with {champion}, for labels came class after class",
+}
+"""What the headline says of the models with one verdict."""
 
 
 class Figure(NamedTuple):
@@ -72,7 +81,12 @@ def sentences_of(evaluation: Evaluation) -> list[str]:
         f"{champion} was right on {wording.percent(model.accuracy)} of {scored}, "
         "each of which it predicted before it learned it."
     )
-    return [learned, *_held_out_sentence(evaluation), *_comparison(evaluation)]
+    return [
+        learned,
+        *_held_out_sentence(evaluation),
+        *_comparison(result.verdicts, champion, "While learning"),
+        *_comparison(evaluation.held_out.verdicts if evaluation.held_out else {}, champion, "On what was held out"),
+    ]
 
 
 def _nothing_scored(evaluation: Evaluation) -> str:
@@ -95,37 +109,28 @@ def _held_out_sentence(evaluation: Evaluation) -> list[str]:
     ]
 
 
-def _comparison(evaluation: Evaluation) -> list[str]:
-    """Which of several models is the best, as far as that is known."""
-    verdicts = evaluation.prequential.verdicts
-    if not verdicts:
-        return []
-    champion = evaluation.prequential.champion
-    better = sorted(
-        (name for name in verdicts if verdicts[name].verdict == "better"), key=lambda name: -_lead(verdicts[name])
-    )
-    unknown = [name for name, verdict in verdicts.items() if verdict.verdict in ("open", "silent")]
-    if better:
-        return [f"{wording.listed(better)} did better than {champion}."]
-    if unknown:
-        return [f"{wording.listed(unknown)} cannot be told apart from {champion} on these labels."]
-    return [f"No other model did as well: {wording.listed(list(verdicts))} did worse."]
-
-
-def _lead(verdict: VerdictStatus) -> float:
-    return verdict.difference or 0.0
+def _comparison(verdicts: Mapping[str, VerdictStatus], champion: str, where: str) -> list[str]:
+    """Which of several models is the best, as far as that is known; ``where`` begins the sentence."""
+    groups = [
+        said.format(models=wording.listed(models), champion=champion)
+        for kind, said in COMPARISONS.items()
+        if (models := [model for model, verdict in verdicts.items() if verdict.verdict == kind])
+    ]
+    return [f"{where}, {'; '.join(groups)}."] if groups else []
 
 
 def alerts_of(evaluation: Evaluation) -> list[Alert]:
     """Nothing where all is as it should be."""
     result = evaluation.prequential
-    alerts = []
     if not result.label_order.mixed and result.models[result.champion].accuracy is not None:
         text = f"{result.label_order.text} Repeating the last label is then nearly always right."
-        alerts.append(Alert("Accuracy looks better than it is.", text))
-    notes = [*evaluation.notes, *result.notes]
-    alerts += [Alert("", note) for note in dict.fromkeys(notes)]
-    return alerts
+        return [Alert("Accuracy looks better than it is.", text)]
+    return []
+
+
+def notes_of(evaluation: Evaluation) -> list[str]:
+    """What was left out, and what was chosen for the user."""
+    return list(dict.fromkeys([*evaluation.notes, *evaluation.prequential.notes]))
 
 
 def facts_of(evaluation: Evaluation) -> list[tuple[str, str]]:

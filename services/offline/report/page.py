@@ -11,7 +11,7 @@ from markupsafe import Markup
 from prequel import __version__
 from prequel.services.offline.evaluation.result import Evaluation, HeldOutModel
 from prequel.services.offline.report import headline, reliability, wording
-from prequel.services.offline.report.curves import plots_of
+from prequel.services.offline.report.curves import drifts_of, plots_of
 from prequel.services.offline.report.matrices import Matrix, matrix_of
 from prequel.services.offline.report.mistakes import mistakes_by_model
 from prequel.services.offline.report.pictures import Pictures
@@ -40,6 +40,7 @@ def render(evaluation: Evaluation, pictures: Pictures) -> str:
         **_scores(evaluation),
         **_mistakes(evaluation, pictures),
         plots=plots_of(evaluation.prequential, list(evaluation.prequential.models)),
+        drifts=drifts_of(evaluation.prequential),
         diagram=reliability,
         version=__version__,
     )
@@ -54,6 +55,7 @@ def _about(evaluation: Evaluation) -> dict[str, Any]:
         "evaluation": evaluation,
         "figures": headline.figures_of(evaluation),
         "sentences": headline.sentences_of(evaluation),
+        "notes": headline.notes_of(evaluation),
         "alerts": headline.alerts_of(evaluation),
         "facts": headline.facts_of(evaluation),
         "models": models,

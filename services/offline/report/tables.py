@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from prequel.services.offline.evaluation.result import Evaluation
+from prequel.services.producer.sources.natural_order import natural_key
 from prequel.shared.status import Confusion
 
 Row = Sequence[str | int | float | None]
@@ -95,7 +96,7 @@ def _curve(evaluation: Evaluation) -> Iterator[Row]:
 def _classes(evaluation: Evaluation) -> Iterator[Row]:
     yield ("model", "class", "scored", "precision", "recall", "f1", "forgetting")
     for model, status in evaluation.prequential.models.items():
-        for label, each in status.classes.items():
+        for label, each in sorted(status.classes.items(), key=lambda item: natural_key(item[0])):
             yield (model, label, each.support, each.precision, each.recall, each.f1, each.forgetting)
 
 

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+from prequel.services.offline.evaluation.errors import EvaluationError
 from prequel.services.offline.evaluation.result import Evaluation
+from prequel.services.offline.report.ordering import in_order
 from prequel.services.offline.report.page import render
 from prequel.services.offline.report.pictures import Pictures
 from prequel.services.offline.report.tables import tables_of
@@ -10,7 +12,7 @@ from prequel.services.offline.report.tables import tables_of
 PAGE = "report.html"
 
 
-class ReportFailed(Exception):
+class ReportFailed(EvaluationError):
     """The report could not be written; the text names the file, and says what to do."""
 
 
@@ -20,7 +22,8 @@ def write_report(evaluation: Evaluation, directory: Path, pictures: Pictures) ->
     Equal evaluations and pictures give equal bytes. A file that is there already is replaced as a whole; others are
     left alone. Blocks; raises ReportFailed (a full disk, a folder that cannot be written).
     """
-    files = {PAGE: render(evaluation, pictures), **tables_of(evaluation)}
+    ordered = in_order(evaluation)
+    files = {PAGE: render(ordered, pictures), **tables_of(ordered)}
     try:
         directory.mkdir(parents=True, exist_ok=True)
         return [_write(directory / name, text) for name, text in files.items()]

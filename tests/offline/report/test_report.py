@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from prequel.services.offline.evaluation.files import as_json
 from prequel.services.offline.evaluation.result import Evaluation
 from prequel.services.offline.report.page import TEMPLATES, render
 from prequel.services.offline.report.pictures import NoPictures, SourcePictures
@@ -88,7 +89,7 @@ def test_the_page_needs_nothing_else(evaluation: Evaluation) -> None:
 
 def test_equal_evaluations_give_equal_bytes_in_any_process(evaluation: Evaluation, tmp_path: Path) -> None:
     stored = tmp_path / "evaluation.json"
-    stored.write_text(evaluation.model_dump_json())
+    stored.write_text(as_json(evaluation))
     program = (
         "import sys; from pathlib import Path\n"
         "from prequel.services.offline.evaluation.result import Evaluation\n"
@@ -101,6 +102,7 @@ def test_equal_evaluations_give_equal_bytes_in_any_process(evaluation: Evaluatio
     environment = os.environ | {"PYTHONHASHSEED": "7", "LC_ALL": "C", "TZ": "Asia/Tokyo"}
     arguments = [sys.executable, "-c", program, str(stored), str(tmp_path / "there")]
     subprocess.run(arguments, env=environment, cwd=tmp_path, check=True)
+    assert [*evaluation.prequential.models] == ["slda", "ncm"], "else sorting would change nothing"
     for path in written:
         assert path.read_bytes() == (tmp_path / "there" / path.name).read_bytes(), path.name
 
