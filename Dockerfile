@@ -29,7 +29,7 @@ FROM python AS learner-packages
 COPY locks/learner.txt packages.txt
 RUN pip install --require-hashes --requirement packages.txt
 
-# Keras for mlp and replay=cgan: gigabytes that the other models do not need.
+# Keras for replay=cgan: gigabytes that the other models do not need.
 FROM python AS learner-keras-packages
 COPY locks/learner-keras.txt packages.txt
 RUN pip install --require-hashes --requirement packages.txt

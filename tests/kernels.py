@@ -9,7 +9,7 @@ from prequel.services.learner.models.catalogue import MODELS
 def main() -> None:
     """Compile into the cache beside the sources. Takes some 15 s the first time and under one after that."""
     for name, row in MODELS.items():
-        if not (row.needs_keras or row.argument):
+        if not row.argument:
             registry.compile(name, 8)
     calibrator.compile()
     feature_drift.compile()

@@ -66,4 +66,6 @@ def model_rows() -> Iterator[str]:
 
 
 def default_of(option: Option) -> str:
-    return f" ({option.default})" if option.default is not None else ""
+    layers = isinstance(option.default, tuple)
+    shown = "-".join(map(str, option.default)) if layers else option.default
+    return f" ({shown})" if option.default is not None else ""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from prequel.services.learner.models.options import Option, number, one_of, whole
+from prequel.services.learner.models.options import Option, layers, number, one_of, whole
 
 
 class ModelRow(NamedTuple):
@@ -26,7 +26,6 @@ class ModelRow(NamedTuple):
     the sharpness alone: measured, a second one costs `slda` and `ncm` up to 3 % of log loss."""
     check: str = ""
     """``module:callable`` that raises UnknownModel for an argument and options that cannot work together."""
-    needs_keras: bool = False
     is_pickled: bool = False
     """Whether the state is a pickle, which needs a signing key."""
 
@@ -107,14 +106,14 @@ MODELS: Mapping[str, ModelRow] = {
     ),
     "mlp": ModelRow(
         "mlp:mlp",
-        "a neural head in Keras that grows with every new class",
+        "a neural head that grows with every new class",
         {
+            "hidden": Option(layers(4, 4096), "units of its hidden layers, as in 256-16", (100,)),
             "rate": _RATE,
             "decay": Option(number(0, 1), "of the learning rate with each step", 1e-3),
-            "batch": Option(whole(1, 4096), "examples in one step", 8),
+            "batch": Option(whole(1, 4096), "examples in one step", 1),
         }
         | _REHEARSAL,
-        needs_keras=True,
     ),
     "mix": ModelRow(
         "mix:Mix",

@@ -79,6 +79,23 @@ def whole(smallest: int, largest: int) -> Callable[[str], int]:
     return read
 
 
+def layers(deepest: int, widest: int) -> Callable[[str], tuple[int, ...]]:
+    """Reads the units of each of up to ``deepest`` layers, up to ``widest`` in one: "100", or "256-16"."""
+    units = whole(1, widest)
+
+    def read(text: str) -> tuple[int, ...]:
+        parts = text.split("-")
+        try:
+            sizes = tuple(map(units, parts))
+        except ValueError:
+            sizes = ()
+        if not 0 < len(sizes) <= deepest:
+            raise ValueError(f"must be up to {deepest} whole numbers from 1 to {widest} with dashes between: 256-16")
+        return sizes
+
+    return read
+
+
 def one_of(*choices: str) -> Callable[[str], str]:
     """Reads one of these names."""
 

@@ -29,7 +29,7 @@ def check(spec: str) -> None:
     for transform in transforms:
         _read_transform(transform)
     row, options = _read_model(stage)
-    if _needs_keras(row, options) and not _is_installed("keras"):
+    if _needs_keras(options) and not _is_installed("keras"):
         raise _without_keras(stage, "No module named 'keras'")
     if row.check:
         _import(row.check)(**options)
@@ -112,7 +112,7 @@ def _build(stages: list[Stage], dim: int, *, seed: int) -> Loadable:
     try:
         model: Loadable = _import(row.factory)(dim, seed=seed, **options)
     except ImportError as error:
-        if not _needs_keras(row, options):
+        if not _needs_keras(options):
             raise
         raise _without_keras(first, str(error)) from error
     return model
@@ -188,8 +188,8 @@ def _import(path: str) -> Callable[..., Any]:
     return factory
 
 
-def _needs_keras(row: ModelRow, options: Mapping[str, Any]) -> bool:
-    return row.needs_keras or options.get("replay") == "cgan"
+def _needs_keras(options: Mapping[str, Any]) -> bool:
+    return options.get("replay") == "cgan"
 
 
 def _is_installed(package: str) -> bool:

@@ -10,7 +10,7 @@ from numba import config
 from threadpoolctl import threadpool_info
 
 _PACKAGES = ("numpy", "scipy", "numba", "llvmlite", "river", "keras", "tensorflow", "jax", "torch")
-"""Those whose versions may change the last bits: `mlp` and `cgan` round as Keras and its backends do."""
+"""Those whose versions may change the last bits: `replay=cgan` rounds as Keras and its backends do."""
 
 
 @cache

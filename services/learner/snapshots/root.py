@@ -8,7 +8,7 @@ import orjson
 from prequel.services.learner.snapshots.blobs import sha256
 from prequel.shared.config import ConfigError
 
-FORMAT = 7
+FORMAT = 8
 """Raised with every change of what a state contains or how it is folded: no state may come of two kinds of fold."""
 
 

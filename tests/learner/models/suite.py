@@ -34,6 +34,7 @@ BUILT_IN = [
     "logistic;replay=balanced;memory=20;replays=2",
     "softmax;replay=gaussian",
     "l2|softmax;replay=balanced;memory=10",
+    "mlp;hidden=24-8;batch=4",
     "mlp;replay=balanced;memory=20;replays=2",
     "softmax;replay=cgan;replays=2",
     "mix(ncm, naive-bayes);prior=0.5;share=0.01",

@@ -1,4 +1,7 @@
-"""The generator gives examples of every class it was shown, goes on doing so, and continues from a snapshot."""
+"""The generator gives examples of every class it was shown, goes on from a snapshot, and says what to install."""
+
+import subprocess
+import sys
 
 import numpy as np
 import numpy.typing as npt
@@ -90,3 +93,27 @@ def test_a_new_class_leaves_what_the_generator_gives_of_the_old_ones() -> None:
 def test_rehearsal_keeps_the_first_class() -> None:
     plain = accuracy_on_the_first_class("softmax;rate=0.03")
     assert accuracy_on_the_first_class("softmax;rate=0.03;replay=cgan") > plain + 0.15
+
+
+WITHOUT_KERAS = """
+import sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "keras":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Blocker())
+from prequel.services.learner.models import registry
+for act in (registry.check, lambda spec: registry.create(spec, 4, seed=0)):
+    try:
+        act(sys.argv[1])
+    except registry.UnknownModel as error:
+        print(error)
+"""
+
+
+@pytest.mark.parametrize("spec", ["mlp;replay=cgan", "scale|logistic;replay=cgan"])
+def test_without_keras_the_start_says_what_to_install(spec: str) -> None:
+    ended = subprocess.run([sys.executable, "-c", WITHOUT_KERAS, spec], capture_output=True, text=True, timeout=120)
+    lines = ended.stdout.splitlines()
+    assert len(lines) == 2, ended.stderr
+    assert all("No module named 'keras'" in line and "pip install keras tensorflow" in line for line in lines)

@@ -1,1 +1,1 @@
-"""The learner's only contact with Keras: networks trained one step at a time, their state as plain arrays."""
+"""Networks trained one step at a time, their state plain arrays; the adversary is the only contact with Keras."""

@@ -6,12 +6,12 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from prequel.services.learner.models.networks.first_weights import glorot
+from prequel.services.learner.models.networks.growing_classifier import MAX_GRADIENT
 from prequel.services.learner.models.networks.keras_variables import (
-    MAX_GRADIENT,
     Array,
     assign_variables,
     class_capacity,
-    glorot,
     optimiser_slots,
     read_variables,
 )

@@ -1,4 +1,4 @@
-"""Weights in and out of Keras, whatever its backend; the sizes and the first values of networks that grow by class."""
+"""Weights in and out of Keras, whatever its backend; the sizes of networks that grow by class."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,9 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float32]
-
-MAX_GRADIENT = 10.0
-"""Largest norm of a gradient, over all weights: features of any size leave finite weights."""
 
 _FIRST_CAPACITY = 32
 """Classes that the first Keras network has room for; four times as many whenever they do not suffice."""
@@ -25,13 +22,6 @@ def class_capacity(classes: int) -> int:
     while capacity < classes:
         capacity *= 4
     return capacity
-
-
-def glorot(inputs: int, outputs: int, random: np.random.Generator) -> Array:
-    """A kernel [inputs, outputs] by Glorot & Bengio ("Understanding the difficulty of training deep feedforward neural
-    networks", AISTATS 2010)."""
-    limit = np.sqrt(6 / (inputs + outputs))
-    return random.uniform(-limit, limit, (inputs, outputs)).astype(np.float32)
 
 
 def optimiser_slots(optimizer: Any) -> list[Any]:
