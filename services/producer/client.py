@@ -23,6 +23,7 @@ from prequel.shared.runtime.deadlines import EXPORT_SILENCE_S, PRODUCER_ANSWER_S
 from prequel.shared.status import StreamStatus
 
 NOT_FOUND = 404
+FLOAT32_BYTES, BINARY = 4, "application/octet-stream"
 
 ImageRefusal = tuple[LoadedImage, RequestRefused]
 """An image that the gateway refused, and why."""
@@ -96,14 +97,11 @@ class Client:
 
         All others are durable in the log.
         """
-        try:
-            self._post_form(stream, images)
-        except RequestRefused as refused:
-            if len(images) == 1:
-                return [(images[0], refused)]
-            # The gateway refuses a request as a whole: sent one by one, only the invalid images are refused.
-            return [refusal for image in images for refusal in self.post_images(stream, [image])]
-        return []
+        return _refusals(lambda part: self._post_images(stream, part), images)
+
+    def post_examples(self, stream: str, examples: Sequence[LoadedImage], backbone: str) -> list[ImageRefusal]:
+        """As ``post_images``, for features of ``backbone``: the data of each are its values, little-endian float32."""
+        return _refusals(lambda part: self._post_features(stream, part, backbone), examples)
 
     def post_labels(
         self, stream: str, labels: Sequence[Mapping[str, str | None]], wait_s: float = 0
@@ -222,12 +220,21 @@ class Client:
                     "start them again, then give the same command again"
                 )
 
-    def _post_form(self, stream: str, images: Sequence[LoadedImage]) -> None:
+    def _post_images(self, stream: str, images: Sequence[LoadedImage]) -> None:
         self._connection.request(
             "POST",
             f"/v1/streams/{stream}/images",
             files=[("file", ("image", image.data, image.content_type)) for image in images],
-            data={"id": [image.id for image in images], "label": [image.label or "" for image in images]},
+            data=_form_fields(images),
+        )
+
+    def _post_features(self, stream: str, examples: Sequence[LoadedImage], backbone: str) -> None:
+        self._connection.request(
+            "POST",
+            f"/v1/streams/{stream}/examples",
+            params={"backbone": backbone, "dim": len(examples[0].data) // FLOAT32_BYTES},
+            files=[("file", ("features", b"".join(example.data for example in examples), BINARY))],
+            data=_form_fields(examples),
         )
 
     def _get(self, path: str, **options: Any) -> Any:
@@ -238,6 +245,21 @@ class Client:
             if refused.status_code == NOT_FOUND and not refused.reason:
                 return None
             raise
+
+
+def _refusals(post: Callable[[Sequence[LoadedImage]], None], images: Sequence[LoadedImage]) -> list[ImageRefusal]:
+    try:
+        post(images)
+    except RequestRefused as refused:
+        if len(images) == 1:
+            return [(images[0], refused)]
+        # The gateway refuses a request as a whole: sent one by one, only the invalid images are refused.
+        return [refusal for image in images for refusal in _refusals(post, [image])]
+    return []
+
+
+def _form_fields(images: Sequence[LoadedImage]) -> dict[str, list[str]]:
+    return {"id": [image.id for image in images], "label": [image.label or "" for image in images]}
 
 
 def connect(

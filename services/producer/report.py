@@ -33,7 +33,7 @@ def summary_lines(summary: Summary, survey: Survey, correct_command: str) -> lis
     stopped = "; stopped: give the same command again to continue" if summary.interrupted else ""
     known = f", {summary.already_known:,} already known and not sent again" if summary.already_known else ""
     lines = [
-        f"{summary.stream}: {summary.sent:,} of {survey.images:,} images sent in {summary.seconds:.1f} s "
+        f"{summary.stream}: {summary.sent:,} of {survey.images:,} {survey.unit} sent in {summary.seconds:.1f} s "
         f"({summary.rate:,.0f}/s), {summary.labelled:,} with a label, {summary.new:,} new to the stream{known}{stopped}"
     ]
     lines += accuracy_lines(summary.status)

@@ -12,7 +12,7 @@ from prequel.services.producer.errors import Stopped
 from prequel.services.producer.label_comparison import LabelComparison
 from prequel.services.producer.positions import offset
 from prequel.services.producer.progress import Progress
-from prequel.services.producer.sending import ImageSender
+from prequel.services.producer.sending import ImageSender, Post
 from prequel.services.producer.sources.base import LoadedImage, Source, SourceImage
 from prequel.services.producer.summary import ImageProblem, Summary
 from prequel.services.producer.unanswered import LabelledImage, UnansweredImages
@@ -39,7 +39,8 @@ class Run:
     """One run of one source into one stream. To be used once, from one thread.
 
     With ``label_delay`` N, the label of an image is sent as an event of its own after N further images; ``rate`` is
-    in images per second, 0 for as fast as the services take them. ``correct``: see LabelComparison.
+    in images per second, 0 for as fast as the services take them. ``correct``: see LabelComparison. ``post`` sends a
+    batch where the source has no images.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Run:
         label_delay: int = 0,
         rate: float = 0.0,
         correct: bool = False,
+        post: Post | None = None,
         progress: Progress,
         stop: threading.Event,
         clock: Callable[[], float],
@@ -58,7 +60,7 @@ class Run:
         self._source, self._stream, self._client = source, stream, client
         self._label_delay, self._rate = label_delay, rate
         self._progress, self._stop, self._clock = progress, stop, clock
-        self._sender = ImageSender(client, stream)
+        self._sender = ImageSender(post or (lambda images: client.post_images(stream, images)))
         self._unanswered = UnansweredImages(client, stream, stop=stop, clock=clock)
         self._labels = DelayedLabels(client, stream, label_delay)
         self._comparison = LabelComparison(client, stream, self._labels, correct=correct)

@@ -1,19 +1,22 @@
 """Sends batches of images on a thread of its own, so that the next one is read meanwhile."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Self
 
-from prequel.services.producer.client import Client, ImageRefusal
+from prequel.services.producer.client import ImageRefusal
 from prequel.services.producer.errors import RequestRefused
 from prequel.services.producer.sources.base import LoadedImage
 
+Post = Callable[[Sequence[LoadedImage]], list[ImageRefusal]]
+"""Sends some images in one request, and returns those that were refused; see ``Client.post_images``."""
+
 
 class ImageSender:
-    """Sends one batch at a time into one stream. For one thread; leaving its context waits for the last batch."""
+    """Sends one batch at a time by ``post``. For one thread; leaving its context waits for the last batch."""
 
-    def __init__(self, client: Client, stream: str) -> None:
-        self._client, self._stream = client, stream
+    def __init__(self, post: Post) -> None:
+        self._post = post
         self._thread = ThreadPoolExecutor(1, "prequel-send")
         self._images: Sequence[LoadedImage] = ()
         self._answer: Future[list[ImageRefusal]] | None = None
@@ -38,7 +41,7 @@ class ImageSender:
         assert self._answer is None
         self._images = images
         outgoing = images if with_labels else [image._replace(label=None) for image in images]
-        self._answer = self._thread.submit(self._client.post_images, self._stream, outgoing)
+        self._answer = self._thread.submit(self._post, outgoing)
 
     def take_answer(self) -> list[tuple[LoadedImage, RequestRefused | None]]:
         """Wait for the answer to the batch: each of its images, and why it was refused, None where it was not.

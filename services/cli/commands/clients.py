@@ -47,7 +47,7 @@ def _stream(arguments: argparse.Namespace) -> int:
 
 
 def _add_stream_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", help="a folder, an image, or: digits")
+    parser.add_argument("source", help="a folder, an image, a feature file (.parquet, .npz, .csv), or: digits")
     parser.add_argument("--stream", required=True, metavar="S", help="name of the stream")
     parser.add_argument(
         "--labels",
@@ -184,7 +184,9 @@ def _add_status_arguments(parser: argparse.ArgumentParser) -> None:
     add_gateway_arguments(parser)
 
 
-STREAM = CliCommand("stream", "stream a folder, an image or `digits` into a stream", _stream, _add_stream_arguments)
+STREAM = CliCommand(
+    "stream", "stream a folder, an image, a feature file or `digits` into a stream", _stream, _add_stream_arguments
+)
 LABEL = CliCommand("label", "label images, correct their labels, or remove them", _label, _add_label_arguments)
 DELETE = CliCommand("delete", "delete a stream and everything that was learned in it", _delete, _add_delete_arguments)
 STATUS = CliCommand("status", "show one stream, or all", _status, _add_status_arguments)

@@ -1,21 +1,13 @@
 """The order in which examples are predicted and learned."""
 
 import random
-from collections import Counter
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from typing import NamedTuple
 
 from prequel.services.offline.evaluation.options import AS_IS, BY_CLASS, BY_TIME, SHUFFLED, Options
 from prequel.services.producer.sources.natural_order import natural_key
 from prequel.shared.features.base import RowInfo
-
-SHUFFLED_BY_EXTRACT = "shuffle"
-"""What FeatureMeta.order begins with where `extract` has shuffled the rows."""
-
-BLOCKS_SHARE = 0.5
-"""Labels come in blocks where they change less often than this share of how often they would, were they shuffled. With
-0.9 a stream of photographs in bursts would count as blocks; with 0.1, classes that come twice each would not."""
+from prequel.shared.features.row_order import SHUFFLED_BY_EXTRACT, in_blocks
 
 
 class Ordered(NamedTuple):
@@ -49,18 +41,6 @@ def ordered(
         moments = times()
         return Ordered(kind, sorted(numbers, key=lambda number: moments[number]), line)
     return Ordered(kind, numbers, line)
-
-
-def in_blocks(labels: Sequence[str]) -> bool:
-    """Whether labels come class after class, much longer than chance would have it.
-
-    >>> in_blocks(["cat"] * 50 + ["dog"] * 50), in_blocks(["cat", "dog", "dog", "cat"] * 25)
-    (True, False)
-    """
-    count = len(labels)
-    changes = sum(one != other for one, other in pairwise(labels))
-    repeated = sum(n * (n - 1) for n in Counter(labels).values()) / max(1, count * (count - 1))
-    return changes < BLOCKS_SHARE * (1 - repeated) * (count - 1)
 
 
 def _choose(infos: Sequence[RowInfo], numbers: Sequence[int], options: Options, stored_order: str) -> tuple[str, str]:

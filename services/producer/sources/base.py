@@ -7,10 +7,14 @@ from typing import NamedTuple, Protocol
 
 
 class SourceImage(NamedTuple):
-    """An image that a source lists and has not read yet; ``name`` is its path in the source, with forward slashes."""
+    """An image that a source lists and has not read yet; ``name`` is its path in the source, with forward slashes.
+
+    ``number`` is that of a row in its file; 0 where the name alone says which one it is.
+    """
 
     name: str
     label: str | None
+    number: int = 0
 
 
 class LoadedImage(NamedTuple):
@@ -42,7 +46,7 @@ class Survey:
     """Counts of a source, by names only: images, those with a label, other files (``ignored``), unreadable folders.
 
     ``skipped_folders`` counts, by name, hidden folders and those of operating systems. ``empty_folders`` have neither
-    images nor folders.
+    images nor folders. ``unit`` says what is counted as images.
     """
 
     images: int = 0
@@ -52,6 +56,7 @@ class Survey:
     unreadable: list[str] = field(default_factory=list)
     skipped_folders: Counter[str] = field(default_factory=Counter)
     empty_folders: list[str] = field(default_factory=list)
+    unit: str = "images"
 
     def add(self, image: SourceImage) -> None:
         self.images += 1

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from prequel.services.producer.errors import Stopped, WrongUsage
 from prequel.services.producer.sources.base import Source, SourceImage, Survey
+from prequel.services.producer.sources.feature_file import FeatureFile
 from prequel.services.producer.sources.folder import Folder
 from prequel.services.producer.sources.natural_order import natural_key
 from prequel.services.producer.sources.table import Table
@@ -42,13 +43,17 @@ def check_order(order: str | None, shuffle: int | None) -> None:
 def choose_order(source: Source, survey: Survey, order: str | None, shuffle: int | None) -> Order:
     """The order that the user asked for by ``--order`` and ``--shuffle``, else the one that suits the source.
 
-    A folder whose labels are the names of folders or files lists class after class: learned like that, a model would
-    only have to repeat the label before, and prequential accuracy would flatter. So it is shuffled, always in the same
-    way. Everything else has an order that may mean something: frames, the rows of a table.
+    A folder whose labels are the names of folders or files lists class after class, and so do some feature files:
+    learned like that, a model would only have to repeat the label before, and prequential accuracy would flatter. So it
+    is shuffled, always in the same way. Everything else has an order that may mean something: frames, the rows of a
+    table.
     """
     if shuffle is not None or order is not None:
         return Order(order or SHUFFLE, DEFAULT_SEED if shuffle is None else shuffle)
-    by_class = isinstance(source, Folder) and len(survey.labels) > 1
+    if isinstance(source, FeatureFile):
+        by_class = not source.suits_learning
+    else:
+        by_class = isinstance(source, Folder) and len(survey.labels) > 1
     return Order(SHUFFLE if by_class else AS_IS, chosen=False)
 
 
@@ -89,6 +94,8 @@ def _time_line(by_camera: int, by_file: int) -> str:
 
 
 def _own_order(source: Source) -> str:
+    if isinstance(source, FeatureFile):
+        return source.suits_learning or "as the file has it, class after class"
     if isinstance(source, Folder):
         return "as the folders list them, by path; 2 comes before 10"
     return "as the table lists them" if isinstance(source, Table) else "as they come"
