@@ -18,7 +18,7 @@ ONE_PLACE: dict[str, str | tuple[str, ...]] = {
     "pillow_heif": "shared/images/reading.py",
     "cryptography": "shared/images/encryption.py",
     "openvino": "services/extractor/engines/",
-    "keras": ("services/extractor/engines/", "services/learner/models/networks/"),
+    "keras": ("services/extractor/engines/", "services/learner/models/networks/", "services/offline/export/"),
     "fastapi": "services/gateway/",
     "starlette": "services/gateway/",
     "pyarrow": ("shared/features/", "shared/tables/"),

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from prequel.services.learner.replay.jobs.base import JobContext, Workers
     from prequel.services.offline.extraction.image_backbone import ImageBackbone
     from prequel.services.producer.client import Client
+    from prequel.shared.model_files import ModelConverter
     from prequel.shared.retention.keeper import RetentionKeeper
     from prequel.shared.store.base import Store
 
@@ -142,6 +143,16 @@ def run_export() -> int:
     from prequel.services.learner.exports import child
 
     return child.run(_job_context)
+
+
+def model_converter(settings: Settings, stop: threading.Event) -> "ModelConverter":
+    """Makes Keras and ONNX files of models, each in a process of this installation."""
+    from functools import partial
+
+    from prequel.services.extractor.backbones.registry import choose
+    from prequel.services.offline.export.converter import ChildConverter
+
+    return ChildConverter(partial(choose, settings=settings), _child_environ(settings), stop)
 
 
 def connect_client(url: str, arguments: argparse.Namespace, stop: threading.Event) -> "Client":
@@ -371,6 +382,7 @@ def _serve(
         extraction=on_demand,
         backbone_problem=backbones.problem,
         start_export=export_starter(process.settings),
+        convert_model=model_converter(process.settings, process.stop),
         invocation=invocation.invocation(sys.argv[0], sys.executable, Path.cwd(), os.environ),
     )
     gateway = app.create(dependencies)

@@ -9,6 +9,7 @@ from prequel.services.cli.commands.base import CliCommand
 from prequel.services.cli.commands.demo import DEMO
 from prequel.services.cli.commands.evaluate import EVALUATE
 from prequel.services.cli.commands.export import EXPORT
+from prequel.services.cli.commands.predict import PREDICT
 
 COMMANDS: tuple[CliCommand, ...] = (
     services.UP,
@@ -35,6 +36,7 @@ COMMANDS: tuple[CliCommand, ...] = (
     stream_changes.FORGET,
     BACKTEST,
     offline.EXTRACT,
+    PREDICT,
     EVALUATE,
     EXPORT,
 )

@@ -1,10 +1,17 @@
 """The command `export`: what a stream has learned from goes where the user wants it."""
 
 import argparse
+import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prequel.services.cli.commands.base import CliCommand
 from prequel.services.cli.commands.gateway_client import add_gateway_arguments, run_with_client
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from prequel.services.producer.client import Client
 
 WHAT = ("labels", "predictions", "features", "images", "model")
 FORMATS = ("csv", "ndjson", "parquet", "zip", "tar", "npz", "onnx", "keras")
@@ -22,14 +29,17 @@ def _export(arguments: argparse.Namespace) -> int:
 
 
 def _export_model(arguments: argparse.Namespace) -> int:
+    from prequel.services.cli import composition
     from prequel.services.producer.commands.export_model import WantedModel, export_model
-    from prequel.shared.model_files import no_converter
 
-    spec, out = arguments.model or "", arguments.out
-    wanted = WantedModel(arguments.stream, spec, arguments.format, out, arguments.force)
-    return run_with_client(
-        arguments, lambda client, console, stop: export_model(client, wanted, convert=no_converter, console=console)
-    )
+    settings, spec = composition.load_settings(arguments), arguments.model or ""
+    wanted = WantedModel(arguments.stream, spec, arguments.format, arguments.out, arguments.force)
+
+    def run(client: "Client", console: "Console", stop: threading.Event) -> int:
+        convert = composition.model_converter(settings, stop)
+        return export_model(client, wanted, convert=convert, console=console)
+
+    return run_with_client(arguments, run)
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -12,14 +12,14 @@ from prequel.services.extractor.backbones.base import BackboneConfig, backbone_i
 from prequel.services.extractor.backbones.registry import architecture
 
 
-def build(config: BackboneConfig, precision: str, layout: str) -> tuple[Any, str]:
-    """The network, uint8 [n, size, size, 3] to float32 [n, dim] with its preprocessing, and its backbone's id.
+def build(config: BackboneConfig, precision: str, layout: str, dtype: str = "uint8") -> tuple[Any, str]:
+    """The network, ``dtype`` [n, size, size, 3] to float32 [n, dim] with its preprocessing, and its backbone's id.
 
     ``layout`` (`channels_first` or `channels_last`) is how it computes inside; input and vectors are the same in both.
     Raises ConfigError if the weights are missing or do not fit, ValueError if it does not exist in that layout.
     """
     with _defaults(precision, layout):
-        images = keras.Input((config.size, config.size, 3), dtype="uint8", name="images")
+        images = keras.Input((config.size, config.size, 3), dtype=dtype, name="images")
         floats = keras.ops.cast(images, "float32")
         network = architecture(config.name).build(keras, config, layout)
         # A dot in a model's name would be taken for a scope.

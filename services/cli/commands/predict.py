@@ -1,0 +1,72 @@
+"""The command `predict`: what a model that left a stream answers, without a gateway."""
+
+import argparse
+import sys
+import threading
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prequel.services.cli.commands.base import CliCommand
+from prequel.services.cli.commands.gateway_client import add_json_argument
+from prequel.services.cli.exit_codes import INTERRUPTED, WRONG_USAGE
+
+if TYPE_CHECKING:
+    from prequel.services.offline.extraction.image_backbone import ImageBackbone
+
+
+def _predict(arguments: argparse.Namespace) -> int:
+    from prequel.services.extractor.backbones.base import OutOfMemory
+    from prequel.services.extractor.engines.conversion import ConversionInterrupted
+    from prequel.services.producer.errors import ProducerError, Stopped, WrongUsage
+    from prequel.shared.features.base import FeatureFileError
+    from prequel.shared.runtime.signals import stop_on_signals
+
+    stop = threading.Event()
+    stop_on_signals(stop)
+    try:
+        return _run(arguments, stop)
+    except (Stopped, ConversionInterrupted):
+        return INTERRUPTED
+    except (ProducerError, FeatureFileError) as error:
+        print(f"prequel: {error}", file=sys.stderr)
+        return WRONG_USAGE if isinstance(error, WrongUsage) else 1
+    except OutOfMemory as error:
+        print(f"prequel: memory does not suffice ({error}): give a smaller --batch", file=sys.stderr)
+        return 1
+
+
+def _run(arguments: argparse.Namespace, stop: threading.Event) -> int:
+    from rich.console import Console
+
+    from prequel.services.cli import composition
+    from prequel.services.extractor.backbones.registry import choose
+    from prequel.services.offline.prediction.command import predict
+
+    settings = composition.load_settings(arguments, batch=arguments.batch, precision=arguments.precision)
+
+    def open_backbone(id: str) -> "AbstractContextManager[ImageBackbone]":
+        return composition.image_backbone(choose(id, settings), settings, stop)
+
+    return predict(
+        arguments.model_file,
+        arguments.input,
+        open_backbone=open_backbone,
+        as_json=arguments.json,
+        console=Console(),
+        warn=lambda text: print(f"prequel: {text}", file=sys.stderr),
+        stop=stop,
+    )
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model_file", metavar="MODEL", type=Path, help="the .npz file of prequel export S --what model")
+    parser.add_argument(
+        "input", nargs="+", metavar="IMAGE|FEATURES", help="images, folders of them, or a file of prequel extract"
+    )
+    add_json_argument(parser)
+    parser.add_argument("--batch", type=int, metavar="N", help="images in one inference (32)")
+    parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), help="arithmetic of the backbone")
+
+
+PREDICT = CliCommand("predict", "predict images or features with a model that left a stream", _predict, _add_arguments)

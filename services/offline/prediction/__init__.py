@@ -1,0 +1,1 @@
+"""Predictions of a model file, without a gateway."""

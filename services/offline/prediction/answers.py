@@ -1,0 +1,54 @@
+"""What a model file answers, as the gateway would."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from prequel.services.learner.fold.evaluation.label_set import label_set
+from prequel.services.learner.fold.predictions import TOP, ModelPrediction
+from prequel.services.learner.portable.archive import PortableModel
+from prequel.shared.features.base import Vectors
+from prequel.shared.queries import Answer
+
+
+class NamedAnswer(NamedTuple):
+    """The answer for one image or row; ``truth`` is its label where its source has one."""
+
+    name: str
+    truth: str | None
+    answer: Answer
+
+    def json(self) -> dict[str, Any]:
+        """For programs, with the fields of the gateway's answer."""
+        return {"name": self.name, "truth": self.truth} | self.answer.model_dump()
+
+
+def answers(model: PortableModel, xs: Vectors) -> list[Answer]:
+    """One for each row of ``xs`` [n, dim]: the 10 most probable classes, most probable first. Raises ValueError."""
+    probabilities = model.probabilities(xs)
+    unknown = model.unknown(xs, probabilities).tolist()
+    served = probabilities.astype(np.float32)
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP]
+    rows = zip(order.tolist(), np.take_along_axis(served, order, axis=1).tolist(), unknown, strict=True)
+    return [
+        _answer(model, ModelPrediction(classes, shares, served.shape[1]), is_unknown)
+        for classes, shares, is_unknown in rows
+    ]
+
+
+def _answer(model: PortableModel, prediction: ModelPrediction, unknown: bool) -> Answer:
+    meta = model.meta
+    names = [meta.labels[number] for number in prediction.classes]
+    classes, size = label_set(prediction, meta.set_threshold)
+    return Answer(
+        stream=meta.stream,
+        position=meta.position,
+        model=meta.model,
+        label=None if unknown else names[0],
+        probabilities=dict(zip(names, prediction.probabilities, strict=True)),
+        models={meta.model: names[0]},
+        unknown=unknown,
+        set=[meta.labels[number] for number in classes] if meta.set_level else [],
+        set_level=meta.set_level,
+        set_size=size if meta.set_level else 0,
+    )
