@@ -10,8 +10,8 @@ from prequel.shared.status import CurvePoint, DriftMark
 
 SIDE = 1_000
 """Units of the drawing, in both directions: a point is placed to a tenth of one, less than a screen can show."""
-MAX_BANDS = 3
-"""Models whose intervals are drawn; of more, only that of the first, for bands of several could not be told apart."""
+MAX_BANDS = 2
+"""Models up to which each one's interval is drawn; of more, only the first one's: three bands are one grey."""
 
 MAX_NAMED = 8
 """Drifts of a model that are named below the plot: more numbers nobody reads, and all are marked in it."""

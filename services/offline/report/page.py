@@ -11,7 +11,7 @@ from markupsafe import Markup
 from prequel import __version__
 from prequel.services.offline.evaluation.result import Evaluation, HeldOutModel
 from prequel.services.offline.report import headline, reliability, wording
-from prequel.services.offline.report.curves import drifts_of, plots_of
+from prequel.services.offline.report.curves import MAX_BANDS, drifts_of, plots_of
 from prequel.services.offline.report.matrices import Matrix, matrix_of
 from prequel.services.offline.report.mistakes import mistakes_by_model
 from prequel.services.offline.report.pictures import Pictures
@@ -40,6 +40,7 @@ def render(evaluation: Evaluation, pictures: Pictures) -> str:
         **_scores(evaluation),
         **_mistakes(evaluation, pictures),
         plots=plots_of(evaluation.prequential, list(evaluation.prequential.models)),
+        max_bands=MAX_BANDS,
         drifts=drifts_of(evaluation.prequential),
         diagram=reliability,
         version=__version__,
@@ -161,7 +162,7 @@ def _template() -> Any:
     )
     environment.filters |= {
         name: getattr(wording, name)
-        for name in ("count", "percent", "decimal", "interval", "points", "points_interval", "quantity")
+        for name in ("count", "percent", "decimal", "interval", "points", "points_interval", "quantity", "unbroken")
     }
     return environment.get_template("report.html")
 

@@ -49,7 +49,10 @@ def interval(ends: Interval | None) -> str:
 
 def points(difference: float | None) -> str:
     """A difference of two accuracies, in points of a per cent: 0.0123 -> "+1.2"."""
-    return NO_VALUE if difference is None else f"{100 * difference:+.1f}".replace("-", "\N{MINUS SIGN}")
+    if difference is None:
+        return NO_VALUE
+    value = round(100 * difference, 1)
+    return f"{value:+.1f}".replace("-", "\N{MINUS SIGN}") if value else "0.0"
 
 
 def points_interval(ends: Interval | None) -> str:
@@ -60,6 +63,11 @@ def points_interval(ends: Interval | None) -> str:
 def quantity(number: int, noun: str) -> str:
     """``1 example``, ``1,234 examples``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def unbroken(text: str) -> str:
+    """A sentence of which no line begins with a percent sign."""
+    return text.replace(" %", f"{NBSP}%")
 
 
 def listed(parts: list[str]) -> str:
