@@ -4,15 +4,19 @@ import argparse
 import sys
 import threading
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prequel.services.cli.commands.base import CliCommand
 from prequel.services.cli.commands.gateway_client import add_json_argument
-from prequel.services.cli.exit_codes import WRONG_USAGE
+from prequel.services.cli.commands.offline import add_backbone_arguments, add_source_arguments, chosen_backbone
+from prequel.services.cli.exit_codes import INTERRUPTED, WRONG_USAGE
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from prequel.services.offline.evaluation.command import Report
     from prequel.services.offline.evaluation.examples import Examples
     from prequel.services.offline.evaluation.result import Evaluation
@@ -20,22 +24,42 @@ if TYPE_CHECKING:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
+    from prequel.services.extractor.backbones.base import OutOfMemory
+    from prequel.services.extractor.engines.conversion import ConversionInterrupted
     from prequel.services.offline.evaluation.errors import EvaluationError, WrongOptions
-    from prequel.services.producer.errors import ProducerError, WrongUsage
+    from prequel.services.producer.errors import ProducerError, Stopped, WrongUsage
     from prequel.shared.features.base import FeatureFileError
     from prequel.shared.runtime.signals import stop_on_signals
 
     stop = threading.Event()
     stop_on_signals(stop)
     try:
+        _check_packages()
         return _run(arguments, stop)
+    except (Stopped, ConversionInterrupted):
+        print("stopped before the first example", file=sys.stderr)
+        return INTERRUPTED
+    except OutOfMemory as error:
+        print(f"prequel: memory does not suffice ({error}): take a smaller --batch", file=sys.stderr)
+        return 1
     except (EvaluationError, FeatureFileError, ProducerError) as error:
         print(f"prequel: {error}", file=sys.stderr)
         return WRONG_USAGE if isinstance(error, WrongOptions | WrongUsage) else 1
 
 
+def _check_packages() -> None:
+    """Raises EvaluationError where one is missing that is needed only after hours of work."""
+    from importlib.util import find_spec
+
+    from prequel.services.offline.evaluation.errors import EvaluationError
+
+    for package, name in (("pyarrow", "pyarrow"), ("sklearn", "scikit-learn")):
+        if find_spec(package) is None:
+            raise EvaluationError(f"evaluate needs {name}: pip install 'prequel-stream[offline]'")
+
+
 def _run(arguments: argparse.Namespace, stop: threading.Event) -> int:
-    """Raises EvaluationError, FeatureFileError, ProducerError, ConfigError."""
+    """Raises EvaluationError, FeatureFileError, ProducerError, ConfigError, OutOfMemory."""
     from rich.console import Console
 
     from prequel.services.cli import composition
@@ -45,28 +69,52 @@ def _run(arguments: argparse.Namespace, stop: threading.Event) -> int:
     from prequel.services.offline.evaluation.evaluator import Evaluator, Tools
     from prequel.services.offline.evaluation.options import Options
 
-    settings = composition.load_settings(arguments, seed=arguments.seed)
-    console = Console(stderr=arguments.json)
+    settings = composition.load_settings(argparse.Namespace(models=arguments.models), seed=arguments.seed)
     specs = composition.check_models(settings)
     options = Options(arguments.order, settings.seed, arguments.holdout, arguments.label_delay, arguments.mini_batch)
-    with closing(_examples(arguments)) as examples:
+    report = _report_writer(settings) if arguments.report else _no_report
+    output = Output(Console(stderr=arguments.json), arguments.json, arguments.report, report)
+    with _opened(arguments, stop, output.console) as examples:
         tools = Tools(registry, settings.cache_bytes, time.monotonic, stop)
         evaluator = Evaluator(examples, options, fold_config(settings), tools)
-        with console.status("compiling the models"):
+        with output.console.status("compiling the models"):
             composition.compile_fold(specs)
-        report = _report_writer(settings) if arguments.report else _no_report
-        output = Output(console, arguments.json, arguments.report, report)
         return run_evaluation(evaluator, arguments.source, output, time.monotonic)
 
 
-def _examples(arguments: argparse.Namespace) -> "Examples":
+@contextmanager
+def _opened(arguments: argparse.Namespace, stop: threading.Event, console: "Console") -> "Iterator[Examples]":
+    """The examples of a feature file, or of images whose features are extracted on the way. Raises as ``_run``."""
     from prequel.services.offline.evaluation.file_examples import FileExamples
     from prequel.services.producer.errors import WrongUsage
-    from prequel.shared.features.opening import open_features
+    from prequel.shared.features.opening import is_feature_file, open_features
 
-    if arguments.labels:
-        raise WrongUsage("--labels is for images: the rows of a feature file have their labels already")
-    return FileExamples(open_features(Path(arguments.source)), arguments.source, arguments.backbone or "")
+    path = Path(arguments.source)
+    if not is_feature_file(path):
+        with _images(arguments, stop, console) as examples:
+            yield examples
+        return
+    for option in ("labels", "pooling", "precision", "batch"):
+        if getattr(arguments, option) is not None:
+            raise WrongUsage(f"--{option} is for images: {path} has features and labels already")
+    with closing(open_features(path)) as reader:
+        yield FileExamples(reader, arguments.source, arguments.backbone or "")
+
+
+@contextmanager
+def _images(arguments: argparse.Namespace, stop: threading.Event, console: "Console") -> "Iterator[Examples]":
+    from prequel.services.cli import composition
+    from prequel.services.offline.evaluation.image_examples import ImageExamples
+    from prequel.services.offline.extraction.extraction import Extraction
+    from prequel.services.offline.extraction.image_source import open_image_source
+    from prequel.services.producer.sources.order import AS_IS
+
+    source = open_image_source(arguments.source, labels=arguments.labels, order=AS_IS, shuffle=None, stop=stop)
+    choice, settings = chosen_backbone(arguments)
+    with ExitStack() as stack:
+        with console.status("loading the backbone"):
+            images = stack.enter_context(composition.image_backbone(choice, settings, stop))
+        yield ImageExamples(source, images, Extraction(source, images, stop))
 
 
 def _report_writer(settings: "Settings") -> "Report":
@@ -96,8 +144,8 @@ def _no_report(evaluation: "Evaluation", directory: Path) -> Path:
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="FEATURES|SOURCE", help="a file of features, a folder of images, or digits")
     parser.add_argument("--models", metavar="SPEC,...", help="what is evaluated; default: the models of the settings")
-    parser.add_argument("--backbone", metavar="B", help="what makes features of images; of a file: what it must be of")
-    parser.add_argument("--labels", metavar="RULE", help="of images: folder, filename, csv:FILE or none")
+    add_backbone_arguments(parser)
+    add_source_arguments(parser)
     parser.add_argument("--holdout", metavar="SPLIT|SHARE", help="predict these, or this share, and never learn them")
     parser.add_argument("--order", metavar="O", help="shuffled, as-is, by-class or by-time; default: what suits them")
     parser.add_argument("--seed", type=int, metavar="N", help="of the shuffle, of what is held out, and of the models")

@@ -44,6 +44,7 @@ def run_evaluation(evaluator: Evaluator, name: str, output: Output, clock: Calla
     if output.directory:
         make_folder(output.directory)
     predictions = _predictions_file(evaluator, output.directory)
+    print_lines(output.console, *evaluator.plan)
     try:
         with progress_on(output.console, name, evaluator.total, clock, unit="examples") as progress:
             evaluator.run(Watching(evaluator, predictions, progress, clock))
@@ -54,7 +55,10 @@ def run_evaluation(evaluator: Evaluator, name: str, output: Output, clock: Calla
     finally:
         if predictions:
             predictions.discard()
-    _print(evaluation, resources, output)
+    if output.as_json:
+        print(as_json(evaluation))
+    else:
+        print_lines(output.console, *evaluation_lines(evaluation, resources, said=len(evaluator.plan)))
     if evaluator.stopped:
         return INTERRUPTED
     if output.directory:
@@ -100,10 +104,3 @@ def _resources(evaluator: Evaluator, seconds: float) -> Resources:
         peak_memory_bytes=peak if sys.platform == "darwin" else 1024 * peak,
         models=model_costs(evaluator.fold),
     )
-
-
-def _print(evaluation: Evaluation, resources: Resources, output: Output) -> None:
-    if output.as_json:
-        print(as_json(evaluation))
-    else:
-        print_lines(output.console, *evaluation_lines(evaluation, resources))

@@ -116,9 +116,9 @@ class Evaluator:
         with closing(self._examples.rows(numbers)) as rows, closing(self.reading.items(rows)) as ahead:
             for batch in ahead:
                 yield batch
-                if self._tools.stop.is_set() and self.done < self.total:
-                    self.stopped = True
-                    return
+                if self._tools.stop.is_set():
+                    break
+        self.stopped = self._tools.stop.is_set() and self.done < self.total
 
     def _schedule(self, dim: int) -> Schedule:
         """Raises EvaluationError where vectors that wait for their labels take too much memory."""
@@ -155,10 +155,15 @@ class Evaluator:
         for worst in mistakes:
             worst.look_at(predicted, truths, names)
 
+    @property
+    def plan(self) -> list[str]:
+        """Sentences on what will be done: the first ones of the notes."""
+        return [self.order.line, *self.division.notes]
+
     def _notes(self) -> list[str]:
-        notes = [self.order.line, *self.division.notes, *self._examples.notes()]
+        notes = [*self.plan, *self._examples.notes()]
         if self.stopped:
-            notes.insert(0, f"stopped after {self.done:,} of {self.total:,} examples")
+            notes.append(f"stopped after {self.done:,} of {self.total:,} examples")
         state = self.fold.state
         unlabelled = sum(self.infos[number].label is None for number in self.order.numbers)
         if unlabelled:

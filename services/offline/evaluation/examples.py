@@ -17,7 +17,7 @@ class Origin(NamedTuple):
 
 
 class Examples(Protocol):
-    """Examples with numbers from 0 on. For one thread at a time; to be closed."""
+    """Examples with numbers from 0 on. For one thread at a time."""
 
     @property
     def origin(self) -> Origin: ...
@@ -47,5 +47,3 @@ class Examples(Protocol):
     def notes(self) -> list[str]:
         """Sentences on what was left out, and why: whole once all rows are read."""
         ...
-
-    def close(self) -> None: ...

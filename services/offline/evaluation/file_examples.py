@@ -16,7 +16,8 @@ MAX_BATCH = 512
 
 
 class FileExamples:
-    """The rows of a feature file, without copies: of rows of one id the first counts. Takes over the reader.
+    """The rows of a feature file, without copies: of rows of one id the first counts. Closing the reader is
+    the caller's.
 
     ``source`` is what the user called the file, ``backbone`` the beginning of an id that it must be of, or empty.
     Raises EvaluationError, FeatureFileError.
@@ -60,9 +61,6 @@ class FileExamples:
     def notes(self) -> list[str]:
         return self._notes
 
-    def close(self) -> None:
-        self._reader.close()
-
 
 def _without_copies(infos: Sequence[RowInfo]) -> tuple[list[RowInfo], Sequence[int], list[str]]:
     """The rows whose id is new, their numbers in the file, and a note on the others."""
@@ -75,7 +73,7 @@ def _without_copies(infos: Sequence[RowInfo]) -> tuple[list[RowInfo], Sequence[i
     rows = list(first.values())
     contradictions = _contradictions(infos, first)
     labels = f", {contradictions:,} of them under another label" if contradictions else ""
-    note = f"{copies:,} examples are copies of others (the same id), and count once{labels}"
+    note = f"{copies:,} examples are copies of others (the same id), and counted once{labels}"
     return [infos[row] for row in rows], rows, [note]
 
 

@@ -8,14 +8,15 @@ from prequel.shared.status import ClassStatus, Interval
 from prequel.shared.units import format_bytes
 
 
-def evaluation_lines(evaluation: Evaluation, resources: Resources) -> list[str]:
-    """Everything, for a terminal: tables, verdicts in words, the champion's classification report, notes."""
+def evaluation_lines(evaluation: Evaluation, resources: Resources, *, said: int = 0) -> list[str]:
+    """Everything, for a terminal: tables, verdicts in words, the champion's classification report, and the notes
+    without the first ``said``, which were printed before."""
     held_out, champion = evaluation.held_out, evaluation.models[0]
     found = evaluation.prequential
     report = held_out.models[champion].report if held_out else evaluation.reports[champion]
     title = f"classification report of {champion}{', held out' if held_out else ''}:"
     return [
-        *evaluation.notes,
+        *evaluation.notes[said:],
         "",
         f"{found.labelled:,} of {found.images:,} examples learned, each predicted before (test, then train):",
         *prequential_table(evaluation, resources.models),

@@ -1,7 +1,7 @@
 """Features of a source's images, batch by batch: the next ones are read and decoded while one is inferred."""
 
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -31,7 +31,7 @@ class _Decodable(NamedTuple):
 
 
 class Extraction:
-    """One pass over a source. To be used once, from one thread.
+    """Passes over images of a source. For one thread.
 
     ``done`` are rows of an earlier run: their images are not read again. After ``rows`` has ended, or been left, the
     lists say what had no features, and why.
@@ -43,7 +43,7 @@ class Extraction:
         self._source, self._backbone, self._decoder, self._batch = source, images.backbone, images.decoder, images.batch
         self._stop = stop
         self._done = {row.name: row for row in done}
-        self._images = iter(source.images)
+        self._images: Iterator[SourceImage] = iter(())
         self.copies = Copies()
         for row in done:
             self.copies.is_new(row)
@@ -54,13 +54,14 @@ class Extraction:
         self.seen = 0
         """Images of the source that are dealt with, those of an earlier run among them."""
 
-    def rows(self) -> Generator[FeatureRows]:
-        """The features of every image that has some, at most a batch at a time, in the source's order.
+    def rows(self, images: Iterable[SourceImage]) -> Generator[FeatureRows]:
+        """The features of every one of the images that has some, at most a batch at a time, in their order.
 
         Ends early, after the batch that is being inferred, when ``stop`` is set. Blocks. Raises SourceError where an
         image of ``done`` has another label now; OutOfMemory.
         """
         running: Future[FeatureRows] | None = None
+        self._images = iter(images)
         with ThreadPoolExecutor(1, "inference") as inference:
             batch = self._begin_batch()
             while batch:

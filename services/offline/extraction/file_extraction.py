@@ -13,9 +13,9 @@ from prequel.services.extractor.backbones.base import Choice
 from prequel.services.offline.extraction.extraction import Extraction
 from prequel.services.offline.extraction.image_backbone import ImageBackbone
 from prequel.services.offline.extraction.image_source import ImageSource
-from prequel.services.producer.progress import Progress, progress_on
+from prequel.services.producer.progress import progress_on
 from prequel.shared.backbone_specs import matches
-from prequel.shared.features.base import FeatureFileError, FeatureMeta, FeatureWriter, RowInfo
+from prequel.shared.features.base import FeatureFileError, FeatureMeta, RowInfo
 from prequel.shared.features.foreign import labels_of
 from prequel.shared.features.opening import create_features, open_features
 from prequel.shared.features.partial import partial_folder
@@ -78,20 +78,16 @@ def extract_to_file(
     with closing(create_features(path, meta, replace=replace)) as writer:
         done = list(writer.written)
         extraction = Extraction(source, images, stop, done)
-        with progress_on(console, path.name, source.survey.images - len(done), clock) as progress:
-            _write_rows(writer, extraction, progress, lambda: clock() - began, len(done))
+        with (
+            progress_on(console, path.name, source.survey.images - len(done), clock) as progress,
+            closing(extraction.rows(source.images)) as batches,
+        ):
+            for batch in batches:
+                writer.append(batch)
+                progress.show(max(0, extraction.seen - len(done)), clock() - began, None)
         rows = list(writer.written)
         if finished := bool(rows) and not stop.is_set():
             writer.finish(labels_of(rows))
     if not rows:
         shutil.rmtree(partial_folder(path), ignore_errors=True)
     return ExtractedFile(path, meta, rows, len(done), extraction, clock() - began, finished)
-
-
-def _write_rows(
-    writer: FeatureWriter, extraction: Extraction, progress: Progress, seconds: Callable[[], float], done: int
-) -> None:
-    with closing(extraction.rows()) as batches:
-        for batch in batches:
-            writer.append(batch)
-            progress.show(max(0, extraction.seen - done), seconds(), None)

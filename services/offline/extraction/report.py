@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from prequel.services.offline.extraction.extraction import Extraction
 from prequel.services.offline.extraction.file_extraction import ExtractedFile
 from prequel.services.offline.extraction.image_source import ImageSource
 from prequel.services.producer.report import INTERRUPTED, LABELS_REFUSED
@@ -29,7 +30,7 @@ def extraction_lines(result: ExtractedFile, source: ImageSource) -> list[str]:
     before = f", {result.done:,} were done before" if result.done else ""
     lines = [
         f"{result.path.name}: {new:,} of {source.survey.images:,} images in {result.seconds:.1f} s ({rate}){before}",
-        *problem_lines(result, source),
+        *problem_lines(result.extraction, source),
     ]
     if not result.rows:
         return [*lines, f"no image of {source.name} has features: nothing is written"]
@@ -38,9 +39,9 @@ def extraction_lines(result: ExtractedFile, source: ImageSource) -> list[str]:
     return [*lines, *_file_lines(result)]
 
 
-def problem_lines(result: ExtractedFile, source: ImageSource) -> Iterator[str]:
+def problem_lines(extraction: Extraction, source: ImageSource) -> Iterator[str]:
     """What has no features, and what is worth knowing of the source."""
-    extraction, survey = result.extraction, source.survey
+    survey = source.survey
     yield from listed("not readable", [*extraction.unreadable, *(ImageProblem(each, "") for each in survey.unreadable)])
     yield from listed("rejected", extraction.rejected)
     yield from listed("the same image under two labels", extraction.copies.contradictions)
