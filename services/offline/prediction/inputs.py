@@ -68,7 +68,7 @@ class Inputs:
                     continue
                 images = images or stack.enter_context(self._open(self._model.meta.backbone))
                 extraction = Extraction(source, images, self._stop)
-                yield from extraction.rows()
+                yield from extraction.rows(source.images)
                 self.problems += extraction.unreadable + extraction.rejected
                 self.copies += extraction.copies.count
 
