@@ -40,9 +40,9 @@ class ExampleRow:
         self.labelled_at = (label.time if label else outcome.time) if given else 0.0
 
 
-def new_row(prediction: Prediction, name: str | None) -> ExampleRow:
-    """The row of an example that was predicted just now; ``name`` is the label that was known with it."""
+def new_row(prediction: Prediction) -> ExampleRow:
+    """The row of an example that was predicted just now, with the label that was known then."""
     row = ExampleRow(prediction.id, prediction.position, prediction.image, prediction.time)
-    if name is not None:
-        row.label, row.by, row.why, row.labelled_at = name, PRODUCER, PRODUCER, prediction.time
+    if prediction.truth is not None:
+        row.label, row.by, row.why, row.labelled_at = prediction.truth, PRODUCER, PRODUCER, prediction.time
     return row
