@@ -1,6 +1,6 @@
 """The exports that are tables: labels and predictions, with their columns."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -11,6 +11,7 @@ from prequel.services.learner.exports.opinions import PresentOpinion, present_op
 from prequel.services.learner.exports.past_predictions import PastPredictions
 from prequel.services.learner.exports.vectors import pieces, vectors
 from prequel.shared.events.headers import timestamp
+from prequel.shared.events.types import Prediction
 from prequel.shared.tables.base import Column, Row, TableWriter
 
 LABELS = tuple(map(Column, ("id", "label", "by", "why", "at", "image")))
@@ -57,24 +58,30 @@ def export_predictions(current: CurrentStream, table: TableWriter) -> None:
 
 def _prediction_rows(current: CurrentStream, rows: Sequence[ExampleRow]) -> list[Row]:
     present = present_opinions(current.state, vectors(current.cache, rows))
-    champion = current.state.config.models[0]
+    champion, names = current.state.config.models[0], current.plan.decisions.names.renamed()
     return [
         {"id": row.id, "truth": row.label, "at": timestamp(row.at), "image": row.image_text}
-        | _then(row)
+        | _then(row.then, names)
         | _now(champion, now)
         for row, now in zip(rows, present, strict=True)
     ]
 
 
-def _then(row: ExampleRow) -> dict[str, Any]:
-    if row.then is None:
+def _then(then: Prediction | None, names: Mapping[str, str]) -> dict[str, Any]:
+    """With what the classes are called now, as the truth has them: else a renamed class would look like a mistake."""
+    if then is None:
         return {}
-    likely: Iterable[float] = row.then.probabilities.values()
+    shares: dict[str, float] = {}
+    for label, share in then.probabilities.items():
+        now = names.get(label, label)
+        shares[now] = shares.get(now, 0.0) + share
+    champions = None if then.label is None else names.get(then.label, then.label)
+    models = {model: None if each is None else names.get(each, each) for model, each in then.models.items()}
     return {
-        "then_model": row.then.model,
-        "then_label": row.then.label,
-        "then_probability": max(likely, default=None) if row.then.label is not None else None,
-        "then_models": row.then.models,
+        "then_model": then.model,
+        "then_label": champions,
+        "then_probability": None if champions is None else shares.get(champions),
+        "then_models": models,
     }
 
 
