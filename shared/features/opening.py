@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from prequel.shared.features.base import FeatureFileError, FeatureMeta, FeatureReader, FeatureWriter
+from prequel.shared.features.csv_table import SIDECAR, CsvReader, is_feature_table, write_csv
 from prequel.shared.features.npz import NpzReader, write_npz
 from prequel.shared.features.parquet import ParquetReader, write_parquet
 from prequel.shared.features.partial import FileFormat, PartialFile
@@ -20,6 +21,7 @@ class Format(NamedTuple):
 FORMATS = {
     ".parquet": Format(ParquetReader, FileFormat(write_parquet)),
     ".npz": Format(NpzReader, FileFormat(write_npz)),
+    ".csv": Format(CsvReader, FileFormat(write_csv, SIDECAR)),
 }
 """By the extension in lower case. A new format is a file beside npz.py and a row here."""
 
@@ -27,8 +29,9 @@ _HELP = f"name it {' or '.join(f'features{extension}' for extension in FORMATS)}
 
 
 def is_feature_file(path: Path) -> bool:
-    """Whether a file is one of features by its name, and, for a CSV, by its first line. Reads nothing else."""
-    return path.suffix.lower() in FORMATS and path.is_file()
+    """Whether a file is one of features by its name, and, for a CSV, by its first lines. Reads nothing else."""
+    extension = path.suffix.lower()
+    return extension in FORMATS and path.is_file() and (extension != ".csv" or is_feature_table(path))
 
 
 def open_features(path: Path) -> FeatureReader:

@@ -1,4 +1,4 @@
-"""Parquet and NumPy's arrays as feature files."""
+"""Parquet, NumPy's arrays and CSV as feature files."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +19,10 @@ FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
 
 class TestParquet(FeaturesContract):
     suffix = ".parquet"
+
+
+class TestCsv(FeaturesContract):
+    suffix = ".csv"
 
 
 class TestNpz(FeaturesContract):
