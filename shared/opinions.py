@@ -41,6 +41,13 @@ class Opinion(BaseModel):
     unknown: bool = Field(False, description="whether the model abstains")
 
 
+ImagePlace = Annotated[
+    str | None,
+    Field(description="where its image is in the log; null: it has none, or its prediction has left the memory"),
+]
+"""Filled in by the gateway, which knows where images are; a learner does not."""
+
+
 class QueuedExample(BaseModel):
     """An example to look at. The scores of the models do not change by their opinions."""
 
@@ -57,6 +64,7 @@ class QueuedExample(BaseModel):
     )
     duplicates: list[str] = Field(description="ids of nearly equal images that are folded into this one, 100 at most")
     duplicate_count: int = Field(description="how many there are")
+    image: ImagePlace = None
 
 
 class ExampleQueue(BaseModel):
@@ -89,6 +97,7 @@ class SimilarExample(BaseModel):
     by: str = Field(description="who gave the label; producer: it came with the image")
     labelled_at: str = Field(description="when")
     distance: float = Field(description="Euclidean distance between the features")
+    image: ImagePlace = None
 
 
 class SimilarExamples(BaseModel):

@@ -1,5 +1,6 @@
 """Calls for what to look at next by the models as they are now, and for the nearest labelled examples of an image."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -15,7 +16,9 @@ from prequel.shared.opinions import (
     PLACE,
     By,
     ExampleQueue,
+    QueuedExample,
     QueueRequest,
+    SimilarExample,
     SimilarExamples,
     UnknownExample,
 )
@@ -74,7 +77,9 @@ async def read_queue(
     queue = await learner_answer(
         gateway, stream, gateway.query_calls.run(lambda: gateway.queries.queue(stream, request))
     )
-    return json_answer(_without_forgotten(gateway, queue).model_dump())
+    queue = _without_forgotten(gateway, queue)
+    _add_images(gateway, stream, queue.examples)
+    return json_answer(queue.model_dump())
 
 
 @router.get(
@@ -103,7 +108,15 @@ async def read_similar(
     except UnknownExample as error:
         raise Problem(404, f"image {id} cannot be compared: {error}") from None
     similar.examples = [example for example in similar.examples if not forgotten(stream, example.id)]
+    _add_images(gateway, stream, similar.examples)
     return json_answer(similar.model_dump())
+
+
+def _add_images(gateway: Gateway, stream: str, examples: Sequence[QueuedExample | SimilarExample]) -> None:
+    for example in examples:
+        row = gateway.live.gallery.get(stream, example.id)
+        image = row.image() if row else None
+        example.image = None if image is None else str(image)
 
 
 def _without_forgotten(gateway: Gateway, queue: ExampleQueue) -> ExampleQueue:

@@ -36,6 +36,8 @@ class StreamFeatures:
         """
         try:
             status = await self._statuses.newest(stream)
+            if status is None and stream not in self._first:  # It may have begun just now by an image or a command.
+                status = await self._statuses.get(stream)
         except StoreUnavailable:
             status = None
         if status and status.dim:

@@ -116,8 +116,8 @@ export class GatewayClient {
   async queue(stream, query) {
     /** @type {ExampleQueue} */
     const { model, examples } = await this.json(`${streamPath(stream)}/queue?${queryString({ ...query })}`);
-    return examples.map(({ id, position, at, truth, opinion, prediction, duplicate_count: duplicates }) => {
-      return { id, position, at, truth, model, image: "", ...opinion, past: prediction, duplicates };
+    return examples.map(({ id, position, at, truth, image, opinion, prediction, duplicate_count: duplicates }) => {
+      return { id, position, at, truth, model, image, ...opinion, past: prediction, duplicates };
     });
   }
 

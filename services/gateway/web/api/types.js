@@ -159,7 +159,7 @@
  * @property {string} id
  * @property {string} position
  * @property {string} model
- * @property {string} image Where the image is in the log: `partition:offset`.
+ * @property {string | null} image Where it is in the log: `partition:offset`; null: the example came as features.
  * @property {string} at
  * @property {string | null} truth
  * @property {Record<string, string>} [attributes]
@@ -185,6 +185,7 @@
  * @property {Opinion} opinion
  * @property {Opinion} prediction
  * @property {number} duplicate_count
+ * @property {string | null} image
  */
 
 /** @typedef {{model: string, exact: boolean, examples: QueuedExample[], not_asked: number}} ExampleQueue */
@@ -200,7 +201,11 @@
  * @property {number} [limit]
  */
 
-/** @typedef {{id: string, label: string, by: string, labelled_at: string, distance: number}} SimilarExample */
+/**
+ * @typedef {{
+ *   id: string, label: string, by: string, labelled_at: string, distance: number, image: string | null
+ * }} SimilarExample
+ */
 
 /** @typedef {{examples: SimilarExample[], typical_distance: number}} SimilarExamples */
 

@@ -3,6 +3,7 @@
 import { messageOf } from "../api/errors.js";
 import { element, setText } from "../lib/dom.js";
 import { formatPercent } from "../lib/format.js";
+import { ExampleImage } from "./example-image.js";
 
 /** @import { GatewayClient } from "../api/client.js" */
 /** @import { SimilarExample } from "../api/types.js" */
@@ -53,11 +54,12 @@ export class SimilarImages {
    * @param {SimilarExample} example
    * @param {number} typical the distance of two images of the stream
    */
-  #item(stream, { id, label, by, labelled_at: at, distance }, typical) {
+  #item(stream, { id, label, by, labelled_at: at, distance, image: place }, typical) {
     const share = typical > 0 ? formatPercent(distance / typical, 0) : "0 %";
     const words = `${label}, labelled by ${by} at ${new Date(at).toLocaleString()}; ${share} of a usual distance away`;
-    const url = this.#client.imageUrl(stream, id, IMAGE_SIZE);
-    const image = element("img", { src: url, alt: words, title: words, width: IMAGE_SIZE, height: IMAGE_SIZE });
-    return element("li", {}, image, element("span", {}, label));
+    const url = place === null ? null : this.#client.imageUrl(stream, id, IMAGE_SIZE);
+    const image = new ExampleImage({ alt: words, title: words, width: IMAGE_SIZE, height: IMAGE_SIZE });
+    image.show(url);
+    return element("li", { title: words }, image.root, element("span", {}, label));
   }
 }

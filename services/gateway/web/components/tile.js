@@ -4,6 +4,7 @@ import { element, setText } from "../lib/dom.js";
 import { describeAlternatives, describeSet } from "../lib/evidence.js";
 import { formatPercent } from "../lib/format.js";
 import { judge } from "../lib/outcome.js";
+import { ExampleImage } from "./example-image.js";
 
 /** @import { Prediction } from "../api/types.js" */
 
@@ -21,7 +22,7 @@ const LONG_LABEL = 10;
 
 /** A button with the image; its `root` is an item of the gallery's list. */
 export class Tile {
-  #image = element("img", { alt: "", width: IMAGE_SIZE, height: IMAGE_SIZE, decoding: "async" });
+  #image = new ExampleImage({ alt: "", width: IMAGE_SIZE, height: IMAGE_SIZE, decoding: "async" });
   #label = element("span", { className: "label" });
   #confidence = element("span", { className: "confidence" });
   #alternatives = element("span", { className: "alternatives" });
@@ -40,12 +41,12 @@ export class Tile {
   constructor(prediction, imageUrl, model) {
     this.#model = model;
     const properties = { type: "button", className: "tile", tabIndex: -1 };
-    this.button = element("button", properties, this.#image, this.#label, this.#confidence, this.#alternatives, this.#mark);
+    this.button = element("button", properties, this.#image.root, this.#label, this.#confidence, this.#alternatives, this.#mark);
     this.button.dataset.id = prediction.id;
     this.root = element("li", {}, this.button);
-    this.#image.addEventListener("error", () => this.#image.classList.add("missing"));
-    this.#image.src = imageUrl(prediction.id, IMAGE_SIZE * Math.min(MAX_PIXEL_RATIO, Math.ceil(devicePixelRatio)));
-    this.loaded = this.#image.decode().catch(() => {});
+    const size = IMAGE_SIZE * Math.min(MAX_PIXEL_RATIO, Math.ceil(devicePixelRatio));
+    this.#image.show(prediction.image === null ? null : imageUrl(prediction.id, size));
+    this.loaded = prediction.image === null ? Promise.resolve() : this.#image.image.decode().catch(() => {});
     this.prediction = prediction;
     this.update(prediction);
   }

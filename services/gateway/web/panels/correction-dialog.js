@@ -4,6 +4,7 @@ import { messageOf } from "../api/errors.js";
 import { OUTCOME_PENDING } from "../api/label-history.js";
 import { ClassPicker } from "../components/class-picker.js";
 import { ProbabilityBars } from "../components/probability-bars.js";
+import { ExampleImage } from "../components/example-image.js";
 import { SimilarImages } from "../components/similar-images.js";
 import { button, element, setText, targetElement } from "../lib/dom.js";
 import { describeSet } from "../lib/evidence.js";
@@ -36,7 +37,7 @@ export class CorrectionDialog extends EventTarget {
   #prediction = null;
   #title = element("h2", { id: "correction-title" });
   #verdict = element("span", { className: "verdict" });
-  #image = element("img", { className: "portrait", alt: "The image" });
+  #image = new ExampleImage({ className: "portrait", alt: "The image" }, () => this.#thumbnail());
   #models = element("dl", { className: "model-predictions" });
   #bars = new ProbabilityBars();
   #set = element("p", { className: "muted set" });
@@ -68,7 +69,6 @@ export class CorrectionDialog extends EventTarget {
     this.#similar = new SimilarImages(client);
     this.#build();
     history.addEventListener("change", () => this.#showUndo());
-    this.#image.addEventListener("error", () => this.#showThumbnail());
     dialog.addEventListener("keydown", (event) => this.#onKey(event));
     dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
     dialog.addEventListener("close", () => {
@@ -113,7 +113,7 @@ export class CorrectionDialog extends EventTarget {
   #build() {
     const undoRow = element("div", { className: "row" }, this.#retract, this.#undo);
     const question = element("h3", {}, "What is it really?");
-    const left = element("div", { className: "left" }, this.#image, this.#models, this.#past);
+    const left = element("div", { className: "left" }, this.#image.root, this.#models, this.#past);
     const right = element("div", { className: "right" });
     right.append(this.#bars.root, this.#set, question, this.#picker.root, this.#outcome, undoRow, this.#similar.root);
     const close = button("Close", () => this.#dialog.close(), "quiet");
@@ -125,15 +125,14 @@ export class CorrectionDialog extends EventTarget {
   }
 
   /** What no browser shows as it was sent (HEIC, TIFF), it shows as a thumbnail. */
-  #showThumbnail() {
-    if (this.#prediction === null) return;
-    const url = this.#client.imageUrl(this.#stream, this.#prediction.id, LARGEST_THUMBNAIL);
-    if (this.#image.src !== url) this.#image.src = url; // A thumbnail that fails too is not asked for again.
+  #thumbnail() {
+    if (this.#prediction === null) return null;
+    return this.#client.imageUrl(this.#stream, this.#prediction.id, LARGEST_THUMBNAIL);
   }
 
   /** @param {Prediction} prediction */
   #turnTo(prediction) {
-    this.#image.src = this.#client.imageUrl(this.#stream, prediction.id);
+    this.#image.show(prediction.image === null ? null : this.#client.imageUrl(this.#stream, prediction.id));
     setText(this.#outcome, "");
     this.#bars.clear();
     this.#picker.clear();

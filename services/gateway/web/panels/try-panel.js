@@ -155,6 +155,7 @@ export class TryPanel {
   async #hasSmallPictures(stream) {
     try {
       const [newest] = await this.#client.predictions(stream, { limit: 1 });
+      if (newest.image === null) return false;
       const image = element("img", { src: this.#client.imageUrl(stream, newest.id) });
       await image.decode();
       return image.naturalWidth <= SMALL_PICTURE;
