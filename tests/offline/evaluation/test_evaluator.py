@@ -1,6 +1,7 @@
 """Evaluations of feature files: orders, what is held out, late labels, copies, an interruption, what is refused."""
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -165,7 +166,7 @@ def test_the_worst_mistakes_are_those_it_was_most_sure_of(path: Path) -> None:
     seen = list[tuple[float, int]]()
 
     class Watcher:
-        def predicted(self, predicted: Predicted, names: list[str], *, held_out: bool) -> None:
+        def predicted(self, predicted: Predicted, names: Sequence[str], *, held_out: bool) -> None:
             for at, info in enumerate(predicted.infos):
                 top, known = predicted.runs[0].top_classes()[at], int(predicted.runs[0].ranking.known[at])
                 if info.label and top >= 0 and names[top] != info.label and names.index(info.label) < known:
@@ -185,7 +186,7 @@ def test_stopped_it_says_what_is_known_so_far(tmp_path: Path) -> None:
     work = evaluator(path, Options(holdout="test"), "nearest", stop=stop)
 
     class Stopping(Noted):
-        def predicted(self, predicted: Predicted, names: list[str], *, held_out: bool) -> None:
+        def predicted(self, predicted: Predicted, names: Sequence[str], *, held_out: bool) -> None:
             stop.set()
 
     work.run(Stopping())
