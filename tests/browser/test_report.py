@@ -18,9 +18,8 @@ LOOKS = [(1280, "dark"), (390, "light")]
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of two models and four classes, one of them with a long name, and pictures of some mistakes."""
     classes = ["cat", "dog", "bird", "a class with a rather long name, as people have them"]
-    examples = random_examples(classes, 300)
     names = [f"digits/{row:04}.png" if row % 2 else "" for row in range(300)]
-    evaluation = evaluate(examples._replace(names=names), "ncm,slda", held_out=100)
+    evaluation = evaluate(random_examples(classes, 300, names=names), "ncm,slda", held_out=True)
     pictures = SourcePictures("", ImageLimits(2**24, 2**24))
     page, *_ = write_report(evaluation, tmp_path_factory.mktemp("report"), pictures)
     pictures.close()

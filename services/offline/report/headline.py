@@ -7,6 +7,9 @@ from prequel.services.offline.evaluation.result import Evaluation
 from prequel.services.offline.report import wording
 from prequel.shared.status import ModelStatus, VerdictStatus
 
+NOTHING_SCORED = (
+    "No prediction could be scored: the examples that have a label were all predicted before any class was known."
+)
 COMPARISONS = {
     "better": "{models} did better than {champion}",
     "open": "{models} cannot be told apart from {champion}",
@@ -75,7 +78,7 @@ def sentences_of(evaluation: Evaluation) -> list[str]:
     champion = result.champion
     model = result.models[champion]
     if model.accuracy is None:
-        return [_nothing_scored(evaluation)]
+        return [NOTHING_SCORED]
     scored = wording.quantity(model.scored, "example")
     learned = (
         f"{champion} was right on {wording.percent(model.accuracy)} of {scored}, "
@@ -89,20 +92,11 @@ def sentences_of(evaluation: Evaluation) -> list[str]:
     ]
 
 
-def _nothing_scored(evaluation: Evaluation) -> str:
-    result = evaluation.prequential
-    if not result.labelled:
-        return f"None of {wording.quantity(result.images, 'example')} has a label, so no prediction could be scored."
-    return "Every label came before any class was known, or there is only one: no prediction could be scored."
-
-
 def _held_out_sentence(evaluation: Evaluation) -> list[str]:
-    held_out, champion = evaluation.held_out, evaluation.prequential.champion
+    held_out = evaluation.held_out
     if held_out is None:
         return []
-    model = held_out.models[champion]
-    if model.accuracy is None:
-        return [f"None of the {wording.quantity(held_out.images, 'example')} that were held out has a label."]
+    model = held_out.models[evaluation.prequential.champion]
     return [
         f"Of {wording.quantity(held_out.scored, 'example')} that were held out, it predicted "
         f"{wording.percent(model.accuracy)} right ({wording.interval(model.interval)})."

@@ -15,7 +15,7 @@ from prequel.services.offline.report.figures import (
 )
 from prequel.services.offline.report.page import TEMPLATES
 from prequel.shared.backtests import BacktestResult
-from tests.offline.report.evaluations import evaluate, random_examples
+from tests.offline.report.evaluations import evaluate, only_one_label, random_examples
 
 FIGURES: tuple[Callable[[BacktestResult], Figure], ...] = (
     accuracy_curves,
@@ -37,7 +37,7 @@ def test_equal_results_give_equal_figures(result: BacktestResult, figure: Callab
 
 @pytest.mark.parametrize("figure", FIGURES)
 def test_nothing_scored_gives_empty_figures(figure: Callable[[BacktestResult], Figure]) -> None:
-    result = evaluate(random_examples(("cat", "dog"), 20, unlabelled=True), "ncm").prequential
+    result = evaluate(only_one_label(random_examples(("cat", "dog"), 60)), "ncm").prequential
     assert as_svg(figure(result)).startswith("<?xml")
 
 

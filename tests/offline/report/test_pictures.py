@@ -80,7 +80,7 @@ def test_tiles_have_the_picture_as_it_is_in_the_source(pictures: SourcePictures)
 
 
 def test_the_page_shows_pictures_and_says_where_one_is_missing(pictures: SourcePictures) -> None:
-    evaluation = evaluate(random_examples(("a", "b"), 30), "slda")
+    evaluation = evaluate(random_examples(("a", "b"), 60), "slda")
     shown = [mistake("cat/1 ü.jpg"), mistake("cat/2.jpg")]
     page = render(evaluation.model_copy(update={"mistakes": shown}), pictures)
     assert page.count('<img src="data:image/jpeg;base64,') == 1

@@ -16,7 +16,7 @@ from prequel.services.offline.report.page import TEMPLATES, render
 from prequel.services.offline.report.pictures import NoPictures, SourcePictures
 from prequel.services.offline.report.writing import ReportFailed, write_report
 from prequel.shared.images.limits import ImageLimits
-from tests.offline.report.evaluations import evaluate, random_examples
+from tests.offline.report.evaluations import evaluate, only_one_label, random_examples
 
 ROOT = Path(__file__).resolve().parents[3]
 LIMITS = ImageLimits(2**24, 2**24)
@@ -26,7 +26,7 @@ EMPTY = ("meta", "img")
 
 @pytest.fixture(scope="module")
 def evaluation() -> Evaluation:
-    return evaluate(random_examples(CLASSES, 260), "slda,ncm", held_out=60)
+    return evaluate(random_examples(CLASSES, 260), "slda,ncm", held_out=True)
 
 
 class Reader(HTMLParser):
@@ -129,9 +129,9 @@ def test_the_tables_hold_the_figures(evaluation: Evaluation, tmp_path: Path) -> 
 
 def test_strange_names_are_shown_and_never_run(tmp_path: Path) -> None:
     label, other = '<script>alert("&")</script>', "\u202etac,"
-    examples = random_examples((label, other, "ü" * 128), 120)
-    names = [f'"><img src=x onerror=alert({row})>\udcff.png' for row in range(len(examples.names))]
-    evaluation = evaluate(examples._replace(names=names), "ncm", source="a</title>&b")
+    names = [f'"><img src=x onerror=alert({row})>.png' for row in range(120)]
+    examples = random_examples((label, other, "ü" * 128), 120, names=names)
+    evaluation = evaluate(examples, "ncm", source="a</title>&b\udcff")
     (page, *_) = write_report(evaluation, tmp_path, NoPictures())
     shown = read(page.read_text(encoding="utf-8"))
     assert "script" not in shown.tags
@@ -143,9 +143,9 @@ def test_strange_names_are_shown_and_never_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("classes", "models", "unlabelled"),
+    ("classes", "models", "unscored"),
     [
-        pytest.param(CLASSES, "ncm", True, id="no-labels"),
+        pytest.param(CLASSES, "ncm", True, id="nothing-scored"),
         pytest.param(("cat",), "ncm", False, id="one-class"),
         pytest.param([f"class {number}" for number in range(60)], "ncm", False, id="sixty-classes"),
         pytest.param(
@@ -153,19 +153,27 @@ def test_strange_names_are_shown_and_never_run(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_every_kind_of_evaluation_has_a_page(classes: list[str], models: str, unlabelled: bool) -> None:
-    evaluation = evaluate(random_examples(classes, 150, unlabelled=unlabelled), models)
+def test_every_kind_of_evaluation_has_a_page(classes: list[str], models: str, unscored: bool) -> None:
+    examples = random_examples(classes, 200)
+    evaluation = evaluate(only_one_label(examples) if unscored else examples, models, held_out=not unscored)
     page = read(render(evaluation, NoPictures()))
     assert all(model in page.text for model in models.split(","))
-    assert ("no prediction could be scored" in page.text) == unlabelled
-    assert "None" not in page.text.replace("None of", "")
+    assert ("No prediction could be scored" in page.text) == unscored
+    assert "None" not in page.text
 
 
-def test_a_full_disk_is_said(evaluation: Evaluation, tmp_path: Path) -> None:
+def test_a_folder_that_is_none_is_said(evaluation: Evaluation, tmp_path: Path) -> None:
     occupied = tmp_path / "file"
     occupied.touch()
     with pytest.raises(ReportFailed, match=r"cannot be written into .*file"):
         write_report(evaluation, occupied, NoPictures())
+
+
+def test_what_cannot_be_replaced_leaves_nothing_half_written(evaluation: Evaluation, tmp_path: Path) -> None:
+    (tmp_path / "curve.csv").mkdir()
+    with pytest.raises(ReportFailed, match="make room, or name another folder"):
+        write_report(evaluation, tmp_path, NoPictures())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["curve.csv", "models.csv", "report.html"]
 
 
 def test_the_report_has_the_colours_of_the_page() -> None:
