@@ -9,6 +9,7 @@ from typing import IO, NamedTuple
 from rich.console import Console
 
 from prequel.services.producer.client import Client, ExportedStream
+from prequel.services.producer.commands.export_features import CONVERTED, write_features
 from prequel.services.producer.errors import ProducerError, Stopped, WrongUsage
 from prequel.services.producer.image_folder import unpack_images
 from prequel.services.producer.report import INTERRUPTED, check_stream, print_lines
@@ -33,7 +34,7 @@ class Wanted(NamedTuple):
         """The file, or the folder of images."""
         if self.out:
             return self.out
-        return Path(f"{self.stream}-{self.what}" + ("" if self.is_folder else f".{self.chosen}"))
+        return Path(f"{self.stream}-{self.what}" + ("" if self.is_folder else f".{self.converted or self.chosen}"))
 
     @property
     def is_folder(self) -> bool:
@@ -43,15 +44,28 @@ class Wanted(NamedTuple):
         return self.out is None or self.out.suffix.lstrip(".") not in FORMATS["images"]
 
     @property
+    def suffix(self) -> str:
+        """That of ``out``, as formats are called."""
+        return self.out.suffix.lstrip(".").lower() if self.out else ""
+
+    @property
+    def converted(self) -> str:
+        """What features are made to here; empty where they are written as they come."""
+        wanted = self.format or self.suffix
+        return wanted if self.what == "features" and wanted in CONVERTED else ""
+
+    @property
     def chosen(self) -> str:
         """The format to ask the gateway for. Raises WrongUsage."""
         if self.is_folder:
             return "tar"
+        if self.converted:
+            return "parquet"
         allowed = FORMATS[self.what]
-        suffix = self.out.suffix.lstrip(".").lower() if self.out else ""
-        chosen = self.format or (suffix if suffix in allowed else allowed[0])
+        chosen = self.format or (self.suffix if self.suffix in allowed else allowed[0])
         if chosen not in allowed:
-            raise WrongUsage(f"--format {chosen}: {self.what} can be exported as {' or '.join(allowed)}")
+            all = [*allowed, *(CONVERTED if self.what == "features" else ())]
+            raise WrongUsage(f"--format {chosen}: {self.what} can be exported as {' or '.join(all)}")
         return chosen
 
 
@@ -64,7 +78,7 @@ def export_stream(client: Client, wanted: Wanted, *, console: Console, stop: thr
     client.check()
     try:
         with disk_errors(target), client.export(wanted.stream, wanted.what, format) as export:
-            lines = unpack_images(export, target, stop) if wanted.is_folder else [_download(export, wanted, stop)]
+            lines = unpack_images(export, target, stop) if wanted.is_folder else [_write(export, wanted, stop)]
     except Stopped:
         print_lines(console, "interrupted: give the same command again to begin anew")
         return INTERRUPTED
@@ -85,18 +99,25 @@ def _check_target(wanted: Wanted) -> None:
         raise WrongUsage(f"{target} exists: name another file, or replace it with --force")
 
 
-def _download(export: ExportedStream, wanted: Wanted, stop: threading.Event) -> str:
-    """Under another name until it is whole, so that nobody takes a part for all of it."""
-    target, rows, size = wanted.target, -1, 0
+def _write(export: ExportedStream, wanted: Wanted, stop: threading.Event) -> str:
+    target, count = wanted.target, ""
+    if wanted.converted:
+        count = f"{write_features(target, lambda file: _download(export, file, stop)):,} "
+    else:
+        lines = _download(export, target, stop)
+        if wanted.chosen in LINES:
+            count = f"{lines - (wanted.chosen == 'csv'):,} "  # Without the header.
+    return f"{wanted.stream}: {count}{wanted.what} in {target} ({format_bytes(target.stat().st_size)})"
+
+
+def _download(export: ExportedStream, target: Path, stop: threading.Event) -> int:
+    """Under another name until it is whole, so that nobody takes a part for all of it; the number of lines."""
+    lines = 0
     with whole_file(target) as file:
         for piece in export.pieces(stop):
             file.write(piece)
-            size += len(piece)
-            rows += piece.count(b"\n")
-    if wanted.chosen == "ndjson":
-        rows += 1  # Without a header.
-    count = f"{rows:,} " if wanted.chosen in LINES else ""
-    return f"{wanted.stream}: {count}{wanted.what} in {target} ({format_bytes(size)})"
+            lines += piece.count(b"\n")
+    return lines
 
 
 @contextmanager
