@@ -27,6 +27,12 @@ MEDIA_TYPES: Mapping[str, str] = {
 }
 
 
+LABEL_COLUMNS = ("id", "label", "by", "why", "at", "image")
+"""Of exported labels. `prequel label --csv` reads the first four again."""
+IMAGE_COLUMNS = ("file", *LABEL_COLUMNS)
+"""Of the table beside exported images, by which `prequel stream --labels csv:` knows that its ids are the images'."""
+
+
 class ExportRequest(BaseModel):
     """What to export of which stream."""
 

@@ -24,6 +24,7 @@ from tests.e2e.processes import Up, eventually, scanned
 from tests.servers import plain_http
 
 IMAGES = 60
+OWN_ID = "images:0:my.own"
 LARGE, DIM = 1_500, 4_096
 """24 MB of features, more than pipes and sockets hold: an export of them is not done before somebody reads it."""
 
@@ -49,7 +50,8 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     settings = {"PREQUEL_MODELS": "slda,ncm", "PREQUEL_CHECKPOINT_SECONDS": "0.5"}
     with Up(folder / "data", settings) as started:
         eventually(started.ready, "the services are ready")
-        run(started, "stream", str(scanned(folder / "scans", IMAGES)), "--stream", "digits")
+        post_with_own_id(started, scanned(folder / "scans", IMAGES))
+        run(started, "stream", str(folder / "scans"), "--stream", "digits")
         live(started)
         eventually(lambda: started.images("large") == LARGE, "all features are learned")
         yield started
@@ -63,6 +65,16 @@ def run(up: Up, *arguments: str, code: int = 0) -> str:
 
 def get(up: Up, path: str, **params: Any) -> httpx.Response:
     return plain_http.get(f"{up.url}/v1/streams/{path}", timeout=60, params=params)
+
+
+def post_with_own_id(up: Up, folder: Path) -> None:
+    """One of the images, before all others, under an id that is not that of its bytes."""
+    image = next(folder.glob("8/*.png"))
+    with plain_http.client(up.url, timeout=60, headers={"Idempotency-Key": OWN_ID}) as client:
+        headers = {"Content-Type": "image/png"}
+        url = "/v1/streams/digits/images?label=8&wait=60"
+        assert client.post(url, content=image.read_bytes(), headers=headers).status_code == 200
+    image.unlink()
 
 
 def live(up: Up) -> None:
@@ -152,6 +164,10 @@ def test_a_file_of_features_is_the_lines_of_features(up: Up, tmp_path: Path) -> 
     lines = exported(up, "digits", "features")
     assert [(row["id"], row["label"]) for row in rows] == [(line["id"], line["label"]) for line in lines]
     assert [row["features"] for row in rows] == [pytest.approx(line["features"]) for line in lines]
+    run(up, "export", "digits", "--what", "features", "--out", str(tmp_path / "f.npz"))
+    run(up, "stream", str(tmp_path / "f.npz"), "--stream", "third")
+    assert exported(up, "third", "features") == lines
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["f.npz", "f.parquet"]
 
 
 def test_images_streamed_again_have_the_same_ids_labels_and_bytes(up: Up, tmp_path: Path) -> None:
@@ -168,6 +184,7 @@ def test_images_streamed_again_have_the_same_ids_labels_and_bytes(up: Up, tmp_pa
     labels = [{row["id"]: row["label"] for row in exported(up, stream, "labels")} for stream in ("digits", "again")]
     assert labels[0] == labels[1]
     assert len(exported(up, "again", "predictions")) == IMAGES - 1
+    assert labels[1][OWN_ID] == "8"
     refused = run(up, "export", "digits", "--what", "images", "--out", str(folder), code=2)
     assert "is not empty" in refused
 

@@ -10,9 +10,10 @@ from prequel.services.learner.exports.current_stream import CurrentStream
 from prequel.services.learner.exports.example_row import ExampleRow
 from prequel.services.learner.exports.example_rows import example_rows
 from prequel.services.learner.exports.file_names import file_name
-from prequel.services.learner.exports.tables import LABELS, label_row
+from prequel.services.learner.exports.tables import label_row
 from prequel.shared.events.images import decode_image
 from prequel.shared.events.types import Image, Rejected
+from prequel.shared.exports import IMAGE_COLUMNS
 from prequel.shared.images.encryption import ImageCipher
 from prequel.shared.log.base import IMAGES, Log, Position
 from prequel.shared.tables.base import Column, Row
@@ -23,7 +24,7 @@ READ_IMAGES = 16
 SPOOL_BYTES = 8 * 2**20
 """Of a table that memory holds before it becomes a temporary file."""
 LABELS_FILE, MISSING_FILE = "labels.csv", "missing.csv"
-COLUMNS = (Column("file"), *LABELS)
+COLUMNS = tuple(map(Column, IMAGE_COLUMNS))
 MISSING_COLUMNS = (*map(Column, ("id", "label", "image", "why_missing")),)
 
 _GONE = "retention has removed the image (PREQUEL_RETENTION_IMAGES)"

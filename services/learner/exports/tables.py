@@ -12,10 +12,10 @@ from prequel.services.learner.exports.past_predictions import PastPredictions
 from prequel.services.learner.exports.vectors import pieces, vectors
 from prequel.shared.events.headers import timestamp
 from prequel.shared.events.types import Prediction
+from prequel.shared.exports import LABEL_COLUMNS
 from prequel.shared.tables.base import Column, Row, TableWriter
 
-LABELS = tuple(map(Column, ("id", "label", "by", "why", "at", "image")))
-"""`prequel label --csv` reads the first four again."""
+LABELS = tuple(map(Column, LABEL_COLUMNS))
 
 PREDICTIONS = (
     *map(Column, ("id", "truth", "at", "image", "then_model", "then_label")),

@@ -9,16 +9,19 @@ from typing import NamedTuple, Protocol
 class SourceImage(NamedTuple):
     """An image that a source lists and has not read yet; ``name`` is its path in the source, with forward slashes.
 
-    ``number`` is that of a row in its file; 0 where the name alone says which one it is.
+    ``number`` is that of a row in its file; 0 where the name alone says which one it is. ``id`` is the one that the
+    table of an export says it had; empty: that of its bytes.
     """
 
     name: str
     label: str | None
     number: int = 0
+    id: str = ""
 
 
 class LoadedImage(NamedTuple):
-    """An image ready to be sent. ``id`` depends on its bytes only: one image has one id, wherever its file is.
+    """An image ready to be sent. ``id`` depends on its bytes only: one image has one id, wherever its file is; but in
+    an export it has the one that it had.
 
     ``old_id`` is its id in streams from the time when ids depended on paths too; empty where that was the same.
     """

@@ -47,7 +47,7 @@ def read_image(path: Path, image: SourceImage) -> LoadedImage:
         raise OSError(f"{path} is not a regular file" if path.exists() else f"{path} does not exist")
     data = path.read_bytes()
     content_type, old_id = CONTENT_TYPES[path.suffix.lower()], id_by_path(image.name, data)
-    return LoadedImage(content_digest(data), image.name, image.label, data, content_type, old_id)
+    return LoadedImage(image.id or content_digest(data), image.name, image.label, data, content_type, old_id)
 
 
 def image_time(path: Path) -> ImageTime:

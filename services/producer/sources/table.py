@@ -12,6 +12,8 @@ from prequel.services.producer.sources.image_files import image_time, looks_like
 from prequel.services.producer.sources.labels import checked_label
 from prequel.services.producer.sources.paths import find_file, is_file, readings, unquoted
 from prequel.services.producer.sources.table_text import HEAD_ROWS, rows
+from prequel.shared.events.names import ID_RULE, valid_id
+from prequel.shared.exports import IMAGE_COLUMNS
 
 
 class Table:
@@ -23,6 +25,7 @@ class Table:
 
     def __init__(self, file: Path, folder: Path, label_column: str | None = None) -> None:
         self._file, self._folders, self._label_column = file, (folder, file.parent), label_column
+        self._exported = False
 
     def images(self, survey: Survey) -> Iterator[SourceImage]:
         """Raises SourceError where the file is not such a table, or none of its first 100 paths exists."""
@@ -46,6 +49,7 @@ class Table:
         if not head:
             raise SourceError(f"{self._file} is empty; expected columns path,label")
         columns = self._columns([row for _, row in head])
+        self._exported = tuple(head[0][1]) == IMAGE_COLUMNS
         data = head[1:] if columns.header else head
         self._check_paths([row for _, row in data], columns)
         for number, row in chain(data, all_rows):
@@ -74,9 +78,18 @@ class Table:
             label = unquoted(columns.label(row))
         except SourceError as error:
             raise SourceError(f"{line} {error}") from None
-        image = SourceImage(name, checked_label(label, line) if label else None)
+        image = SourceImage(name, checked_label(label, line) if label else None, id=self._id(row, line))
         survey.add(image)
         return image
+
+    def _id(self, row: list[str], line: str) -> str:
+        """The id that the image has had, in the table of an export; in other tables such a column may mean anything."""
+        if not self._exported:
+            return ""
+        id = row[IMAGE_COLUMNS.index("id")]
+        if not valid_id(id):
+            raise SourceError(f"{line} has the id {id[:150]!r}, which is not valid: use {ID_RULE}")
+        return id
 
     def _name(self, cell: str) -> str:
         """The path as it is written, unless only another reading of it is that of an existing image."""
