@@ -13,7 +13,7 @@ from numpy.lib import format as npy
 
 from prequel.shared.features import foreign
 from prequel.shared.features.base import FeatureFileError, FeatureMeta, FeatureRows, RowInfo, Vectors
-from prequel.shared.features.rows import check_finite, piece_rows, regroup
+from prequel.shared.features.rows import check_finite, regroup, rows_at_once
 
 META = "meta"
 _WANTED = {"id": foreign.IDS, "name": foreign.NAMES, "label": foreign.LABELS, "split": foreign.SPLITS}
@@ -86,7 +86,7 @@ class NpzReader:
         return self._infos
 
     def batches(self, size: int, begin: int = 0) -> Iterator[FeatureRows]:
-        return regroup(self._pieces(min(size, piece_rows(self.meta.dim)), begin), size)
+        return regroup(self._pieces(rows_at_once(size, self.meta.dim), begin), size)
 
     def close(self) -> None:
         self._archive.close()
@@ -112,11 +112,11 @@ class NpzReader:
             file.seek(header.begin + begin * stride)
             for first in range(begin, count, size):
                 rows = min(size, count - first)
-                yield np.frombuffer(self._read(file, rows * stride, first), header.dtype).reshape(rows, -1)
+                yield self._read(file, rows * stride, first).view(header.dtype).reshape(rows, -1)
 
-    def _read(self, file: IO[bytes], size: int, row: int) -> bytearray:
-        data = bytearray(size)
-        view, done = memoryview(data), 0
+    def _read(self, file: IO[bytes], size: int, row: int) -> npt.NDArray[np.uint8]:
+        data = np.empty(size, np.uint8)  # Not a bytearray, which is filled with zeros first.
+        view, done = data.data, 0
         while done < size:
             if not (got := file.readinto(view[done:])):  # type: ignore[attr-defined]  # Both kinds of file have it.
                 raise FeatureFileError(f"{self._path} is cut off at row {row + 1:,}: make it again")

@@ -11,7 +11,7 @@ import pyarrow.parquet
 
 from prequel.shared.features import foreign
 from prequel.shared.features.base import FeatureFileError, FeatureMeta, FeatureRows, RowInfo, Vectors
-from prequel.shared.features.rows import check_finite, piece_rows, regroup
+from prequel.shared.features.rows import check_finite, regroup, rows_at_once
 
 META_KEY = b"prequel"
 """Of the schema's metadata: FeatureMeta as JSON."""
@@ -84,7 +84,7 @@ class ParquetReader:
         return rows
 
     def batches(self, size: int, begin: int = 0) -> Iterator[FeatureRows]:
-        return regroup(self._pieces(min(size, piece_rows(self.meta.dim)), begin), size)
+        return regroup(self._pieces(rows_at_once(size, self.meta.dim), begin), size)
 
     def close(self) -> None:
         self._file.close()

@@ -16,6 +16,11 @@ def piece_rows(dim: int) -> int:
     return max(1, PIECE_BYTES // (4 * dim))
 
 
+def rows_at_once(size: int, dim: int) -> int:
+    """Rows to read at one time for batches of ``size``: whole batches, so that none has to be put together."""
+    return max(1, piece_rows(dim) // size) * size
+
+
 def regroup(pieces: Iterable[FeatureRows], size: int) -> Iterator[FeatureRows]:
     """The same rows, ``size`` at a time; vectors are copied only where a batch is of several pieces."""
     infos, parts = list[RowInfo](), list[Vectors]()
