@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from prequel import __version__
 from prequel.services.offline.evaluation.result import Evaluation, HeldOutModel
@@ -168,5 +167,5 @@ def _template() -> Any:
 
 
 def _clean(value: Any) -> Any:
-    """Every text that is put into the page, whatever characters a label or a file's name has."""
-    return value if isinstance(value, Markup) or not isinstance(value, str) else wording.readable(value)
+    """Every text that is put into the page, whatever characters a label or a name has; not what is HTML already."""
+    return wording.readable(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
