@@ -122,7 +122,7 @@ def _gateway(provided: Dependencies, remote: RemoteServices, queries: Queries, e
         backtests=StreamBacktests(store),
         capacity=StreamCapacity(statuses),
         known_streams=KnownStreams(log, live, statuses, settings.group),
-        stream_features=StreamFeatures(statuses, live),
+        stream_features=StreamFeatures(statuses, live, provided.backbone_problem),
         image_queue=AppendQueue(log, "images", health),
         example_queue=AppendQueue(log, "features", health),
         label_queue=AppendQueue(log, "labels", health),

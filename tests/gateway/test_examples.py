@@ -222,8 +222,7 @@ def test_a_gateway_that_does_not_remember_reads_the_first_features_from_the_log(
     assert served.examples("restarted", example | {"label": "dog"}).json()["conflict"] == "label"
 
 
-def test_what_the_learner_refuses_is_answered_as_for_images(served: Served) -> None:
-    """The first features of a stream that was to learn from another backbone, sent to the log by somebody else."""
+def test_a_stream_that_was_created_for_a_backbone_takes_features_of_that_one(served: Served) -> None:
     served.http.post(
         "/v1/streams/chosen/commands", json={"do": "stream.create", "backbone": "compact"}, params={"wait": 30}
     )
@@ -255,6 +254,13 @@ def test_every_call_that_expects_an_image_says_that_there_is_none(served: Served
 
     answer = served.http.post("/v1/streams/plain/predict", json={"features": [0, 1]})
     assert answer.json()["label"] == "cat"
+
+
+def test_no_image_is_predicted_where_the_features_are_somebodys_own(served: Served) -> None:
+    served.examples("words", {"features": [1, 2], "backbone": "minilm"}, params={"wait": 30})
+    assert served.get("words").json()["images"] == 1
+    answer = served.http.post("/v1/streams/words/predict", content=PNG, headers={"Content-Type": "image/png"})
+    assert (answer.status_code, "no extractor makes" in answer.json()["detail"]) == (409, True)
 
 
 def test_an_example_can_be_forgotten_and_sent_again(served: Served) -> None:

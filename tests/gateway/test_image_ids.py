@@ -124,5 +124,5 @@ async def test_the_newest_ids_are_remembered(gateway: Served) -> None:
     for id in ("a", "b", "c"):
         await image_ids.admit("pets", [ImageWithId("id", id, PNG, None)])
     await image_ids.admit("pets", [ImageWithId("id", "a", OTHER, None)])
-    with pytest.raises(Problem, match="another image"):
+    with pytest.raises(Problem, match="another example"):
         await image_ids.admit("pets", [ImageWithId("id", "c", OTHER, None)])

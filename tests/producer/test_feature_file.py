@@ -135,7 +135,7 @@ def test_after_ctrl_c_the_same_command_goes_on(
     assert first.interrupted
     stop.clear()  # type: ignore[attr-defined]
     second = stream(path)
-    assert second.already_known == first.sent < 200
+    assert 20 <= first.sent <= second.already_known < 200  # What was being sent at that moment may have arrived too.
     status = client.stream("colours")
     assert status is not None
     assert status.images == 200

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
+from prequel.services.extractor.backbones.registry import problem
 from prequel.services.gateway import app
 from prequel.services.gateway.assembly import Dependencies
 from prequel.services.gateway.http import serving
@@ -119,6 +120,7 @@ class OneProcess:
                 health=self.health,
                 clock=time.time,
                 new_id=lambda: uuid.uuid4().hex,
+                backbone_problem=lambda backbone: "" if backbone == self.extractor.backbone else problem(backbone),
                 usage=lambda: self.usage,
                 extraction=self._extraction,
             )

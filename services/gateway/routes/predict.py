@@ -46,7 +46,7 @@ ImageOrFeatures = Annotated[
 @router.post(
     "/v1/streams/{stream}/predict",
     response_model=Answer,
-    responses=problem_responses(404, 413, 415, 422, 503),
+    responses=problem_responses(404, 409, 413, 415, 422, 503),
     openapi_extra={"requestBody": {"content": {"image/*": BINARY}}},
     summary="Predict without an event",
 )
@@ -71,6 +71,7 @@ async def predict(gateway: CurrentGateway, request: Request, stream: StreamName,
 async def _features(gateway: Gateway, request: Request, stream: str, body: FeaturesBody | bytes) -> Vector:
     if isinstance(body, bytes):
         _require_image_type(request)
+        await gateway.stream_features.require_extractable(stream)
         return await gateway.on_demand.extract(stream, body)
     return _vector(body.features)
 

@@ -1,6 +1,7 @@
-"""Which features each stream takes, by their backbone and their length: others are refused before the log."""
+"""Which features each stream takes, and whether any can be made of an image: others are refused before the log."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import NamedTuple
 
 from prequel.services.gateway.http.problems import Problem
@@ -22,10 +23,13 @@ class FeatureKind(NamedTuple):
 
 
 class StreamFeatures:
-    """Call it on the event loop only. In doubt nothing is refused: the learner decides then."""
+    """Call it on the event loop only. In doubt nothing is refused: extractor and learner decide then.
 
-    def __init__(self, statuses: StreamStatuses, live: LiveView) -> None:
-        self._statuses, self._live = statuses, live
+    ``backbone_problem`` says why there is no backbone of this id; empty where there is one.
+    """
+
+    def __init__(self, statuses: StreamStatuses, live: LiveView, backbone_problem: Callable[[str], str]) -> None:
+        self._statuses, self._live, self._problem = statuses, live, backbone_problem
         self._first: OrderedDict[str, tuple[FeatureKind, str]] = OrderedDict()
         """By stream that was new, the kind and the id of what this gateway accepted first."""
 
@@ -50,6 +54,19 @@ class StreamFeatures:
             first, first_id = kind, id
         _check(stream, first, kind, field)
         self._remember(stream, first, first_id)
+
+    async def require_extractable(self, stream: str) -> None:
+        """Raises Problem 409 where the stream learns from features that no backbone of Prequel makes of an image."""
+        try:
+            status = await self._statuses.newest(stream)
+        except StoreUnavailable:
+            return
+        if status and status.dim and (problem := self._problem(status.backbone)):
+            raise Problem(
+                409,
+                f"stream {stream} learns from features of {status.backbone}, which no extractor makes of an image "
+                f"({problem}): send features instead",
+            )
 
     def stream_deleted(self, stream: str) -> None:
         self._first.pop(stream, None)
