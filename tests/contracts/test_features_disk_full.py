@@ -34,11 +34,12 @@ def test_a_full_disk_costs_no_row_and_a_rerun_goes_on(small_disk: Path, suffix: 
     ):
         writer.append(FeatureRows(ROWS.infos[40:], ROWS.vectors[40:]))
     assert list(writer.written) == ROWS.infos[:40]
-    writer.close()
     (small_disk / "ballast").unlink()
+    writer.append(FeatureRows(ROWS.infos[40:60], ROWS.vectors[40:60]))  # Behind the 40th: what was torn is cut off.
+    writer.close()
     writer = create_features(path, META)
-    assert list(writer.written) == ROWS.infos[:40]
-    writer.append(FeatureRows(ROWS.infos[40:], ROWS.vectors[40:]))
+    assert list(writer.written) == ROWS.infos[:60]
+    writer.append(FeatureRows(ROWS.infos[60:], ROWS.vectors[60:]))
 
     (small_disk / "ballast").touch()
     fill_completely(small_disk)

@@ -81,10 +81,15 @@ def _extract_to_file(arguments: argparse.Namespace, stop: threading.Event) -> in
     from rich.console import Console
 
     from prequel.services.cli import composition
-    from prequel.services.offline.extraction import file_extraction, report
-    from prequel.services.offline.extraction.image_source import open_image_source
     from prequel.services.producer.report import print_lines
-    from prequel.shared.features.opening import check_extension
+    from prequel.shared.config import ConfigError
+
+    try:
+        from prequel.services.offline.extraction import file_extraction, report
+        from prequel.services.offline.extraction.image_source import open_image_source
+        from prequel.shared.features.opening import check_extension
+    except ImportError as error:
+        raise ConfigError(f"extract needs {error.name}: pip install 'prequel-stream[offline]'") from error
 
     path, console = arguments.out, Console()
     check_extension(path)

@@ -8,7 +8,8 @@ import pytest
 from prequel.shared.features.base import FeatureFileError, FeatureRows
 from prequel.shared.features.opening import open_features
 from prequel.shared.features.ordering import in_order
-from tests.contracts.features_contract import assert_same, some_rows, write
+from prequel.shared.features.rows import piece_rows
+from tests.contracts.features_contract import META, assert_same, some_rows, write
 
 ROWS = some_rows(57)
 
@@ -28,6 +29,17 @@ def test_rows_come_in_the_order_that_is_wanted(path: Path, memory_bytes: int, co
     assert [len(batch.infos) for batch in batches[:-1]] == [5] * (len(batches) - 1)
     found = FeatureRows([info for b in batches for info in b.infos], np.concatenate([b.vectors for b in batches]))
     assert_same(found, FeatureRows([ROWS.infos[row] for row in order], ROWS.vectors[order]))
+    reader.close()
+
+
+def test_buckets_are_filled_from_many_pieces_of_the_file(tmp_path: Path) -> None:
+    rows, order = some_rows(45, dim=100_000), np.random.default_rng(5).permutation(45)
+    write(tmp_path / "long.npz", rows, META.model_copy(update={"dim": 100_000}))
+    assert piece_rows(100_000) < 45 / 2
+    reader = open_features(tmp_path / "long.npz")
+    batches = list(in_order(reader, order, 4, scratch=tmp_path, memory_bytes=8 * 400_000))
+    assert [info for batch in batches for info in batch.infos] == [rows.infos[row] for row in order]
+    np.testing.assert_array_equal(np.concatenate([batch.vectors for batch in batches]), rows.vectors[order])
     reader.close()
 
 
