@@ -53,16 +53,17 @@ def metrics() -> str:
 
 
 def models() -> str:
-    return "\n".join(["| model | what it is | options (defaults) |", "| --- | --- | --- |", *model_rows()])
+    head = ["| model | what it is | options (defaults) | leaves as |", "| --- | --- | --- | --- |"]
+    return "\n".join([*head, *model_rows()])
 
 
 def model_rows() -> Iterator[str]:
     for name, row in MODELS.items():
         options = ", ".join(f"`{option}`{default_of(each)}" for option, each in row.options.items())
-        yield f"| `{name}` | {row.meaning} | {options} |"
+        yield f"| `{name}` | {row.meaning} | {options} | {', '.join(row.leaves_as)} |"
     for name, transform in TRANSFORMS.items():
         shown = f"{name}:N" if transform.argument else name
-        yield f"| `{shown}\\|...` | {transform.meaning} | |"
+        yield f"| `{shown}\\|...` | {transform.meaning} | | as the model behind it |"
 
 
 def default_of(option: Option) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from prequel.services.learner.models.options import Option, layers, number, one_of, whole
+from prequel.shared.model_files import MODEL_FORMATS, ModelFormat
 
 
 class ModelRow(NamedTuple):
@@ -28,6 +29,8 @@ class ModelRow(NamedTuple):
     """``module:callable`` that raises UnknownModel for an argument and options that cannot work together."""
     is_pickled: bool = False
     """Whether the state is a pickle, which needs a signing key."""
+    leaves_as: tuple[ModelFormat, ...] = MODEL_FORMATS
+    """The files that it can leave as; a mixture as those that all of its models can."""
 
 
 class Transform(NamedTuple):
@@ -103,6 +106,7 @@ MODELS: Mapping[str, ModelRow] = {
             "k": Option(whole(1, 1000), "votes", 5),
             "window": Option(whole(1, 1_000_000), "newest examples that vote", 1000),
         },
+        leaves_as=("npz",),
     ),
     "mlp": ModelRow(
         "mlp:mlp",
@@ -131,6 +135,7 @@ MODELS: Mapping[str, ModelRow] = {
         argument=Option(str, "the dotted name of a classifier"),
         check="river.construction:try_out",
         is_pickled=True,
+        leaves_as=(),
     ),
 }
 

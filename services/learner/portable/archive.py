@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from prequel.services.learner.fold.predictions import TOP
 from prequel.services.learner.portable import steps
 from prequel.services.learner.portable.calibrated import Calibrate
 from prequel.services.learner.portable.steps import Array, Mixture, Step, width_behind
@@ -33,6 +34,8 @@ KINDS: Mapping[str, type[Any]] = {
     "mixture": Mixture,
 }
 """Each kind of step by its name in the file. Docs/offline.md says what each computes."""
+_ZIP = b"PK"
+"""How an .npz file begins, which is an archive."""
 _NAMES = {kind: name for name, kind in KINDS.items()}
 
 
@@ -88,9 +91,18 @@ class PortableModel:
             raise ValueError(f"the model takes {self.meta.dim} features, not {xs.shape[-1]}")
         return steps.apply(self.steps, xs)
 
-    def unknown(self, xs: Array, probabilities: Array) -> Array:
-        """Bool [n]: whether the model abstains, as ``fold.novelty`` does."""
-        unknown = probabilities.max(axis=1) < self.meta.novel.probability
+    def ranked(self, xs: Array) -> tuple[Array, Array]:
+        """The TOP classes of each row, by the model's own probabilities as the fold ranks them, and what is served of
+        them: int64 and float64 [n, up to TOP]. Raises ValueError."""
+        served = self.probabilities(xs)
+        calibrated = bool(self.steps) and isinstance(self.steps[-1], Calibrate)
+        own = steps.apply(self.steps[:-1], xs) if calibrated else served
+        order = np.argsort(-own, axis=1, kind="stable")[:, :TOP]
+        return order, np.take_along_axis(served, order, axis=1)
+
+    def unknown(self, xs: Array, largest: Array) -> Array:
+        """Bool [n]: whether the model abstains, as ``fold.novelty`` does; ``largest`` [n] are the probabilities."""
+        unknown = largest < self.meta.novel.probability
         if not self.meta.novel.distance or not len(self.means):
             return np.asarray(unknown)
         limits = self.meta.novel.distance * np.maximum(self.variances, 1e-12)
@@ -141,13 +153,11 @@ def load(data: bytes) -> PortableModel:
 
 
 def _arrays(data: bytes) -> dict[str, Array]:
+    if not data.startswith(_ZIP):
+        raise ModelFileError("it is no .npz file that `prequel export` wrote")
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            if not hasattr(file, "files"):
-                raise ModelFileError("it holds one array, and not a model that `prequel export` wrote")
             return {name: file[name] for name in file.files}
-    except ModelFileError:
-        raise
     except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
         raise ModelFileError(f"it is no whole .npz file ({error}): it was cut off or altered; get it again") from None
     except (MemoryError, NotImplementedError, RuntimeError, SyntaxError) as error:
@@ -195,6 +205,11 @@ def _step(fields: dict[str, Any], arrays: dict[str, Array]) -> Step:
         for name, value in fields.items()
     }
     step: Step = kind(**values)
+    for name, expected in kind.__annotations__.items():
+        value = getattr(step, name)
+        is_number = isinstance(value, float | int)
+        if is_number != (expected in (float, int)) or (isinstance(value, np.ndarray) and value.dtype.kind not in "fiu"):
+            raise ValueError(f"{name} of a step is neither a number nor an array of numbers")
     return step
 
 

@@ -34,7 +34,8 @@ class Calibrate(NamedTuple):
 
     def __call__(self, xs: Array) -> Array:
         classes, rows = xs.shape[1], np.arange(len(xs))
-        own = np.where(np.isfinite(xs), xs, 0.0)
+        # As float32, which the fold ranks and stores: of what it leaves to the others, rounding may be the most.
+        own = np.where(np.isfinite(xs), xs, 0.0).astype(np.float32).astype(np.float64)
         largest = np.argsort(-own, axis=1, kind="stable")[:, :TOP]
         out = self._levelled(own, largest)
         powers = (np.maximum(out, 0.0) + TINY) ** self.sharpness

@@ -269,6 +269,8 @@ def _fits(given: int, *arrays: Array) -> int:
 
 def _within(places: Array, size: int) -> bool:
     """Kernels do not look: a place outside would be another object's memory."""
+    if places.dtype.kind not in "iu":
+        return False
     return not places.size or (int(places.min()) >= 0 and int(places.max()) < size)
 
 

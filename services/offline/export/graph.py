@@ -17,9 +17,9 @@ MAX_MATRIX = 2**27
 _LEAST_LENGTH = 1e-30
 """Rows that are shorter stay rows of zeros."""
 
-LARGEST = 1e300
-"""A value whose size is not at most this counts as no number: NaN and infinities compare as false everywhere. The
-largest float64 itself does not: TensorFlow takes it for too large when it reads it from a file."""
+LARGEST = 1e30
+"""A probability that is not at most this is no number: NaN and infinities compare as false everywhere. It is a number
+of float32: TensorFlow compares with such."""
 
 Tensor = Any
 """Float64 [n, width], as the framework has it."""
@@ -60,6 +60,10 @@ class Graph(Protocol):
 
     def finite(self, x: Tensor) -> Tensor:
         """x, with 0 for what is no number."""
+        ...
+
+    def rounded(self, x: Tensor) -> Tensor:
+        """x as numbers of float32 are."""
         ...
 
     def largest(self, x: Tensor, count: int) -> Tensor:
@@ -179,7 +183,7 @@ def _mixture(graph: Graph, step: steps.Mixture, x: Tensor, width: int) -> Tensor
 
 
 def _calibrate(graph: Graph, step: Calibrate, x: Tensor, classes: int) -> Tensor:
-    own = graph.finite(x)
+    own = graph.rounded(graph.finite(x))
     first = graph.largest(own, 1)
     stored = graph.largest(own, TOP) if classes > TOP else None
     powers = graph.power(graph.affine(_levelled(graph, own, stored, classes), 1.0, TINY), step.sharpness)

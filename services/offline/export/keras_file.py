@@ -30,7 +30,7 @@ def write(model: PortableModel, config: BackboneConfig, file: Path) -> None:
     wide = keras.layers.Activation("linear", dtype="float64", name="features")(network.output)
     shares = lower(graph, model.steps, wide, model.meta.dim)
     shares = keras.layers.Activation("linear", dtype="float32", name="probabilities")(shares)
-    whole = keras.Model(network.inputs, shares, name="prequel")
+    whole = keras.Model(network.input, shares, name="prequel")
     graph.set_weights()
     whole.save(file)
     with zipfile.ZipFile(file, "a") as archive:

@@ -60,6 +60,9 @@ class KerasGraph:
     def finite(self, x: Tensor) -> Tensor:
         return keras.ops.where(keras.ops.absolute(x) <= LARGEST, x, 0.0)
 
+    def rounded(self, x: Tensor) -> Tensor:
+        return keras.ops.cast(keras.ops.cast(x, "float32"), "float64")
+
     def largest(self, x: Tensor, count: int) -> Tensor:
         places = keras.ops.top_k(x, count, sorted=True)[1]
         return keras.ops.sum(keras.ops.one_hot(places, x.shape[-1], dtype="float64"), axis=1)

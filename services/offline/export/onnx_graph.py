@@ -57,6 +57,9 @@ class OnnxGraph:
         known = self._node("LessOrEqual", self._node("Abs", x), self._constant(LARGEST))
         return self._node("Where", known, x, self._constant(0.0))
 
+    def rounded(self, x: Tensor) -> Tensor:
+        return self._double(self.cast(x, TensorProto.FLOAT))
+
     def largest(self, x: Tensor, count: int) -> Tensor:
         """By where they stand: [n, count, 1] equal to [width], and that summed."""
         _, places = self._nodes("TopK", 2, x, self._whole([count]), axis=1, largest=1, sorted=1)

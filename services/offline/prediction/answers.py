@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from prequel.services.learner.fold.evaluation.label_set import label_set
-from prequel.services.learner.fold.predictions import TOP, ModelPrediction
+from prequel.services.learner.fold.predictions import ModelPrediction
 from prequel.services.learner.portable.archive import PortableModel
 from prequel.shared.features.base import Vectors
 from prequel.shared.queries import Answer
@@ -25,13 +25,12 @@ class NamedAnswer(NamedTuple):
 
 def answers(model: PortableModel, xs: Vectors) -> list[Answer]:
     """One for each row of ``xs`` [n, dim]: the 10 most probable classes, most probable first. Raises ValueError."""
-    probabilities = model.probabilities(xs)
-    unknown = model.unknown(xs, probabilities).tolist()
-    served = probabilities.astype(np.float32)
-    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP]
-    rows = zip(order.tolist(), np.take_along_axis(served, order, axis=1).tolist(), unknown, strict=True)
+    order, served = model.ranked(xs)
+    shares = served.astype(np.float32)
+    unknown = model.unknown(xs, shares[:, 0]).tolist()
+    rows = zip(order.tolist(), shares.tolist(), unknown, strict=True)
     return [
-        _answer(model, ModelPrediction(classes, shares, served.shape[1]), is_unknown)
+        _answer(model, ModelPrediction(classes, shares, len(model.meta.labels)), is_unknown)
         for classes, shares, is_unknown in rows
     ]
 
