@@ -23,6 +23,7 @@ from prequel.shared.extraction import Extraction
 from prequel.shared.invocation import Invocation
 from prequel.shared.log.base import Log, Position
 from prequel.shared.log.sqlite.log import SqliteLog
+from prequel.shared.model_files import ModelConverter
 from prequel.shared.queries import Queries
 from prequel.shared.runtime.health import Health
 from prequel.shared.runtime.metrics import Metrics
@@ -102,6 +103,7 @@ def starting(folder: Path) -> Iterator[Start]:
             extraction: Extraction = learner,
             ready: bool = True,
             connections: int | None = None,
+            convert_model: ModelConverter | None = None,
             **settings: object,
         ) -> Served:
             served = run(
@@ -112,6 +114,7 @@ def starting(folder: Path) -> Iterator[Start]:
                 learner=learner,
                 extraction=extraction,
                 connections=connections,
+                convert_model=convert_model,
             )
             stack.callback(served.stop)
             if ready:
@@ -130,6 +133,7 @@ def run(
     learner: EchoLearner,
     extraction: Extraction | None = None,
     connections: int | None = None,
+    convert_model: ModelConverter | None = None,
 ) -> Served:
     """Serve on a free port until ``stop`` is called; the clock begins at 1,000 seconds."""
     health, metrics, stop, began = Health(), Metrics(CollectorRegistry()), threading.Event(), time.monotonic()
@@ -145,6 +149,7 @@ def run(
             clock=lambda: 1_000.0 + time.monotonic() - began,
             new_id=lambda: uuid.uuid4().hex,
             extraction=extraction or learner,
+            convert_model=convert_model,
             invocation=Invocation(".venv/bin/prequel"),
         )
     )

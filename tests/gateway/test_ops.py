@@ -246,6 +246,16 @@ def test_a_model_is_checked_by_the_learner(client: httpx.Client, learner: Remote
     assert client.post("/model-problem", json={"stream": "other", "model": "sum"}).status_code == 404
 
 
+def test_a_model_leaves_the_learner_as_bytes(client: httpx.Client, learner: RemoteLearner) -> None:
+    assert learner.model_file("pets", "sum") == b"\x00arrays"
+    with pytest.raises(ModelCannotLeave, match="there is no model 'su'"):
+        learner.model_file("pets", "su")
+    with pytest.raises(UnknownStream):
+        learner.model_file("nobody", "sum")
+    assert client.post("/model-file", json={"stream": "other", "model": "sum"}).status_code == 404
+    assert client.post("/model-file", json={"stream": "pets"}).status_code == 422
+
+
 def test_unknown_paths_and_wrong_methods(client: httpx.Client) -> None:
     assert client.get("/predict").status_code == 404
     assert client.post("/healthz", content=b"{}").status_code == 404

@@ -63,7 +63,7 @@ class Graph(Protocol):
         ...
 
     def rounded(self, x: Tensor) -> Tensor:
-        """x as numbers of float32 are."""
+        """x as numbers of float32 are: what the models behind transforms get. `naive-bayes` would notice."""
         ...
 
     def largest(self, x: Tensor, count: int) -> Tensor:
@@ -108,7 +108,7 @@ def _projected(projection: steps.Project, linear: steps.Linear) -> steps.Linear:
 def _standardise(graph: Graph, step: steps.Standardise, x: Tensor, width: int) -> Tensor:
     factors = 0.25 * step.scale.astype(np.float64)
     z = graph.affine(graph.affine(x, 1.0, -step.mean), factors, 0.0)
-    return graph.clip(z, -steps.MAX_DEVIATIONS, steps.MAX_DEVIATIONS)
+    return graph.rounded(graph.clip(z, -steps.MAX_DEVIATIONS, steps.MAX_DEVIATIONS))
 
 
 def _clip(graph: Graph, step: steps.Clip, x: Tensor, width: int) -> Tensor:
@@ -117,7 +117,7 @@ def _clip(graph: Graph, step: steps.Clip, x: Tensor, width: int) -> Tensor:
 
 def _unit_length(graph: Graph, step: steps.UnitLength, x: Tensor, width: int) -> Tensor:
     length = graph.power(graph.total(graph.multiply(x, x)), 0.5)
-    return graph.divide(x, graph.clip(length, _LEAST_LENGTH, np.inf))
+    return graph.rounded(graph.divide(x, graph.clip(length, _LEAST_LENGTH, np.inf)))
 
 
 def _project(graph: Graph, step: steps.Project, x: Tensor, width: int) -> Tensor:
@@ -125,12 +125,12 @@ def _project(graph: Graph, step: steps.Project, x: Tensor, width: int) -> Tensor
         raise CannotConvert(
             f"a projection of {len(step.places)} features to {step.outputs} would be a matrix of gigabytes: export npz"
         )
-    return graph.dense(x, step.matrix().T, np.zeros(step.outputs))
+    return graph.rounded(graph.dense(x, step.matrix().T, np.zeros(step.outputs)))
 
 
 def _random_features(graph: Graph, step: steps.RandomFeatures, x: Tensor, width: int) -> Tensor:
     inputs = graph.affine(graph.take(x, step.places.T.ravel()), step.factor * step.signs.T.ravel(), 0.0)
-    return graph.clip(graph.sums(inputs, step.places.shape[1]), 0.0, np.inf)
+    return graph.rounded(graph.clip(graph.sums(inputs, step.places.shape[1]), 0.0, np.inf))
 
 
 def _linear(graph: Graph, step: steps.Linear, x: Tensor, width: int) -> Tensor:

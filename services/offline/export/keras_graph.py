@@ -52,6 +52,8 @@ class KerasGraph:
         return keras.ops.absolute(x)
 
     def softmax(self, x: Tensor) -> Tensor:
+        if x.shape[-1] == 1:  # Keras warns of it: of one class it is always 1.
+            return x * 0.0 + 1.0
         return keras.ops.softmax(x, axis=-1)
 
     def positive(self, x: Tensor) -> Tensor:
