@@ -79,7 +79,7 @@ def _run(arguments: argparse.Namespace, stop: threading.Event) -> int:
         evaluator = Evaluator(examples, options, fold_config(settings), tools)
         with output.console.status("compiling the models"):
             composition.compile_fold(specs)
-        return run_evaluation(evaluator, arguments.source, output, time.monotonic)
+        return run_evaluation(evaluator, Path(arguments.source).name, output, time.monotonic)
 
 
 @contextmanager
@@ -87,10 +87,10 @@ def _opened(arguments: argparse.Namespace, stop: threading.Event, console: "Cons
     """The examples of a feature file, or of images whose features are extracted on the way. Raises as ``_run``."""
     from prequel.services.offline.evaluation.file_examples import FileExamples
     from prequel.services.producer.errors import WrongUsage
-    from prequel.shared.features.opening import is_feature_file, open_features
+    from prequel.shared.features.opening import FORMATS, is_feature_file, open_features
 
     path = Path(arguments.source)
-    if not is_feature_file(path):
+    if not is_feature_file(path) and (path.exists() or path.suffix.lower() not in FORMATS):
         with _images(arguments, stop, console) as examples:
             yield examples
         return
