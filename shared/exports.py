@@ -13,7 +13,7 @@ WHAT: tuple[What, ...] = get_args(What)
 FORMATS: Mapping[str, tuple[Format, ...]] = {
     "labels": ("csv", "ndjson", "parquet"),
     "predictions": ("csv", "ndjson", "parquet"),
-    "features": ("parquet", "ndjson"),
+    "features": ("parquet", "csv", "ndjson"),
     "images": ("zip", "tar"),
 }
 """By what is exported, the formats that go; the first is the default."""

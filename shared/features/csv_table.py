@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from prequel.shared.features import foreign
 from prequel.shared.features.base import FeatureFileError, FeatureMeta, FeatureRows, RowInfo, Vectors
 from prequel.shared.features.csv_columns import CsvColumns, find_columns
-from prequel.shared.features.csv_text import cells, format_rows, is_number, parse_numbers
+from prequel.shared.features.csv_text import cells, format_rows, header, is_number, parse_numbers
 from prequel.shared.features.rows import check_finite, regroup
 
 SIDECAR = ".ndjson"
@@ -29,7 +29,7 @@ def write_csv(path: Path, meta: FeatureMeta, infos: Sequence[RowInfo], pieces: I
     """Write a whole table and its sidecar. Raises OSError."""
     begin = 0
     with path.open("wb") as file:
-        file.write(",".join(("class", *(f"feat_{number}" for number in range(meta.dim)))).encode() + b"\n")
+        file.write(header(meta.dim))
         for vectors in pieces:
             file.write(format_rows([info.label for info in infos[begin : begin + len(vectors)]], vectors))
             begin += len(vectors)

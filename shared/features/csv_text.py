@@ -53,6 +53,11 @@ def parse_numbers(rows: Sequence[bytes], separator: bytes) -> Vectors:
     return values
 
 
+def header(dim: int) -> bytes:
+    """The first line of the tutorials' own tables, for so many values a row."""
+    return ",".join(("class", *(f"feat_{number}" for number in range(dim)))).encode() + b"\n"
+
+
 def format_rows(labels: Sequence[str | None], vectors: Vectors) -> bytes:
     """Lines of a label and its numbers, each with as few digits as name it exactly."""
     numbers = pyarrow.array(np.ascontiguousarray(vectors).reshape(-1)).cast(pyarrow.string())

@@ -164,6 +164,10 @@ def test_a_file_of_features_is_the_lines_of_features(up: Up, tmp_path: Path) -> 
     lines = exported(up, "digits", "features")
     assert [(row["id"], row["label"]) for row in rows] == [(line["id"], line["label"]) for line in lines]
     assert [row["features"] for row in rows] == [pytest.approx(line["features"]) for line in lines]
+    table = get(up, "digits/export", what="features", format="csv").text.splitlines()
+    assert table[0] == ",".join(["class", *(f"feat_{number}" for number in range(len(lines[0]["features"])))])
+    assert [line.partition(",")[0] or None for line in table[1:]] == [line["label"] for line in lines]
+    assert [float(x) for x in table[1].split(",")[1:]] == pytest.approx(lines[0]["features"])
     run(up, "export", "digits", "--what", "features", "--out", str(tmp_path / "f.npz"))
     run(up, "stream", str(tmp_path / "f.npz"), "--stream", "third")
     assert exported(up, "third", "features") == lines
@@ -196,6 +200,9 @@ def test_a_file_that_is_there_is_replaced_only_where_that_is_said(up: Up, tmp_pa
     assert file.read_text() == "mine"
     run(up, "export", "digits", "--what", "labels", "--out", str(file), "--force")
     assert file.read_text().startswith("id,label,by,why,at,image\n")
+    assert run(up, "label", "digits", "--csv", str(file))
+    nowhere = tmp_path / "none" / "labels.csv"
+    assert "does not exist" in run(up, "export", "digits", "--what", "labels", "--out", str(nowhere), code=2)
 
 
 @pytest.mark.parametrize(

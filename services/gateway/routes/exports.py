@@ -35,7 +35,7 @@ Formats = Annotated[Format | None, Query(description="as what; without it, the f
 async def export_stream(gateway: CurrentGateway, stream: StreamName, what: Whats, format: Formats = None) -> Response:
     """All that the stream has learned from, as far as the log reaches, with the labels and class names of now.
 
-    `labels` and `predictions` go as csv, ndjson or parquet, `features` as parquet or ndjson, `images` as zip or
+    `labels` and `predictions` go as csv, ndjson or parquet, `features` as parquet, csv or ndjson, `images` as zip or
     tar. The answer comes in pieces while it is made, so it has no length; one that breaks off is not whole. The headers
     `Prequel-Examples` and `Prequel-Labelled` say how many the stream has, and `Prequel-Complete: false` that retention
     has removed some of them from the log. Two exports run at one time.

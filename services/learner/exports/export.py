@@ -9,11 +9,13 @@ from prequel.services.learner.replay.jobs.base import JobContext
 from prequel.shared.exports import ExportFailed, ExportRequest
 from prequel.shared.images.encryption import ImageCipher
 from prequel.shared.tables.base import Sink
-from prequel.shared.tables.opening import open_table
+from prequel.shared.tables.opening import check_format, open_table
 
 
 def check(current: CurrentStream, request: ExportRequest) -> None:
-    """Raises ExportFailed where there is nothing to export that way."""
+    """Raises ExportFailed where there is nothing to export that way, TableFormatMissing."""
+    if request.what == "features" and request.format != "ndjson":
+        check_format("parquet")  # The same package writes both.
     if request.what == "features" and not current.state.dim:
         raise ExportFailed(f"stream {request.stream} has no features yet: it has had no image", 409)
 

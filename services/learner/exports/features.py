@@ -1,4 +1,4 @@
-"""The export of features: a feature file that `stream` and `evaluate` read, or lines that POST examples takes."""
+"""The export of features: feature files that `stream` and `evaluate` read, or lines that POST examples takes."""
 
 from collections.abc import Iterator
 
@@ -37,11 +37,18 @@ def export_features(current: CurrentStream, format: str, sink: Sink) -> None:
     if format == "ndjson":
         _export_lines(current, sink)
         return
+    from prequel.shared.features.csv_text import format_rows, header
     from prequel.shared.features.parquet import write_parquet_rows
     from prequel.shared.tables.parquet import sink_file
 
-    rows = regroup(feature_rows(current), piece_rows(current.state.dim))
-    write_parquet_rows(sink_file(sink), feature_meta(current), rows)
+    dim = current.state.dim
+    pieces = regroup(feature_rows(current), piece_rows(dim))
+    if format == "parquet":
+        write_parquet_rows(sink_file(sink), feature_meta(current), pieces)
+        return
+    sink.write(header(dim))
+    for infos, xs in pieces:
+        sink.write(format_rows([info.label for info in infos], xs))
 
 
 def _export_lines(current: CurrentStream, sink: Sink) -> None:

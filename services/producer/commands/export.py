@@ -64,7 +64,7 @@ class Wanted(NamedTuple):
         allowed = FORMATS[self.what]
         chosen = self.format or (self.suffix if self.suffix in allowed else allowed[0])
         if chosen not in allowed:
-            all = [*allowed, *(CONVERTED if self.what == "features" else ())]
+            all = dict.fromkeys([*allowed, *(CONVERTED if self.what == "features" else ())])
             raise WrongUsage(f"--format {chosen}: {self.what} can be exported as {' or '.join(all)}")
         return chosen
 
@@ -95,6 +95,8 @@ def _check_target(wanted: Wanted) -> None:
             raise WrongUsage(f"the folder {target} is not empty: name another, or add to it with --force")
     elif target.is_dir():
         raise WrongUsage(f"{target} is a folder: name a file, as in --out {target / f'{wanted.what}.{wanted.chosen}'}")
+    elif not target.parent.is_dir():
+        raise WrongUsage(f"the folder {target.parent} does not exist: create it, or name another")
     elif target.exists() and not wanted.force:
         raise WrongUsage(f"{target} exists: name another file, or replace it with --force")
 
