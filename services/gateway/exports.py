@@ -16,6 +16,7 @@ Result = TypeVar("Result")
 MAX_EXPORTS = 2
 """At one time. Each is a process of some hundred megabytes that reads the log as fast as it can: with four, a small
 machine would have no memory left for new images."""
+STOPPING = "the gateway is stopping: ask again once it, or another, runs"
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ class Exports:
         self._threads = ThreadPoolExecutor(MAX_EXPORTS + 1, "gateway-exports")
         self._running = set["Export"]()
         self._starting = 0
+        self._ended = False
 
     async def open(self, request: ExportRequest) -> "Export":
         """Start one, up to its head. To be closed. Raises ExportFailed."""
@@ -51,14 +53,25 @@ class Exports:
             raise
         return export
 
-    def close(self) -> None:
-        """End all that run, and start no more."""
+    def end(self) -> None:
+        """End all that run, and start no more: the gateway is about to stop."""
+        self._ended = True
         for export in list(self._running):
             export.close()
+
+    def close(self) -> None:
+        self.end()
         self._threads.shutdown(wait=False)
 
     async def _call(self, function: "partial[Result]") -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, function)
+        if self._ended:
+            raise ExportFailed(STOPPING)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, function)
+        except ExportFailed:
+            if self._ended:
+                raise ExportFailed(STOPPING) from None
+            raise
 
     def _closed(self, export: "Export", process: ExportProcess) -> None:
         if export in self._running:

@@ -24,6 +24,7 @@ from tests.e2e.processes import Up, eventually, scanned
 from tests.servers import plain_http
 
 IMAGES = 60
+URL = "/v1/streams/large/export?what=features"
 OWN_ID = "images:0:my.own"
 LARGE, DIM = 1_500, 4_096
 """24 MB of features, more than pipes and sockets hold: an export of them is not done before somebody reads it."""
@@ -239,11 +240,10 @@ def test_a_stream_without_an_example_has_empty_tables_and_no_features(up: Up) ->
 
 
 def test_an_export_ends_when_its_client_goes_and_more_than_two_are_refused(up: Up) -> None:
-    url = "/v1/streams/large/export?what=features"
     with (
         plain_http.client(up.url, timeout=60) as client,
-        client.stream("GET", url),
-        client.stream("GET", url) as second,
+        client.stream("GET", URL),
+        client.stream("GET", URL) as second,
     ):
         assert second.status_code == 200
         assert len(exports(up.pid)) == 2
@@ -254,13 +254,23 @@ def test_an_export_ends_when_its_client_goes_and_more_than_two_are_refused(up: U
 
 
 def test_an_export_whose_process_is_killed_breaks_off(up: Up) -> None:
-    url = "/v1/streams/large/export?what=features"
-    with plain_http.client(up.url, timeout=60) as client, client.stream("GET", url) as answer:
+    with plain_http.client(up.url, timeout=60) as client, client.stream("GET", URL) as answer:
         os.kill(exports(up.pid)[0], signal.SIGKILL)
         with pytest.raises(httpx.RemoteProtocolError):
             answer.read()
     eventually(lambda: "the export of features of large broke off" in up.output, "the log says why")
     assert "Traceback" not in up.output
+
+
+def test_a_gateway_that_stops_ends_its_exports(up: Up) -> None:
+    with plain_http.client(up.url, timeout=60) as client, client.stream("GET", URL) as answer:
+        assert up.terminate() == 0
+        with pytest.raises(httpx.RemoteProtocolError):
+            answer.read()
+    assert "broke off: the gateway is stopping" in up.output
+    assert "Traceback" not in up.output
+    up.start()
+    eventually(up.ready, "the services are ready again")
 
 
 def test_a_command_that_is_broken_off_leaves_nothing_behind(up: Up, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """On real Kafka and Redis, with PREQUEL_FORGETTABLE: images that only their keys can open."""
 
 import io
+import zipfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -122,3 +123,20 @@ def test_without_redis_no_image_is_accepted_and_afterwards_all(
     wait_until(lambda: send(http, "i", noise(2)).status_code == 200, DEADLINE_S, "the image after the outage")
     assert http.get("/v1/streams/pets/images/i").content == noise(2)
     assert http.get("/v1/streams/pets/images/before").content == noise(1)
+
+
+def test_an_export_has_the_images_as_they_were_sent_and_lists_those_without_a_key(
+    running: Cluster, http: httpx.Client
+) -> None:
+    assert send(http, "leaves", noise(50)).status_code == 200
+    assert send(http, "keyless", noise(51)).status_code == 200
+    with closing(running.store()) as store:
+        delete_keys(store, "pets", [id_digest("keyless")])
+    answer = http.get("/v1/streams/pets/export", params={"what": "images"})
+    assert answer.status_code == 200, answer.text
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.read("leaves.png") == noise(50)
+        assert "keyless.png" not in archive.namelist()
+        missing = archive.read("missing.csv").decode()
+    assert any(line.startswith("keyless,,") for line in missing.splitlines())
+    assert "the image's key is not in the store" in missing

@@ -76,8 +76,10 @@ class _StoppableServer(uvicorn.Server):
         return await super().on_tick(counter) or self._stop.is_set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        # 1. Requests that wait for an event, and listeners, would outlast uvicorn's grace: end them first.
-        self.config.app.state.gateway.live.end()  # type: ignore[union-attr]  # config.app may be a name; here it is the app
+        # 1. Requests that wait for an event, listeners and exports would outlast uvicorn's grace: end them first.
+        gateway = self.config.app.state.gateway  # type: ignore[union-attr]  # config.app may be a name; here it is the app
+        gateway.live.end()
+        gateway.exports.end()
         # 2. Uvicorn finishes the other requests, within GATEWAY_GRACE_S.
         await super().shutdown(sockets)
         # 3. A client that does not read keeps its transport open: what it has not taken is lost to it.
