@@ -1,0 +1,1 @@
+"""The benchmarks that are also a promise: the published recipes."""
