@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PAGE := tests/gateway/web
-SYSTEMS := tests/system tests/e2e tests/faults tests/deploy/test_compose.py tests/deploy/test_wheel.py tests/browser/test_end_to_end.py tests/learner/life/test_crashes.py tests/learner/test_forgetting_crashes.py tests/learner/replay/test_workers.py
+SYSTEMS := tests/system tests/e2e tests/faults tests/deploy/test_compose.py tests/deploy/test_wheel.py tests/browser/test_end_to_end.py tests/learner/life/test_crashes.py tests/learner/test_forgetting_crashes.py tests/learner/replay/test_workers.py tests/benchmarks
 # Tests start hundreds of processes: without the byte code each would compile what it imports anew.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
