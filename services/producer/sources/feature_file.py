@@ -111,7 +111,7 @@ class FeatureFile:
             for batch in in_order(self._reader, numbers, READ_ROWS):
                 yield from _each(batch)
         except FeatureFileError as error:
-            raise SourceError(f"{error}; what was sent before stays: the same command goes on from there") from error
+            raise SourceError(f"{error}; what was sent before it stays, and is not sent again") from error
 
 
 def _each(batch: FeatureRows) -> Iterator[Vector]:
