@@ -60,6 +60,17 @@ def test_splits_are_no_classes(tmp_path: Path) -> None:
     assert labels(tmp_path) == {"train/1.jpg": None, "Test/2.jpg": None, "val/cat/3.jpg": "cat"}
 
 
+def test_the_splits_of_food_5k_are_splits(tmp_path: Path) -> None:
+    """A published recipe is learned from two of them and held out by the third."""
+    fill(tmp_path, ["training/food/1.jpg", "validation/food/2.jpg", "evaluation/non_food/3.jpg", "evaluation/4.jpg"])
+    assert labels(tmp_path) == {
+        "evaluation/4.jpg": None,
+        "evaluation/non_food/3.jpg": "non_food",
+        "training/food/1.jpg": "food",
+        "validation/food/2.jpg": "food",
+    }
+
+
 def test_a_train_among_vehicles_is_a_class(tmp_path: Path) -> None:
     fill(tmp_path, ["train/1.jpg", "bus/1.jpg"])
     assert labels(tmp_path) == {"bus/1.jpg": "bus", "train/1.jpg": "train"}

@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from prequel.services.offline.evaluation.errors import EvaluationError, WrongOptions
+from prequel.services.producer.sources.folder import HELD_OUT_SPLITS
 from prequel.shared.features.base import RowInfo
-
-USUAL_SPLITS = ("test", "testing", "holdout", "eval", "val", "valid", "validation", "dev")
-"""Splits that are usually held out, the most usual first."""
 
 
 class Division(NamedTuple):
@@ -34,7 +32,7 @@ def divide(infos: Sequence[RowInfo], holdout: str | None, seed: int) -> Division
 
 
 def _proposal(splits: Counter[str]) -> list[str]:
-    found = next((name for usual in USUAL_SPLITS for name in splits if name.lower() == usual), None)
+    found = next((name for usual in HELD_OUT_SPLITS for name in splits if name.lower() == usual), None)
     if found is None or len(splits) < 2:
         return []
     return [

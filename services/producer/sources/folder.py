@@ -11,7 +11,9 @@ from prequel.services.producer.sources.labels import checked_label
 from prequel.services.producer.sources.natural_order import natural_key
 from prequel.services.producer.sources.system_folders import is_system_folder
 
-SPLITS = frozenset(("train", "training", "test", "testing", "val", "valid", "validation", "eval", "dev", "holdout"))
+HELD_OUT_SPLITS = ("test", "testing", "holdout", "evaluation", "eval", "val", "valid", "validation", "dev")
+"""Splits that are usually not learned, the most usual first."""
+SPLITS = frozenset(("train", "training", *HELD_OUT_SPLITS))
 """Names of folders, in lower case, that divide a data set and are no classes."""
 
 _NUMBERED = re.compile(r"(.+?)[._ -]+\d+")
