@@ -15,17 +15,21 @@ EXTENSIONS = {
     "TIFF": ".tif",
 }
 """By format as ``detect_format`` names it: those that `stream` takes for an image's."""
+UNKNOWN = ".bin"
+"""Of data in no known format."""
 UNSAFE = frozenset('%/\\:*?"<>|')
 """What some file system does not allow in a name, and the sign that stands for it."""
 RESERVED = frozenset(("con", "prn", "aux", "nul", *(f"com{n}" for n in range(10)), *(f"lpt{n}" for n in range(10))))
 """Names that Windows keeps for devices, whatever their extension."""
 MAX_BYTES = 200
-"""Of a folder's name: file systems allow 255, and a label may have 128 characters of four."""
+"""Of a name without its ending: file systems allow 255, and a label may have 128 characters of four."""
+FILES = (*EXTENSIONS.values(), UNKNOWN, ".csv")
+"""Endings of the files beside the folders: a class `labels.csv` must not take the place of the table."""
 
 
 def file_name(id: str, label: str | None, data: bytes) -> str:
     """The path of an image in an export: `cat/ID.jpg`, or `ID.jpg` where it has no label."""
-    name = _escaped(id) + EXTENSIONS.get(detect_format(data) or "", ".bin")
+    name = _fitting(_escaped(id), id) + EXTENSIONS.get(detect_format(data) or "", UNKNOWN)
     return name if label is None else f"{folder_name(label)}/{name}"
 
 
@@ -34,13 +38,19 @@ def folder_name(label: str) -> str:
 
     Two labels never share one, but where a file system takes `Cat` for `cat`.
 
-    >>> folder_name("tabby cat"), folder_name("24/7"), folder_name(".hidden"), folder_name("nul")
-    ('tabby cat', '24%2F7', '%2Ehidden', '%6Eul')
+    >>> folder_name("tabby cat"), folder_name("24/7"), folder_name(".hidden"), folder_name("nul"), folder_name("1.jpg")
+    ('tabby cat', '24%2F7', '%2Ehidden', '%6Eul', '1%2Ejpg')
     """
     name = _escaped(label)
+    stem, dot, ending = name.rpartition(".")
+    return _fitting(f"{stem}%2E{ending}" if dot + ending.lower() in FILES else name, label)
+
+
+def _fitting(name: str, text: str) -> str:
+    """The name, or if it is too long its beginning, with a digest of the text that it stands for."""
     if len(name.encode()) <= MAX_BYTES:
         return name
-    digest = hashlib.sha256(label.encode()).hexdigest()[:16]
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
     return f"{name.encode()[: MAX_BYTES - 20].decode(errors='ignore')}%{digest}"
 
 

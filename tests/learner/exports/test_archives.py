@@ -14,7 +14,23 @@ from prequel.shared.events.names import valid_label
 
 PNG = b"\x89PNG\r\n\x1a\n"
 _labels = st.text(min_size=1, max_size=128).filter(valid_label) | st.sampled_from(
-    ["24/7", "..", ".", "nul", "NUL.txt", "a\\b", "c:", "ends.", " x", "x ", "%2F", "\N{SNOWMAN}" * 128, "x" * 128]
+    [
+        "24/7",
+        "..",
+        ".",
+        "nul",
+        "NUL.txt",
+        "a\\b",
+        "c:",
+        "ends.",
+        " x",
+        "x ",
+        "%2F",
+        "\N{SNOWMAN}" * 128,
+        "x" * 128,
+        "labels.csv",
+        "a.PNG",
+    ]
 )
 
 
@@ -60,6 +76,7 @@ def test_a_folder_has_a_name_that_every_file_system_takes(label: str) -> None:
     assert not name.startswith((".", " "))
     assert not name.endswith((".", " "))
     assert name.split(".")[0].lower() not in RESERVED
+    assert not name.lower().endswith((".csv", ".png")), "that is the name of a file beside the folders"
 
 
 @given(_labels, _labels)
@@ -70,3 +87,9 @@ def test_two_classes_have_two_folders(one: str, other: str) -> None:
 def test_an_image_without_a_label_lies_beside_the_folders() -> None:
     assert file_name("a:1", None, PNG) == "a%3A1.png"
     assert file_name(".a", "cat", b"\xff\xd8\xff") == "cat/%2Ea.jpg"
+
+
+def test_a_file_of_the_longest_id_has_a_name_that_every_file_system_takes() -> None:
+    names = {file_name(":" * 127 + end, None, PNG) for end in "ab"}
+    assert len(names) == 2
+    assert max(map(len, names)) <= 255
