@@ -104,7 +104,7 @@ class Gateway:
         self.statuses.stream_deleted(stream, command)
         self.details.stream_deleted(stream)
         self.known_streams.stream_deleted(stream)
-        self.stream_features.stream_deleted(stream)
+        self.stream_features.forget(stream)
         self.capacity.stream_deleted(stream, command)
         self.image_ids.stream_deleted(stream)
 

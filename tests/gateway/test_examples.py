@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from prequel.services.extractor.reextraction.missing_features import MissingFeatures
+from prequel.services.gateway.routes.predict import MAX_FEATURES
 from prequel.shared.config import Settings
 from prequel.shared.events.decoding import decode_example
 from prequel.shared.events.types import Features
@@ -147,6 +148,7 @@ def test_rows_as_the_body_take_label_and_key_from_the_request(served: Served) ->
         ({"content": b'{"features": [1]}\n\n{"features": [-Infinity]}', "headers": LINES}, "line 3.features.0"),
         ({"content": b'{"features": [1]}\n{"features": [1', "headers": LINES}, "line 2"),
         ({"content": b" \n", "headers": LINES}, "body"),
+        ({"content": bytes(4 * (MAX_FEATURES + 1)), "headers": BINARY}, "features"),
         ({"content": b"\0\0\0", "headers": BINARY}, "body"),
         ({"content": ROWS.tobytes(), "headers": BINARY, "params": {"dim": 2}}, "body"),
         ({"content": ROWS.tobytes(), "headers": BINARY, "params": {"dim": 0}}, "dim"),
@@ -187,6 +189,20 @@ def test_a_stream_takes_features_of_its_first_backbone_and_length_alone(served: 
         assert (answer.status_code, answer.json()["errors"][0]["field"]) == (409, f"0.{field}")
         assert "clip" in answer.json()["detail"]
     assert served.system.log.bounds(EXAMPLES)[0].end == before
+
+
+def test_a_refused_first_request_decides_nothing_for_its_stream(served: Served) -> None:
+    twice = [{"features": [1, 2], "id": "a"}, {"features": [1, 3], "id": "a"}]
+    assert served.examples("undecided", twice).status_code == 409
+    answer = served.examples("undecided", {"features": [1], "id": "a", "backbone": "clip"})
+    assert answer.status_code == 202, answer.text
+    assert served.examples("undecided", {"features": [1, 2]}).status_code == 409
+
+
+def test_a_resend_that_is_refused_leaves_what_came_first(served: Served) -> None:
+    served.examples("decided", {"features": [1, 2], "id": "a", "label": "cat"})
+    assert served.examples("decided", {"features": [1, 2], "id": "a", "label": "dog"}).status_code == 409
+    assert served.examples("decided", {"features": [1]}).status_code == 409
 
 
 def test_a_stream_of_images_takes_no_features_of_another_backbone(served: Served) -> None:

@@ -1,6 +1,7 @@
 """The call that sends examples as features, without images: of any backbone, of anything."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -17,7 +18,7 @@ from prequel.services.gateway.http.parameters import (
     Wait,
     refuse_unknown_parameters,
 )
-from prequel.services.gateway.http.problems import invalid, unavailable
+from prequel.services.gateway.http.problems import Problem, invalid, unavailable
 from prequel.services.gateway.http.schemas import BINARY, Accepted, AcceptedWithPrediction
 from prequel.services.gateway.routes.accepted import Appended, accepted_answer
 from prequel.services.gateway.routes.predict import MAX_FEATURES
@@ -105,7 +106,7 @@ async def send_examples(
     examples = [_completed(example, label, backbone) for example in sent.examples]
     ids = chosen_ids([example.id for example in examples], id, gateway.new_id)
     kind = _one_kind(examples)
-    await gateway.stream_features.require(stream, kind, id=ids[0], field=examples[0].field)
+    is_first = await gateway.stream_features.require(stream, kind, id=ids[0], field=examples[0].field)
     given = [
         ImageWithId(
             f"{example.field}id" if example.id else "Idempotency-Key", own, vector_bytes(example.vector), example.label
@@ -113,10 +114,23 @@ async def send_examples(
         for own, example in zip(ids, examples, strict=True)
         if example.id or id
     ]
-    await gateway.image_ids.admit(stream, given)  # Those that the gateway made are new.
-    positions = await _append(gateway, stream, examples, ids, kind.backbone)
+    with _forgotten_unless_stored(gateway, stream) if is_first else nullcontext():
+        await gateway.image_ids.admit(stream, given)  # Those that the gateway made are new.
+        positions = await _append(gateway, stream, examples, ids, kind.backbone)
     appended = [Appended(id, EXAMPLES, at) for id, at in zip(ids, positions, strict=True)]
     return await accepted_answer(gateway, stream, appended, wait, several=sent.several)
+
+
+@contextmanager
+def _forgotten_unless_stored(gateway: Gateway, stream: str) -> Iterator[None]:
+    """Where none of the first examples is in the log for certain, the stream takes others. It may be that they arrive
+    after a 503: then nothing is forgotten."""
+    try:
+        yield
+    except Exception as error:
+        if not (isinstance(error, Problem) and error.more.get("may_arrive")):
+            gateway.stream_features.forget(stream)
+        raise
 
 
 def _completed(example: SentExample, label: str | None, backbone: str | None) -> SentExample:
@@ -130,6 +144,8 @@ def _completed(example: SentExample, label: str | None, backbone: str | None) ->
 def _one_kind(examples: Sequence[SentExample]) -> FeatureKind:
     """That of all examples. Raises Problem 422 for the first that is of another."""
     kinds = [FeatureKind(example.backbone or OWN_BACKBONE, example.vector.size) for example in examples]
+    if kinds[0].dim > MAX_FEATURES:
+        raise invalid(f"{examples[0].field}features", f"has {kinds[0].dim} values: {MAX_FEATURES} are the most")
     for example, kind in zip(examples, kinds, strict=True):
         if kind.backbone != kinds[0].backbone:
             raise invalid(

@@ -33,10 +33,11 @@ class StreamFeatures:
         self._first: OrderedDict[str, tuple[FeatureKind, str]] = OrderedDict()
         """By stream that was new, the kind and the id of what this gateway accepted first."""
 
-    async def require(self, stream: str, kind: FeatureKind, *, id: str, field: str) -> None:
+    async def require(self, stream: str, kind: FeatureKind, *, id: str, field: str) -> bool:
         """Raises Problem 409, for example ``field``, where the stream learns from other features.
 
-        Of a new stream it remembers these, of the example ``id``: of two requests at once, exactly one is first.
+        Of a new stream it remembers these, of the example ``id``: of two requests at once, exactly one is first. True
+        for that one, which calls ``forget`` where its examples do not get into the log after all.
         """
         try:
             status = await self._statuses.newest(stream)
@@ -46,14 +47,16 @@ class StreamFeatures:
             status = None
         if status and status.dim:
             _check(stream, FeatureKind(status.backbone, status.dim), kind, field)
-            return
+            return False
         if status and not matches(status.backbone, kind.backbone):
             raise _conflict(f"{field}backbone", f"stream {stream} is to learn from {status.backbone}", kind.backbone)
-        first, first_id = self._first.get(stream, (kind, id))
-        if self._live.rejected_image(stream, first_id):  # Then the stream has not begun with it.
-            first, first_id = kind, id
+        known = self._first.get(stream)
+        if known and self._live.rejected_image(stream, known[1]):  # Then the stream has not begun with it.
+            known = None
+        first, first_id = known or (kind, id)
         _check(stream, first, kind, field)
         self._remember(stream, first, first_id)
+        return known is None
 
     async def require_extractable(self, stream: str) -> None:
         """Raises Problem 409 where the stream learns from features that no backbone of Prequel makes of an image."""
@@ -68,7 +71,8 @@ class StreamFeatures:
                 f"({problem}): send features instead",
             )
 
-    def stream_deleted(self, stream: str) -> None:
+    def forget(self, stream: str) -> None:
+        """What came first is not in the log, or the stream is deleted: others may be first."""
         self._first.pop(stream, None)
 
     def _remember(self, stream: str, kind: FeatureKind, id: str) -> None:
