@@ -39,7 +39,7 @@ class Output(NamedTuple):
 
 
 def run_evaluation(evaluator: Evaluator, name: str, output: Output, clock: Callable[[], float]) -> int:
-    """Evaluate what is called ``name``; the exit code. Raises EvaluationError, FeatureFileError, ReportFailed."""
+    """Evaluate what is called ``name``; the exit code. Raises EvaluationError, FeatureFileError, Stopped."""
     began = clock()
     if output.directory:
         make_folder(output.directory)

@@ -22,6 +22,7 @@ from prequel.services.offline.evaluation.read_ahead import ReadAhead
 from prequel.services.offline.evaluation.result import Evaluation
 from prequel.services.offline.evaluation.results import prequential_result, reports
 from prequel.services.offline.evaluation.schedule import Predicted, Schedule
+from prequel.services.producer.errors import Stopped
 from prequel.shared.features.base import FeatureRows, RowInfo
 
 
@@ -77,7 +78,8 @@ class Evaluator:
         return self.fold.state.images + (self.held_out.images if self.held_out else 0)
 
     def run(self, watcher: Watcher) -> None:
-        """Predict and learn all, or until it is stopped. Raises EvaluationError, FeatureFileError."""
+        """Predict and learn all, or until it is stopped. Raises EvaluationError, FeatureFileError, and Stopped where it
+        was stopped before anything was predicted."""
         schedule: Schedule | None = None
         for rows in self._read(self.order.numbers):
             schedule = schedule or self._schedule(rows.vectors.shape[1])
@@ -85,6 +87,8 @@ class Evaluator:
                 self._look_at(predicted, self._truths(predicted), self.fold.state.class_names, self._mistakes)
                 watcher.predicted(predicted, self.fold.state.class_names, held_out=False)
         if schedule is None:
+            if self._tools.stop.is_set():
+                raise Stopped("stopped before the first example")
             raise EvaluationError(f"{self._examples.origin.source}: not one example could be read")
         schedule.finish()
         if self.division.held_out and not self.stopped:

@@ -10,11 +10,11 @@ from rich.console import Console
 from prequel.services.offline.prediction.answers import NamedAnswer, answers
 from prequel.services.offline.prediction.inputs import Inputs, OpenBackbone, read_model
 from prequel.services.producer.errors import SourceError
+from prequel.services.producer.report import INTERRUPTED
 from prequel.services.producer.summary import ImageProblem
 
 SHOWN = 3
 """Classes in a line: what it is, and what else it may be. `--json` has ten."""
-INTERRUPTED = 130
 
 
 def predict(

@@ -18,6 +18,7 @@ from prequel.services.offline.evaluation.image_examples import ImageExamples
 from prequel.services.offline.evaluation.options import Options
 from prequel.services.offline.evaluation.result import Evaluation
 from prequel.services.offline.extraction.extraction import Extraction
+from prequel.services.producer.errors import Stopped
 from tests.learner.building import Registry
 from tests.offline.evaluation.building import config, evaluator, example_rows, write_rows
 from tests.offline.extraction.folders import class_folder, extract, jpeg, make_folder, mean_colour, opened
@@ -97,9 +98,9 @@ def test_a_report_that_cannot_be_written_is_refused_before_the_work(tmp_path: Pa
     assert (tmp_path / "taken").read_text() == "mine"
 
 
-def of_images(root: Path, options: Options, late_bytes: int = 2**20) -> Evaluation:
+def of_images(root: Path, options: Options, late_bytes: int = 2**20, stop: threading.Event | None = None) -> Evaluation:
     with closing(mean_colour()) as images:
-        source, stop = opened(root, order="as-is"), threading.Event()
+        source, stop = opened(root, order="as-is"), stop or threading.Event()
         examples = ImageExamples(source, images, Extraction(source, images, stop))
         tools = Tools(Registry(), late_bytes, lambda: 0.0, stop)
         work = Evaluator(examples, options, config("nearest,logistic"), tools)
@@ -118,6 +119,13 @@ def test_images_give_what_the_file_of_their_features_gives(tmp_path: Path, optio
     expected = work.evaluation().model_copy(update={"source": str(root)})
     assert found == expected
     assert found.prequential.images == (20 if options.holdout is None else 14)
+
+
+def test_ended_before_the_first_images_have_features_it_does_not_blame_the_images(tmp_path: Path) -> None:
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(Stopped):
+        of_images(class_folder(tmp_path / "pets"), Options(), stop=stop)
 
 
 def test_images_without_features_are_said_and_the_rest_counts(tmp_path: Path) -> None:
