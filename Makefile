@@ -7,7 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PAGE := tests/gateway/web
-SYSTEMS := tests/system tests/e2e tests/faults tests/deploy/test_compose.py tests/deploy/test_wheel.py tests/browser/test_end_to_end.py tests/learner/life/test_crashes.py tests/learner/test_forgetting_crashes.py tests/learner/replay/test_workers.py tests/benchmarks
+# And what takes seconds a test: `make test` stays under ten minutes.
+SYSTEMS := tests/system tests/e2e tests/faults tests/deploy/test_compose.py tests/deploy/test_wheel.py tests/browser/test_end_to_end.py tests/learner/life/test_crashes.py tests/learner/test_forgetting_crashes.py tests/learner/replay/test_workers.py tests/benchmarks tests/offline/export/test_files.py tests/offline/evaluation/test_same_fold.py tests/shared/features/test_memory.py tests/learner/exports/test_example_rows.py tests/browser/test_report.py
 # Tests start hundreds of processes: without the byte code each would compile what it imports anew.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
@@ -17,10 +18,10 @@ help:  ## Show this list
 demo: $(READY)  ## Stream handwritten digits into a model and show the page
 	@$(BIN)/prequel demo
 
-test: $(READY) servers kernels  ## Run the tests, but those of whole systems and the long ones
+test: $(READY) servers kernels  ## Run the tests, but those of whole systems and the slow ones
 	@$(PYTEST) --numprocesses 5 --dist loadfile --no-loadscope-reorder $(addprefix --ignore=,$(SYSTEMS))
 
-system: $(READY) servers kernels  ## Run the tests of whole systems: many processes, Kafka, Redis, kill -9
+system: $(READY) servers kernels  ## Run the tests of whole systems (many processes, Kafka, Redis, kill -9) and the slow ones
 	@$(PYTEST) --numprocesses 3 --dist loadfile --no-loadscope-reorder $(SYSTEMS)
 
 check: $(READY) page  ## Lint, format, types, import rules
