@@ -67,8 +67,10 @@ def find_columns(lines: Sequence[str], file: Path) -> CsvColumns:
 
 
 def _is_header(names: Sequence[str]) -> bool:
-    """Numbers may be names too (`label,0,1,2`): then the first one of them is 0 and the next 1."""
-    return foreign.find_column((names[0], names[-1]), foreign.LABELS) is not None
+    """Numbers may be names too (`label,0,1,2`): then they count up. `y,0.5,2` is a row of the class y."""
+    numbers = [name for name in names if is_number(name)]
+    counted = numbers[:1] in (["0"], ["1"]) and numbers == [str(int(numbers[0]) + n) for n in range(len(numbers))]
+    return counted and foreign.find_column((names[0], names[-1]), foreign.LABELS) is not None
 
 
 def _infos(names: Sequence[str], *, header: bool) -> dict[str, int]:

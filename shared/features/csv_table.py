@@ -1,5 +1,6 @@
 """Feature files as the tutorials' CSV, `class,feat_0,...,feat_N`; what else is known stands in a file beside it."""
 
+import csv
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from pydantic import ValidationError
 from prequel.shared.features import foreign
 from prequel.shared.features.base import FeatureFileError, FeatureMeta, FeatureRows, RowInfo, Vectors
 from prequel.shared.features.csv_columns import CsvColumns, find_columns
-from prequel.shared.features.csv_text import cells, format_rows, header, is_number, parse_numbers
+from prequel.shared.features.csv_text import cells, format_rows, header, parse_numbers
 from prequel.shared.features.rows import check_finite, regroup
 
 SIDECAR = ".ndjson"
@@ -112,6 +113,8 @@ class CsvReader:
             return [*(first or [""] * self._columns.first), *(cell.decode().strip('"') for cell in behind)]
         except UnicodeDecodeError:
             raise FeatureFileError(f"{self._path}: row {row + 1:,} is not UTF-8: save the table as UTF-8") from None
+        except csv.Error as error:
+            raise FeatureFileError(f"{self._path}: row {row + 1:,} is no line of a table: {error}") from None
 
     def _infos(self, row: int, outside: Sequence[Sequence[str]]) -> list[RowInfo]:
         places = self._columns.infos
@@ -124,14 +127,12 @@ class CsvReader:
         try:
             return parse_numbers(rests, separator).reshape(-1, self._columns.dim)
         except pyarrow.ArrowInvalid:
-            for number, rest in enumerate(rests, row):
-                for column, cell in enumerate(rest.split(separator)):
-                    text = cell.decode(errors="replace").strip('" ')
-                    if text and not is_number(text):
-                        raise FeatureFileError(
-                            f"{self._path}: row {number + 1:,}, feature {column + 1:,} is {text[:50]!r}, not a number"
-                        ) from None
-            raise
+            number, wrong = next(pair for pair in enumerate(rests, row) if not _parses(pair[1], separator))
+            column, cell = next(pair for pair in enumerate(wrong.split(separator)) if not _parses(pair[1], separator))
+            text = cell.decode(errors="replace").strip('" ')
+            raise FeatureFileError(
+                f"{self._path}: row {number + 1:,}, feature {column + 1:,} is {text[:50]!r}, not a number"
+            ) from None
 
     def _changed(self) -> FeatureFileError:
         return FeatureFileError(
@@ -145,6 +146,14 @@ class CsvReader:
             yield
         except OSError as error:
             raise FeatureFileError(f"{self._path} cannot be read: {error.strerror or error}") from error
+
+
+def _parses(text: bytes, separator: bytes) -> bool:
+    try:
+        parse_numbers([text], separator)
+    except pyarrow.ArrowInvalid:
+        return False
+    return True
 
 
 def is_feature_table(path: Path) -> bool:
@@ -166,6 +175,8 @@ def _read_columns(path: Path) -> CsvColumns:
         raise FeatureFileError(f"{path} does not exist") from None
     except UnicodeDecodeError:
         raise FeatureFileError(f"{path} is not UTF-8: save the table as UTF-8") from None
+    except csv.Error as error:
+        raise FeatureFileError(f"{path} is no table of lines: {error}") from None
     except OSError as error:
         raise FeatureFileError(f"{path} cannot be read: {error.strerror or error}") from error
 

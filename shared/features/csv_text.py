@@ -43,6 +43,8 @@ def parse_numbers(rows: Sequence[bytes], separator: bytes) -> Vectors:
     number.
     """
     text = separator.join(rows).replace(separator, b"\n").replace(b'"', b"") + b"\n"
+    if b"\r" in text:  # pyarrow would begin another value there, and all behind it would move.
+        raise pyarrow.ArrowInvalid("a line break in a cell")
     table = pyarrow.csv.read_csv(
         pyarrow.BufferReader(text),
         read_options=pyarrow.csv.ReadOptions(column_names=["x"]),

@@ -43,7 +43,8 @@ def label_of(value: object, row: int, file: object) -> str | None:
     Programs that write features and label as one array write the label as a float. Raises FeatureFileError, naming
     the row, which is counted from 0.
     """
-    text = "" if value is None else normal_label(str(value))
+    cell = value.decode(errors="replace") if isinstance(value, bytes) else value
+    text = "" if cell is None else normal_label(str(cell))
     if _FLOAT.fullmatch(text) and float(text).is_integer():
         text = str(int(float(text)))
     if not text or (isinstance(value, float) and value != value):

@@ -1,6 +1,7 @@
 """Feature files as NumPy arrays: `features`, `ids`, `names`, `labels`, `splits` and `meta` in one `.npz`."""
 
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from math import prod
@@ -10,6 +11,7 @@ from typing import IO, Any, NamedTuple, cast
 import numpy as np
 import numpy.typing as npt
 from numpy.lib import format as npy
+from pydantic import ValidationError
 
 from prequel.shared.features import foreign
 from prequel.shared.features.base import FeatureFileError, FeatureMeta, FeatureRows, RowInfo, Vectors
@@ -46,12 +48,13 @@ def _write_texts(archive: zipfile.ZipFile, name: str, texts: str | list[str]) ->
 
 
 class Header(NamedTuple):
-    """Of an array in a file: its dtype, shape and order, and where its values begin."""
+    """Of an array in a file: its dtype, shape and order, where its values begin, and the bytes of it before them."""
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
     fortran: bool
     begin: int
+    length: int
 
 
 class NpzReader:
@@ -150,6 +153,12 @@ class NpzReader:
                 f"{self._path}: {self._vectors} is an array {dtype} of shape {shape}: it must have a row of numbers "
                 "for each example"
             )
+        stored = self._archive.getinfo(f"{self._vectors}.npy").file_size - self._header.length
+        if stored != prod(shape) * dtype.itemsize:
+            raise FeatureFileError(
+                f"{self._path} is cut off or damaged: {self._vectors} of shape {shape} has {stored:,} bytes; "
+                "make it again"
+            )
 
     def _array(self, name: str) -> npt.NDArray[Any]:
         with self._errors(), self._archive.open(f"{name}.npy") as file:
@@ -170,11 +179,20 @@ class NpzReader:
 
     def _read_meta(self) -> FeatureMeta:
         if self._own:
-            return FeatureMeta.model_validate_json(str(self._array(META)))
+            return self._own_meta()
         meta = FeatureMeta(
             backbone=foreign.word_of(self._path), dim=prod(self._header.shape[1:]), source=self._path.name
         )
         return meta.model_copy(update={"labels": foreign.labels_of(self.infos())})
+
+    def _own_meta(self) -> FeatureMeta:
+        try:
+            meta = FeatureMeta.model_validate_json(str(self._array(META)))
+        except ValidationError as error:
+            raise FeatureFileError(f"{self._path}: its {META} is damaged: make the file again") from error
+        if meta.dim != prod(self._header.shape[1:]) or None in self._columns.values():
+            raise FeatureFileError(f"{self._path} is not what its {META} says: make the file again")
+        return meta
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -183,7 +201,7 @@ class NpzReader:
             yield
         except FileNotFoundError:
             raise FeatureFileError(f"{self._path} does not exist") from None
-        except (OSError, EOFError, zipfile.BadZipFile, KeyError) as error:
+        except (OSError, EOFError, zipfile.BadZipFile, zlib.error, KeyError) as error:
             raise FeatureFileError(
                 f"{self._path} cannot be read, it is damaged or not whole: {str(error)[:300]}; make it again"
             ) from error
@@ -191,10 +209,11 @@ class NpzReader:
 
 def _read_header(file: IO[bytes]) -> Header:
     """Raises OSError where this is no array."""
+    start = file.tell()
     try:
         version = npy.read_magic(file)
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, fortran, dtype = read(file)
     except ValueError as error:
         raise OSError(str(error)) from error
-    return Header(dtype, shape, fortran and len(shape) > 1, file.tell())
+    return Header(dtype, shape, fortran and len(shape) > 1, file.tell(), file.tell() - start)

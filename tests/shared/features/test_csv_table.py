@@ -43,6 +43,11 @@ def test_a_label_that_was_written_as_a_float_is_the_number(tmp_path: Path) -> No
     assert [row.label for row in rows.infos] == ["1", "0", None, "1.5"]
 
 
+def test_a_first_row_of_a_class_called_y_is_no_header(tmp_path: Path) -> None:
+    assert [row.label for row in read(table(tmp_path, "y,0.5,2\nn,1,2\n")).infos] == ["y", "n"]
+    assert [row.label for row in read(table(tmp_path, "y,0,1\nn,1,2\n")).infos] == ["n"]
+
+
 def test_ids_names_and_splits_are_read_where_a_table_has_them(tmp_path: Path) -> None:
     rows = read(table(tmp_path, 'id,path,split,x0,x1,label\na1,"cat, big.jpg",train,1,2,cat\na2,b.jpg,,3,4,\n'))
     assert [tuple(row) for row in rows.infos] == [("a1", "cat, big.jpg", "cat", "train"), ("a2", "b.jpg", None, None)]
@@ -60,6 +65,10 @@ def test_ids_names_and_splits_are_read_where_a_table_has_them(tmp_path: Path) ->
         ("class,a,b\ncat,1,2\ncat\n", "row 2 has 1 columns, expected 3"),
         ("class,a,b\ncat,1,2\ncat,,3\n", "row 2, value 1 is not a finite number"),
         ("class,a,b\ncat,1,2\ncat,nan,3\n", "row 2, value 1 is not a finite number"),
+        ("class,a,b\ncat,1,2\ncat,1\r2,3\n", r"row 2, feature 1 is '1.r2', not a number"),
+        ("class,a,b\ncat,1,2\ncat,\u0663,3\n", "row 2, feature 1 is '\u0663', not a number"),
+        ("cat,1,2\rdog,1,2", "f.csv is no table of lines"),
+        (f"cat,1,2\n{'c' * 200_000},1,2\n", "row 2 is no line of a table"),
         ("class,a,b\ncat,1\n", "row 1 has 2 columns, its header 3"),
         ("a,class,b\n1,cat,2\n", "all columns must be features"),
     ],

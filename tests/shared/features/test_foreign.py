@@ -1,5 +1,7 @@
 """Parquet files and arrays of other programs: float16, integer labels, names of their own, and what is damaged."""
 
+import io
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +9,7 @@ import numpy as np
 import pyarrow
 import pyarrow.parquet
 import pytest
+from numpy.lib import format as npy
 
 from prequel.shared.features.base import FeatureFileError
 from prequel.shared.features.opening import open_features
@@ -50,6 +53,34 @@ def test_feature_maps_are_flattened(tmp_path: Path) -> None:
 )
 def test_arrays_that_are_no_features_are_refused(tmp_path: Path, arrays: dict[str, Any], why: str) -> None:
     np.savez(tmp_path / "f.npz", **arrays)
+    with pytest.raises(FeatureFileError, match=why):
+        read(tmp_path / "f.npz")
+
+
+def test_labels_that_are_bytes_are_texts(tmp_path: Path) -> None:
+    np.savez(tmp_path / "f.npz", features=VECTORS[:2], labels=np.array(["é".encode(), b"b"]))
+    assert [row.label for row in read(tmp_path / "f.npz").infos] == ["é", "b"]
+
+
+def test_an_array_that_is_not_as_long_as_its_header_says_is_refused(tmp_path: Path) -> None:
+    array = io.BytesIO()
+    npy.write_array_header_1_0(array, {"descr": "<f4", "fortran_order": False, "shape": (10**12, 3)})
+    with zipfile.ZipFile(tmp_path / "f.npz", "w") as archive:
+        archive.writestr("features.npy", array.getvalue() + VECTORS.tobytes())
+    with pytest.raises(FeatureFileError, match=r"f\.npz is cut off or damaged: features of shape .* has 48 bytes"):
+        read(tmp_path / "f.npz")
+
+
+@pytest.mark.parametrize(
+    ("meta", "why"),
+    [
+        ("{", "its meta is damaged"),
+        ('{"backbone": "b", "dim": 2}', "is not what its meta says"),
+        ('{"backbone": "b", "dim": 3}', "is not what its meta says"),
+    ],
+)
+def test_a_file_of_ours_with_another_meta_or_without_a_column_is_refused(tmp_path: Path, meta: str, why: str) -> None:
+    np.savez(tmp_path / "f.npz", features=VECTORS, labels=np.array(list("abcd")), meta=np.array(meta))
     with pytest.raises(FeatureFileError, match=why):
         read(tmp_path / "f.npz")
 
