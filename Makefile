@@ -64,9 +64,10 @@ lock: $(READY)  ## Pin the newest packages that pyproject.toml allows, with thei
 	@# What each container image needs of it, and no more.
 	@set -e; compile="$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-annotate --constraint requirements.lock"; \
-	for service in extractor learner gateway; do \
+	for service in extractor learner; do \
 		$$compile --extra $$service --extra kafka --extra redis pyproject.toml --output-file locks/$$service.txt; \
 	done; \
+	$$compile --extra gateway --extra learner --extra kafka --extra redis pyproject.toml --output-file locks/gateway.txt; \
 	$$compile --extra learner --extra neural --extra kafka --extra redis pyproject.toml \
 		--output-file locks/learner-keras.txt; \
 	$$compile --extra extractor --extra gpu --extra kafka --extra redis pyproject.toml \

@@ -22,7 +22,6 @@ ONE_PLACE: dict[str, str | tuple[str, ...]] = {
     "fastapi": "services/gateway/",
     "starlette": "services/gateway/",
     "pyarrow": ("shared/features/", "shared/tables/"),
-    "matplotlib": "services/offline/",
     "jinja2": "services/offline/",
     "onnx": "services/offline/",
 }

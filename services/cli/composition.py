@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from prequel.services.learner.replay.jobs.base import JobContext, Workers
     from prequel.services.offline.extraction.image_backbone import ImageBackbone
     from prequel.services.producer.client import Client
-    from prequel.shared.model_files import ModelConverter
+    from prequel.shared.model_files import ModelConverter, ModelFormat
     from prequel.shared.retention.keeper import RetentionKeeper
     from prequel.shared.store.base import Store
 
@@ -146,13 +146,24 @@ def run_export() -> int:
 
 
 def model_converter(settings: Settings, stop: threading.Event) -> "ModelConverter":
-    """Makes Keras and ONNX files of models, each in a process of this installation."""
-    from functools import partial
+    """Makes Keras and ONNX files of models, each in a process of this installation.
 
-    from prequel.services.extractor.backbones.registry import choose
-    from prequel.services.offline.export.converter import ChildConverter
+    What it needs is imported with the first file: an image of the gateway alone has nothing of it, and says so then.
+    """
 
-    return ChildConverter(partial(choose, settings=settings), _child_environ(settings), stop)
+    def convert(data: bytes, format: "ModelFormat") -> bytes:
+        from functools import partial
+
+        from prequel.shared.model_files import no_converter
+
+        try:
+            from prequel.services.extractor.backbones.registry import choose
+            from prequel.services.offline.export.converter import ChildConverter
+        except ModuleNotFoundError:
+            return no_converter(data, format)
+        return ChildConverter(partial(choose, settings=settings), _child_environ(settings), stop)(data, format)
+
+    return convert
 
 
 def connect_client(url: str, arguments: argparse.Namespace, stop: threading.Event) -> "Client":

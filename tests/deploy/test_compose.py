@@ -109,6 +109,18 @@ def test_the_gateway_reaches_the_learner(gateway: httpx.Client, digits: dict[str
     assert len(answer.json()["probabilities"]) == 10
 
 
+def test_data_and_models_leave_through_the_gateway(gateway: httpx.Client, digits: dict[str, Any]) -> None:
+    """With the packages of its image: what they do not make is answered with what does."""
+    labels = gateway.get("/v1/streams/digits/export", params={"what": "labels", "format": "ndjson"}, timeout=DEADLINE_S)
+    assert labels.status_code == 200, labels.text
+    assert len(labels.text.splitlines()) == digits["labelled"]
+    arrays = gateway.get("/v1/streams/digits/model", params={"format": "npz"})
+    assert arrays.status_code == 200, arrays.text
+    keras = gateway.get("/v1/streams/digits/model", params={"format": "keras"}, timeout=DEADLINE_S)
+    assert keras.headers["content-type"] == "application/problem+json"
+    assert "npz" in keras.json()["detail"]
+
+
 def test_services_write_to_their_cache_and_nowhere_else(deployment: Deployment, digits: dict[str, Any]) -> None:
     assert not list((deployment.folder / "workdir").iterdir())
     assert {each.name for each in (deployment.folder / "cache").iterdir()} <= {"backbones", "keras", "numba"}
