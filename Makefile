@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PAGE := tests/gateway/web
 # And what takes seconds a test: `make test` stays under ten minutes.
-SYSTEMS := tests/system tests/e2e tests/faults tests/deploy/test_compose.py tests/deploy/test_wheel.py tests/browser/test_end_to_end.py tests/learner/life/test_crashes.py tests/learner/test_forgetting_crashes.py tests/learner/replay/test_workers.py tests/benchmarks tests/offline/export/test_files.py tests/offline/evaluation/test_same_fold.py tests/shared/features/test_memory.py tests/learner/exports/test_example_rows.py tests/browser/test_report.py
+SYSTEMS := tests/system tests/e2e tests/faults tests/deploy/test_compose.py tests/deploy/test_wheel.py tests/browser/test_end_to_end.py tests/learner/life/test_crashes.py tests/learner/test_forgetting_crashes.py tests/learner/replay/test_workers.py tests/benchmarks tests/offline/export/test_files.py tests/offline/evaluation/test_same_fold.py tests/shared/features/test_memory.py tests/learner/exports/test_example_rows.py tests/browser/test_report.py tests/browser/test_axe.py tests/learner/test_crashes.py tests/learner/test_pruned_log.py tests/documentation/test_extending.py
 # Tests start hundreds of processes: without the byte code each would compile what it imports anew.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
