@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from prequel.shared.log.base import Log, LogUnavailable, Message, Position, RecordTooLarge
 from prequel.shared.runtime.deadlines import APPEND_PROBLEM_SHOWN_S, APPEND_S, GATEWAY_CLOSE_S
@@ -54,6 +55,7 @@ class AppendQueue:
         self._thread = ThreadPoolExecutor(1, f"gateway-{name}")
         self._pending: deque[PendingAppend] = deque()
         self._worker: asyncio.Task[None] | None = None
+        self._forgetting: asyncio.TimerHandle | None = None
 
     async def append(self, messages: Sequence[Message]) -> Positions:
         """The position of each message; all are durable on return.
@@ -131,7 +133,10 @@ class AppendQueue:
         """Show the reason on /readyz until an append succeeds, or for APPEND_PROBLEM_SHOWN_S: without requests
         no append would."""
         self._health.waits(self._log_name, reason)
-        asyncio.get_running_loop().call_later(APPEND_PROBLEM_SHOWN_S, self._health.works, self._log_name)
+        if self._forgetting:  # Of an earlier problem: this one is shown as long as any.
+            self._forgetting.cancel()
+        forget = partial(self._health.works, self._log_name)
+        self._forgetting = asyncio.get_running_loop().call_later(APPEND_PROBLEM_SHOWN_S, forget)
 
     def _resolve(self, group: list[PendingAppend], positions: Positions) -> None:
         start = 0
