@@ -9,6 +9,7 @@ import pytest
 from prequel.services.gateway.append_queue import AppendQueue, AppendUnconfirmed
 from prequel.shared.log.base import LogUnavailable, Message, Position, RecordTooLarge
 from prequel.shared.log.sqlite.log import SqliteLog
+from prequel.shared.runtime.deadlines import APPEND_PROBLEM_SHOWN_S
 from prequel.shared.runtime.health import Health
 from tests.gateway.faults import FaultyLog
 
@@ -104,6 +105,25 @@ async def test_a_log_that_does_not_answer_is_unavailable(log: FaultyLog, health:
         while log.bounds("images")[0].end == 0:
             await asyncio.sleep(0.01)
     assert log.bounds("images")[0].end == 1
+
+
+async def test_each_problem_is_shown_as_long_whatever_came_before(
+    log: FaultyLog, queue: AppendQueue, health: Health
+) -> None:
+    """The loop's own clock is set forward: nothing waits."""
+    loop, ahead = asyncio.get_running_loop(), [0.0]
+    now = loop.time
+    loop.time = lambda: now() + ahead[0]  # type: ignore[method-assign]  # asyncio's clock, not ours
+    log.full = True
+    for _ in range(2):
+        with pytest.raises(LogUnavailable):
+            await queue.append([message(b"x")])
+        ahead[0] += APPEND_PROBLEM_SHOWN_S * 2 / 3
+        await asyncio.sleep(0.001)  # The timers that are due now run before this one.
+    assert "gateway: images" in health.reasons
+    ahead[0] += APPEND_PROBLEM_SHOWN_S * 2 / 3
+    await asyncio.sleep(0.001)
+    assert health.reasons == {}
 
 
 async def test_a_bug_reaches_the_request(queue: AppendQueue) -> None:
