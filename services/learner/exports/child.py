@@ -4,8 +4,6 @@ A fold beside a gateway's requests would keep them waiting: Python runs one thre
 """
 
 import logging
-import sys
-import threading
 from typing import IO
 
 import orjson
@@ -14,7 +12,7 @@ from pydantic import ValidationError
 from prequel.services.learner.exports.current_stream import check_not_deleted, read_stream
 from prequel.services.learner.exports.export import check, export
 from prequel.services.learner.models.spec import UnknownModel
-from prequel.services.learner.replay.jobs.child import OpenContext, end_with_parent, step_back, take_standard_output
+from prequel.services.learner.replay.jobs.child import OpenContext, begin
 from prequel.shared.config import ConfigError, Settings
 from prequel.shared.exports import ExportFailed, ExportRequest, encode_failure, encode_frame
 from prequel.shared.log.base import LogUnavailable
@@ -30,12 +28,9 @@ logger = logging.getLogger(__name__)
 
 def run(open_context: OpenContext) -> int:
     """Make the export of standard input; the exit code. What is written is described in shared/exports.py."""
-    step_back()
-    output = take_standard_output()
-    order = sys.stdin.buffer.readline()
+    order, output = begin()
     if not order:
-        return 1  # The gateway has died before it could say anything.
-    threading.Thread(target=end_with_parent, name="parent", daemon=True).start()
+        return 1
     try:
         _make(orjson.loads(order), open_context, FrameSink(output))
     except ExportFailed as error:

@@ -33,12 +33,9 @@ def run(kinds: Mapping[str, JobFunction], open_context: OpenContext) -> int:
     Standard output gets a JSON object a line: ``{"progress": 0.5}``, and at the end ``{"error": sentence}``, or
     ``{"result": n}`` and n bytes. Whatever else is printed here goes to standard error.
     """
-    step_back()
-    output = take_standard_output()
-    order = sys.stdin.buffer.readline()
+    order, output = begin()
     if not order:
-        return 1  # The learner has died before it could say anything.
-    threading.Thread(target=end_with_parent, name="parent", daemon=True).start()
+        return 1
     try:
         result = _do(orjson.loads(order), kinds, open_context, output)
     except JobFailed as error:
@@ -46,6 +43,19 @@ def run(kinds: Mapping[str, JobFunction], open_context: OpenContext) -> int:
         return 1
     _send(output, {"result": len(result)}, result)
     return 0
+
+
+def begin() -> tuple[bytes, IO[bytes]]:
+    """What a process like this does first: the line that says what is asked for, and where its answer goes.
+
+    The line is empty where the parent has died before it could say anything. Blocks until it comes.
+    """
+    _step_back()
+    output = _take_standard_output()
+    order = sys.stdin.buffer.readline()
+    if order:
+        threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+    return order, output
 
 
 def _do(order: dict[str, Any], kinds: Mapping[str, JobFunction], open_context: OpenContext, output: IO[bytes]) -> bytes:
@@ -59,14 +69,14 @@ def _do(order: dict[str, Any], kinds: Mapping[str, JobFunction], open_context: O
         raise JobFailed(str(error)) from error
 
 
-def step_back() -> None:
+def _step_back() -> None:
     """Give this process the lowest priority, for time and for memory."""
     os.nice(NICENESS)
     with suppress(OSError):  # Not Linux, or a container that does not allow it.
         Path("/proc/self/oom_score_adj").write_text(KILL_FIRST)
 
 
-def take_standard_output() -> IO[bytes]:
+def _take_standard_output() -> IO[bytes]:
     """Standard output for the learner alone: what libraries print would be taken for an answer."""
     own = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
@@ -78,7 +88,7 @@ def _send(output: IO[bytes], message: Mapping[str, object], content: bytes = b""
     output.flush()
 
 
-def end_with_parent() -> None:
+def _end_with_parent() -> None:
     """Nothing comes after the job but the end of file, when the learner's process has died. Nobody needs a result then.
 
     Not through ``sys.stdin``: a thread that waits inside it keeps Python from ending.
