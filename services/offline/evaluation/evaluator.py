@@ -23,6 +23,7 @@ from prequel.services.offline.evaluation.result import Evaluation
 from prequel.services.offline.evaluation.results import prequential_result, reports
 from prequel.services.offline.evaluation.schedule import Predicted, Schedule
 from prequel.services.producer.errors import Stopped
+from prequel.shared.backtests import BacktestResult
 from prequel.shared.features.base import FeatureRows, RowInfo
 
 
@@ -97,6 +98,7 @@ class Evaluator:
     def evaluation(self) -> Evaluation:
         """What was found so far. To be asked before ``fold`` is used any further."""
         state, origin, options = self.fold.state, self._examples.origin, self._options
+        prequential = prequential_result(self.fold)
         return Evaluation(
             source=origin.source,
             folder=origin.folder,
@@ -107,12 +109,12 @@ class Evaluator:
             label_delay=options.label_delay,
             mini_batch=options.mini_batch,
             models=list(self._config.models),
-            prequential=prequential_result(self.fold),
+            prequential=prequential,
             reports=reports(state),
             held_out=self.held_out.result(options.holdout or "") if self.held_out else None,
             mistakes=[mistake for worst in self._mistakes for mistake in worst.worst()],
             held_out_mistakes=[mistake for worst in self._held_out_mistakes for mistake in worst.worst()],
-            notes=self._notes(),
+            notes=self._notes(prequential),
         )
 
     def _read(self, numbers: Sequence[int]) -> Iterator[FeatureRows]:
@@ -164,8 +166,13 @@ class Evaluator:
         """Sentences on what will be done: the first ones of the notes."""
         return [self.order.line, *self.division.notes]
 
-    def _notes(self) -> list[str]:
+    def _notes(self, prequential: BacktestResult) -> list[str]:
         notes = [*self.plan, *self._examples.notes()]
+        if prequential.labelled and not any(status.scored for status in prequential.models.values()):
+            notes.append(
+                "no prediction was scored: each was made before the first label came; lower --label-delay or "
+                "--mini-batch, or give more examples"
+            )
         if self.stopped:
             notes.append(f"stopped after {self.done:,} of {self.total:,} examples")
         state = self.fold.state

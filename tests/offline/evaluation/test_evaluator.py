@@ -135,6 +135,15 @@ def test_classes_that_were_never_learned_count_as_wrong_and_are_said(tmp_path: P
     assert found.held_out is not None
     assert found.held_out.models["nearest"].accuracy == 0
     assert "12 examples held out are of classes that were never learned: they count as wrong" in found.notes
+    assert not any("no prediction was scored" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("options", [Options(label_delay=60), Options(mini_batch=60)])
+def test_where_labels_come_too_late_to_score_anything_it_is_said(tmp_path: Path, options: Options) -> None:
+    work = evaluator(write_rows(tmp_path / "pets.npz", example_rows(60)), options)
+    work.run(Noted())
+    assert work.evaluation().prequential.models["nearest"].accuracy is None
+    assert any("no prediction was scored" in note for note in work.evaluation().notes)
 
 
 @pytest.mark.parametrize("options", [Options(), Options(label_delay=30, mini_batch=8, holdout="0.2", order="shuffled")])
