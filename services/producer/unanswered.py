@@ -14,9 +14,6 @@ from prequel.shared.runtime.deadlines import PRODUCER_POLL_S, PRODUCER_SILENCE_S
 MAX_CHECKED_AGAIN = 1_000
 """Images without an answer that are looked up once more at the end: one request each, some seconds for all."""
 
-LABEL_REFUSED = "too-many-labels"
-"""A dead letter for this reason is for the label alone: its image gets a prediction all the same."""
-
 
 class LabelledImage(NamedTuple):
     """The id of an image, its name and its label in the source."""
@@ -129,8 +126,6 @@ class UnansweredImages:
             if answer := self._client.prediction(self._stream, id, wait_s):
                 self._set_predicted(id, answer)
         except RequestRefused as refused:
-            if refused.reason == LABEL_REFUSED:
-                return  # its prediction comes by another topic, perhaps a little later
             self.rejected[id] = ImageProblem(self._names.pop(id), str(refused))
 
     def _set_predicted(self, id: str, answer: dict[str, Any]) -> None:

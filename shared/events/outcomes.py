@@ -4,8 +4,17 @@ from typing import Any
 
 from prequel.shared.events.fields import parse_attributes, parse_id, parse_label, parse_stream, parse_time
 from prequel.shared.events.headers import json_message, timestamp, with_attributes
-from prequel.shared.events.types import OUTCOME_TYPE, Outcome
+from prequel.shared.events.types import OUTCOME_TYPE, Outcome, Rejected
 from prequel.shared.log.base import PREDICTIONS, Message, Position, Record
+
+TOO_MANY_LABELS = "too-many-labels"
+"""Why an outcome is ``rejected``, the only reason there is: also that of the label's dead letter."""
+
+
+def too_many_labels() -> Rejected:
+    """What the learner and the gateway say of a label whose outcome is ``rejected``: the same, whoever answers."""
+    limits = "the stream accepts no more classes (PREQUEL_MAX_LABELS), or no more labels that wait"
+    return Rejected(TOO_MANY_LABELS, limits)
 
 
 def outcome_json(outcome: Outcome) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from prequel.shared.events.decoding import decode_example
 from prequel.shared.events.features import encode_features
 from prequel.shared.events.images import decode_image
 from prequel.shared.events.names import id_digest, split_hashes
-from prequel.shared.events.outcomes import encode_outcome
+from prequel.shared.events.outcomes import TOO_MANY_LABELS, encode_outcome
 from prequel.shared.events.predictions import encode_prediction
 from prequel.shared.events.types import Applied, Command, Image, Label, Outcome, Prediction, Rejected
 from prequel.shared.extraction import ExtractorUnavailable
@@ -202,9 +202,7 @@ class EchoLearner:
             return [self._apply_command(event)]
         if not isinstance(event, Label):
             return []
-        if event.label == "forbidden":
-            return [encode_rejected(record, Rejected("too-many-labels", "so says the test"), source=SOURCE, time=0)]
-        return self._learn(event)
+        return [*_refuse_label(record, event.label), *self._learn(event)]
 
     def _predict(self, image: Image, record: Record) -> list[Message]:
         if b"silent" in image.data:
@@ -216,13 +214,14 @@ class EchoLearner:
             return [encode_rejected(record, Rejected(reason, "so says the test"), source=SOURCE, time=0)]
         prediction = predicted(image.stream, image.id, image.position, image.data, image.label)
         prediction = prediction._replace(attributes=image.attributes)
+        refused = _refuse_label(record, image.label)
         with self._lock:
             self._advance(image.stream, image.position)
             # As a learner does: an id that comes again is a duplicate, which is counted and not predicted.
             first = self.predictions.setdefault((image.stream, image.id), prediction) is prediction
             self.truths.setdefault((image.stream, image.id), image.label)
         self.write_status(image.stream)
-        return [encode_prediction(prediction, source=SOURCE)] if first else []
+        return [*refused, encode_prediction(prediction, source=SOURCE)] if first else []
 
     def _advance(self, stream: str, at: Position) -> None:
         """Positions of two topics are one order here: each event moves it on, as a learner's own topic does."""
@@ -264,7 +263,8 @@ class EchoLearner:
         with self._lock:
             prediction, before = self.predictions.get(key), self.truths.get(key)
             state = _label_status(prediction, before, label.label)
-            self.truths[key] = label.label
+            if state != "rejected":
+                self.truths[key] = label.label
             self._advance(label.stream, label.position)
         outcome = Outcome(
             label.id,
@@ -309,7 +309,15 @@ def predicted(stream: str, id: str, image: Position, data: bytes, truth: str | N
     return Prediction(id, stream, image, "echo", label, probabilities, models, truth, image, 1_000.0)
 
 
+def _refuse_label(record: Record, label: str | None) -> list[Message]:
+    """The dead letter of a label too many. As a learner's, it may come before the outcome or the prediction."""
+    rejected = Rejected(TOO_MANY_LABELS, "so says the test")
+    return [encode_rejected(record, rejected, source=SOURCE, time=0)] if label == "forbidden" else []
+
+
 def _label_status(prediction: Prediction | None, before: str | None, label: str | None) -> str:
+    if label == "forbidden":
+        return "rejected"
     if prediction is None:
         return "waiting"
     if label is None:

@@ -329,10 +329,17 @@ def test_an_image_that_becomes_a_dead_letter_answers_every_request(shared_gatewa
 
 
 def test_a_label_that_the_learner_rejects_gets_the_reason(shared_gateway: Served) -> None:
-    answer = shared_gateway.post_label("a", "forbidden", wait=10)
+    shared_gateway.post_image(id="full:0", wait=10)
+    answer = shared_gateway.post_label("full:0", "forbidden", wait=10)
     assert answer.status_code == 200
     outcome = answer.json()
     assert (outcome["status"], outcome["reason"], outcome["label"]) == ("rejected", "too-many-labels", "forbidden")
+    assert "PREQUEL_MAX_LABELS" in outcome["detail"]  # the outcome's, not the dead letter's
+
+
+def test_an_image_whose_label_is_refused_gets_its_prediction(shared_gateway: Served) -> None:
+    answer = shared_gateway.post_image(b"labelled", id="full:1", label="forbidden", wait=10)
+    assert (answer.status_code, answer.json()["prediction"]["label"]) == (200, "cat")
 
 
 def test_one_bad_image_among_several_is_reported_in_its_answer(shared_gateway: Served) -> None:

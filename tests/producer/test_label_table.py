@@ -315,7 +315,9 @@ def test_labels_that_have_no_effect_are_named_by_their_lines(
         label = labelling(client, console, stop, tmp_path)
         assert label(table({known[-1]: "teal", known[0]: "teal"})) == LABELS_REFUSED
     assert f"expired: 1 row (line 2: {known[-1]}, teal: the image is older" in printed(console)
-    assert f"rejected: 1 row (line 3: {known[0]}, teal: the stream accepts no more classes" in printed(console)
+    assert f"rejected: 1 row (line 3: {known[0]}, teal: too-many-labels: the stream accepts no more classes" in printed(
+        console
+    )
 
 
 class Impatient(Client):

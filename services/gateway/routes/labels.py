@@ -22,9 +22,9 @@ from prequel.services.gateway.http.schemas import Accepted, OutcomeAnswer
 from prequel.services.gateway.view.dead_letters import DeadLetter
 from prequel.shared.events.labels import encode_label
 from prequel.shared.events.names import ID_PATTERN, WHY_PATTERN
-from prequel.shared.events.outcomes import outcome_json
+from prequel.shared.events.outcomes import outcome_json, too_many_labels
 from prequel.shared.events.structured import Malformed, parse_structured
-from prequel.shared.events.types import LABEL_TYPE, Outcome
+from prequel.shared.events.types import LABEL_TYPE, Outcome, Rejected
 from prequel.shared.log.base import LogUnavailable, Position
 
 MAX_LABELS = 10_000
@@ -129,8 +129,12 @@ async def _append(gateway: Gateway, stream: str, labels: Sequence[LabelBody]) ->
 
 def _answer(stream: str, label: LabelBody, position: Position, result: Outcome | DeadLetter | None) -> dict[str, Any]:
     if isinstance(result, Outcome):
-        return outcome_json(result)
+        return outcome_json(result) | (_reason(too_many_labels()) if result.status == "rejected" else {})
     if result is None:
         return {"id": label.id, "stream": stream, "position": str(position)}
     rejected = Outcome(label.id, stream, position, "rejected", label.label, None, None, False, result.time)
-    return outcome_json(rejected) | {"reason": result.reason, "detail": result.detail}
+    return outcome_json(rejected) | _reason(result)
+
+
+def _reason(rejected: Rejected | DeadLetter) -> dict[str, str]:
+    return {"reason": rejected.reason, "detail": rejected.detail}

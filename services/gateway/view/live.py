@@ -14,6 +14,7 @@ from prequel.shared.config import Settings
 from prequel.shared.events.decoding import decode_prediction_event
 from prequel.shared.events.erased import is_erased
 from prequel.shared.events.names import id_digest
+from prequel.shared.events.outcomes import TOO_MANY_LABELS
 from prequel.shared.events.types import Applied, Outcome, Prediction, Rejected
 from prequel.shared.log.base import DEAD_LETTERS, EXAMPLES, PREDICTIONS, Log, Position, Record
 from prequel.shared.runtime.health import Health
@@ -229,7 +230,10 @@ class LiveView:
 
     def _dead_letter(self, dead_letter: DeadLetter, of_deleted_stream: bool) -> None:
         """A dead letter of a deleted stream is not remembered, since a new stream's image may have the same id: only
-        requests that wait now get it."""
+        requests that wait now get it. One of a label too many is no answer: the label's outcome is, and its image gets
+        a prediction; which of them comes first is luck."""
+        if dead_letter.reason == TOO_MANY_LABELS:
+            return
         if dead_letter.of_example:
             if not of_deleted_stream:
                 self._dead_letters.resolve((dead_letter.stream, dead_letter.id), dead_letter)

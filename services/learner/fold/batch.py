@@ -11,6 +11,7 @@ from prequel.services.learner.fold.feature_cache import FeatureCache
 from prequel.services.learner.fold.new_examples import predict_run
 from prequel.services.learner.fold.outputs import Output
 from prequel.services.learner.fold.stream import StreamState
+from prequel.shared.events.outcomes import too_many_labels
 from prequel.shared.events.types import Features, Outcome, Rejected
 from prequel.shared.log.base import Position, Record
 from prequel.shared.vectors import Vector
@@ -84,5 +85,4 @@ class FoldBatch:
         by_position = {Position(record.partition, record.offset): record for record in records}
         for at, event in self.outputs:
             if isinstance(event, Outcome) and event.status == "rejected" and event.position == at:
-                detail = f"label {event.label!r}: more classes or waiting labels than the limits allow"
-                yield by_position[at], Rejected("too-many-labels", detail)
+                yield by_position[at], too_many_labels()
