@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from prequel.shared.errors import PrequelError
 from prequel.shared.model_specs import split_outside
 from prequel.shared.retention import policy
 from prequel.shared.retention.policy import FOREVER, Retention
@@ -20,7 +21,7 @@ REMOVED = {
 """Settings of earlier versions, and what to set instead. They stop the start: an operator who set one relies on it."""
 
 
-class ConfigError(Exception):
+class ConfigError(PrequelError):
     """A setting is wrong: the message names it, its value and the remedy."""
 
 

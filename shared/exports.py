@@ -6,6 +6,8 @@ from typing import IO, Literal, get_args
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
+from prequel.shared.errors import PrequelError
+
 What = Literal["labels", "predictions", "features", "images"]
 Format = Literal["csv", "ndjson", "parquet", "zip", "tar"]
 
@@ -60,7 +62,7 @@ class ExportHead(BaseModel):
         return self.begin <= self.begun
 
 
-class ExportFailed(Exception):
+class ExportFailed(PrequelError):
     """No export, or not all of it: the text is a sentence for people. ``status`` is what HTTP answers."""
 
     def __init__(self, detail: str, status: int = 503) -> None:

@@ -2,12 +2,14 @@
 
 from typing import Literal, Protocol, get_args
 
+from prequel.shared.errors import PrequelError
+
 ModelFormat = Literal["npz", "onnx", "keras"]
 MODEL_FORMATS: tuple[ModelFormat, ...] = get_args(ModelFormat)
 """Arrays and a description, which `prequel predict` reads; features in, probabilities out; images in."""
 
 
-class CannotConvert(Exception):
+class CannotConvert(PrequelError):
     """A model cannot take this form, or not here; the text says why, and what to do."""
 
 

@@ -5,6 +5,7 @@ from typing import Protocol
 from pydantic import BaseModel
 
 from prequel.shared.backtests import Backtest, BacktestRequest
+from prequel.shared.errors import PrequelError
 from prequel.shared.opinions import ExampleQueue, OpinionQueries, QueueRequest, SimilarExamples
 from prequel.shared.status import StreamDetail, StreamHistory
 from prequel.shared.vectors import Vector
@@ -31,11 +32,11 @@ class ModelCheck(BaseModel):
     problem: str
 
 
-class ModelCannotLeave(ValueError):
+class ModelCannotLeave(PrequelError, ValueError):
     """The stream has no such model, or none that can leave; the text says why, and what to do."""
 
 
-class UnknownStream(LookupError):
+class UnknownStream(PrequelError, LookupError):
     """No learner owns this stream."""
 
 

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from prequel.shared.errors import PrequelError
+
 Vector = npt.NDArray[np.float32]
 """A feature vector: float32, shape [dim]."""
 
@@ -12,7 +14,7 @@ _LITTLE_ENDIAN = np.dtype("<f4")
 """In the log, whatever the machine: a vector written on one kind of processor is read on another."""
 
 
-class InvalidVector(ValueError):
+class InvalidVector(PrequelError, ValueError):
     """These numbers cannot be a feature vector. ``place`` is the index of the value that is wrong, where one is."""
 
     def __init__(self, problem: str, place: int | None = None) -> None:

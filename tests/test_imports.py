@@ -103,8 +103,11 @@ def test_shared_imports_no_service() -> None:
     assert not wrong, complaints(wrong, "shared imports no service:")
 
 
-MORE = {"offline": ("extractor", "learner", "producer")}
-"""What a service may import besides: offline work is made of the parts of these, and reads what a producer can send."""
+COMPOSED = ("extractor", "gateway", "learner", "offline", "producer")
+
+MORE = {"offline": ("extractor", "learner", "producer"), "library": (*COMPOSED, "cli")}
+"""What a service may import besides: offline work is made of the parts of these, and reads what a producer can send.
+The library is the composition root's other user: what the commands are for a terminal, it is for a program."""
 
 
 def test_a_service_imports_only_shared_and_itself() -> None:
@@ -118,14 +121,28 @@ def test_a_service_imports_only_shared_and_itself() -> None:
     assert not wrong, complaints(wrong, "only services/cli imports several services:")
 
 
-def test_only_the_command_line_imports_the_composition_root() -> None:
-    module = "prequel." + COMPOSITION_ROOT.removesuffix(".py").replace("/", ".")
+COMPOSITION = "prequel." + COMPOSITION_ROOT.removesuffix(".py").replace("/", ".")
+
+
+def test_only_the_command_line_and_the_library_import_the_composition_root() -> None:
     wrong = [
         each
         for each in product_imports()
-        if each.module.startswith(module) and not each.file.startswith("services/cli/")
+        if each.module.startswith(COMPOSITION) and not each.file.startswith(("services/cli/", "services/library/"))
     ]
-    assert not wrong, complaints(wrong, "only the command line imports the composition root:")
+    assert not wrong, complaints(wrong, "only the command line and the library import the composition root:")
+
+
+def test_the_library_imports_nothing_else_of_the_command_line() -> None:
+    """``import composition`` of its folder is the folder's name too."""
+    wrong = [
+        each
+        for each in product_imports()
+        if each.file.startswith("services/library/")
+        and service(each.module) == "cli"
+        and not each.module.startswith(COMPOSITION)
+    ]
+    assert not wrong, complaints(wrong, "the library imports nothing of the command line but its composition root:")
 
 
 @pytest.mark.parametrize("package", ONE_PLACE)

@@ -16,7 +16,7 @@ from prequel.shared import extraction, invocation
 from prequel.shared.config import PREFIX, ConfigError, Settings
 from prequel.shared.environment import from_environment, unknown_settings
 from prequel.shared.runtime import logs
-from prequel.shared.runtime.deadlines import CONVERTER_SIGNAL_S
+from prequel.shared.runtime.deadlines import CONVERTER_SIGNAL_S, PRODUCER_RETRY_S
 from prequel.shared.runtime.process import Process
 from prequel.shared.runtime.signals import stop_on_signals
 
@@ -166,12 +166,14 @@ def model_converter(settings: Settings, stop: threading.Event) -> "ModelConverte
     return convert
 
 
-def connect_client(url: str, arguments: argparse.Namespace, stop: threading.Event) -> "Client":
-    """A client of the gateway at ``url``; its API key is the argument's, else the first of PREQUEL_API_KEYS."""
+def connect_client(
+    url: str, api_key: str | None, stop: threading.Event, timeout_s: float = PRODUCER_RETRY_S
+) -> "Client":
+    """A client of the gateway at ``url``, without an ``api_key`` with the first of PREQUEL_API_KEYS."""
     from prequel.services.producer.client import connect
 
-    key = getattr(arguments, "api_key", None) or next(iter(from_environment(os.environ).keys), None)
-    return connect(url, key, stop=stop, clock=time.monotonic)
+    key = api_key or next(iter(from_environment(os.environ).keys), None)
+    return connect(url, key, stop=stop, clock=time.monotonic, timeout_s=timeout_s)
 
 
 def check_models(settings: Settings) -> list[str]:

@@ -1,7 +1,9 @@
 """The errors of the producer, each with a message that says what is wrong and what to do."""
 
+from prequel.shared.errors import PrequelError
 
-class ProducerError(Exception):
+
+class ProducerError(PrequelError):
     """A command cannot do what it was asked to do.
 
     WrongUsage          the command line itself is wrong

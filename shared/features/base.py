@@ -7,11 +7,13 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
+from prequel.shared.errors import PrequelError
+
 Vectors = npt.NDArray[np.float32]
 """Feature vectors: float32, shape [n, dim]."""
 
 
-class FeatureFileError(Exception):
+class FeatureFileError(PrequelError):
     """A feature file that cannot be read or written; the text names file and row, and says what to do."""
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from prequel.shared.errors import PrequelError
+
 IMAGES = "images"
 EXAMPLES = "examples"
 PREDICTIONS = "predictions"
@@ -13,15 +15,15 @@ Headers = tuple[tuple[str, bytes], ...]
 """Names and values in the producer's order; a name may occur several times."""
 
 
-class LogUnavailable(Exception):
+class LogUnavailable(PrequelError):
     """The log cannot be reached or written now. Try again later: an append that failed so may have been written."""
 
 
-class RecordTooLarge(ValueError):
+class RecordTooLarge(PrequelError, ValueError):
     """A record is larger than the log accepts. Trying again will not help."""
 
 
-class OffsetOutOfRange(Exception):
+class OffsetOutOfRange(PrequelError):
     """A reader's position is not in the log: retention has removed it, or it was never written."""
 
     def __init__(self, topic: str, partition: int, offset: int, bounds: "Bounds") -> None:

@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from prequel.shared.errors import PrequelError
 
-class StoreUnavailable(Exception):
+
+class StoreUnavailable(PrequelError):
     """The store cannot be reached or written now. Try again later: a write that failed so may have happened."""
 
 
-class Fenced(Exception):
+class Fenced(PrequelError):
     """Somebody with a newer fence owns this key: the caller has lost the partition and must discard its state."""
 
 

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from importlib.util import find_spec
 
+from prequel.shared.errors import PrequelError
 from prequel.shared.tables.base import Column, Sink, TableWriter
 
 FORMATS = ("csv", "ndjson", "parquet")
 
 
-class TableFormatMissing(Exception):
+class TableFormatMissing(PrequelError):
     """The package that a format needs is not installed; the text says what to do."""
 
 

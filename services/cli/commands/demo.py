@@ -30,7 +30,7 @@ def _run(arguments: argparse.Namespace) -> int:
         demo = Demo(Console(), stop=process.stop, clock=time.monotonic, stay=stay, summary=arguments.summary)
 
         def start_demo(url: str) -> None:
-            demo.start(composition.connect_client(url, arguments, process.stop), url)
+            demo.start(composition.connect_client(url, None, process.stop), url)
 
         # Both are waited for: the services first, since the demo's client ends with them.
         return max(composition.run_all(process, start_demo), demo.finish())

@@ -55,7 +55,7 @@ def run_with_client(arguments: argparse.Namespace, call: Call) -> int:
     stop = threading.Event()
     stop_on_signals(stop)
     try:
-        with closing(composition.connect_client(arguments.url, arguments, stop)) as client:
+        with closing(composition.connect_client(arguments.url, arguments.api_key, stop)) as client:
             return call(client, Console(), stop)
     except ProducerError as error:
         print(f"prequel: {error}", file=sys.stderr)

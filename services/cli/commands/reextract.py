@@ -80,7 +80,7 @@ def _extract_and_switch(
     from prequel.services.cli import composition
     from prequel.services.cli.switch_over import SwitchOver
 
-    with closing(composition.connect_client(arguments.url, arguments, stop)) as client:
+    with closing(composition.connect_client(arguments.url, arguments.api_key, stop)) as client:
         client.check()  # Before hours of work, not after them.
         changes = stream_changes(arguments, client, Console())
         return SwitchOver(changes, work, extractors, stop=stop, clock=time.monotonic).run()

@@ -13,6 +13,7 @@ from typing import Any
 
 from prequel.services.extractor.backbones.base import BackboneConfig
 from prequel.shared.config import ConfigError
+from prequel.shared.errors import PrequelError
 from prequel.shared.runtime.deadlines import CONVERTER_SIGNAL_S, DOWNLOAD_SILENCE_S
 
 POLL_SECONDS = 0.2
@@ -25,11 +26,11 @@ sysexits.h, which Python itself never ends with."""
 OUTPUT, MODEL, ABOUT = "whole", "model.xml", "about.json"
 
 
-class ConversionFailed(Exception):
+class ConversionFailed(PrequelError):
     """Keras or OpenVINO could not convert this network; Keras itself may still run it."""
 
 
-class ConversionInterrupted(Exception):
+class ConversionInterrupted(PrequelError):
     """The conversion was stopped, by Ctrl-C for instance; that says nothing about the network."""
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from prequel.shared.errors import PrequelError
 from prequel.shared.model_specs import split_outside
 
 
-class UnknownModel(ValueError):
+class UnknownModel(PrequelError, ValueError):
     """A model, transform or option that does not exist: the message names it and lists what does."""
 
 

@@ -14,6 +14,7 @@ from prequel.services.learner.fold.predictions import TOP
 from prequel.services.learner.portable import steps
 from prequel.services.learner.portable.calibrated import Calibrate
 from prequel.services.learner.portable.steps import Array, Mixture, Step, width_behind
+from prequel.shared.errors import PrequelError
 
 META = "meta"
 """The archive's member with the description: a text, as NumPy stores one."""
@@ -39,7 +40,7 @@ _ZIP = b"PK"
 _NAMES = {kind: name for name, kind in KINDS.items()}
 
 
-class ModelFileError(ValueError):
+class ModelFileError(PrequelError, ValueError):
     """These bytes are no whole model file of Prequel; the text says what is wrong."""
 
 

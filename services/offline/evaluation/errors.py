@@ -1,7 +1,9 @@
 """The errors of an evaluation, each with a message that says what is wrong and what to do."""
 
+from prequel.shared.errors import PrequelError
 
-class EvaluationError(Exception):
+
+class EvaluationError(PrequelError):
     """The evaluation cannot be made of these examples."""
 
 

@@ -1,0 +1,67 @@
+"""A running Prequel that the tests of the library, and the examples of its docstrings, talk to."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from prequel import Client
+from prequel.services.producer.client import connect
+from prequel.services.producer.sources.base import LoadedImage
+from tests.producer.conftest import COLOURS, System
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """Its features are the mean colour."""
+    with ExitStack() as stack:
+        started = System(tmp_path_factory.mktemp("data"))
+        stack.callback(started.close)
+        yield started
+
+
+@pytest.fixture(scope="module")
+def photos(system: System, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``red``, ``green`` and ``blue`` of four images each, which the stream ``colours`` has learned.
+
+    Their ids there are like `red-0`.
+    """
+    root = tmp_path_factory.mktemp("photos")
+    images = [drawn(root, name, number) for number in range(4) for name in COLOURS]
+    with connect(system.url, None, stop=threading.Event(), clock=time.monotonic) as client:
+        assert client.post_images("colours", images) == []
+        assert all(client.prediction("colours", image.id, wait_s=30) for image in images)
+    return root
+
+
+def drawn(root: Path, name: str, number: int) -> LoadedImage:
+    path = root / name / f"{number}.png"
+    path.parent.mkdir(exist_ok=True)
+    pixels = np.full((4, 4, 3), COLOURS[name], np.uint8)
+    pixels[0, 0] = number
+    Image.fromarray(pixels).save(path)
+    return LoadedImage(f"{name}-{number}", path.name, name, path.read_bytes(), "image/png")
+
+
+@pytest.fixture
+def url(system: System, photos: Path) -> str:
+    """Of a gateway with the stream ``colours``."""
+    return system.url
+
+
+@pytest.fixture
+def client(system: System) -> Iterator[Client]:
+    with Client(system.url) as connected:
+        yield connected
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, which is the current one."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
