@@ -44,7 +44,7 @@ class Queries(OpinionQueries, Protocol):
     """Answers from the newest state. Safe from any thread; each blocks for the batch in progress at most."""
 
     def answer(self, stream: str, features: Vector) -> Answer:
-        """Raises UnknownStream, and ValueError if ``features`` is not a finite vector of the stream's size."""
+        """Raises UnknownStream, and ValueError if ``features`` is no vector of the stream's size in bounds."""
         ...
 
     def detail(self, stream: str) -> StreamDetail:

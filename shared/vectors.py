@@ -10,6 +10,12 @@ from prequel.shared.errors import PrequelError
 Vector = npt.NDArray[np.float32]
 """A feature vector: float32, shape [dim]."""
 
+MAX_VALUE = 1e15
+"""The largest size of a value. Models and near-duplicates square differences of features in float32: from 1e19 on that
+overflows, and sums over 100,000 values of half as many digits would be next."""
+
+_MAX_SQUARES = MAX_VALUE**2
+
 _LITTLE_ENDIAN = np.dtype("<f4")
 """In the log, whatever the machine: a vector written on one kind of processor is read on another."""
 
@@ -28,7 +34,7 @@ def vector_bytes(vector: Vector) -> bytes:
 
 
 def vector_from_bytes(data: bytes) -> Vector:
-    """A view of the values in ``data``, without a copy. Raises InvalidVector unless they are finite float32."""
+    """A view of the values in ``data``, without a copy. Raises InvalidVector unless they are float32 in bounds."""
     if not data or len(data) % _LITTLE_ENDIAN.itemsize:
         raise InvalidVector(f"{len(data)} bytes are not little-endian float32 values")
     return check_vector(np.frombuffer(data, _LITTLE_ENDIAN))
@@ -47,7 +53,7 @@ def vector_from_numbers(numbers: object) -> Vector:
 
 
 def check_vector(vector: Vector, dim: int | None = None) -> Vector:
-    """The vector itself. Raises InvalidVector unless it is one row of finite values, ``dim`` of them where given.
+    """The vector itself. Raises InvalidVector unless it is one row of values in bounds, ``dim`` of them where given.
 
     A model that learned one NaN would predict NaN ever after, and no label could take it back.
     """
@@ -55,8 +61,22 @@ def check_vector(vector: Vector, dim: int | None = None) -> Vector:
         raise InvalidVector(f"expected one row of values, not an array of shape {vector.shape}")
     if dim is not None and vector.size != dim:
         raise InvalidVector(f"expected {dim} values, got {vector.size}")
-    finite = np.isfinite(vector)
-    if np.count_nonzero(finite) < vector.size:  # In half the time of all(): this runs for every example.
-        place = int(np.argmin(finite))
-        raise InvalidVector(f"value {place} is NaN, infinite or too large for float32", place)
+    if not in_bounds(vector):
+        place = int(np.argmin(np.abs(vector) <= MAX_VALUE))
+        raise InvalidVector(f"value {place} {problem_of(vector[place])}", place)
     return vector
+
+
+def in_bounds(values: npt.NDArray[np.float32]) -> bool:
+    """Whether all values are finite, and at most MAX_VALUE in size."""
+    flat = values.reshape(-1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        # At the speed of memory, and in half the time of isfinite() and all(): this runs for every example.
+        return bool(np.dot(flat, flat) <= _MAX_SQUARES) or bool((np.abs(flat) <= MAX_VALUE).all())
+
+
+def problem_of(value: np.float32) -> str:
+    """Why a value is out of bounds, as the rest of a sentence on it."""
+    if np.isfinite(value):
+        return f"is {value:g}, too large to compute with: scale the features, to at most {MAX_VALUE:g}"
+    return "is NaN, infinite or too large for float32"

@@ -43,7 +43,7 @@ class StreamQueries:
     def answer(self, stream: str, features: Vector) -> Answer:
         """What the models predict now of a vector, float32 of shape [dim].
 
-        Raises UnknownStream, and InvalidVector where the vector has another size or is not finite.
+        Raises UnknownStream, and InvalidVector where the vector has another size or values out of bounds.
         """
         with self._lock:
             partition, state = self._find(stream)

@@ -15,7 +15,7 @@ from prequel.shared.features import foreign
 from prequel.shared.features.base import FeatureFileError, FeatureMeta, FeatureRows, RowInfo, Vectors
 from prequel.shared.features.csv_columns import CsvColumns, find_columns
 from prequel.shared.features.csv_text import cells, format_rows, header, parse_numbers
-from prequel.shared.features.rows import check_finite, regroup
+from prequel.shared.features.rows import check_values, regroup
 
 SIDECAR = ".ndjson"
 """Behind the table's name: a line with FeatureMeta and the table's size in bytes, then one for each row."""
@@ -69,7 +69,7 @@ class CsvReader:
         for row, lines in self._lines(begin):
             infos, rests = self._split(row, lines)
             vectors = self._parse(row, rests)
-            check_finite(vectors, row, self._path)
+            check_values(vectors, row, self._path)
             yield FeatureRows(infos, vectors)
 
     def _lines(self, begin: int) -> Iterator[tuple[int, list[bytes]]]:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from prequel.shared.features import foreign
 from prequel.shared.features.base import FeatureFileError, FeatureMeta, FeatureRows, RowInfo, Vectors
-from prequel.shared.features.rows import check_finite, regroup, rows_at_once
+from prequel.shared.features.rows import check_values, regroup, rows_at_once
 
 META = "meta"
 _WANTED = {"id": foreign.IDS, "name": foreign.NAMES, "label": foreign.LABELS, "split": foreign.SPLITS}
@@ -99,7 +99,7 @@ class NpzReader:
         for values in self._arrays(size, begin):
             with np.errstate(over="ignore"):
                 vectors = values.reshape(len(values), self.meta.dim).astype(np.float32, copy=False)
-            check_finite(vectors, row, self._path)
+            check_values(vectors, row, self._path)
             yield FeatureRows(infos[row : row + len(vectors)], vectors)
             row += len(vectors)
 

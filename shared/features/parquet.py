@@ -11,7 +11,7 @@ import pyarrow.parquet
 
 from prequel.shared.features import foreign
 from prequel.shared.features.base import FeatureFileError, FeatureMeta, FeatureRows, RowInfo, Vectors
-from prequel.shared.features.rows import check_finite, regroup, rows_at_once
+from prequel.shared.features.rows import check_values, regroup, rows_at_once
 
 META_KEY = b"prequel"
 """Of the schema's metadata: FeatureMeta as JSON."""
@@ -128,7 +128,7 @@ class ParquetReader:
         values = column.flatten().to_numpy(zero_copy_only=False)  # Nulls become NaN.
         with np.errstate(over="ignore"):
             vectors: Vectors = values.astype(np.float32, copy=False).reshape(len(column), self.meta.dim)
-        check_finite(vectors, first_row, self._path)
+        check_values(vectors, first_row, self._path)
         return vectors
 
     def _others(self) -> list[str]:

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from prequel.shared.features.base import FeatureFileError, FeatureMeta, FeatureRows, RowInfo, Vectors
-from prequel.shared.features.rows import check_finite, piece_rows
+from prequel.shared.features.rows import check_values, piece_rows
 from prequel.shared.runtime.file_lock import FileLock
 
 META, ROWS, VECTORS, LOCK, WHOLE = "meta.json", "rows.ndjson", "vectors.f32", "lock", "whole"
@@ -73,7 +73,7 @@ class PartialFile:
         vectors = np.ascontiguousarray(rows.vectors, _LITTLE_ENDIAN)
         if vectors.shape != (len(rows.infos), self._meta.dim):
             raise FeatureFileError(f"{self._path}: rows of {self._meta.dim:,} values expected, not {vectors.shape}")
-        check_finite(vectors, len(self._rows), self._path)
+        check_values(vectors, len(self._rows), self._path)
         lines = b"".join(json.dumps(info).encode() + b"\n" for info in rows.infos)
         try:
             _write(self._vector_file.fileno(), vectors.data.cast("B"))

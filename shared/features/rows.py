@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from prequel.shared.features.base import FeatureFileError, FeatureRows, RowInfo, Vectors
+from prequel.shared.vectors import MAX_VALUE, in_bounds, problem_of
 
 PIECE_BYTES = 8 * 2**20
 """Vectors that a file is written and read in. With a tenth of it, the calls for each piece would show at 100,000 values
@@ -42,16 +43,12 @@ def _batch(infos: list[RowInfo], parts: list[Vectors]) -> FeatureRows:
     return FeatureRows(infos, parts[0] if len(parts) == 1 else np.concatenate(parts))
 
 
-def check_finite(vectors: Vectors, first_row: int, file: object) -> None:
-    """Raises FeatureFileError, naming the row, unless all values are finite. ``first_row`` is counted from 0."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(vectors.sum()):  # At the speed of memory; a sum of finite numbers may overflow, though.
-            return
-    finite = np.isfinite(vectors)
-    if finite.all():
+def check_values(vectors: Vectors, first_row: int, file: object) -> None:
+    """Raises FeatureFileError, naming the row, unless all values are in bounds. ``first_row`` is counted from 0."""
+    if in_bounds(vectors):
         return
-    row, value = np.argwhere(~finite)[0]
+    row, value = np.argwhere(~(np.abs(vectors) <= MAX_VALUE))[0]  # So that NaN is among them.
     raise FeatureFileError(
-        f"{file}: row {first_row + row + 1:,}, value {value + 1:,} is not a finite number: remove the row, or make its "
-        "features again"
+        f"{file}: row {first_row + row + 1:,}, value {value + 1:,} {problem_of(vectors[row, value])}. Remove the row, "
+        "or make its features again"
     )

@@ -11,10 +11,12 @@ from hypothesis.extra import numpy as arrays
 
 from prequel.shared.features.base import FeatureRows, RowInfo, Vectors
 from prequel.shared.features.opening import FORMATS
+from prequel.shared.vectors import MAX_VALUE
 from tests.contracts.features_contract import META, FeaturesContract, assert_same, read, write
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Z"]), min_size=1, max_size=8)
-FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
+LARGEST = float(np.float32(MAX_VALUE))
+FLOATS = st.floats(-LARGEST, LARGEST, width=32)
 
 
 class TestParquet(FeaturesContract):

@@ -146,6 +146,7 @@ def test_rows_as_the_body_take_label_and_key_from_the_request(served: Served) ->
             "1.features.1",
         ),
         ({"content": b'{"features": [1]}\n\n{"features": [-Infinity]}', "headers": LINES}, "line 3.features.0"),
+        ({"json": [{"features": [1]}, {"features": [0.5, 1e19]}]}, "1.features.1"),
         ({"content": b'{"features": [1]}\n{"features": [1', "headers": LINES}, "line 2"),
         ({"content": b" \n", "headers": LINES}, "body"),
         ({"content": bytes(4 * (MAX_FEATURES + 1)), "headers": BINARY}, "features"),

@@ -16,6 +16,7 @@ from prequel.shared.events.outcomes import encode_outcome, outcome_json
 from prequel.shared.events.predictions import encode_prediction, prediction_json
 from prequel.shared.events.types import Applied, Outcome, Prediction, PredictionEvent
 from prequel.shared.log.base import IMAGES, Headers, Message, Position, Record
+from prequel.shared.vectors import MAX_VALUE
 
 # What events are made of. Times are whole milliseconds, as they are written.
 
@@ -26,8 +27,9 @@ labels = texts.map(normal_label).filter(valid_label)
 reasons = st.just("") | st.from_regex(r"[a-z][a-z0-9-]{0,31}", fullmatch=True)
 times = st.integers(-62_135_596_800_000, 253_402_300_799_000).map(lambda milliseconds: milliseconds / 1000)
 positions = st.builds(Position, st.integers(0, 1000), st.integers(0, 2**62))
-finite = st.floats(width=32, allow_nan=False, allow_infinity=False)
-vectors = st.lists(finite, min_size=1, max_size=40).map(lambda values: np.array(values, np.float32))
+LARGEST = float(np.float32(MAX_VALUE))
+values = st.floats(-LARGEST, LARGEST, width=32)
+vectors = st.lists(values, min_size=1, max_size=40).map(lambda row: np.array(row, np.float32))
 backbones = st.text(st.characters(codec="utf-8"), min_size=1, max_size=60)
 shares = st.dictionaries(labels, st.floats(0, 1), max_size=10)
 

@@ -40,6 +40,7 @@ from prequel.shared.events.types import (
     Rejected,
 )
 from prequel.shared.log.base import DEAD_LETTERS, EXAMPLES, IMAGES, PREDICTIONS, Headers, Position, Record
+from prequel.shared.vectors import MAX_VALUE
 from tests.shared.events import DECODERS, bare, published, recorded
 
 # What is not valid: the reason, record by record.
@@ -147,9 +148,11 @@ def test_a_bad_example_is_rejected(reason: str, record: Record) -> None:
     assert raised.value.detail
 
 
-def test_large_but_finite_features_are_accepted() -> None:
-    value = np.full(2, np.finfo(np.float32).max, "<f4").tobytes()
-    assert isinstance(decode_example(example(value, changed(GOOD_FEATURES))), Features)
+def test_features_of_the_largest_values_are_accepted_and_larger_ones_rejected() -> None:
+    largest = np.full(2, MAX_VALUE, "<f4")
+    assert isinstance(decode_example(example(largest.tobytes(), changed(GOOD_FEATURES))), Features)
+    with pytest.raises(Rejected, match="value 0 is 3e\\+15, too large to compute with: scale the features"):
+        decode_example(example((3 * largest).tobytes(), changed(GOOD_FEATURES)))
 
 
 PREDICTION = prediction_json(

@@ -7,8 +7,8 @@ from prequel.shared.vectors import InvalidVector, check_vector, vector_bytes, ve
 
 
 def test_bytes_are_little_endian_float32() -> None:
-    vector = np.array([1, -2.5, 3e38], np.float32)
-    assert vector_bytes(vector) == np.array([1, -2.5, 3e38], "<f4").tobytes()
+    vector = np.array([1, -2.5, -1e15], np.float32)
+    assert vector_bytes(vector) == np.array([1, -2.5, -1e15], "<f4").tobytes()
     assert vector_from_bytes(vector_bytes(vector)).tolist() == vector.tolist()
 
 
@@ -35,6 +35,20 @@ def test_a_value_that_is_not_finite_is_refused_with_its_place(wrong: float) -> N
     with pytest.raises(InvalidVector, match="value 2 is NaN, infinite or too large") as refused:
         vector_from_numbers([0, 1.0, wrong, wrong])
     assert refused.value.place == 2
+
+
+@pytest.mark.parametrize("wrong", [1.01e15, -1e19, 3e38])
+def test_a_value_whose_square_could_overflow_is_refused_with_what_to_do(wrong: float) -> None:
+    with pytest.raises(
+        InvalidVector, match=r"value 1 is .*e\+.*, too large to compute with: scale the features"
+    ) as refused:
+        vector_from_numbers([0, wrong, wrong])
+    assert refused.value.place == 1
+
+
+def test_many_values_of_a_size_that_is_allowed_are_taken() -> None:
+    vector = np.full(200_000, -1e15, np.float32)
+    assert check_vector(vector) is vector
 
 
 def test_an_integer_beyond_all_floats_is_refused() -> None:

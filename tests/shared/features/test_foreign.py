@@ -47,7 +47,7 @@ def test_feature_maps_are_flattened(tmp_path: Path) -> None:
         ({"features": np.array([["a"]])}, "must have a row of numbers"),
         ({"features": VECTORS, "labels": np.arange(3)}, r"labels has the shape \(3,\), but there are 4 rows"),
         ({"features": VECTORS, "labels": np.array([None] * 4)}, "labels cannot be read .*save it as plain numbers"),
-        ({"features": np.full((4, 3), np.inf), "labels": np.arange(4)}, "row 1, value 1 is not a finite number"),
+        ({"features": np.full((4, 3), np.inf), "labels": np.arange(4)}, "row 1, value 1 is NaN, infinite or too large"),
         ({"features": VECTORS, "labels": np.array(["a", "b\n\nc", "c", "d"])}, "row 2 has the label"),
     ],
 )
@@ -110,7 +110,7 @@ def test_lists_under_any_name_are_read(tmp_path: Path, name: str, type: Any) -> 
         ({"features": [[1.0, 2.0], [1.0]]}, "row 2 has 1 features, the first has 2"),
         ({"features": [[1.0], None]}, "row 2 has no features"),
         ({"features": [[], [1.0]]}, "its first row has no features"),
-        ({"features": [[1.0], [None]]}, "row 2, value 1 is not a finite number"),
+        ({"features": [[1.0], [None]]}, "row 2, value 1 is NaN, infinite or too large"),
     ],
 )
 def test_columns_that_are_no_features_are_refused(tmp_path: Path, columns: dict[str, Any], why: str) -> None:
