@@ -7,8 +7,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PAGE := tests/gateway/web
-# And what takes seconds a test: `make test` stays under ten minutes.
-SYSTEMS := tests/system tests/e2e tests/faults tests/deploy/test_compose.py tests/deploy/test_wheel.py tests/browser/test_end_to_end.py tests/learner/life/test_crashes.py tests/learner/test_forgetting_crashes.py tests/learner/replay/test_workers.py tests/benchmarks tests/offline/export/test_files.py tests/offline/evaluation/test_same_fold.py tests/shared/features/test_memory.py tests/learner/exports/test_example_rows.py tests/browser/test_report.py tests/browser/test_axe.py tests/learner/test_crashes.py tests/learner/test_pruned_log.py tests/documentation/test_extending.py
+# Whole systems, the page in a browser, and what takes many seconds a test: `make test` stays under ten minutes without.
+SYSTEMS := tests/system tests/e2e tests/faults tests/browser tests/benchmarks \
+	tests/deploy/test_compose.py tests/deploy/test_wheel.py \
+	tests/documentation/test_commands.py tests/documentation/test_extending.py \
+	tests/extractor/test_loading.py tests/extractor/test_own_backbone.py tests/extractor/test_feature_maps.py \
+	tests/learner/test_crashes.py tests/learner/test_forgetting_crashes.py tests/learner/test_pruned_log.py \
+	tests/learner/life/test_crashes.py tests/learner/replay/test_workers.py tests/learner/exports/test_example_rows.py \
+	tests/offline/evaluation/test_same_fold.py tests/offline/export/test_files.py tests/shared/features/test_memory.py
 # Tests start hundreds of processes: without the byte code each would compile what it imports anew.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
@@ -18,10 +24,10 @@ help:  ## Show this list
 demo: $(READY)  ## Stream handwritten digits into a model and show the page
 	@$(BIN)/prequel demo
 
-test: $(READY) servers kernels  ## Run the tests, but those of whole systems and the slow ones
+test: $(READY) servers kernels  ## Run the tests, but those of whole systems, of the page in a browser, and the slow ones
 	@$(PYTEST) --numprocesses 5 --dist loadfile --no-loadscope-reorder $(addprefix --ignore=,$(SYSTEMS))
 
-system: $(READY) servers kernels  ## Run the tests of whole systems (many processes, Kafka, Redis, kill -9) and the slow ones
+system: $(READY) servers kernels  ## Run the tests of whole systems (many processes, Kafka, Redis, kill -9), of the page, and the slow ones
 	@$(PYTEST) --numprocesses 3 --dist loadfile --no-loadscope-reorder $(SYSTEMS)
 
 check: $(READY) page  ## Lint, format, types, import rules
