@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from prequel.services.library import figures
     from prequel.services.library.client import Client
     from prequel.shared.errors import PrequelError
 
-__all__ = ["Client", "PrequelError", "__version__"]
+__all__ = ["Client", "PrequelError", "__version__", "figures"]
 
 
 class _Place(NamedTuple):
@@ -24,6 +25,7 @@ class _Place(NamedTuple):
 _PLACES = {
     "Client": _Place("prequel.services.library.client", "producer"),
     "PrequelError": _Place("prequel.shared.errors", ""),
+    "figures": _Place("prequel.services.library.figures", "offline"),
 }
 """A new public name: a row here, its import above, and its place in ``__all__``; a test holds the three equal."""
 

@@ -11,8 +11,10 @@ import pytest
 from PIL import Image
 
 from prequel import Client
+from prequel.services.offline.evaluation.result import Evaluation
 from prequel.services.producer.client import connect
 from prequel.services.producer.sources.base import LoadedImage
+from tests.offline.report.evaluations import evaluate, random_examples
 from tests.producer.conftest import COLOURS, System
 
 
@@ -58,6 +60,12 @@ def url(system: System, photos: Path) -> str:
 def client(system: System) -> Iterator[Client]:
     with Client(system.url) as connected:
         yield connected
+
+
+@pytest.fixture(scope="module")
+def evaluation() -> Evaluation:
+    """Of the models ``ncm`` and ``slda``, a part held out."""
+    return evaluate(random_examples(("bird", "cat", "dog"), 260), "ncm,slda", held_out=True)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 import prequel
 from prequel.services import library
 
+FIXTURES = ("url", "client", "photos", "evaluation")
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -25,10 +26,10 @@ EXAMPLES = list(examples())
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda each: each.name.removeprefix(f"{library.__name__}."))
 def test_the_example_of_a_docstring_runs(example: doctest.DocTest, request: pytest.FixtureRequest) -> None:
-    """``url``, ``client`` and ``photos`` in an example are the fixtures of these names: a Prequel that runs."""
+    """A name of FIXTURES in an example is the fixture: a Prequel that runs, or an evaluation."""
     source = "".join(each.source for each in example.examples)
     example.globs = {"prequel": prequel}
-    example.globs |= {name: request.getfixturevalue(name) for name in ("url", "client", "photos") if name in source}
+    example.globs |= {name: request.getfixturevalue(name) for name in FIXTURES if name in source}
     printed: list[str] = []
     doctest.DocTestRunner(optionflags=OPTIONS).run(example, out=printed.append, clear_globs=False)
     assert not printed, "".join(printed)

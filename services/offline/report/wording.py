@@ -11,6 +11,9 @@ NBSP = "\N{NO-BREAK SPACE}"
 _BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that turn the direction of all the text behind them: a file's name may have them to look like another."""
 
+_NO_XML = "\ufffe\uffff"
+"""A figure that has one of these is no XML, and a notebook shows nothing at all."""
+
 
 def count(value: float | None) -> str:
     """1234 -> "1,234"."""
@@ -85,4 +88,6 @@ def readable(text: str) -> str:
 
 
 def _hidden(character: str) -> bool:
-    return character in _BIDI or (unicodedata.category(character) in ("Cc", "Cs") and character not in "\n\t")
+    if character in _BIDI or character in _NO_XML:
+        return True
+    return unicodedata.category(character) in ("Cc", "Cs") and character not in "\n\t"

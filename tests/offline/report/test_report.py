@@ -12,8 +12,9 @@ import pytest
 
 from prequel.services.offline.evaluation.files import as_json
 from prequel.services.offline.evaluation.result import Evaluation
-from prequel.services.offline.report.page import TEMPLATES, render
+from prequel.services.offline.report.page import render
 from prequel.services.offline.report.pictures import NoPictures, SourcePictures
+from prequel.services.offline.report.templating import TEMPLATES
 from prequel.services.offline.report.writing import ReportFailed, write_report
 from prequel.shared.images.limits import ImageLimits
 from tests.offline.report.evaluations import evaluate, only_one_label, random_examples
