@@ -21,6 +21,9 @@ BACKBONE_RULE = f"1 to {MAX_SPEC_LENGTH} characters, no control characters"
 _BACKBONE = re.compile(BACKBONE_PATTERN)
 OWN_BACKBONE = "custom"
 """What features are said to come from whose sender does not say it."""
+NOT_EXTRACTABLE = "not-extractable"
+"""The ``reason`` of the gateway's refusal of images for a stream that learns from such features: it holds for every
+image of the stream."""
 
 
 class BackboneSpec(NamedTuple):

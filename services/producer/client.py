@@ -19,6 +19,7 @@ from prequel.services.producer.connection import (
 )
 from prequel.services.producer.errors import GatewayError, RequestRefused, Stopped, WrongUsage
 from prequel.services.producer.sources.base import LoadedImage
+from prequel.shared.backbone_specs import NOT_EXTRACTABLE
 from prequel.shared.runtime.deadlines import EXPORT_SILENCE_S, PRODUCER_ANSWER_S, PRODUCER_CONNECT_S, PRODUCER_RETRY_S
 from prequel.shared.status import StreamStatus
 
@@ -251,8 +252,8 @@ def _refusals(post: Callable[[Sequence[LoadedImage]], None], images: Sequence[Lo
     try:
         post(images)
     except RequestRefused as refused:
-        if len(images) == 1:
-            return [(images[0], refused)]
+        if len(images) == 1 or refused.reason == NOT_EXTRACTABLE:
+            return [(image, refused) for image in images]
         # The gateway refuses a request as a whole: sent one by one, only the invalid images are refused.
         return [refusal for image in images for refusal in _refusals(post, [image])]
     return []

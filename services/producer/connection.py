@@ -97,7 +97,8 @@ def checked_json(answer: httpx.Response) -> Any:
         raise GatewayError(f"the gateway at {answer.url.netloc.decode()} cannot answer this: {error_detail(answer)}")
     reason, detail = str(json_member(answer, "reason") or ""), error_detail(answer)
     # A dead letter's detail is "image x has no prediction: REASON: ..."; callers know the first part.
-    raise RequestRefused(answer.status_code, detail[detail.find(f"{reason}: ") :] if reason else detail, reason)
+    begin = detail.find(f"{reason}: ") if reason else -1
+    raise RequestRefused(answer.status_code, detail[max(begin, 0) :], reason)
 
 
 def json_member(answer: httpx.Response, name: str) -> Any:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from prequel.services.producer.client import Client
 from prequel.services.producer.delayed_labels import DelayedLabels
 from prequel.services.producer.duplicates import DuplicateFilter
-from prequel.services.producer.errors import Stopped
+from prequel.services.producer.errors import SourceError, Stopped
 from prequel.services.producer.label_comparison import LabelComparison
 from prequel.services.producer.positions import offset
 from prequel.services.producer.progress import Progress
@@ -16,6 +16,7 @@ from prequel.services.producer.sending import ImageSender, Post
 from prequel.services.producer.sources.base import LoadedImage, Source, SourceImage
 from prequel.services.producer.summary import ImageProblem, Summary
 from prequel.services.producer.unanswered import LabelledImage, UnansweredImages
+from prequel.shared.backbone_specs import NOT_EXTRACTABLE
 from prequel.shared.runtime.deadlines import PRODUCER_SETTLE_BACKOFF, PRODUCER_SILENCE_S
 from prequel.shared.status import StreamStatus
 
@@ -139,6 +140,8 @@ class Run:
                 self._sent += 1
                 self._labelled += image.label is not None
                 self._track(image)
+            elif refused.reason == NOT_EXTRACTABLE:
+                raise SourceError(str(refused))
             elif refused.status_code == CONFLICT:
                 # It came a moment ago by another producer, with another label or none: its prediction shows which.
                 self._track(image)

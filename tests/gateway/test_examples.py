@@ -12,8 +12,9 @@ from prequel.services.extractor.reextraction.missing_features import MissingFeat
 from prequel.services.gateway.routes.predict import MAX_FEATURES
 from prequel.shared.config import Settings
 from prequel.shared.events.decoding import decode_example
-from prequel.shared.events.types import Features
-from prequel.shared.log.base import EXAMPLES, Position
+from prequel.shared.events.features import encode_features
+from prequel.shared.events.types import Features, Image
+from prequel.shared.log.base import EXAMPLES, IMAGES, Position
 from tests.gateway.conftest import PNG, until
 from tests.servers import plain_http
 from tests.servers.one_process import FunctionExtractor, OneProcess
@@ -273,11 +274,24 @@ def test_every_call_that_expects_an_image_says_that_there_is_none(served: Served
     assert answer.json()["label"] == "cat"
 
 
-def test_no_image_is_predicted_where_the_features_are_somebodys_own(served: Served) -> None:
-    served.examples("words", {"features": [1, 2], "backbone": "minilm"}, params={"wait": 30})
-    assert served.get("words").json()["images"] == 1
-    answer = served.http.post("/v1/streams/words/predict", content=PNG, headers={"Content-Type": "image/png"})
-    assert (answer.status_code, "no extractor makes" in answer.json()["detail"]) == (409, True)
+@pytest.mark.parametrize("call", ["predict", "images"])
+def test_no_image_is_taken_where_the_features_are_somebodys_own(served: Served, call: str) -> None:
+    served.examples(f"words-{call}", {"features": [1, 2], "backbone": "minilm"}, params={"wait": 30})
+    assert served.get(f"words-{call}").json()["images"] == 1
+    appended = served.system.log.bounds(IMAGES)[0].end
+    answer = served.http.post(f"/v1/streams/words-{call}/{call}", content=PNG, headers={"Content-Type": "image/png"})
+    assert (answer.status_code, answer.json()["reason"]) == (409, "not-extractable")
+    assert "no extractor makes" in answer.json()["detail"]
+    assert served.system.log.bounds(IMAGES)[0].end == appended
+
+
+def test_images_are_taken_where_somebodys_own_extractor_has_made_features_of_one(served: Served) -> None:
+    image = Image("a", "sights", None, 0.0, PNG, Position(0, 0))
+    served.system.log.append([encode_features(image, ROWS[0], "my-net-1", source="test")])
+    until(lambda: served.get("sights/predictions/a").status_code == 200)
+    until(lambda: served.get("sights").json().get("backbone") == "my-net-1")
+    answer = served.http.post("/v1/streams/sights/images", content=PNG, headers={"Content-Type": "image/png"})
+    assert answer.status_code == 202, answer.text
 
 
 def test_an_example_can_be_forgotten_and_sent_again(served: Served) -> None:

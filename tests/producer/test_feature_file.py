@@ -14,7 +14,7 @@ from prequel.shared.events.decoding import decode_example
 from prequel.shared.events.types import Features
 from prequel.shared.features.base import FeatureMeta, FeatureRows, RowInfo
 from prequel.shared.features.opening import create_features
-from prequel.shared.log.base import EXAMPLES
+from prequel.shared.log.base import EXAMPLES, IMAGES
 from tests.producer.conftest import Stream, System
 from tests.producer.test_stream import Photos, when
 
@@ -51,7 +51,7 @@ def printed(console: Console) -> str:
     return console.file.getvalue()
 
 
-@pytest.mark.parametrize("extension", ["parquet", "npz"])
+@pytest.mark.parametrize("extension", ["parquet", "npz", "csv"])
 def test_features_of_images_make_the_stream_that_the_images_make(
     stream: Stream, system: System, client: Client, photos: Photos, tmp_path: Path, extension: str
 ) -> None:
@@ -162,6 +162,27 @@ def test_features_of_another_backbone_or_length_are_refused_before_anything_is_s
     assert problem in str(raised.value)
     assert "learns from mean-colour (3 values)" in str(raised.value)
     assert len(system.records(EXAMPLES)) == before
+
+
+def test_images_for_a_stream_of_own_features_stop_the_command_with_the_reason(
+    stream: Stream, system: System, photos: Photos, tmp_path: Path
+) -> None:
+    stream(write(tmp_path / "features.npz", made_up(4), backbone="minilm"))
+    with pytest.raises(SourceError, match=r"learns from features of minilm, which no extractor makes .*send features"):
+        stream(photos(20))
+    assert system.records(IMAGES) == []
+
+
+def test_a_table_of_another_program_is_streamed_under_its_own_name(
+    stream: Stream, client: Client, tmp_path: Path
+) -> None:
+    path = tmp_path / "words.csv"
+    path.write_text("class,feat_0,feat_1\n" + "".join(f"{'cat' if n % 3 else 'dog'},{n},{n % 3}\n" for n in range(30)))
+    summary = stream(path)
+    assert (summary.sent, summary.labelled) == (30, 30)
+    status = client.stream("colours")
+    assert status is not None
+    assert (status.backbone, status.dim, sorted(status.labels)) == ("words", 2, ["cat", "dog"])
 
 
 def test_what_cannot_be_streamed_says_why(stream: Stream, tmp_path: Path) -> None:

@@ -72,12 +72,14 @@ async def send_images(
     Several images of one form get a list; with an Idempotency-Key `k` they have the ids `k.1`, `k.2`, ...
     A form may hold `id` and `label` once for each file, in the order of the files (an empty label is none).
     An id that exists counts once: the same bytes again, with the same label or none, change nothing and get the same
-    answer; with other bytes, or another label, the whole request gets 409 and changes nothing.
+    answer; with other bytes, or another label, the whole request gets 409 and changes nothing. So do images for a
+    stream that learns from features of your own, which no backbone makes.
     An image may be a CloudEvent, in binary mode (`ce-id`, `ce-label`, ...) or structured: attributes that are not
     Prequel's own are copied to its prediction and outcome.
     """
     if not gateway.live.gallery.has_predictions(stream):  # else it exists, and the store need not be asked
         await gateway.capacity.require_room(stream)
+    await gateway.stream_features.require_images(stream)
     uploads = await read_uploads(request, gateway.settings.max_image_bytes)
     ids = chosen_ids([upload.id for upload in uploads], id, gateway.new_id)
     uploads = _with_labels(uploads, label)

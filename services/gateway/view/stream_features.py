@@ -2,17 +2,24 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from prequel.services.gateway.http.problems import Problem
 from prequel.services.gateway.view.live import LiveView
 from prequel.services.gateway.view.statuses import StreamStatuses
-from prequel.shared.backbone_specs import matches
+from prequel.shared.backbone_specs import NOT_EXTRACTABLE, matches
 from prequel.shared.store.base import StoreUnavailable
 
-MAX_NEW_STREAMS = 10_000
+Value = TypeVar("Value")
+
+MAX_STREAMS = 10_000
 """Streams whose first features this gateway accepted, 200 bytes each. Their learners publish them within a second; with
 fewer, features that do not fit could follow within that second, and become dead letters instead of being refused."""
+
+
+IMAGES_LOOKED_AT = 100
+"""Newest predictions among which one of an image shows that somebody's own extractor serves the stream: a few
+microseconds each. With ten, features that the same sender adds would hide it; all of a gallery would take too long."""
 
 
 class FeatureKind(NamedTuple):
@@ -32,6 +39,8 @@ class StreamFeatures:
         self._statuses, self._live, self._problem = statuses, live, backbone_problem
         self._first: OrderedDict[str, tuple[FeatureKind, str]] = OrderedDict()
         """By stream that was new, the kind and the id of what this gateway accepted first."""
+        self._extractable: OrderedDict[str, None] = OrderedDict()
+        """Streams whose backbone makes features of images: they are not asked for at every image."""
 
     async def require(self, stream: str, kind: FeatureKind, *, id: str, field: str) -> bool:
         """Raises Problem 409, for example ``field``, where the stream learns from other features.
@@ -55,31 +64,49 @@ class StreamFeatures:
             known = None
         first, first_id = known or (kind, id)
         _check(stream, first, kind, field)
-        self._remember(stream, first, first_id)
+        _remember(self._first, stream, (first, first_id))
         return known is None
 
     async def require_extractable(self, stream: str) -> None:
         """Raises Problem 409 where the stream learns from features that no backbone of Prequel makes of an image."""
+        if problem := await self._extraction_problem(stream):
+            raise Problem(409, problem, more={"reason": NOT_EXTRACTABLE})
+
+    async def require_images(self, stream: str) -> None:
+        """The same, unless predictions show that an extractor of somebody's own makes them of the stream's images."""
+        if stream in self._extractable:
+            return
+        problem = await self._extraction_problem(stream)
+        if problem and not any(row.image() for row in self._live.gallery.newest(stream)[:IMAGES_LOOKED_AT]):
+            raise Problem(409, problem, more={"reason": NOT_EXTRACTABLE})
+
+    async def _extraction_problem(self, stream: str) -> str:
+        """Why no features are made of an image of the stream; empty where they are, or in doubt."""
         try:
             status = await self._statuses.newest(stream)
         except StoreUnavailable:
-            return
-        if status and status.dim and (problem := self._problem(status.backbone)):
-            raise Problem(
-                409,
+            return ""
+        if not status or not status.dim:
+            return ""
+        if problem := self._problem(status.backbone):
+            return (
                 f"stream {stream} learns from features of {status.backbone}, which no extractor makes of an image "
-                f"({problem}): send features instead",
+                f"({problem}): send features instead"
             )
+        _remember(self._extractable, stream, None)
+        return ""
 
     def forget(self, stream: str) -> None:
         """What came first is not in the log, or the stream is deleted: others may be first."""
         self._first.pop(stream, None)
+        self._extractable.pop(stream, None)
 
-    def _remember(self, stream: str, kind: FeatureKind, id: str) -> None:
-        self._first[stream] = kind, id
-        self._first.move_to_end(stream)
-        if len(self._first) > MAX_NEW_STREAMS:
-            self._first.popitem(last=False)
+
+def _remember(known: "OrderedDict[str, Value]", stream: str, value: Value) -> None:
+    known[stream] = value
+    known.move_to_end(stream)
+    if len(known) > MAX_STREAMS:
+        known.popitem(last=False)
 
 
 def _check(stream: str, known: FeatureKind, sent: FeatureKind, field: str) -> None:
