@@ -9,10 +9,11 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from prequel.services.library import figures
+    from prequel.services.library.classifier import Classifier
     from prequel.services.library.client import Client
     from prequel.shared.errors import PrequelError
 
-__all__ = ["Client", "PrequelError", "__version__", "figures"]
+__all__ = ["Classifier", "Client", "PrequelError", "__version__", "figures"]
 
 
 class _Place(NamedTuple):
@@ -23,6 +24,7 @@ class _Place(NamedTuple):
 
 
 _PLACES = {
+    "Classifier": _Place("prequel.services.library.classifier", "learner"),
     "Client": _Place("prequel.services.library.client", "producer"),
     "PrequelError": _Place("prequel.shared.errors", ""),
     "figures": _Place("prequel.services.library.figures", "offline"),

@@ -61,7 +61,7 @@ def test_a_name_that_does_not_exist_says_which_do() -> None:
         prequel.Cleint  # noqa: B018  # what is asked for is the error
 
 
-@pytest.mark.parametrize(("name", "package"), [("Client", "httpx")])
+@pytest.mark.parametrize(("name", "package"), [("Client", "httpx"), ("Classifier", "river")])
 def test_a_missing_package_names_the_extra_that_installs_it(name: str, package: str) -> None:
     message = run(MISSING.format(name=name, package=package))
     assert message == (

@@ -1,21 +1,18 @@
-"""River is the oracle: our models predict what its own pipelines predict, inside its own evaluation too."""
+"""River is the oracle: our models predict what its own pipelines predict, and its classifiers are models of ours."""
 
-import gc
 import pickle
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from river import checks, evaluate, metrics, preprocessing, stream
+from river import checks, preprocessing, stream
 
 from prequel.services.learner.models import registry
 from prequel.services.learner.models.base import Matrix, Model, ModelState
-from prequel.services.learner.models.river.classifier import RiverClassifier
 from prequel.services.learner.models.river.pickle import loads
 from prequel.services.learner.models.spec import UnknownModel
 from tests.learner.models.rivers import river_logistic, river_naive_bayes, river_softmax
-from tests.learner.models.suite import NAMES
 from tests.learner.models.suite import stream as examples
 
 Oracle = Callable[[], Any]
@@ -45,45 +42,6 @@ def test_predictions_are_rivers(spec: str, scale: float) -> None:
         oracle.learn_one(features, label)
         assert list(expected) == model.labels[: len(predicted)]
         np.testing.assert_allclose(predicted, list(expected.values()), atol=CLOSE[spec])
-
-
-@pytest.mark.parametrize("spec", ORACLES)
-@pytest.mark.parametrize("delay", [None, 25])
-def test_progressive_validation_scores_alike(spec: str, delay: int | None) -> None:
-    xs, labels = examples(500, 10, 3)
-
-    def score(model: object) -> float:
-        rows = stream.iter_array(xs.astype(float), np.array(labels))
-        metric: Any = metrics.Accuracy
-        return float(evaluate.progressive_val_score(rows, model, metric(), delay=delay).get())
-
-    assert score(RiverClassifier(spec, dim=10)) == score(ORACLES[spec]()) > 0.9
-
-
-LONG = ("mix", "mlp", "ridge;width=48", "slda")
-"""Models whose checks take longest: Keras traces a network for each of hundreds of streams, and the models made of sums
-are solved with each of thousands of examples. A narrow ridge, which River sees do all that slda does, stays."""
-CHECKED = [pytest.param(name, marks=pytest.mark.soak) if name in LONG else name for name in NAMES]
-
-
-@pytest.fixture(scope="module")
-def few_objects() -> None:
-    """River's checks collect garbage time and again: where other tests have loaded Keras, 0.2 s each time."""
-    gc.collect()
-    gc.freeze()
-
-
-@pytest.mark.usefixtures("few_objects")
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # inside Keras itself
-@pytest.mark.parametrize("spec", [*CHECKED, "mix(ncm, naive-bayes)", "ridge;width=8;shrinkage=0.1"])
-def test_rivers_own_checks_pass(spec: str) -> None:
-    checks.check_estimator(RiverClassifier(spec))
-
-
-def test_too_many_features_say_what_to_do() -> None:
-    classifier = RiverClassifier("logistic", dim=2)
-    with pytest.raises(ValueError, match="larger dim"):
-        classifier.learn_one({"a": 1.0, "b": 2.0, "c": 3.0}, True)
 
 
 CLASSIFIERS = [

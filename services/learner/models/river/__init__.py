@@ -1,1 +1,1 @@
-"""River: its classifiers as models of Prequel, and Prequel's models as its classifiers."""
+"""River's classifiers as models of Prequel."""
