@@ -11,9 +11,12 @@ if TYPE_CHECKING:
     from prequel.services.library import figures
     from prequel.services.library.classifier import Classifier
     from prequel.services.library.client import Client
+    from prequel.services.library.evaluation import evaluate
+    from prequel.services.library.extraction import extract
+    from prequel.services.offline.evaluation.result import Evaluation
     from prequel.shared.errors import PrequelError
 
-__all__ = ["Classifier", "Client", "PrequelError", "__version__", "figures"]
+__all__ = ["Classifier", "Client", "Evaluation", "PrequelError", "__version__", "evaluate", "extract", "figures"]
 
 
 class _Place(NamedTuple):
@@ -26,8 +29,11 @@ class _Place(NamedTuple):
 _PLACES = {
     "Classifier": _Place("prequel.services.library.classifier", "learner"),
     "Client": _Place("prequel.services.library.client", "producer"),
+    "Evaluation": _Place("prequel.services.offline.evaluation.result", "offline"),
     "PrequelError": _Place("prequel.shared.errors", ""),
     "figures": _Place("prequel.services.library.figures", "offline"),
+    "evaluate": _Place("prequel.services.library.evaluation", "offline"),
+    "extract": _Place("prequel.services.library.extraction", "offline"),
 }
 """A new public name: a row here, its import above, and its place in ``__all__``; a test holds the three equal."""
 

@@ -1,4 +1,4 @@
-"""The progress of a run, with live accuracy: a bar on a terminal, plain lines elsewhere."""
+"""The progress of a run, with live accuracy: a bar on a terminal and in a notebook, plain lines elsewhere."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +12,9 @@ from prequel.shared.status import StreamStatus
 
 LINE_SECONDS = 5.0
 """Between two lines: in the log of a script, a run of an hour is then some hundred lines."""
+
+REDRAW_SECONDS = 0.25
+"""Between two drawings in a notebook, each a message to the browser; on a terminal rich keeps its own time."""
 
 MAX_REASON_LENGTH = 100
 """Characters of a reason for waiting beside the bar: more would push the bar off the terminal."""
@@ -42,6 +45,30 @@ class Bar:
 
     def show_waiting(self, reason: str) -> None:
         self._bar.update(self._task, waiting=reason[:MAX_REASON_LENGTH])
+
+
+class NotebookBar(Bar):
+    """A bar in the output of a notebook's cell. rich's own needs a package for it that few notebooks have."""
+
+    def __init__(self, bar: RichProgress, stream: str, total: int, clock: Callable[[], float]) -> None:
+        from IPython.display import display
+
+        super().__init__(bar, stream, total)
+        self._clock, self._total, self._drawn_at = clock, total, clock()
+        self._output = display(bar, display_id=True)  # type: ignore[no-untyped-call]  # IPython has no types.
+
+    def show(self, answered: int, seconds: float, status: StreamStatus | None) -> None:
+        super().show(answered, seconds, status)
+        self._draw(last=answered >= self._total)
+
+    def show_waiting(self, reason: str) -> None:
+        super().show_waiting(reason)
+        self._draw()
+
+    def _draw(self, *, last: bool = False) -> None:
+        if last or self._clock() - self._drawn_at >= REDRAW_SECONDS:
+            self._drawn_at = self._clock()
+            self._output.update(self._bar)
 
 
 class Lines:
@@ -75,7 +102,7 @@ def progress_on(
     console: Console, stream: str, total: int, clock: Callable[[], float], *, unit: str = "images"
 ) -> Iterator[Progress]:
     """A bar or lines, as suits the console, over so many of ``unit``. ``clock`` is in seconds, from any start."""
-    if not console.is_terminal:
+    if console.quiet or not (console.is_terminal or console.is_jupyter):
         yield Lines(console, stream, total, clock, unit=unit)
         return
     columns = (
@@ -87,6 +114,9 @@ def progress_on(
         TimeRemainingColumn(),
         TextColumn("{task.fields[waiting]}", markup=False),
     )
+    if console.is_jupyter:
+        yield NotebookBar(RichProgress(*columns, console=console), stream, total, clock)
+        return
     with RichProgress(*columns, console=console) as bar:
         yield Bar(bar, stream, total)
 

@@ -96,6 +96,8 @@ MAY_WAIT = {
     "services/learner/replay/jobs/child_process.py process.wait()": "for a process that has been killed",
     "services/producer/commands/demo.py self._thread.join()": "for the demo, which the user sees and may interrupt",
     "services/producer/sending.py answer.result()": "for a client's call, with its deadlines",
+    "services/library/stopping.py executor.submit(int).result()": "a thread that has nothing to do",
+    "services/library/stopping.py running.result()": "the caller's work takes what it takes, and Ctrl-C ends it",
     "services/offline/extraction/extraction.py image.pixels.result()": "for a decoder, as above",
     "services/offline/extraction/extraction.py running.result()": "for a backbone: the user sees it, and may interrupt",
     "services/offline/evaluation/read_ahead.py following.result()": "for the disk, or a backbone: the user sees it",

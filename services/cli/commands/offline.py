@@ -1,22 +1,20 @@
 """The commands that work on files, without a log: `extract`."""
 
 import argparse
-import sys
 import threading
-import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prequel.services.cli.commands.base import CliCommand
-from prequel.services.cli.exit_codes import INTERRUPTED, WRONG_USAGE
+from prequel.services.cli.commands.without_log import run_without_log
 
 if TYPE_CHECKING:
-    from prequel.services.extractor.backbones.base import Choice
-    from prequel.shared.config import Settings
+    from prequel.services.library.images import ImageOptions
 
 
 def add_backbone_arguments(parser: argparse.ArgumentParser) -> None:
-    """How images become features; ``chosen_backbone`` reads them."""
+    """How images become features; ``image_options`` reads them."""
     parser.add_argument("--backbone", metavar="B", help="a backbone: compact, resnet50, mobilenetv2-multi or another")
     parser.add_argument(
         "--pooling", metavar="P", help="how feature maps become vectors: avg, max, none (flattened), multi or layers"
@@ -34,79 +32,39 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def chosen_backbone(arguments: argparse.Namespace) -> "tuple[Choice, Settings]":
-    """The backbone that the arguments ask for, else the settings' own. Raises ConfigError."""
-    from prequel.services.cli import composition
-    from prequel.services.extractor.backbones.registry import choose
-    from prequel.shared.config import ConfigError
+def image_options(arguments: argparse.Namespace) -> "ImageOptions":
+    """What the arguments say of the backbone and the labels."""
+    from prequel.services.library.images import ImageOptions
 
-    spec, pooling = arguments.backbone or "", arguments.pooling
-    plain = "-" not in spec
-    if pooling and not plain:
-        raise ConfigError(f"--pooling {pooling} and --backbone {spec}: give the pooling in one place")
-    arguments.backbone = spec if plain and spec else None
-    settings = composition.load_settings(
-        arguments, pooling=pooling, batch=arguments.batch, precision=arguments.precision
-    )
-    # A pooling from the environment is that of the services' backbone, one from the command line is for this one.
-    return choose("" if pooling else spec, settings), settings
+    return ImageOptions(*(getattr(arguments, name) for name in ImageOptions._fields))
 
 
 def _extract(arguments: argparse.Namespace) -> int:
-    from prequel.services.extractor.backbones.base import OutOfMemory
-    from prequel.services.extractor.engines.conversion import ConversionInterrupted
-    from prequel.services.producer.errors import ProducerError, Stopped, WrongUsage
-    from prequel.shared.features.base import FeatureFileError
-    from prequel.shared.runtime.signals import stop_on_signals
-
-    stop = threading.Event()
-    stop_on_signals(stop)
-    try:
-        return _extract_to_file(arguments, stop)
-    except (Stopped, ConversionInterrupted):
-        print("stopped: give the same command again", file=sys.stderr)
-        return INTERRUPTED
-    except (ProducerError, FeatureFileError) as error:
-        print(f"prequel: {error}", file=sys.stderr)
-        return WRONG_USAGE if isinstance(error, WrongUsage) else 1
-    except OutOfMemory as error:
-        print(
-            f"prequel: memory does not suffice ({error}): give the command again with a smaller --batch",
-            file=sys.stderr,
-        )
-        return 1
+    return run_without_log(partial(_extract_to_file, arguments), stopped="stopped: give the same command again")
 
 
 def _extract_to_file(arguments: argparse.Namespace, stop: threading.Event) -> int:
     from rich.console import Console
 
-    from prequel.services.cli import composition
+    from prequel.services.library.packages import require
+
+    require("extract", "pyarrow")
+    from prequel.services.library.extraction import ExtractionRequest, run_extraction
+    from prequel.services.offline.extraction.report import exit_code, extraction_lines
     from prequel.services.producer.report import print_lines
-    from prequel.shared.config import ConfigError
 
-    try:
-        from prequel.services.offline.extraction import file_extraction, report
-        from prequel.services.offline.extraction.image_source import open_image_source
-        from prequel.shared.features.opening import check_extension
-    except ImportError as error:
-        raise ConfigError(f"extract needs {error.name}: pip install 'prequel-stream[offline]'") from error
-
-    path, console = arguments.out, Console()
-    check_extension(path)
-    source = open_image_source(
-        arguments.source, labels=arguments.labels, order=arguments.order, shuffle=arguments.shuffle, stop=stop
+    console = Console()
+    request = ExtractionRequest(
+        source=arguments.source,
+        out=arguments.out,
+        images=image_options(arguments),
+        order=arguments.order,
+        shuffle=arguments.shuffle,
+        force=arguments.force,
     )
-    choice, settings = chosen_backbone(arguments)
-    if not arguments.force and (finished := file_extraction.finished_before(path, source, choice)):
-        print_lines(console, finished)
-        return 0
-    print_lines(console, source.order_line)
-    with composition.image_backbone(choice, settings, stop) as images:
-        result = file_extraction.extract_to_file(
-            source, images, path, replace=arguments.force, console=console, stop=stop, clock=time.monotonic
-        )
-    print_lines(console, *report.extraction_lines(result, source))
-    return report.exit_code(result)
+    result = run_extraction(request, console, stop, say_order=True)
+    print_lines(console, *extraction_lines(result))
+    return exit_code(result)
 
 
 def _add_extract_arguments(parser: argparse.ArgumentParser) -> None:

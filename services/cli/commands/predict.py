@@ -4,36 +4,20 @@ import argparse
 import sys
 import threading
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prequel.services.cli.commands.base import CliCommand
 from prequel.services.cli.commands.gateway_client import add_json_argument
-from prequel.services.cli.exit_codes import INTERRUPTED, WRONG_USAGE
+from prequel.services.cli.commands.without_log import run_without_log
 
 if TYPE_CHECKING:
     from prequel.services.offline.extraction.image_backbone import ImageBackbone
 
 
 def _predict(arguments: argparse.Namespace) -> int:
-    from prequel.services.extractor.backbones.base import OutOfMemory
-    from prequel.services.extractor.engines.conversion import ConversionInterrupted
-    from prequel.services.producer.errors import ProducerError, Stopped, WrongUsage
-    from prequel.shared.features.base import FeatureFileError
-    from prequel.shared.runtime.signals import stop_on_signals
-
-    stop = threading.Event()
-    stop_on_signals(stop)
-    try:
-        return _run(arguments, stop)
-    except (Stopped, ConversionInterrupted):
-        return INTERRUPTED
-    except (ProducerError, FeatureFileError) as error:
-        print(f"prequel: {error}", file=sys.stderr)
-        return WRONG_USAGE if isinstance(error, WrongUsage) else 1
-    except OutOfMemory as error:
-        print(f"prequel: memory does not suffice ({error}): give a smaller --batch", file=sys.stderr)
-        return 1
+    return run_without_log(partial(_run, arguments))
 
 
 def _run(arguments: argparse.Namespace, stop: threading.Event) -> int:

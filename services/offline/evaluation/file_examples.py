@@ -31,7 +31,7 @@ class FileExamples:
                 "images again"
             )
         self._reader = reader
-        self._infos, self._rows, self._notes = _without_copies(reader.infos())
+        self._infos, self._rows, self._notes = without_copies(reader.infos())
         self.origin = Origin(source, meta.folder, meta.backbone, meta.order)
         self.repeatable = True
 
@@ -62,7 +62,7 @@ class FileExamples:
         return self._notes
 
 
-def _without_copies(infos: Sequence[RowInfo]) -> tuple[list[RowInfo], Sequence[int], list[str]]:
+def without_copies(infos: Sequence[RowInfo]) -> tuple[list[RowInfo], Sequence[int], list[str]]:
     """The rows whose id is new, their numbers in the file, and a note on the others."""
     first = dict[str, int]()
     for row, info in enumerate(infos):

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from prequel.services.offline.evaluation.errors import EvaluationError
 from prequel.services.offline.evaluation.predictions_file import cannot_write
-from prequel.services.offline.evaluation.result import Evaluation, Resources
+from prequel.services.offline.evaluation.result import Evaluation
 
 EVALUATION, RESOURCES, PREDICTIONS = "evaluation.json", "resources.json", "predictions.csv"
 
@@ -22,9 +22,12 @@ def make_folder(directory: Path) -> None:
         raise cannot_write(directory, error) from error
 
 
-def write_results(directory: Path, evaluation: Evaluation, resources: Resources) -> None:
+def write_results(directory: Path, evaluation: Evaluation) -> None:
     """Blocks; raises EvaluationError where they cannot be written."""
-    for name, value in ((EVALUATION, evaluation), (RESOURCES, resources)):
+    files: dict[str, BaseModel | None] = {EVALUATION: evaluation, RESOURCES: evaluation.resources}
+    for name, value in files.items():
+        if value is None:
+            continue
         path = directory / name
         partial = path.with_name(f"{name}.partial")
         try:

@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 
-from prequel.services.offline.evaluation.result import Evaluation, HeldOut, ModelCost, Resources
+from prequel.services.offline.evaluation.result import Evaluation, HeldOut, Resources
 from prequel.services.producer.tables import aligned, score
 from prequel.shared.status import ClassStatus, Interval
 from prequel.shared.units import format_bytes
 
 
-def evaluation_lines(evaluation: Evaluation, resources: Resources, *, said: int = 0) -> list[str]:
-    """Everything, for a terminal: tables, verdicts in words, the champion's classification report, and the notes
-    without the first ``said``, which were printed before."""
+def evaluation_lines(evaluation: Evaluation, resources: Resources | None = None, *, said: int = 0) -> list[str]:
+    """Everything, for a terminal: tables, verdicts in words, the champion's classification report, what it took, and
+    the notes without the first ``said``, which were printed before."""
     held_out, champion = evaluation.held_out, evaluation.models[0]
     found = evaluation.prequential
     report = held_out.models[champion].report if held_out else evaluation.reports[champion]
@@ -19,26 +19,25 @@ def evaluation_lines(evaluation: Evaluation, resources: Resources, *, said: int 
         *evaluation.notes[said:],
         "",
         f"{found.labelled:,} of {found.images:,} examples learned, each predicted before (test, then train):",
-        *prequential_table(evaluation, resources.models),
+        *prequential_table(evaluation, resources),
         *_sentences([verdict.text for verdict in found.verdicts.values()]),
         *([] if found.label_order.mixed else _sentences([found.label_order.text])),
         *(_held_out_lines(held_out) if held_out else []),
         *(["", title, *report.splitlines()] if report else []),
-        "",
-        resources_line(evaluation, resources),
+        *(["", resources_line(evaluation, resources)] if resources else []),
     ]
 
 
-def prequential_table(evaluation: Evaluation, costs: Mapping[str, ModelCost]) -> list[str]:
-    """Lines: how good each model was, and what it took."""
-    head = ["model", "accuracy", "95 % interval", "recent", "kappa", "log loss", "calibration", "forgetting"]
-    rows = [[*head, "us/example", "state"]]
+def prequential_table(evaluation: Evaluation, resources: Resources | None) -> list[str]:
+    """Lines: how good each model was, and what it took, where that is known."""
+    rows = [["model", "accuracy", "95 % interval", "recent", "kappa", "log loss", "calibration", "forgetting"]]
     for name, model in evaluation.prequential.models.items():
         scores = (model.window_accuracy, model.kappa, model.log_loss, model.calibration_error)
-        cost, shares = costs.get(name), map(score, (*scores, _forgetting(model.classes)))
-        took = f"{1e6 * cost.seconds / max(1, evaluation.prequential.images):,.0f}" if cost else "-"
-        size = format_bytes(cost.state_bytes) if cost else "-"
-        rows.append([name, score(model.accuracy), _interval(model.interval), *shares, took, size])
+        shares = map(score, (*scores, _forgetting(model.classes)))
+        rows.append([name, score(model.accuracy), _interval(model.interval), *shares])
+    if resources:
+        costs = [_cost(evaluation, resources, name) for name in evaluation.prequential.models]
+        rows = [[*row, *cost] for row, cost in zip(rows, [["us/example", "state"], *costs], strict=True)]
     return aligned(rows, right=(1, *range(3, 10)))
 
 
@@ -64,6 +63,13 @@ def _held_out_lines(held_out: HeldOut) -> list[str]:
         *aligned(rows, right=(1, 3, 4, 5)),
         *_sentences([verdict.text for verdict in held_out.verdicts.values()]),
     ]
+
+
+def _cost(evaluation: Evaluation, resources: Resources, model: str) -> list[str]:
+    """Microseconds an example, and bytes."""
+    if (cost := resources.models.get(model)) is None:
+        return ["-", "-"]
+    return [f"{1e6 * cost.seconds / max(1, evaluation.prequential.images):,.0f}", format_bytes(cost.state_bytes)]
 
 
 def _sentences(sentences: Sequence[str]) -> list[str]:

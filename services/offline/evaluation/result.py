@@ -1,7 +1,8 @@
 """The result of an evaluation: every number that a report shows, and nothing that depends on the clock."""
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
+from prequel.services.producer.tables import score
 from prequel.shared.backtests import BacktestResult
 from prequel.shared.status import Confusion, Interval, ReliabilityPoint, VerdictStatus
 
@@ -47,12 +48,35 @@ class HeldOut(BaseModel):
     """Each model against the first one."""
 
 
+class ModelCost(BaseModel):
+    """What a model took: seconds of predicting and learning, and bytes of its state at the end."""
+
+    seconds: float
+    state_bytes: int
+
+
+class Resources(BaseModel):
+    """What an evaluation took; kept apart from its result, which must not depend on the machine."""
+
+    seconds: float
+    read_seconds: float
+    peak_memory_bytes: int
+    models: dict[str, ModelCost]
+
+
 class Evaluation(BaseModel):
     """What an evaluation has found. The same input, options and seed give the same bytes as JSON.
 
     ``prequential`` is the fold's own result, as of a back-test; ``reports`` the classification reports of its
     predictions, by model, as scikit-learn prints them. ``mistakes`` are the worst of each model, prequential;
     ``held_out_mistakes`` those among the examples held out. ``notes`` are sentences on what was left out, and why.
+    ``resources`` is what it took, where that is known; it is no part of the JSON. ``print`` shows tables.
+
+    >>> found = prequel.evaluate(([[0.0], [1.0]] * 10, ["a", "b"] * 10), models="ncm", progress=False)
+    >>> round(found.prequential.models["ncm"].accuracy, 4)
+    0.9474
+    >>> found.notes
+    ['order: as they lie in the source, where classes come mixed']
     """
 
     source: str
@@ -70,19 +94,16 @@ class Evaluation(BaseModel):
     mistakes: list[Mistake]
     held_out_mistakes: list[Mistake]
     notes: list[str] = []
+    resources: Resources | None = Field(default=None, exclude=True)
 
+    def __str__(self) -> str:
+        """What `prequel evaluate` prints, but for what it took: the same text each time."""
+        from prequel.services.offline.evaluation.lines import evaluation_lines
 
-class ModelCost(BaseModel):
-    """What a model took: seconds of predicting and learning, and bytes of its state at the end."""
+        return "\n".join(evaluation_lines(self))
 
-    seconds: float
-    state_bytes: int
-
-
-class Resources(BaseModel):
-    """What an evaluation took; kept apart from its result, which must not depend on the machine."""
-
-    seconds: float
-    read_seconds: float
-    peak_memory_bytes: int
-    models: dict[str, ModelCost]
+    def __repr__(self) -> str:
+        """In one line: the whole of it would fill a notebook."""
+        found = self.prequential.models.items()
+        models = ", ".join(f"{name} {score(model.accuracy)}" for name, model in found)
+        return f"<Evaluation of {self.source}: {models}>"

@@ -22,33 +22,37 @@ from prequel.shared.features.partial import partial_folder
 
 
 class ExtractedFile(NamedTuple):
-    """What became of a run. ``done`` rows are those of runs before; ``finished``: the file is whole, in its place."""
+    """What became of a run. ``done`` rows are those of runs before; ``finished``: the file is whole, in its place.
+
+    ``extraction`` is None where it was whole before, and nothing was done.
+    """
 
     path: Path
+    source: ImageSource
     meta: FeatureMeta
     rows: list[RowInfo]
     done: int
-    extraction: Extraction
+    extraction: Extraction | None
     seconds: float
     finished: bool
 
 
-def finished_before(path: Path, source: ImageSource, choice: Choice) -> str:
-    """A line that says so where the file is there and of the same source, order and backbone; else empty.
+def finished_before(path: Path, source: ImageSource, choice: Choice) -> ExtractedFile | None:
+    """The file, where it is there and of the same source, order and backbone; None where none is there.
 
     Raises FeatureFileError where another file is in its place.
     """
     if not path.exists():
-        return ""
+        return None
     with closing(open_features(path)) as reader:
-        meta, rows = reader.meta, len(reader.infos())
+        meta, rows = reader.meta, reader.infos()
     if (meta.source, meta.folder, meta.order) == (source.name, source.folder, source.order) and matches(
         choice.spec, meta.backbone
     ):
-        return f"{path} is finished: {rows:,} rows of {meta.backbone}; --force makes it again"
+        return ExtractedFile(path, source, meta, rows, len(rows), None, 0.0, finished=True)
     raise FeatureFileError(
-        f"{path} exists, with {rows:,} rows of {meta.backbone} of {meta.source}, order {meta.order}: write another "
-        "file, or give --force to replace it"
+        f"{path} exists, with {len(rows):,} rows of {meta.backbone} of {meta.source}, order {meta.order}: write "
+        "another file, or give --force to replace it"
     )
 
 
@@ -90,4 +94,4 @@ def extract_to_file(
             writer.finish(labels_of(rows))
     if not rows:
         shutil.rmtree(partial_folder(path), ignore_errors=True)
-    return ExtractedFile(path, meta, rows, len(done), extraction, clock() - began, finished)
+    return ExtractedFile(path, source, meta, rows, len(done), extraction, clock() - began, finished)

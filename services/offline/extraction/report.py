@@ -20,11 +20,15 @@ def exit_code(result: ExtractedFile) -> int:
     """130 after Ctrl-C, 1 without any features, 3 if an image has two labels, else 0, as `stream` has it."""
     if not result.finished:
         return INTERRUPTED if result.rows else 1
-    return LABELS_REFUSED if result.extraction.copies.contradictions else 0
+    return LABELS_REFUSED if result.extraction and result.extraction.copies.contradictions else 0
 
 
-def extraction_lines(result: ExtractedFile, source: ImageSource) -> list[str]:
+def extraction_lines(result: ExtractedFile) -> list[str]:
     """A run in lines for people."""
+    source = result.source
+    if result.extraction is None:
+        rows, backbone = len(result.rows), result.meta.backbone
+        return [f"{result.path} is finished: {rows:,} rows of {backbone}; --force makes it again"]
     new = len(result.rows) - result.done
     rate = f"{new / result.seconds:,.0f}/s" if result.seconds > 0 else ""
     before = f", {result.done:,} were done before" if result.done else ""

@@ -90,7 +90,7 @@ def test_an_interrupted_run_is_gone_on_with_to_the_same_file(tmp_path: Path, bat
             extract(opened(root), path, backbone=first)
     else:
         result = extract(opened(root), path, backbone=first, stop=stop)
-        lines = extraction_lines(result, opened(root))
+        lines = extraction_lines(result)
         assert (exit_code(result), result.finished) == (130, False)
         assert "give the same command again to continue" in lines[-1]
     assert not path.exists()
@@ -109,7 +109,7 @@ def test_what_has_no_features_is_listed_with_its_reason_and_the_rest_is_kept(tmp
     (root / "horse").mkdir()
     source = opened(root)
     result = extract(source, tmp_path / "f.npz")
-    text = "\n".join(extraction_lines(result, source))
+    text = "\n".join(extraction_lines(result))
     assert len(read(tmp_path / "f.npz").infos) == 6
     assert exit_code(result) == 0
     for line in (
@@ -131,7 +131,7 @@ def test_copies_count_once_and_are_said(tmp_path: Path) -> None:
     result = extract(source, tmp_path / "f.npz")
     rows = read(tmp_path / "f.npz").infos
     assert [row.name for row in rows] == ["test/cat/2.jpg", "test/dog/3.jpg", "train/cat/1.jpg"]
-    lines = extraction_lines(result, source)
+    lines = extraction_lines(result)
     assert "copies of other images, counted once: 3" in lines
     assert "in test and in train too, kept in test only: 1 images" in lines
     assert "  train/dog/1.jpg: dog, but cat as train/cat/1.jpg, which counts" in lines
@@ -142,7 +142,7 @@ def test_without_any_features_nothing_is_left(tmp_path: Path) -> None:
     source = opened(make_folder(tmp_path / "pets", {"cat/1.jpg": b"x"}))
     result = extract(source, tmp_path / "f.npz")
     assert exit_code(result) == 1
-    assert extraction_lines(result, source)[-1].endswith("has features: nothing is written")
+    assert extraction_lines(result)[-1].endswith("has features: nothing is written")
     assert [each.name for each in tmp_path.iterdir()] == ["pets"]
 
 
@@ -162,9 +162,12 @@ def test_too_little_memory_for_one_image_ends_the_run_and_keeps_what_was_done(tm
 
 def test_a_file_that_is_finished_is_said_so_and_one_of_another_source_is_refused(tmp_path: Path) -> None:
     root, path = class_folder(tmp_path / "pets"), tmp_path / "f.npz"
-    assert finished_before(path, opened(root), CHOICE) == ""
+    assert finished_before(path, opened(root), CHOICE) is None
     extract(opened(root), path)
-    assert "is finished: 10 rows of mean-avg-8-00000000; --force" in finished_before(path, opened(root), CHOICE)
+    finished = finished_before(path, opened(root), CHOICE)
+    assert finished
+    (line,) = extraction_lines(finished)
+    assert line.endswith("is finished: 10 rows of mean-avg-8-00000000; --force makes it again")
     for other in (opened(root, order="as-is"), opened(class_folder(tmp_path / "more"))):
         with pytest.raises(FeatureFileError, match=r"exists, with 10 rows .*--force to replace it"):
             finished_before(path, other, CHOICE)
