@@ -1,8 +1,8 @@
-"""Feature files as NumPy arrays: `features`, `ids`, `names`, `labels`, `splits` and `meta` in one `.npz`."""
+"""Feature files as NumPy arrays: `features`, `ids`, `names`, `labels`, `splits`, `sums` and `meta` in one `.npz`."""
 
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
@@ -14,37 +14,17 @@ from numpy.lib import format as npy
 from pydantic import ValidationError
 
 from prequel.shared.features import foreign
-from prequel.shared.features.base import FeatureFileError, FeatureMeta, FeatureRows, RowInfo, Vectors
+from prequel.shared.features.base import FeatureFileError, FeatureMeta, FeatureRows, RowInfo
+from prequel.shared.features.checksums import ArchiveSum, row_sums
 from prequel.shared.features.rows import check_values, regroup, rows_at_once
 
 META = "meta"
+SUMS = "sums"
+"""Those of row_sums, uint32 [n]."""
 _WANTED = {"id": foreign.IDS, "name": foreign.NAMES, "label": foreign.LABELS, "split": foreign.SPLITS}
 
 _FIXED_HEADER_BYTES = 30
 """Of a member of a zip file, before its name and its extra field; their lengths are its last two 16-bit numbers."""
-
-
-def write_npz(path: Path, meta: FeatureMeta, infos: Sequence[RowInfo], pieces: Iterable[Vectors]) -> None:
-    """Write a whole file, not compressed, so that it can be read from any row on. Raises OSError."""
-    header = {"descr": "<f4", "fortran_order": False, "shape": (len(infos), meta.dim)}
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        with _new_member(archive, "features") as file:
-            npy.write_array_header_1_0(file, header)
-            for vectors in pieces:
-                file.write(np.ascontiguousarray(vectors, "<f4").data.cast("B"))
-        for name, column in zip(("ids", "names", "labels", "splits"), RowInfo._fields, strict=True):
-            _write_texts(archive, name, [getattr(info, column) or "" for info in infos])
-        _write_texts(archive, META, meta.model_dump_json())
-
-
-def _new_member(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
-    # Without a date: equal content is equal bytes.
-    return archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True)
-
-
-def _write_texts(archive: zipfile.ZipFile, name: str, texts: str | list[str]) -> None:
-    with _new_member(archive, name) as file:
-        npy.write_array(file, np.array(texts, np.str_), allow_pickle=False)
 
 
 class Header(NamedTuple):
@@ -74,6 +54,7 @@ class NpzReader:
         self._check_header()
         self._own = META in names
         self.meta = self._read_meta()
+        self._sums = self._array(SUMS) if self._own and SUMS in names else None
 
     def infos(self) -> list[RowInfo]:
         if self._infos is None:
@@ -97,6 +78,7 @@ class NpzReader:
     def _pieces(self, size: int, begin: int) -> Iterator[FeatureRows]:
         infos, row = self.infos(), begin
         for values in self._arrays(size, begin):
+            self._check_sums(values, row)
             with np.errstate(over="ignore"):
                 vectors = values.reshape(len(values), self.meta.dim).astype(np.float32, copy=False)
             check_values(vectors, row, self._path)
@@ -112,10 +94,28 @@ class NpzReader:
             return
         stride = header.dtype.itemsize * self.meta.dim
         with self._errors(), self._open(self._vectors) as file:
+            member = self._archive.getinfo(f"{self._vectors}.npy")
+            archived = ArchiveSum(member, file.read(header.length)) if self._sums is None and not begin else None
             file.seek(header.begin + begin * stride)
             for first in range(begin, count, size):
                 rows = min(size, count - first)
-                yield self._read(file, rows * stride, first).view(header.dtype).reshape(rows, -1)
+                data = self._read(file, rows * stride, first)
+                if archived and archived.differs(data):
+                    raise FeatureFileError(
+                        f"{self._path} is damaged: one of its rows of {self._vectors} is not what was written; make "
+                        "it again"
+                    )
+                yield data.view(header.dtype).reshape(rows, -1)
+
+    def _check_sums(self, values: npt.NDArray[Any], row: int) -> None:
+        """Raises FeatureFileError for the first of these rows, of which ``row`` is the first, that was changed."""
+        if self._sums is None:
+            return
+        wrong = np.flatnonzero(row_sums(values) != self._sums[row : row + len(values)])
+        if wrong.size:
+            raise FeatureFileError(
+                f"{self._path} is damaged: row {row + wrong[0] + 1:,} is not what was written; make it again"
+            )
 
     def _read(self, file: IO[bytes], size: int, row: int) -> npt.NDArray[np.uint8]:
         data = np.empty(size, np.uint8)  # Not a bytearray, which is filled with zeros first.

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from prequel.shared.features.base import FeatureFileError, FeatureMeta, FeatureReader, FeatureWriter
 from prequel.shared.features.csv_table import SIDECAR, CsvReader, is_feature_table, write_csv
-from prequel.shared.features.npz import NpzReader, write_npz
+from prequel.shared.features.npz import NpzReader
+from prequel.shared.features.npz_writing import write_npz
 from prequel.shared.features.parquet import ParquetReader, write_parquet
 from prequel.shared.features.partial import FileFormat, PartialFile
 

@@ -31,7 +31,7 @@ def write_parquet(path: Path, meta: FeatureMeta, infos: Sequence[RowInfo], piece
 def write_parquet_rows(target: Any, meta: FeatureMeta, pieces: Iterable[FeatureRows]) -> None:
     """The same to a path, or to what pyarrow can write to, with the infos of each piece as it comes."""
     schema = _schema(meta)
-    plain = {"compression": "none", "use_dictionary": False, "write_statistics": False}
+    plain = {"compression": "none", "use_dictionary": False, "write_statistics": False, "write_page_checksum": True}
     with pyarrow.parquet.ParquetWriter(target, schema, **plain) as writer:
         for infos, vectors in pieces:
             columns = [pyarrow.array(column, pyarrow.string()) for column in zip(*infos, strict=True)]
@@ -69,7 +69,9 @@ class ParquetReader:
         """Reads the file's end. Raises FeatureFileError."""
         self._path = path
         with _errors(path):
-            self._file = pyarrow.parquet.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES)
+            self._file = pyarrow.parquet.ParquetFile(
+                path, pre_buffer=False, buffer_size=_BUFFER_BYTES, page_checksum_verification=True
+            )
         self._schema = self._file.schema_arrow
         self._vectors = _vector_column(self._schema, path)
         self._columns = {key: foreign.find_column(self._others(), names) for key, names in _WANTED.items()}
@@ -95,10 +97,10 @@ class ParquetReader:
         groups = [number for number, end in enumerate(ends) if end > begin]
         row = ends[groups[0] - 1] if groups and groups[0] else 0
         columns = [self._vectors, *filter(None, self._columns.values())]
-        with _errors(self._path):
+        with _errors(self._path) as errors:
             for batch in self._file.iter_batches(size, row_groups=groups, columns=columns, use_threads=False):
                 skipped = min(max(begin - row, 0), batch.num_rows)
-                row += batch.num_rows
+                row = errors.rows = row + batch.num_rows
                 if skipped < batch.num_rows:
                     rest = batch.slice(skipped)
                     first = row - rest.num_rows
@@ -167,17 +169,23 @@ def _vector_column(schema: Any, path: Path) -> str:
 
 
 class _errors:  # noqa: N801  # Used like a function.
-    """Turns pyarrow's errors, and the disk's, into FeatureFileError that names the file."""
+    """Turns pyarrow's errors, and the disk's, into FeatureFileError that names the file.
+
+    ``rows`` are those that were read without any.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._path, self.rows = path, 0
 
-    def __enter__(self) -> None: ...
+    def __enter__(self) -> "_errors":
+        return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, FileNotFoundError):
             raise FeatureFileError(f"{self._path} does not exist") from None
         if isinstance(error, (pyarrow.ArrowException, OSError)):
+            place = f" beyond row {self.rows:,}" if self.rows else ""
             raise FeatureFileError(
-                f"{self._path} cannot be read as Parquet, it is damaged or not whole: {str(error)[:300]}; make it again"
+                f"{self._path} cannot be read as Parquet{place}, it is damaged or not whole: {str(error)[:300]}; make "
+                "it again"
             ) from error
