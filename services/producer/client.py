@@ -3,11 +3,11 @@
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from prequel.services.producer.connection import (
     UNAVAILABLE,
@@ -17,9 +17,11 @@ from prequel.services.producer.connection import (
     json_member,
     not_prequel,
 )
-from prequel.services.producer.errors import GatewayError, RequestRefused, Stopped, WrongUsage
+from prequel.services.producer.errors import GatewayError, RequestRefused, WrongUsage
+from prequel.services.producer.event_stream import EventStream
+from prequel.services.producer.exported_stream import ExportedStream
+from prequel.services.producer.parts import Answer, Answers, answers
 from prequel.services.producer.sources.base import LoadedImage
-from prequel.shared.backbone_specs import NOT_EXTRACTABLE
 from prequel.shared.runtime.deadlines import EXPORT_SILENCE_S, PRODUCER_ANSWER_S, PRODUCER_CONNECT_S, PRODUCER_RETRY_S
 from prequel.shared.status import StreamStatus
 
@@ -29,36 +31,14 @@ FLOAT32_BYTES, BINARY = 4, "application/octet-stream"
 ImageRefusal = tuple[LoadedImage, RequestRefused]
 """An image that the gateway refused, and why."""
 
+Parsed = TypeVar("Parsed", bound=BaseModel)
+
 
 class Overview(NamedTuple):
     """``streams``, the status of each; ``log``, the sizes of its topics, None where they are not measured."""
 
     streams: list[StreamStatus]
     log: dict[str, Any] | None
-
-
-class ExportedStream:
-    """An export that arrives. ``complete`` is whether the log reaches back to the beginning of the stream, which has
-    had ``examples``, ``labelled`` of them with a label."""
-
-    def __init__(self, answer: httpx.Response) -> None:
-        self._answer = answer
-        self.complete = answer.headers.get("Prequel-Complete") != "false"
-        self.examples = int(answer.headers.get("Prequel-Examples", 0))
-        self.labelled = int(answer.headers.get("Prequel-Labelled", 0))
-
-    def pieces(self, stop: threading.Event) -> Iterator[bytes]:
-        """Its bytes. Blocks; raises GatewayError where it breaks off, Stopped where ``stop`` is set."""
-        try:
-            for piece in self._answer.iter_bytes():
-                if stop.is_set():
-                    raise Stopped("stopped before the export was whole")
-                yield piece
-        except httpx.TransportError as error:
-            raise GatewayError(
-                f"the export broke off before its end ({error}): the log of the gateway says why; give the same "
-                "command again"
-            ) from None
 
 
 class Client:
@@ -98,19 +78,58 @@ class Client:
 
         All others are durable in the log.
         """
-        return _refusals(lambda part: self._post_images(stream, part), images)
+        return _refusals(images, self.send_images(stream, images))
 
     def post_examples(self, stream: str, examples: Sequence[LoadedImage], backbone: str) -> list[ImageRefusal]:
         """As ``post_images``, for features of ``backbone``: the data of each are its values, little-endian float32."""
-        return _refusals(lambda part: self._post_features(stream, part, backbone), examples)
+        return _refusals(examples, self.send_features(stream, examples, backbone))
 
-    def post_labels(
-        self, stream: str, labels: Sequence[Mapping[str, str | None]], wait_s: float = 0
-    ) -> list[dict[str, Any]]:
+    def send_images(self, stream: str, images: Sequence[LoadedImage], wait_s: float = 0) -> Answers:
+        """Send images with their labels in one request; the answer to each, in order.
+
+        With ``wait_s`` an answer has the prediction that came within so many seconds, or ``refused`` where the image
+        became a dead letter.
+        """
+        return answers(lambda part: self._post_images(stream, part, wait_s), images)
+
+    def send_features(self, stream: str, examples: Sequence[LoadedImage], backbone: str, wait_s: float = 0) -> Answers:
+        """As ``send_images``, for features as in ``post_examples``."""
+        return answers(lambda part: self._post_features(stream, part, backbone, wait_s), examples)
+
+    def post_labels(self, stream: str, labels: Sequence[Mapping[str, str | None]], wait_s: float = 0) -> list[Answer]:
         """Send labels (``id``, ``label``, perhaps ``by``, ``why``) in order; their positions, or outcomes if waited
         for."""
         path = f"/v1/streams/{stream}/labels"
         return list(self._connection.request("POST", path, json=list(labels), **_waiting(wait_s)))
+
+    def predict(self, stream: str, image: bytes, content_type: str) -> Answer:
+        """What the stream's models predict of an image now: nothing is stored. Raises RequestRefused."""
+        headers = {"Content-Type": content_type}
+        answer: Answer = self._connection.request(
+            "POST", f"/v1/streams/{stream}/predict", content=image, headers=headers
+        )
+        return answer
+
+    def predict_features(self, stream: str, features: Sequence[float]) -> Answer:
+        """As ``predict``, of a feature vector."""
+        body = {"features": list(features)}
+        answer: Answer = self._connection.request("POST", f"/v1/streams/{stream}/predict", json=body)
+        return answer
+
+    def read(self, path: str, **params: str) -> Any:
+        """The JSON at a path of the interface. Raises RequestRefused where there is nothing."""
+        return self._connection.request("GET", path, params=params)
+
+    def image(self, stream: str, id: str, size: int | None = None) -> bytes:
+        """An image as it was sent, or its thumbnail of at most ``size`` pixels. Raises RequestRefused, GatewayError."""
+        params, path = {"size": str(size)} if size else {}, f"/v1/streams/{stream}/images/{quote(id, safe='')}"
+        with self._connection.streamed(path, params, PRODUCER_ANSWER_S) as answer:
+            return answer.read()
+
+    def events(self, stream: str | None, after: str | None) -> EventStream:
+        """The events of a stream (None: of all) from now on, or after the one of this id."""
+        path = "/v1/events" if stream is None else f"/v1/streams/{stream}/events"
+        return EventStream(self._connection, path, after)
 
     def lookup(self, stream: str, ids: Sequence[str], *, with_authors: bool = False) -> list[dict[str, Any]]:
         """Those of at most 1,000 ids that the stream knows, with their true labels, and with who gave these."""
@@ -221,22 +240,30 @@ class Client:
                     "start them again, then give the same command again"
                 )
 
-    def _post_images(self, stream: str, images: Sequence[LoadedImage]) -> None:
-        self._connection.request(
+    def _post_images(self, stream: str, images: Sequence[LoadedImage], wait_s: float) -> list[Answer]:
+        answer = self._connection.request(
             "POST",
             f"/v1/streams/{stream}/images",
             files=[("file", ("image", image.data, image.content_type)) for image in images],
             data=_form_fields(images),
+            **_waiting(wait_s),
         )
+        return answer if isinstance(answer, list) else [answer]  # A form of one image is answered as one image.
 
-    def _post_features(self, stream: str, examples: Sequence[LoadedImage], backbone: str) -> None:
-        self._connection.request(
+    def _post_features(
+        self, stream: str, examples: Sequence[LoadedImage], backbone: str, wait_s: float
+    ) -> list[Answer]:
+        options = _waiting(wait_s)
+        dim = str(len(examples[0].data) // FLOAT32_BYTES)
+        options["params"] |= {"backbone": backbone, "dim": dim}
+        answer: list[Answer] = self._connection.request(
             "POST",
             f"/v1/streams/{stream}/examples",
-            params={"backbone": backbone, "dim": len(examples[0].data) // FLOAT32_BYTES},
             files=[("file", ("features", b"".join(example.data for example in examples), BINARY))],
             data=_form_fields(examples),
+            **options,
         )
+        return answer
 
     def _get(self, path: str, **options: Any) -> Any:
         """None where there is nothing at this path yet; a dead letter is an error."""
@@ -248,15 +275,9 @@ class Client:
             raise
 
 
-def _refusals(post: Callable[[Sequence[LoadedImage]], None], images: Sequence[LoadedImage]) -> list[ImageRefusal]:
-    try:
-        post(images)
-    except RequestRefused as refused:
-        if len(images) == 1 or refused.reason == NOT_EXTRACTABLE:
-            return [(image, refused) for image in images]
-        # The gateway refuses a request as a whole: sent one by one, only the invalid images are refused.
-        return [refusal for image in images for refusal in _refusals(post, [image])]
-    return []
+def _refusals(images: Sequence[LoadedImage], answers: Answers) -> list[ImageRefusal]:
+    pairs = zip(images, answers, strict=True)
+    return [(image, answer) for image, answer in pairs if isinstance(answer, RequestRefused)]
 
 
 def _form_fields(images: Sequence[LoadedImage]) -> dict[str, list[str]]:
@@ -280,20 +301,25 @@ def connect(
         if http.base_url.scheme not in ("http", "https") or not http.base_url.host:
             raise httpx.InvalidURL("no scheme or host")
     except httpx.InvalidURL as error:
-        raise WrongUsage(f"--url {url} is not a valid address ({error}): give one like http://127.0.0.1:8000") from None
+        raise WrongUsage(f"url {url} is not a valid address ({error}): give one like http://127.0.0.1:8000") from None
     return Client(GatewayConnection(http, stop, clock, timeout_s=timeout_s))
 
 
-def _status(answer: dict[str, Any]) -> StreamStatus:
+def parsed(kind: type[Parsed], answer: object, what: str) -> Parsed:
+    """The answer as a value. Raises GatewayError where it is none, as that of another version of Prequel may be."""
     try:
-        return StreamStatus.model_validate(answer)
+        return kind.model_validate(answer)
     except ValidationError as error:
         problem = error.errors()[0]
         field = ".".join(map(str, problem["loc"]))
         raise GatewayError(
-            f"the gateway's status of a stream has an invalid field {field} ({problem['msg']}): it is of another "
-            "version of Prequel; use a command of the same version"
+            f"the gateway's {what} has an invalid field {field} ({problem['msg']}): it is of another version of "
+            "Prequel; use both of one version"
         ) from None
+
+
+def _status(answer: dict[str, Any]) -> StreamStatus:
+    return parsed(StreamStatus, answer, "status of a stream")
 
 
 def _waiting(wait_s: float) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import orjson
 
-from prequel.services.producer.errors import GatewayError, RequestRefused, Stopped
+from prequel.services.producer.errors import GatewayError, GatewayUnavailable, RequestRefused, Stopped
 from prequel.shared.runtime.deadlines import PRODUCER_BACKOFF, PRODUCER_CONNECT_S
 
 UNAVAILABLE = frozenset((429, 502, 503, 504))
@@ -64,12 +64,14 @@ class GatewayConnection:
         return self._http.get(path)
 
     @contextmanager
-    def streamed(self, path: str, params: Mapping[str, str], silence_s: float) -> Iterator[httpx.Response]:
+    def streamed(
+        self, path: str, params: Mapping[str, str], silence_s: float, headers: Mapping[str, str] | None = None
+    ) -> Iterator[httpx.Response]:
         """The successful answer to one try, its body not read yet; ``silence_s`` is how long it may be silent between
         two parts. Raises GatewayError, RequestRefused."""
         timeout = httpx.Timeout(silence_s, connect=PRODUCER_CONNECT_S)
         try:
-            with self._http.stream("GET", path, params=dict(params), timeout=timeout) as answer:
+            with self._http.stream("GET", path, params=dict(params), headers=headers, timeout=timeout) as answer:
                 if not answer.is_success:
                     answer.read()
                     checked_json(answer)
@@ -77,11 +79,26 @@ class GatewayConnection:
         except httpx.TransportError as error:
             raise self.unreachable(error) from None
 
-    def unreachable(self, problem: object) -> GatewayError:
-        return GatewayError(
+    def unreachable(self, problem: object) -> GatewayUnavailable:
+        return GatewayUnavailable(
             f"no gateway answers at {self._http.base_url} ({problem or type(problem).__name__}): "
-            "start one with `prequel up`, or give its address with --url"
+            "start one with `prequel up`, or give its address as url"
         )
+
+    def again(self, began: float, tries: int, stop: threading.Event) -> bool:
+        """Wait as long as between two tries of a request, or until ``stop`` is set.
+
+        False where ``timeout_s`` would be over since ``began``: then there is no time for another one.
+        """
+        pause = PRODUCER_BACKOFF.pause(tries, random.random())
+        if self._clock() - began + pause > self._timeout_s:
+            return False
+        stop.wait(pause)
+        return True
+
+    def now(self) -> float:
+        """The time in seconds, of a clock that starts anywhere."""
+        return self._clock()
 
     def close(self) -> None:
         self._http.close()
@@ -92,9 +109,10 @@ def checked_json(answer: httpx.Response) -> Any:
     if answer.is_success:
         return _json(answer)
     if answer.status_code == INVALID_KEY:
-        raise GatewayError(f"{error_detail(answer)}; give the command one of the gateway's PREQUEL_API_KEYS")
+        raise GatewayError(f"{error_detail(answer)}; give one of the gateway's PREQUEL_API_KEYS")
     if answer.status_code == FORBIDDEN or answer.status_code >= 500:
-        raise GatewayError(f"the gateway at {answer.url.netloc.decode()} cannot answer this: {error_detail(answer)}")
+        kind = GatewayUnavailable if answer.status_code in UNAVAILABLE else GatewayError
+        raise kind(f"the gateway at {answer.url.netloc.decode()} cannot answer this: {error_detail(answer)}")
     reason, detail = str(json_member(answer, "reason") or ""), error_detail(answer)
     # A dead letter's detail is "image x has no prediction: REASON: ..."; callers know the first part.
     begin = detail.find(f"{reason}: ") if reason else -1
@@ -110,7 +128,7 @@ def json_member(answer: httpx.Response, name: str) -> Any:
 
 
 def not_prequel(answer: httpx.Response) -> GatewayError:
-    return GatewayError(f"{answer.url} answers, but not as a gateway of Prequel: give another --url")
+    return GatewayError(f"{answer.url} answers, but not as a gateway of Prequel: give another url")
 
 
 def _json(answer: httpx.Response) -> Any:

@@ -9,7 +9,9 @@ class ProducerError(PrequelError):
     WrongUsage          the command line itself is wrong
     SourceError         the images or labels to be streamed are not usable
     GatewayError        the gateway is not reached, or not usable
+      GatewayUnavailable  no gateway answers, or it cannot now; it may later
       RequestRefused    the gateway refuses this request; others may succeed
+      CommandRefused    the learner refuses this command
     Stopped             the user stopped the command
     """
 
@@ -24,6 +26,14 @@ class SourceError(ProducerError):
 
 class GatewayError(ProducerError):
     """The gateway cannot be used."""
+
+
+class GatewayUnavailable(GatewayError):
+    """No gateway answers, or it cannot now. The same request may succeed later."""
+
+
+class CommandRefused(GatewayError):
+    """The stream is unchanged: the text says why."""
 
 
 class RequestRefused(GatewayError):

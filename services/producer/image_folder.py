@@ -5,8 +5,8 @@ import tarfile
 import threading
 from pathlib import Path
 
-from prequel.services.producer.client import ExportedStream
 from prequel.services.producer.errors import GatewayError
+from prequel.services.producer.exported_stream import ExportedStream
 from prequel.shared.units import format_bytes
 
 TABLES = ("labels.csv", "missing.csv")

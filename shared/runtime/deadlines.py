@@ -219,6 +219,9 @@ PRODUCER_COMMAND_S = 10.0
 EXPORT_SILENCE_S = 300.0
 """Between two parts of an export: one of few labels in a large log, read at the lowest priority, is silent for long."""
 
+EVENTS_SILENCE_S = 45.0
+"""Between two events of a connection that listens: the gateway sends one each 15 s, if only a ping."""
+
 PRODUCER_BACKTEST_S = 0.5
 """Between two looks at a back-test, which takes minutes; its learner notes the progress as often."""
 

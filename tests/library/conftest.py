@@ -14,21 +14,25 @@ from prequel import Client
 from prequel.services.offline.evaluation.result import Evaluation
 from prequel.services.producer.client import connect
 from prequel.services.producer.sources.base import LoadedImage
+from prequel.shared.config import Settings
 from tests.offline.report.evaluations import evaluate, random_examples
-from tests.producer.conftest import COLOURS, System
+from tests.producer.conftest import COLOURS, mean_colour
+from tests.servers.one_process import FunctionExtractor, OneProcess
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """Its features are the mean colour."""
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneProcess]:
+    """Its features are the mean colour, also of images that are sent to be predicted only."""
     with ExitStack() as stack:
-        started = System(tmp_path_factory.mktemp("data"))
+        extractor = FunctionExtractor("mean-colour", mean_colour, ("undecodable", "so says the test"))
+        settings = Settings.model_validate({"models": "nearest"})
+        started = OneProcess(tmp_path_factory.mktemp("data"), settings, extractor, extraction=extractor)
         stack.callback(started.close)
         yield started
 
 
 @pytest.fixture(scope="module")
-def photos(system: System, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def photos(system: OneProcess, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with ``red``, ``green`` and ``blue`` of four images each, which the stream ``colours`` has learned.
 
     Their ids there are like `red-0`.
@@ -51,14 +55,14 @@ def drawn(root: Path, name: str, number: int) -> LoadedImage:
 
 
 @pytest.fixture
-def url(system: System, photos: Path) -> str:
+def url(system: OneProcess, photos: Path) -> str:
     """Of a gateway with the stream ``colours``."""
     return system.url
 
 
 @pytest.fixture
-def client(system: System) -> Iterator[Client]:
-    with Client(system.url) as connected:
+def client(url: str) -> Iterator[Client]:
+    with Client(url) as connected:
         yield connected
 
 

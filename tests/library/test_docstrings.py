@@ -28,7 +28,7 @@ EXAMPLES = list(examples())
 def test_the_example_of_a_docstring_runs(example: doctest.DocTest, request: pytest.FixtureRequest) -> None:
     """A name of FIXTURES in an example is the fixture: a Prequel that runs, or an evaluation."""
     source = "".join(each.source for each in example.examples)
-    example.globs = {"prequel": prequel}
+    example.globs |= {"prequel": prequel}
     example.globs |= {name: request.getfixturevalue(name) for name in FIXTURES if name in source}
     printed: list[str] = []
     doctest.DocTestRunner(optionflags=OPTIONS).run(example, out=printed.append, clear_globs=False)

@@ -8,9 +8,10 @@ from typing import IO, NamedTuple
 
 from rich.console import Console
 
-from prequel.services.producer.client import Client, ExportedStream
+from prequel.services.producer.client import Client
 from prequel.services.producer.commands.export_features import CONVERTED, write_features
 from prequel.services.producer.errors import ProducerError, Stopped, WrongUsage
+from prequel.services.producer.exported_stream import ExportedStream
 from prequel.services.producer.image_folder import unpack_images
 from prequel.services.producer.report import INTERRUPTED, check_stream, print_lines
 from prequel.shared.exports import FORMATS
