@@ -4,12 +4,13 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import TypeVar
 
 from prequel.services.gateway.export_process import ExportProcess, StartExport
 from prequel.shared.exports import ExportFailed, ExportHead, ExportRequest
-from prequel.shared.runtime.deadlines import EXPORT_START_S
+from prequel.shared.runtime.deadlines import EXPORT_READER_S, EXPORT_START_S
 
 Result = TypeVar("Result")
 
@@ -22,10 +23,13 @@ logger = logging.getLogger(__name__)
 
 
 class Exports:
-    """Call it on the event loop; processes are started and read on threads."""
+    """Call it on the event loop; processes are started and read on threads.
 
-    def __init__(self, start: StartExport) -> None:
-        self._start = start
+    ``reader_s`` is how long a client may take for one piece.
+    """
+
+    def __init__(self, start: StartExport, reader_s: float = EXPORT_READER_S) -> None:
+        self._start, self.reader_s = start, reader_s
         self._threads = ThreadPoolExecutor(MAX_EXPORTS + 1, "gateway-exports")
         self._running = set["Export"]()
         self._starting = 0
@@ -95,6 +99,15 @@ class Export:
         """The bytes of the export. Raises ExportFailed: what came before is then not all."""
         while piece := await self._next():
             yield piece
+
+    @asynccontextmanager
+    async def taken_in_time(self) -> AsyncIterator[None]:
+        """While the client takes one piece. Raises ExportFailed where it does not: others wait for its place."""
+        try:
+            async with asyncio.timeout(self._exports.reader_s):
+                yield
+        except TimeoutError:
+            raise ExportFailed(f"its client has taken nothing for {self._exports.reader_s:g} s") from None
 
     def close(self) -> None:
         """End it, done or not. May be called again."""

@@ -250,6 +250,10 @@ EXPORT_START_S = 60.0
 """Until an export has its first byte: the stream is restored for it as by a learner that starts, in a second or two; a
 state of gigabytes takes longer."""
 
+EXPORT_READER_S = 60.0
+"""For the client of an export to take a frame of it, 256 KB: one that does not read holds one of two places, which the
+next client waits for. With half, a slow line would lose its export; with double, all others would wait for longer."""
+
 JOB_KILL_S = 10.0
 """For the process of a replay to be gone after SIGKILL, which takes milliseconds; longer only where its disk hangs."""
 

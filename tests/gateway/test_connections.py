@@ -70,6 +70,12 @@ def test_one_connection_too_many_gets_503(start: Start) -> None:
 class Transport:
     gone = False
 
+    def __init__(self, closing: bool) -> None:
+        self._closing = closing
+
+    def is_closing(self) -> bool:
+        return self._closing
+
     def abort(self) -> None:
         self.gone = True
 
@@ -80,20 +86,21 @@ class Cycle:
 
 
 class Connection:
-    def __init__(self, cycle: Cycle | None) -> None:
-        self.cycle, self.transport = cycle, Transport()
+    def __init__(self, cycle: Cycle | None, closing: bool = False) -> None:
+        self.cycle, self.transport = cycle, Transport(closing)
 
 
 def test_idle_connections_are_closed() -> None:
     now = [0.0]
-    everyone = [Connection(cycle) for cycle in (None, Cycle(True), Cycle(False))]
+    cut_off = Connection(Cycle(False), closing=True)
+    everyone = [Connection(None), Connection(Cycle(True)), cut_off, Connection(Cycle(False))]
     idle = IdleConnections(lambda: now[0])
     for now[0] in (0.0, REQUEST_HEAD_S):
         idle.close_expired(everyone)
         assert not any(connection.transport.gone for connection in everyone)
     now[0] = REQUEST_HEAD_S + 1
     idle.close_expired(everyone)
-    assert [connection.transport.gone for connection in everyone] == [True, True, False]
+    assert [connection.transport.gone for connection in everyone] == [True, True, True, False]
 
 
 def test_a_connection_with_a_request_since_is_not_closed() -> None:

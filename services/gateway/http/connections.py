@@ -81,7 +81,8 @@ class _RejectedConnection(asyncio.Protocol):
 
 
 class IdleConnections:
-    """Closes connections on which no complete head of a request has come for REQUEST_HEAD_S."""
+    """Closes connections on which no complete head of a request has come for REQUEST_HEAD_S, and those that are being
+    closed for so long: their client does not take what it was sent."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -101,4 +102,4 @@ class IdleConnections:
 
 
 def _is_idle(connection: Connection) -> bool:
-    return connection.cycle is None or bool(connection.cycle.response_complete)
+    return connection.cycle is None or bool(connection.cycle.response_complete) or connection.transport.is_closing()

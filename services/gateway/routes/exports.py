@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 from starlette.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from prequel.services.gateway.exports import Export
 from prequel.services.gateway.gateway import CurrentGateway
@@ -38,7 +38,8 @@ async def export_stream(gateway: CurrentGateway, stream: StreamName, what: Whats
     `labels` and `predictions` go as csv, ndjson or parquet, `features` as parquet, csv or ndjson, `images` as zip or
     tar. The answer comes in pieces while it is made, so it has no length; one that breaks off is not whole. The headers
     `Prequel-Examples` and `Prequel-Labelled` say how many the stream has, and `Prequel-Complete: false` that retention
-    has removed some of them from the log. Two exports run at one time.
+    has removed some of them from the log. Two exports run at one time; one whose
+    client takes nothing for a minute is ended.
     """
     request = ExportRequest(stream=stream, what=what, format=_chosen(what, format))
     if await gateway.statuses.get(stream, None) is None:
@@ -81,8 +82,12 @@ class ExportResponse(StreamingResponse):
             self._export.close()
 
     async def stream_response(self, send: Send) -> None:
+        async def send_in_time(message: Message) -> None:
+            async with self._export.taken_in_time():
+                await send(message)
+
         try:
-            await super().stream_response(send)
+            await super().stream_response(send_in_time)
         except ExportFailed as error:
             # The status is sent already: that the body does not end is what tells the client that it is not whole.
             logger.warning("the export of %s of %s broke off: %s", *self._what(), error)

@@ -90,7 +90,7 @@ class FrameSink:
         self._output.flush()
 
     def _send(self) -> None:
-        if self._buffer:
-            self._output.write(encode_frame(bytes(self._buffer)))
-            self._buffer.clear()
+        for sent in range(0, len(self._buffer), FRAME_BYTES):
+            self._output.write(encode_frame(bytes(self._buffer[sent : sent + FRAME_BYTES])))
+        self._buffer.clear()
         self._output.flush()
