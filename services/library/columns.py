@@ -1,7 +1,7 @@
 """Which column of a model each named feature has: dicts, arrays and data frames into float32 vectors."""
 
 import re
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, KeysView, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, cast
 
@@ -39,7 +39,7 @@ class Columns:
     @classmethod
     def of(cls, names: Iterable[Hashable]) -> "Columns":
         """Exactly these names, sorted as people do, `feat_2` before `feat_10`: whatever order a dict has them in."""
-        ordered = sorted(names, key=_natural_order)
+        ordered = names if isinstance(names, range) else sorted(names, key=_natural_order)
         if not ordered:
             raise InvalidVector("the first example has no features: a model needs at least one")
         return cls(ordered, len(ordered))
@@ -53,6 +53,8 @@ class Columns:
             numbered = Columns(names, self.dim) if not self.names and len(names) == self.dim else self
             numbered._require_array(len(names))
             return numbered
+        if isinstance(names, KeysView) and names <= self._numbers.keys():  # Nearly always, and the fastest way to know.
+            return self
         new = sorted((name for name in names if name not in self._numbers), key=_natural_order)
         if not new:
             return self
@@ -92,16 +94,7 @@ class Columns:
 
     def _first(self, names: Sequence[Hashable], values: Any) -> Vector:
         """The vector of one example: the only row of ``matrix``."""
-        row = np.empty((1, len(names)), object)
-        try:
-            numbers = np.array(values)
-        except ValueError:  # Lists of several lengths among them.
-            numbers = row[0]
-        if numbers.dtype.kind in _NUMBERS and numbers.shape == row[0].shape:
-            row = numbers.reshape(1, -1)
-        else:  # As they are: NumPy makes texts of all numbers if one value is a text.
-            row[0, :] = values
-        vector: Vector = self.matrix(names, row)[0]
+        vector: Vector = self.matrix(names, _as_array(values).reshape(1, -1))[0]
         return vector
 
     def _require_array(self, size: int) -> None:
@@ -150,6 +143,19 @@ def names_of(x: Features) -> Iterable[Hashable]:
     if x.ndim != 1:
         raise InvalidVector(f"expected one row of values, not an array of shape {x.shape}")
     return range(len(x))
+
+
+def _as_array(values: Any) -> npt.NDArray[Any]:
+    """Values [n] of one numeric type, or as the objects that they are: NumPy makes texts of all if one is a text."""
+    try:
+        numbers = np.asarray(values)
+    except ValueError:  # Lists of several lengths among them.
+        numbers = np.empty(0)
+    if numbers.dtype.kind in _NUMBERS and numbers.shape == (len(values),):
+        return numbers
+    objects = np.empty(len(values), object)
+    objects[:] = values
+    return objects
 
 
 def _number(value: Any, name: Hashable) -> float:

@@ -367,6 +367,17 @@ def test_many_at_once_name_the_row_that_is_wrong() -> None:
     assert classifier.labels == classifier.feature_names == []
 
 
+@pytest.mark.parametrize("spec", ["knn", "mix", "softmax;replay=reservoir;memory=20", "mlp;hidden=8;batch=4"])
+def test_the_memory_of_an_array_may_be_used_again(spec: str) -> None:
+    xs, labels = examples(40, 6, 3)
+    one, other, row = Classifier(spec), Classifier(spec), np.empty(6, np.float32)
+    for x, label in zip(xs, labels, strict=True):
+        one.learn_one(x.copy(), label)
+        row[:] = x
+        other.learn_one(row, label)
+    assert bits(other) == bits(one)
+
+
 def test_what_cannot_be_unlearned_says_so() -> None:
     classifier = Classifier("logistic")
     with pytest.raises(prequel.PrequelError, match="'cat' was never learned"):
