@@ -11,13 +11,28 @@ import pyarrow.parquet
 
 from prequel.shared.features import foreign
 from prequel.shared.features.base import FeatureFileError, FeatureMeta, FeatureRows, RowInfo, Vectors
-from prequel.shared.features.rows import check_values, regroup, rows_at_once
+from prequel.shared.features.parquet_pages import Chunk, read_lists
+from prequel.shared.features.rows import PIECE_BYTES, check_values, regroup, rows_at_once
 
 META_KEY = b"prequel"
 """Of the schema's metadata: FeatureMeta as JSON."""
 
 _BUFFER_BYTES = 2**20
 """Read ahead of each column. Without a buffer, a row group is read whole, however large another program made it."""
+
+_MAX_CHUNK_BYTES = 4 * PIECE_BYTES
+"""Vectors of a row group that are read at one time: we write PIECE_BYTES. Larger ones of other programs go through the
+decoder, which needs no more memory than a batch."""
+
+_PLAIN = {
+    "compression": "none",
+    "use_dictionary": False,
+    "write_statistics": False,
+    "write_page_checksum": True,
+    # Far more than a row group has: so its vectors are one page, and are read as they lie in the file. Those of many
+    # pages, as of 1 MiB, have to be put together first.
+    "data_page_size": 2**30,
+}
 
 _WANTED = {"id": foreign.IDS, "name": foreign.NAMES, "label": foreign.LABELS, "split": foreign.SPLITS}
 
@@ -31,8 +46,7 @@ def write_parquet(path: Path, meta: FeatureMeta, infos: Sequence[RowInfo], piece
 def write_parquet_rows(target: Any, meta: FeatureMeta, pieces: Iterable[FeatureRows]) -> None:
     """The same to a path, or to what pyarrow can write to, with the infos of each piece as it comes."""
     schema = _schema(meta)
-    plain = {"compression": "none", "use_dictionary": False, "write_statistics": False, "write_page_checksum": True}
-    with pyarrow.parquet.ParquetWriter(target, schema, **plain) as writer:
+    with pyarrow.parquet.ParquetWriter(target, schema, **_PLAIN) as writer:
         for infos, vectors in pieces:
             columns = [pyarrow.array(column, pyarrow.string()) for column in zip(*infos, strict=True)]
             values = pyarrow.array(np.ascontiguousarray(vectors).reshape(-1))
@@ -75,6 +89,7 @@ class ParquetReader:
         self._schema = self._file.schema_arrow
         self._vectors = _vector_column(self._schema, path)
         self._columns = {key: foreign.find_column(self._others(), names) for key, names in _WANTED.items()}
+        self._place = _place(self._file.metadata.schema, self._vectors)
         self._own = META_KEY in (self._schema.metadata or {})
         self.meta = self._read_meta()
 
@@ -98,13 +113,35 @@ class ParquetReader:
         row = ends[groups[0] - 1] if groups and groups[0] else 0
         columns = [self._vectors, *filter(None, self._columns.values())]
         with _errors(self._path) as errors:
-            for batch in self._file.iter_batches(size, row_groups=groups, columns=columns, use_threads=False):
+            for batch in self._record_batches(size, groups, columns):
                 skipped = min(max(begin - row, 0), batch.num_rows)
                 row = errors.rows = row + batch.num_rows
                 if skipped < batch.num_rows:
                     rest = batch.slice(skipped)
                     first = row - rest.num_rows
                     yield FeatureRows(self._infos(rest, first), self._matrix(rest.column(self._vectors), first))
+
+    def _record_batches(self, size: int, groups: Sequence[int], columns: Sequence[str]) -> Iterator[Any]:
+        """These row groups in pieces, of up to ``size`` rows where they have to be decoded."""
+        with self._path.open("rb", buffering=0) as file:
+            for number in groups:
+                vectors = read_lists(file, chunk) if (chunk := self._plain_chunk(number)) else None
+                if vectors is None:
+                    yield from self._file.iter_batches(size, row_groups=[number], columns=columns, use_threads=False)
+                else:
+                    others = self._file.read_row_group(number, columns=columns[1:], use_threads=False)
+                    lists = pyarrow.FixedSizeListArray.from_arrays(vectors, self.meta.dim)
+                    yield from others.append_column(self._vectors, lists).to_batches()
+
+    def _plain_chunk(self, number: int) -> Chunk | None:
+        """Where the vectors of a row group lie, if they may lie there as they are in memory."""
+        group = self._file.metadata.row_group(number)
+        column = group.column(self._place)
+        plain = column.compression == "UNCOMPRESSED" and column.physical_type == "FLOAT"
+        fixed = pyarrow.types.is_fixed_size_list(self._schema.field(self._vectors).type)
+        if not (plain and fixed) or column.has_dictionary_page or column.total_compressed_size > _MAX_CHUNK_BYTES:
+            return None
+        return Chunk(column.data_page_offset, column.total_compressed_size, group.num_rows * self.meta.dim)
 
     def _infos(self, batch: Any, first_row: int) -> list[RowInfo]:
         columns: foreign.Columns = {
@@ -166,6 +203,11 @@ def _vector_column(schema: Any, path: Path) -> str:
     raise FeatureFileError(
         f"{path}: none of its columns ({', '.join(schema.names)[:300]}) holds lists of numbers under the name features"
     )
+
+
+def _place(schema: Any, name: str) -> int:
+    """The number of the column of numbers that the lists called ``name`` are stored in."""
+    return next(place for place in range(len(schema)) if schema.column(place).path.startswith(f"{name}."))
 
 
 class _errors:  # noqa: N801  # Used like a function.
