@@ -1,10 +1,16 @@
 """The client of a running Prequel, as programs and notebooks use it."""
 
+import argparse
 import threading
+import time
+import warnings
 import weakref
-from collections.abc import Iterable, Sequence
-from typing import Any, Self, TypeVar, overload
+from collections.abc import Iterable, Iterator, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal, Self, TypeVar, overload
 
+import orjson
 from pydantic import BaseModel
 
 from prequel.services.cli import composition
@@ -24,13 +30,20 @@ from prequel.services.library.labels import Labelled, label_all, label_one
 from prequel.services.library.loading import all_images, encoded_images, loaded, loaded_images, loaded_rows
 from prequel.services.producer.client import Client as GatewayClient
 from prequel.services.producer.client import parsed
-from prequel.services.producer.errors import CommandRefused, RequestRefused, WrongUsage
+from prequel.services.producer.commands.backtest import BacktestOptions, wait_for_backtest
+from prequel.services.producer.commands.export import Wanted, left_out, write_export
+from prequel.services.producer.commands.export_model import WantedModel, write_model
+from prequel.services.producer.errors import CommandRefused, GatewayError, RequestRefused, Stopped, WrongUsage
 from prequel.services.producer.event_stream import EventStream
+from prequel.services.producer.exported_stream import whole_lines
 from prequel.services.producer.report import check_stream
 from prequel.services.producer.run import MAX_BATCH_IMAGES
 from prequel.shared.backbone_specs import OWN_BACKBONE
+from prequel.shared.backtests import BacktestResult
+from prequel.shared.exports import What
+from prequel.shared.model_files import ModelConverter
 from prequel.shared.queries import Answer
-from prequel.shared.runtime.deadlines import PRODUCER_COMMAND_S, PRODUCER_RETRY_S
+from prequel.shared.runtime.deadlines import CATCH_UP_S, PRODUCER_BACKTEST_S, PRODUCER_COMMAND_S, PRODUCER_RETRY_S
 from prequel.shared.status import StreamStatus
 
 AUTHOR = "prequel.Client"
@@ -38,6 +51,8 @@ AUTHOR = "prequel.Client"
 
 MAX_ROWS = 1_000
 """Feature vectors in one request: as many as a gateway takes."""
+
+RowsOf = Literal["labels", "predictions", "features"]
 
 Read = TypeVar("Read", bound=BaseModel)
 
@@ -319,7 +334,7 @@ class Client:
         """How often each model was right when it was so sure.
 
         >>> list(client.reliability("colours").models)
-        ['nearest']
+        ['ncm']
         """
         return self._read(ReliabilityAnswer, stream, "/reliability")
 
@@ -330,6 +345,96 @@ class Client:
         {'producer': 12}
         """
         return self._read(HistoryAnswer, stream, "/history")
+
+    def caught_up(self, stream: str, *, timeout_s: float = CATCH_UP_S) -> StreamStatus:
+        """The status of a stream once no replay of its log is behind, as after ``models.add`` or a merge of classes.
+
+        Blocks; raises PrequelError where the replay cannot go on, or takes longer than ``timeout_s``.
+
+        >>> client.caught_up("colours").catching_up is None
+        True
+        """
+        ends = time.monotonic() + timeout_s
+        while (behind := (status := self.status(stream)).catching_up) is not None:
+            if behind.problem:
+                raise CommandRefused(f"the replay of {stream} cannot go on: {behind.problem}")
+            if time.monotonic() > ends:
+                raise GatewayError(f"{stream} has caught up {behind.progress:.0%} in {timeout_s:g} s: ask again later")
+            if self._closing.wait(PRODUCER_BACKTEST_S):
+                raise Stopped(f"the client was closed before {stream} had caught up")
+        return status
+
+    def backtest(
+        self,
+        stream: str,
+        models: str | Sequence[str] = (),
+        *,
+        backbone: str | None = None,
+        since: str | None = None,
+        last: int | None = None,
+    ) -> BacktestResult:
+        """How these models would have done on all that the stream has seen, or on the newest ``last`` examples.
+
+        Blocks until it is done, which takes minutes where the stream is long; Ctrl-C cancels it. Raises RequestRefused
+        for a model that does not exist, ProducerError where it fails.
+
+        >>> result = client.backtest("colours", "slda")
+        >>> list(result.models), result.labelled
+        (['ncm', 'slda'], 12)
+        """
+        gateway, id = self._gateway(stream), composition.new_id()
+        specs = models if isinstance(models, str) else ",".join(models)
+        gateway.start_backtest(stream, id, BacktestOptions(specs or None, since, last, backbone=backbone).body())
+        try:
+            found = wait_for_backtest(gateway, stream, id, lambda _: None, self._closing)
+        except KeyboardInterrupt:
+            gateway.end_backtest(stream, id)
+            raise
+        if found is None:
+            raise Stopped("the client was closed before the back-test was done")
+        return parsed(BacktestResult, found["result"], "result of a back-test")
+
+    # What leaves.
+
+    def export(
+        self,
+        stream: str,
+        what: What | Literal["model"],
+        out: str | PathLike[str] | None = None,
+        *,
+        format: str | None = None,
+        model: str = "",
+        force: bool = False,
+    ) -> Path:
+        """Export labels, predictions, features, images or a model to a file, or images to a folder; its path.
+
+        The format is that of the name ``out``, else the default of `prequel export`; `docs/offline.md` says which there
+        are. ``force`` replaces what is there. Warns where retention has removed a part. Raises PrequelError; then no
+        half of a file is left.
+
+        >>> client.export("colours", "model", "colours.npz").name
+        'colours.npz'
+        """
+        gateway, path = self._gateway(stream), None if out is None else Path(out)
+        if what == "model":
+            wanted_model = WantedModel(stream, model, format, path, force)
+            write_model(gateway, wanted_model, _converter(self._closing))
+            return wanted_model.target
+        wanted = Wanted(stream, what, format, path, force)
+        for sentence in write_export(gateway, wanted, self._closing).left_out:
+            warnings.warn(sentence, stacklevel=2)
+        return wanted.target
+
+    def rows(self, stream: str, what: RowsOf) -> Iterator[dict[str, Any]]:
+        """The rows of an export one by one, while they arrive: labels, predictions or features. Warns as ``export``.
+
+        >>> next(row for row in client.rows("colours", "labels") if row["id"] == "blue-1")["label"]
+        'blue'
+        """
+        with self._gateway(stream).export(stream, what, "ndjson") as export:
+            for sentence in left_out(export):
+                warnings.warn(sentence, stacklevel=2)
+            yield from map(orjson.loads, whole_lines(export.pieces(self._closing)))
 
     def events(self, stream: str | None = None, *, after: str | None = None) -> EventStream:
         """What happens in a stream (None: in all) from now on, or ``after`` the event of this id, as an iterator.
@@ -395,3 +500,7 @@ def _predicted(gateway: GatewayClient, stream: str, image: EncodedImage) -> Answ
         return parsed(Answer, gateway.predict(stream, image.data, image.content_type), "prediction")
     except RequestRefused as refused:
         raise RequestRefused(refused.status_code, f"{image.name}: {refused}", refused.reason) from None
+
+
+def _converter(stop: threading.Event) -> ModelConverter:
+    return composition.model_converter(composition.load_settings(argparse.Namespace()), stop)

@@ -51,6 +51,11 @@ class EventStream:
         StopIteration after ``close``."""
         return next(self._events)
 
+    @property
+    def connected(self) -> bool:
+        """Whether a gateway has answered: what happens from now on is seen."""
+        return self._answer is not None
+
     def close(self) -> None:
         """End the iteration, also one that waits in another thread."""
         self._closed.set()

@@ -1,7 +1,7 @@
 """An export of a stream while it arrives."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import httpx
 
@@ -30,3 +30,12 @@ class ExportedStream:
                 f"the export broke off before its end ({error}): the log of the gateway says why; give the same "
                 "command again"
             ) from None
+
+
+def whole_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines in pieces that end anywhere, without what is empty."""
+    rest = b""
+    for piece in pieces:
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from filter(None, lines)
+    yield from filter(None, [rest])

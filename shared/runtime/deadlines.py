@@ -223,7 +223,10 @@ EVENTS_SILENCE_S = 45.0
 """Between two events of a connection that listens: the gateway sends one each 15 s, if only a ping."""
 
 PRODUCER_BACKTEST_S = 0.5
-"""Between two looks at a back-test, which takes minutes; its learner notes the progress as often."""
+"""Between two looks at a back-test or a catch-up, which take minutes; its learner notes the progress as often."""
+
+CATCH_UP_S = 600.0
+"""A program's wait for a catch-up, unless it says otherwise: some thousand events a second make that millions."""
 
 REEXTRACT_POLL_S = 0.5
 """Between two looks at a replay that takes minutes, or at how far the extractors have come."""

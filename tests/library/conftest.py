@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from prequel import Client
+from prequel.services.cli import composition
 from prequel.services.offline.evaluation.result import Evaluation
 from prequel.services.producer.client import connect
 from prequel.services.producer.sources.base import LoadedImage
@@ -25,8 +26,11 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneProcess]:
     """Its features are the mean colour, also of images that are sent to be predicted only."""
     with ExitStack() as stack:
         extractor = FunctionExtractor("mean-colour", mean_colour, ("undecodable", "so says the test"))
-        settings = Settings.model_validate({"models": "nearest"})
-        started = OneProcess(tmp_path_factory.mktemp("data"), settings, extractor, extraction=extractor)
+        data = tmp_path_factory.mktemp("data")
+        settings = Settings.model_validate({"models": "ncm", "data": data})
+        started = OneProcess(
+            data, settings, extractor, extraction=extractor, start_export=composition.export_starter(settings)
+        )
         stack.callback(started.close)
         yield started
 

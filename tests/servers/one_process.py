@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from prequel.services.extractor.backbones.registry import problem
 from prequel.services.gateway import app
 from prequel.services.gateway.assembly import Dependencies
+from prequel.services.gateway.export_process import StartExport, no_exports
 from prequel.services.gateway.http import serving
 from prequel.services.learner.learner import Learner
 from prequel.shared.config import Settings
@@ -82,9 +83,16 @@ class OneProcess:
     """The gateway can go and come back at its port, while the others go on."""
 
     def __init__(
-        self, folder: Path, settings: Settings, extractor: FunctionExtractor, *, extraction: Extraction | None = None
+        self,
+        folder: Path,
+        settings: Settings,
+        extractor: FunctionExtractor,
+        *,
+        extraction: Extraction | None = None,
+        start_export: StartExport = no_exports,
     ) -> None:
-        self.settings, self.extractor, self._extraction = settings, extractor, extraction
+        self.settings, self.extractor = settings, extractor
+        self._extraction, self._start_export = extraction, start_export
         self.log, self.store = SqliteLog(folder / "log"), SqliteStore(folder / "store.sqlite")
         self.health, self.metrics = Health(), Metrics(CollectorRegistry())
         self.usage: LogUsage | None = None
@@ -123,6 +131,7 @@ class OneProcess:
                 backbone_problem=lambda backbone: "" if backbone == self.extractor.backbone else problem(backbone),
                 usage=lambda: self.usage,
                 extraction=self._extraction,
+                start_export=self._start_export,
             )
         )
         listener = serving.listen("127.0.0.1", self._port)

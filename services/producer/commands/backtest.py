@@ -3,7 +3,7 @@
 import json
 import shlex
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
@@ -79,12 +79,26 @@ def _start(client: Client, stream: str, options: BacktestOptions, id: str) -> No
 def _wait(client: Client, stream: str, id: str, progress: Progress, stop: threading.Event) -> dict[str, Any] | None:
     """The back-test once it is done; None where ``stop`` is set before. Raises ProducerError, Stopped."""
     (task,) = progress.task_ids
+
+    def show(found: dict[str, Any]) -> None:
+        waits = " (waiting for others to end)" if found["status"] == WAITING else ""
+        progress.update(task, completed=found["progress"], description=f"back-test of {stream}{waits}")
+
+    return wait_for_backtest(client, stream, id, show, stop)
+
+
+def wait_for_backtest(
+    client: Client, stream: str, id: str, show: Callable[[dict[str, Any]], None], stop: threading.Event
+) -> dict[str, Any] | None:
+    """The back-test once it is done, each look at it shown; None where ``stop`` is set before. Blocks for as long.
+
+    Raises ProducerError, Stopped.
+    """
     while True:
         found = client.backtest(stream, id)
         if found is None:
             raise ProducerError(f"somebody has deleted the back-test, or stream {stream}")
-        waits = " (waiting for others to end)" if found["status"] == WAITING else ""
-        progress.update(task, completed=found["progress"], description=f"back-test of {stream}{waits}")
+        show(found)
         if found["status"] == DONE:
             return found
         if found["status"] == FAILED:

@@ -66,25 +66,38 @@ class Wanted(NamedTuple):
         chosen = self.format or (self.suffix if self.suffix in allowed else allowed[0])
         if chosen not in allowed:
             all = dict.fromkeys([*allowed, *(CONVERTED if self.what == "features" else ())])
-            raise WrongUsage(f"--format {chosen}: {self.what} can be exported as {' or '.join(all)}")
+            raise WrongUsage(f"format {chosen}: {self.what} can be exported as {' or '.join(all)}")
         return chosen
 
 
 def export_stream(client: Client, wanted: Wanted, *, console: Console, stop: threading.Event) -> int:
     """Export, and say what came; the exit code: 130 after Ctrl-C. Raises ProducerError; then nothing is left behind,
     but images that were unpacked already."""
+    try:
+        exported = write_export(client, wanted, stop)
+    except Stopped:
+        print_lines(console, "interrupted: give the same command again to begin anew")
+        return INTERRUPTED
+    print_lines(console, *exported.lines, *exported.left_out)
+    return 0
+
+
+class Exported(NamedTuple):
+    """What came, and what could not come because retention has removed it, in sentences."""
+
+    lines: list[str]
+    left_out: list[str]
+
+
+def write_export(client: Client, wanted: Wanted, stop: threading.Event) -> Exported:
+    """Export to the wanted file or folder. Blocks; raises ProducerError and Stopped, then as in ``export_stream``."""
     check_stream(wanted.stream)
     target, format = wanted.target, wanted.chosen
     _check_target(wanted)
     client.check()
-    try:
-        with disk_errors(target), client.export(wanted.stream, wanted.what, format) as export:
-            lines = unpack_images(export, target, stop) if wanted.is_folder else [_write(export, wanted, stop)]
-    except Stopped:
-        print_lines(console, "interrupted: give the same command again to begin anew")
-        return INTERRUPTED
-    print_lines(console, *lines, *_left_out(export))
-    return 0
+    with disk_errors(target), client.export(wanted.stream, wanted.what, format) as export:
+        lines = unpack_images(export, target, stop) if wanted.is_folder else [_write(export, wanted, stop)]
+    return Exported(lines, left_out(export))
 
 
 def _check_target(wanted: Wanted) -> None:
@@ -93,13 +106,13 @@ def _check_target(wanted: Wanted) -> None:
         if target.exists() and not target.is_dir():
             raise WrongUsage(f"{target} is a file: images need a folder, or a file whose name ends in .zip or .tar")
         if target.is_dir() and any(target.iterdir()) and not wanted.force:
-            raise WrongUsage(f"the folder {target} is not empty: name another, or add to it with --force")
+            raise WrongUsage(f"the folder {target} is not empty: name another, or add to it (force)")
     elif target.is_dir():
-        raise WrongUsage(f"{target} is a folder: name a file, as in --out {target / f'{wanted.what}.{wanted.chosen}'}")
+        raise WrongUsage(f"{target} is a folder: name a file, as in {target / f'{wanted.what}.{wanted.chosen}'}")
     elif not target.parent.is_dir():
         raise WrongUsage(f"the folder {target.parent} does not exist: create it, or name another")
     elif target.exists() and not wanted.force:
-        raise WrongUsage(f"{target} exists: name another file, or replace it with --force")
+        raise WrongUsage(f"{target} exists: name another file, or replace it (force)")
 
 
 def _write(export: ExportedStream, wanted: Wanted, stop: threading.Event) -> str:
@@ -147,7 +160,8 @@ def disk_errors(target: Path) -> Iterator[None]:
         ) from None
 
 
-def _left_out(export: ExportedStream) -> list[str]:
+def left_out(export: ExportedStream) -> list[str]:
+    """What of an export retention has removed from the log, as a sentence; none where nothing is missing."""
     if export.complete:
         return []
     return [

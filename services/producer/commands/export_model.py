@@ -30,7 +30,7 @@ class WantedModel(NamedTuple):
         for format in MODEL_FORMATS:
             if named == format:
                 return format
-        raise WrongUsage(f"--format {named}: a model can be exported as {', '.join(MODEL_FORMATS)}")
+        raise WrongUsage(f"format {named}: a model can be exported as {', '.join(MODEL_FORMATS)}")
 
     @property
     def target(self) -> Path:
@@ -40,12 +40,20 @@ class WantedModel(NamedTuple):
 
 def export_model(client: Client, wanted: WantedModel, *, convert: ModelConverter, console: Console) -> int:
     """Fetch the model, convert it here, and write the file whole or not at all; the exit code. Raises ProducerError."""
+    made = write_model(client, wanted, convert)
+    model = wanted.spec or "the champion"
+    print_lines(console, f"{wanted.stream}: {model} as it answers now, in {wanted.target} ({format_bytes(made)})")
+    return 0
+
+
+def write_model(client: Client, wanted: WantedModel, convert: ModelConverter) -> int:
+    """As ``export_model``, without a word; the number of bytes."""
     check_stream(wanted.stream)
     target, format = wanted.target, wanted.chosen
     if target.is_dir():
-        raise WrongUsage(f"{target} is a folder: name a file, as in --out {target / f'{wanted.stream}.{format}'}")
+        raise WrongUsage(f"{target} is a folder: name a file, as in {target / f'{wanted.stream}.{format}'}")
     if target.exists() and not wanted.force:
-        raise WrongUsage(f"{target} exists: name another file, or replace it with --force")
+        raise WrongUsage(f"{target} exists: name another file, or replace it (force)")
     client.check()
     data = client.model_file(wanted.stream, wanted.spec)
     try:
@@ -54,6 +62,4 @@ def export_model(client: Client, wanted: WantedModel, *, convert: ModelConverter
         raise ProducerError(str(error)) from None
     with disk_errors(target), whole_file(target) as file:
         file.write(made)
-    model = wanted.spec or "the champion"
-    print_lines(console, f"{wanted.stream}: {model} as it answers now, in {target} ({format_bytes(len(made))})")
-    return 0
+    return len(made)
