@@ -10,7 +10,7 @@ PAGE := tests/gateway/web
 # Whole systems, the page in a browser, and what takes many seconds a test: `make test` stays under ten minutes without.
 SYSTEMS := tests/system tests/e2e tests/faults tests/browser tests/benchmarks \
 	tests/deploy/test_compose.py tests/deploy/test_wheel.py \
-	tests/documentation/test_commands.py tests/documentation/test_extending.py \
+	tests/documentation/test_commands.py tests/documentation/test_extending.py tests/documentation/test_notebooks.py \
 	tests/extractor/test_loading.py tests/extractor/test_own_backbone.py tests/extractor/test_feature_maps.py \
 	tests/learner/test_crashes.py tests/learner/test_forgetting_crashes.py tests/learner/test_pruned_log.py \
 	tests/learner/life/test_crashes.py tests/learner/replay/test_workers.py tests/learner/exports/test_example_rows.py \

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import closing
 
 from prequel.services.cli import composition
+from prequel.services.library.live_scores import live
 from prequel.services.offline.evaluation.errors import WrongOptions
 from prequel.services.offline.evaluation.result import Evaluation
 from prequel.services.offline.figures.accuracy import accuracy_drawing
@@ -20,8 +21,10 @@ from prequel.services.offline.report.pictures import SourcePictures
 from prequel.shared.backtests import BacktestResult
 from prequel.shared.images.limits import ImageLimits
 
+__all__ = ["Figure", "accuracy", "calibration", "classes", "confusion", "forgetting", "live", "mistakes"]
+
 Source = Evaluation | BacktestResult
-"""What has been scored."""
+"""What has been scored: offline, by a back-test, or ``live`` by a stream."""
 
 
 def accuracy(source: Source, *, models: Sequence[str] | None = None) -> Figure:

@@ -1,4 +1,4 @@
-"""The figure of calibration: is a model right as often as it is sure?"""
+"""The figure of calibration: whether a model is right as often as it is sure."""
 
 from collections.abc import Sequence
 
