@@ -158,10 +158,15 @@ def _parses(text: bytes, separator: bytes) -> bool:
 
 def is_feature_table(path: Path) -> bool:
     """Whether the first lines of a CSV are those of a table of features."""
+    return not table_problem(path)
+
+
+def table_problem(path: Path) -> str:
+    """Why a CSV is no table of features by its first lines; empty where it is one."""
     try:
-        return _read_columns(path).dim > 1
-    except FeatureFileError:
-        return False
+        return "" if _read_columns(path).dim > 1 else f"{path} has only one column beside the labels"
+    except FeatureFileError as error:
+        return str(error)
 
 
 def _read_columns(path: Path) -> CsvColumns:
@@ -170,6 +175,8 @@ def _read_columns(path: Path) -> CsvColumns:
             lines = [line.strip() for line in islice((line for line in file if line.strip()), 2)]
         if not lines:
             raise FeatureFileError(f"{path} is empty")
+        if any(b"\r" in line for line in lines):
+            raise FeatureFileError(f"{path} ends its lines by CR alone, as old Macs did: save it with LF or CRLF")
         return find_columns([line.removeprefix(_MARK).decode() for line in lines], path)
     except FileNotFoundError:
         raise FeatureFileError(f"{path} does not exist") from None

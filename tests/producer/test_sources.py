@@ -131,7 +131,12 @@ def test_a_single_image(tmp_path: Path) -> None:
         ("x" * 300, None, "x: File name too long; give a folder"),
         ("notes.txt", None, "not an image by its name"),
         ("empty", None, "empty contains no images"),
-        ("empty.csv", None, "is a table, not an image: give its images' folder, and --labels csv:empty.csv"),
+        (
+            "empty.csv",
+            None,
+            "empty.csv has features already. If its rows name images, give their folder, and --labels csv:empty.csv",
+        ),
+        ("features.csv.gz", None, "is packed: unpack it"),
         ("flat", "folder", "--labels folder finds no label.*cat/1.jpg"),
         ("flat", "filename", "--labels filename finds no label.*cat.123.jpg"),
         ("flat", "csv:empty.csv", "all rows of the table have an empty label"),
@@ -143,10 +148,33 @@ def test_what_cannot_be_streamed(
     source: str, labels: str | None, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(tmp_path, ["notes.txt", "empty/notes.txt", "flat/a.jpg"])
-    (tmp_path / "empty.csv").write_text("a.jpg,\n")
+    for name in ("empty.csv", "features.csv.gz"):
+        (tmp_path / name).write_text("a.jpg,\n")
     monkeypatch.chdir(tmp_path)
     with pytest.raises((SourceError, WrongUsage), match=message):
         survey_source(open_source(source, labels), labels, name=source)
+
+
+ROWS = "größe,feat_0,feat_1\ncat,1,2\ndog,3,4\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("a.csv", b"", "a.csv is empty"),
+        ("a.csv", ROWS.encode("latin-1"), "a.csv is not UTF-8: save the table as UTF-8"),
+        ("a.csv", ROWS.encode("utf-16"), "a.csv is not UTF-8"),
+        ("a.csv", ROWS.replace("\n", "\r").encode(), "ends its lines by CR alone"),
+        ("a.csv", b"class,x\ncat,1\n", "has only one column beside the labels"),
+        ("a.tsv", b"class\tx\ty\ncat\t1\t2\n", "has features already, which are read once it is called a.csv"),
+    ],
+)
+def test_a_table_that_is_no_source_has_the_reason_first(name: str, data: bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(
+        SourceError, match=rf"{message}.*\. If its rows name images, give their folder, and --labels csv:"
+    ):
+        open_source(str(tmp_path / name))
 
 
 def test_a_folder_that_cannot_be_read_is_named_with_the_reason(tmp_path: Path) -> None:

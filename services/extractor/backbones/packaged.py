@@ -1,5 +1,6 @@
 """A backbone of one's own: a function that builds its network, and a weights file that is packaged with Prequel."""
 
+import difflib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,8 +37,9 @@ class PackagedNetwork(NamedTuple):
         own = f"PREQUEL_BACKBONE={name} has its own"
         if not (multi or settings.pooling in (AVERAGE, self.pooling)):
             remedy = "unset, or set it to multi" if self.build_multi else "unset"
+            meant = f" (did you mean {MULTI}?)" if difflib.get_close_matches(settings.pooling, [MULTI]) else ""
             raise ConfigError(
-                f"PREQUEL_POOLING={settings.pooling}: {own}: leave it {remedy}, or choose another backbone"
+                f"PREQUEL_POOLING={settings.pooling}{meant}: {own}: leave it {remedy}, or choose another backbone"
             )
         if settings.image_size not in (0, self.size):
             size = f"PREQUEL_IMAGE_SIZE={settings.image_size}"

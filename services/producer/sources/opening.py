@@ -15,10 +15,12 @@ from prequel.services.producer.sources.folder import (
 )
 from prequel.services.producer.sources.image_files import CONTENT_TYPES, is_image
 from prequel.services.producer.sources.table import Table
+from prequel.shared.features.csv_table import table_problem
 
 SOURCE_HELP = "give a folder of images, an image file, or the word digits"
 LABELS_HELP = "folder, filename, csv:FILE, csv:FILE#COLUMN or none"
 _TABLE_EXTENSIONS = frozenset((".csv", ".tsv"))
+_PACKED_EXTENSIONS = frozenset((".gz", ".bz2", ".xz", ".zst", ".zip", ".tar", ".tgz", ".7z", ".rar"))
 
 _NO_LABEL_HELP = {
     "folder": "it expects folders named after classes, like cat/1.jpg; or stream with --labels none",
@@ -44,7 +46,11 @@ def open_source(source: str, labels: str | None = None) -> Source:
     if path.is_dir():
         return Folder(path, _label_rule(path, labels))
     if path.suffix.lower() in _TABLE_EXTENSIONS:
-        raise SourceError(f"{source} is a table, not an image: give its images' folder, and --labels csv:{source}")
+        raise SourceError(
+            f"{_table_problem(path)}. If its rows name images, give their folder, and --labels csv:{source}"
+        )
+    if path.suffix.lower() in _PACKED_EXTENSIONS:
+        raise SourceError(f"{source} is packed: unpack it, and give what was in it")
     if not is_image(path.name):
         raise SourceError(f"{source} is not an image by its name ({' '.join(CONTENT_TYPES)}); {SOURCE_HELP}")
     return SingleImage(path, _image_label(path, labels))
@@ -70,6 +76,14 @@ def survey_source(source: Source, labels: str | None, *, name: str) -> Survey:
         help = _NO_LABEL_HELP.get(labels, "all rows of the table have an empty label")
         raise SourceError(f"--labels {labels} finds no label: {help}")
     return survey
+
+
+def _table_problem(path: Path) -> str:
+    """Why a table is no source."""
+    if problem := table_problem(path):
+        return problem
+    name = path.with_suffix(".csv").name
+    return f"{path} has features already" + ("" if path.name == name else f", which are read once it is called {name}")
 
 
 def _table_and_column(text: str) -> tuple[Path, str | None]:

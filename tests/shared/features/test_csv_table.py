@@ -67,7 +67,7 @@ def test_ids_names_and_splits_are_read_where_a_table_has_them(tmp_path: Path) ->
         ("class,a,b\ncat,1,2\ncat,nan,3\n", "row 2, value 1 is NaN, infinite or too large"),
         ("class,a,b\ncat,1,2\ncat,1\r2,3\n", r"row 2, feature 1 is '1.r2', not a number"),
         ("class,a,b\ncat,1,2\ncat,\u0663,3\n", "row 2, feature 1 is '\u0663', not a number"),
-        ("cat,1,2\rdog,1,2", "f.csv is no table of lines"),
+        ("cat,1,2\rdog,1,2", "f.csv ends its lines by CR alone"),
         (f"cat,1,2\n{'c' * 200_000},1,2\n", "row 2 is no line of a table"),
         ("class,a,b\ncat,1\n", "row 1 has 2 columns, its header 3"),
         ("a,class,b\n1,cat,2\n", "all columns must be features"),
