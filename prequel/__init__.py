@@ -13,10 +13,23 @@ if TYPE_CHECKING:
     from prequel.services.library.client import Client
     from prequel.services.library.evaluation import evaluate
     from prequel.services.library.extraction import extract
+    from prequel.services.library.log import read
+    from prequel.services.library.rows import Rows
     from prequel.services.offline.evaluation.result import Evaluation
     from prequel.shared.errors import PrequelError
 
-__all__ = ["Classifier", "Client", "Evaluation", "PrequelError", "__version__", "evaluate", "extract", "figures"]
+__all__ = [
+    "Classifier",
+    "Client",
+    "Evaluation",
+    "PrequelError",
+    "Rows",
+    "__version__",
+    "evaluate",
+    "extract",
+    "figures",
+    "read",
+]
 
 
 class _Place(NamedTuple):
@@ -31,6 +44,8 @@ _PLACES = {
     "Client": _Place("prequel.services.library.client", "producer"),
     "Evaluation": _Place("prequel.services.offline.evaluation.result", "offline"),
     "PrequelError": _Place("prequel.shared.errors", ""),
+    "Rows": _Place("prequel.services.library.rows", "offline"),
+    "read": _Place("prequel.services.library.log", "offline"),
     "figures": _Place("prequel.services.library.figures", "offline"),
     "evaluate": _Place("prequel.services.library.evaluation", "offline"),
     "extract": _Place("prequel.services.library.extraction", "offline"),

@@ -22,6 +22,8 @@ ONE_PLACE: dict[str, str | tuple[str, ...]] = {
     "fastapi": "services/gateway/",
     "starlette": "services/gateway/",
     "pyarrow": ("shared/features/", "shared/tables/"),
+    "pandas": "services/library/",
+    "polars": "services/library/",
     "jinja2": "services/offline/",
     "onnx": "services/offline/",
 }

@@ -103,7 +103,7 @@ def run_job() -> int:
     from prequel.services.learner.replay.jobs import child
     from prequel.services.learner.replay.jobs.kinds import KINDS
 
-    return child.run(KINDS, _job_context)
+    return child.run(KINDS, job_context)
 
 
 def job_workers(settings: Settings) -> "Workers":
@@ -142,7 +142,7 @@ def run_export() -> int:
     """Make the export that a gateway has ordered on standard input; the exit code."""
     from prequel.services.learner.exports import child
 
-    return child.run(_job_context)
+    return child.run(job_context)
 
 
 def model_converter(settings: Settings, stop: threading.Event) -> "ModelConverter":
@@ -295,7 +295,7 @@ def _start_extractor(process: Process, address: str | None, on_demand: extractio
 
 
 @contextmanager
-def _job_context(settings: Settings) -> "Iterator[JobContext]":
+def job_context(settings: Settings) -> "Iterator[JobContext]":
     """Log and store for a replay: nothing is created, and the embedded log removes nothing meanwhile."""
     from prequel.services.learner.models import registry
     from prequel.services.learner.replay.jobs.base import JobContext

@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from prequel.services.library.rows import Rows
 from prequel.services.offline.evaluation.errors import EvaluationError
 from prequel.shared.features import foreign
 from prequel.shared.features.foreign import Columns, find_column
 
 Source = str | PathLike[str] | tuple[Any, Any] | Any
-"""A path, `digits`, (X, y), or a data frame of pandas or polars."""
+"""A path, `digits`, (X, y), a data frame of pandas or polars, or the features of `prequel.read`."""
 
 _ABOUT = {"id": foreign.IDS, "name": foreign.NAMES, "label": foreign.LABELS, "split": foreign.SPLITS}
 
@@ -35,6 +36,9 @@ def arrays_of(source: Source) -> str | Arrays:
     """
     if isinstance(source, str | PathLike):
         return str(source)
+    if isinstance(source, Rows):
+        X, y = source.to_numpy()
+        return Arrays(X, {"label": y.tolist()})
     if isinstance(source, tuple) and len(source) == 2:
         X, y = source
         return Arrays(_matrix(X), {"label": None if y is None else _cells(y)})

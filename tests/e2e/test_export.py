@@ -16,7 +16,9 @@ import orjson
 import pyarrow.parquet
 import pytest
 
+import prequel
 from prequel.shared.events.features import encode_features
+from prequel.shared.events.headers import timestamp
 from prequel.shared.events.types import Image
 from prequel.shared.log.base import Position
 from prequel.shared.log.sqlite.log import SqliteLog
@@ -118,6 +120,18 @@ def test_labels_are_the_truth_of_every_example(up: Up) -> None:
     truths = {each["id"]: renamed.get(each["truth"], each["truth"]) for each in found}
     assert {id: rows.get(id) for id in ids} == {id: None if t == "2" else t for id, t in truths.items()}
     assert set(rows.values()) == {"0", "24/7", "4", "5", "6", "7", "8", "9"}
+
+
+@pytest.mark.parametrize("what", ["labels", "predictions", "features"])
+def test_the_log_itself_gives_the_rows_that_the_gateway_exports(up: Up, what: Any) -> None:
+    rows = list(prequel.read(up.folder, stream="digits", what=what))
+    assert len(rows) > IMAGES / 2
+    for row in rows:
+        if "at" in row:
+            row["at"] = timestamp(row["at"].timestamp())
+        if "features" in row:
+            row["features"] = row["features"].tolist()
+    assert rows == exported(up, "digits", what)
 
 
 def test_predictions_are_those_of_the_time_and_those_of_now(up: Up) -> None:

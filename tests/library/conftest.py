@@ -35,6 +35,12 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneProcess]:
         yield started
 
 
+@pytest.fixture
+def data(system: OneProcess, photos: Path) -> Path:
+    """The folder of a system that runs, which has the stream ``colours``."""
+    return system.settings.data
+
+
 @pytest.fixture(scope="module")
 def photos(system: OneProcess, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with ``red``, ``green`` and ``blue`` of four images each, which the stream ``colours`` has learned.

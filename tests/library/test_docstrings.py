@@ -10,7 +10,7 @@ import pytest
 import prequel
 from prequel.services import library
 
-FIXTURES = ("url", "client", "photos", "evaluation")
+FIXTURES = ("url", "client", "photos", "evaluation", "data")
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 

@@ -4,7 +4,7 @@ from prequel.services.learner.exports.archives import open_archive
 from prequel.services.learner.exports.current_stream import CurrentStream
 from prequel.services.learner.exports.features import export_features
 from prequel.services.learner.exports.images import export_images
-from prequel.services.learner.exports.tables import LABELS, PREDICTIONS, export_labels, export_predictions
+from prequel.services.learner.exports.tables import LABELS, PREDICTIONS, export_table, label_rows, prediction_rows
 from prequel.services.learner.replay.jobs.base import JobContext
 from prequel.shared.exports import ExportFailed, ExportRequest
 from prequel.shared.images.encryption import ImageCipher
@@ -23,9 +23,9 @@ def check(current: CurrentStream, request: ExportRequest) -> None:
 def export(current: CurrentStream, request: ExportRequest, context: JobContext, sink: Sink) -> None:
     """All of it. Blocks; raises ExportFailed, LogUnavailable, StoreUnavailable, and what the sink raises."""
     if request.what == "labels":
-        export_labels(current, open_table(request.format, LABELS, sink))
+        export_table(label_rows(current), open_table(request.format, LABELS, sink))
     elif request.what == "predictions":
-        export_predictions(current, open_table(request.format, PREDICTIONS, sink))
+        export_table(prediction_rows(current), open_table(request.format, PREDICTIONS, sink))
     elif request.what == "features":
         export_features(current, request.format, sink)
     else:

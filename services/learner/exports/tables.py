@@ -1,6 +1,6 @@
 """The exports that are tables: labels and predictions, with their columns."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -28,11 +28,17 @@ PREDICTIONS = (
 """`then` is what was predicted, and scored, when the example came; `now` what the models say of it today."""
 
 
-def export_labels(current: CurrentStream, table: TableWriter) -> None:
-    """A row for each example that has a label now."""
-    for rows in example_rows(current):
-        table.append([label_row(row) for row in rows if row.label is not None])
+def export_table(pieces: Iterator[list[Row]], table: TableWriter) -> None:
+    """Blocks; raises what ``pieces`` and the table's sink raise."""
+    for rows in pieces:
+        table.append(rows)
     table.finish()
+
+
+def label_rows(current: CurrentStream) -> Iterator[list[Row]]:
+    """A row for each example that has a label now, in pieces."""
+    for rows in example_rows(current):
+        yield [label_row(row) for row in rows if row.label is not None]
 
 
 def label_row(row: ExampleRow) -> Row:
@@ -47,13 +53,12 @@ def label_row(row: ExampleRow) -> Row:
     }
 
 
-def export_predictions(current: CurrentStream, table: TableWriter) -> None:
-    """A row for each example."""
+def prediction_rows(current: CurrentStream) -> Iterator[list[Row]]:
+    """A row for each example, in pieces."""
     with closing(PastPredictions(current.log, current.plan.stream)) as past:
         for rows in example_rows(current, past.add_to):
             for piece in pieces(rows, current.state.dim):
-                table.append(_prediction_rows(current, piece))
-    table.finish()
+                yield _prediction_rows(current, piece)
 
 
 def _prediction_rows(current: CurrentStream, rows: Sequence[ExampleRow]) -> list[Row]:
