@@ -20,6 +20,8 @@ _SHOWN = 5
 _NUMBERS = "biuf"
 """What kinds of NumPy's types are numbers: bool, int, unsigned int, float."""
 
+_LEAVE_IT_OUT = "Leave it out, and it counts as 0"
+
 
 class Columns:
     """The names of features in the order of their columns, and room for ``dim`` of them. It does not change.
@@ -125,8 +127,8 @@ class Columns:
             row, column = divmod(error.place, len(names))
             where = f" of row {row}" if len(rows) > 1 else ""
             raise InvalidVector(
-                f"feature {names[column]!r}{where} {problem_of(rows[row, column])}; "
-                "or leave it out (then it counts as 0), or fill it in, as with River's preprocessing.StatImputer"
+                f"feature {names[column]!r}{where} {problem_of(rows[row, column])}. "
+                f"{_LEAVE_IT_OUT}, or fill it in, as with River's preprocessing.StatImputer()"
             ) from None
         return rows
 
@@ -165,8 +167,8 @@ def _number(value: Any, name: Hashable) -> float:
     except (TypeError, ValueError, OverflowError):
         pass
     raise InvalidVector(
-        f"feature {name!r} is {value!r}, which is not a number: select the numbers, as with River's "
-        "compose.SelectType(float), or encode it, as with preprocessing.OneHotEncoder()"
+        f"feature {name!r} is {value!r}, which is not a number. {_LEAVE_IT_OUT}, or encode it, as with River's "
+        "preprocessing.OneHotEncoder(), or select the numbers, as with compose.SelectType(float)"
     )
 
 

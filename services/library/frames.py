@@ -29,10 +29,15 @@ def read_frame(X: Any) -> Frame:
 
 
 def read_labels(y: Any) -> list[Any]:
-    """The labels of a series, an array or a list."""
+    """The labels of a series, an array or a list. Raises TypeError for anything else."""
     if isinstance(y, np.ndarray):
         return list(y.tolist())
-    return list(y) if isinstance(y, Sequence) else list(dataframe.into_series(y).to_list())
+    if isinstance(y, Sequence):
+        return list(y)
+    try:
+        return list(dataframe.into_series(y).to_list())
+    except TypeError:
+        raise TypeError(f"labels are a series, an array or a list, not a {type(y).__name__}") from None
 
 
 def frame_like(X: Any, values: npt.NDArray[np.float64], labels: Sequence[Any]) -> Any:
