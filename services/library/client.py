@@ -40,7 +40,7 @@ from prequel.services.producer.report import check_stream
 from prequel.services.producer.run import MAX_BATCH_IMAGES
 from prequel.shared.backbone_specs import OWN_BACKBONE
 from prequel.shared.backtests import BacktestResult
-from prequel.shared.exports import What
+from prequel.shared.exports import WHAT, What
 from prequel.shared.model_files import ModelConverter
 from prequel.shared.queries import Answer
 from prequel.shared.runtime.deadlines import CATCH_UP_S, PRODUCER_BACKTEST_S, PRODUCER_COMMAND_S, PRODUCER_RETRY_S
@@ -420,6 +420,8 @@ class Client:
             wanted_model = WantedModel(stream, model, format, path, force)
             write_model(gateway, wanted_model, _converter(self._closing))
             return wanted_model.target
+        if what not in WHAT:
+            raise WrongUsage(f"{what!r} cannot be exported: {', '.join([*WHAT, 'model'])} can")
         wanted = Wanted(stream, what, format, path, force)
         for sentence in write_export(gateway, wanted, self._closing).left_out:
             warnings.warn(sentence, stacklevel=2)

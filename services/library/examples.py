@@ -62,15 +62,13 @@ def send_one(post: Post, example: LoadedImage) -> Sent:
 def _requests(examples: Iterable[LoadedImage | Sent], max_in_request: int) -> Iterable[list[LoadedImage | Sent]]:
     """The examples in lists of which each fits into one request."""
     request: list[LoadedImage | Sent] = []
-    ids, size = set[str](), 0
+    size = 0
     for example in examples:
         new = len(example.data) if isinstance(example, LoadedImage) else 0
-        # Twice the same id in one request would be refused as a whole; in two, the second one is a copy or a conflict.
-        if request and (len(request) >= max_in_request or size + new > MAX_BATCH_BYTES or example.id in ids):
+        if request and (len(request) >= max_in_request or size + new > MAX_BATCH_BYTES):
             yield request
-            request, ids, size = [], set(), 0
+            request, size = [], 0
         request.append(example)
-        ids.add(example.id)
         size += new
     if request:
         yield request

@@ -15,13 +15,12 @@ FEATURES_TYPE = "application/octet-stream"
 
 def all_images(images: Iterable[Image]) -> list[Image]:
     """The images of a call that has many. Raises WrongUsage before any is read, where one is none."""
+    if not isinstance(images, Iterable):
+        raise _no_image("the image", images)
     several = list(images)
     for place, image in enumerate(several):
         if not isinstance(image, IMAGE_TYPES):
-            raise WrongUsage(
-                f"{_name(place)} is of type {type(image).__name__}: an image is a path, bytes, a Pillow image or an "
-                "array of uint8"
-            )
+            raise _no_image(_name(place), image)
     return several
 
 
@@ -53,6 +52,12 @@ def loaded_rows(vectors: Vectors, labels: Sequence[str | None], ids: Sequence[st
             yield LoadedImage(id, f"row {place}", label, vector_bytes(check_vector(vector)), FEATURES_TYPE)
         except InvalidVector as error:
             yield Sent(id, refused=f"row {place} of X: {error}")
+
+
+def _no_image(name: str, value: object) -> WrongUsage:
+    return WrongUsage(
+        f"{name} is of type {type(value).__name__}: an image is a path, bytes, a Pillow image or an array of uint8"
+    )
 
 
 def _name(place: int) -> str:

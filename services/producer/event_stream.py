@@ -75,7 +75,7 @@ class EventStream:
             tries += 1
             if not self._closed.is_set() and not self._connection.again(began, tries, self._closed):
                 raise problem or self._connection.unreachable("it ends every connection at once")
-            if not self._last and not self._closed.is_set():
+            if self.connected and not self._last and not self._closed.is_set():
                 yield StreamEvent(RESET, "", {"reason": "the connection broke before its first event: read the lists"})
 
     def _connected(self) -> Iterator[StreamEvent]:

@@ -97,6 +97,8 @@ def test_labels_of_any_kind_and_only_one_for_each(client: Client) -> None:
         client.send("kinds", shades(2), ["a", "b", "c"])
     with pytest.raises(prequel.PrequelError, match="image 1 is of type dict: an image is a path"):
         client.send("kinds", [GREY, {}])  # type: ignore[list-item]
+    with pytest.raises(prequel.PrequelError, match="the image is of type int: an image is a path"):
+        client.send("kinds", 5)  # type: ignore[call-overload]
     assert client.status("kinds").images == 7, "nothing of these two calls was sent"
 
 
@@ -151,6 +153,10 @@ def test_errors_are_of_one_base_and_name_what_is_wrong(client: Client) -> None:
             call("coulors")
     with pytest.raises(prequel.PrequelError, match="'Not a name' is not a valid stream name"):
         client.status("Not a name")
+    with pytest.raises(prequel.PrequelError, match="'lables' cannot be exported: labels, "):
+        client.export("colours", "lables")  # type: ignore[arg-type]
+    with pytest.raises(prequel.PrequelError, match="format zip: labels can be exported as csv or ndjson or parquet"):
+        client.export("colours", "labels", "labels.zip")
     with pytest.raises(SourceError, match="cannot be read"):
         client.send("colours", "missing.png")
     with pytest.raises(prequel.PrequelError, match="url localhost:8000 is not a valid address"):

@@ -19,6 +19,8 @@ from prequel.shared.units import format_bytes
 
 LINES = ("csv", "ndjson")
 """Formats with one line a row."""
+SUFFIXES = frozenset([*CONVERTED, *(format for formats in FORMATS.values() for format in formats)])
+"""Names of files that say a format: one that does not go is refused, and not written in another under that name."""
 
 
 class Wanted(NamedTuple):
@@ -63,7 +65,7 @@ class Wanted(NamedTuple):
         if self.converted:
             return "parquet"
         allowed = FORMATS[self.what]
-        chosen = self.format or (self.suffix if self.suffix in allowed else allowed[0])
+        chosen = self.format or (self.suffix if self.suffix in SUFFIXES else allowed[0])
         if chosen not in allowed:
             all = dict.fromkeys([*allowed, *(CONVERTED if self.what == "features" else ())])
             raise WrongUsage(f"format {chosen}: {self.what} can be exported as {' or '.join(all)}")
