@@ -13,7 +13,7 @@ from nbclient import NotebookClient
 from tests.documentation.pages import ROOT
 
 NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
-SECONDS = 120
+SECONDS = 300
 """For one cell: all take seconds, but the machine may be busy."""
 
 

@@ -26,7 +26,7 @@ def _text(output: Any) -> str:
 
 
 def test_there_are_notebooks() -> None:
-    assert [path.stem for path in NOTEBOOKS] == ["tutorial"]
+    assert [path.stem for path in NOTEBOOKS] == ["tutorial", "week"]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
