@@ -64,7 +64,10 @@ def test_settings_that_compact_does_not_support() -> None:
             "PREQUEL_POOLING=none: PREQUEL_BACKBONE=compact has its own: leave it unset, or set it to multi",
         ),
         ({"pooling": "mutli"}, r"PREQUEL_POOLING=mutli \(did you mean multi\?\): PREQUEL_BACKBONE=compact has its own"),
-        ({"pooling": "last,multi"}, "PREQUEL_POOLING=last,multi: PREQUEL_BACKBONE=compact has its own"),
+        (
+            {"pooling": "last,multi"},
+            r"PREQUEL_POOLING=last,multi \(did you mean multi\?\): PREQUEL_BACKBONE=compact has its own",
+        ),
         ({"image_size": 64}, "PREQUEL_IMAGE_SIZE=64: PREQUEL_BACKBONE=compact has its own, 32: leave it unset"),
     ):
         with pytest.raises(ConfigError, match=message):

@@ -134,7 +134,7 @@ def test_a_single_image(tmp_path: Path) -> None:
         (
             "empty.csv",
             None,
-            "empty.csv has features already. If its rows name images, give their folder, and --labels csv:empty.csv",
+            "empty.csv has features already. If its rows name images.* --labels csv:empty.csv",
         ),
         ("features.csv.gz", None, "is packed: unpack it"),
         ("flat", "folder", "--labels folder finds no label.*cat/1.jpg"),
