@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PAGE := tests/gateway/web
 # Whole systems, the page in a browser, and what takes many seconds a test: `make test` stays under ten minutes without.
-SYSTEMS := tests/system tests/e2e tests/faults tests/browser tests/benchmarks \
+SYSTEMS := tests/system tests/e2e tests/faults tests/browser tests/benchmarks \ tests/library/test_docstrings.py
 	tests/deploy/test_compose.py tests/deploy/test_wheel.py \
 	tests/documentation/test_commands.py tests/documentation/test_extending.py tests/documentation/test_notebooks.py \
 	tests/extractor/test_loading.py tests/extractor/test_own_backbone.py tests/extractor/test_feature_maps.py \
