@@ -19,8 +19,9 @@ def test_the_scores_are_those_of_the_stream(client: Client, url: str) -> None:
 
 @pytest.mark.parametrize("kind", ["accuracy", "confusion", "calibration", "classes", "forgetting"])
 def test_a_running_stream_has_the_figures_of_an_evaluation(client: Client, url: str, kind: str) -> None:
-    figure = getattr(prequel.figures, kind)(prequel.figures.live(client, "colours"))
-    assert "green" in figure.svg or "nearest" in figure.svg
+    scores = prequel.figures.live(client, "colours")
+    figure = getattr(prequel.figures, kind)(scores)
+    assert f">{scores.champion}<" in figure.svg or ">green<" in figure.svg
 
 
 def test_a_stream_that_is_not_there_is_said(client: Client, url: str) -> None:
