@@ -26,7 +26,7 @@ class ImageExamples:
 
     def rows(self, order: Sequence[int]) -> Generator[FeatureRows, None, None]:
         with closing(self._extraction.rows([self._images[number] for number in order])) as batches:
-            yield from (batch for batch in batches if batch.infos)
+            yield from batches
 
     def times(self) -> Sequence[float]:
         times = [self._source.source.time(image) for image in self._images]

@@ -1,11 +1,13 @@
 """Makes the other forms of a model out of its arrays, in a process of its own."""
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,6 +23,10 @@ POLL_SECONDS = 0.2
 """Between two looks whether this process is to stop: Ctrl-C takes up to this long."""
 
 
+PREFIX = "prequel-model-"
+"""Of the temporary folders."""
+
+
 class ChildConverter:
     """A shared.model_files.ModelConverter. ``choose`` finds the backbone of an id and raises ConfigError, ``environ``
     is the other process's environment; it is ended where ``stop`` is set."""
@@ -32,7 +38,8 @@ class ChildConverter:
         """As ModelConverter has it."""
         config = [json.dumps(self._backbone(load(data)).config)] if format == "keras" else []
         try:
-            with tempfile.TemporaryDirectory(prefix="prequel-model-") as folder:
+            with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
+                remove_leftovers(Path(folder))
                 (Path(folder) / GIVEN).write_bytes(data)
                 self._run([format, folder, *config])
                 return (Path(folder) / MADE).read_bytes()
@@ -79,3 +86,13 @@ class ChildConverter:
         raise CannotConvert(
             f"the file was not made within {MODEL_CONVERSION_S:g} s: export npz, or try a faster machine"
         )
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the folders beside this one that a process left when it was killed: a conversion that runs made its own
+    within MODEL_CONVERSION_S."""
+    now = folder.stat().st_mtime
+    for other in folder.parent.glob(f"{PREFIX}*"):
+        with suppress(OSError):  # Of another user, or removed just now.
+            if now - other.stat().st_mtime > 2 * MODEL_CONVERSION_S:
+                shutil.rmtree(other)
