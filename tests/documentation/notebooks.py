@@ -27,7 +27,7 @@ def executed(path: Path, folder: Path) -> Any:
         coalesce_streams=True,
         resources={"metadata": {"path": str(folder)}},
     )
-    client.execute(env=environment())
+    client.execute(env=environment(folder))
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
     notebook.metadata.language_info = {"name": "python"}
@@ -38,9 +38,10 @@ def read(path: Path) -> Any:
     return nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]  # nbformat has no types
 
 
-def environment() -> Mapping[str, str]:
-    """Nothing that somebody has set for a Prequel of their own."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("PREQUEL_")}
+def environment(temporary: Path) -> Mapping[str, str]:
+    """Nothing that somebody has set for a Prequel of their own; a notebook's temporary folder is inside this one."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PREQUEL_")}
+    return kept | {"TMPDIR": str(temporary)}
 
 
 def main() -> None:
