@@ -1,5 +1,6 @@
 """API keys, the page's session, and what pages of other origins may not do."""
 
+import re
 from collections.abc import Iterator
 
 import httpx
@@ -53,6 +54,15 @@ def test_every_call_needs_a_key(client: httpx.Client, method: str, path: str) ->
     answer = client.request(method, path)
     assert (answer.status_code, answer.headers["content-type"]) == (401, "application/problem+json")
     assert answer.headers["www-authenticate"] == "Bearer"
+
+
+def test_every_call_of_the_description_needs_a_key(client: httpx.Client) -> None:
+    paths = client.get("/openapi.json", headers={"X-API-Key": KEY}).json()["paths"]
+    calls = [(method, re.sub(r"{\w+}", "x", path)) for path, methods in paths.items() for method in methods]
+    assert {"/v1/streams/x/export", "/v1/streams/x/model", "/v1/streams/x/examples"} <= {path for _, path in calls}
+    answers = {(method, path): client.request(method, path).status_code for method, path in calls}
+    # A session begins with a key of its own, and ends without one.
+    assert {path for (_, path), status in answers.items() if status != 401} <= {"/healthz", "/readyz", "/v1/session"}
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/", "/index.html"])
