@@ -22,6 +22,7 @@ from prequel.shared.features.base import FeatureMeta, FeatureRows, RowInfo
 from prequel.shared.features.opening import FORMATS, create_features, open_features
 from prequel.shared.features.ordering import in_order
 from prequel.shared.features.rows import PIECE_BYTES
+from prequel.shared.runtime.garbage_collection import collect_less_often
 
 BATCH = 32
 
@@ -111,6 +112,7 @@ def main() -> None:
     parser.add_argument("--mib", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
+    collect_less_often()  # As every command does.
     rows = list(batches(arguments.dim, arguments.mib))
     with tempfile.TemporaryDirectory() as folder:
         rounds = [round_of(Path(folder), arguments.dim, rows) for _ in range(arguments.rounds)]

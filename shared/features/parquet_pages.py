@@ -1,4 +1,4 @@
-"""Reads the numbers of a Parquet file as they lie in it, past the general decoder, which takes ten times as long."""
+"""Reads the numbers of a Parquet file as they lie in it, past the general decoder, which takes twice as long."""
 
 import zlib
 from typing import IO, Any, NamedTuple

@@ -8,7 +8,7 @@ import pytest
 from prequel.shared.features.base import FeatureFileError
 from prequel.shared.features.csv_table import SIDECAR
 from prequel.shared.features.opening import is_feature_file, open_features
-from tests.contracts.features_contract import META, read, some_rows, write
+from tests.contracts.features_contract import META, assert_same, read, some_rows, write
 
 
 def table(folder: Path, text: str) -> Path:
@@ -124,3 +124,16 @@ def test_rows_as_long_as_those_of_the_tutorials_are_read_in_pieces(tmp_path: Pat
     write(tmp_path / "f.csv", rows, META.model_copy(update={"dim": 100_352}))
     assert (tmp_path / "f.csv").stat().st_size > 2**23  # More than is read at one time.
     np.testing.assert_array_equal(read(tmp_path / "f.csv", size=2, begin=2).vectors, rows.vectors[2:])
+
+
+def test_labels_without_quotes_come_back_and_a_row_that_lost_a_value_is_named(tmp_path: Path) -> None:
+    path, rows = tmp_path / "features.csv", some_rows(20)
+    rows = rows._replace(infos=[info._replace(label="cat" if n % 3 else None) for n, info in enumerate(rows.infos)])
+    write(path, rows)
+    assert_same(read(path, 7), rows)
+    lines = path.read_bytes().splitlines()
+    kept, _, lost = lines[5].rpartition(b",")
+    lines[5] = kept + b" " * (len(lost) + 1)  # Of the same size: else the file beside it would not be this table's.
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    with pytest.raises(FeatureFileError, match="row 5 has 3 columns, expected 4"):
+        read(path, 7)
