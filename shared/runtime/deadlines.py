@@ -135,6 +135,10 @@ PRUNE_BACKOFF = Backoff(0.1, 0.4)
 ERASE_PAUSE_S = 0.01
 """Between turns of erasing while there is nothing to learn: with a longer pause a large log would take hours."""
 
+INTERRUPT_POLL_S = 0.5
+"""Between two looks of a thread that waits for work which Ctrl-C ends: a signal that comes just before the wait begins
+does not end the wait, and would be seen only once the work is done."""
+
 REPLAY_POLL_S = 1.0
 """One poll of a replay: it returns with the first record, and all the records wanted are already in the log."""
 

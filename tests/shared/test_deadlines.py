@@ -97,6 +97,7 @@ MAY_WAIT = {
     "services/producer/commands/demo.py self._thread.join()": "for the demo, which the user sees and may interrupt",
     "services/producer/sending.py answer.result()": "for a client's call, with its deadlines",
     "services/library/stopping.py executor.submit(int).result()": "a thread that has nothing to do",
+    "services/library/stopping.py begin.wait()": "for the thread that has started this one, which sets it next",
     "services/library/stopping.py running.result()": "the caller's work takes what it takes, and Ctrl-C ends it",
     "services/offline/extraction/extraction.py image.pixels.result()": "for a decoder, as above",
     "services/offline/extraction/extraction.py running.result()": "for a backbone: the user sees it, and may interrupt",
