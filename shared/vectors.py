@@ -10,6 +10,9 @@ from prequel.shared.errors import PrequelError
 Vector = npt.NDArray[np.float32]
 """A feature vector: float32, shape [dim]."""
 
+MAX_FEATURES = 1_000_000
+"""Values of a vector: far more than any backbone has, and few enough to be parsed within a second as JSON."""
+
 MAX_VALUE = 1e15
 """The largest size of a value. Models and near-duplicates square differences of features in float32: from 1e19 on that
 overflows, and sums over 100,000 values of half as many digits would be next."""

@@ -13,7 +13,7 @@ from prequel.shared.features import foreign
 from prequel.shared.features.foreign import Columns, find_column
 
 Source = str | PathLike[str] | tuple[Any, Any] | Any
-"""A path, `digits`, (X, y), a data frame of pandas or polars, or the features of `prequel.read`."""
+"""A path, `digits`, (X, y), a data frame of pandas, polars or PyArrow, or the features of `prequel.read`."""
 
 _ABOUT = {"id": foreign.IDS, "name": foreign.NAMES, "label": foreign.LABELS, "split": foreign.SPLITS}
 
@@ -41,6 +41,8 @@ def arrays_of(source: Source) -> str | Arrays:
         return Arrays(X, {"label": y.tolist()})
     if isinstance(source, tuple) and len(source) == 2:
         X, y = source
+        if np.isscalar(y):
+            raise EvaluationError(f"y is {y!r}: it needs a label for each row of X, None for none")
         return Arrays(_matrix(X), {"label": None if y is None else _cells(y)})
     if hasattr(source, "columns"):
         return _of_frame(source)
@@ -52,7 +54,10 @@ def arrays_of(source: Source) -> str | Arrays:
 
 def _of_frame(frame: Any) -> Arrays:
     """A column that is called as in feature files says something of the rows; of the rest, each has to be features."""
-    names = [str(name) for name in frame.columns]
+    columns_of = list(getattr(frame, "column_names", frame.columns))  # PyArrow's `columns` are the values.
+    names = [str(name) for name in columns_of]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise EvaluationError(f"the data frame has two columns {twice!r}: rename one, or leave it out")
     about = {key: name for key, wanted in _ABOUT.items() if (name := find_column(names, wanted))}
     if "label" not in about:
         raise EvaluationError(
@@ -60,7 +65,7 @@ def _of_frame(frame: Any) -> Arrays:
         )
     lists = find_column([name for name in names if name not in about.values()], foreign.FEATURES)
     columns = [lists] if lists else [name for name in names if name not in about.values()]
-    by_name = dict(zip(names, frame.columns, strict=True))
+    by_name = dict(zip(names, columns_of, strict=True))
     cells = {key: _cells(frame[by_name[name]]) for key, name in about.items()}
     return Arrays(_columns(frame, [by_name[name] for name in columns]), dict(cells))
 
@@ -70,7 +75,9 @@ def _columns(frame: Any, names: Sequence[Any]) -> npt.NDArray[np.generic]:
     found = []
     for name in names:
         values = np.asarray(frame[name].to_numpy())
-        if values.dtype == object or values.dtype.kind in "mM":
+        if values.dtype.kind in "mM":
+            raise EvaluationError(f"the column {name} holds times, not numbers: leave it out, or make numbers of it")
+        if values.dtype == object:
             values = _matrix(values, f"the column {name}")
         found.append(values.reshape(len(values), -1))
     if not found:
@@ -80,6 +87,8 @@ def _columns(frame: Any, names: Sequence[Any]) -> npt.NDArray[np.generic]:
 
 def _matrix(X: Any, name: str = "X") -> npt.NDArray[np.generic]:
     """Rows of numbers, without a copy where they are an array already. Raises EvaluationError."""
+    if hasattr(X, "toarray"):
+        raise EvaluationError(f"{name} is sparse: give X.toarray(), since features are learned as full rows")
     values = X.to_numpy() if hasattr(X, "to_numpy") else X
     try:
         array = np.asarray(values)
@@ -90,6 +99,8 @@ def _matrix(X: Any, name: str = "X") -> npt.NDArray[np.generic]:
 
 def _cells(column: Any) -> Sequence[object]:
     """Python's own values: NumPy's print differently."""
+    if hasattr(column, "to_pylist"):  # PyArrow's.
+        return list(column.to_pylist())
     values = column.to_numpy() if hasattr(column, "to_numpy") else column
     cells: list[object] = np.asarray(values, object).ravel().tolist() if hasattr(values, "dtype") else list(values)
     return [cell.item() if isinstance(cell, np.generic) else cell for cell in cells]

@@ -12,6 +12,7 @@ from prequel.services.learner.models.registry import UnknownModel, check
 from prequel.services.library.columns import Columns, Features, names_of
 from prequel.services.library.frames import frame_like, read_frame, read_labels, series_like
 from prequel.services.library.labelled_model import CannotUnlearn, InvalidLabel, LabelledModel, require_label
+from prequel.shared.vectors import MAX_FEATURES
 
 
 class Classifier(base.MiniBatchClassifier):
@@ -106,8 +107,12 @@ class Classifier(base.MiniBatchClassifier):
 
         ``age`` is how many examples were learned after this one: it matters to models whose past fades. Returns whether
         nothing of ``old`` is left; a model that cannot unlearn learns the new label beside it. Raises ValueError for a
-        label ``old`` that was never learned.
+        label ``old`` that was never learned, and for a ``new`` that is none.
         """
+        if new is not None:
+            require_label(new)
+        if age < 0:
+            raise ValueError(f"age={age}: no fewer than 0 examples were learned after this one")
         if self._learned is None or self._columns is None:
             raise InvalidLabel(f"label {old!r} was never learned, nor was any other")
         return self._learned.correct(self._columns.vector(x), old, new, age=age)
@@ -165,8 +170,10 @@ class Classifier(base.MiniBatchClassifier):
 
 def _spec(model: str) -> str:
     """The model's own spec. Raises UnknownModel, a ValueError that lists what there is."""
+    if not isinstance(model, str):
+        raise UnknownModel(f"model {model!r} is no text: name one, as in Classifier('slda')")
     spec, kind, calibrated, _ = reaction(model)
-    if kind != "none" or (calibrated and spec != model):
+    if kind != "none" or (calibrated and "".join(spec.split()) != "".join(model.split())):
         raise UnknownModel(
             f"model {model!r}: drift= and calibrate= are what a stream does with its models, and a Classifier is the "
             "model alone: leave them out; River has drift.DriftRetrainingClassifier"
@@ -180,6 +187,11 @@ def _columns(features: int | Sequence[Hashable] | None) -> Columns | None:
     if features is None:
         return None
     if isinstance(features, int) and features > 0 and features is not True:
+        if features > MAX_FEATURES:
+            raise ValueError(
+                f"features={features}: {MAX_FEATURES} are the most, since a model keeps numbers for each, used or not; "
+                "where there are more names, preprocessing.FeatureHasher() of River makes fewer of them"
+            )
         return Columns((), features)
     if not isinstance(features, Sequence) or isinstance(features, str) or not 0 < len(set(features)) == len(features):
         raise ValueError(

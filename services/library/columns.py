@@ -173,9 +173,9 @@ def _number(value: Any, name: Hashable) -> float:
 
 
 def _natural_order(name: Hashable) -> tuple[Any, ...]:
-    """Texts by their letters, the numbers in them by size."""
+    """Texts by their letters, the numbers in them by size. `f1` and `f01` differ too: no order of a dict decides."""
     parts = re.split(r"(\d+)", str(name))
-    return tuple(int(part) if number % 2 else part for number, part in enumerate(parts)), type(name).__name__
+    return tuple(int(part) if number % 2 else part for number, part in enumerate(parts)), type(name).__name__, str(name)
 
 
 def _listed(names: Sequence[Hashable]) -> str:

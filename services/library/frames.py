@@ -47,7 +47,9 @@ def frame_like(X: Any, values: npt.NDArray[np.float64], labels: Sequence[Any]) -
     frame = dataframe.into_frame(X)
     # By columns: River's way for a whole array fails on labels that are no texts.
     columns = dict(zip(labels, values.T, strict=True))
-    return dataframe.to_native_frame(columns, like=frame) if columns else frame.select().to_native()
+    return (
+        dataframe.to_native_frame(columns, like=frame) if columns else frame[:, :0].to_native()
+    )  # select() drops the index.
 
 
 def series_like(X: Any, values: Sequence[Any]) -> Any:

@@ -18,6 +18,8 @@ Columns = dict[str, Sequence[object] | None]
 """The cells of some rows by ``id``, ``name``, ``label`` and ``split``; None where there is no such column."""
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._:-]+")
+_MISSING = ("nan", "NaN", "NaT", "<NA>")
+"""How Python, decimal numbers and pandas print what is missing, of which some cannot be compared."""
 _FLOAT = re.compile(r"[-+]?\d+\.\d*([eE][-+]?\d+)?")
 
 
@@ -44,10 +46,10 @@ def label_of(value: object, row: int, file: object) -> str | None:
     the row, which is counted from 0.
     """
     cell = value.decode(errors="replace") if isinstance(value, bytes) else value
-    text = "" if cell is None else normal_label(str(cell))
+    text = normal_label(_text(cell) or "")
     if _FLOAT.fullmatch(text) and float(text).is_integer():
         text = str(int(float(text)))
-    if not text or (isinstance(value, float) and value != value):
+    if not text:
         return None
     if not valid_label(text):
         raise FeatureFileError(f"{file}: row {row + 1:,} has the label {text[:100]!r}: use {LABEL_RULE}")
@@ -65,7 +67,7 @@ def row_infos(columns: Columns, count: int, *, word: str, first_row: int, file: 
     ids, names, labels, splits = (columns.get(key) for key in ("id", "name", "label", "split"))
     rows = []
     for number in range(count):
-        id = _UNSAFE.sub("-", str(ids[number]))[:128] if ids is not None and ids[number] not in (None, "") else ""
+        id = _UNSAFE.sub("-", _text(ids[number]) or "")[:128] if ids is not None else ""
         id = id or row_id(word, first_row + number)
         name = str(names[number]) if names is not None else id
         label = None if labels is None else label_of(labels[number], first_row + number, file)
@@ -75,7 +77,9 @@ def row_infos(columns: Columns, count: int, *, word: str, first_row: int, file: 
 
 
 def _text(value: object) -> str | None:
-    return None if value in (None, "") else str(value)
+    """None for what is missing. A text that says `nan` is one: somebody's label, perhaps."""
+    text = "" if value is None else str(value)
+    return None if not text or (text in _MISSING and not isinstance(value, str)) else text
 
 
 def labels_of(rows: Iterable[RowInfo]) -> tuple[str, ...]:

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from prequel.services.extractor.reextraction.missing_features import MissingFeatures
-from prequel.services.gateway.routes.predict import MAX_FEATURES
 from prequel.shared.config import Settings
 from prequel.shared.events.decoding import decode_example
 from prequel.shared.events.features import encode_features
 from prequel.shared.events.types import Features, Image
 from prequel.shared.log.base import EXAMPLES, IMAGES, Position
+from prequel.shared.vectors import MAX_FEATURES
 from tests.gateway.conftest import PNG, until
 from tests.servers import plain_http
 from tests.servers.one_process import FunctionExtractor, OneProcess

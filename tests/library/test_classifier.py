@@ -249,6 +249,10 @@ def test_names_are_sorted_as_people_do_and_what_is_absent_is_0() -> None:
     by_row = Classifier("mlp;hidden=8")
     by_row.learn_many(np.array([[0.5, 1, 3], [0, 0.25, 0]]), ["cat", "dog"])
     assert bits(by_row) == bits(classifier)
+    for x in ({"f01": 1.0, "f1": 2.0}, {"f1": 2.0, "f01": 1.0}):
+        padded = Classifier("ncm")
+        padded.learn_one(x, "cat")
+        assert padded.feature_names == ["f01", "f1"]
 
 
 REFUSED: list[tuple[Any, str]] = [
@@ -310,18 +314,31 @@ def test_features_are_names_or_a_number(features: Any) -> None:
         Classifier("ncm", features=features)
 
 
+def test_room_has_a_bound() -> None:
+    with pytest.raises(ValueError, match=r"features=1000000000: 1000000 are the most.*FeatureHasher"):
+        Classifier("ncm", features=10**9)
+
+
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
         ("sdla", "did you mean slda"),
+        (7, r"model 7 is no text"),
         ("slda;drift=reset", "what a stream does with its models.*DriftRetrainingClassifier"),
         ("slda;calibrate=on", "what a stream does with its models"),
     ],
 )
-def test_a_wrong_spec_says_what_to_write(spec: str, message: str) -> None:
+def test_a_wrong_spec_says_what_to_write(spec: Any, message: str) -> None:
     with pytest.raises(UnknownModel, match=message):
         Classifier(spec)
-    assert Classifier("slda;calibrate=off").model == "slda;calibrate=off"
+
+
+def test_spaces_in_a_spec_mean_nothing() -> None:
+    for spec in ("slda;calibrate=off", " slda", "mlp; hidden=8 ", "mix( slda , ncm )"):
+        classifier = Classifier(spec)
+        classifier.learn_one({"a": 1.0}, "cat")
+        assert classifier.predict_one({"a": 1.0}) == "cat"
+        assert pickle.loads(pickle.dumps(classifier)).model == spec
 
 
 @pytest.mark.parametrize("seed", [None, -1, 1.5])
@@ -343,6 +360,8 @@ def test_many_at_once_are_as_one_by_one(kind: str) -> None:
     xs, labels = examples(60, 4, 3)
     many, one, frame = Classifier("slda"), Classifier("slda"), FRAMES[kind](xs[40:])
     assert [str(label) for label in many.predict_many(frame)] == ["None"] * 20
+    if kind == "pandas":
+        assert list(many.predict_proba_many(frame).index) == list(frame.index)
     series = {"pandas": pd.Series, "polars": pl.Series, "pyarrow": lambda y: pa.chunked_array([y]), "array": np.array}
     many.learn_many(FRAMES[kind](xs[:40]), series[kind](labels[:40]))
     for x, label in zip(xs[:40], labels[:40], strict=True):
@@ -395,6 +414,19 @@ def test_what_cannot_be_unlearned_says_so() -> None:
     with pytest.raises(prequel.PrequelError, match="'bird' was never learned: there are"):
         classifier.correct_one({"a": 1.0}, "bird", "dog")
     assert classifier.labels == ["cat", "dog"]
+
+
+def test_a_correction_that_is_none_changes_nothing() -> None:
+    classifier = Classifier("ncm")
+    classifier.learn_one({"a": 1.0}, "cat")
+    before = pickle.dumps(classifier)
+    labels: list[Any] = [float("nan"), pd.NA, ["dog"]]
+    for label in labels:
+        with pytest.raises(prequel.PrequelError, match="whose label is known"):
+            classifier.correct_one({"a": 1.0}, "cat", label)
+    with pytest.raises(ValueError, match="age=-1: no fewer than 0"):
+        classifier.correct_one({"a": 1.0}, "cat", "dog", age=-1)
+    assert pickle.dumps(classifier) == before
 
 
 def test_what_was_unlearned_leaves_nothing() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas
 import polars
+import pyarrow
 import pytest
 
 import prequel
@@ -61,6 +62,13 @@ def test_printed_it_is_the_commands_table_without_what_depends_on_the_machine(tm
     )
 
 
+class Sparse:
+    """Of a matrix of SciPy, what says that it is sparse."""
+
+    def toarray(self) -> object:
+        return ROWS.vectors
+
+
 def frame_with_columns() -> pandas.DataFrame:
     return pandas.DataFrame(ROWS.vectors).assign(label=LABELS)
 
@@ -77,8 +85,10 @@ def frame_with_lists() -> polars.DataFrame:
         (pandas.DataFrame(ROWS.vectors), pandas.Series(LABELS)),
         frame_with_columns(),
         frame_with_lists(),
+        frame_with_lists().to_arrow(),
+        (ROWS.vectors, pyarrow.array(LABELS)),
     ],
-    ids=["array", "lists", "pandas pair", "pandas", "polars"],
+    ids=["array", "lists", "pandas pair", "pandas", "polars", "pyarrow", "pyarrow labels"],
 )
 def test_arrays_and_data_frames_give_what_a_file_of_them_gives(source: Any, tmp_path: Path) -> None:
     path = write_rows(tmp_path / "pets.npz", ROWS)
@@ -93,8 +103,33 @@ def test_numbers_and_truths_are_labels_too() -> None:
 
 
 @pytest.mark.parametrize(
+    "y",
+    [
+        pandas.Series(["a", "b", pandas.NA] * 4, dtype="string"),
+        pandas.Series([True, False, None] * 4, dtype="boolean"),
+        pandas.to_datetime(["2020", "2021", None] * 4),
+        np.array(["a", "b", np.float32("nan")] * 4, object),
+    ],
+)
+def test_what_is_missing_is_no_label_however_pandas_says_so(y: Any) -> None:
+    found = evaluated((np.arange(12.0)[:, None], y))
+    assert (len(labels_of(found)), found.prequential.labelled) == (2, 8)
+    assert "4 examples have no label" in str(found.notes)
+
+
+def test_rows_whose_id_or_split_is_missing_are_rows() -> None:
+    frame = pandas.DataFrame({"a": np.arange(6.0), "y": ["a", "b"] * 3})
+    found = evaluated(frame.assign(id=[*"pqr", None, np.nan, pandas.NA], split=["s", pandas.NA, None] * 2))
+    assert (found.prequential.images, "copies" in str(found.notes)) == (6, False)
+
+
+@pytest.mark.parametrize(
     ("source", "message"),
     [
+        ((ROWS.vectors, 1), "y is 1: it needs a label for each row"),
+        ((Sparse(), LABELS), r"X is sparse: give X\.toarray\(\)"),
+        (pandas.DataFrame({"label": ["x"], "a": pandas.to_datetime(["2020"])}), "the column a holds times"),
+        (pandas.DataFrame([["x", 1.0, 2.0]], columns=["label", "a", "a"]), "two columns 'a'"),
         ((ROWS.vectors, LABELS[:3]), "X has 60 rows, and label 3: each row needs one"),
         ((ROWS.vectors[:, 0], LABELS), r"X has the shape \[60\] and holds float32: it needs a row of numbers"),
         (([["a"], ["b"]], ["x", "y"]), r"X has the shape \[2, 1\] and holds <U1"),

@@ -21,13 +21,12 @@ from prequel.services.gateway.http.parameters import (
 from prequel.services.gateway.http.problems import Problem, invalid, unavailable
 from prequel.services.gateway.http.schemas import BINARY, Accepted, AcceptedWithPrediction
 from prequel.services.gateway.routes.accepted import Appended, accepted_answer
-from prequel.services.gateway.routes.predict import MAX_FEATURES
 from prequel.services.gateway.view.image_ids import ImageWithId
 from prequel.services.gateway.view.stream_features import FeatureKind
 from prequel.shared.backbone_specs import BACKBONE_RULE, OWN_BACKBONE, valid_backbone
 from prequel.shared.events.features import encode_example
 from prequel.shared.log.base import EXAMPLES, LogUnavailable, Position, RecordTooLarge
-from prequel.shared.vectors import vector_bytes
+from prequel.shared.vectors import MAX_FEATURES, vector_bytes
 
 _TEXT: dict[str, Any] = {"type": "string"}
 _TEXTS = {"type": "array", "items": _TEXT}

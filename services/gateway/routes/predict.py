@@ -14,10 +14,7 @@ from prequel.services.gateway.http.problems import Problem, invalid
 from prequel.services.gateway.http.schemas import BINARY
 from prequel.shared.queries import Answer, UnknownStream
 from prequel.shared.runtime.deadlines import QUERY_S
-from prequel.shared.vectors import InvalidVector, Vector, vector_from_numbers
-
-MAX_FEATURES = 1_000_000
-"""Far more than any backbone has, and small enough to be parsed within a second."""
+from prequel.shared.vectors import MAX_FEATURES, InvalidVector, Vector, vector_from_numbers
 
 router = APIRouter(tags=["predictions"], dependencies=[Depends(refuse_unknown_parameters)])
 
