@@ -50,13 +50,22 @@ TABLES: Mapping[str, Callable[[CurrentStream], StreamTable]] = {
 }
 
 TIMES = ("at",)
-WORDS = ("label", "truth", "by", "why", "then_model", "then_label", "now_model", "now_label")
-"""Columns of exports whose texts are times, and those whose few texts come again and again."""
+WORDS = {
+    "label": "label",
+    "truth": "label",
+    "then_label": "label",
+    "now_label": "label",
+    "then_model": "model",
+    "now_model": "model",
+    "by": "by",
+    "why": "why",
+}
+"""Columns of exports whose texts are times, and those whose few texts come again and again, with what these are."""
 
 
 def _fields(columns: Sequence[Column]) -> tuple[Field, ...]:
     """As exports have them, with times and words for what they are."""
-    return tuple(Field(column.name, _kind(column)) for column in columns)
+    return tuple(Field(column.name, _kind(column), words=WORDS.get(column.name, "")) for column in columns)
 
 
 def _kind(column: Column) -> ArrowKind:

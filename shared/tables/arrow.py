@@ -15,13 +15,15 @@ ArrowKind = Literal["text", "category", "number", "time", "object", "bytes", "ve
 class Field(NamedTuple):
     """A column: its name, and what it holds. ``size`` is the length of a vector.
 
-    A category is a text that comes again and again; a time is an aware ``datetime``; an object becomes JSON; a vector
-    is float32 [size].
+    A category is a text that comes again and again, one of the ``words``: columns with the same have the same
+    categories, since pandas compares no others. A time is an aware ``datetime``; an object becomes JSON; a vector is
+    float32 [size].
     """
 
     name: str
     kind: ArrowKind = "text"
     size: int = 0
+    words: str = ""
 
 
 def arrow_table(fields: Sequence[Field], pieces: Iterable[Sequence[Row]]) -> Any:
@@ -29,9 +31,27 @@ def arrow_table(fields: Sequence[Field], pieces: Iterable[Sequence[Row]]) -> Any
     schema = pyarrow.schema([pyarrow.field(field.name, _type(field)) for field in fields])
     batches = [_batch(fields, schema, rows) for rows in pieces]
     table = pyarrow.Table.from_batches(batches, schema)
-    for place, field in enumerate(fields):
+    for names in _same_words(fields):
+        table = _encoded(table, names)
+    return table
+
+
+def _same_words(fields: Sequence[Field]) -> Iterable[Sequence[str]]:
+    """The names of the columns of categories, those together that share them."""
+    found: dict[str, list[str]] = {}
+    for field in fields:
         if field.kind == "category":
-            table = table.set_column(place, field.name, table.column(place).dictionary_encode().combine_chunks())
+            found.setdefault(field.words or field.name, []).append(field.name)
+    return found.values()
+
+
+def _encoded(table: Any, names: Sequence[str]) -> Any:
+    """The table with these columns as dictionaries, one for all of them."""
+    texts = pyarrow.chunked_array([chunk for name in names for chunk in table.column(name).chunks], pyarrow.string())
+    encoded, rows = texts.dictionary_encode().combine_chunks(), table.num_rows
+    for number, name in enumerate(names):
+        place = table.schema.get_field_index(name)
+        table = table.set_column(place, name, encoded.slice(number * rows, rows))
     return table
 
 

@@ -66,6 +66,16 @@ def test_predictions_are_those_of_the_time_and_those_of_now(data: Path) -> None:
     assert json.loads(frame.now_models.iloc[0]) == rows[0]["now_models"]
 
 
+def test_what_was_predicted_can_be_compared_with_the_truth_in_either_data_frame(data: Path) -> None:
+    rows = prequel.read(data, stream=STREAM, what="predictions")
+    wrong = [row["id"] for row in rows if row["then_label"] != row["truth"]]
+    frame, other = rows.to_pandas(), rows.to_polars()
+    assert set(frame.then_label) != set(frame.truth)  # The last class to come was no prediction before.
+    assert frame[frame.then_label != frame.truth].id.tolist() == wrong
+    assert other.filter(other["then_label"].ne_missing(other["truth"]))["id"].to_list() == wrong
+    assert frame.truth.value_counts().to_dict() == dict.fromkeys(COLOURS, 4)
+
+
 def test_pieces_hold_so_many_rows_and_are_all_of_them(data: Path) -> None:
     rows = prequel.read(data, stream=STREAM)
     pieces = list(rows.pieces(5))
