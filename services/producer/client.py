@@ -292,7 +292,12 @@ def connect(
     clock: Callable[[], float],
     timeout_s: float = PRODUCER_RETRY_S,
 ) -> Client:
-    """A client of the gateway at ``url``, to be closed. Raises WrongUsage where that is not a valid address."""
+    """A client of the gateway at ``url``, to be closed. Raises WrongUsage where that is not a valid address, or the key
+    cannot be sent."""
+    if api_key and (not api_key.isprintable() or api_key != api_key.strip()):
+        raise WrongUsage(
+            "the API key has spaces around it or a line break or the like in it: give it without, as key.strip() does"
+        )
     headers = [(b"User-Agent", b"prequel"), *([(b"X-API-Key", api_key.encode())] if api_key else [])]
     try:
         timeout = httpx.Timeout(PRODUCER_ANSWER_S, connect=PRODUCER_CONNECT_S)

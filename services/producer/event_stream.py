@@ -35,6 +35,7 @@ class EventStream:
         self._connection, self._path, self._last = connection, path, after or ""
         self._closed = threading.Event()
         self._answer: httpx.Response | None = None
+        self._heard = False
         self._events = self._follow()
 
     def __enter__(self) -> Self:
@@ -67,11 +68,11 @@ class EventStream:
         while not self._closed.is_set():
             problem: GatewayUnavailable | None = None
             try:
-                for event in self._connected():
-                    began, tries = self._connection.now(), 0
-                    yield event
+                yield from self._connected()
             except GatewayUnavailable as error:
                 problem = error
+            if self._heard:  # The outage begins here, however long nothing happened before.
+                began, tries = self._connection.now(), 0
             tries += 1
             if not self._closed.is_set() and not self._connection.again(began, tries, self._closed):
                 raise problem or self._connection.unreachable("it ends every connection at once")
@@ -79,13 +80,14 @@ class EventStream:
                 yield StreamEvent(RESET, "", {"reason": "the connection broke before its first event: read the lists"})
 
     def _connected(self) -> Iterator[StreamEvent]:
-        """The events of one connection, until it ends."""
+        """The events of one connection, until it ends; ``_heard`` is whether there was one, if only a ping."""
+        self._heard = False
         headers = {"Last-Event-ID": self._last} if self._last else {}
         with self._connection.streamed(self._path, {}, EVENTS_SILENCE_S, headers) as self._answer:
             if self._closed.is_set():  # Whoever closed it before could not wake what waits below.
                 return
             for event in parsed(self._answer.iter_lines()):
-                self._last = event.id or self._last
+                self._heard, self._last = True, event.id or self._last
                 if self._closed.is_set() or event.kind == RECONNECT:
                     return
                 if event.kind != PING:

@@ -188,6 +188,15 @@ def test_invalid_addresses(url: str, stop: threading.Event) -> None:
         pass
 
 
+@pytest.mark.parametrize("key", ["secret\n", " secret", "sec\0ret"])
+def test_a_key_that_cannot_be_sent_is_refused_at_once(key: str, stop: threading.Event) -> None:
+    with (
+        pytest.raises(WrongUsage, match=r"the API key has spaces around it or a line break"),
+        connect("http://localhost", key, stop=stop, clock=time.monotonic),
+    ):
+        pass
+
+
 @pytest.mark.parametrize(
     ("more", "outcome"),
     [

@@ -47,6 +47,21 @@ def test_a_gap_that_nobody_can_close_is_an_event(server: Scripted, stop: threadi
     assert kinds == ["status", "reset", "prediction"]
 
 
+def test_an_hour_in_which_nothing_happens_is_no_outage(server: Scripted, stop: threading.Event) -> None:
+    now = [0.0]
+    server.script = [
+        sent(("0:1", "prediction", "{}")),
+        (503, {"detail": "the log is away"}),
+        sent(("0:1", "ping", "{}"), ("", "reconnect", "{}")),
+        sent(("0:2", "prediction", "{}")),
+    ]
+    with connect(server.url, None, stop=stop, clock=lambda: now[0], timeout_s=60) as client:
+        events = client.events("pets", None)
+        assert next(events).id == "0:1"
+        now[0] += 3_600
+        assert next(events).id == "0:2"
+
+
 def test_it_gives_up_where_nobody_answers_for_too_long(server: Scripted, stop: threading.Event) -> None:
     ticks = itertools.count()
     with connect(server.url, None, stop=stop, clock=lambda: float(next(ticks)), timeout_s=4) as client:
