@@ -27,7 +27,7 @@ Source = Evaluation | BacktestResult
 """What has been scored: offline, by a back-test, or ``live`` by a stream."""
 
 
-def accuracy(source: Source, *, models: Sequence[str] | None = None) -> Figure:
+def accuracy(source: Source, *, models: str | Sequence[str] | None = None) -> Figure:
     """The accuracy of each model while it learned, with intervals that hold at all times, and the drifts.
 
     ``models`` are the specs that are shown; without it all. Raises PrequelError where there is none of this name.
@@ -51,7 +51,7 @@ def confusion(source: Source, *, model: str | None = None, held_out: bool = Fals
     return Figure(confusion_drawing(spec, phase.matrices.get(spec), phase.title.lower()))
 
 
-def calibration(source: Source, *, models: Sequence[str] | None = None, held_out: bool = False) -> Figure:
+def calibration(source: Source, *, models: str | Sequence[str] | None = None, held_out: bool = False) -> Figure:
     """Whether each model is right as often as it says, over the newest 4,000 predictions or those held out.
 
     Raises PrequelError as ``confusion``.
@@ -74,6 +74,10 @@ def mistakes(evaluation: Evaluation, *, model: str | None = None, held_out: bool
     <Figure: Worst mistakes of ncm, while learning>
     """
     spec, phase = _model(evaluation, model), _phase(evaluation, held_out=held_out)
+    if not isinstance(evaluation, Evaluation):
+        raise WrongOptions(
+            "only an evaluation knows its worst mistakes; of a stream client.predictions(wrong=...) does"
+        )
     found = evaluation.held_out_mistakes if held_out else evaluation.mistakes
     settings = composition.load_settings(argparse.Namespace())
     limits = ImageLimits(settings.max_image_bytes, settings.max_pixels)
@@ -92,7 +96,7 @@ def classes(source: Source, *, model: str | None = None) -> Figure:
     return Figure(classes_drawing(spec, _result(source).models[spec]))
 
 
-def forgetting(source: Source, *, models: Sequence[str] | None = None) -> Figure:
+def forgetting(source: Source, *, models: str | Sequence[str] | None = None) -> Figure:
     """How much each model has forgotten of each class: its best recall so far, less the newest.
 
     >>> prequel.figures.forgetting(evaluation)
@@ -103,6 +107,11 @@ def forgetting(source: Source, *, models: Sequence[str] | None = None) -> Figure
 
 
 def _result(source: Source) -> BacktestResult:
+    if not isinstance(source, Evaluation | BacktestResult):
+        raise WrongOptions(
+            f"{type(source).__name__} is nothing to draw: give what prequel.evaluate, client.backtest or "
+            "prequel.figures.live found"
+        )
     return in_order(source).prequential if isinstance(source, Evaluation) else source
 
 
@@ -117,8 +126,9 @@ def _model(source: Source, model: str | None) -> str:
     return _chosen(_result(source), None if model is None else [model])[0]
 
 
-def _chosen(result: BacktestResult, models: Sequence[str] | None) -> list[str]:
-    """In the order of the result, whatever order they are named in."""
+def _chosen(result: BacktestResult, models: str | Sequence[str] | None) -> list[str]:
+    """In the order of the result, whatever order they are named in. A text is one model."""
+    models = [models] if isinstance(models, str) else models
     unknown = [model for model in models or () if model not in result.models]
     if unknown:
         raise WrongOptions(f"there is no model {unknown[0]!r} here: there are {', '.join(result.models)}")

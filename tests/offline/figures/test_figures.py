@@ -193,6 +193,23 @@ def test_what_is_not_there_is_said(evaluation: Evaluation, kind: str, options: d
         drawn(kind, source, **options)
 
 
+def test_one_model_may_be_named_alone(evaluation: Evaluation) -> None:
+    alone = prequel.figures.accuracy(evaluation, models=[*evaluation.prequential.models][1])
+    assert (
+        alone._repr_svg_()
+        == prequel.figures.accuracy(evaluation, models=[[*evaluation.prequential.models][1]])._repr_svg_()
+    )
+
+
+def test_what_cannot_be_drawn_is_said(evaluation: Evaluation) -> None:
+    nothing: Any = None
+    with pytest.raises(prequel.PrequelError, match=r"NoneType is nothing to draw: give what prequel\.evaluate"):
+        prequel.figures.accuracy(nothing)
+    backtest: Any = evaluation.prequential
+    with pytest.raises(prequel.PrequelError, match="only an evaluation knows its worst mistakes"):
+        prequel.figures.mistakes(backtest)
+
+
 def test_texts_are_cut_and_broken_to_fit() -> None:
     assert fit("a", 0, 10) == "\N{HORIZONTAL ELLIPSIS}"
     assert width(fit("x" * 200, 100, 12), 12) <= 100
