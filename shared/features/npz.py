@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, Any, NamedTuple, cast
 
 import numpy as np
@@ -201,7 +202,7 @@ class NpzReader:
             yield
         except FileNotFoundError:
             raise FeatureFileError(f"{self._path} does not exist") from None
-        except (OSError, EOFError, zipfile.BadZipFile, zlib.error, KeyError) as error:
+        except (OSError, EOFError, zipfile.BadZipFile, zlib.error, KeyError, NotImplementedError) as error:
             raise FeatureFileError(
                 f"{self._path} cannot be read, it is damaged or not whole: {str(error)[:300]}; make it again"
             ) from error
@@ -214,6 +215,6 @@ def _read_header(file: IO[bytes]) -> Header:
         version = npy.read_magic(file)
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, fortran, dtype = read(file)
-    except ValueError as error:
+    except (ValueError, SyntaxError, TokenError) as error:  # NumPy parses the header as it would parse Python.
         raise OSError(str(error)) from error
     return Header(dtype, shape, fortran and len(shape) > 1, file.tell(), file.tell() - start)

@@ -175,11 +175,19 @@ class ParquetReader:
 
     def _read_meta(self) -> FeatureMeta:
         if self._own:
-            return FeatureMeta.model_validate_json(self._schema.metadata[META_KEY])
+            return self._own_meta()
         type = self._schema.field(self._vectors).type
         dim = type.list_size if pyarrow.types.is_fixed_size_list(type) else self._first_length()
         meta = FeatureMeta(backbone=foreign.word_of(self._path), dim=dim, source=self._path.name)
         return meta.model_copy(update={"labels": foreign.labels_of(self.infos() if self._columns["label"] else ())})
+
+    def _own_meta(self) -> FeatureMeta:
+        """The file's end has no checksum: of what is damaged there, this is what shows."""
+        with _errors(self._path):
+            meta = FeatureMeta.model_validate_json(self._schema.metadata[META_KEY])
+        if None in self._columns.values():
+            raise FeatureFileError(f"{self._path} is damaged: one of its columns is missing; make it again")
+        return meta
 
     def _first_length(self) -> int:
         with _errors(self._path):
@@ -225,7 +233,8 @@ class _errors:  # noqa: N801  # Used like a function.
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, FileNotFoundError):
             raise FeatureFileError(f"{self._path} does not exist") from None
-        if isinstance(error, (pyarrow.ArrowException, OSError)):
+        # A damaged name is no UTF-8, and a damaged description no JSON: both are ValueErrors, as some of pyarrow's are.
+        if isinstance(error, (pyarrow.ArrowException, OSError, ValueError)):
             place = f" beyond row {self.rows:,}" if self.rows else ""
             raise FeatureFileError(
                 f"{self._path} cannot be read as Parquet{place}, it is damaged or not whole: {str(error)[:300]}; make "

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet
 import pytest
 
 from prequel.shared.features.base import FeatureFileError
+from prequel.shared.features.parquet import META_KEY
 from tests.contracts.features_contract import META, read, some_rows, write
 
 COUNT, DIM = 60, 64
@@ -64,4 +66,29 @@ def test_in_the_arrays_of_another_program_the_file_is_named(tmp_path: Path, save
     assert np.array_equal(read(path, 7).vectors, rows.vectors)
     flip(path, path.stat().st_size // 2, 3)
     with pytest.raises(FeatureFileError, match=r"features\.npz"):
+        read(path, 7)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "written", "damaged"),
+    [
+        ("npz", b"'shape': (", b"'shape':[("),  # NumPy parses it as Python, where this bracket is never closed.
+        ("parquet", b"label", b"la\xe5el"),
+        ("parquet", b"label", b"lacel"),  # Without the column, the rows would have no labels.
+    ],
+)
+def test_in_the_description_it_is_noticed(tmp_path: Path, suffix: str, written: bytes, damaged: bytes) -> None:
+    path = tmp_path / f"features.{suffix}"
+    write(path, some_rows(COUNT, DIM), META_64)
+    path.write_bytes(path.read_bytes().replace(written, damaged.ljust(len(written))))
+    with pytest.raises(FeatureFileError, match="again"):
+        read(path, 7)
+
+
+def test_in_the_description_that_is_ours_it_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "features.parquet"
+    write(path, some_rows(COUNT, DIM), META_64)
+    table = pyarrow.parquet.read_table(path)
+    pyarrow.parquet.write_table(table.replace_schema_metadata({META_KEY: b'{"format!1'}), path)
+    with pytest.raises(FeatureFileError, match=r"features\.parquet cannot be read as Parquet"):
         read(path, 7)
