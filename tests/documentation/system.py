@@ -84,7 +84,8 @@ class System:
         return self._run(["bash", "-euo", "pipefail", "-c", stand_in(text, self.address)])
 
     def run_python(self, text: str) -> subprocess.CompletedProcess[str]:
-        return self._run([sys.executable, "-c", stand_in(text, self.address)])
+        """Without the folder on the path (-P): the clone that README makes there is called `prequel` too."""
+        return self._run([sys.executable, "-P", "-c", stand_in(text, self.address)])
 
     def close(self) -> None:
         self._process.terminate()
