@@ -11,10 +11,12 @@ PAGE := tests/gateway/web
 SYSTEMS := tests/system tests/e2e tests/faults tests/browser tests/benchmarks \
 	tests/deploy/test_compose.py tests/deploy/test_wheel.py \
 	tests/documentation/test_commands.py tests/documentation/test_extending.py tests/documentation/test_notebooks.py \
-	tests/extractor/test_loading.py tests/extractor/test_own_backbone.py tests/extractor/test_feature_maps.py \
+	tests/extractor/test_engines.py tests/extractor/test_feature_maps.py tests/extractor/test_loading.py \
+	tests/extractor/test_own_backbone.py \
 	tests/learner/test_crashes.py tests/learner/test_forgetting_crashes.py tests/learner/test_pruned_log.py \
 	tests/learner/life/test_crashes.py tests/learner/replay/test_workers.py tests/learner/exports/test_example_rows.py \
-	tests/library/test_docstrings.py tests/offline/evaluation/test_same_fold.py tests/offline/export/test_files.py tests/shared/features/test_memory.py
+	tests/library/test_docstrings.py tests/offline/evaluation/test_same_fold.py tests/offline/export/test_files.py \
+	tests/producer/test_process.py tests/shared/features/test_memory.py
 # Tests start hundreds of processes: without the byte code each would compile what it imports anew.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
