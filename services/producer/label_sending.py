@@ -11,6 +11,7 @@ from prequel.services.producer.errors import GatewayError, Stopped
 from prequel.services.producer.label_table import LabelRow, RowProblem
 from prequel.services.producer.positions import offset
 from prequel.services.producer.progress import Progress
+from prequel.shared.events.outcomes import too_many_labels
 from prequel.shared.runtime.deadlines import PRODUCER_COMMAND_S, PRODUCER_SETTLE_BACKOFF, PRODUCER_SILENCE_S
 
 FIRST_BATCH, MIN_BATCH, MAX_BATCH = 200, 16, 5_000
@@ -21,7 +22,7 @@ BATCH_SECONDS = 1.0
 NO_EFFECT = {
     "waiting": "the stream has no such image yet: its label waits for it",
     "expired": "the image is older than the stream's window (PREQUEL_WINDOW)",
-    "rejected": "the stream accepts no more classes (PREQUEL_MAX_LABELS), or no more labels that wait",
+    "rejected": too_many_labels().detail,
 }
 """By the status of an outcome: why a label has had no effect."""
 

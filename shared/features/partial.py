@@ -59,7 +59,9 @@ class PartialFile:
             self._recover()
         except OSError as error:
             self.close()
-            raise FeatureFileError(f"{self._path} cannot be written: {error.strerror}: {error.filename}") from error
+            place = f" ({error.filename})" if error.filename else ""
+            problem = f"{self._path} cannot be written: {error.strerror or error}{place}"
+            raise FeatureFileError(f"{problem}. Make room there, or give another file") from error
         except FeatureFileError:
             self.close()
             raise

@@ -50,3 +50,10 @@ def test_a_full_disk_costs_no_row_and_a_rerun_goes_on(small_disk: Path, suffix: 
     (small_disk / "ballast").unlink()
     writer.finish(["cat"])
     assert_same(read(path), ROWS)
+
+
+@pytest.mark.parametrize("small_disk", [4], indirect=True)
+def test_a_disk_that_is_full_from_the_start_is_said_with_what_to_do(small_disk: Path) -> None:
+    fill_completely(small_disk)
+    with pytest.raises(FeatureFileError, match=r"No space left on device( \(.*\))?\. Make room there"):
+        create_features(small_disk / "features.npz", META)

@@ -148,7 +148,9 @@ def load(data: bytes) -> PortableModel:
         problem = error.errors()[0]
         field = ".".join(map(str, problem["loc"]))
         raise ModelFileError(f"its {field} cannot be read ({problem['msg']}): use the version that wrote it") from None
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+    except KeyError as error:
+        raise ModelFileError(f"it is no model file of Prequel, or of another version: it lacks {error}") from None
+    except (ValueError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise ModelFileError(f"it is no model file of Prequel, or of another version ({error})") from None
     return model
 

@@ -142,6 +142,13 @@ def test_what_is_no_file_of_ours_is_refused(data: bytes) -> None:
         load(data)
 
 
+def test_a_feature_file_is_told_from_a_model() -> None:
+    buffer = io.BytesIO()
+    np.savez(buffer, features=np.zeros((1, 2)), meta=np.array('{"backbone": "b"}'))
+    with pytest.raises(ModelFileError, match="no model file of Prequel, or of another version: it lacks 'digest'"):
+        load(buffer.getvalue())
+
+
 def test_one_array_alone_is_refused() -> None:
     buffer = io.BytesIO()
     np.save(buffer, np.zeros(3))
